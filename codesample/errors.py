@@ -1,0 +1,86 @@
+"""Every error the toolkit raises on purpose, as one tree.
+
+A message says what was got, what was expected and what to do next. The command line prints the
+message alone and exits with code 2; a traceback therefore always means a mistake of our own.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CodesampleError",
+    "DataError",
+    "ExecutionError",
+    "HubUnavailableError",
+    "ImplUnavailableError",
+    "IsolationError",
+    "MetricError",
+    "ModelError",
+    "ParameterError",
+    "RerankerError",
+    "RunFolderError",
+    "ShapeError",
+    "UnknownNameError",
+]
+
+
+class CodesampleError(Exception):
+    """Base of all errors below; catch it to catch whatever codesample refuses."""
+
+
+class ParameterError(CodesampleError, ValueError):
+    """A parameter lies outside its range, or two parameters contradict each other."""
+
+
+class ShapeError(ParameterError):
+    """Tensor shapes disagree; the message names both."""
+
+
+class MetricError(ParameterError):
+    """A metric is not defined for this input, such as pass@k with k above the number of samples."""
+
+
+class UnknownNameError(CodesampleError, LookupError):
+    """A task, reranker or model of that name does not exist; near names are suggested."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.kind, self.name = kind, name
+        near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+        parts = [f"unknown {kind} {name!r}"]
+        if near:
+            parts.append(f"did you mean {near[0]!r}?")
+        super().__init__("; ".join(parts) + (f" {hint}" if near else f". {hint}" if hint else ""))
+
+
+class DataError(CodesampleError):
+    """A data file is missing, malformed or holds an unexpected row; names the file and the line."""
+
+
+class HubUnavailableError(CodesampleError):
+    """A model or data set is not on this machine and the hub could not be reached."""
+
+
+class ModelError(CodesampleError):
+    """A checkpoint could not be loaded or does not fit."""
+
+
+class ImplUnavailableError(CodesampleError):
+    """A named kernel implementation cannot serve this device, dtype or shape."""
+
+
+class RunFolderError(CodesampleError):
+    """A run folder cannot be written, read or resumed."""
+
+
+class ExecutionError(CodesampleError):
+    """The harness itself failed while running programs; never a statement about a program."""
+
+
+class IsolationError(ExecutionError):
+    """This machine grants less isolation than the run asks for; names the remedy."""
+
+
+class RerankerError(CodesampleError):
+    """A reranker could not be loaded, lacks what it needs, or broke its contract."""

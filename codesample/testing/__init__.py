@@ -1,0 +1,1 @@
+"""Input makers, oracles and conformance kits; for tests of codesample and of its plug-ins."""
