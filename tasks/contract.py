@@ -1,0 +1,117 @@
+"""What every task provides: problems with tests, a prompt form, stop strings, and how a program is built."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from codesample.errors import DataError
+from codesample.records import Problem, Tests
+
+__all__ = ["Task", "completion_alone", "prompt_then_completion"]
+
+
+def prompt_then_completion(problem: Problem, completion: str) -> str:
+    """Build a program by continuing the prompt: the form of data sets that ask for a function's body."""
+    return problem.prompt + completion
+
+
+def completion_alone(problem: Problem, completion: str) -> str:
+    """Build a program from the completion only: the form of data sets whose prompt is not Python."""
+    return completion
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set with its prompt form and its tests. Making one reads nothing; `problems` does, once.
+
+    Attributes:
+        name: As given on the command line.
+        version: Changes whenever prompts, stop strings, tests or the evaluated problems change.
+        source: Papers and data, as a citation.
+        stop: Strings that end a candidate.
+        max_new_tokens: Default limit per candidate, in tokens.
+        load: Reads every row of the data set, in the data set's order.
+        assemble: Builds the program from a problem and one completion.
+        in_split: Tells which rows are evaluated; all by default.
+    """
+
+    name: str
+    version: str
+    source: str
+    stop: tuple[str, ...]
+    max_new_tokens: int
+    load: Callable[[], Sequence[Problem]]
+    assemble: Callable[[Problem, str], str] = prompt_then_completion
+    in_split: Callable[[Problem], bool] = lambda problem: True
+
+    def problems(self) -> Sequence[Problem]:
+        """Return the evaluated problems, read and validated at the first call.
+
+        Raises:
+            DataError: the data hold no evaluated problem, or a problem is malformed.
+            HubUnavailableError: the data are not on this machine and the hub cannot be reached.
+        """
+        return self._evaluated
+
+    def all_problems(self) -> Sequence[Problem]:
+        """Return every row of the data set, also those outside the evaluated split; raises as `problems`."""
+        return self._rows
+
+    def program(self, problem: Problem, completion: str) -> str:
+        """Return the Python text to run for one completion of `problem`."""
+        return self.assemble(problem, completion)
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 over the evaluated problems, in order; the same for any copy of the data."""
+        digest = hashlib.sha256()
+        for problem in self.problems():
+            digest.update(
+                repr((problem.task_id, problem.prompt, problem.tests)).encode("utf-8", "surrogatepass")
+            )
+        return digest.hexdigest()
+
+    @cached_property
+    def _rows(self) -> tuple[Problem, ...]:
+        rows = tuple(self.load())
+        seen: set[str] = set()
+        for problem in rows:
+            fault = _fault(problem)
+            if problem.task_id in seen:
+                fault = "its task_id occurs twice"
+            if fault:
+                raise DataError(f"task {self.name}, problem {problem.task_id!r}: {fault}")
+            seen.add(problem.task_id)
+        return rows
+
+    @cached_property
+    def _evaluated(self) -> tuple[Problem, ...]:
+        kept = tuple(problem for problem in self._rows if self.in_split(problem))
+        if not kept:
+            raise DataError(
+                f"task {self.name}: {len(self._rows)} rows read, none of them in the evaluated split"
+            )
+        return kept
+
+
+def _fault(problem: Problem) -> str | None:
+    """Say what is wrong with `problem`, or None."""
+    if not problem.task_id:
+        return "empty task_id"
+    if not problem.prompt:
+        return "empty prompt"
+    if not problem.prompt.startswith(problem.header):
+        return "the prompt does not begin with its header"
+    return _tests_fault(problem.tests)
+
+
+def _tests_fault(tests: Tests) -> str | None:
+    if tests.inputs is not None:
+        if not tests.inputs or tests.reference is None or tests.entry_point is None:
+            return "tests by inputs need at least one input, a reference and an entry point"
+        return None
+    if not tests.source.strip() and not tests.checks:
+        return "no tests"
+    return None

@@ -1,0 +1,60 @@
+"""The HumanEval form of a problem: a prompt that is Python up to the body, and tests that define `check`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from codesample.errors import DataError
+from codesample.records import Problem, Tests
+from codesample.tasks.examples import prompt_examples
+from codesample.tasks.reader import Row
+
+__all__ = ["STOP", "function_problem", "leading_code"]
+
+# the five of arXiv:2107.03374, section 2.1: each begins something that is no longer the function's body
+STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
+
+
+def function_problem(row: Row, *, metadata: Mapping[str, Any] | None = None) -> Problem:
+    """Build a problem from a row with `task_id`, `prompt`, `entry_point`, `test` and `canonical_solution`.
+
+    The prompt is kept to the letter. What it defines before the function asked for (imports, helpers) is
+    trusted and given to the tests.
+
+    Raises:
+        DataError: a field is missing or the prompt does not define `entry_point`; names file and line.
+    """
+    prompt, entry_point = row.get("prompt", str), row.get("entry_point", str)
+    return Problem(
+        task_id=row.get("task_id", str),
+        prompt=prompt,
+        description=prompt,
+        entry_point=entry_point,
+        tests=Tests(
+            source=f"{row.get('test', str)}\n\ncheck({entry_point})\n",
+            entry_point=entry_point,
+            stub=leading_code(prompt, entry_point, where=row.where),
+        ),
+        examples=prompt_examples(prompt, entry_point),
+        reference=row.get("canonical_solution", str, None),
+        metadata=dict(metadata or {}),
+    )
+
+
+def leading_code(prompt: str, entry_point: str, *, where: str) -> str:
+    """Return what `prompt` defines before `entry_point`, as Python source; "" where it defines nothing.
+
+    Raises:
+        DataError: the prompt with an empty body is not Python, or does not define `entry_point`.
+    """
+    try:
+        body = ast.parse(prompt.rstrip() + "\n    pass\n").body
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise DataError(f"{where}: the prompt is not Python up to a function's body: {error}") from error
+    for position, node in enumerate(body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            return "".join(prompt.splitlines(keepends=True)[: first - 1]) if position else ""
+    raise DataError(f"{where}: the prompt does not define entry_point {entry_point!r}")
