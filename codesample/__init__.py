@@ -1,3 +1,64 @@
-"""Sample many programs per prompt, choose among them, and prove the choice by running tests."""
+"""Sample many programs per prompt, choose among them, and prove the choice by running tests.
+
+The names below are imported when first used: `import codesample` alone loads neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codesample.errors import CodesampleError
+    from codesample.evaluation.driver import evaluate
+    from codesample.evaluation.report import Report
+    from codesample.execution import Executor
+    from codesample.records import Candidate, Problem, PublicView, Request, SamplingParams, Verdict
+    from codesample.rerankers.contract import reranker
+    from codesample.sampling import Sampler, best_of_n
+
+__all__ = [
+    "Candidate",
+    "CodesampleError",
+    "Executor",
+    "Problem",
+    "PublicView",
+    "Report",
+    "Request",
+    "Sampler",
+    "SamplingParams",
+    "Verdict",
+    "best_of_n",
+    "evaluate",
+    "reranker",
+]
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "Candidate": "codesample.records",
+    "CodesampleError": "codesample.errors",
+    "Executor": "codesample.execution",
+    "Problem": "codesample.records",
+    "PublicView": "codesample.records",
+    "Report": "codesample.evaluation.report",
+    "Request": "codesample.records",
+    "Sampler": "codesample.sampling",
+    "SamplingParams": "codesample.records",
+    "Verdict": "codesample.records",
+    "best_of_n": "codesample.sampling",
+    "evaluate": "codesample.evaluation.driver",
+    "reranker": "codesample.rerankers.contract",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it exports {', '.join(__all__)}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,53 @@
+# Set-up, demo, tests and linters. Every target first brings .venv up to date.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.up-to-date
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-all lint format clean
+
+help:
+	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
+	@echo "make test      install, then the quick tests"
+	@echo "make test-all  install, then every test, slow ones included"
+	@echo "make lint      ruff and mypy"
+	@echo "make format    let ruff rewrite the sources"
+	@echo "make clean     remove .venv and caches"
+
+setup: $(STAMP)
+
+# torch goes first: the other packages would otherwise choose its build and version.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than Python 3.11; name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) "torch==2.13.0" setuptools
+	$(PIP) --no-build-isolation --editable ".[dev]"
+	@touch $@
+
+demo: setup
+	$(BIN)/codesample eval mini --n 32
+
+test: setup
+	$(PYTEST) -m "not slow"
+
+test-slow: setup
+	$(PYTEST) -m slow
+
+test-all: test test-slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p codesample
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,81 @@
+"""How a run tells whoever started it how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesample.records import Status, Verdict
+
+__all__ = ["Observer", "Snapshot", "Tally"]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far a run is.
+
+    Attributes:
+        problems_done: Problems whose every candidate has a verdict.
+        candidates_done: Candidates with a verdict, those of an earlier part of a resumed run included.
+        tokens: Drawn by this process so far.
+        seconds: Since sampling began in this process.
+        pass_at_1: Mean over problems of the share of judged candidates that passed; None before the first verdict.
+    """
+
+    problems_done: int
+    candidates_done: int
+    tokens: int
+    seconds: float
+    pass_at_1: float | None
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Sampling speed of this process; 0 before the first token."""
+        return self.tokens / self.seconds if self.seconds > 0 else 0.0
+
+
+class Observer:
+    """Told what happens in a run; this one ignores it all. Calls come from the thread that runs the evaluation."""
+
+    def started(self, run: Path, *, problems: int, candidates: int) -> None:
+        """Take note that the run folder exists and how much the run holds in all."""
+
+    def notice(self, text: str) -> None:
+        """Take note of something the user should know, one sentence."""
+
+    def progress(self, snapshot: Snapshot) -> None:
+        """Take note of progress; called often, after tokens as after verdicts."""
+
+    def stopped(self) -> None:
+        """Take note that nothing more comes, whether the run is complete or not."""
+
+
+class Tally:
+    """Counts verdicts per problem while they come in.
+
+    Args:
+        expected: How many candidates each task id will have.
+    """
+
+    def __init__(self, expected: dict[str, int]) -> None:
+        self._open = dict(expected)
+        self._judged = dict.fromkeys(expected, 0)
+        self._passed = dict.fromkeys(expected, 0)
+        self.candidates_done = 0
+        self.problems_done = sum(count == 0 for count in expected.values())
+
+    def add(self, verdicts: Iterable[Verdict]) -> None:
+        """Count `verdicts`; a harness error completes its candidate without grading it."""
+        for verdict in verdicts:
+            self.candidates_done += 1
+            self._open[verdict.task_id] -= 1
+            self.problems_done += self._open[verdict.task_id] == 0
+            if verdict.status is not Status.HARNESS_ERROR:
+                self._judged[verdict.task_id] += 1
+                self._passed[verdict.task_id] += verdict.passed
+
+    def pass_at_1(self) -> float | None:
+        """Return the mean share of judged candidates that passed, over problems with any; None where none has."""
+        shares = [self._passed[name] / judged for name, judged in self._judged.items() if judged]
+        return sum(shares) / len(shares) if shares else None

@@ -1,0 +1,79 @@
+"""What an evaluation can be asked to do; the defaults of the library and of the command line are these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codesample.errors import MetricError, ParameterError
+
+if TYPE_CHECKING:
+    from codesample.sampling.engine import Engine
+
+__all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "Checkpoint", "choose_k"]
+
+DEFAULT_N = 32
+"""Candidates per problem."""
+
+DEFAULT_K = (1, 5, 10)
+"""The k of pass@k; those above n are left out where the caller named none."""
+
+DEFAULT_RERANKERS = ("mean_logprob", "sum_logprob", "public_examples")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model by name and how it is loaded; holds no weights.
+
+    Attributes:
+        model: "tiny" (the built-in model), a folder, or a hub id.
+        revision: Branch, tag or commit of a hub id.
+        device: "auto", "cpu", "cuda" or "cuda:1".
+        dtype: "auto", "float32", "bfloat16" or "float16".
+        max_rows: Most candidates decoded together; None lets memory decide.
+        memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
+    """
+
+    model: str = "tiny"
+    revision: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    max_rows: int | None = None
+    memory_fraction: float = 0.8
+
+    def load(self) -> Engine:
+        """Load the weights; the only slow step of a run's preparation.
+
+        Raises:
+            UnknownNameError: no such model.
+            HubUnavailableError: the model is not on this machine and the hub cannot be reached.
+            ModelError: the checkpoint is broken or does not fit into memory.
+        """
+        from codesample.sampling import Sampler
+
+        return Sampler(
+            self.model,
+            revision=self.revision,
+            device=self.device,
+            dtype=self.dtype,
+            max_rows=self.max_rows,
+            memory_fraction=self.memory_fraction,
+        )
+
+
+def choose_k(k: Sequence[int] | None, n: int) -> tuple[int, ...]:
+    """Return the k to report, ascending; `DEFAULT_K` as far as `n` allows where none is named.
+
+    Raises:
+        ParameterError: n is below 1.
+        MetricError: a k is below 1 or above n, for which pass@k is not defined.
+    """
+    if n < 1:
+        raise ParameterError(f"n = {n}: expected at least 1 candidate per problem")
+    if k is None:
+        return tuple(value for value in DEFAULT_K if value <= n)
+    for value in k:
+        if not 1 <= value <= n:
+            raise MetricError(f"k = {value} with n = {n}: pass@k needs 1 <= k <= n; raise --n or lower --k")
+    return tuple(sorted(set(k))) or choose_k(None, n)
