@@ -1,4 +1,4 @@
-"""Finds a task by name or makes one from a user's file; imports a data set's module only when asked for it."""
+"""Finds a task by name, or makes one from a user's file; a data set's module is imported when asked for."""
 
 from __future__ import annotations
 

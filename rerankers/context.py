@@ -1,0 +1,168 @@
+"""What a reranker may do besides look: run programs and draw random numbers, counted and as declared."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from codesample.errors import RerankerError
+from codesample.records import Candidate, PublicView, Tests
+
+__all__ = ["ABILITIES", "CheckRunner", "Context", "OutputRunner", "Usage"]
+
+ABILITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "logprobs": "log-probabilities of the sampled tokens",
+        "public_examples": "running programs on the examples that the prompt shows",
+        "outputs": "running programs on inputs and comparing what they return",
+        "generate": "sampling further text from the model",
+        "prompt_logprobs": "log-probabilities of given text under the model",
+        "logits": "the model's whole distribution at every token",
+    }
+)
+
+
+class CheckRunner(Protocol):
+    """Judges programs by statements; the driver implements it with the sandbox."""
+
+    def check(self, programs: Sequence[str], tests: Tests) -> Sequence[tuple[bool, ...] | None]:
+        """Return, per program, a result for each of `tests.checks`; None where the harness itself failed."""
+        ...
+
+
+class OutputRunner(Protocol):
+    """Calls programs on inputs and returns what came back."""
+
+    def outputs(
+        self, programs: Sequence[str], entry_point: str, inputs: Sequence[tuple[Any, ...]]
+    ) -> Sequence[tuple[str | None, ...] | None]:
+        """Return, per program, the canonical text of each result.
+
+        None stands for a call that raised or ran out of time, and, as a whole row, for a harness failure.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Usage:
+    """What scoring one problem cost: distinct programs started, statements judged and calls made in them."""
+
+    programs: int = 0
+    statements: int = 0
+    calls: int = 0
+
+
+class Context:
+    """The abilities a reranker has on one problem. The driver makes one per problem and run.
+
+    Args:
+        view: The problem, as far as a reranker may know it.
+        seed: With the problem's and the reranker's name it settles `rng`.
+        checks: Runs statements against programs; None where this run executes nothing.
+        outputs: Runs programs on inputs; None where this run cannot.
+
+    Attributes:
+        usage: What was spent so far, by every reranker that shares this context.
+    """
+
+    def __init__(
+        self,
+        view: PublicView,
+        *,
+        seed: int = 0,
+        checks: CheckRunner | None = None,
+        outputs: OutputRunner | None = None,
+    ) -> None:
+        self.usage = Usage()
+        self._view, self._seed = view, seed
+        self._checks, self._outputs = checks, outputs
+        self._user, self._declared = "", frozenset(ABILITIES)
+        self._rng: random.Random | None = None
+
+    def bind(self, user: str, needs: frozenset[str]) -> Context:
+        """Return this context narrowed to the abilities in `needs`; counters are shared."""
+        bound = Context(self._view, seed=self._seed, checks=self._checks, outputs=self._outputs)
+        bound.usage = self.usage
+        bound._user, bound._declared = user, needs & self._declared
+        return bound
+
+    @property
+    def rng(self) -> random.Random:
+        """Random numbers that depend on the seed, the task, the problem and the reranker alone."""
+        if self._rng is None:
+            key = (self._seed, self._view.task, self._view.task_id, self._user)
+            self._rng = random.Random(repr(key))
+        return self._rng
+
+    def check(
+        self, candidates: Sequence[Candidate], statements: Sequence[str]
+    ) -> list[tuple[bool, ...] | None]:
+        """Run each candidate's program in the sandbox and judge each statement on its own.
+
+        Needs "public_examples" or "outputs". Equal programs are run once.
+
+        Args:
+            candidates: Their `program` must be set.
+            statements: Python statements, such as "assert f(1) == 2".
+
+        Returns: per candidate one bool for each statement, or None where the harness failed.
+
+        Raises:
+            RerankerError: the ability is undeclared or absent, or a candidate has no program.
+        """
+        self._need("public_examples", "outputs")
+        if self._checks is None:
+            raise RerankerError("this run executes no programs, so statements cannot be checked")
+        programs = self._programs(candidates)
+        if not statements or not programs:
+            return [() for _ in candidates]
+        distinct = list(dict.fromkeys(programs))
+        tests = Tests(checks=tuple(statements), entry_point=self._view.entry_point)
+        results = dict(zip(distinct, self._checks.check(distinct, tests), strict=True))
+        self.usage.programs += len(distinct)
+        self.usage.statements += len(distinct) * len(statements)
+        return [_padded(results[program], len(statements)) for program in programs]
+
+    def run(
+        self, candidates: Sequence[Candidate], inputs: Sequence[tuple[Any, ...]]
+    ) -> list[tuple[str | None, ...] | None]:
+        """Call the function asked for on each of `inputs`, for each candidate; needs "outputs".
+
+        Equal programs are run once. Inputs are the reranker's own; hidden ones are out of its reach.
+
+        Returns: per candidate the canonical text of each result (equal results have equal text; None
+        where the call failed), or None where the harness failed.
+
+        Raises:
+            RerankerError: the ability is undeclared or absent, the problem names no function, or a
+                candidate has no program.
+        """
+        self._need("outputs")
+        if self._outputs is None or self._view.entry_point is None:
+            raise RerankerError("this run cannot call candidates on inputs, or the problem names no function")
+        programs = self._programs(candidates)
+        distinct = list(dict.fromkeys(programs))
+        rows = self._outputs.outputs(distinct, self._view.entry_point, inputs)
+        results = dict(zip(distinct, rows, strict=True))
+        self.usage.programs += len(distinct)
+        self.usage.calls += len(distinct) * len(inputs)
+        return [results[program] for program in programs]
+
+    def _need(self, *abilities: str) -> None:
+        if not self._declared.intersection(abilities):
+            wanted = " or ".join(repr(ability) for ability in abilities)
+            raise RerankerError(f"used an ability it does not declare: {wanted}; add it to needs={{...}}")
+
+    def _programs(self, candidates: Sequence[Candidate]) -> list[str]:
+        programs = [candidate.program for candidate in candidates]
+        if None in programs:
+            raise RerankerError(f"candidate {candidates[programs.index(None)].index} has no program to run")
+        return [program for program in programs if program is not None]
+
+
+def _padded(result: tuple[bool, ...] | None, length: int) -> tuple[bool, ...] | None:
+    """Count statements that a program never reached as not holding."""
+    return None if result is None else (*result, *[False] * (length - len(result)))[:length]

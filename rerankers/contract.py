@@ -1,0 +1,211 @@
+"""The contract of rerankers: one function over all candidates of one problem, one score for each of them."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, overload
+
+from codesample.errors import CodesampleError, ParameterError, RerankerError
+from codesample.records import Candidate, PublicView
+from codesample.rerankers.context import ABILITIES, Context
+
+__all__ = ["ListScorer", "OneScorer", "Reranker", "require_supplied", "reranker"]
+
+ListScorer = Callable[[PublicView, Sequence[Candidate], Context], Sequence[float | None]]
+OneScorer = Callable[[PublicView, Candidate, Context], float | None]
+
+
+class Reranker:
+    """A scorer with a name and declared needs. Make one with the decorator `reranker`.
+
+    Attributes:
+        name: As listed and as its file of scores is called.
+        needs: Abilities it may use, of `ABILITIES`.
+        independent: Whether a candidate's score (or its order to any other) does not depend on which other
+            candidates there are; then best-of-n curves have a closed form.
+    """
+
+    def __init__(
+        self, name: str, scorer: ListScorer, *, needs: Iterable[str] = (), independent: bool = False
+    ) -> None:
+        if not name or any(not (char.isalnum() or char in "_.,-") for char in name):
+            raise ParameterError(f"reranker name {name!r}: expected letters, digits and any of '_.,-'")
+        self.name, self.needs, self.independent = name, frozenset(needs), independent
+        self._scorer = scorer
+        if unknown := sorted(self.needs - ABILITIES.keys()):
+            known = ", ".join(ABILITIES)
+            raise ParameterError(f"reranker {name!r} needs {', '.join(unknown)}; abilities are: {known}")
+        self.__doc__ = scorer.__doc__
+
+    def score(self, view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        """Score all candidates of one problem.
+
+        Returns: one finite float per candidate in their order, higher is better; None abstains. Equal
+        scores are ties and stay ties.
+
+        Raises:
+            RerankerError: the scorer raised, used what it does not declare, or returned something else
+                than one finite number or None per candidate; names the reranker and the problem.
+        """
+        if not candidates:
+            return []
+        shown = [_narrowed(candidate, self.needs) for candidate in candidates]
+        try:
+            scores = self._scorer(_narrowed_view(view, self.needs), shown, ctx.bind(self.name, self.needs))
+            return _checked(scores, len(candidates))
+        except RerankerError as error:
+            raise RerankerError(f"reranker {self.name!r}, problem {view.task_id!r}: {error}") from error
+        except CodesampleError:
+            raise
+        except Exception as error:
+            raise RerankerError(
+                f"reranker {self.name!r}, problem {view.task_id!r}: raised {type(error).__name__}: {error}"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Reranker({self.name!r}, needs={sorted(self.needs)}, independent={self.independent})"
+
+
+@overload
+def reranker(name: ListScorer, /) -> Reranker: ...
+
+
+@overload
+def reranker(
+    name: str | None = None, /, *, needs: Collection[str] = ..., independent: bool = ...
+) -> Callable[[ListScorer], Reranker]: ...
+
+
+@overload
+def reranker(
+    name: str | None = None, /, *, needs: Collection[str] = ..., per_candidate: bool
+) -> Callable[[OneScorer], Reranker]: ...
+
+
+def reranker(
+    name: Any = None,
+    /,
+    *,
+    needs: Collection[str] = frozenset(),
+    per_candidate: bool = False,
+    independent: bool = False,
+) -> Any:
+    """Turn a function into a reranker: `@reranker`, `@reranker(needs={"logprobs"})` or `@reranker("name")`.
+
+    Args:
+        name: Default: the function's own name.
+        needs: Abilities the function may use, of `codesample.rerankers.context.ABILITIES`.
+        per_candidate: The function scores a single candidate, `(view, candidate, ctx) -> float | None`,
+            instead of `(view, candidates, ctx) -> [float | None, ...]`.
+        independent: A list-wise function whose scores do not depend on the other candidates; implied by
+            `per_candidate`.
+
+    Raises:
+        ParameterError: an unknown ability, or `needs` given as one string.
+    """
+    if isinstance(needs, str):
+        raise ParameterError(f"needs={needs!r}: expected a set of abilities, such as needs={{{needs!r}}}")
+
+    def wrap(function: Callable[..., Any]) -> Reranker:
+        scorer = _each(function) if per_candidate else function
+        return Reranker(
+            name if isinstance(name, str) else function.__name__,
+            scorer,
+            needs=needs,
+            independent=independent or per_candidate,
+        )
+
+    return wrap(name) if callable(name) else wrap
+
+
+def require_supplied(
+    rerankers: Iterable[Reranker], supplied: Collection[str], reasons: Mapping[str, str] | None = None
+) -> None:
+    """Refuse rerankers that need what this run cannot supply; call it before any work.
+
+    Args:
+        rerankers: Those the run was asked for.
+        supplied: Abilities of this run.
+        reasons: Why an ability is missing, by ability.
+
+    Raises:
+        RerankerError: names the reranker, the ability and the reason.
+    """
+    for each in rerankers:
+        for need in sorted(each.needs - set(supplied)):
+            why = (reasons or {}).get(need)
+            raise RerankerError(
+                f"reranker {each.name!r} needs {need!r} ({ABILITIES[need]}), which this run does not supply"
+                + (f": {why}" if why else "")
+            )
+
+
+def _each(function: OneScorer) -> ListScorer:
+    def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        return [function(view, candidate, ctx) for candidate in candidates]
+
+    score.__doc__ = function.__doc__
+    return score
+
+
+def _checked(scores: object, expected: int) -> list[float | None]:
+    if isinstance(scores, str | bytes) or not isinstance(scores, Iterable):
+        raise RerankerError(f"returned {type(scores).__name__}, expected one score per candidate")
+    values = list(scores)
+    if len(values) != expected:
+        raise RerankerError(f"returned {len(values)} scores for {expected} candidates")
+    return [_score(value, position) for position, value in enumerate(values)]
+
+
+def _score(value: object, position: int) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, numbers.Real):
+        raise RerankerError(
+            f"score {position} is {type(value).__name__}, expected a finite number, or None to abstain"
+        )
+    if not math.isfinite(value):
+        raise RerankerError(f"score {position} is {value}, expected a finite number, or None to abstain")
+    return float(value)
+
+
+def _undeclared(field: str, need: str) -> property:
+    def refuse(self: object) -> Any:
+        raise RerankerError(f"read {field!r}, an ability it does not declare; add {need!r} to needs={{...}}")
+
+    return property(refuse)
+
+
+class _NoLogprobs(Candidate):
+    """A candidate whose log-probabilities cannot be read."""
+
+    __slots__ = ()
+    logprobs = _undeclared("logprobs", "logprobs")
+    sampled_logprobs = _undeclared("sampled_logprobs", "logprobs")
+
+
+class _NoExamples(PublicView):
+    """A view whose examples cannot be read."""
+
+    __slots__ = ()
+    examples = _undeclared("examples", "public_examples")
+
+
+def _narrowed(candidate: Candidate, needs: frozenset[str]) -> Candidate:
+    return candidate if "logprobs" in needs else _without(candidate, _NoLogprobs)
+
+
+def _narrowed_view(view: PublicView, needs: frozenset[str]) -> PublicView:
+    return view if "public_examples" in needs else _without(view, _NoExamples)
+
+
+def _without(record: Any, kind: type[Any]) -> Any:
+    """Copy a record into a subclass that hides some of its fields."""
+    hidden = object.__new__(kind)
+    for field in fields(record):
+        if field.name not in vars(kind):
+            object.__setattr__(hidden, field.name, getattr(record, field.name))
+    return hidden
