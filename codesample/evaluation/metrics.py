@@ -1,0 +1,177 @@
+"""From verdicts and scores to numbers: pass@k, best-of-n with exact ties, and what a reranker recovers.
+
+All of it is exact arithmetic on one problem's pool of n candidates, averaged over problems with each
+problem's own n. A score of None ranks below every number; equal scores are ties, and every figure is the
+average over all orders of the tied candidates, so that the order of the pool never matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from codesample.errors import MetricError
+
+__all__ = [
+    "Group",
+    "best_of_n",
+    "best_of_n_curve",
+    "gap_closed",
+    "mean_pass_at_k",
+    "pass_at_k",
+    "pass_at_k_by_problem",
+    "ranked_pass_at_k",
+    "score_groups",
+]
+
+Score = float | None
+
+
+class Group(NamedTuple):
+    """Candidates with one score: how many there are, and how many of them are correct."""
+
+    size: int
+    correct: int
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Return the chance that k of n candidates, drawn without replacement, hold one of the c correct ones.
+
+    Computed as 1 - prod over i in (n-c, n] of (1 - k/i). Source: arXiv:2107.03374, section 2.1.
+
+    Raises:
+        MetricError: not 0 <= c <= n, k below 1, or k above n, where the estimate is not defined.
+    """
+    if not 0 <= c <= n:
+        raise MetricError(f"{c} correct of {n} candidates: expected between 0 and {n}")
+    _check_k(k, n)
+    if n - c < k:
+        return 1.0
+    return 1.0 - math.prod(1.0 - k / i for i in range(n - c + 1, n + 1))
+
+
+def pass_at_k_by_problem(counts: Mapping[str, tuple[int, int]], k: int) -> dict[str, float]:
+    """Return each problem's pass@k, from its own n.
+
+    Args:
+        counts: Per problem, (n, c): candidates with a verdict, and how many of them passed.
+        k: At least 1 and at most the smallest n.
+
+    Raises:
+        MetricError: no problems, or a problem has fewer than k candidates; names it.
+    """
+    if not counts:
+        raise MetricError(f"pass@{k} of no problems is not defined")
+    short = min(counts, key=lambda problem: counts[problem][0])
+    _check_k(k, counts[short][0], problem=short)
+    return {problem: pass_at_k(n, c, k) for problem, (n, c) in counts.items()}
+
+
+def mean_pass_at_k(counts: Mapping[str, tuple[int, int]], k: int) -> float:
+    """Return pass@k averaged over problems; arguments and errors as `pass_at_k_by_problem`."""
+    values = pass_at_k_by_problem(counts, k).values()
+    return math.fsum(values) / len(values)
+
+
+def best_of_n(scores: Sequence[Score], passed: Sequence[bool]) -> float:
+    """Return how likely the top-scored candidate is correct, ties averaged over.
+
+    Raises:
+        MetricError: no candidates, different lengths, or a score that is not a number.
+    """
+    return ranked_pass_at_k(scores, passed, 1)
+
+
+def ranked_pass_at_k(scores: Sequence[Score], passed: Sequence[bool], k: int) -> float:
+    """Return how likely one of the k top-scored candidates is correct, ties averaged over.
+
+    Walks the groups of equal scores from the top; a group of m with c correct, r places left, multiplies
+    the chance of a miss by C(m-c, min(r,m)) / C(m, min(r,m)).
+
+    Raises:
+        MetricError: as `best_of_n`, or k outside [1, n].
+    """
+    groups = score_groups(scores, passed)
+    _check_k(k, len(scores))
+    miss, left = 1.0, k
+    for size, correct in groups:
+        taken = min(left, size)
+        miss *= math.comb(size - correct, taken) / math.comb(size, taken)
+        left -= taken
+        if left == 0 or miss == 0.0:
+            break
+    return 1.0 - miss
+
+
+def best_of_n_curve(scores: Sequence[Score], passed: Sequence[bool], sizes: Sequence[int]) -> list[float]:
+    """Return best-of-n for each n in `sizes`, expected over all n-subsets of one pool of N.
+
+    The candidate of rank r is the best of a random n-subset with chance C(N-r, n-1) / C(N, n); tied ranks
+    share their group's mean. Only for rerankers that score a candidate independently of the others;
+    for set-wise ones the subsets must be scored anew.
+
+    Raises:
+        MetricError: as `best_of_n`, or a size outside [1, N].
+    """
+    groups = score_groups(scores, passed)
+    total = len(scores)
+    curve = []
+    for n in sizes:
+        _check_k(n, total)
+        subsets, rank, value = math.comb(total, n), 0, 0.0
+        for size, correct in groups:
+            # ranks rank+1 .. rank+size: a telescoping sum of C(total-r, n-1)
+            ways = math.comb(total - rank, n) - math.comb(total - rank - size, n)
+            value += ways / subsets * correct / size
+            rank += size
+        curve.append(value)
+    return curve
+
+
+def gap_closed(chosen: float, random: float, oracle: float) -> float | None:
+    """Return the share of the gap between a random choice and a perfect one that a reranker closes.
+
+    Below 0 where it chooses worse than at random; None where there is no gap.
+    """
+    gap = oracle - random
+    # pass@1 and pass@n of a pool without a gap may differ by rounding
+    return None if gap <= 1e-12 else (chosen - random) / gap
+
+
+def score_groups(scores: Sequence[Score], passed: Sequence[bool]) -> list[Group]:
+    """Return the groups of equal score, best first; those that abstain come last.
+
+    Raises:
+        MetricError: no candidates, different lengths, or a score that is not a number.
+    """
+    if len(scores) != len(passed):
+        raise MetricError(f"{len(scores)} scores for {len(passed)} verdicts")
+    if not scores:
+        raise MetricError("best-of-n of no candidates is not defined")
+    for score in scores:
+        if score is not None and math.isnan(score):
+            raise MetricError("a score is NaN, which has no rank; a reranker abstains with None")
+    ranked = sorted(zip(map(_rank, scores), passed, strict=True), key=lambda pair: pair[0], reverse=True)
+    return list(_groups(ranked))
+
+
+def _groups(ranked: Sequence[tuple[tuple[bool, float], bool]]) -> Iterator[Group]:
+    for _, members in groupby(ranked, key=lambda pair: pair[0]):
+        outcomes = [bool(outcome) for _, outcome in members]
+        yield Group(size=len(outcomes), correct=sum(outcomes))
+
+
+def _rank(score: Score) -> tuple[bool, float]:
+    return (False, 0.0) if score is None else (True, score)
+
+
+def _check_k(k: int, n: int, *, problem: str | None = None) -> None:
+    if k < 1:
+        raise MetricError(f"k = {k}: expected at least 1")
+    if k > n:
+        of = f"problem {problem!r} has" if problem is not None else "there are"
+        raise MetricError(
+            f"pass@{k} needs at least {k} candidates, {of} {n}; sample more, or choose k <= {n}"
+        )
