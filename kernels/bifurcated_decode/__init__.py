@@ -1,0 +1,11 @@
+"""Attention of one decode step in which many rows share their context: one operation, three implementations."""
+
+from codesample.kernels.bifurcated_decode.api import (
+    DecodeOutput,
+    LayerStore,
+    bifurcated_decode,
+    usable_impls,
+)
+from codesample.kernels.bifurcated_decode.plan import DecodePlan, Segment
+
+__all__ = ["DecodeOutput", "DecodePlan", "LayerStore", "Segment", "bifurcated_decode", "usable_impls"]

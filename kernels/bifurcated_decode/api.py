@@ -1,0 +1,183 @@
+"""The public operation: checks its arguments, then hands them to one implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from codesample.errors import ParameterError, ShapeError
+from codesample.kernels.bifurcated_decode.plan import DecodePlan
+
+__all__ = ["DecodeOutput", "LayerStore", "bifurcated_decode", "usable_impls"]
+
+_IMPLS = ("reference", "torch", "triton")
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+class LayerStore(NamedTuple):
+    """Keys and values of one layer; G KV heads of width D, all four of one dtype and device.
+
+    Attributes:
+        k_shared, v_shared: [G, C, D], one pool of shared tokens that segments point into.
+        k_decode, v_decode: [S, G, T, D], S slots of T tokens, one slot per row. What lies at or past a
+            row's length may be anything, NaN included.
+    The last dimension must have stride 1; the others may be strided.
+    """
+
+    k_shared: torch.Tensor
+    v_shared: torch.Tensor
+    k_decode: torch.Tensor
+    v_decode: torch.Tensor
+
+
+class DecodeOutput(NamedTuple):
+    """Result of attention.
+
+    Attributes:
+        out: [R, Q, H, D] in q's dtype; 0 where a query sees no key.
+        lse: [R, Q, H] natural log-sum-exp of the scores (sink included), fp32, or fp64 for fp64 inputs;
+            -inf where a query sees no key and no sink.
+    """
+
+    out: torch.Tensor
+    lse: torch.Tensor
+
+
+def bifurcated_decode(
+    q: torch.Tensor,
+    k_new: torch.Tensor | None,
+    v_new: torch.Tensor | None,
+    store: LayerStore,
+    plan: DecodePlan,
+    lens: torch.Tensor,
+    *,
+    scale: float | None = None,
+    window: int | None = None,
+    softcap: float | None = None,
+    sinks: torch.Tensor | None = None,
+    impl: str = "auto",
+) -> DecodeOutput:
+    """Attend a few new tokens per row to the row's chain of shared segments and to the row's own tokens.
+
+    Equal to attention over the joined keys, while a shared segment is read once for all its rows instead
+    of once per row. Query head h reads KV head h // (H / G). Query i of row r stands at the absolute
+    position context_lens[r] + lens[r] + i and sees the row's shared segments and its decode tokens up to
+    and including that position. The new keys and values are written into the store on the way.
+
+    Args:
+        q: [R, Q, H, D], fp32, bf16, fp16 or fp64; Q is 1 in plain decoding. May be strided.
+        k_new, v_new: [R, Q, G, D], written at tokens lens[r] .. lens[r] + Q - 1 of slot slots[r]; or both
+            None when the store holds them already: then lens counts them too.
+        store: The layer's keys and values.
+        plan: The batch layout, R rows.
+        lens: [R] int32 on q's device, decode tokens stored per row before this call.
+        scale: Factor on the scores. Default: 1 / sqrt(D).
+        window: See only keys with query position - key position < window. Default: all.
+        softcap: Replace each score s by softcap * tanh(s / softcap). Default: leave it.
+        sinks: [H] logits, each joining its head's normaliser once, with no value. Default: none.
+        impl: "reference", "torch", "triton" or "auto"; a named one never falls back.
+    Returns:
+        DecodeOutput: out [R, Q, H, D] in q's dtype; lse [R, Q, H], natural logarithm.
+    Raises:
+        ShapeError: a shape, dtype or device disagrees with q or the plan; the message names both.
+        ParameterError: window or softcap is not positive, or impl is unknown.
+        ImplUnavailableError: a named implementation does not serve this device, dtype or width.
+    Source: arXiv:2403.08845, with the softmax split by log-sum-exp.
+    """
+    _check(q, k_new, v_new, store, plan, lens, window, softcap, sinks)
+    if scale is None:
+        scale = q.shape[-1] ** -0.5
+    name = _choose(q) if impl == "auto" else impl
+    run = _load(name, q)
+    return run(q, k_new, v_new, store, plan, lens, scale=scale, window=window, softcap=softcap, sinks=sinks)
+
+
+def usable_impls(device: torch.device | str = "cpu") -> tuple[str, ...]:
+    """Names of the implementations that can run on `device` here, "reference" first."""
+    return _IMPLS[:2]
+
+
+def _choose(q: torch.Tensor) -> str:
+    return "torch"
+
+
+def _load(name: str, q: torch.Tensor) -> Callable[..., DecodeOutput]:
+    if name == "torch":
+        from codesample.kernels.bifurcated_decode.torch import decode
+    elif name == "reference":
+        from codesample.kernels.bifurcated_decode.reference import decode
+    else:
+        raise ParameterError(f"bifurcated_decode: unknown impl {name!r}; expected one of {_IMPLS} or 'auto'")
+    return decode
+
+
+def _check(
+    q: torch.Tensor,
+    k_new: torch.Tensor | None,
+    v_new: torch.Tensor | None,
+    store: LayerStore,
+    plan: DecodePlan,
+    lens: torch.Tensor,
+    window: int | None,
+    softcap: float | None,
+    sinks: torch.Tensor | None,
+) -> None:
+    if q.dim() != 4 or q.shape[0] != plan.rows or 0 in q.shape:
+        raise ShapeError(
+            f"bifurcated_decode: q is {_form(q)}; expected [R = {plan.rows} rows of the plan, Q, H, D]"
+        )
+    if store.k_shared.dim() != 3 or store.k_decode.dim() != 4:
+        raise ShapeError(
+            f"bifurcated_decode: k_shared is {_form(store.k_shared)}, k_decode {_form(store.k_decode)}; "
+            "expected [G, C, D] and [S, G, T, D]"
+        )
+    kv_heads, _, width = store.k_shared.shape
+    slots, _, capacity, _ = store.k_decode.shape
+    rows, queries, heads, _ = q.shape
+    if heads % kv_heads:
+        raise ShapeError(
+            f"bifurcated_decode: H = {heads} (q {_form(q)}) is not a multiple of G = {kv_heads} "
+            f"(k_shared {_form(store.k_shared)})"
+        )
+    if (k_new is None) != (v_new is None):
+        raise ShapeError("bifurcated_decode: give both k_new and v_new, or neither")
+    new = (rows, queries, kv_heads, width)
+    for name, tensor, expected in (
+        ("q", q, (rows, queries, heads, width)),
+        ("k_new", k_new, new),
+        ("v_new", v_new, new),
+        ("v_shared", store.v_shared, tuple(store.k_shared.shape)),
+        ("k_decode", store.k_decode, (slots, kv_heads, capacity, width)),
+        ("v_decode", store.v_decode, (slots, kv_heads, capacity, width)),
+    ):
+        if tensor is not None and (
+            tensor.shape != expected or tensor.dtype != q.dtype or tensor.device != q.device
+        ):
+            raise ShapeError(
+                f"bifurcated_decode: {name} is {_form(tensor)}; expected {list(expected)} like q, {_form(q)}"
+            )
+    for name, tensor in zip(store._fields, store, strict=True):
+        if tensor.stride(-1) != 1:
+            raise ShapeError(f"bifurcated_decode: {name} has stride {tensor.stride()}; its last must be 1")
+    if lens.shape != (rows,) or lens.dtype != torch.int32 or lens.device != q.device:
+        raise ShapeError(f"bifurcated_decode: lens is {_form(lens)}; expected [{rows}] int32 on {q.device}")
+    if sinks is not None and sinks.shape != (heads,):
+        raise ShapeError(
+            f"bifurcated_decode: sinks is {_form(sinks)}; expected [{heads}], one per query head"
+        )
+    if q.dtype not in _DTYPES:
+        raise ShapeError(f"bifurcated_decode: q is {q.dtype}; expected one of {_DTYPES}")
+    if window is not None and window < 1:
+        raise ParameterError(
+            f"bifurcated_decode: window = {window}; expected at least 1, or None for all keys"
+        )
+    if softcap is not None and not softcap > 0:
+        raise ParameterError(
+            f"bifurcated_decode: softcap = {softcap}; expected more than 0, or None for none"
+        )
+
+
+def _form(x: torch.Tensor) -> str:
+    return f"{list(x.shape)} {x.dtype} on {x.device}"
