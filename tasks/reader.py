@@ -44,6 +44,13 @@ class Row:
             raise DataError(f"{self.where}: field {name!r} is {got}, expected {kind.__name__}")
         return value
 
+    def number(self, name: str, default: object = _MISSING) -> float:
+        """Return field `name`, which must be an integer or a float, as a float; raises as `get`."""
+        value = self.get(name, object, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise DataError(f"{self.where}: field {name!r} is {type(value).__name__}, expected a number")
+        return float(value)
+
     def strings(self, name: str, default: object = _MISSING) -> tuple[str, ...]:
         """Return field `name`, which must be a list of strings, as a tuple; raises as `get`."""
         values = self.get(name, list, default)

@@ -1,4 +1,4 @@
-"""Intervals by the bootstrap over problems: how far a figure would move on other problems of the same kind."""
+"""Intervals by the bootstrap over problems: how far a figure would move on other, similar problems."""
 
 from __future__ import annotations
 

@@ -1,0 +1,66 @@
+"""Reads samples that another tool wrote: one JSON object per line, with `completion` or `solution`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from codesample.errors import DataError
+from codesample.records import Candidate
+from codesample.runs.codec import candidate_from_row
+from codesample.tasks.reader import Row, read_rows
+
+__all__ = ["read_samples"]
+
+
+def read_samples(path: Path, *, known: Collection[str] | None = None) -> Iterator[Candidate]:
+    """Read candidates from `.jsonl`, `.json` or `.parquet`, any number per task, in any order.
+
+    A row holds `task_id` and either `completion` (what the model continued the prompt with) or `solution`
+    (a whole program, which becomes the candidate's `program`). `index` and this toolkit's further fields
+    are read where present; rows without `index` are numbered per task in the order they stand.
+
+    Args:
+        known: Task ids that exist; others are refused. None accepts any.
+
+    Raises:
+        DataError: the file or a row is malformed, an id is unknown, or a (task_id, index) occurs twice;
+            names file and line.
+    """
+    numbered: Counter[str] = Counter()
+    seen: set[tuple[str, int]] = set()
+    for row in read_rows(path):
+        task_id = _task_id(row, known)
+        index = row.get("index", int, None)
+        if index is None:
+            index = numbered[task_id]
+            numbered[task_id] += 1
+        if (task_id, index) in seen:
+            raise DataError(f"{row.where}: candidate {index} of {task_id!r} occurs twice")
+        seen.add((task_id, index))
+        yield _candidate(row, index)
+
+
+def _task_id(row: Row, known: Collection[str] | None) -> str:
+    task_id = row.get("task_id", str)
+    if known is not None and task_id not in known:
+        near = get_close_matches(task_id, known, n=1)
+        suggestion = f"; did you mean {near[0]!r}?" if near else ""
+        raise DataError(f"{row.where}: the task has no problem {task_id!r}{suggestion}")
+    return task_id
+
+
+def _candidate(row: Row, index: int) -> Candidate:
+    solution = row.get("solution", str, None)
+    if solution is None and "completion" not in row.fields:
+        raise DataError(f"{row.where}: holds neither 'completion' nor 'solution'")
+    fields = {**row.fields, "index": index}
+    if row.fields.get("completion") is None:
+        fields["completion"] = solution
+    candidate = candidate_from_row(Row(fields, row.where))
+    if solution is not None and row.fields.get("completion") is None:
+        candidate = replace(candidate, program=solution)
+    return candidate

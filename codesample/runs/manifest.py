@@ -1,0 +1,92 @@
+"""What a run is: enough to repeat it, and to tell whether another call continues it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from codesample.errors import RunFolderError
+from codesample.records import SamplingParams
+from codesample.tasks.reader import Row
+
+__all__ = ["Manifest"]
+
+_FORMAT = 1
+_IDENTITY = ("task", "task_version", "data_hash", "model", "params")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of `run.json`.
+
+    Attributes:
+        task: Name.
+        task_version: Of the task's prompts and tests.
+        data_hash: `Task.fingerprint` of the evaluated problems.
+        model: Name or folder, with anything else that settles the weights, such as a revision.
+        params: How tokens are chosen; holds the seed.
+        n: Candidates per problem; may grow from one call to the next.
+        sessions: One entry for each call that wrote into the run: versions, machine, isolation, rerankers.
+    """
+
+    task: str
+    task_version: str
+    data_hash: str
+    model: str
+    params: SamplingParams
+    n: int
+    sessions: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def continued_by(self, other: Manifest, *, where: str) -> Manifest:
+        """Return the manifest of a run that `other` resumes: the larger n, the sessions of both.
+
+        Raises:
+            RunFolderError: task, data, model or sampling parameters differ; names each with both values.
+        """
+        differences = [
+            f"{name} is {theirs!r}, the run has {ours!r}"
+            for name, ours, theirs in _pairs(self, other)
+            if ours != theirs
+        ]
+        if differences:
+            raise RunFolderError(
+                f"{where}: cannot be resumed with other settings: {'; '.join(differences)}; "
+                "repeat the run's own settings or choose another folder"
+            )
+        return replace(self, n=max(self.n, other.n), sessions=(*self.sessions, *other.sessions))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data; `from_json` gives an equal manifest."""
+        return {"format": _FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, row: Row) -> Manifest:
+        """Read what `to_json` wrote.
+
+        Raises:
+            RunFolderError: another format's version, or parameters this version does not know.
+            DataError: a field is missing or of another type.
+        """
+        version = row.get("format", int, 0)
+        params = dict(row.get("params", dict))
+        unknown = sorted(params.keys() - {each.name for each in fields(SamplingParams)})
+        if version != _FORMAT or unknown:
+            extra = f", unknown parameters {', '.join(unknown)}" if unknown else ""
+            raise RunFolderError(f"{row.where}: format {version}{extra}; this version reads format {_FORMAT}")
+        params["stop"] = tuple(params.get("stop", ()))
+        return cls(
+            **{name: row.get(name, str) for name in _IDENTITY if name != "params"},
+            params=SamplingParams(**params),
+            n=row.get("n", int),
+            sessions=tuple(row.get("sessions", list, [])),
+        )
+
+
+def _pairs(ours: Manifest, theirs: Manifest) -> list[tuple[str, Any, Any]]:
+    """List every field that settles what is sampled, parameters one by one."""
+    pairs = [(name, getattr(ours, name), getattr(theirs, name)) for name in _IDENTITY if name != "params"]
+    return pairs + [
+        (each.name, getattr(ours.params, each.name), getattr(theirs.params, each.name))
+        for each in fields(SamplingParams)
+    ]
