@@ -1,4 +1,4 @@
-"""Attention of one decode step in which many rows share their context: one operation, three implementations."""
+"""Attention of a decode step whose rows share their context: one operation, three implementations."""
 
 from codesample.kernels.bifurcated_decode.api import (
     DecodeOutput,

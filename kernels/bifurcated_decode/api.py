@@ -78,8 +78,10 @@ def bifurcated_decode(
         softcap: Replace each score s by softcap * tanh(s / softcap). Default: leave it.
         sinks: [H] logits, each joining its head's normaliser once, with no value. Default: none.
         impl: "reference", "torch", "triton" or "auto"; a named one never falls back.
+
     Returns:
         DecodeOutput: out [R, Q, H, D] in q's dtype; lse [R, Q, H], natural logarithm.
+
     Raises:
         ShapeError: a shape, dtype or device disagrees with q or the plan; the message names both.
         ParameterError: window or softcap is not positive, or impl is unknown.
@@ -97,6 +99,24 @@ def bifurcated_decode(
 def usable_impls(device: torch.device | str = "cpu") -> tuple[str, ...]:
     """Names of the implementations that can run on `device` here, "reference" first."""
     return _IMPLS[:2]
+
+
+def stored_on_host(lens: torch.Tensor, queries: int, store: LayerStore, written: bool) -> list[int]:
+    """Read the decode tokens that rows hold before the queries' own; on a GPU this waits for it.
+
+    Raises:
+        ShapeError: a row's tokens would not fit its slot.
+    """
+    stored: list[int] = lens.tolist()
+    if not written:
+        stored = [length - queries for length in stored]
+    capacity = store.k_decode.shape[2]
+    if max(stored) + queries > capacity or min(stored) + queries < 0:
+        raise ShapeError(
+            f"bifurcated_decode: lens {min(stored)} to {max(stored)} and {queries} queries do not fit slots "
+            f"with a capacity of {capacity} tokens; free the row or make the decode store longer"
+        )
+    return stored
 
 
 def _choose(q: torch.Tensor) -> str:
@@ -158,6 +178,13 @@ def _check(
             raise ShapeError(
                 f"bifurcated_decode: {name} is {_form(tensor)}; expected {list(expected)} like q, {_form(q)}"
             )
+    if plan.slot_stop > slots:
+        raise ShapeError(f"bifurcated_decode: the plan uses slot {plan.slot_stop - 1}, k_decode has {slots}")
+    if plan.pool_stop > store.k_shared.shape[1]:
+        raise ShapeError(
+            f"bifurcated_decode: a segment ends with token {plan.pool_stop - 1} of the pool, "
+            f"k_shared is {_form(store.k_shared)}"
+        )
     for name, tensor in zip(store._fields, store, strict=True):
         if tensor.stride(-1) != 1:
             raise ShapeError(f"bifurcated_decode: {name} has stride {tensor.stride()}; its last must be 1")

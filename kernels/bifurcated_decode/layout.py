@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -194,7 +195,7 @@ def _row_ranges(
 
 
 def _ascending(slots: Sequence[int]) -> bool:
-    return all(a < b for a, b in zip(slots, slots[1:], strict=False))
+    return all(a < b for a, b in pairwise(slots))
 
 
 def _block(

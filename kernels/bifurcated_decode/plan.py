@@ -42,6 +42,8 @@ class DecodePlan:
         slots: Row r keeps its own tokens in slot `slots[r]` of the decode store.
         context_lens: Absolute position of each row's first decode token.
         levels: The segments again, in as few layers as possible such that within one no two share a row.
+        pool_stop: One past the last shared token that a segment names.
+        slot_stop: One past the highest slot.
         slots_on_device, context_lens_on_device: The same as int32 tensors [R] on the plan's device.
     """
 
@@ -49,6 +51,8 @@ class DecodePlan:
     slots: tuple[int, ...]
     context_lens: tuple[int, ...]
     levels: tuple[tuple[Segment, ...], ...]
+    pool_stop: int
+    slot_stop: int
     slots_on_device: torch.Tensor
     context_lens_on_device: torch.Tensor
     _memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -80,6 +84,7 @@ class DecodePlan:
             context_lens: R absolute positions, one per row, where its decode tokens begin: the end of its
                 chain of segments. A row without segments may begin anywhere.
             device: Where the query tensors will be.
+
         Raises:
             ParameterError: a negative or repeated number, rows out of range, or a broken chain.
         """
@@ -97,6 +102,8 @@ class DecodePlan:
             slots=tuple(slots),
             context_lens=tuple(context_lens),
             levels=_stack_in_levels(ordered),
+            pool_stop=max((s.start + s.length for s in ordered), default=0),
+            slot_stop=max(slots, default=-1) + 1,
             slots_on_device=torch.tensor(slots, dtype=torch.int32, device=device),
             context_lens_on_device=torch.tensor(context_lens, dtype=torch.int32, device=device),
         )

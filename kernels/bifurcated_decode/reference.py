@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore
+from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, stored_on_host
 from codesample.kernels.bifurcated_decode.plan import DecodePlan
 
 __all__ = ["decode"]
@@ -27,11 +27,9 @@ def decode(
     queries, heads, kv_heads = q.shape[1], q.shape[2], store.k_shared.shape[0]
     out = torch.empty_like(q, memory_format=torch.contiguous_format)
     lse = torch.empty(q.shape[:3], dtype=torch.promote_types(q.dtype, torch.float32), device=q.device)
-    for row, stored in enumerate(lens.tolist()):
+    for row, stored in enumerate(stored_on_host(lens, queries, store, written=k_new is not None)):
         slot, context = plan.slots[row], plan.context_lens[row]
-        if k_new is None or v_new is None:
-            stored -= queries
-        else:
+        if k_new is not None and v_new is not None:
             store.k_decode[slot, :, stored : stored + queries] = k_new[row].transpose(0, 1)
             store.v_decode[slot, :, stored : stored + queries] = v_new[row].transpose(0, 1)
         chain = [s for s in plan.segments if s.row_start <= row < s.row_stop]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore
+from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, stored_on_host
 from codesample.kernels.bifurcated_decode.layout import Block, Layout, Mask, Piece, Visible, layout_of
 from codesample.kernels.bifurcated_decode.plan import DecodePlan
 
@@ -51,7 +51,7 @@ def decode(
     rows, queries, heads, width = q.shape
     kv_heads = store.k_shared.shape[0]
     group = heads // kv_heads
-    stored = lens.tolist() if k_new is not None else [n - queries for n in lens.tolist()]
+    stored = stored_on_host(lens, queries, store, written=k_new is not None)
     layout = _layout(plan, stored, queries, group, window, 2 * kv_heads * width * q.element_size())
     if k_new is not None and v_new is not None:
         _append(store.k_decode, k_new, layout)

@@ -1,0 +1,181 @@
+"""Inputs, oracle and tolerance for tests of shared-prefix decode attention.
+
+Memory that an implementation has no business reading is filled with NaN: the pool between segments, the
+slots of nobody, and every slot past its row's length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from codesample.kernels.bifurcated_decode import (
+    DecodeOutput,
+    DecodePlan,
+    LayerStore,
+    Segment,
+    bifurcated_decode,
+)
+
+__all__ = ["DecodeCase", "DecodeInputs", "assert_within_rounding", "joined_attention", "make_decode_inputs"]
+
+_POOL_GAP = 3
+
+
+@dataclass(frozen=True)
+class DecodeCase:
+    """Shape and options of one call, small enough to read in a test's name.
+
+    Attributes:
+        groups: (rows, context tokens) of each prompt.
+        lens: Decode tokens stored per row before the call.
+        header: Shared tokens before every prompt, seen by all rows; 0 for none.
+        heads: (H, G), query and KV heads.
+        width: D.
+        queries: Q.
+        slots: Slot of each row; default: row r has slot r.
+        capacity: T, tokens per slot; default: just enough.
+        write: Whether the call itself writes the new keys and values.
+        window, softcap: As in `bifurcated_decode`.
+        sinks: Whether each head has a sink logit.
+        spread: Standard deviation of the queries; 40 gives scores of about +-200 at D = 64.
+    """
+
+    groups: tuple[tuple[int, int], ...]
+    lens: tuple[int, ...]
+    header: int = 0
+    heads: tuple[int, int] = (2, 2)
+    width: int = 16
+    queries: int = 1
+    slots: tuple[int, ...] | None = None
+    capacity: int | None = None
+    write: bool = True
+    window: int | None = None
+    softcap: float | None = None
+    sinks: bool = False
+    spread: float = 1.0
+
+    def __str__(self) -> str:
+        """Name only what differs from the default, for use as a test id."""
+        shown = [
+            f"{key}={value}" for key, value in vars(self).items() if value != getattr(DecodeCase, key, None)
+        ]
+        return " ".join(shown).replace(" ", "-").replace("(", "").replace(")", "").replace(",", ".")
+
+    @property
+    def rows(self) -> int:
+        """R."""
+        return sum(rows for rows, _ in self.groups)
+
+
+class DecodeInputs(NamedTuple):
+    """Arguments of one call; `run` makes it on a private copy of the store."""
+
+    q: torch.Tensor
+    k_new: torch.Tensor | None
+    v_new: torch.Tensor | None
+    store: LayerStore
+    plan: DecodePlan
+    lens: torch.Tensor
+    options: dict[str, object]
+
+    def to(self, dtype: torch.dtype) -> DecodeInputs:
+        """Convert every value to `dtype`; widening changes none."""
+        q, k_new, v_new = (None if x is None else x.to(dtype) for x in self[:3])
+        assert q is not None
+        return self._replace(
+            q=q, k_new=k_new, v_new=v_new, store=LayerStore(*(x.to(dtype) for x in self.store))
+        )
+
+    def run(self, impl: str) -> DecodeOutput:
+        """Call the operation and leave these inputs as they were."""
+        store = LayerStore(*(x.clone() for x in self.store))
+        return bifurcated_decode(*self[:3], store, self.plan, self.lens, impl=impl, **self.options)  # type: ignore[arg-type]
+
+
+def make_decode_inputs(
+    case: DecodeCase, *, dtype: torch.dtype, device: torch.device | str = "cpu", seed: int = 0
+) -> DecodeInputs:
+    """Draw the inputs of `case` in `dtype`; q and the new keys are strided views, as a model passes them."""
+    generator = torch.Generator().manual_seed(seed)
+    (heads, kv_heads), rows, width = case.heads, case.rows, case.width
+    slots = case.slots or tuple(range(rows))
+    segments, context_lens = _place(case)
+    pool = max((s.start + s.length for s in segments), default=0) + _POOL_GAP
+    capacity = case.capacity or max(case.lens) + case.queries
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    shared, own = (kv_heads, pool, width), (max(slots) + 2, kv_heads, capacity, width)
+    store = LayerStore(*(torch.full(shape, float("nan")) for shape in (shared, shared, own, own)))
+    for s in segments:
+        for tensor in store[:2]:
+            tensor[:, s.start : s.start + s.length] = draw(kv_heads, s.length, width)
+    for slot, length in zip(slots, case.lens, strict=True):
+        for tensor in store[2:]:
+            tensor[slot, :, :length] = draw(kv_heads, length, width)
+    views = [draw(rows, n, case.queries, width).transpose(1, 2) for n in (heads, kv_heads, kv_heads)]
+    views[0] *= case.spread
+    q, k_new, v_new = (x.to(device, dtype) for x in views)
+    sinks = draw(heads).to(device) if case.sinks else None
+    return DecodeInputs(
+        q,
+        k_new if case.write else None,
+        v_new if case.write else None,
+        LayerStore(*(x.to(device, dtype) for x in store)),
+        DecodePlan.build(segments, slots=slots, context_lens=context_lens, device=device),
+        torch.tensor(case.lens, dtype=torch.int32, device=device),
+        {"window": case.window, "softcap": case.softcap, "sinks": sinks},
+    )
+
+
+def _place(case: DecodeCase) -> tuple[list[Segment], list[int]]:
+    segments, context_lens = [], []
+    start = row = 0
+    if case.header:
+        segments.append(Segment(0, case.header, 0, case.rows, 0))
+        start = case.header + _POOL_GAP
+    for rows, tokens in case.groups:
+        segments.append(Segment(start, tokens, row, row + rows, case.header))
+        context_lens += [case.header + tokens] * rows
+        start, row = start + tokens + _POOL_GAP, row + rows
+    return segments, context_lens
+
+
+def joined_attention(inputs: DecodeInputs) -> DecodeOutput:
+    """Attend over joined keys in the dtype of `inputs`; the oracle, given `inputs.to(torch.float64)`."""
+    return inputs.run("reference")
+
+
+def assert_within_rounding(got: torch.Tensor, exact: torch.Tensor, plain: torch.Tensor) -> None:
+    """Demand that `got` errs at most twice as much as plain code of its dtype, plus one rounding.
+
+    Args:
+        got: Under test.
+        exact: The same in fp64 from the same, widened inputs.
+        plain: The same from plain code in the dtype of the inputs.
+
+    Raises:
+        AssertionError: an error above that, or an infinity or NaN where `exact` has another value.
+    """
+    got64, plain64 = got.double(), plain.double()
+    finite = exact.isfinite()
+    same = (got64 == exact) | finite
+    assert same.all(), f"{int((~same).sum())} entries differ from {exact[~same][:3].tolist()}"
+    if not finite.any():
+        return
+    got64, plain64, exact = got64[finite], plain64[finite], exact[finite]
+    assert got64.isfinite().all(), (
+        f"{int((~got64.isfinite()).sum())} of {got64.numel()} entries are not finite"
+    )
+    rounding = torch.finfo(got.dtype).eps * exact.abs().max()
+    budget = 2 * (plain64 - exact).abs().max() + rounding
+    error = (got64 - exact).abs()
+    worst = int(error.argmax())
+    assert error[worst] <= budget, (
+        f"error {float(error[worst]):.3g}, {float(error[worst] / budget):.1f} times the {float(budget):.3g} "
+        f"allowed: got {float(got64[worst]):.6g}, exact {float(exact[worst]):.6g} at flat index {worst}"
+    )
