@@ -1,1 +1,9 @@
-"""Prompts in, candidates out."""
+"""Prompts in, candidates out.
+
+`Sampler` is the native engine; `Engine` is what anything else that makes candidates must offer.
+"""
+
+from codesample.sampling.engine import Engine, Progress
+from codesample.sampling.sampler import Sampler
+
+__all__ = ["Engine", "Progress", "Sampler"]

@@ -1,0 +1,131 @@
+"""How the KV store reaches every architecture: one attention function registered with transformers.
+
+A model whose attention goes through `transformers.AttentionInterface` is called with
+`use_cache=False`, explicit positions and `codesample_kv=...`, which its layers pass on to the
+function below. There the new keys and values are stored and the queries attend to what their rows see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+
+from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, bifurcated_decode
+from codesample.sampling.prefill_attention import attend_causally
+
+__all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached"]
+
+NAME = "codesample_bifurcated"
+
+
+@dataclass(frozen=True)
+class PrefillPiece:
+    """A run of one prompt's tokens inside a packed prefill.
+
+    Attributes:
+        begin, end: Where the run lies in the packed row.
+        parents: (start, length) in the pool of the shared segments that come before the prompt's own.
+        start: Where the prompt's own segment starts in the pool.
+        filled: How many of the segment's tokens were stored by earlier calls.
+    """
+
+    begin: int
+    end: int
+    parents: tuple[tuple[int, int], ...]
+    start: int
+    filled: int
+
+
+@dataclass
+class PrefillState:
+    """Queries are prompt tokens packed into one row, [1, H, T, D]; `reached` collects the layers seen."""
+
+    layers: Sequence[LayerStore]
+    pieces: Sequence[PrefillPiece]
+    reached: set[int] = field(default_factory=set)
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict[str, Any]) -> Tensor:
+        """Store k and v, each [1, G, T, D], and return the attention output, [1, T, H, D]."""
+        self.reached.add(layer)
+        store = self.layers[layer]
+        out = torch.empty(1, q.shape[2], q.shape[1], v.shape[3], dtype=q.dtype, device=q.device)
+        for piece in self.pieces:
+            own, upto = slice(piece.begin, piece.end), piece.start + piece.filled + piece.end - piece.begin
+            new = slice(piece.start + piece.filled, upto)
+            store.k_shared[:, new] = k[0, :, own]
+            store.v_shared[:, new] = v[0, :, own]
+            ranges = [slice(a, a + n) for a, n in piece.parents] + [slice(piece.start, upto)]
+            keys, values = _joined(store.k_shared, ranges), _joined(store.v_shared, ranges)
+            out[0, own] = attend_causally(q[0, :, own], keys, values, **options)
+        return out
+
+
+@dataclass
+class DecodeState:
+    """Queries are one token per live row, [R, H, 1, D]; see `bifurcated_decode` for `plan` and `lens`."""
+
+    layers: Sequence[LayerStore]
+    plan: DecodePlan
+    lens: Tensor
+    impl: str = "auto"
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict[str, Any]) -> Tensor:
+        """Store k and v, each [R, G, 1, D], and return the attention output, [R, 1, H, D]."""
+        return bifurcated_decode(
+            q.transpose(1, 2),
+            k.transpose(1, 2),
+            v.transpose(1, 2),
+            self.layers[layer],
+            self.plan,
+            self.lens,
+            impl=self.impl,
+            **options,
+        ).out
+
+
+def _joined(pool: Tensor, ranges: Sequence[slice]) -> Tensor:
+    return pool[:, ranges[0]] if len(ranges) == 1 else torch.cat([pool[:, r] for r in ranges], dim=1)
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    codesample_kv: PrefillState | DecodeState | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    if codesample_kv is None:
+        raise RuntimeError(f"{type(module).__name__} did not pass codesample_kv on to its attention function")
+    options = {"scale": scaling, "window": sliding_window, "softcap": softcap, "sinks": s_aux}
+    return codesample_kv.attend(module.layer_idx, query, key, value, options), None
+
+
+def _no_mask(*_: Any, **__: Any) -> None:
+    return None
+
+
+AttentionInterface.register(NAME, _attention)
+AttentionMaskInterface.register(NAME, _no_mask)
+
+
+@contextmanager
+def attached(model: PreTrainedModel) -> Iterator[None]:
+    """Route the model's attention through this module, and put back what it used before."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)

@@ -1,0 +1,130 @@
+"""Keys and values: one pool of shared tokens for all prompts, one slot of own tokens per row.
+
+The pool is `[G, C, D]` per layer. A prompt takes one contiguous range of it, found first-fit and
+given back with the prompt's last row. A row takes one slot of `[S, G, T, D]`; rows come and go by
+slot number, and nothing stored is ever moved.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+
+from codesample.errors import ModelError
+from codesample.kernels.bifurcated_decode import LayerStore
+
+__all__ = ["KVShape", "KVStore", "RangeAllocator"]
+
+
+class KVShape(NamedTuple):
+    """What one layer stores per token: key heads and their width."""
+
+    heads: int
+    width: int
+
+
+class RangeAllocator:
+    """First-fit allocation of contiguous ranges of [0, capacity)."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._free: list[tuple[int, int]] = [(0, capacity)] if capacity else []
+
+    def take(self, length: int) -> int | None:
+        """Return the start of a range of `length`, or None when no gap is long enough."""
+        for i, (start, size) in enumerate(self._free):
+            if size >= length:
+                self._free[i : i + 1] = [(start + length, size - length)] if size > length else []
+                return start
+        return None
+
+    def give_back(self, start: int, length: int) -> None:
+        """Free a range that `take` returned; joins it with free neighbours."""
+        if not length:
+            return
+        i = bisect.bisect(self._free, (start, 0))
+        if i < len(self._free) and start + length == self._free[i][0]:
+            length += self._free.pop(i)[1]
+        if i and sum(self._free[i - 1]) == start:
+            start, before = self._free[i - 1][0], self._free[i - 1][1]
+            self._free[i - 1 : i] = []
+            i, length = i - 1, length + before
+        self._free.insert(i, (start, length))
+
+    @property
+    def free(self) -> int:
+        """How many places are free in all, in however many gaps."""
+        return sum(size for _, size in self._free)
+
+
+class KVStore:
+    """Keys and values of every layer, and who holds which part of them.
+
+    Args:
+        shapes: Heads and width per layer.
+        shared_tokens: C, tokens of the pool.
+        rows: S, slots.
+        row_tokens: T, own tokens per slot.
+    Attributes:
+        layers: One `LayerStore` per layer; the arrays start uninitialised.
+        pool: Allocator of the shared tokens.
+    Raises:
+        ModelError: the arrays do not fit into memory; names the size.
+    """
+
+    def __init__(
+        self,
+        shapes: Sequence[KVShape],
+        *,
+        shared_tokens: int,
+        rows: int,
+        row_tokens: int,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.rows, self.row_tokens = rows, row_tokens
+        self.pool = RangeAllocator(shared_tokens)
+        self._slots = list(range(rows))
+
+        def array(*shape: int) -> torch.Tensor:
+            return torch.empty(shape, dtype=dtype, device=device)
+
+        try:
+            self.layers = [
+                LayerStore(
+                    k_shared=array(heads, shared_tokens, width),
+                    v_shared=array(heads, shared_tokens, width),
+                    k_decode=array(rows, heads, row_tokens, width),
+                    v_decode=array(rows, heads, row_tokens, width),
+                )
+                for heads, width in shapes
+            ]
+        except (MemoryError, RuntimeError) as error:
+            size = (shared_tokens + rows * row_tokens) * token_bytes(shapes, dtype)
+            raise ModelError(
+                f"keys and values of {shared_tokens} shared tokens and {rows} rows x {row_tokens} tokens take "
+                f"{size / 2**30:.1f} GiB, which {device} does not have; lower max_rows or max_new_tokens"
+            ) from error
+
+    @property
+    def free_slots(self) -> int:
+        """How many rows can still be taken in."""
+        return len(self._slots)
+
+    def take_slots(self, count: int) -> list[int]:
+        """Take the `count` lowest free slots, rising; the caller knows that they exist."""
+        taken, self._slots = self._slots[:count], self._slots[count:]
+        return taken
+
+    def give_back_slots(self, slots: Iterable[int]) -> None:
+        """Free slots; what they hold is never read again before it is written."""
+        for slot in slots:
+            bisect.insort(self._slots, slot)
+
+
+def token_bytes(shapes: Sequence[KVShape], dtype: torch.dtype) -> int:
+    """Bytes that one token's keys and values take over all layers."""
+    return 2 * sum(heads * width for heads, width in shapes) * dtype.itemsize

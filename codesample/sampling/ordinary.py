@@ -1,0 +1,87 @@
+"""The path for models whose attention cannot be routed: the prompt is run once, each row has its own cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codesample.records import Candidate, SamplingParams
+from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.engine import Progress
+from codesample.sampling.random_streams import row_key, uniforms
+from codesample.sampling.rows import Row
+from codesample.sampling.text import TextStream, decoder_of
+from codesample.sampling.token_choice import choose
+from codesample.sampling.work import PromptWork
+
+__all__ = ["OrdinaryLoop"]
+
+
+class OrdinaryLoop:
+    """Samples one prompt at a time with the model's own cache, at most `max_rows` rows together.
+
+    Draws the same tokens as the shared path, since both read the same random streams.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        params: SamplingParams,
+        *,
+        max_rows: int,
+        progress: Progress | None = None,
+    ) -> None:
+        self._checkpoint, self._params = checkpoint, params
+        self._max_rows, self._progress = max_rows, progress
+        self._decode_text = decoder_of(checkpoint.tokenizer)
+
+    def run(self, work: PromptWork) -> Iterator[Candidate]:
+        """Yield the candidates of one prompt as they finish."""
+        for begin in range(0, len(work.indices), self._max_rows):
+            yield from self._slice(work, work.indices[begin : begin + self._max_rows])
+
+    @torch.inference_mode()
+    def _slice(self, work: PromptWork, indices: tuple[int, ...]) -> Iterator[Candidate]:
+        rows = [
+            Row(
+                work.task_id,
+                index,
+                key=row_key(self._params.seed, work.task_id, index),
+                text=TextStream(self._decode_text, work.ids, self._params.stop),
+                eos_ids=self._checkpoint.eos_ids,
+                limit=work.limit,
+            )
+            for index in indices
+        ]
+        device = self._checkpoint.model.device
+        keys = torch.tensor([row.key for row in rows], device=device)
+        logits, cache = self._prefill(work, len(rows))
+        drawn = torch.zeros_like(keys)
+        while rows:
+            choice = choose(logits, uniforms(keys, drawn), self._params)
+            drawn = drawn + 1
+            done = [row.push(*token) for row, *token in zip(rows, *(t.tolist() for t in choice), strict=True)]
+            if self._progress is not None:
+                self._progress(len(rows))
+            alive = [i for i, candidate in enumerate(done) if candidate is None]
+            yield from (candidate for candidate in done if candidate is not None)
+            tokens = choice.tokens
+            if len(alive) < len(rows):
+                rows = [rows[i] for i in alive]
+                if not rows:
+                    break
+                keep = torch.tensor(alive, device=device)
+                keys, drawn, tokens = keys[keep], drawn[keep], tokens[keep]
+                cache.batch_select_indices(keep)
+            output = self._checkpoint.model(input_ids=tokens[:, None], past_key_values=cache, use_cache=True)
+            logits, cache = output.logits[:, -1], output.past_key_values
+
+    def _prefill(self, work: PromptWork, rows: int) -> tuple[Tensor, Any]:
+        """Return the logits behind the prompt, [rows, V], and a cache of `rows` rows."""
+        model = self._checkpoint.model
+        output = model(input_ids=torch.tensor([work.ids], device=model.device), use_cache=True)
+        output.past_key_values.batch_repeat_interleave(rows)
+        return output.logits[:, -1].expand(rows, -1), output.past_key_values

@@ -1,0 +1,104 @@
+"""Run prompts through the model once and store their keys and values."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from codesample.sampling.attention_hook import PrefillPiece, PrefillState
+from codesample.sampling.kv_store import KVStore
+
+__all__ = ["Context", "prefill"]
+
+# tokens per forward pass: enough to keep the matrix units busy, few enough that activations stay small
+CHUNK = 2048
+
+
+class Context(NamedTuple):
+    """Tokens to store as one shared segment.
+
+    Attributes:
+        ids: The segment's own tokens, at least one.
+        start: Where its range of the pool begins.
+        parents: (start, length) of the stored segments that stand before it, outermost first.
+    """
+
+    ids: Sequence[int]
+    start: int
+    parents: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def position(self) -> int:
+        """Absolute position of the segment's first token."""
+        return sum(length for _, length in self.parents)
+
+
+def prefill(model: PreTrainedModel, store: KVStore, contexts: Sequence[Context]) -> Tensor:
+    """Store the keys and values of `contexts`, packed into as few forward passes as `CHUNK` allows.
+
+    The model's attention must be attached (see `attention_hook`).
+
+    Returns:
+        [len(contexts), V], the logits behind each context's last token, dtype of the model.
+    """
+    logits: list[Tensor] = []
+    for pieces, chosen in _chunks(contexts):
+        logits.append(_run(model, store, pieces, chosen))
+    return torch.cat(logits)
+
+
+class _Piece(NamedTuple):
+    context: Context
+    filled: int
+    stop: int
+
+
+def _chunks(contexts: Sequence[Context]) -> list[tuple[list[_Piece], list[int]]]:
+    """Cut the contexts into forward passes: pieces, and where in the pass a context's last token lies."""
+    passes: list[tuple[list[_Piece], list[int]]] = []
+    room = 0
+    for context in contexts:
+        filled = 0
+        while filled < len(context.ids):
+            if not room:
+                passes.append(([], []))
+                room = CHUNK
+            stop = min(len(context.ids), filled + room)
+            passes[-1][0].append(_Piece(context, filled, stop))
+            room -= stop - filled
+            if stop == len(context.ids):
+                passes[-1][1].append(CHUNK - room - 1)
+            filled = stop
+    return passes
+
+
+def _run(model: PreTrainedModel, store: KVStore, pieces: Sequence[_Piece], chosen: Sequence[int]) -> Tensor:
+    device = model.device
+    ids = torch.tensor([t for p in pieces for t in p.context.ids[p.filled : p.stop]], device=device)
+    positions = torch.cat(
+        [
+            torch.arange(p.context.position + p.filled, p.context.position + p.stop, device=device)
+            for p in pieces
+        ]
+    )
+    layout, begin = [], 0
+    for p in pieces:
+        end = begin + p.stop - p.filled
+        layout.append(PrefillPiece(begin, end, p.context.parents, p.context.start, p.filled))
+        begin = end
+    # a pass that ends no context still has to run its head on something
+    last = torch.tensor(chosen or [0], device=device)
+    sliced = "logits_to_keep" in inspect.signature(model.forward).parameters
+    logits = model(
+        input_ids=ids[None],
+        position_ids=positions[None],
+        use_cache=False,
+        codesample_kv=PrefillState(store.layers, layout),
+        **({"logits_to_keep": last} if sliced else {}),
+    ).logits[0]
+    return (logits if sliced else logits[last])[: len(chosen)]

@@ -1,0 +1,122 @@
+"""Does a model give the reference's logits when its attention runs over the KV store?
+
+Some architectures ignore the attention setting without a word, some drop the argument that carries
+the store, some have attention this toolkit does not compute. Rather than keep a list, each load runs
+a short prompt both ways.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from codesample.kernels.bifurcated_decode import DecodePlan, Segment
+from codesample.sampling.attention_hook import DecodeState, PrefillPiece, PrefillState, attached
+from codesample.sampling.kv_store import KVShape, KVStore
+
+__all__ = ["Probed", "probe_shared_path"]
+
+_PROMPT, _TAIL, _ROWS = 19, 3, 2
+# norm of the difference over norm of the centred logits, worst position: rounding gives about 1e-6 in fp32
+# and 1e-2 in bf16, a wrong mask or position 0.1 and up
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+_KNOWN_LAYERS = {"full_attention", "sliding_attention"}
+
+
+class Probed(NamedTuple):
+    """What the probe found: the shape per layer, or () and the reason."""
+
+    kv_shapes: tuple[KVShape, ...]
+    notice: str
+
+
+@torch.inference_mode()
+def probe_shared_path(model: PreTrainedModel) -> Probed:
+    """Compare a prefill and decode steps over the KV store with the model's ordinary forward pass."""
+    config = model.config.get_text_config()
+    other = set(getattr(config, "layer_types", None) or ()) - _KNOWN_LAYERS
+    if model.config.is_encoder_decoder or other:
+        return Probed(
+            (), f"{type(model).__name__} has layers other than self-attention over all or recent tokens"
+        )
+    try:
+        shapes = _layer_shapes(model)
+        error = _relative_error(model, shapes)
+    except Exception as problem:
+        first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        return Probed(
+            (),
+            f"{type(model).__name__} does not route its attention through transformers' interface ({first[:120]})",
+        )
+    if not error <= _TOLERANCE[model.dtype]:
+        return Probed(
+            (),
+            f"{type(model).__name__} gives other logits over the shared store (relative error {error:.1e})",
+        )
+    return Probed(shapes, "")
+
+
+class _ShapeReader(PrefillState):
+    """Notes each layer's key shape and lets queries attend to nothing but the first value."""
+
+    def __init__(self) -> None:
+        super().__init__(layers=(), pieces=())
+        self.shapes: dict[int, KVShape] = {}
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
+        if k.shape[-1] != v.shape[-1]:
+            raise ValueError(f"keys are {k.shape[-1]} wide and values {v.shape[-1]}")
+        self.shapes[layer] = KVShape(k.shape[1], k.shape[-1])
+        return v[:, :1, :1].expand(1, q.shape[2], q.shape[1], v.shape[-1])
+
+
+def _layer_shapes(model: PreTrainedModel) -> tuple[KVShape, ...]:
+    reader = _ShapeReader()
+    ids = torch.zeros(1, 2, dtype=torch.long, device=model.device)
+    with attached(model):
+        _forward(model, ids, torch.arange(2, device=model.device)[None], reader)
+    layers = model.config.get_text_config().num_hidden_layers
+    if sorted(reader.shapes) != list(range(layers)):
+        raise ValueError(f"{len(reader.shapes)} of {layers} layers reached the attention function")
+    return tuple(reader.shapes[i] for i in range(layers))
+
+
+def _relative_error(model: PreTrainedModel, shapes: tuple[KVShape, ...]) -> float:
+    vocabulary = model.get_input_embeddings().num_embeddings
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, vocabulary, (_ROWS, _PROMPT + _TAIL), generator=generator).to(model.device)
+    ids[:, :_PROMPT] = ids[0, :_PROMPT]
+    expected = torch.cat([model(row[None], use_cache=False).logits.float() for row in ids])[:, _PROMPT - 1 :]
+    with attached(model):
+        got = _over_store(model, shapes, ids).float()
+    centred = expected - expected.mean(dim=-1, keepdim=True)
+    return float(((got - expected).norm(dim=-1) / centred.norm(dim=-1).clamp(min=1e-6)).amax())
+
+
+def _over_store(model: PreTrainedModel, shapes: tuple[KVShape, ...], ids: Tensor) -> Tensor:
+    device = model.device
+    store = KVStore(
+        shapes, shared_tokens=_PROMPT, rows=_ROWS, row_tokens=_TAIL, dtype=model.dtype, device=device
+    )
+    positions = torch.arange(_PROMPT, device=device)[None]
+    state = PrefillState(store.layers, [PrefillPiece(0, _PROMPT, (), 0, 0)])
+    last = _forward(model, ids[:1, :_PROMPT], positions, state)[:, -1:]
+    logits = [last.expand(_ROWS, 1, -1)]
+    segment = Segment(start=0, length=_PROMPT, row_start=0, row_stop=_ROWS, position=0)
+    plan = DecodePlan.build([segment], slots=range(_ROWS), context_lens=[_PROMPT] * _ROWS, device=device)
+    for step in range(_TAIL):
+        lens = torch.full((_ROWS,), step, dtype=torch.int32, device=device)
+        at = torch.full((_ROWS, 1), _PROMPT + step, device=device)
+        logits.append(
+            _forward(model, ids[:, _PROMPT + step, None], at, DecodeState(store.layers, plan, lens))
+        )
+    return torch.cat(logits, dim=1)
+
+
+def _forward(
+    model: PreTrainedModel, ids: Tensor, positions: Tensor, state: PrefillState | DecodeState
+) -> Tensor:
+    return model(input_ids=ids, position_ids=positions, use_cache=False, codesample_kv=state).logits

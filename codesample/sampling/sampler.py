@@ -1,0 +1,154 @@
+"""The native engine: any Hugging Face causal language model, each prompt stored and read once for all rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from codesample.errors import ParameterError
+from codesample.records import Candidate, Request, SamplingParams
+from codesample.sampling.checkpoint import load_checkpoint
+from codesample.sampling.decode_loop import DecodeLoop
+from codesample.sampling.engine import Progress
+from codesample.sampling.kv_store import KVStore, token_bytes
+from codesample.sampling.memory import free_memory
+from codesample.sampling.ordinary import OrdinaryLoop
+from codesample.sampling.planner import CPU_ROWS, GPU_ROWS, plan_store, shared_header
+from codesample.sampling.work import PromptWork, prepare
+
+__all__ = ["Sampler"]
+
+_log = logging.getLogger("codesample.sampling")
+
+
+class Sampler:
+    """Draws candidates from a causal language model. An `Engine`.
+
+    Args:
+        model: A built-in name ("tiny"), a folder written by `save_pretrained`, a hub id, or a loaded model.
+        tokenizer: Needed with a loaded model.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        dtype: "auto" (the checkpoint's on CUDA, float32 on a CPU) or a torch dtype or its name.
+        max_rows: Most candidates decoded together. Default: by device, as far as memory goes.
+        memory_fraction: Share of the free memory that keys and values may take, in (0, 1].
+        revision: Branch, tag or commit of a hub checkpoint.
+        impl: Implementation of the attention: "auto", "torch", "triton" or "reference".
+    Raises:
+        ParameterError: an argument outside its range.
+        UnknownNameError, HubUnavailableError, ModelError: see `load_checkpoint`.
+    """
+
+    abilities = frozenset({"logprobs"})
+
+    def __init__(
+        self,
+        model: str | Path | PreTrainedModel,
+        *,
+        tokenizer: Any = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+        max_rows: int | None = None,
+        memory_fraction: float = 0.8,
+        revision: str | None = None,
+        impl: str = "auto",
+    ) -> None:
+        if max_rows is not None and max_rows < 1:
+            raise ParameterError(f"max_rows = {max_rows}: expected at least 1")
+        if not 0 < memory_fraction <= 1:
+            raise ParameterError(f"memory_fraction = {memory_fraction}: expected a number in (0, 1]")
+        self.checkpoint = load_checkpoint(
+            model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision
+        )
+        self.name = self.checkpoint.name
+        on_gpu = self.checkpoint.model.device.type == "cuda"
+        self._max_rows = max_rows or (GPU_ROWS if on_gpu else CPU_ROWS)
+        self._memory_fraction, self._impl = memory_fraction, impl
+        if self.checkpoint.notice:
+            _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
+
+    def stream(
+        self, requests: Sequence[Request], params: SamplingParams, *, progress: Progress | None = None
+    ) -> Iterator[Candidate]:
+        """Yield every candidate as it finishes; see `Engine.stream`.
+
+        Raises:
+            ParameterError: a prompt that cannot be sampled, before any candidate is drawn.
+            ModelError: keys and values of a single candidate do not fit into memory.
+        """
+        work = prepare(self.checkpoint, requests, params)
+        if not work:
+            return iter(())
+        if not self.checkpoint.shared:
+            loop = OrdinaryLoop(self.checkpoint, params, max_rows=self._max_rows, progress=progress)
+            return (candidate for item in work for candidate in loop.run(item))
+        return self._shared(work, params, progress)
+
+    def sample(self, prompt: str, n: int = 1, *, task_id: str = "prompt", **params: Any) -> list[Candidate]:
+        """Draw `n` candidates of one prompt.
+
+        Args:
+            prompt: Text to continue.
+            n: How many; candidate i is the same for every n.
+            task_id: Names the prompt in the random streams; other ids give other candidates.
+            **params: Fields of `SamplingParams`.
+        Returns:
+            Candidates by index.
+        Raises:
+            ParameterError: n below 1, an unknown or bad parameter, or a prompt that does not fit.
+        """
+        if n < 1:
+            raise ParameterError(f"n = {n}: expected at least 1")
+        request = Request(task_id, prompt, tuple(range(n)))
+        return sorted(self.stream([request], _params(params)), key=lambda c: c.index)
+
+    def describe(self) -> dict[str, Any]:
+        """Facts about the checkpoint for the record of a run."""
+        return self.checkpoint.describe()
+
+    def _shared(
+        self, work: Sequence[PromptWork], params: SamplingParams, progress: Progress | None
+    ) -> Iterator[Candidate]:
+        checkpoint = self.checkpoint
+        device, dtype = checkpoint.model.device, checkpoint.model.dtype
+        header = shared_header(work)
+        plan = plan_store(
+            work,
+            header,
+            token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
+            budget=int(free_memory(device) * self._memory_fraction),
+            max_rows=self._max_rows,
+        )
+        _log.info(
+            "%d rows at a time, %d shared tokens, %.2f GiB of keys and values, header of %d tokens",
+            plan.rows,
+            plan.shared_tokens,
+            plan.bytes / 2**30,
+            len(header),
+        )
+        store = KVStore(
+            checkpoint.kv_shapes,
+            shared_tokens=plan.shared_tokens,
+            rows=plan.rows,
+            row_tokens=plan.row_tokens,
+            dtype=dtype,
+            device=device,
+        )
+        loop = DecodeLoop(checkpoint, params, store, header=header, impl=self._impl, progress=progress)
+        return loop.run(work)
+
+
+def _params(given: dict[str, Any]) -> SamplingParams:
+    known = SamplingParams.__dataclass_fields__
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ParameterError(f"unknown sampling parameter {unknown[0]!r}; expected one of {', '.join(known)}")
+    if isinstance(given.get("stop"), list):
+        given = given | {"stop": tuple(given["stop"])}
+    elif isinstance(given.get("stop"), str):
+        given = given | {"stop": (given["stop"],)}
+    return SamplingParams(**given)

@@ -1,0 +1,119 @@
+"""Which token comes next: truncation, inverse CDF and the log-probabilities that are kept.
+
+Tokens are ordered by falling logit, equal logits by rising id. Temperature keeps that order, and
+top-k, top-p and min-p each keep a prefix of it, so a draw needs only as many sorted tokens as the
+kept prefix is long: the vocabulary is searched with a short `topk` first and sorted whole only for
+rows whose kept prefix is longer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from codesample.records import SamplingParams
+
+__all__ = ["Choice", "choose"]
+
+# tokens looked at first, and the factor by which rows that need more look further;
+# code models keep a few dozen tokens at top-p 0.95
+_SHORT = 64
+_WIDER = 16
+
+
+class Choice(NamedTuple):
+    """Tokens drawn in one step.
+
+    Attributes:
+        tokens: [R], int64.
+        logprobs: [R], float32, under the softmax of the logits as given.
+        sampled_logprobs: [R], float32, under the distribution drawn from; 0 when greedy.
+    """
+
+    tokens: Tensor
+    logprobs: Tensor
+    sampled_logprobs: Tensor
+
+
+def choose(logits: Tensor, uniforms: Tensor, params: SamplingParams) -> Choice:
+    """Draw one token per row by inverse CDF.
+
+    Args:
+        logits: [R, V], any float dtype; -inf marks a token that cannot come.
+        uniforms: [R], float64 in [0, 1); unused when greedy.
+        params: Temperature and truncation. Filters apply in the order temperature, top-k, top-p, min-p,
+            each on what the one before left, as in `transformers`.
+    """
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    norm = logits.logsumexp(-1)
+    if params.temperature == 0:
+        # the lowest id among equal logits, as everywhere here; argmax promises no order
+        top = logits.amax(-1, keepdim=True)
+        ids = torch.arange(logits.shape[-1], device=logits.device)
+        tokens = torch.where(logits == top, ids, logits.shape[-1]).amin(-1)
+        return Choice(tokens, (top[:, 0] - norm).float(), torch.zeros_like(norm, dtype=torch.float32))
+    tempered_norm = norm if params.temperature == 1 else (logits / params.temperature).logsumexp(-1)
+    tokens, kept_logprob = _draw(logits, tempered_norm, uniforms, params)
+    picked = logits.gather(-1, tokens[:, None])[:, 0]
+    return Choice(tokens, (picked - norm).float(), kept_logprob.float())
+
+
+def _draw(
+    logits: Tensor, norm: Tensor, uniforms: Tensor, params: SamplingParams, width: int = _SHORT
+) -> tuple[Tensor, Tensor]:
+    """Draw from the `width` likeliest tokens; rows that these do not settle are drawn from more."""
+    vocabulary = logits.shape[-1]
+    whole = width >= vocabulary
+    if whole:
+        values, ids = logits.sort(dim=-1, descending=True, stable=True)
+    else:
+        values, ids = _sorted_top(logits, width)
+    mass = (values / params.temperature - norm[:, None]).double().exp()
+    cumulative = mass.cumsum(-1)
+    kept, total = _kept(mass, cumulative, params, whole=whole)
+    target = uniforms * total
+    at = torch.minimum((cumulative <= target[:, None]).sum(-1), kept - 1)[:, None]
+    tokens = ids.gather(-1, at)[:, 0]
+    logprob = mass.gather(-1, at)[:, 0].log() - total.log()
+    if whole:
+        return tokens, logprob
+    # the last column may tie with tokens not seen, so nothing that reaches it is settled
+    edge = torch.maximum(kept - 1, at[:, 0]) if _truncates(params) else at[:, 0]
+    open_rows = (values.gather(-1, edge[:, None])[:, 0] <= values[:, -1]).nonzero()[:, 0]
+    if len(open_rows):
+        again = _draw(logits[open_rows], norm[open_rows], uniforms[open_rows], params, width * _WIDER)
+        tokens[open_rows], logprob[open_rows] = again
+    return tokens, logprob
+
+
+def _truncates(params: SamplingParams) -> bool:
+    return params.top_k > 0 or params.top_p < 1 or params.min_p > 0
+
+
+def _sorted_top(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Return the `width` largest logits, falling, equal ones by rising id."""
+    values, ids = logits.topk(width, dim=-1)
+    ids, by_id = ids.sort(dim=-1)
+    values, by_value = values.gather(-1, by_id).sort(dim=-1, descending=True, stable=True)
+    return values, ids.gather(-1, by_value)
+
+
+def _kept(mass: Tensor, cumulative: Tensor, params: SamplingParams, *, whole: bool) -> tuple[Tensor, Tensor]:
+    """Return per row how many leading tokens are kept, [R] int64, and their mass, [R] float64.
+
+    A prefix that goes on beyond the columns at hand is reported as all of them.
+    """
+    width = mass.shape[-1]
+    limit = min(params.top_k or width, width)
+    # without top-k the mass not seen counts as well: it is 1 in all, up to rounding
+    total = cumulative[:, limit - 1] if whole or params.top_k else torch.ones_like(cumulative[:, 0])
+    kept = torch.full_like(total, limit, dtype=torch.int64)
+    if params.top_p < 1:
+        kept = torch.minimum(kept, (cumulative < params.top_p * total[:, None]).sum(-1) + 1)
+    if params.min_p > 0:
+        kept = torch.minimum(kept, (mass >= params.min_p * mass[:, :1]).sum(-1))
+    if _truncates(params):
+        total = cumulative.gather(-1, kept[:, None] - 1)[:, 0]
+    return kept, total

@@ -1,0 +1,62 @@
+"""Prompts made ready for the loops: tokenised, checked, with their limits settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from codesample.errors import ParameterError
+from codesample.records import Request, SamplingParams
+from codesample.sampling.checkpoint import Checkpoint
+
+__all__ = ["PromptWork", "prepare"]
+
+
+@dataclass(frozen=True)
+class PromptWork:
+    """One prompt ready to be sampled.
+
+    Attributes:
+        task_id: Of the request.
+        ids: Tokens of the whole prompt.
+        indices: Which candidates to draw.
+        limit: Most tokens per candidate.
+    """
+
+    task_id: str
+    ids: tuple[int, ...]
+    indices: tuple[int, ...]
+    limit: int
+
+
+def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: SamplingParams) -> list[PromptWork]:
+    """Tokenise every prompt before anything is sampled, so that bad input costs no finished work.
+
+    Requests without indices are left out. Candidates get `params.max_new_tokens`, or what the
+    model's positions leave behind the prompt where that is less.
+
+    Raises:
+        ParameterError: a repeated task id or index, an empty prompt, or one that fills all positions.
+    """
+    work = []
+    seen: set[tuple[str, int]] = set()
+    for request in requests:
+        keys = [(request.task_id, index) for index in request.indices]
+        if len(set(keys)) < len(keys) or not seen.isdisjoint(keys) or any(i < 0 for i in request.indices):
+            raise ParameterError(
+                f"{request.task_id}: indices must be different and at least 0, each asked for once"
+            )
+        seen.update(keys)
+        if not keys:
+            continue
+        ids = checkpoint.encode(request.prompt)
+        limit = params.max_new_tokens
+        if checkpoint.max_positions is not None:
+            limit = min(limit, checkpoint.max_positions - len(ids))
+        if limit < 1:
+            raise ParameterError(
+                f"{request.task_id}: the prompt has {len(ids)} tokens and {checkpoint.name} takes "
+                f"{checkpoint.max_positions} in all; shorten the prompt or choose a model with a longer context"
+            )
+        work.append(PromptWork(request.task_id, ids, tuple(request.indices), limit))
+    return work
