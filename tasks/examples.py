@@ -16,8 +16,9 @@ __all__ = ["prompt_examples"]
 _SEPARATOR = re.compile(
     r"\s*(?:#\s*)?(?:={1,2}>|->|➞|==|=(?!=)|\breturns\b|\bshould\s+return\b)[ \t]*", re.UNICODE
 )
-# what may follow a value on its line: a remark, the end of the sentence, or a further step of a calculation
-_AFTER_VALUE = re.compile(r"\s*(?:$|[.;,]\s*$|#|\(|=\s)")
+# what may follow a value on its line: a remark, the end of the sentence or of the docstring, or a further
+# step of a calculation
+_AFTER_VALUE = re.compile(r"\s*(?:$|[.;,]\s*$|#|\(|=\s|[.;,]?\s*(?:\"\"\"|'''))")
 _PROMPT = ">>>"
 _MAX_CALL = 2000
 _VALUE_NAMES = frozenset({"set", "frozenset", "complex", "float", "bytes", "dict", "list", "tuple"})

@@ -127,4 +127,4 @@ def _names(source: str) -> Iterable[str]:
 
 
 def _unix(text: str) -> str:
-    return text.replace("\r\n", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codesample.errors import DataError
+from codesample.records import Problem
+from codesample.tasks.contract import Task
+from codesample.tasks.registry import load_task
+
+FORMS = {"mbpp": ("mbpp.jsonl", 974, 500), "mbpp_sanitized": ("sanitized-mbpp.json", 427, 257)}
+
+
+@pytest.fixture(scope="module", params=sorted(FORMS))
+def task(request: pytest.FixtureRequest, published: Callable[[str], Path]) -> Task:
+    return load_task(request.param, data=published(FORMS[request.param][0]))
+
+
+@pytest.fixture(scope="module")
+def full(published: Callable[[str], Path]) -> Task:
+    return load_task("mbpp", data=published("mbpp.jsonl"))
+
+
+def _run_reference(task: Task, problem: Problem) -> None:
+    names: dict[str, object] = {}
+    exec(problem.tests.stub, names)
+    exec(task.program(problem, problem.reference or ""), names)
+    exec(problem.tests.source, names)
+    for check in problem.tests.checks:
+        exec(check, names)
+
+
+def test_the_test_split_is_evaluated_and_every_row_is_at_hand(task: Task) -> None:
+    _, rows, evaluated = FORMS[task.name]
+    assert (len(task.all_problems()), len(task.problems())) == (rows, evaluated)
+    numbers = [problem.metadata["number"] for problem in task.problems()]
+    assert numbers == sorted(numbers)
+    assert set(numbers) <= set(range(11, 511))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+def test_every_reference_of_every_split_passes_its_tests(task: Task) -> None:
+    for problem in task.all_problems():
+        _run_reference(task, problem)
+
+
+def test_the_prompt_is_the_published_three_shot_form(full: Task) -> None:
+    problem = full.problems()[0]
+    sentence = "You are an expert Python programmer, and here is your task: "
+    assert problem.prompt.count(sentence) == 4
+    assert problem.prompt.count("\n[BEGIN]\n") == 4
+    assert problem.prompt.count("\n[DONE]\n\n") == 3
+    assert problem.description == (
+        f"{sentence}Write a python function to remove first and last occurrence of a given character from "
+        "the string. Your code should pass these tests:\n\n"
+        'assert remove_Occ("hello","l") == "heo"\n'
+        'assert remove_Occ("abcda","a") == "bcd"\n'
+        'assert remove_Occ("PHP","P") == "H"\n[BEGIN]\n'
+    )
+    assert full.stop == ("[DONE]",)
+
+
+def test_all_prompts_share_one_header_of_problems_2_3_and_4(task: Task) -> None:
+    (header,) = {problem.header for problem in task.all_problems()}
+    for name in ("similar_elements", "is_not_prime", "heap_queue_largest"):
+        assert f"def {name}(" in header
+    for problem in task.problems():
+        assert problem.prompt == header + problem.description
+
+
+def test_windows_line_ends_of_the_data_reach_neither_prompts_nor_tests(task: Task) -> None:
+    for problem in task.all_problems():
+        assert "\r" not in problem.prompt + (problem.reference or "") + problem.tests.source
+        assert not any("\r" in check for check in problem.tests.checks)
+
+
+def test_the_shown_asserts_are_not_offered_as_public_examples(task: Task) -> None:
+    assert all(problem.examples == () for problem in task.all_problems())
+    problem = task.problems()[0]
+    assert all(check in problem.prompt for check in problem.tests.checks)
+
+
+@pytest.mark.parametrize("number", [367, 927])
+def test_set_up_code_runs_before_the_checks(full: Task, number: int) -> None:
+    problem = full.all_problems()[number - 1]
+    assert "root = Node(1)" in problem.tests.source
+    _run_reference(full, problem)
+
+
+def test_test_imports_reach_the_tests(published: Callable[[str], Path]) -> None:
+    task = load_task("mbpp_sanitized", data=published("sanitized-mbpp.json"))
+    imports = [p.metadata["number"] for p in task.all_problems() if "import math" in p.tests.source]
+    assert len(imports) == 13
+
+
+def test_modules_that_only_the_solution_imports_are_imported_for_the_tests(full: Task) -> None:
+    stubs = {p.metadata["number"]: p.tests.stub for p in full.all_problems() if p.tests.stub}
+    assert set(stubs.values()) == {"import sys\n"}
+    for number in stubs:
+        assert any("sys." in check for check in full.all_problems()[number - 1].tests.checks)
+
+
+def test_the_program_is_the_completion_alone(full: Task) -> None:
+    assert full.program(full.problems()[0], "def f(): pass\n") == "def f(): pass\n"
+
+
+def test_data_without_the_prompt_split_is_refused_with_the_reason(tmp_path: Path) -> None:
+    row = {"text": "Do.", "code": "def f(): pass", "test_setup_code": "", "test_list": ["assert f() is None"]}
+    path = tmp_path / "part.jsonl"
+    path.write_text("".join(json.dumps({**row, "task_id": number}) + "\n" for number in (2, 11, 12)))
+    with pytest.raises(DataError, match=r"problems \[3, 4\] are missing; .*2, 3 and 4"):
+        load_task("mbpp", data=path).problems()
+
+
+def test_the_other_form_of_the_data_is_refused_by_the_missing_field(published: Callable[[str], Path]) -> None:
+    with pytest.raises(DataError, match=r"mbpp\.jsonl:1: field 'test_imports' is missing"):
+        load_task("mbpp_sanitized", data=published("mbpp.jsonl")).problems()

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codesample.errors import DataError
+from codesample.records import Example
+from codesample.tasks.contract import Task
+from codesample.tasks.registry import load_task_file
+
+ROW = {"task_id": "mine/0", "prompt": "def f(x):\n    '''f(1) == 2'''\n", "test": "assert f(1) == 2"}
+
+
+def _load(folder: Path, *rows: dict[str, Any]) -> Task:
+    path = folder / "my_problems.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return load_task_file(path)
+
+
+def test_three_fields_are_enough(tmp_path: Path) -> None:
+    task = _load(tmp_path, ROW)
+    (problem,) = task.problems()
+    assert task.name == "my_problems"
+    assert problem.tests.source == "assert f(1) == 2"
+    assert problem.tests.stub == ""
+    assert problem.entry_point is None
+    assert problem.examples == ()
+    assert task.program(problem, "    return x + 1") == ROW["prompt"] + "    return x + 1"
+    assert "\nclass" in task.stop
+
+
+def test_an_entry_point_brings_examples_and_trusted_leading_code(tmp_path: Path) -> None:
+    prompt = "import math\n\n" + ROW["prompt"]
+    (problem,) = _load(tmp_path, {**ROW, "prompt": prompt, "entry_point": "f"}).problems()
+    assert problem.examples == (Example("f(1)", "2"),)
+    assert problem.tests.stub == "import math\n\n"
+    assert problem.tests.entry_point == "f"
+
+
+def test_tests_that_define_check_are_called_with_the_entry_point(tmp_path: Path) -> None:
+    test = "def check(candidate):\n    assert candidate(1) == 2\n"
+    (problem,) = _load(tmp_path, {**ROW, "entry_point": "f", "test": test}).problems()
+    assert problem.tests.source.rstrip().endswith("check(f)")
+
+
+def test_stated_examples_replace_those_of_the_prompt(tmp_path: Path) -> None:
+    row = {**ROW, "entry_point": "f", "examples": [{"call": "f(3)", "expected": "4"}]}
+    (problem,) = _load(tmp_path, row).problems()
+    assert problem.examples == (Example("f(3)", "4"),)
+    (problem,) = _load(tmp_path, {**row, "examples": []}).problems()
+    assert problem.examples == ()
+
+
+def test_a_completion_may_be_the_whole_program(tmp_path: Path) -> None:
+    row = {**ROW, "prompt": "Write f.", "entry_point": "f", "completion": "is_program", "stop": ["```"]}
+    task = _load(tmp_path, row)
+    assert task.program(task.problems()[0], "def f(x): ...") == "def f(x): ..."
+    assert task.stop == ("```",)
+
+
+@pytest.mark.parametrize(
+    ("second", "complaint"),
+    [
+        ({"prompt": None}, "field 'prompt' is missing"),
+        ({"test": 3}, "field 'test' is int, expected str"),
+        ({"entrypoint": "f"}, "unknown field 'entrypoint'; did you mean 'entry_point'"),
+        ({"entry_point": "f(x)"}, "is not a Python name"),
+        ({"entry_point": "g"}, "does not define entry_point 'g'"),
+        ({"stop": ["b"]}, r"stop \('b',\) differs from \('a',\) "),
+        ({"examples": [3]}, "an example is int"),
+        ({"examples": [{"call": "f(1)"}]}, "field 'expected' is missing"),
+        ({"completion": "is_program"}, "completion 'is_program' differs"),
+    ],
+)
+def test_a_malformed_row_is_named_by_file_and_line(
+    tmp_path: Path, second: dict[str, Any], complaint: str
+) -> None:
+    first = {**ROW, "stop": ["a"], "completion": "continues_prompt"}
+    with pytest.raises(DataError, match=complaint) as caught:
+        _load(tmp_path, first, {**ROW, "task_id": "mine/1", **second})
+    assert "my_problems.jsonl:2" in str(caught.value)
+
+
+def test_an_unknown_form_of_completion_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="completion 'chat'; expected one of continues_prompt, is_program"):
+        _load(tmp_path, {**ROW, "completion": "chat"})
+
+
+def test_fields_of_other_tools_are_dropped(tmp_path: Path) -> None:
+    (problem,) = _load(tmp_path, {**ROW, "contract": "x", "metadata": {"tier": "easy"}}).problems()
+    assert problem.metadata == {"tier": "easy"}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["prompt", "test", "entry_point", "examples", "stop", "completion", "metadata"]),
+        VALUES,
+    )
+)
+def test_any_row_is_a_problem_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any]
+) -> None:
+    try:
+        task = _load(tmp_path_factory.mktemp("fuzz"), {**ROW, **changes})
+        task.problems()
+    except DataError:
+        return
+    assert all(isinstance(stop, str) and stop for stop in task.stop)
