@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from codesample.errors import CodesampleError
+    from codesample.evaluation.best_of_n import BestOfN, best_of_n, passed
     from codesample.evaluation.driver import evaluate
     from codesample.evaluation.report import Report
     from codesample.execution import Executor
     from codesample.records import Candidate, Problem, PublicView, Request, SamplingParams, Verdict
     from codesample.rerankers.contract import reranker
-    from codesample.sampling import Sampler, best_of_n
+    from codesample.sampling import Sampler
 
 __all__ = [
+    "BestOfN",
     "Candidate",
     "CodesampleError",
     "Executor",
@@ -30,12 +32,14 @@ __all__ = [
     "Verdict",
     "best_of_n",
     "evaluate",
+    "passed",
     "reranker",
 ]
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "BestOfN": "codesample.evaluation.best_of_n",
     "Candidate": "codesample.records",
     "CodesampleError": "codesample.errors",
     "Executor": "codesample.execution",
@@ -46,15 +50,16 @@ _HOME = {
     "Sampler": "codesample.sampling",
     "SamplingParams": "codesample.records",
     "Verdict": "codesample.records",
-    "best_of_n": "codesample.sampling",
+    "best_of_n": "codesample.evaluation.best_of_n",
     "evaluate": "codesample.evaluation.driver",
+    "passed": "codesample.evaluation.best_of_n",
     "reranker": "codesample.rerankers.contract",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it exports {', '.join(__all__)}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value

@@ -109,7 +109,8 @@ def _attention(
     if codesample_kv is None:
         raise RuntimeError(f"{type(module).__name__} did not pass codesample_kv on to its attention function")
     options = {"scale": scaling, "window": sliding_window, "softcap": softcap, "sinks": s_aux}
-    return codesample_kv.attend(module.layer_idx, query, key, value, options), None
+    layer = int(module.layer_idx)  # type: ignore[arg-type]
+    return codesample_kv.attend(layer, query, key, value, options), None
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

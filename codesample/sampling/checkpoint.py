@@ -187,7 +187,8 @@ def _load_model(
         config = AutoConfig.from_pretrained(source, revision=revision)
         _check_fit(config, name, device, dtype)
         model = AutoModelForCausalLM.from_pretrained(source, config=config, dtype=dtype, revision=revision)
-        return model.to(device)
+        model.to(device)  # type: ignore[arg-type]
+        return model
     except ModelError:
         raise
     except torch.OutOfMemoryError as error:
@@ -223,8 +224,8 @@ def _check_fit(config: Any, name: str, device: torch.device, dtype: torch.dtype 
     have = free_memory(device)
     if need > have:
         raise ModelError(
-            f"{name}: its weights take {need / 2**30:.1f} GiB in {stored}, and {device} has {have / 2**30:.1f} GiB "
-            "free; choose a smaller model, --dtype bfloat16 or another --device"
+            f"{name}: its weights take {need / 2**30:.1f} GiB in {stored}, and {device} has "
+            f"{have / 2**30:.1f} GiB free; choose a smaller model, --dtype bfloat16 or another --device"
         )
 
 

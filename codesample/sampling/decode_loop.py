@@ -119,7 +119,7 @@ class DecodeLoop:
         return finished
 
     def _open_groups(self) -> None:
-        """Prefill as many waiting prompts as there are slots for their rows, range and one pass's worth of tokens."""
+        """Prefill waiting prompts while there are slots for rows, room in the pool and room in one pass."""
         slots = self._store.free_slots - sum(len(g.waiting) for g in self._groups)
         opened: list[tuple[PromptWork, Context]] = []
         tokens = 0
@@ -196,7 +196,9 @@ class DecodeLoop:
         return finished
 
     def _plan(self) -> DecodePlan:
-        segments, slots, context_lens = [], [], []
+        segments: list[Segment] = []
+        slots: list[int] = []
+        context_lens: list[int] = []
         for group in self._groups:
             if not group.rows:
                 continue

@@ -105,8 +105,8 @@ class KVStore:
         except (MemoryError, RuntimeError) as error:
             size = (shared_tokens + rows * row_tokens) * token_bytes(shapes, dtype)
             raise ModelError(
-                f"keys and values of {shared_tokens} shared tokens and {rows} rows x {row_tokens} tokens take "
-                f"{size / 2**30:.1f} GiB, which {device} does not have; lower max_rows or max_new_tokens"
+                f"keys and values of {shared_tokens} shared tokens and {rows} rows x {row_tokens} tokens "
+                f"take {size / 2**30:.1f} GiB, which {device} does not have; lower max_rows or max_new_tokens"
             ) from error
 
     @property

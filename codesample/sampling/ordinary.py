@@ -1,4 +1,4 @@
-"""The path for models whose attention cannot be routed: the prompt is run once, each row has its own cache."""
+"""The path for models whose attention cannot be routed: one prefill per prompt, one cache per row."""
 
 from __future__ import annotations
 

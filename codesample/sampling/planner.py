@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -35,8 +34,9 @@ def shared_header(work: Sequence[PromptWork]) -> tuple[int, ...]:
         return ()
     # the common prefix of all is that of the smallest and the largest in lexicographic order
     first, last = min(w.ids for w in work), max(w.ids for w in work)
-    common = os.path.commonprefix([first, last])[: min(len(w.ids) for w in work) - 1]
-    return tuple(common) if len(common) >= _MIN_HEADER else ()
+    differ = (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    length = min(next(differ, len(first)), min(len(w.ids) for w in work) - 1)
+    return first[:length] if length >= _MIN_HEADER else ()
 
 
 def plan_store(

@@ -46,11 +46,11 @@ def probe_shared_path(model: PreTrainedModel) -> Probed:
         shapes = _layer_shapes(model)
         error = _relative_error(model, shapes)
     except Exception as problem:
-        first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
-        return Probed(
-            (),
-            f"{type(model).__name__} does not route its attention through transformers' interface ({first[:120]})",
+        first = (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
+        reason = (
+            f"{type(model).__name__} does not route its attention through transformers' interface ({first})"
         )
+        return Probed((), reason)
     if not error <= _TOLERANCE[model.dtype]:
         return Probed(
             (),
@@ -85,7 +85,7 @@ def _layer_shapes(model: PreTrainedModel) -> tuple[KVShape, ...]:
 
 
 def _relative_error(model: PreTrainedModel, shapes: tuple[KVShape, ...]) -> float:
-    vocabulary = model.get_input_embeddings().num_embeddings
+    vocabulary = model.config.get_text_config().vocab_size
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, vocabulary, (_ROWS, _PROMPT + _TAIL), generator=generator).to(model.device)
     ids[:, :_PROMPT] = ids[0, :_PROMPT]

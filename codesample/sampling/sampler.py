@@ -1,4 +1,4 @@
-"""The native engine: any Hugging Face causal language model, each prompt stored and read once for all rows."""
+"""The native engine: any Hugging Face causal language model, each prompt stored and read once."""
 
 from __future__ import annotations
 

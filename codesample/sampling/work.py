@@ -56,7 +56,7 @@ def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: Samplin
         if limit < 1:
             raise ParameterError(
                 f"{request.task_id}: the prompt has {len(ids)} tokens and {checkpoint.name} takes "
-                f"{checkpoint.max_positions} in all; shorten the prompt or choose a model with a longer context"
+                f"{checkpoint.max_positions} in all; shorten the prompt or choose a model with more positions"
             )
         work.append(PromptWork(request.task_id, ids, tuple(request.indices), limit))
     return work

@@ -65,7 +65,7 @@ ARCHITECTURES = {
     ),
     "bloom": BloomConfig(**_COMMON, hidden_size=64, n_layer=3, n_head=4),
 }
-"""Small configurations by name: grouped, multi-query and plain heads, windows, soft caps, learned positions."""
+"""Small configurations by name: all kinds of heads, windows, soft caps, learned positions."""
 
 ORDINARY_ONLY = frozenset({"bloom"})
 """Architectures that do not route their attention through transformers' interface."""
