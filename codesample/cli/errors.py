@@ -30,7 +30,7 @@ INTERRUPTED = 130
 
 
 class Commands(TyperGroup):
-    """A group whose commands report refusals without a traceback; it keeps the words of the call as `ctx.obj`."""
+    """A group whose commands report refusals without a traceback; `ctx.obj` holds the words of the call."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         """Make the context as usual, and remember `args`."""
@@ -61,9 +61,8 @@ def resumable(words: Sequence[str], progress: RunProgress) -> Iterator[None]:
         if progress.run is None:
             raise
         say(f"error: {stop}" if isinstance(stop, CodesampleError) else "interrupted")
-        say(
-            f"everything finished is kept in {progress.run}; go on with: {resume_command(words, progress.run)}"
-        )
+        say(f"everything finished is kept in {progress.run}")
+        say(f"go on with: {resume_command(words, progress.run)}")
         raise typer.Exit(REFUSED if isinstance(stop, CodesampleError) else INTERRUPTED) from None
 
 

@@ -20,7 +20,7 @@ class Snapshot:
         candidates_done: Candidates with a verdict, those of an earlier part of a resumed run included.
         tokens: Drawn by this process so far.
         seconds: Since sampling began in this process.
-        pass_at_1: Mean over problems of the share of judged candidates that passed; None before the first verdict.
+        pass_at_1: Mean over problems of the share of judged candidates that passed; None before any verdict.
     """
 
     problems_done: int
@@ -36,7 +36,7 @@ class Snapshot:
 
 
 class Observer:
-    """Told what happens in a run; this one ignores it all. Calls come from the thread that runs the evaluation."""
+    """Told what happens in a run, in the thread that runs it; this one ignores it all."""
 
     def started(self, run: Path, *, problems: int, candidates: int) -> None:
         """Take note that the run folder exists and how much the run holds in all."""
@@ -76,6 +76,6 @@ class Tally:
                 self._passed[verdict.task_id] += verdict.passed
 
     def pass_at_1(self) -> float | None:
-        """Return the mean share of judged candidates that passed, over problems with any; None where none has."""
+        """Return the mean over problems of the share of judged candidates that passed; None before any."""
         shares = [self._passed[name] / judged for name, judged in self._judged.items() if judged]
         return sum(shares) / len(shares) if shares else None

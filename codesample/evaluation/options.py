@@ -11,7 +11,9 @@ from codesample.errors import MetricError, ParameterError
 if TYPE_CHECKING:
     from codesample.sampling.engine import Engine
 
-__all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "Checkpoint", "choose_k"]
+__all__ = ["DEFAULT_K", "DEFAULT_MODEL", "DEFAULT_N", "DEFAULT_RERANKERS", "Checkpoint", "choose_k"]
+
+DEFAULT_MODEL = "tiny"
 
 DEFAULT_N = 32
 """Candidates per problem."""
@@ -19,7 +21,7 @@ DEFAULT_N = 32
 DEFAULT_K = (1, 5, 10)
 """The k of pass@k; those above n are left out where the caller named none."""
 
-DEFAULT_RERANKERS = ("mean_logprob", "sum_logprob", "public_examples")
+DEFAULT_RERANKERS = ("mean_logprob", "public_examples", "public_examples,mean_logprob")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Checkpoint:
         memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
     """
 
-    model: str = "tiny"
+    model: str = DEFAULT_MODEL
     revision: str | None = None
     device: str = "auto"
     dtype: str = "auto"

@@ -1,0 +1,119 @@
+"""Evaluates a model on a task: prompts in, figures with intervals out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from codesample.errors import ParameterError
+from codesample.evaluation.conduct import Plan, conduct, open_executor
+from codesample.evaluation.observer import Observer
+from codesample.evaluation.options import DEFAULT_MODEL, DEFAULT_N, DEFAULT_RERANKERS, Checkpoint, choose_k
+from codesample.evaluation.plan import choose_rerankers, choose_task, manifest_of, model_name, new_run_folder
+from codesample.evaluation.report import Report
+from codesample.records import SamplingParams
+from codesample.rerankers.contract import Reranker
+from codesample.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from codesample.sampling.engine import Engine
+
+__all__ = ["evaluate"]
+
+_DRAWS = SamplingParams()
+
+
+def evaluate(
+    task: str | Path | Task,
+    *,
+    model: str | Path | Checkpoint | Engine = DEFAULT_MODEL,
+    n: int = DEFAULT_N,
+    k: Sequence[int] | None = None,
+    rerankers: Sequence[str | Reranker] = DEFAULT_RERANKERS,
+    data: Path | None = None,
+    limit: int | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+    temperature: float = _DRAWS.temperature,
+    top_p: float = _DRAWS.top_p,
+    top_k: int = _DRAWS.top_k,
+    min_p: float = _DRAWS.min_p,
+    max_new_tokens: int | None = None,
+    seed: int = _DRAWS.seed,
+    workers: int | None = None,
+    allow_weak_isolation: str | None = None,
+    observer: Observer | None = None,
+) -> Report:
+    """Sample n candidates for every problem, judge them, rerank them, and report.
+
+    Settings are checked before the model is loaded. Everything finished is in the run folder at once, so
+    that a run that ends early, however it ends, is continued by the same call with `resume`.
+
+    Args:
+        task: A name (see `codesample list tasks`), a `Path` to problems of one's own, or a task.
+        model: "tiny", a folder, a hub id, a `Checkpoint` with loading options, or an engine.
+        n: Candidates per problem.
+        k: The k of pass@k; None takes those of 1, 5, 10 that n allows.
+        rerankers: Names, `FILE.py:NAME`, several with commas between (later ones settle ties), or rerankers.
+        data: The task's data in their published form, instead of the hub's copy.
+        limit: Only the first problems; None takes all.
+        out: Run folder; None makes one under `runs/`.
+        resume: Go on with the run in `out`; n may grow, the rest must agree.
+        temperature, top_p, top_k, min_p, seed: See `SamplingParams`.
+        max_new_tokens: Tokens per candidate; None takes the task's.
+        workers: Sandbox workers; None takes one per usable core.
+        allow_weak_isolation: Level to be content with, "limited" or "none", where the sandbox reaches no
+            more; None insists on "confined".
+        observer: Told of progress.
+
+    Returns:
+        Figures with intervals; `Report.run` is the folder with everything behind them.
+
+    Raises:
+        ParameterError, MetricError: a parameter outside its range; k above n.
+        UnknownNameError: no task, reranker or model of that name.
+        DataError, HubUnavailableError: the data or the model cannot be had.
+        ModelError: the checkpoint is broken or does not fit into memory.
+        RerankerError: a reranker cannot be loaded, lacks what it needs, or broke its contract.
+        RunFolderError: the folder cannot be written, or holds another run.
+        IsolationError: this machine grants less isolation than asked for.
+        ExecutionError: the sandbox itself failed.
+    """
+    began = monotonic()
+    ks = choose_k(k, n)
+    if resume and out is None:
+        raise ParameterError("resume without a run folder; name the one to go on with: --out RUN --resume")
+    loaded = choose_rerankers(rerankers)
+    chosen = choose_task(task, data=data, limit=limit)
+    named = model_name(model)
+    params = SamplingParams(
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        min_p=min_p,
+        max_new_tokens=chosen.task.max_new_tokens if max_new_tokens is None else max_new_tokens,
+        stop=chosen.task.stop,
+        seed=seed,
+    )
+    plan = Plan(
+        command="eval",
+        chosen=chosen,
+        wanted=frozenset((problem.task_id, index) for problem in chosen.problems for index in range(n)),
+        n=n,
+        k=ks,
+        rerankers=loaded,
+        manifest=manifest_of(chosen, named, params, n),
+        out=out or new_run_folder(chosen.task.name, named),
+        resume=resume,
+        settings={"n": n, "limit": limit, "workers": workers, "allow_weak_isolation": allow_weak_isolation},
+    )
+    with open_executor(workers, allow_weak_isolation) as executor:
+        return conduct(plan, lambda: _engine(model), executor, observer or Observer(), began=began)
+
+
+def _engine(model: str | Path | Checkpoint | Engine) -> Engine:
+    if isinstance(model, str | Path):
+        return Checkpoint(str(model)).load()
+    return model.load() if isinstance(model, Checkpoint) else model

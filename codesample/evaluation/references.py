@@ -1,0 +1,60 @@
+"""Checks a task, and the machine, by its own reference solutions: all of them should pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesample.evaluation.conduct import open_executor
+from codesample.evaluation.plan import choose_task
+from codesample.execution import Program
+from codesample.records import Verdict
+from codesample.tasks.contract import Task
+
+__all__ = ["References", "verify_references"]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What came of running reference solutions.
+
+    Attributes:
+        task: Name.
+        passed: How many passed.
+        failed: Verdicts of the others, in the task's order.
+        missing: Task ids without a reference solution.
+    """
+
+    task: str
+    passed: int
+    failed: tuple[Verdict, ...]
+    missing: tuple[str, ...]
+
+
+def verify_references(
+    task: str | Path | Task,
+    *,
+    data: Path | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    allow_weak_isolation: str | None = None,
+) -> References:
+    """Run the reference solution of every problem against its hidden tests.
+
+    Raises:
+        CodesampleError: as `evaluate`, as far as it concerns tasks and the sandbox.
+    """
+    chosen = choose_task(task, data=data, limit=limit)
+    programs = [
+        Program(problem.task_id, 0, chosen.task.program(problem, problem.reference), problem.tests)
+        for problem in chosen.problems
+        if problem.reference is not None
+    ]
+    with open_executor(workers, allow_weak_isolation) as executor:
+        verdicts = [future.result() for future in [executor.submit(program) for program in programs]]
+    return References(
+        task=chosen.task.name,
+        passed=sum(verdict.passed for verdict in verdicts),
+        failed=tuple(verdict for verdict in verdicts if not verdict.passed),
+        missing=tuple(problem.task_id for problem in chosen.problems if problem.reference is None),
+    )

@@ -1,0 +1,122 @@
+"""The outcome of an evaluation: figures with intervals, what they cost, and where the rest is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codesample.errors import RunFolderError
+from codesample.evaluation.metrics_interval import Estimate
+from codesample.records import Status
+
+__all__ = ["Report", "Seconds", "Selection"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What choosing one candidate per problem by a reranker gives.
+
+    Attributes:
+        best_of_n: Share of problems whose chosen candidate passed, ties averaged over.
+        gap_closed: Share of the way from `Report.random` to `Report.oracle`; None where there is no way.
+    """
+
+    best_of_n: Estimate
+    gap_closed: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Wall time of the process that ended the run; execution overlaps sampling.
+
+    Attributes:
+        sampling: From the first request to the last candidate.
+        execution: From the first program handed over to the last verdict.
+        total: Everything, with loading the model and reranking.
+    """
+
+    sampling: float
+    execution: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Results of a run. `as_json` is the content of its results.json.
+
+    Attributes:
+        task, model: Names.
+        problems: How many problems have at least one graded candidate.
+        n: Candidates asked for per problem; the smallest number of any problem for samples of other origin.
+        samples: Candidates in the run.
+        pass_at_k: By k; unbiased, mean over problems.
+        rerankers: By name.
+        random: What choosing at random gives: pass@1.
+        oracle: What choosing with the hidden tests would give: pass@n.
+        seconds: Wall time.
+        tokens: Drawn for all candidates, cut ones excluded.
+        tokens_per_second: Sampling speed of the process that ended the run; None where it sampled nothing.
+        statuses: Verdicts by status; harness errors are no grade and count in no figure.
+        isolation: Level that the sandbox reached, such as "confined".
+        run: The run folder; not part of `as_json`.
+    """
+
+    task: str
+    model: str
+    problems: int
+    n: int
+    samples: int
+    pass_at_k: Mapping[int, Estimate]
+    rerankers: Mapping[str, Selection]
+    random: Estimate
+    oracle: Estimate
+    seconds: Seconds
+    tokens: int
+    tokens_per_second: float | None
+    statuses: Mapping[str, int]
+    isolation: str
+    run: Path = field(compare=False)
+
+    @property
+    def harness_errors(self) -> int:
+        """Candidates that the harness failed to judge."""
+        return self.statuses.get(Status.HARNESS_ERROR, 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of results.json."""
+        content = asdict(self)
+        del content["run"]
+        content["pass_at_k"] = {str(k): value for k, value in content["pass_at_k"].items()}
+        return content
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any], *, run: Path) -> Report:
+        """Rebuild a report from `as_json`.
+
+        Raises:
+            RunFolderError: a field is missing or malformed.
+        """
+        try:
+            known = dict(content)
+            known["pass_at_k"] = {int(k): Estimate(**value) for k, value in known["pass_at_k"].items()}
+            known["rerankers"] = {
+                name: Selection(Estimate(**value["best_of_n"]), value["gap_closed"])
+                for name, value in known["rerankers"].items()
+            }
+            known["random"], known["oracle"] = Estimate(**known["random"]), Estimate(**known["oracle"])
+            known["seconds"] = Seconds(**known["seconds"])
+            return cls(**known, run=run)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RunFolderError(
+                f"{run / 'results.json'}: not what this version writes ({type(error).__name__}: {error}); "
+                f"write it anew: codesample rerank {run}"
+            ) from error
+
+    def __str__(self) -> str:
+        first = min(self.pass_at_k)
+        parts = [f"pass@{first} {self.pass_at_k[first].value:.3f}"]
+        parts += [f"{name} {each.best_of_n.value:.3f}" for name, each in self.rerankers.items()]
+        parts.append(f"oracle {self.oracle.value:.3f}")
+        return f"{self.task}, {self.model}, {self.problems} problems x {self.n}: {', '.join(parts)}"

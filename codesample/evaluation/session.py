@@ -1,0 +1,48 @@
+"""What a run's record says of the process that worked on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+__all__ = ["PACKAGES", "session_facts", "versions"]
+
+PACKAGES = ("codesample", "torch", "triton", "transformers", "tokenizers", "datasets")
+"""Distributions whose version can change a result."""
+
+
+def versions() -> dict[str, str | None]:
+    """Return the version of Python and of each of `PACKAGES`, importing none; None where it is missing."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def session_facts(
+    command: str, *, model: Mapping[str, Any], isolation: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return one entry of a manifest's `sessions`: plain JSON data.
+
+    Args:
+        command: What was asked for: "eval" or "execute".
+        model: As the engine describes itself.
+        isolation: What the sandbox granted.
+        settings: Everything else that was asked for.
+    """
+    return {
+        "command": command,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
+        "model": dict(model),
+        "isolation": dict(isolation),
+        "settings": dict(settings),
+    }

@@ -1,0 +1,58 @@
+"""A report as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from codesample.evaluation.metrics_interval import Estimate
+from codesample.evaluation.report import Report
+from codesample.records import Status
+
+__all__ = ["render"]
+
+_WEAK = {"none", "limited"}
+
+
+def render(report: Report) -> RenderableType:
+    """Return the tables and lines that `codesample eval` ends with."""
+    title = (
+        f"{report.task}, {report.model}: {report.problems} problems x {report.n}, {report.samples} samples"
+    )
+    table = Table(title=title, title_justify="left", title_style="bold", min_width=64)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("gap closed", justify="right")
+    for k, estimate in report.pass_at_k.items():
+        table.add_row(f"pass@{k}", *_cells(estimate), "")
+    table.add_section()
+    table.add_row("choose at random", *_cells(report.random), "0 %")
+    for name, selection in report.rerankers.items():
+        gap = "no gap" if selection.gap_closed is None else f"{selection.gap_closed:.0%}".replace("%", " %")
+        table.add_row(f"best of n by {name}", *_cells(selection.best_of_n), gap)
+    table.add_row("oracle", *_cells(report.oracle), "100 %")
+    return Group(table, *_lines(report))
+
+
+def _cells(estimate: Estimate) -> tuple[str, str]:
+    return f"{estimate.value:.3f}", f"[dim]{estimate.low:.3f} - {estimate.high:.3f}[/dim]"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
+    yield f"verdicts    {counts}"
+    if report.harness_errors:
+        yield (
+            f"[red]harness     {report.harness_errors} candidates could not be judged "
+            f"({Status.HARNESS_ERROR}); they count in no figure[/red]"
+        )
+    weak = " [red](weaker than confined)[/red]" if report.isolation in _WEAK else ""
+    yield f"isolation   {report.isolation}{weak}"
+    speed = f", {report.tokens_per_second:,.0f} tokens/s" if report.tokens_per_second else ""
+    seconds = report.seconds
+    yield f"sampling    {seconds.sampling:.1f} s, {report.tokens:,} tokens{speed}"
+    yield f"execution   {seconds.execution:.1f} s, beside sampling; {seconds.total:.1f} s in all"
+    yield f"run folder  {report.run}"
