@@ -30,9 +30,10 @@ def then(*rerankers: Reranker) -> Reranker:
     def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
         columns = [each.score(view, candidates, ctx) for each in rerankers]
         keys = [tuple(map(_key, row)) for row in zip(*columns, strict=True)]
-        rank = {key: float(position) for position, key in enumerate(sorted(set(keys)))}
         nothing = (_ABSTAINED,) * len(rerankers)
-        return [None if key == nothing else rank[key] for key in keys]
+        ranked = sorted(set(keys) - {nothing})
+        rank = {key: float(position) for position, key in enumerate(ranked)}
+        return [rank.get(key) for key in keys]
 
     score.__doc__ = "Order by " + ", ties by ".join(names) + "."
     return Reranker(

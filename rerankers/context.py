@@ -81,11 +81,12 @@ class Context:
         self._checks, self._outputs = checks, outputs
         self._user, self._declared = "", frozenset(ABILITIES)
         self._rng: random.Random | None = None
+        self._known: dict[tuple[str, tuple[str, ...]], tuple[bool, ...] | None] = {}
 
     def bind(self, user: str, needs: frozenset[str]) -> Context:
-        """Return this context narrowed to the abilities in `needs`; counters are shared."""
+        """Return this context narrowed to the abilities in `needs`; counters and known results are shared."""
         bound = Context(self._view, seed=self._seed, checks=self._checks, outputs=self._outputs)
-        bound.usage = self.usage
+        bound.usage, bound._known = self.usage, self._known
         bound._user, bound._declared = user, needs & self._declared
         return bound
 
@@ -102,7 +103,7 @@ class Context:
     ) -> list[tuple[bool, ...] | None]:
         """Run each candidate's program in the sandbox and judge each statement on its own.
 
-        Needs "public_examples" or "outputs". Equal programs are run once.
+        Needs "public_examples" or "outputs". Equal programs are run once, for all rerankers together.
 
         Args:
             candidates: Their `program` must be set.
@@ -116,15 +117,17 @@ class Context:
         self._need("public_examples", "outputs")
         if self._checks is None:
             raise RerankerError("this run executes no programs, so statements cannot be checked")
-        programs = self._programs(candidates)
-        if not statements or not programs:
-            return [() for _ in candidates]
-        distinct = list(dict.fromkeys(programs))
-        tests = Tests(checks=tuple(statements), entry_point=self._view.entry_point)
-        results = dict(zip(distinct, self._checks.check(distinct, tests), strict=True))
-        self.usage.programs += len(distinct)
-        self.usage.statements += len(distinct) * len(statements)
-        return [_padded(results[program], len(statements)) for program in programs]
+        programs, wanted = self._programs(candidates), tuple(statements)
+        if not wanted:
+            return [() for _ in programs]
+        fresh = [each for each in dict.fromkeys(programs) if (each, wanted) not in self._known]
+        if fresh:
+            tests = Tests(checks=wanted, entry_point=self._view.entry_point)
+            for program, held in zip(fresh, self._checks.check(fresh, tests), strict=True):
+                self._known[program, wanted] = _padded(held, len(wanted))
+            self.usage.programs += len(fresh)
+            self.usage.statements += len(fresh) * len(wanted)
+        return [self._known[program, wanted] for program in programs]
 
     def run(
         self, candidates: Sequence[Candidate], inputs: Sequence[tuple[Any, ...]]

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from codesample.errors import RerankerError
+from codesample.records import Candidate, PublicView, Tests
+from codesample.rerankers.context import Context
+from codesample.testing.rerankers import TrustedChecks
+
+STATEMENTS = ("assert f(1) == 2", "assert f(3) == 4")
+
+
+class Outputs:
+    """Returns the length of each program for each input."""
+
+    def __init__(self) -> None:
+        self.programs: list[str] = []
+
+    def outputs(
+        self, programs: Sequence[str], entry_point: str, inputs: Sequence[tuple[Any, ...]]
+    ) -> list[tuple[str | None, ...] | None]:
+        self.programs += programs
+        return [tuple(f"{entry_point}{args}{len(program)}" for args in inputs) for program in programs]
+
+
+def test_each_statement_is_judged_on_its_own(ctx: Context, candidates: Sequence[Candidate]) -> None:
+    held = ctx.check(candidates, STATEMENTS)
+    assert held == [(True, True), (True, True), (True, False), (False, False), (False, False)]
+
+
+def test_equal_programs_run_once_and_every_run_is_counted(
+    ctx: Context, checks: TrustedChecks, candidates: Sequence[Candidate]
+) -> None:
+    ctx.check(candidates, STATEMENTS)
+    assert len(checks.runs) == 4
+    assert (ctx.usage.programs, ctx.usage.statements) == (4, 8)
+
+
+def test_what_one_reranker_ran_the_next_one_knows(
+    ctx: Context, checks: TrustedChecks, candidates: Sequence[Candidate]
+) -> None:
+    first = ctx.bind("a", frozenset({"public_examples"})).check(candidates, STATEMENTS)
+    assert ctx.bind("b", frozenset({"outputs"})).check(candidates[::-1], STATEMENTS) == first[::-1]
+    assert len(checks.runs) == ctx.usage.programs == 4
+    ctx.check(candidates, STATEMENTS[:1])
+    assert ctx.usage.programs == 8
+
+
+def test_statements_that_were_never_reached_do_not_hold(
+    view: PublicView, candidates: Sequence[Candidate]
+) -> None:
+    class Short:
+        def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
+            return [(True,), (), None, (True, True, True)]
+
+    assert Context(view, checks=Short()).check(candidates, STATEMENTS) == [
+        (True, False),
+        (True, False),
+        (False, False),
+        None,
+        (True, True),
+    ]
+
+
+def test_no_statements_run_nothing(
+    ctx: Context, checks: TrustedChecks, candidates: Sequence[Candidate]
+) -> None:
+    assert ctx.check(candidates, []) == [()] * 5
+    assert ctx.check([], STATEMENTS) == []
+    assert checks.runs == []
+
+
+def test_an_undeclared_ability_is_refused(ctx: Context, candidates: Sequence[Candidate]) -> None:
+    bound = ctx.bind("r", frozenset({"logprobs"}))
+    with pytest.raises(RerankerError, match="does not declare: 'public_examples' or 'outputs'"):
+        bound.check(candidates, STATEMENTS)
+    with pytest.raises(RerankerError, match="does not declare: 'outputs'"):
+        bound.run(candidates, [(1,)])
+
+
+def test_an_ability_is_never_widened_by_binding_again(ctx: Context, candidates: Sequence[Candidate]) -> None:
+    narrow = ctx.bind("a", frozenset()).bind("b", frozenset({"public_examples"}))
+    with pytest.raises(RerankerError, match="does not declare"):
+        narrow.check(candidates, STATEMENTS)
+
+
+def test_a_run_without_execution_says_so(view: PublicView, candidates: Sequence[Candidate]) -> None:
+    with pytest.raises(RerankerError, match="executes no programs"):
+        Context(view).check(candidates, STATEMENTS)
+    with pytest.raises(RerankerError, match="cannot call candidates on inputs"):
+        Context(view).run(candidates, [(1,)])
+
+
+def test_a_candidate_without_a_program_is_named(ctx: Context, candidates: Sequence[Candidate]) -> None:
+    with pytest.raises(RerankerError, match="candidate 2 has no program"):
+        ctx.check([*candidates[:2], replace(candidates[2], program=None)], STATEMENTS)
+
+
+def test_outputs_are_called_once_per_distinct_program(
+    view: PublicView, candidates: Sequence[Candidate]
+) -> None:
+    runner = Outputs()
+    ctx = Context(view, outputs=runner)
+    rows = ctx.run(candidates, [(1,), (2,)])
+    assert len(runner.programs) == 4
+    length = len(candidates[0].program or "")
+    assert rows[0] == rows[1] == (f"f(1,){length}", f"f(2,){length}")
+    assert (ctx.usage.programs, ctx.usage.calls) == (4, 8)
+
+
+def test_random_numbers_depend_on_seed_problem_and_reranker_alone(view: PublicView) -> None:
+    def draw(seed: int, task_id: str, user: str) -> float:
+        return Context(replace(view, task_id=task_id), seed=seed).bind(user, frozenset()).rng.random()
+
+    base = draw(0, "t/0", "a")
+    assert draw(0, "t/0", "a") == base
+    others = {draw(1, "t/0", "a"), draw(0, "t/1", "a"), draw(0, "t/0", "b")}
+    assert len(others | {base}) == 4

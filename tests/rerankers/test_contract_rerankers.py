@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import codesample
+from codesample.errors import ExecutionError, ParameterError, RerankerError
+from codesample.records import Candidate, PublicView
+from codesample.rerankers.context import Context
+from codesample.rerankers.contract import Reranker, require_supplied, reranker
+
+
+def _returning(value: Any) -> Reranker:
+    return Reranker("r", lambda view, candidates, ctx: value)
+
+
+def test_the_bare_decorator_takes_the_functions_name_and_text(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> None:
+    @codesample.reranker
+    def by_index(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        """Say something."""
+        return [candidate.index for candidate in candidates]
+
+    assert isinstance(by_index, Reranker)
+    assert (by_index.name, by_index.needs, by_index.independent) == ("by_index", frozenset(), False)
+    assert by_index.__doc__ == "Say something."
+    assert by_index.score(view, candidates, ctx) == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_name_and_needs_can_be_given() -> None:
+    made = reranker("named", needs={"logprobs"})(lambda view, candidates, ctx: [])
+    assert (made.name, made.needs) == ("named", {"logprobs"})
+    assert reranker("listed", needs=["outputs"])(lambda view, candidates, ctx: []).needs == {"outputs"}
+
+
+def test_a_scorer_of_single_candidates_is_wrapped(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> None:
+    @reranker(per_candidate=True)
+    def length(view: PublicView, candidate: Candidate, ctx: Context) -> float | None:
+        return None if candidate.index == 1 else len(candidate.completion)
+
+    assert length.independent
+    assert length.score(view, candidates[:3], ctx) == [16.0, None, 16.0]
+
+
+@pytest.mark.parametrize("needs", [{"tests"}, {"logprobs", "hidden"}])
+def test_an_unknown_ability_is_refused_when_declared(needs: set[str]) -> None:
+    with pytest.raises(ParameterError, match="abilities are: logprobs, public_examples"):
+        reranker("r", needs=needs)(lambda view, candidates, ctx: [])
+
+
+def test_needs_given_as_one_string_are_refused() -> None:
+    with pytest.raises(ParameterError, match="expected a set of abilities, such as"):
+        reranker(needs="logprobs")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a b", "../x"])
+def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(ParameterError, match="expected letters, digits"):
+        Reranker(name, lambda view, candidates, ctx: [])
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ([1.0], "returned 1 scores for 5 candidates"),
+        ([1.0] * 6, "returned 6 scores for 5 candidates"),
+        ([1.0, 1.0, math.nan, 1.0, 1.0], "score 2 is nan, expected a finite number"),
+        ([1.0, 1.0, 1.0, 1.0, math.inf], "score 4 is inf"),
+        ([1.0, "1", 1.0, 1.0, 1.0], "score 1 is str"),
+        ([1.0, 1j, 1.0, 1.0, 1.0], "score 1 is complex"),
+        ([10**400, 1, 1, 1, 1], "raised OverflowError"),
+        (None, "returned NoneType, expected one score per candidate"),
+        ("12345", "returned str"),
+        (1.0, "returned float"),
+    ],
+)
+def test_what_is_not_one_finite_score_each_is_refused(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, value: Any, complaint: str
+) -> None:
+    with pytest.raises(RerankerError, match=complaint) as caught:
+        _returning(value).score(view, candidates, ctx)
+    assert str(caught.value).startswith("reranker 'r', problem 't/0': ")
+
+
+def test_any_real_number_is_a_score(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> None:
+    numpy = pytest.importorskip("numpy")
+    scores = _returning([1, True, numpy.float32(0.5), None, 2.5]).score(view, candidates, ctx)
+    assert scores == [1.0, 1.0, 0.5, None, 2.5]
+    assert {type(score) for score in scores} == {float, type(None)}
+    with pytest.raises(RerankerError, match="score 0 is Decimal"):
+        _returning([Decimal(1)] * 5).score(view, candidates, ctx)
+
+
+def test_no_candidates_need_no_scorer(view: PublicView, ctx: Context) -> None:
+    assert _returning(None).score(view, [], ctx) == []
+
+
+def test_an_exception_names_the_reranker_and_the_problem(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> None:
+    def broken(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        raise KeyError("x")
+
+    with pytest.raises(RerankerError, match=r"reranker 'r', problem 't/0': raised KeyError: 'x'") as caught:
+        Reranker("r", broken).score(view, candidates, ctx)
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_a_failure_of_the_harness_is_not_blamed_on_the_reranker(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> None:
+    def unlucky(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        raise ExecutionError("the sandbox is gone")
+
+    with pytest.raises(ExecutionError, match="the sandbox is gone"):
+        Reranker("r", unlucky).score(view, candidates, ctx)
+
+
+@pytest.mark.parametrize(
+    ("read", "field", "need"),
+    [
+        (lambda view, each: each.logprobs, "logprobs", "logprobs"),
+        (lambda view, each: each.sampled_logprobs, "sampled_logprobs", "logprobs"),
+        (lambda view, each: view.examples, "examples", "public_examples"),
+    ],
+)
+def test_reading_what_was_not_declared_is_refused(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, read: Any, field: str, need: str
+) -> None:
+    def peek(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        return [0.0 if read(view, each) is not None else None for each in candidates]
+
+    with pytest.raises(RerankerError, match=f"read '{field}', an ability it does not declare; add '{need}'"):
+        Reranker("r", peek).score(view, candidates, ctx)
+    assert Reranker("r", peek, needs={need}).score(view, candidates, ctx) in ([0.0] * 5, [None] * 5)
+
+
+def test_everything_else_can_be_read_without_declaring(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> None:
+    def look(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        assert (view.prompt, view.entry_point, view.task_id) == (view.prompt, "f", "t/0")
+        return [len(each.completion) + len(each.program or "") + each.index for each in candidates]
+
+    assert None not in Reranker("r", look).score(view, candidates, ctx)
+
+
+def test_a_need_that_a_run_cannot_supply_is_refused_with_the_reason() -> None:
+    mine = reranker("mine", needs={"logprobs", "outputs"})(lambda view, candidates, ctx: [])
+    require_supplied([mine], {"logprobs", "outputs"})
+    with pytest.raises(RerankerError, match=r"'mine' needs 'outputs' .* does not supply$"):
+        require_supplied([mine], {"logprobs"})
+    with pytest.raises(RerankerError, match="does not supply: the server keeps none"):
+        require_supplied([mine], {"outputs"}, {"logprobs": "the server keeps none"})
