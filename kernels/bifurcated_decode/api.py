@@ -88,7 +88,8 @@ def bifurcated_decode(
         ImplUnavailableError: a named implementation does not serve this device, dtype or width.
     Source: arXiv:2403.08845, with the softmax split by log-sum-exp.
     """
-    _check(q, k_new, v_new, store, plan, lens, window, softcap, sinks)
+    plan.memo("checked", lambda: _check_store(store, plan), of=store)
+    _check_call(q, k_new, v_new, store, plan, lens, window, softcap, sinks)
     if scale is None:
         scale = q.shape[-1] ** -0.5
     name = _choose(q) if impl == "auto" else impl
@@ -133,7 +134,36 @@ def _load(name: str, q: torch.Tensor) -> Callable[..., DecodeOutput]:
     return decode
 
 
-def _check(
+def _check_store(store: LayerStore, plan: DecodePlan) -> LayerStore:
+    k_shared, v_shared, k_decode, v_decode = store
+    if k_shared.dim() != 3 or k_decode.dim() != 4:
+        raise ShapeError(
+            f"bifurcated_decode: k_shared is {_form(k_shared)}, k_decode {_form(k_decode)}; "
+            "expected [G, C, D] and [S, G, T, D]"
+        )
+    kv_heads, pool, width = k_shared.shape
+    slots, _, capacity, _ = k_decode.shape
+    _check_like(k_shared, "v_shared", v_shared, (kv_heads, pool, width))
+    _check_like(k_shared, "k_decode", k_decode, (slots, kv_heads, capacity, width))
+    _check_like(k_shared, "v_decode", v_decode, (slots, kv_heads, capacity, width))
+    for name, tensor in zip(LayerStore._fields, store, strict=True):
+        if tensor.stride(-1) != 1:
+            raise ShapeError(f"bifurcated_decode: {name} has strides {tensor.stride()}; its last must be 1")
+    if k_shared.dtype not in _DTYPES:
+        raise ShapeError(f"bifurcated_decode: the store is {k_shared.dtype}; expected one of {_DTYPES}")
+    if plan.slot_stop > slots:
+        raise ShapeError(
+            f"bifurcated_decode: the plan uses slot {plan.slot_stop - 1}, k_decode has {slots} slots"
+        )
+    if plan.pool_stop > pool:
+        raise ShapeError(
+            f"bifurcated_decode: a segment ends with token {plan.pool_stop - 1} of the pool, "
+            f"k_shared is {_form(k_shared)}"
+        )
+    return store
+
+
+def _check_call(
     q: torch.Tensor,
     k_new: torch.Tensor | None,
     v_new: torch.Tensor | None,
@@ -146,56 +176,27 @@ def _check(
 ) -> None:
     if q.dim() != 4 or q.shape[0] != plan.rows or 0 in q.shape:
         raise ShapeError(
-            f"bifurcated_decode: q is {_form(q)}; expected [R = {plan.rows} rows of the plan, Q, H, D]"
+            f"bifurcated_decode: q is {_form(q)}; expected [{plan.rows} rows of the plan, Q, H, D]"
         )
-    if store.k_shared.dim() != 3 or store.k_decode.dim() != 4:
-        raise ShapeError(
-            f"bifurcated_decode: k_shared is {_form(store.k_shared)}, k_decode {_form(store.k_decode)}; "
-            "expected [G, C, D] and [S, G, T, D]"
-        )
-    kv_heads, _, width = store.k_shared.shape
-    slots, _, capacity, _ = store.k_decode.shape
     rows, queries, heads, _ = q.shape
+    kv_heads, _, width = store.k_shared.shape
     if heads % kv_heads:
         raise ShapeError(
             f"bifurcated_decode: H = {heads} (q {_form(q)}) is not a multiple of G = {kv_heads} "
             f"(k_shared {_form(store.k_shared)})"
         )
-    if (k_new is None) != (v_new is None):
+    _check_like(store.k_shared, "q", q, (rows, queries, heads, width))
+    if k_new is not None and v_new is not None:
+        _check_like(q, "k_new", k_new, (rows, queries, kv_heads, width))
+        _check_like(q, "v_new", v_new, (rows, queries, kv_heads, width))
+    elif k_new is not None or v_new is not None:
         raise ShapeError("bifurcated_decode: give both k_new and v_new, or neither")
-    new = (rows, queries, kv_heads, width)
-    for name, tensor, expected in (
-        ("q", q, (rows, queries, heads, width)),
-        ("k_new", k_new, new),
-        ("v_new", v_new, new),
-        ("v_shared", store.v_shared, tuple(store.k_shared.shape)),
-        ("k_decode", store.k_decode, (slots, kv_heads, capacity, width)),
-        ("v_decode", store.v_decode, (slots, kv_heads, capacity, width)),
-    ):
-        if tensor is not None and (
-            tensor.shape != expected or tensor.dtype != q.dtype or tensor.device != q.device
-        ):
-            raise ShapeError(
-                f"bifurcated_decode: {name} is {_form(tensor)}; expected {list(expected)} like q, {_form(q)}"
-            )
-    if plan.slot_stop > slots:
-        raise ShapeError(f"bifurcated_decode: the plan uses slot {plan.slot_stop - 1}, k_decode has {slots}")
-    if plan.pool_stop > store.k_shared.shape[1]:
-        raise ShapeError(
-            f"bifurcated_decode: a segment ends with token {plan.pool_stop - 1} of the pool, "
-            f"k_shared is {_form(store.k_shared)}"
-        )
-    for name, tensor in zip(store._fields, store, strict=True):
-        if tensor.stride(-1) != 1:
-            raise ShapeError(f"bifurcated_decode: {name} has stride {tensor.stride()}; its last must be 1")
     if lens.shape != (rows,) or lens.dtype != torch.int32 or lens.device != q.device:
         raise ShapeError(f"bifurcated_decode: lens is {_form(lens)}; expected [{rows}] int32 on {q.device}")
     if sinks is not None and sinks.shape != (heads,):
         raise ShapeError(
             f"bifurcated_decode: sinks is {_form(sinks)}; expected [{heads}], one per query head"
         )
-    if q.dtype not in _DTYPES:
-        raise ShapeError(f"bifurcated_decode: q is {q.dtype}; expected one of {_DTYPES}")
     if window is not None and window < 1:
         raise ParameterError(
             f"bifurcated_decode: window = {window}; expected at least 1, or None for all keys"
@@ -203,6 +204,14 @@ def _check(
     if softcap is not None and not softcap > 0:
         raise ParameterError(
             f"bifurcated_decode: softcap = {softcap}; expected more than 0, or None for none"
+        )
+
+
+def _check_like(model: torch.Tensor, name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
+    if tensor.shape != shape or tensor.dtype != model.dtype or tensor.device != model.device:
+        raise ShapeError(
+            f"bifurcated_decode: {name} is {_form(tensor)}; "
+            f"expected {list(shape)} {model.dtype} on {model.device}, as the rest"
         )
 
 

@@ -12,6 +12,9 @@ from codesample.errors import ParameterError
 
 __all__ = ["DecodePlan", "Segment"]
 
+# entries; more than the layers of any model, so only a caller that makes a new store per call reaches it
+_MEMO_LIMIT = 1024
+
 
 class Segment(NamedTuple):
     """A run of shared tokens and the rows that see it.
@@ -108,13 +111,16 @@ class DecodePlan:
             context_lens_on_device=torch.tensor(context_lens, dtype=torch.int32, device=device),
         )
 
-    def memo(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """Return what `make` gave for `key` the first time; implementations keep here what they derive."""
-        try:
-            return self._memo[key]
-        except KeyError:
-            value = self._memo[key] = make()
-            return value
+    def memo(self, key: Hashable, make: Callable[[], Any], *, of: object = None) -> Any:
+        """Return what `make` gave for `key` and this very object `of` the first time, and keep both."""
+        full = (key, id(of))
+        found = self._memo.get(full)
+        if found is None:
+            if len(self._memo) >= _MEMO_LIMIT:
+                self._memo.clear()
+            # holding the object keeps its id from naming another
+            found = self._memo[full] = (of, make())
+        return found[1]
 
 
 def _check_chains(segments: Sequence[Segment], context_lens: Sequence[int]) -> None:

@@ -50,21 +50,44 @@ def decode(
     """Do what `bifurcated_decode` states."""
     rows, queries, heads, width = q.shape
     kv_heads = store.k_shared.shape[0]
-    group = heads // kv_heads
     stored = stored_on_host(lens, queries, store, written=k_new is not None)
-    layout = _layout(plan, stored, queries, group, window, 2 * kv_heads * width * q.element_size())
+    layout = _layout(
+        plan, stored, queries, heads // kv_heads, window, 2 * kv_heads * width * q.element_size()
+    )
     if k_new is not None and v_new is not None:
         _append(store.k_decode, k_new, layout)
         _append(store.v_decode, v_new, layout)
-    wide = q.dtype if q.dtype == torch.float64 else torch.float32
-    # [R, Q, G, H / G, D]
-    grouped = q.to(wide).view(rows, queries, kv_heads, group, width)
-    # [1, G, R * Q * H / G, D], rows outermost in the third dimension
-    stacked = grouped.permute(2, 0, 1, 3, 4).reshape(1, kv_heads, -1, width)
     attend = partial(_attend, scale=scale, softcap=softcap)
-    parts = [_context_part(attend, stacked, grouped.shape, store, level) for level in layout.levels]
-    parts.append(_decode_part(attend, grouped, store, layout.blocks))
-    return _join(parts, q, sinks)
+    # [R, G, Q * H / G, D]
+    by_row = _by_row(q.to(_partial_dtype(q)), kv_heads)
+    part = _decode_part(attend, by_row, store, layout.blocks)
+    if layout.levels:
+        # [1, G, R * Q * H / G, D]
+        stacked = by_row.transpose(0, 1).reshape(1, kv_heads, -1, width)
+        for level in layout.levels:
+            shared = _context_part(attend, stacked, plan, store, level)
+            part = _merge(shared, part, certain=k_new is not None)
+    out, lse = part
+    if queries > 1:
+        out = out.unflatten(2, (queries, -1)).transpose(1, 2)
+        lse = lse.unflatten(2, (queries, -1)).transpose(1, 2)
+    out, lse = out.reshape(q.shape), lse.reshape(rows, queries, heads)
+    if sinks is not None:
+        total = torch.logaddexp(lse, sinks.to(lse))
+        out = out * torch.exp(lse - total.clamp_min(_LOWEST)).unsqueeze(3)
+        lse = total
+    return DecodeOutput(out.to(q.dtype), lse)
+
+
+def _by_row(q: torch.Tensor, kv_heads: int) -> torch.Tensor:
+    rows, queries, heads, width = q.shape
+    if queries > 1:
+        q = q.view(rows, queries, kv_heads, heads // kv_heads, width).transpose(1, 2)
+    return q.reshape(rows, kv_heads, queries * heads // kv_heads, width)
+
+
+def _partial_dtype(q: torch.Tensor) -> torch.dtype:
+    return torch.float64 if q.dtype == torch.float64 else torch.float32
 
 
 def _layout(
@@ -84,57 +107,69 @@ def _append(pool: torch.Tensor, new: torch.Tensor, layout: Layout) -> None:
     if layout.into is not None:
         pool.transpose(1, 2)[layout.into] = new
         return
-    block = layout.blocks[0]
-    at = block.stop - new.shape[1]
-    pool[block.slot_start : block.slot_stop, :, at : block.stop] = new.transpose(1, 2)
+    block, queries = layout.blocks[0], new.shape[1]
+    into = _narrow(pool, 0, block.slot_start, block.slot_stop).narrow(2, block.stop - queries, queries)
+    into.copy_(new.transpose(1, 2))
+
+
+def _narrow(x: torch.Tensor, dim: int, start: int, stop: int) -> torch.Tensor:
+    # a view costs more than the test for needing none
+    return x if stop - start == x.shape[dim] else x.narrow(dim, start, stop - start)
 
 
 def _context_part(
     attend: partial[_Part],
     stacked: torch.Tensor,
-    shape: torch.Size,
+    plan: DecodePlan,
     store: LayerStore,
     level: tuple[Piece, ...],
 ) -> _Part:
-    rows, queries, kv_heads, group, width = shape
-    per_row = queries * group
-    pools = store.k_shared[None], store.v_shared[None]
-    found = [
-        attend(
-            stacked[:, :, piece.row_start * per_row : piece.row_stop * per_row],
-            *(pool[:, :, piece.start : piece.stop] for pool in pools),
-            visible=piece.visible,
-        )
-        for piece in level
-    ]
-    out, lse = found[0] if len(found) == 1 else (torch.cat(both, dim=2) for both in zip(*found, strict=True))
+    _, kv_heads, queries, width = stacked.shape
+    rows = plan.rows
+    per_row = queries // rows
+    found = []
+    for piece in level:
+        q = _narrow(stacked, 2, piece.row_start * per_row, piece.row_stop * per_row)
+        k, v = plan.memo((piece.start, piece.stop), partial(_pool_views, store, piece), of=store)
+        found.append(attend(q, k, v, visible=piece.visible))
+    out, lse = _beside(found, dim=2)
     return _Part(
-        out.view(kv_heads, rows, queries, group, width).permute(1, 2, 0, 3, 4),
-        lse.view(kv_heads, rows, queries, group).permute(1, 2, 0, 3),
+        out.view(kv_heads, rows, per_row, width).transpose(0, 1),
+        lse.view(kv_heads, rows, per_row).transpose(0, 1),
     )
+
+
+def _pool_views(store: LayerStore, piece: Piece) -> tuple[torch.Tensor, torch.Tensor]:
+    k, v = (_narrow(pool, 1, piece.start, piece.stop).unsqueeze(0) for pool in store[:2])
+    return k, v
 
 
 def _decode_part(
-    attend: partial[_Part], grouped: torch.Tensor, store: LayerStore, blocks: tuple[Block, ...]
+    attend: partial[_Part], by_row: torch.Tensor, store: LayerStore, blocks: tuple[Block, ...]
 ) -> _Part:
-    rows, queries, kv_heads, group, width = grouped.shape
     found = []
     for block in blocks:
-        # [n, G, Q * H / G, D]
-        q = grouped[block.row_start : block.row_stop].transpose(1, 2).flatten(2, 3)
+        q = _narrow(by_row, 0, block.row_start, block.row_stop)
         if block.offsets is not None:
             spread = q.new_zeros(block.slot_stop - block.slot_start, *q.shape[1:])
-            spread[block.offsets] = q
-            q = spread
-        slots = slice(block.slot_start, block.slot_stop)
-        pools = (pool[slots, :, block.start : block.stop] for pool in (store.k_decode, store.v_decode))
-        part = attend(q, *pools, visible=block.visible)
-        found.append(part if block.offsets is None else _Part(*(x[block.offsets] for x in part)))
-    out, lse = found[0] if len(found) == 1 else (torch.cat(both) for both in zip(*found, strict=True))
-    return _Part(
-        out.view(rows, kv_heads, queries, group, width).transpose(1, 2),
-        lse.view(rows, kv_heads, queries, group).transpose(1, 2),
-    )
+            q = spread.index_copy_(0, block.offsets, q)
+        k, v = (
+            _narrow(pool, 0, block.slot_start, block.slot_stop).narrow(
+                2, block.start, block.stop - block.start
+            )
+            for pool in (store.k_decode, store.v_decode)
+        )
+        part = attend(q, k, v, visible=block.visible)
+        if block.offsets is not None:
+            part = _Part(part.out.index_select(0, block.offsets), part.lse.index_select(0, block.offsets))
+        found.append(part)
+    return _beside(found, dim=0)
+
+
+def _beside(parts: list[_Part], dim: int) -> _Part:
+    if len(parts) == 1:
+        return parts[0]
+    return _Part(torch.cat([part.out for part in parts], dim), torch.cat([part.lse for part in parts], dim))
 
 
 def _attend(
@@ -199,17 +234,8 @@ def _attend_chunk(
     return _Part(out, (top + total.log()).squeeze(3))
 
 
-def _merge(a: _Part, b: _Part) -> _Part:
-    # the clamp keeps -inf minus -inf, two parts without keys, from becoming NaN
-    share = torch.sigmoid(b.lse - a.lse.clamp_min(_LOWEST))
-    return _Part(torch.lerp(a.out, b.out, share[..., None]), torch.logaddexp(a.lse, b.lse))
-
-
-def _join(parts: list[_Part], q: torch.Tensor, sinks: torch.Tensor | None) -> DecodeOutput:
-    out, lse = reduce(_merge, parts)
-    out, lse = out.reshape(q.shape), lse.reshape(q.shape[:3])
-    if sinks is not None:
-        total = torch.logaddexp(lse, sinks.to(lse))
-        out = out * torch.exp(lse - total.clamp_min(_LOWEST))[..., None]
-        lse = total
-    return DecodeOutput(out.to(q.dtype), lse)
+def _merge(a: _Part, b: _Part, *, certain: bool = False) -> _Part:
+    # unless every row of b certainly has keys, keep -inf minus -inf from becoming NaN
+    floor = b.lse if certain else b.lse.clamp_min(_LOWEST)
+    share = torch.sigmoid(a.lse - floor)
+    return _Part(torch.lerp(b.out, a.out, share.unsqueeze(-1)), torch.logaddexp(a.lse, b.lse))

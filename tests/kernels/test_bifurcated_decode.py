@@ -165,9 +165,13 @@ def test_small_scratch_changes_nothing_but_rounding(monkeypatch, queries):
     ("change", "error", "message"),
     [
         (lambda x: x._replace(q=x.q[:, :, :3]), ShapeError, "H = 3 .* is not a multiple of G = 2"),
-        (lambda x: x._replace(q=x.q[:2]), ShapeError, "expected .R = 3 rows"),
-        (lambda x: x._replace(q=x.q.double()), ShapeError, "k_new is .*float32.* expected"),
-        (lambda x: x._replace(q=x.q.long()), ShapeError, "expected"),
+        (lambda x: x._replace(q=x.q[:2]), ShapeError, "expected .3 rows of the plan"),
+        (lambda x: x._replace(q=x.q.double()), ShapeError, "q is .*float64.* expected .*float32"),
+        (
+            lambda x: x._replace(store=LayerStore(*(t.long() for t in x.store))),
+            ShapeError,
+            "store is torch.int64",
+        ),
         (lambda x: x._replace(k_new=x.k_new[..., :8]), ShapeError, "k_new is"),
         (lambda x: x._replace(v_new=None), ShapeError, "both k_new and v_new"),
         (lambda x: x._replace(lens=x.lens.long()), ShapeError, r"lens is .*int64.* expected \[3\] int32"),
