@@ -1,1 +1,5 @@
-"""The command line: one module per command, no logic."""
+"""The command line: one module per command, which parses and prints and decides nothing."""
+
+from codesample.cli.app import main
+
+__all__ = ["main"]

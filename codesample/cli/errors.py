@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from codesample.cli.output import say
 from codesample.errors import CodesampleError
@@ -35,21 +36,32 @@ class Commands(TyperGroup):
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         """Make the context as usual, and remember `args`."""
         words = tuple(args)
-        context = super().make_context(info_name, args, *rest, **extra)
+        with _one_line():
+            context = super().make_context(info_name, args, *rest, **extra)
         if context.obj is None:
             context.obj = words
         return context
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a refusal becomes its message and exit code 2, Ctrl-C exit code 130."""
-        try:
+        with _one_line():
             return super().invoke(ctx)
-        except CodesampleError as error:
-            say(f"error: {error}")
-            raise typer.Exit(REFUSED) from None
-        except KeyboardInterrupt:
-            say("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except CodesampleError as error:
+        say(f"error: {error}")
+        raise typer.Exit(REFUSED) from None
+    except TyperException as error:
+        page = getattr(getattr(error, "ctx", None), "command_path", "codesample")
+        say(f"error: {error.format_message()} Help: {page} --help")
+        raise typer.Exit(REFUSED) from None
+    except KeyboardInterrupt:
+        say("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

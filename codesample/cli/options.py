@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from codesample.errors import ParameterError
+
+if TYPE_CHECKING:
+    from codesample.evaluation.plan import Chosen
 
 __all__ = [
     "AllowWeakIsolation",
@@ -21,36 +26,86 @@ __all__ = [
     "MinP",
     "Model",
     "N",
+    "NoRerankerSpecs",
     "RerankerSpecs",
     "Resume",
     "Revision",
+    "RunFolderArgument",
     "RunOut",
     "Seed",
     "TaskFile",
     "TaskName",
+    "TaskOption",
     "Temperature",
     "TopK",
     "TopP",
     "Workers",
     "numbers",
+    "source_of",
+    "task_of",
 ]
 
 
-def numbers(text: str) -> tuple[int, ...]:
-    """Read "1,5,10".
+def numbers(text: str | None) -> tuple[int, ...] | None:
+    """Read "1,5,10"; None stays None.
 
     Raises:
-        typer.BadParameter: not whole numbers with commas between.
+        ParameterError: not whole numbers with commas between.
     """
+    if text is None:
+        return None
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(
-            f"{text!r}: expected whole numbers with commas between, such as 1,5,10"
+        raise ParameterError(
+            f"--k {text}: expected whole numbers with commas between, such as 1,5,10"
         ) from None
 
 
+def task_of(name: str | None, file: Path | None) -> str | Path:
+    """Return the task that was named or the file of problems, of which exactly one is given.
+
+    Raises:
+        ParameterError: both or neither.
+    """
+    if name is None and file is None:
+        raise ParameterError("no task; name one (list them: codesample list tasks) or give --task-file FILE")
+    if name is not None and file is not None:
+        raise ParameterError(f"task {name!r} and --task-file {file}: expected one of the two")
+    return name if name is not None else Path(str(file))
+
+
+def source_of(
+    prompt: str | None,
+    prompt_file: Path | None,
+    task: str | None,
+    task_file: Path | None,
+    *,
+    data: Path | None,
+    limit: int | None,
+) -> str | Chosen:
+    """Return the prompt, the text of the file, or the task, of which exactly one is given.
+
+    Raises:
+        ParameterError: none or several of them, or the file cannot be read as UTF-8.
+        CodesampleError: as `choose_task`.
+    """
+    from codesample.evaluation.plan import choose_task
+
+    if sum(given is not None for given in (prompt, prompt_file, task, task_file)) != 1:
+        raise ParameterError("expected exactly one of PROMPT, --prompt-file, --task and --task-file")
+    if prompt is not None:
+        return prompt
+    if prompt_file is None:
+        return choose_task(task_of(task, task_file), data=data, limit=limit)
+    try:
+        return prompt_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{prompt_file}: cannot be read as text: {error}") from error
+
+
 TaskName = Annotated[str | None, typer.Argument(help="See `codesample list tasks`.", metavar="TASK")]
+TaskOption = Annotated[str | None, typer.Option("--task", help="See `codesample list tasks`.")]
 TaskFile = Annotated[
     Path | None, typer.Option(help="Problems of your own, one JSON object per line, instead of a named task.")
 ]
@@ -77,8 +132,7 @@ MaxNewTokens = Annotated[int | None, typer.Option(help="Tokens per candidate; de
 Seed = Annotated[int, typer.Option(help="With problem, index and position it settles every draw.")]
 
 K = Annotated[
-    tuple[int, ...] | None,
-    typer.Option("--k", parser=numbers, metavar="1,5,10", help="The k of pass@k; default: 1,5,10 up to n."),
+    str | None, typer.Option("--k", metavar="1,5,10", help="The k of pass@k; default: 1,5,10 up to n.")
 ]
 RerankerSpecs = Annotated[
     list[str],
@@ -88,6 +142,11 @@ RerankerSpecs = Annotated[
         help="A name, FILE.py:NAME, or several with commas (later ones settle ties); repeatable.",
     ),
 ]
+NoRerankerSpecs = Annotated[
+    list[str],
+    typer.Option("--reranker", "-r", help="Rerank the samples too, by a name or FILE.py:NAME; repeatable."),
+]
+RunFolderArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 RunOut = Annotated[Path | None, typer.Option("--out", help="Run folder; default: a new one under runs/.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Sandbox workers; default: one per usable core.")]

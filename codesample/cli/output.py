@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from codesample.errors import ParameterError
 
+if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["emit_json", "say", "show", "show_names"]
+__all__ = ["emit_json", "lines_to", "say", "show", "show_names"]
 
 
 def emit_json(value: Any) -> None:
@@ -36,6 +39,26 @@ def show_names(rows: Sequence[tuple[str, str]], *, as_json: bool) -> None:
     width = max((len(name) for name, _ in rows), default=0)
     for name, text in rows:
         sys.stdout.write(f"{name:<{width}}  {text}".rstrip() + "\n")
+
+
+@contextmanager
+def lines_to(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Give a function that writes a line to stdout, or to a new file, at once.
+
+    Raises:
+        ParameterError: the file exists or cannot be written.
+    """
+    if path is None:
+        yield lambda line: print(line, flush=True)
+        return
+    try:
+        file = path.open("x", encoding="utf-8")
+    except FileExistsError:
+        raise ParameterError(f"{path}: exists already; choose another file with --out") from None
+    except OSError as error:
+        raise ParameterError(f"{path}: cannot be written: {error.strerror}; choose another file") from error
+    with file:
+        yield lambda line: print(line, file=file, flush=True)
 
 
 def say(text: str) -> None:

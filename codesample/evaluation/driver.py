@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from codesample.errors import ParameterError
 from codesample.evaluation.conduct import Plan, conduct, open_executor
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.options import DEFAULT_MODEL, DEFAULT_N, DEFAULT_RERANKERS, Checkpoint, choose_k
+from codesample.evaluation.options import DEFAULT_MODEL, DEFAULT_N, DEFAULT_RERANKERS, ModelOptions, choose_k
 from codesample.evaluation.plan import choose_rerankers, choose_task, manifest_of, model_name, new_run_folder
 from codesample.evaluation.report import Report
 from codesample.records import SamplingParams
@@ -28,7 +28,7 @@ _DRAWS = SamplingParams()
 def evaluate(
     task: str | Path | Task,
     *,
-    model: str | Path | Checkpoint | Engine = DEFAULT_MODEL,
+    model: str | Path | ModelOptions | Engine = DEFAULT_MODEL,
     n: int = DEFAULT_N,
     k: Sequence[int] | None = None,
     rerankers: Sequence[str | Reranker] = DEFAULT_RERANKERS,
@@ -53,7 +53,7 @@ def evaluate(
 
     Args:
         task: A name (see `codesample list tasks`), a `Path` to problems of one's own, or a task.
-        model: "tiny", a folder, a hub id, a `Checkpoint` with loading options, or an engine.
+        model: "tiny", a folder, a hub id, `ModelOptions` that say how to load it, or an engine.
         n: Candidates per problem.
         k: The k of pass@k; None takes those of 1, 5, 10 that n allows.
         rerankers: Names, `FILE.py:NAME`, several with commas between (later ones settle ties), or rerankers.
@@ -113,7 +113,7 @@ def evaluate(
         return conduct(plan, lambda: _engine(model), executor, observer or Observer(), began=began)
 
 
-def _engine(model: str | Path | Checkpoint | Engine) -> Engine:
+def _engine(model: str | Path | ModelOptions | Engine) -> Engine:
     if isinstance(model, str | Path):
-        return Checkpoint(str(model)).load()
-    return model.load() if isinstance(model, Checkpoint) else model
+        return ModelOptions(str(model)).load()
+    return model.load() if isinstance(model, ModelOptions) else model

@@ -11,7 +11,7 @@ from codesample.errors import MetricError, ParameterError
 if TYPE_CHECKING:
     from codesample.sampling.engine import Engine
 
-__all__ = ["DEFAULT_K", "DEFAULT_MODEL", "DEFAULT_N", "DEFAULT_RERANKERS", "Checkpoint", "choose_k"]
+__all__ = ["DEFAULT_K", "DEFAULT_MODEL", "DEFAULT_N", "DEFAULT_RERANKERS", "ModelOptions", "choose_k"]
 
 DEFAULT_MODEL = "tiny"
 
@@ -25,7 +25,7 @@ DEFAULT_RERANKERS = ("mean_logprob", "public_examples", "public_examples,mean_lo
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class ModelOptions:
     """A model by name and how it is loaded; holds no weights.
 
     Attributes:

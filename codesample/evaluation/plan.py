@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codesample.errors import ParameterError, RerankerError, RunFolderError
-from codesample.evaluation.options import Checkpoint
+from codesample.evaluation.options import ModelOptions
 from codesample.records import Problem, Request, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
@@ -172,9 +172,9 @@ def new_run_folder(task: str, model: str) -> Path:
     return Path("runs") / f"{safe}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def model_name(model: str | Path | Checkpoint | Engine) -> str:
+def model_name(model: str | Path | ModelOptions | Engine) -> str:
     """Return the name by which a run knows the model, with all that settles its weights; loads nothing."""
-    if isinstance(model, Checkpoint):
+    if isinstance(model, ModelOptions):
         return model.model if model.revision is None else f"{model.model}@{model.revision}"
     return str(model) if isinstance(model, str | Path) else model.name
 

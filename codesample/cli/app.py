@@ -1,0 +1,52 @@
+"""Puts the commands together. Importing this loads no library that a help page does not need."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codesample import __version__
+from codesample.cli import doctor, evaluate, execute, listing, report, rerank, sample, tasks
+from codesample.cli.errors import Commands
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Sample many programs per prompt, choose among them, and prove the choice by running tests.",
+)
+app.command("eval")(evaluate.run)
+app.command("sample")(sample.run)
+app.command("execute")(execute.run)
+app.command("rerank")(rerank.run)
+app.command("report")(report.run)
+app.command("list")(listing.run)
+app.command("doctor")(doctor.run)
+app.add_typer(tasks.app, name="tasks")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"codesample {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line; the entry point `codesample`."""
+    app()

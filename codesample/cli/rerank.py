@@ -1,0 +1,38 @@
+"""`codesample rerank`: score a saved run again."""
+
+from __future__ import annotations
+
+from codesample.cli import options
+from codesample.cli.output import emit_json, show
+from codesample.evaluation.options import DEFAULT_RERANKERS
+
+__all__ = ["run"]
+
+_RERANKERS = list(DEFAULT_RERANKERS)
+
+
+def run(
+    run: options.RunFolderArgument,
+    reranker: options.RerankerSpecs = _RERANKERS,
+    k: options.K = None,
+    data: options.DataFile = None,
+    workers: options.Workers = None,
+    allow_weak_isolation: options.AllowWeakIsolation = None,
+    json: options.Json = False,
+) -> None:
+    """Score the candidates of a run by other rerankers, without sampling or judging again."""
+    from codesample.evaluation.reranking import rerank_run
+    from codesample.reports.terminal import render
+
+    outcome = rerank_run(
+        run,
+        rerankers=reranker,
+        k=options.numbers(k),
+        data=data,
+        workers=workers,
+        allow_weak_isolation=allow_weak_isolation,
+    )
+    if json:
+        emit_json(outcome.as_json())
+    else:
+        show(render(outcome))

@@ -1,0 +1,50 @@
+"""`codesample tasks`: what can be done with a task besides evaluating on it."""
+
+from __future__ import annotations
+
+import typer
+
+from codesample.cli import options
+from codesample.cli.errors import Commands
+from codesample.cli.output import say, show
+
+__all__ = ["app"]
+
+FAILED = 1
+"""Exit code where a reference solution does not pass."""
+
+app = typer.Typer(cls=Commands, help="Check a task.")
+
+
+@app.callback()
+def _group() -> None:
+    """Check a task."""
+
+
+@app.command()
+def verify(
+    task: options.TaskName = None,
+    task_file: options.TaskFile = None,
+    data: options.DataFile = None,
+    limit: options.Limit = None,
+    workers: options.Workers = None,
+    allow_weak_isolation: options.AllowWeakIsolation = None,
+) -> None:
+    """Run every reference solution of a task against its hidden tests; all of them should pass."""
+    from codesample.evaluation.references import verify_references
+
+    outcome = verify_references(
+        options.task_of(task, task_file),
+        data=data,
+        limit=limit,
+        workers=workers,
+        allow_weak_isolation=allow_weak_isolation,
+    )
+    for verdict in outcome.failed:
+        say(f"{verdict.task_id}: {verdict.status}: {verdict.detail}".rstrip(": "))
+    for task_id in outcome.missing:
+        say(f"{task_id}: has no reference solution")
+    total = outcome.passed + len(outcome.failed)
+    show(f"{outcome.task}: {outcome.passed} of {total} reference solutions pass")
+    if outcome.failed or not total:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,44 @@
+"""What is at hand: tasks, rerankers and models by name, each with one line on what it is."""
+
+from __future__ import annotations
+
+from codesample.errors import RerankerError
+from codesample.rerankers.registry import load_reranker, reranker_names
+from codesample.tasks.registry import load_task, task_names
+
+__all__ = ["models", "rerankers", "tasks"]
+
+
+def tasks() -> list[tuple[str, str]]:
+    """Return every task's name and source; reads no data."""
+    return [(name, load_task(name).source) for name in task_names()]
+
+
+def rerankers() -> list[tuple[str, str]]:
+    """Return every installed reranker's name and the first line of its description.
+
+    One that cannot be loaded is listed with the reason.
+    """
+    rows = []
+    for name in reranker_names():
+        try:
+            text = load_reranker(name).__doc__ or ""
+        except RerankerError as error:
+            text = f"cannot be loaded: {error}"
+        rows.append((name, text.strip().partition("\n")[0]))
+    return rows
+
+
+def models() -> list[tuple[str, str]]:
+    """Return the built-in models and the hub's models that this machine holds."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    from codesample.sampling.checkpoint import BUILT_IN_MODELS
+
+    rows = [(name, "built in") for name in BUILT_IN_MODELS]
+    try:
+        cached = scan_cache_dir().repos
+    except CacheNotFound:
+        return rows
+    return rows + sorted((repo.repo_id, "in the hub's cache") for repo in cached if repo.repo_type == "model")

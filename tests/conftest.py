@@ -1,0 +1,99 @@
+"""Stand-ins that several parts' tests share: an engine that writes known candidates, and a small task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from codesample.records import Candidate, Example, FinishReason, Problem, Request, SamplingParams, Tests
+from codesample.tasks.contract import Task
+
+ADDENDS = (1, 2, 3, 5)
+
+
+def problem(addend: int) -> Problem:
+    """Ask for a function that adds `addend`."""
+    prompt = f'def add(x):\n    """Return x + {addend}.\n\n    >>> add(0)\n    {addend}\n    """\n'
+    return Problem(
+        task_id=f"adding/{addend}",
+        prompt=prompt,
+        tests=Tests(
+            source=f"assert add(10) == {10 + addend}\nassert add(-1) == {addend - 1}", entry_point="add"
+        ),
+        description=prompt,
+        entry_point="add",
+        examples=(Example("add(0)", str(addend)),),
+        reference=f"    return x + {addend}\n",
+    )
+
+
+class ScriptedEngine:
+    """Candidate `index` of "adding/a" adds a where index is a multiple of a, and 7 elsewhere.
+
+    Args:
+        before_each: Called with the number of candidates yielded so far, before the next one.
+    """
+
+    name = "scripted"
+    abilities = frozenset({"logprobs"})
+
+    def __init__(self, before_each: Callable[[int], None] = lambda count: None) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.closed = False
+        self._before_each = before_each
+
+    def stream(
+        self,
+        requests: Sequence[Request],
+        params: SamplingParams,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[Candidate]:
+        try:
+            for request in requests:
+                for index in request.indices:
+                    self._before_each(len(self.asked))
+                    self.asked.append((request.task_id, index))
+                    if progress is not None:
+                        progress(4)
+                    yield scripted(request.task_id, index)
+        finally:
+            self.closed = True
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+def scripted(task_id: str, index: int) -> Candidate:
+    addend = int(task_id.partition("/")[2])
+    right = index % addend == 0
+    return Candidate(
+        task_id=task_id,
+        index=index,
+        completion=f"    return x + {addend if right else 7}\n",
+        token_ids=(1, 2, 3, index),
+        logprobs=(-0.5, -0.25, -0.125, -1.0 / (index + 1)),
+        sampled_logprobs=(-0.5, -0.25, -0.125, -1.0 / (index + 1)),
+        finish_reason=FinishReason.EOS,
+    )
+
+
+@pytest.fixture
+def adding() -> Task:
+    """Four problems that ask for the sum of the argument and a constant."""
+    return Task(
+        name="adding",
+        version="1",
+        source="made for tests",
+        stop=("\ndef ",),
+        max_new_tokens=16,
+        load=lambda: [problem(addend) for addend in ADDENDS],
+    )
+
+
+@pytest.fixture
+def scripted_engine() -> type[ScriptedEngine]:
+    """An engine class whose candidates are known beforehand."""
+    return ScriptedEngine
