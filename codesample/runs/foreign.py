@@ -21,7 +21,7 @@ def read_samples(path: Path, *, known: Collection[str] | None = None) -> Iterato
 
     A row holds `task_id` and either `completion` (what the model continued the prompt with) or `solution`
     (a whole program, which becomes the candidate's `program`). `index` and this toolkit's further fields
-    are read where present; rows without `index` are numbered per task in the order they stand.
+    are read where present; a row without `index` gets the next one after those of its task above it.
 
     Args:
         known: Task ids that exist; others are refused. None accepts any.
@@ -34,10 +34,10 @@ def read_samples(path: Path, *, known: Collection[str] | None = None) -> Iterato
     seen: set[tuple[str, int]] = set()
     for row in read_rows(path):
         task_id = _task_id(row, known)
-        index = row.get("index", int, None)
-        if index is None:
-            index = numbered[task_id]
-            numbered[task_id] += 1
+        index = row.get("index", int, numbered[task_id])
+        numbered[task_id] = max(numbered[task_id], index + 1)
+        if index < 0:
+            raise DataError(f"{row.where}: index {index}: expected at least 0")
         if (task_id, index) in seen:
             raise DataError(f"{row.where}: candidate {index} of {task_id!r} occurs twice")
         seen.add((task_id, index))
@@ -55,12 +55,9 @@ def _task_id(row: Row, known: Collection[str] | None) -> str:
 
 def _candidate(row: Row, index: int) -> Candidate:
     solution = row.get("solution", str, None)
-    if solution is None and "completion" not in row.fields:
+    completion = row.get("completion", str, None)
+    if solution is None and completion is None:
         raise DataError(f"{row.where}: holds neither 'completion' nor 'solution'")
-    fields = {**row.fields, "index": index}
-    if row.fields.get("completion") is None:
-        fields["completion"] = solution
+    fields = {**row.fields, "index": index, "completion": solution if completion is None else completion}
     candidate = candidate_from_row(Row(fields, row.where))
-    if solution is not None and row.fields.get("completion") is None:
-        candidate = replace(candidate, program=solution)
-    return candidate
+    return replace(candidate, program=solution) if completion is None else candidate

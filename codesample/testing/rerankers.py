@@ -1,4 +1,4 @@
-"""A conformance kit for rerankers: scores must depend neither on hidden tests nor on a candidate's position."""
+"""A conformance kit for rerankers: scores depend neither on hidden tests nor on where a candidate stands."""
 
 from __future__ import annotations
 
