@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from codesample.errors import ParameterError
 
@@ -51,6 +51,13 @@ class Tests:
         reference: Trusted source that defines `entry_point`; with `inputs` only.
         atol: Absolute tolerance for floats in compared results; 0 means exact. With `inputs` only.
         time_limit: CPU seconds for the whole program, or None for the executor's default.
+        oracle: Trusted source that defines `accept(arguments, result, expected) -> bool`, used in place
+            of equality; with `inputs` only. `expected` is what `reference` returned.
+        io: (standard input, expected standard output) pairs for a program that is a script; each is
+            run in a process of its own. Stands alone, without `source` or `inputs`.
+        mode: "split" runs the tests in another process than the program. "in_process" runs `source`
+            and `checks` beside it: for tests that cannot be split, such as those of in-place changes,
+            and for tests that are not trusted. The verdict's integrity is then "weak".
     """
 
     source: str = ""
@@ -61,6 +68,9 @@ class Tests:
     reference: str | None = None
     atol: float = 0.0
     time_limit: float | None = None
+    oracle: str | None = None
+    io: tuple[tuple[str, str], ...] = ()
+    mode: Literal["split", "in_process"] = "split"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,193 @@
+"""Plain data as tagged JSON: all that ever crosses between a program and whoever judges it.
+
+None, bool, int, float, str and list are JSON's own; a JSON object always has one key, the tag:
+
+    t tuple · s set · f frozenset · d dict (list of pairs) · b bytes · a bytearray · c complex
+    i integer too long for decimal JSON (hex) · n built-in type (name) · h handle of any other value
+
+Subclasses are reduced through the base class's own methods, so an object that overrides equality,
+iteration or length arrives as the data it holds or not at all. Decoding builds nothing but the types
+above, whatever the bytes say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "CodecError", "decode", "encode", "nothing"]
+
+MAX_DEPTH = 100
+MAX_ELEMENTS = 2_000_000
+_MAX_INT_BITS = 1 << 20
+_DECIMAL_BITS = 8_192
+
+_SCALARS = frozenset({type(None), bool, int, float, str})
+_SIMPLE = frozenset({type(None), bool, float, str})
+_TYPES: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (bool, int, float, str, list, tuple, dict, set, frozenset, bytes, complex, object, type(None))
+}
+_TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}
+
+
+class CodecError(ValueError):
+    """A value or a message lies outside what may cross."""
+
+
+def nothing(value: object) -> Any:
+    """Refuse a value that is not plain data; the default for both directions."""
+    raise CodecError(f"{type(value).__name__} is not plain data")
+
+
+def encode(value: object, opaque: Callable[[Any], Any] = nothing) -> bytes:
+    """Return `value` as ASCII JSON.
+
+    Args:
+        value: Anything.
+        opaque: Called with each value that is not plain data; returns the JSON that stands for it.
+
+    Raises:
+        CodecError: too deep, an integer beyond 2**20 bits, or refused by `opaque`.
+    """
+    try:
+        return json.dumps(_pack(value, 0, opaque), separators=(",", ":")).encode("ascii")
+    except RecursionError:
+        raise CodecError(f"nested deeper than {MAX_DEPTH}") from None
+
+
+def _pack(value: Any, depth: int, opaque: Callable[[Any], Any]) -> Any:
+    kind = type(value)
+    if kind in _SIMPLE:
+        return value
+    if kind is int:
+        return value if value.bit_length() <= _DECIMAL_BITS else _pack_int(value)
+    if depth >= MAX_DEPTH:
+        raise CodecError(f"nested deeper than {MAX_DEPTH}")
+    if kind is list:
+        return _pack_all(value, depth, opaque)
+    if kind is tuple:
+        return {"t": _pack_all(value, depth, opaque)}
+    if kind is type and value in _TYPE_NAMES:
+        return {"n": _TYPE_NAMES[value]}
+    for base, pack in _BASES:
+        if issubclass(kind, base):
+            return pack(value, depth, opaque)
+    return opaque(value)
+
+
+def _pack_all(items: Any, depth: int, opaque: Callable[[Any], Any]) -> list[Any]:
+    return [_pack(item, depth + 1, opaque) for item in items]
+
+
+def _pack_int(value: int) -> Any:
+    bits = int.bit_length(value)
+    if bits > _MAX_INT_BITS:
+        raise CodecError(f"an integer of {bits} bits; at most {_MAX_INT_BITS} may cross")
+    return {"i": int.__format__(value, "x")}
+
+
+def _pack_whole(value: int, depth: int, opaque: Callable[[Any], Any]) -> Any:
+    return _pack(int.__pos__(value), depth, opaque)
+
+
+def _pack_dict(value: dict[Any, Any], depth: int, opaque: Callable[[Any], Any]) -> Any:
+    return {"d": [_pack_all(pair, depth + 1, opaque) for pair in dict.items(value)]}
+
+
+# bool cannot be subclassed; str before bytes and so on does not matter, for no type has two such bases
+_BASES: tuple[tuple[type, Callable[..., Any]], ...] = (
+    (str, lambda v, d, o: str.__str__(v)),
+    (int, _pack_whole),
+    (float, lambda v, d, o: float.__pos__(v)),
+    (list, lambda v, d, o: _pack_all(list.__iter__(v), d, o)),
+    (tuple, lambda v, d, o: {"t": _pack_all(tuple.__iter__(v), d, o)}),
+    (dict, _pack_dict),
+    (set, lambda v, d, o: {"s": _pack_all(set.__iter__(v), d, o)}),
+    (frozenset, lambda v, d, o: {"f": _pack_all(frozenset.__iter__(v), d, o)}),
+    (bytes, lambda v, d, o: {"b": bytes.hex(v)}),
+    (bytearray, lambda v, d, o: {"a": bytearray.hex(v)}),
+    (complex, lambda v, d, o: {"c": [complex.__pos__(v).real, complex.__pos__(v).imag]}),
+)
+
+
+def decode(raw: bytes, handle: Callable[[Any], Any] = nothing) -> Any:
+    """Return the value that `raw` encodes.
+
+    Args:
+        raw: Bytes from anywhere, hostile ones too.
+        handle: Called with the content of each handle; returns what stands for it.
+
+    Raises:
+        CodecError: not JSON, an unknown tag, a wrong content, too deep or too many elements.
+    """
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > MAX_ELEMENTS:
+        raise CodecError(f"more than {MAX_ELEMENTS} elements")
+
+    def untag(pairs: list[tuple[str, Any]]) -> Any:
+        if len(pairs) != 1:
+            raise CodecError(f"an object with {len(pairs)} keys; expected one tag")
+        tag, content = pairs[0]
+        if tag == "h":
+            return handle(content)
+        unpack = _UNPACK.get(tag)
+        if unpack is None:
+            raise CodecError(f"unknown tag {tag[:20]!r}")
+        return unpack(content)
+
+    try:
+        return json.loads(raw, object_pairs_hook=untag)
+    except CodecError:
+        raise
+    except RecursionError:
+        raise CodecError("nested too deep") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise CodecError(f"malformed message: {str(error)[:100]}") from None
+
+
+def _unpack_list(content: Any) -> list[Any]:
+    if type(content) is not list:
+        raise CodecError(f"a container of {type(content).__name__}; expected a list")
+    return content
+
+
+def _unpack_set(content: Any) -> set[Any]:
+    # one by one: keys chosen to collide take quadratic time, and only between steps can a timer end it
+    result = set()
+    for item in _unpack_list(content):
+        result.add(item)  # noqa: FURB142
+    return result
+
+
+def _unpack_dict(content: Any) -> dict[Any, Any]:
+    result = {}
+    for key, value in _unpack_list(content):
+        result[key] = value  # noqa: PERF403
+    return result
+
+
+def _unpack_int(content: Any) -> int:
+    if type(content) is not str or len(content) > _MAX_INT_BITS // 4 + 2:
+        raise CodecError("a long integer must be a short enough hex string")
+    return int(content, 16)
+
+
+def _unpack_complex(content: Any) -> complex:
+    real, imag = _unpack_list(content)
+    if type(real) is not float or type(imag) is not float:
+        raise CodecError("a complex number must hold two floats")
+    return complex(real, imag)
+
+
+_UNPACK: dict[str, Callable[[Any], Any]] = {
+    "t": lambda content: tuple(_unpack_list(content)),
+    "s": lambda content: _unpack_set(content),
+    "f": lambda content: frozenset(_unpack_set(content)),
+    "d": lambda content: _unpack_dict(content),
+    "b": bytes.fromhex,
+    "a": bytearray.fromhex,
+    "c": _unpack_complex,
+    "i": _unpack_int,
+    "n": lambda content: _TYPES[content],
+}

@@ -1,0 +1,149 @@
+"""What a zygote gives up once, and what each child of it gives up before it sees a program.
+
+Every step either succeeds or raises: a machine that grants less than the level asks for runs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from codesample.execution.isolation import landlock, linux, namespaces, seccomp
+from codesample.execution.isolation.report import Level
+
+__all__ = ["Confinement", "Kit"]
+
+_MIB = 1 << 20
+_ADDRESS_SPACE_MARGIN = 256 * _MIB
+_STACK_BYTES = 64 * _MIB
+_MAX_THREADS = 64
+_MAX_DESCRIPTORS = 64
+_TRUNCATE_SINCE = 3
+
+_LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+_DATA = ("/usr/share/zoneinfo", "/dev/urandom", "/dev/random")
+_DEVICES = ("/dev/null", "/dev/zero")
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """How the children of one zygote are confined.
+
+    Attributes:
+        level: Which mechanisms must hold.
+        folder: An empty folder, the programs' current one.
+        uid: Numeric user and group to switch to, or None to stay; needed when started as root.
+        packages: Folders beside the standard library that programs may import from.
+        wrapped: The zygote already runs inside namespaces that `bwrap` made.
+    """
+
+    level: Level
+    folder: str
+    uid: int | None = None
+    packages: tuple[str, ...] = ()
+    wrapped: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON data for `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Confinement:
+        """Build the record again in the zygote."""
+        return cls(**{**data, "level": Level(data["level"]), "packages": tuple(data["packages"])})
+
+    @property
+    def readable(self) -> list[str]:
+        """Paths beneath which programs may read."""
+        library = os.path.dirname(os.__file__)
+        base = os.path.join(sys.base_prefix, "lib")
+        return [library, base, *self.packages, *_LIBRARIES, *_DATA, self.folder]
+
+
+class Kit:
+    """Rights given up for the whole zygote when made, and those each child gives up, made ready."""
+
+    def __init__(self, confinement: Confinement) -> None:
+        """Restrict this process for good.
+
+        Raises:
+            OSError: the machine does not grant a step of the level.
+        """
+        level = confinement.level
+        self._ruleset: int | None = None
+        self._filter: seccomp.Filter | None = None
+        self._limit_threads = confinement.uid is not None
+        self.kept: list[int] = []
+        """Descriptors that children need open."""
+        if confinement.uid is not None:
+            self._keep_library_reachable(confinement.packages)
+        if level >= Level.NAMESPACED and not confinement.wrapped:
+            namespaces.enter(confinement.readable, _DEVICES, confinement.folder)
+        if level >= Level.CONFINED:
+            self._ruleset = landlock.make_ruleset(readable=confinement.readable, devices=_DEVICES)
+            self.kept.append(self._ruleset)
+        if level >= Level.LIMITED:
+            weak = self._ruleset is None or landlock.interface_version() < _TRUNCATE_SINCE
+            self._filter = seccomp.Filter(read_only=weak)
+        os.chdir(confinement.folder)
+        if confinement.uid is not None:
+            os.setgroups([])
+            os.setresgid(confinement.uid, confinement.uid, confinement.uid)
+            os.setresuid(confinement.uid, confinement.uid, confinement.uid)
+        linux.drop_capabilities()
+        linux.no_new_privileges()
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
+
+    @property
+    def single_process(self) -> bool:
+        """Whether children are kept from starting processes."""
+        return self._filter is not None
+
+    def _keep_library_reachable(self, packages: tuple[str, ...]) -> None:
+        """Name import folders by open descriptor, for a user who may not walk the path to them."""
+        for at, path in enumerate(sys.path):
+            if os.path.isdir(path):
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                self.kept.append(descriptor)
+                sys.path[at] = f"/proc/self/fd/{descriptor}"
+        sys.path_importer_cache.clear()
+
+    def confine(self, *, cpu_seconds: float, memory: int, bounded_space: bool) -> None:
+        """Give up the rights of this child; the last step of its trusted life.
+
+        Args:
+            cpu_seconds: Beyond it plus one second the kernel ends the process.
+            memory: Bytes of private memory.
+            bounded_space: Whether to bound address space as well.
+
+        Raises:
+            OSError: a step was refused.
+        """
+        seconds = int(cpu_seconds) + 1
+        _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
+        _lower(resource.RLIMIT_CORE, 0, 0)
+        _lower(resource.RLIMIT_FSIZE, 0, 0)
+        _lower(resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS, _MAX_DESCRIPTORS)
+        _lower(resource.RLIMIT_STACK, _STACK_BYTES, None)
+        if self._limit_threads:
+            _lower(resource.RLIMIT_NPROC, _MAX_THREADS, _MAX_THREADS)
+        if bounded_space:
+            _lower(resource.RLIMIT_DATA, memory, memory)
+            _lower(resource.RLIMIT_AS, memory + _ADDRESS_SPACE_MARGIN, memory + _ADDRESS_SPACE_MARGIN)
+        if self._ruleset is not None:
+            landlock.restrict_self(self._ruleset)
+            os.close(self._ruleset)
+        if self._filter is not None:
+            self._filter.load()
+
+
+def _lower(kind: int, soft: int, hard: int | None) -> None:
+    """Set a limit, never above the hard limit inherited."""
+    _, ceiling = resource.getrlimit(kind)
+    if ceiling != resource.RLIM_INFINITY:
+        soft = min(soft, ceiling)
+        hard = ceiling if hard is None else min(hard, ceiling)
+    resource.setrlimit(kind, (soft, resource.RLIM_INFINITY if hard is None else hard))

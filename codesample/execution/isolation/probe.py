@@ -1,0 +1,153 @@
+"""Find out what isolation this machine grants, by confining a real child and attacking from inside it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import pwd
+import random
+import socket
+import tempfile
+
+from codesample.errors import IsolationError
+from codesample.execution import launch
+from codesample.execution.confinement import Confinement
+from codesample.execution.isolation import attacks, landlock
+from codesample.execution.isolation.report import Isolation, Level, Mechanism
+from codesample.execution.limits import Limits
+from codesample.execution.proxy import Remote
+from codesample.execution.session import ProgramStopped, Session
+from codesample.execution.spawner import HarnessFault, Spawner
+
+__all__ = ["choose", "probe_isolation", "spare_user"]
+
+# users that systemd sets aside for services without an account; any other number would do as well
+_SPARE_USERS = range(61_184, 65_520)
+
+_MISSING_LANDLOCK = (
+    "Landlock needs Linux 5.13 or newer, started with 'landlock' in its lsm= list "
+    "(see /sys/kernel/security/lsm), and a container whose seccomp profile allows landlock_* calls"
+)
+_MISSING_SECCOMP = "seccomp filters need a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64"
+_MISSING_NAMESPACES = (
+    "unprivileged user namespaces are refused: allow them (sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
+    "on Ubuntu, user.max_user_namespaces > 0 elsewhere), or accept the level 'confined'"
+)
+_REMEDIES = {
+    Level.NAMESPACED: "",
+    Level.CONFINED: _MISSING_NAMESPACES,
+    Level.LIMITED: _MISSING_LANDLOCK,
+    Level.NONE: _MISSING_SECCOMP,
+}
+
+
+def probe_isolation() -> Isolation:
+    """Return the strongest level this machine grants, with what was tried and found.
+
+    Takes a few tenths of a second the first time; later calls return the same report.
+
+    Raises:
+        IsolationError: not even unconfined programs can be run here; names the reason.
+    """
+    reasons: dict[Level, str] = {}
+    for level in sorted(Level, reverse=True):
+        found, reasons[level] = _try(level)
+        if found is not None:
+            return _report(level, found, reasons)
+    raise IsolationError(f"programs cannot be run on this machine: {reasons[Level.NONE]}")
+
+
+def choose(*, minimum: Level, level: Level | None) -> Isolation:
+    """Return the report for the level to use: `level`, or the strongest granted.
+
+    Raises:
+        IsolationError: this machine grants less than asked for; names the reason and the remedy.
+    """
+    if level is None:
+        report = probe_isolation()
+        if report.level >= minimum:
+            return report
+        wanted, reason = minimum, _try(minimum)[1]
+    elif level >= minimum:
+        found, reason = _try(level)
+        if found is not None:
+            return _report(level, found, {})
+        wanted = level
+    else:
+        raise IsolationError(f"level {level.label!r} is below the minimum {minimum.label!r}")
+    raise IsolationError(
+        f"this machine does not grant isolation level {wanted.label!r}: {reason}. "
+        f"{_REMEDIES[Level(wanted - 1)]}. To run all the same, allow a weaker level by name: "
+        f"--allow-weak-isolation {Level(wanted - 1).label}"
+    )
+
+
+def spare_user() -> int | None:
+    """Return a numeric user that nobody has, to run programs as; None unless this process is root's."""
+    if os.geteuid() != 0:
+        return None
+    while True:
+        candidate = random.SystemRandom().choice(_SPARE_USERS)
+        try:
+            pwd.getpwuid(candidate)
+        except KeyError:
+            return candidate
+
+
+@functools.cache
+def _try(level: Level) -> tuple[dict[str, bool] | None, str]:
+    """Confine a child at `level` and attack from inside; return what held, or None and the reason."""
+    with tempfile.TemporaryDirectory(prefix="codesample-") as folder:
+        os.chmod(folder, 0o755)
+        spawner = Spawner(Confinement(level=level, folder=folder, uid=spare_user()), imports=())
+        ours, theirs = socket.socketpair()
+        try:
+            session = Session(spawner, Limits(), caller=ours.fileno())
+            found = Remote(session).perform("load", attacks.SOURCE, "program", ["held"], 0)
+            session.close()
+        except HarnessFault as fault:
+            return None, str(fault)
+        except ProgramStopped as stopped:
+            return None, stopped.detail
+        finally:
+            spawner.close()
+            ours.close()
+            theirs.close()
+    held = {name: found["held"].get(name) is True for name in attacks.NAMES}
+    open_ = [name for name in attacks.REQUIRED[level] if not held[name]]
+    return (None, f"a child could still {', '.join(open_)}") if open_ else (held, "")
+
+
+def _report(level: Level, held: dict[str, bool], reasons: dict[Level, str]) -> Isolation:
+    version = landlock.interface_version()
+    user = "a spare user per worker" if os.geteuid() == 0 else f"the caller's, {os.geteuid()}"
+
+    def mechanism(since: Level, detail: str) -> Mechanism:
+        return Mechanism(level >= since, detail if level >= since else reasons.get(since, "not asked for"))
+
+    return Isolation(
+        level=level,
+        mechanisms={
+            "seccomp": mechanism(Level.LIMITED, "allow list, shipped filter"),
+            "landlock": mechanism(Level.CONFINED, f"interface version {version}"),
+            "namespaces": mechanism(Level.NAMESPACED, "mount, network, IPC, host name"),
+            "spare_uid": Mechanism(os.geteuid() == 0, user),
+            "run_queue_clock": _run_queue_clock(),
+        },
+        attacks=held,
+        kernel=platform.release(),
+        machine=platform.machine(),
+        uid_policy=user,
+        python=platform.python_version(),
+        hash_seed=launch.ENVIRONMENT["PYTHONHASHSEED"],
+        remedy=_REMEDIES[level],
+    )
+
+
+def _run_queue_clock() -> Mechanism:
+    try:
+        with open("/proc/self/schedstat") as file:
+            return Mechanism(len(file.read().split()) == 3, "wall limits leave out waiting for a core")
+    except OSError as error:
+        return Mechanism(False, f"wall limits count waiting for a core: {error}")

@@ -1,0 +1,102 @@
+"""The system calls a program may make, as a shipped filter for each architecture.
+
+An allow list: what is not named fails with EPERM, what the list's author could not know with ENOSYS.
+There are threads but no processes, socket pairs but no sockets, and no signal to anyone else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from pathlib import Path
+
+from codesample.execution.isolation import bpf, syscalls
+from codesample.execution.isolation.bpf import Argument
+from codesample.execution.isolation.linux import syscall
+
+__all__ = ["FILTERS", "Filter", "build"]
+
+FILTERS = Path(__file__).parent / "filters"
+
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_SECCOMP_NUMBER = {"x86_64": 317, "aarch64": 277}
+_SET_MODE_FILTER = 1
+
+_CLONE_THREAD = 0x00010000
+_AF_UNIX, _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 1, 0xF
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | 0o20000000  # the last is O_TMPFILE's own bit
+
+_CONDITIONS: dict[str, tuple[Argument, ...]] = {
+    "clone": (Argument(0, (_CLONE_THREAD,), mask=_CLONE_THREAD),),
+    # a datagram pair could still send to any named socket of the machine
+    "socketpair": (Argument(0, (_AF_UNIX,)), Argument(1, (_SOCK_STREAM,), mask=_SOCK_TYPE_MASK)),
+    "sendto": (Argument(4, (0,)), Argument(4, (0,), high=True)),
+    "kill": (Argument(0, (bpf.SELF,)),),
+    "tgkill": (Argument(0, (bpf.SELF,)),),
+    "prlimit64": (Argument(0, (0, bpf.SELF)),),
+    # set and get name; name a mapping, as the C library does
+    "prctl": (Argument(0, (15, 16, 0x53564D41)),),
+    # without F_SETOWN and F_SETSIG, which send signals
+    "fcntl": (Argument(1, (0, 1, 2, 3, 4, 5, 6, 7, 1030)),),
+    # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
+    "ioctl": (Argument(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),),
+}
+_READ_ONLY_OPEN = {"open": (Argument(1, (0,), mask=_WRITING),), "openat": (Argument(2, (0,), mask=_WRITING),)}
+_ABSENT = ("clone3", "openat2")
+
+
+def build(machine: str, *, read_only: bool) -> bytes:
+    """Assemble the filter for `machine` ("x86_64" or "aarch64"), `bpf.SELF` standing for the pid.
+
+    With `read_only`, opening a file for writing fails too: for kernels where Landlock does not see to it.
+    """
+    known = syscalls.numbers(machine)
+    rules = {**_CONDITIONS, **(_READ_ONLY_OPEN if read_only else {})}
+    return bpf.assemble(
+        architecture=_ARCHITECTURES[machine],
+        allowed=[number for name, number in known.items() if name not in rules and name not in _ABSENT],
+        conditions={known[name]: tests for name, tests in rules.items() if name in known},
+        absent=[known[name] for name in _ABSENT],
+        highest=syscalls.HIGHEST[machine],
+    )
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+class Filter:
+    """A shipped filter read into memory, to be loaded by each child after it is forked."""
+
+    def __init__(self, *, read_only: bool) -> None:
+        """Read the filter for this machine; raises OSError where none is shipped."""
+        self._machine = platform.machine()
+        variant = "read-only" if read_only else "confined"
+        code = (FILTERS / f"{variant}-{self._machine}.bpf").read_bytes()
+        self._code = ctypes.create_string_buffer(code, len(code))
+        self._program = _Program(len(code) // bpf.INSTRUCTION.size, ctypes.addressof(self._code))
+        self._reference = ctypes.byref(self._program)
+        self._pid_offsets = [
+            at + 4
+            for at in range(0, len(code), bpf.INSTRUCTION.size)
+            if int.from_bytes(code[at + 4 : at + 8], "little") == bpf.SELF
+        ]
+
+    def load(self) -> None:
+        """Put the calling thread and its later threads under the filter for good; raises OSError."""
+        pid = os.getpid().to_bytes(4, "little")
+        for at in self._pid_offsets:
+            self._code[at : at + 4] = pid
+        syscall(_SECCOMP_NUMBER[self._machine], _SET_MODE_FILTER, 0, self._reference)
+
+
+def main() -> None:
+    """Write the filters of every architecture to the package, to be committed."""
+    for machine in _ARCHITECTURES:
+        for variant, read_only in (("confined", False), ("read-only", True)):
+            (FILTERS / f"{variant}-{machine}.bpf").write_bytes(build(machine, read_only=read_only))
+
+
+if __name__ == "__main__":
+    main()

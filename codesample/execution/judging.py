@@ -1,0 +1,171 @@
+"""Run trusted tests against a program in another process and say what came of it."""
+
+from __future__ import annotations
+
+import random
+import reprlib
+import secrets
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from codesample.execution.compare import same_result
+from codesample.execution.prepared import SEED, Prepared
+from codesample.execution.proxy import Remote
+from codesample.execution.session import ProgramStopped
+from codesample.execution.watch import ChecksTimedOut
+from codesample.records import Status
+
+__all__ = ["PROGRAM_MODULE", "Finding", "judge", "said"]
+
+PROGRAM_MODULE = "program"
+"""Name under which a program's module goes; not "__main__", so that script parts do not run."""
+
+_MAX_DETAIL = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The part of a verdict that tests decide."""
+
+    status: Status
+    detail: str = ""
+    checks: tuple[bool, ...] = ()
+
+
+def judge(prepared: Prepared, source: str, remote: Remote) -> Finding:
+    """Load a program, run the tests against it, and return the finding; the child may live on.
+
+    Passing needs the tests to end here, in this process, with every check executed.
+    """
+    checks: list[bool] = []
+    try:
+        if prepared.tests.mode == "in_process":
+            return _judge_beside(prepared, source, remote)
+        names = prepared.namespace()
+        missing = _load(prepared, source, names, remote)
+        if missing:
+            return Finding(
+                Status.ERROR, f"NameError: the program does not define {missing!r}", _failed(prepared, checks)
+            )
+        random.seed(SEED)
+        if prepared.tests.inputs is not None:
+            return _judge_batch(prepared, names, remote)
+        if trouble := _attempt(prepared.body, names, remote):
+            return Finding(trouble.status, trouble.detail, _failed(prepared, checks))
+        return _judge_checks(prepared, names, remote, checks)
+    except ProgramStopped as stopped:
+        return Finding(stopped.status, stopped.detail, _failed(prepared, checks))
+
+
+def _load(prepared: Prepared, source: str, names: dict[str, Any], remote: Remote) -> str | None:
+    """Run the program in its child and bind its names; return the entry point if that is missing."""
+    try:
+        found = remote.perform("load", source, PROGRAM_MODULE, prepared.names, SEED)
+    except Exception as error:
+        remote.session.stop(Status.ERROR, said(error))
+    if type(found) is not dict:
+        remote.session.stop(Status.CRASHED, "the program sent something that is not a reply")
+    names.update({name: found[name] for name in prepared.names if name in found})
+    remote.calls = 0
+    entry = prepared.tests.entry_point
+    return entry if entry and entry not in found else None
+
+
+def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Finding | None:
+    """Run test code; return None where it ended normally, else why it did not."""
+    remote.met_opaque, remote.raised = False, None
+    try:
+        exec(code, names)
+    except (ProgramStopped, ChecksTimedOut):
+        raise
+    except BaseException as error:
+        if remote.session.stopped is None:
+            return _blame(error, remote)
+    if remote.session.stopped is not None:
+        # the tests swallowed the end of the program
+        raise remote.session.stopped
+    return None
+
+
+def _blame(error: BaseException, remote: Remote) -> Finding:
+    if error is remote.raised:
+        return Finding(Status.ERROR, said(error))
+    if remote.met_opaque:
+        return Finding(
+            Status.UNSUPPORTED_VALUE, f"the tests compare a value that is not plain data: {said(error)}"
+        )
+    if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
+        return Finding(Status.ERROR, f"the program lacks a name the tests use: {said(error)}")
+    return Finding(Status.WRONG, said(error))
+
+
+def _judge_checks(prepared: Prepared, names: dict[str, Any], remote: Remote, checks: list[bool]) -> Finding:
+    first: Finding | None = None
+    for code in prepared.checks:
+        trouble = _attempt(code, names, remote)
+        checks.append(trouble is None)
+        first = first or trouble
+    if first is not None:
+        return Finding(first.status, first.detail, tuple(checks))
+    if prepared.names and not remote.calls:
+        return Finding(Status.HARNESS_ERROR, "the tests never used the program", tuple(checks))
+    return Finding(Status.PASSED, "", tuple(checks))
+
+
+def _judge_batch(prepared: Prepared, names: dict[str, Any], remote: Remote) -> Finding:
+    """Call the entry point on every input at once and compare results as they come."""
+    tests = prepared.tests
+    inputs = tests.inputs or ()
+    results = remote.batch(names[tests.entry_point or ""], prepared.inputs_json, len(inputs))
+    for arguments, wanted, reply in zip(inputs, prepared.expected, results, strict=True):
+        where = f"with arguments {reprlib.repr(arguments)}"
+        try:
+            got = remote.result(reply)
+        except Exception as error:
+            return Finding(Status.ERROR, f"{said(error)}\n{where}"[:_MAX_DETAIL])
+        if not _accepts(prepared, arguments, got, wanted):
+            status = Status.UNSUPPORTED_VALUE if remote.met_opaque else Status.WRONG
+            shown = f"got {reprlib.repr(got)}, expected {reprlib.repr(wanted)}"
+            return Finding(status, f"{shown}\n{where}"[:_MAX_DETAIL])
+    return Finding(Status.PASSED)
+
+
+def _accepts(prepared: Prepared, arguments: tuple[Any, ...], got: Any, wanted: Any) -> bool:
+    if prepared.oracle is None:
+        return same_result(got, wanted, prepared.tests.atol)
+    try:
+        return bool(prepared.oracle(arguments, got, wanted))
+    except Exception:
+        # an oracle computes with the result, and what it cannot compute with is not right
+        return False
+
+
+def _judge_beside(prepared: Prepared, source: str, remote: Remote) -> Finding:
+    """Run the tests in the child itself, for tests that cannot be split from the program."""
+    tests = prepared.tests
+    token = secrets.token_hex(16)
+    try:
+        remote.perform("load", source, PROGRAM_MODULE, [], SEED)
+        reply = remote.perform("run", tests.source, list(tests.checks), token)
+    except AssertionError as error:
+        return Finding(Status.WRONG, said(error), _failed(prepared, []))
+    except Exception as error:
+        return Finding(Status.ERROR, said(error), _failed(prepared, []))
+    match reply:
+        case [str(said), list(checks)] if said == token and len(checks) == len(tests.checks):
+            held = tuple(check is True for check in checks)
+            return Finding(Status.PASSED if all(held) else Status.WRONG, "", held)
+    return Finding(Status.CRASHED, "the program answered in place of the tests", _failed(prepared, []))
+
+
+def _failed(prepared: Prepared, done: list[bool]) -> tuple[bool, ...]:
+    """Results of all checks, those not reached counting as failed."""
+    return (*done, *[False] * (len(prepared.checks) - len(done)))
+
+
+def said(error: BaseException) -> str:
+    """Describe an exception in a line or a few: as the program reported it, if it came from there."""
+    notes = getattr(error, "__notes__", None)
+    text = notes[-1] if notes else f"{type(error).__name__}: {error}"
+    return str(text)[:_MAX_DETAIL]

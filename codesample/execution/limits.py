@@ -1,0 +1,63 @@
+"""What one program may use before it is stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from codesample.errors import ParameterError
+
+__all__ = ["MIB", "Limits"]
+
+MIB = 1 << 20
+
+_HARD_WALL_FACTOR = 10.0
+_MIN_WALL_SECONDS = 10.0
+_WALL_PER_CPU_SECOND = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one program. CPU time is the one that decides; the others catch what it cannot see.
+
+    Attributes:
+        cpu_seconds: User plus system time of the program, all its threads together.
+        wall_seconds: Elapsed seconds less those spent waiting for a core, so that a busy machine makes
+            no time-outs; None means five times `cpu_seconds`, at least 10. Ten times this, load or
+            no load, ends any program.
+        memory: Bytes of private memory; address space may exceed it by 256 MiB.
+        output_bytes: Bytes kept of each output stream of a stdin/stdout program.
+        result_bytes: Encoded bytes of one value that a program may hand back.
+        check_seconds: CPU seconds that the trusted tests may spend on what one program returned.
+        imports: Modules of the caller's installation that programs may import, loaded beforehand. With
+            any, address space is not limited (numeric libraries reserve much more than they use) and
+            resident memory is polled instead.
+
+    Raises:
+        ParameterError: a limit that is not positive.
+    """
+
+    cpu_seconds: float = 10.0
+    wall_seconds: float | None = None
+    memory: int = 512 * MIB
+    output_bytes: int = MIB
+    result_bytes: int = 16 * MIB
+    check_seconds: float = 10.0
+    imports: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name != "imports" and value is not None and not value > 0:
+                raise ParameterError(f"{item.name} = {value!r}: expected a number above 0")
+
+    @property
+    def wall(self) -> float:
+        """Seconds allowed outside the run queue, with the default rule applied."""
+        if self.wall_seconds is not None:
+            return self.wall_seconds
+        return max(_MIN_WALL_SECONDS, _WALL_PER_CPU_SECOND * self.cpu_seconds)
+
+    @property
+    def hard_wall(self) -> float:
+        """Seconds on the clock after which a program is stopped whatever the load."""
+        return _HARD_WALL_FACTOR * self.wall
