@@ -80,8 +80,7 @@ def scripted(task_id: str, index: int) -> Candidate:
     )
 
 
-@pytest.fixture
-def adding() -> Task:
+def adding_task() -> Task:
     """Four problems that ask for the sum of the argument and a constant."""
     return Task(
         name="adding",
@@ -94,6 +93,10 @@ def adding() -> Task:
 
 
 @pytest.fixture
+def adding() -> Task:
+    return adding_task()
+
+
+@pytest.fixture
 def scripted_engine() -> type[ScriptedEngine]:
-    """An engine class whose candidates are known beforehand."""
     return ScriptedEngine

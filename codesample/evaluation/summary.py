@@ -43,8 +43,8 @@ def summarise(
     graded = [pool for pool in gathered if pool.graded]
     counts = [(len(pool.passed), sum(pool.passed)) for pool in graded]
     by_k = {each: [pass_at_k(size, correct, each) for size, correct in counts if size >= each] for each in k}
-    random = bootstrap([correct / size for size, correct in counts])
-    oracle = bootstrap([float(correct > 0) for _, correct in counts])
+    random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts])
+    oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts])
     selections = {}
     for name, column in scores.items():
         chosen = bootstrap([_best_of(pool, column[pool.problem.task_id]) for pool in graded])

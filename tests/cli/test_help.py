@@ -1,0 +1,70 @@
+"""Help pages: light to import, and true to the records' defaults."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from codesample.cli.app import app
+from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, ModelOptions
+from codesample.records import SamplingParams
+
+HEAVY = {"torch", "transformers", "datasets", "evaluate", "numpy", "triton", "pyarrow", "tokenizers"}
+PAGES = ["", "eval", "sample", "execute", "rerank", "report", "list", "doctor", "tasks", "tasks verify"]
+
+
+def page(command: str, width: int = 200) -> str:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": str(width)})
+    assert shown.exit_code == 0, shown.output
+    return shown.output
+
+
+@pytest.mark.parametrize("command", PAGES)
+def test_every_command_has_a_page(command: str) -> None:
+    assert "Usage:" in page(command)
+
+
+def test_a_help_page_imports_no_heavy_library() -> None:
+    script = """
+import json, sys
+from codesample.cli.app import app
+try:
+    app(["eval", "--help"])
+except SystemExit:
+    pass
+print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "--reranker" in done.stdout
+    assert not HEAVY.intersection(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("option", "default"),
+    [
+        ("--n ", DEFAULT_N),
+        ("--model", ModelOptions().model),
+        ("--memory-fraction", ModelOptions().memory_fraction),
+        ("--temperature", SamplingParams().temperature),
+        ("--top-p", SamplingParams().top_p),
+        ("--seed", SamplingParams().seed),
+    ],
+)
+def test_defaults_shown_are_those_of_the_records(option: str, default: object) -> None:
+    (line,) = [line for line in page("eval").splitlines() if option in line]
+    assert f"[default: {default}]" in line
+
+
+def test_the_default_rerankers_are_shown() -> None:
+    text = " ".join(page("eval", width=400).split())
+    assert f"[default: {', '.join(DEFAULT_RERANKERS)}]" in text
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    shown = CliRunner().invoke(app, [])
+    assert (shown.exit_code, "Usage:" in shown.stdout) == (0, True)

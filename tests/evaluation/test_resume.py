@@ -1,0 +1,85 @@
+"""A run killed at any point and resumed equals one that was never interrupted."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesample.evaluation.driver import evaluate
+from codesample.evaluation.report import Report
+from codesample.records import Candidate, Verdict
+from codesample.runs import RunFolder
+
+CONFTEST = Path(__file__).parents[1] / "conftest.py"
+
+KILLED = """
+import os, runpy, signal, sys
+from pathlib import Path
+from codesample import evaluate
+
+helpers = runpy.run_path({conftest!r})
+
+def die(count):
+    if count == {after}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+evaluate(helpers["adding_task"](), model=helpers["ScriptedEngine"](die), out=Path({run!r}), **{options!r})
+"""
+
+
+def contents(run: Path) -> tuple[list[Candidate], list[tuple[Any, ...]]]:
+    """Return candidates and verdicts in one order, times and memory left out."""
+
+    def outcome(verdict: Verdict) -> tuple[Any, ...]:
+        return (verdict.task_id, verdict.index, verdict.status, verdict.detail, verdict.checks)
+
+    with RunFolder.open(run) as folder:
+        candidates = sorted(folder.samples(), key=lambda each: (each.task_id, each.index))
+        return candidates, sorted(map(outcome, folder.verdicts().values()))
+
+
+def lines(run: Path, name: str) -> int:
+    file = run / name
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+@pytest.fixture
+def whole(adding, scripted_engine, options, tmp_path: Path) -> Report:
+    return evaluate(adding, model=scripted_engine(), out=tmp_path / "whole", **options)
+
+
+@pytest.mark.parametrize("after", [1, 11, 23])
+def test_a_killed_run_loses_and_repeats_nothing(
+    after: int, whole: Report, adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    run = tmp_path / "killed"
+    script = KILLED.format(conftest=str(CONFTEST), run=str(run), after=after, options=options)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    kept, judged = lines(run, "samples.jsonl"), lines(run, "verdicts.jsonl")
+    assert kept == after
+    engine = scripted_engine()
+    resumed = evaluate(adding, model=engine, out=run, resume=True, **options)
+    assert len(engine.asked) == whole.samples - kept
+    assert contents(run) == contents(whole.run)
+    assert (lines(run, "samples.jsonl"), lines(run, "verdicts.jsonl")) == (whole.samples, whole.samples)
+    assert judged <= kept
+    assert (resumed.pass_at_k, resumed.rerankers) == (whole.pass_at_k, whole.rerankers)
+
+
+def test_a_line_torn_by_the_kill_is_made_again(
+    whole: Report, adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    before = contents(whole.run)
+    for name, cut in (("samples.jsonl", 40), ("verdicts.jsonl", 3)):
+        file = whole.run / name
+        file.write_bytes(file.read_bytes()[:-cut])
+    engine = scripted_engine()
+    evaluate(adding, model=engine, out=whole.run, resume=True, **options)
+    assert engine.asked == [("adding/5", 5)]
+    assert contents(whole.run) == before
