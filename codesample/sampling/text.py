@@ -2,7 +2,7 @@
 
 Decoding single tokens is wrong twice: a byte-level token may hold part of a character, and
 SentencePiece drops the space before the first token it is given. So each step decodes a short window
-that starts before the new token, and emits what the window gained, once it ends on a whole character.
+that starts before the new token, and emits what the window gained, but for a character not yet whole.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ __all__ = ["TextStream", "decoder_of"]
 
 Decoder = Callable[[list[int]], str]
 
-# tokens of the prompt that the first window starts with: enough to hold the start of a character
+# tokens of the prompt in the first window: enough to hold a whole character
 _LEAD = 6
-# tokens that may wait for the rest of a character, which has at most four bytes
-_PATIENCE = 4
+_OPEN_BYTES = 3
 _REPLACEMENT = "\ufffd"
 
 
@@ -41,8 +40,7 @@ class TextStream:
         self._decode = decode
         self._stops = tuple(stops)
         self._longest = max((len(s) for s in self._stops), default=0)
-        self._window = list(prompt_ids[-_LEAD:])
-        self._emitted = decode(self._window) if self._window else ""
+        self._window, self._emitted = _lead(decode, prompt_ids)
         self._read = len(self._window)
         self._ends: list[int] = []
         self.text = ""
@@ -52,17 +50,19 @@ class TextStream:
         """Take the next token; return whether a stop string is now in the text."""
         self._window.append(token)
         seen = self._decode(self._window)
-        if seen.endswith(_REPLACEMENT) and len(self._window) - self._read <= _PATIENCE:
-            self._ends.append(len(self.text))
-            return False
-        return self._emit(seen)
+        # a character has at most four bytes, so of a longer tail only the last three may still become one
+        open_tail = min(len(seen) - len(seen.rstrip(_REPLACEMENT)), _OPEN_BYTES)
+        found = self._emit(seen[: len(seen) - open_tail])
+        if not open_tail:
+            self._advance(seen)
+        return found
 
     def finish(self) -> bool:
         """Take the tokens as complete: bytes that never became a character turn into U+FFFD.
 
         Returns whether a stop string is now in the text.
         """
-        if self.stop is None and len(self._window) > self._read and self._ends:
+        if self.stop is None and self._ends:
             self._ends.pop()
             self._emit(self._decode(self._window))
         return self.stop is not None
@@ -75,15 +75,22 @@ class TextStream:
         return next((i + 1 for i, end in enumerate(self._ends) if end >= length), len(self._ends))
 
     def _emit(self, seen: str) -> bool:
-        gained = seen[len(self._emitted) :]
         before = len(self.text)
-        self.text += gained
+        self.text += seen[len(self._emitted) :]
+        self._emitted = max(self._emitted, seen, key=len)
         self._ends.append(len(self.text))
-        # the next window starts where this step's tokens began, so it always holds a whole character
-        self._window = self._window[self._read :]
-        self._emitted = self._decode(self._window)
+        return len(self.text) > before and self._cut(max(0, before - self._longest + 1))
+
+    def _advance(self, seen: str) -> None:
+        """Start the next window behind the last whole character but one step.
+
+        Unless that step left no text: then what follows would be decoded as the start of a text, where
+        some tokenizers drop a space.
+        """
+        fresh = self._window[self._read :]
+        text = self._decode(fresh)
+        self._window, self._emitted = (fresh, text) if text else (self._window, seen)
         self._read = len(self._window)
-        return bool(gained) and self._cut(max(0, before - self._longest + 1))
 
     def _cut(self, start: int) -> bool:
         found = [(at, s) for s in self._stops if (at := self.text.find(s, start)) >= 0]
@@ -92,3 +99,14 @@ class TextStream:
         at, self.stop = min(found, key=lambda f: (f[0], -len(f[1])))
         self.text = self.text[:at]
         return True
+
+
+def _lead(decode: Decoder, prompt_ids: Sequence[int]) -> tuple[list[int], str]:
+    """Return the prompt's last tokens and their text: as few as leave some text, if any do."""
+    count = _LEAD
+    while True:
+        window = list(prompt_ids[-count:])
+        text = decode(window)
+        if text or count >= len(prompt_ids):
+            return window, text
+        count *= 2

@@ -55,13 +55,15 @@ def choose(logits: Tensor, uniforms: Tensor, params: SamplingParams) -> Choice:
         tokens = torch.where(logits == top, ids, logits.shape[-1]).amin(-1)
         return Choice(tokens, (top[:, 0] - norm).float(), torch.zeros_like(norm, dtype=torch.float32))
     tempered_norm = norm if params.temperature == 1 else (logits / params.temperature).logsumexp(-1)
-    tokens, kept_logprob = _draw(logits, tempered_norm, uniforms, params)
+    # top-p is a share of what top-k leaves, so all of that has to be in sight
+    width = max(_SHORT, params.top_k + 1)
+    tokens, kept_logprob = _draw(logits, tempered_norm, uniforms, params, width)
     picked = logits.gather(-1, tokens[:, None])[:, 0]
     return Choice(tokens, (picked - norm).float(), kept_logprob.float())
 
 
 def _draw(
-    logits: Tensor, norm: Tensor, uniforms: Tensor, params: SamplingParams, width: int = _SHORT
+    logits: Tensor, norm: Tensor, uniforms: Tensor, params: SamplingParams, width: int
 ) -> tuple[Tensor, Tensor]:
     """Draw from the `width` likeliest tokens; rows that these do not settle are drawn from more."""
     vocabulary = logits.shape[-1]

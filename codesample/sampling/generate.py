@@ -1,0 +1,199 @@
+"""`model.generate(..., custom_generate=codesample.bifurcated_generate)`: the same call, the prompt read once.
+
+Prompts, processors, stopping criteria and the shape of the result are those of transformers; what
+changes is that rows with the same prompt share its keys and values, and that rows which have ended
+are not computed any more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
+from transformers.generation import GenerateDecoderOnlyOutput
+
+from codesample.errors import ParameterError
+from codesample.kernels.bifurcated_decode import DecodePlan, Segment
+from codesample.sampling.attention_hook import DecodeState, attached
+from codesample.sampling.kv_store import KVStore
+from codesample.sampling.prefill import Context, prefill
+from codesample.sampling.probe import Probed, probe_shared_path
+
+__all__ = ["bifurcated_generate"]
+
+_log = logging.getLogger("codesample.sampling")
+_probed: WeakKeyDictionary[PreTrainedModel, Probed] = WeakKeyDictionary()
+
+
+@torch.inference_mode()
+def bifurcated_generate(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    logits_processor: LogitsProcessorList,
+    stopping_criteria: StoppingCriteriaList,
+    generation_config: GenerationConfig,
+    streamer: Any = None,
+    **model_kwargs: Any,
+) -> Tensor | GenerateDecoderOnlyOutput:
+    """Greedy decoding or sampling with shared prompts; give it to `generate` as `custom_generate`.
+
+    Args:
+        model, input_ids, logits_processor, stopping_criteria, generation_config, streamer: As `generate`
+            prepares them: input_ids [B, S], left-padded where prompts differ in length, each prompt
+            repeated for each of its sequences.
+        **model_kwargs: What else `generate` prepares; of these only `attention_mask` is used.
+
+    Returns: what `generate` returns: sequences [B, S + new], or `GenerateDecoderOnlyOutput`. Scores and
+        logits of rows that have ended are 0.
+
+    Raises:
+        ParameterError: beam search, or inputs other than token ids.
+    """
+    if generation_config.num_beams > 1 or model.config.is_encoder_decoder or not input_ids.shape[1]:
+        raise ParameterError(
+            "bifurcated_generate decodes greedily or samples from token ids; "
+            "call generate without custom_generate for beams, encoder-decoders or embeddings"
+        )
+    if model not in _probed:
+        _probed[model] = probe_shared_path(model)
+        if _probed[model].notice:
+            _log.warning("%s; generating on the ordinary path", _probed[model].notice)
+    if not _probed[model].kv_shapes:
+        return type(model)._sample(
+            model,
+            input_ids,
+            logits_processor=logits_processor,
+            stopping_criteria=stopping_criteria,
+            generation_config=generation_config,
+            streamer=streamer,
+            **model_kwargs,
+        )
+    rows = _Generation(model, input_ids, model_kwargs.get("attention_mask"), generation_config)
+    return rows.run(logits_processor, stopping_criteria, streamer)
+
+
+class _Generation:
+    """Rows in lockstep: every live row draws one token per step."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        config: GenerationConfig,
+    ) -> None:
+        self._model, self._config, self._ids = model, config, input_ids
+        self._prompts = _prompts(input_ids, attention_mask)
+        self._rows_of = _runs(self._prompts)
+        contexts = [self._prompts[begin] for begin, _ in self._rows_of]
+        self._store = KVStore(
+            _probed[model].kv_shapes,
+            shared_tokens=sum(map(len, contexts)),
+            rows=len(input_ids),
+            row_tokens=max(1, config.max_length - input_ids.shape[1]),
+            dtype=model.dtype,
+            device=model.device,
+        )
+        self._contexts = [
+            Context(ids, start) for ids, start in zip(contexts, self._starts(contexts), strict=True)
+        ]
+        self._live = torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        self._plan: DecodePlan | None = None
+
+    def run(
+        self, processors: LogitsProcessorList, criteria: StoppingCriteriaList, streamer: Any
+    ) -> Tensor | GenerateDecoderOnlyOutput:
+        ids, config = self._ids, self._config
+        scores: list[Tensor] = []
+        raw: list[Tensor] = []
+        with attached(self._model):
+            logits = self._prefill()
+            for step in range(self._store.row_tokens):
+                changed = processors(ids, logits.clone())
+                if config.output_scores:
+                    scores.append(changed)
+                if config.output_logits:
+                    raw.append(logits)
+                tokens = self._choose(changed)
+                ids = torch.cat([ids, tokens[:, None]], dim=-1)
+                if streamer is not None:
+                    streamer.put(tokens.cpu())
+                ended = self._live & criteria(ids, changed)
+                if ended.any():
+                    self._live, self._plan = self._live & ~ended, None
+                if not self._live.any() or step + 1 == self._store.row_tokens:
+                    break
+                logits = self._step(tokens, step)
+        if streamer is not None:
+            streamer.end()
+        if not config.return_dict_in_generate:
+            return ids
+        return GenerateDecoderOnlyOutput(
+            sequences=ids,
+            scores=tuple(scores) if config.output_scores else None,
+            logits=tuple(raw) if config.output_logits else None,
+        )
+
+    def _starts(self, contexts: Sequence[tuple[int, ...]]) -> list[int]:
+        starts = [self._store.pool.take(len(ids)) for ids in contexts]
+        return [start for start in starts if start is not None]
+
+    def _prefill(self) -> Tensor:
+        logits = prefill(self._model, self._store, self._contexts).float()
+        sizes = torch.tensor([end - begin for begin, end in self._rows_of], device=logits.device)
+        return logits.repeat_interleave(sizes, dim=0).to(self._ids.device)
+
+    def _choose(self, scores: Tensor) -> Tensor:
+        if self._config.do_sample:
+            tokens = torch.multinomial(scores.softmax(-1), 1)[:, 0]
+        else:
+            tokens = scores.argmax(-1)
+        pad = self._config._pad_token_tensor
+        return tokens if pad is None else torch.where(self._live, tokens, pad.to(tokens.device))
+
+    def _step(self, tokens: Tensor, step: int) -> Tensor:
+        """Return the next logits, [B, V] float32, 0 for rows that have ended."""
+        device = self._model.device
+        live = self._live.nonzero()[:, 0]
+        if self._plan is None:
+            self._plan = self._planned(live.tolist())
+        lens = torch.full((len(live),), step, dtype=torch.int32, device=device)
+        state = DecodeState(self._store.layers, self._plan, lens)
+        positions = self._plan.context_lens_on_device.long() + step
+        new = self._model(
+            input_ids=tokens[live, None].to(device),
+            position_ids=positions[:, None],
+            use_cache=False,
+            codesample_kv=state,
+        ).logits[:, -1]
+        logits = torch.zeros(len(tokens), new.shape[-1], device=tokens.device)
+        logits[live] = new.float().to(tokens.device)
+        return logits
+
+    def _planned(self, live: Sequence[int]) -> DecodePlan:
+        segments, row = [], 0
+        for (begin, end), context in zip(self._rows_of, self._contexts, strict=True):
+            count = sum(begin <= i < end for i in live)
+            if count:
+                segments.append(Segment(context.start, len(context.ids), row, row + count, 0))
+            row += count
+        lens = [len(self._prompts[i]) for i in live]
+        return DecodePlan.build(segments, slots=live, context_lens=lens, device=self._model.device)
+
+
+def _prompts(input_ids: Tensor, attention_mask: Tensor | None) -> list[tuple[int, ...]]:
+    if attention_mask is None:
+        return [tuple(row) for row in input_ids.tolist()]
+    pairs = zip(input_ids.tolist(), attention_mask.tolist(), strict=True)
+    return [tuple(token for token, kept in zip(*pair, strict=True) if kept) for pair in pairs]
+
+
+def _runs(prompts: Sequence[tuple[int, ...]]) -> list[tuple[int, int]]:
+    """Return (begin, end) of each run of equal neighbours."""
+    borders = [0, *(i for i in range(1, len(prompts)) if prompts[i] != prompts[i - 1]), len(prompts)]
+    return list(zip(borders, borders[1:], strict=False))

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+import torch
+
+from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
+from codesample.sampling import Sampler, checkpoint
+from codesample.sampling.checkpoint import load_checkpoint
+from codesample.testing.models import byte_tokenizer, random_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoint")
+    random_model("llama").save_pretrained(path)
+    byte_tokenizer().save_pretrained(path)
+    return path
+
+
+def test_a_folder_gives_the_model_that_was_saved(folder):
+    loaded = Sampler(folder)
+    assert loaded.describe()["path"] == "shared"
+    assert loaded.describe()["parameters"] == sum(p.numel() for p in random_model("llama").parameters())
+    expected = Sampler(random_model("llama"), tokenizer=byte_tokenizer()).sample("abc", n=3, max_new_tokens=9)
+    assert [c.token_ids for c in loaded.sample("abc", n=3, max_new_tokens=9)] == [
+        c.token_ids for c in expected
+    ]
+
+
+def test_dtype_and_device_are_as_asked(folder):
+    assert load_checkpoint(folder, dtype="bfloat16", device="cpu").model.dtype == torch.bfloat16
+    assert load_checkpoint(folder).model.dtype == torch.float32
+    with pytest.raises(ParameterError, match="dtype = 'float8'"):
+        load_checkpoint(folder, dtype="float8")
+    with pytest.raises(ParameterError, match="device = 'gpu'"):
+        load_checkpoint(folder, device="gpu")
+
+
+def test_a_name_that_is_none_suggests_a_near_one():
+    with pytest.raises(UnknownNameError, match="unknown model 'tinny'; did you mean 'tiny'"):
+        load_checkpoint("tinny")
+
+
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"no config.json"):
+        load_checkpoint(tmp_path)
+
+
+def test_damaged_weights_are_refused_in_one_line(folder, tmp_path):
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelError, match="cannot be loaded") as error:
+        load_checkpoint(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_another_kind_of_model_is_refused(folder, tmp_path):
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(
+        json.dumps(config | {"model_type": "vit", "architectures": ["ViTModel"]})
+    )
+    with pytest.raises(ModelError, match="causal language model"):
+        load_checkpoint(tmp_path)
+
+
+def test_a_hub_id_that_cannot_be_fetched_says_what_to_do(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(HubUnavailableError, match="give --model a folder") as error:
+        load_checkpoint("nobody/no-such-model")
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_larger_than_memory_is_refused_before_its_weights_are_read(folder, monkeypatch):
+    monkeypatch.setattr(checkpoint, "free_memory", lambda device: 1000)
+    with pytest.raises(ModelError, match=r"weights take .* GiB .* choose a smaller model"):
+        load_checkpoint(folder)
+
+
+def test_bos_is_added_once_and_eos_never(folder):
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = byte_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 256), ("</s>", 257)]
+    )
+    loaded = load_checkpoint(random_model("llama"), tokenizer=tokenizer)
+    plain = byte_tokenizer()("a\n")["input_ids"]
+    assert loaded.encode("a\n") == (256, *plain)
+    assert loaded.encode("<s>a\n") == (256, *plain)
+    assert loaded.encode("") == (256,)

@@ -1,0 +1,66 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codesample.errors import ModelError
+from codesample.sampling.kv_store import KVShape, KVStore, RangeAllocator, token_bytes
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=60))
+def test_ranges_never_overlap_and_come_back_whole(actions):
+    pool, held = RangeAllocator(40), []
+    for take, length in actions:
+        if take:
+            start = pool.take(length)
+            if start is not None:
+                assert start >= 0
+                assert start + length <= 40
+                assert all(start + length <= a or a + n <= start for a, n in held)
+                held.append((start, length))
+        elif held:
+            pool.give_back(*held.pop(length % len(held)))
+        assert pool.free == 40 - sum(n for _, n in held)
+    for taken in held:
+        pool.give_back(*taken)
+    assert pool.take(40) == 0
+
+
+def test_a_gap_that_is_too_short_is_passed_over():
+    pool = RangeAllocator(10)
+    first, second = pool.take(4), pool.take(4)
+    pool.give_back(first, 4)
+    assert pool.take(5) is None
+    assert pool.take(3) == 0
+    assert second == 4
+
+
+def test_the_lowest_free_slots_are_taken():
+    store = KVStore(
+        [KVShape(1, 4)],
+        shared_tokens=2,
+        rows=5,
+        row_tokens=3,
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+    )
+    assert store.take_slots(4) == [0, 1, 2, 3]
+    store.give_back_slots([2, 0])
+    assert store.take_slots(2) == [0, 2]
+    assert store.free_slots == 1
+
+
+def test_a_store_beyond_memory_is_refused_with_its_size():
+    with pytest.raises(ModelError, match=r"GiB.*lower max_rows"):
+        KVStore(
+            [KVShape(64, 1 << 20)],
+            shared_tokens=1 << 30,
+            rows=1,
+            row_tokens=1,
+            dtype=torch.float32,
+            device=torch.device("cpu"),
+        )
+
+
+def test_bytes_per_token_count_keys_and_values_of_all_layers():
+    assert token_bytes([KVShape(2, 16), KVShape(1, 8)], torch.bfloat16) == 2 * (32 + 8) * 2

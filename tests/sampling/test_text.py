@@ -1,0 +1,155 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from codesample.sampling.text import TextStream, decoder_of
+
+CORPUS = [
+    "def f(x):\n    return x + 1\n",
+    "naïve café — 日本語 🎉🎉 emoji",
+    "a  b   c    d\n\n\tif x: pass",
+    "print('hello world')",
+] * 3
+
+
+def byte_level():
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, show_progress=False)
+    )
+    return tokenizer
+
+
+def sentencepiece_bpe():
+    """The Llama 2 layout: spaces as ▁, bytes as fall-back, the first space dropped when decoding."""
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    byte_tokens = [f"<0x{i:02X}>" for i in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=["<unk>", *byte_tokens], show_progress=False)
+    ascii_only = ["".join(c for c in text if c.isascii()) for text in CORPUS]
+    tokenizer.train_from_iterator(ascii_only, trainer)
+    # the byte tokens are ordinary ones when decoding
+    return Tokenizer.from_str(tokenizer.to_str())
+
+
+def unigram():
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.train_from_iterator(
+        [*CORPUS, *(c for text in CORPUS for c in text)],
+        trainers.UnigramTrainer(
+            vocab_size=120, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False
+        ),
+    )
+    return tokenizer
+
+
+FAMILIES = {"byte_level": byte_level(), "sentencepiece_bpe": sentencepiece_bpe(), "unigram": unigram()}
+TEXTS = st.one_of(st.sampled_from(CORPUS), st.text(st.sampled_from("def fx():\n retun1+ 日é🎉"), max_size=30))
+
+
+def wrapped(family):
+    return PreTrainedTokenizerFast(tokenizer_object=FAMILIES[family], clean_up_tokenization_spaces=False)
+
+
+def streamed(decode, prompt, tokens, stops=()):
+    stream = TextStream(decode, prompt, stops)
+    for count, token in enumerate(tokens, 1):
+        if stream.push(token):
+            return stream, count
+    stream.finish()
+    return stream, len(tokens)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=80, deadline=None)
+@given(text=TEXTS, cut=st.integers(0, 30))
+def test_streamed_text_is_what_the_whole_decodes_to_behind_the_prompt(family, text, cut):
+    decode = decoder_of(wrapped(family))
+    ids = FAMILIES[family].encode("x = 1 " + text, add_special_tokens=False).ids
+    cut = min(cut, len(ids))
+    prompt, rest = ids[:cut], ids[cut:]
+    # a prompt that ends inside a character leaves no place to cut the whole text at
+    if not decode(prompt).endswith("\ufffd"):
+        stream, _ = streamed(decode, prompt, rest)
+        assert decode(prompt) + stream.text == decode(ids)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_space_before_the_first_new_token_is_kept(family):
+    ids = FAMILIES[family].encode("return x + 1", add_special_tokens=False).ids
+    decode = decoder_of(wrapped(family))
+    for cut in range(1, len(ids)):
+        assert streamed(decode, ids[:cut], ids[cut:])[0].text == "return x + 1"[len(decode(ids[:cut])) :]
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=TEXTS, stops=st.lists(st.text(st.sampled_from("def\n rx"), min_size=1, max_size=4), max_size=3))
+def test_text_is_cut_before_the_first_stop_string(text, stops):
+    tokenizer = FAMILIES["byte_level"]
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    stream, used = streamed(decoder_of(wrapped("byte_level")), [], ids, stops)
+    seen = tokenizer.decode(ids[:used])
+    places = [at for at in (seen.find(stop) for stop in stops) if at >= 0]
+    if places:
+        assert stream.text == seen[: min(places)]
+        assert stream.stop in stops
+        # nothing before the last token already held a stop string
+        before = tokenizer.decode(ids[: used - 1])
+        assert not any(stop in before for stop in stops)
+    else:
+        assert stream.text == text
+        assert stream.stop is None
+        assert used == len(ids)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=TEXTS, stop=st.text(st.sampled_from("def\n rx"), min_size=1, max_size=3))
+def test_kept_tokens_are_the_fewest_that_give_the_text(text, stop):
+    tokenizer = FAMILIES["byte_level"]
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    stream, _ = streamed(decoder_of(wrapped("byte_level")), [], ids, [stop])
+    kept = stream.kept_tokens()
+    assert tokenizer.decode(ids[:kept]).startswith(stream.text)
+    if kept:
+        assert not tokenizer.decode(ids[: kept - 1]).startswith(stream.text)
+
+
+def test_a_stop_string_may_cross_tokens_and_the_longer_of_two_at_one_place_is_named():
+    tokenizer = FAMILIES["byte_level"]
+    ids = [
+        i
+        for piece in ("ab\n", "\n", "de", "f g")
+        for i in tokenizer.encode(piece, add_special_tokens=False).ids
+    ]
+    stream, _ = streamed(decoder_of(wrapped("byte_level")), [], ids, ["\n\ndef", "\n\nd"])
+    assert stream.text == "ab"
+    assert stream.stop == "\n\nd"  # complete first, so sampling ends there
+
+
+def test_bytes_that_never_become_a_character_do_not_hold_the_text_back():
+    tokenizer = FAMILIES["byte_level"]
+    alphabet = {v: k for k, v in zip(range(256), sorted(pre_tokenizers.ByteLevel.alphabet()), strict=True)}
+    broken = tokenizer.token_to_id("Ã")  # byte 0xC3, the start of a two-byte character
+    assert broken is not None
+    assert alphabet
+    ids = [broken] * 8 + tokenizer.encode("ok", add_special_tokens=False).ids
+    stream, _ = streamed(decoder_of(wrapped("byte_level")), [], ids, ["ok"])
+    assert stream.stop == "ok"
+    assert set(stream.text) <= {"\ufffd"}
+
+
+def test_special_tokens_leave_no_text():
+    tokenizer = wrapped("byte_level")
+    tokenizer.add_special_tokens({"eos_token": "</s>"})
+    ids = [*tokenizer.encode("a"), tokenizer.eos_token_id, *tokenizer.encode("b")]
+    assert streamed(decoder_of(tokenizer), [], ids)[0].text == "ab"

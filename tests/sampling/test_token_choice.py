@@ -1,0 +1,102 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codesample.records import SamplingParams
+from codesample.sampling.token_choice import choose
+
+
+def slow_draw(logits, uniform, params):
+    """One row by the definition: sort, keep, walk the cumulative distribution."""
+    order = sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))
+    mass = torch.softmax(logits.double() / params.temperature, -1).tolist()
+    kept = order[: params.top_k or None]
+    total, reached, nucleus = sum(mass[i] for i in kept), 0.0, []
+    for i in kept:
+        nucleus.append(i)
+        reached += mass[i]
+        if params.top_p < 1 and reached >= params.top_p * total:
+            break
+    kept = [i for i in nucleus if mass[i] >= params.min_p * mass[order[0]]]
+    total, reached = sum(mass[i] for i in kept), 0.0
+    for i in kept:
+        reached += mass[i]
+        if reached > uniform * total:
+            return i, mass[i] / total
+    return kept[-1], mass[kept[-1]] / total
+
+
+PARAMS = st.builds(
+    SamplingParams,
+    temperature=st.sampled_from([0.3, 0.8, 1.0, 2.5]),
+    top_p=st.sampled_from([0.23, 0.917, 0.953, 1.0]),
+    top_k=st.sampled_from([0, 1, 5, 64, 65, 500]),
+    min_p=st.sampled_from([0.0, 0.02, 0.5]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PARAMS, st.sampled_from([1, 3, 63, 64, 65, 300, 1300]), st.integers(0, 10**6), st.booleans())
+def test_draws_what_the_definition_draws(params, vocabulary, seed, coarse):
+    torch.manual_seed(seed)
+    logits = torch.randn(5, vocabulary, dtype=torch.float64) * 2
+    if coarse:  # many equal logits, as bf16 heads give them
+        logits = (logits * 2).round() / 2
+    uniform = torch.rand(5, dtype=torch.float64)
+    choice = choose(logits, uniform, params)
+    for row in range(5):
+        token, probability = slow_draw(logits[row], uniform[row].item(), params)
+        assert choice.tokens[row] == token
+        assert choice.sampled_logprobs[row].exp().item() == pytest.approx(probability, rel=1e-5)
+
+
+def test_logprobs_are_those_of_the_untempered_whole_distribution():
+    logits = torch.randn(8, 500)
+    choice = choose(logits, torch.rand(8, dtype=torch.float64), SamplingParams(temperature=0.5, top_p=0.7))
+    expected = logits.log_softmax(-1).gather(-1, choice.tokens[:, None])[:, 0]
+    torch.testing.assert_close(choice.logprobs, expected)
+
+
+def test_greedy_takes_the_lowest_of_equal_maxima():
+    logits = torch.tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0], [float("-inf"), 0.0, -1.0]])
+    choice = choose(logits, torch.rand(3, dtype=torch.float64), SamplingParams(temperature=0))
+    assert choice.tokens.tolist() == [1, 0, 1]
+    assert choice.sampled_logprobs.tolist() == [0, 0, 0]
+    assert choice.logprobs[1].exp().item() == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_any_float_dtype_is_accepted(dtype):
+    choice = choose(torch.randn(3, 90).to(dtype), torch.rand(3, dtype=torch.float64), SamplingParams())
+    assert choice.logprobs.dtype == choice.sampled_logprobs.dtype == torch.float32
+
+
+def test_banned_tokens_never_come():
+    logits = torch.zeros(2000, 130)
+    logits[:, ::2] = float("-inf")
+    uniform = torch.linspace(0, 1 - 1e-12, 2000, dtype=torch.float64)
+    choice = choose(logits, uniform, SamplingParams(temperature=1, top_p=1))
+    assert (choice.tokens % 2 == 1).all()
+    assert len(choice.tokens.unique()) == 65
+
+
+def test_frequencies_follow_the_distribution():
+    logits = torch.tensor([0.0, 1.0, 2.0, -1.0])
+    draws = 20000
+    uniform = torch.rand(draws, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    tokens = choose(logits.expand(draws, -1), uniform, SamplingParams(temperature=1, top_p=1)).tokens
+    expected = logits.softmax(-1) * draws
+    chi2 = ((tokens.bincount(minlength=4) - expected) ** 2 / expected).sum().item()
+    # 3 degrees of freedom: beyond 25 has probability 2e-5
+    assert chi2 < 25
+
+
+def test_rows_do_not_influence_one_another():
+    torch.manual_seed(3)
+    flat, peaked = torch.randn(1, 5000) * 0.1, torch.randn(1, 5000) * 20
+    uniform = torch.tensor([0.9, 0.5], dtype=torch.float64)
+    together = choose(torch.cat([flat, peaked]), uniform, SamplingParams())
+    alone = [choose(row, u[None], SamplingParams()) for row, u in zip((flat, peaked), uniform, strict=True)]
+    assert together.tokens.tolist() == [a.tokens.item() for a in alone]
+    assert together.sampled_logprobs.tolist() == [a.sampled_logprobs.item() for a in alone]
