@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from codesample.errors import RerankerError
 from codesample.records import Candidate, PublicView, Tests
@@ -23,6 +23,9 @@ ABILITIES: Mapping[str, str] = MappingProxyType(
         "logits": "the model's whole distribution at every token",
     }
 )
+
+
+_Wanted = tuple[bool, tuple[str, ...]]
 
 
 class CheckRunner(Protocol):
@@ -81,7 +84,7 @@ class Context:
         self._checks, self._outputs = checks, outputs
         self._user, self._declared = "", frozenset(ABILITIES)
         self._rng: random.Random | None = None
-        self._known: dict[tuple[str, tuple[str, ...]], tuple[bool, ...] | None] = {}
+        self._known: dict[tuple[str, _Wanted], tuple[bool, ...] | None] = {}
 
     def bind(self, user: str, needs: frozenset[str]) -> Context:
         """Return this context narrowed to the abilities in `needs`; counters and known results are shared."""
@@ -99,7 +102,7 @@ class Context:
         return self._rng
 
     def check(
-        self, candidates: Sequence[Candidate], statements: Sequence[str]
+        self, candidates: Sequence[Candidate], statements: Sequence[str], *, trusted: bool = False
     ) -> list[tuple[bool, ...] | None]:
         """Run each candidate's program in the sandbox and judge each statement on its own.
 
@@ -108,6 +111,8 @@ class Context:
         Args:
             candidates: Their `program` must be set.
             statements: Python statements, such as "assert f(1) == 2".
+            trusted: The statements come from the task, not from a model. They then run apart from the
+                program, which cannot tamper with them; others run beside it, inside the sandbox.
 
         Returns: per candidate one bool for each statement, or None where the harness failed.
 
@@ -117,16 +122,17 @@ class Context:
         self._need("public_examples", "outputs")
         if self._checks is None:
             raise RerankerError("this run executes no programs, so statements cannot be checked")
-        programs, wanted = self._programs(candidates), tuple(statements)
-        if not wanted:
+        programs, wanted = self._programs(candidates), (trusted, tuple(statements))
+        if not statements:
             return [() for _ in programs]
         fresh = [each for each in dict.fromkeys(programs) if (each, wanted) not in self._known]
         if fresh:
-            tests = Tests(checks=wanted, entry_point=self._view.entry_point)
+            mode: Literal["split", "in_process"] = "split" if trusted else "in_process"
+            tests = Tests(checks=tuple(statements), entry_point=self._view.entry_point, mode=mode)
             for program, held in zip(fresh, self._checks.check(fresh, tests), strict=True):
-                self._known[program, wanted] = _padded(held, len(wanted))
+                self._known[program, wanted] = _padded(held, len(statements))
             self.usage.programs += len(fresh)
-            self.usage.statements += len(fresh) * len(wanted)
+            self.usage.statements += len(fresh) * len(statements)
         return [self._known[program, wanted] for program in programs]
 
     def run(

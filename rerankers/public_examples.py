@@ -21,5 +21,5 @@ def public_examples(view: PublicView, candidates: Sequence[Candidate], ctx: Cont
     if not view.examples:
         return [None] * len(candidates)
     statements = [f"assert ({example.call}) == ({example.expected})" for example in view.examples]
-    results = ctx.check(candidates, statements)
+    results = ctx.check(candidates, statements, trusted=True)
     return [None if held is None else float(sum(held)) for held in results]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from codesample.errors import DataError
@@ -68,9 +68,8 @@ class Task:
         """Return a SHA-256 over the evaluated problems, in order; the same for any copy of the data."""
         digest = hashlib.sha256()
         for problem in self.problems():
-            digest.update(
-                repr((problem.task_id, problem.prompt, problem.tests)).encode("utf-8", "surrogatepass")
-            )
+            parts = (problem.task_id, problem.prompt, _stated(problem.tests))
+            digest.update(repr(parts).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     @cached_property
@@ -107,11 +106,18 @@ def _fault(problem: Problem) -> str | None:
     return _tests_fault(problem.tests)
 
 
+def _stated(tests: Tests) -> list[tuple[str, object]]:
+    """List what the tests state; a field added to `Tests` later leaves the fingerprints of others alone."""
+    plain = Tests()
+    values = ((field.name, getattr(tests, field.name)) for field in fields(Tests))
+    return [(name, value) for name, value in values if value != getattr(plain, name)]
+
+
 def _tests_fault(tests: Tests) -> str | None:
     if tests.inputs is not None:
         if not tests.inputs or tests.reference is None or tests.entry_point is None:
             return "tests by inputs need at least one input, a reference and an entry point"
         return None
-    if not tests.source.strip() and not tests.checks:
+    if not tests.source.strip() and not tests.checks and not tests.io:
         return "no tests"
     return None

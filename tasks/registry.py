@@ -12,7 +12,9 @@ __all__ = ["load_task", "load_task_file", "task_names"]
 
 _LOADERS = {
     "humaneval": ("codesample.tasks.humaneval", "humaneval"),
+    "humaneval_plus": ("codesample.tasks.evalplus", "humaneval_plus"),
     "mbpp": ("codesample.tasks.mbpp", "mbpp"),
+    "mbpp_plus": ("codesample.tasks.evalplus", "mbpp_plus"),
     "mbpp_sanitized": ("codesample.tasks.mbpp", "mbpp_sanitized"),
     "mini": ("codesample.tasks.mini", "mini"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,7 @@ def _problem(item: _Item, header: str) -> Problem:
 def _solution_imports(item: _Item) -> str:
     """Import the standard modules that the tests name and only the solution imports, such as `sys` in 400."""
     used = set(_names("\n".join(item.tests)))
-    solution = ast.walk(ast.parse(item.code))
+    solution = ast.walk(_parse(item.code))
     imported = {
         alias.name
         for node in solution
@@ -123,7 +124,14 @@ def _solution_imports(item: _Item) -> str:
 
 
 def _names(source: str) -> Iterable[str]:
-    return (node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+    return (node.id for node in ast.walk(_parse(source)) if isinstance(node, ast.Name))
+
+
+def _parse(source: str) -> ast.Module:
+    with warnings.catch_warnings():
+        # solutions of the data set hold escapes such as "\\d" outside raw strings
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def _unix(text: str) -> str:

@@ -66,6 +66,21 @@ def test_statements_that_were_never_reached_do_not_hold(
     ]
 
 
+@pytest.mark.parametrize(("trusted", "mode"), [(True, "split"), (False, "in_process")])
+def test_statements_of_a_model_run_beside_the_program_not_in_the_grader(
+    view: PublicView, candidates: Sequence[Candidate], trusted: bool, mode: str
+) -> None:
+    seen = []
+
+    class Recording(TrustedChecks):
+        def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
+            seen.append(tests.mode)
+            return super().check(programs, tests)
+
+    Context(view, checks=Recording()).check(candidates, STATEMENTS, trusted=trusted)
+    assert seen == [mode]
+
+
 def test_no_statements_run_nothing(
     ctx: Context, checks: TrustedChecks, candidates: Sequence[Candidate]
 ) -> None:

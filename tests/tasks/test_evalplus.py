@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import copy
+import json
+import re
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesample.errors import DataError
+from codesample.records import Problem
+from codesample.tasks.contract import Task
+from codesample.tasks.evalplus.argument_types import FORMS, typed_arguments
+from codesample.tasks.reader import read_rows
+from codesample.tasks.registry import load_task
+
+FILES = {"humaneval_plus": ("HumanEvalPlus.jsonl.gz", 164), "mbpp_plus": ("MbppPlus.jsonl.gz", 378)}
+# their own contracts refuse some inputs: floats for an integer, and empty lists
+BREAK_THEIR_CONTRACT = {"Mbpp/267": 3, "Mbpp/734": 104}
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")
+
+
+@pytest.fixture(scope="module", params=sorted(FILES))
+def task(request: pytest.FixtureRequest, published: Callable[[str], Path]) -> Task:
+    return load_task(request.param, data=published(FILES[request.param][0]))
+
+
+def _function(problem: Problem) -> Any:
+    names: dict[str, Any] = {}
+    exec(problem.tests.reference or "", names)
+    return names[problem.tests.entry_point]
+
+
+def _accept(problem: Problem) -> Any:
+    names: dict[str, Any] = {}
+    exec(problem.tests.oracle or "", names)
+    return names["accept"]
+
+
+def test_every_problem_loads_with_inputs_reference_and_tolerance(task: Task) -> None:
+    assert len(task.problems()) == FILES[task.name][1]
+    for problem in task.problems():
+        tests = problem.tests
+        assert tests.inputs
+        assert tests.reference == task.program(problem, problem.reference or "")
+        assert tests.atol >= 1e-6
+        assert callable(_function(problem))
+
+
+def test_oracles_accept_what_the_reference_returns(task: Task) -> None:
+    special = [problem for problem in task.problems() if problem.tests.oracle]
+    assert len(special) == {"humaneval_plus": 1, "mbpp_plus": 12}[task.name]
+    for problem in special:
+        function, accept = _function(problem), _accept(problem)
+        for arguments in problem.tests.inputs or ():
+            result = function(*copy.deepcopy(arguments))
+            assert accept(arguments, result, result)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "arguments", "result", "expected", "accepted"),
+    [
+        ("HumanEval/32", ([-4, 0, 1],), -2.0, 2.0, True),
+        ("HumanEval/32", ([-4, 0, 1],), 2.1, 2.0, False),
+        ("Mbpp/2", ((1,), (1,)), (2, 1), (1, 2), True),
+        ("Mbpp/2", ((1,), (1,)), (2,), (1, 2), False),
+        ("Mbpp/737", ("a",), True, re.match("a", "a"), True),
+        ("Mbpp/737", ("a",), None, re.match("a", "a"), False),
+        ("Mbpp/737", ("a",), False, None, True),
+        ("Mbpp/558", (1, 23), 3, 22, False),
+        ("Mbpp/558", (1, 23), 4, 22, True),
+        ("Mbpp/581", (3, 4), 35, 33, True),
+        ("Mbpp/581", (3, 4), 34, 33, False),
+    ],
+)
+def test_oracles_accept_other_right_answers_only(
+    published: Callable[[str], Path],
+    task_id: str,
+    arguments: tuple[Any, ...],
+    result: Any,
+    expected: Any,
+    accepted: bool,
+) -> None:
+    name = "mbpp_plus" if task_id.startswith("Mbpp") else "humaneval_plus"
+    task = load_task(name, data=published(FILES[name][0]))
+    (problem,) = (each for each in task.problems() if each.task_id == task_id)
+    assert _accept(problem)(arguments, result, expected) is accepted
+
+
+@pytest.mark.parametrize(
+    ("task_id", "arguments", "typed"),
+    [
+        ("Mbpp/2", [[1], [2, 3]], ((1,), (2, 3))),
+        ("Mbpp/63", [[[1, 2], [3, 4]]], ([(1, 2), (3, 4)],)),
+        ("Mbpp/106", [[1, [2]], [3]], ([1, [2]], (3,))),
+        ("Mbpp/124", ["0", "1j"], (0.0, 1j)),
+        ("Mbpp/252", ["(1+2j)"], (1 + 2j,)),
+        ("Mbpp/278", [[1, [4, 6], 10]], ((1, (4, 6), 10),)),
+        ("Mbpp/580", [[4, [7, [2, []]]]], ((4, (7, (2, ()))),)),
+        ("Mbpp/722", [{"a": [6.2, 70]}, 6.0, 70], ({"a": (6.2, 70)}, 6.0, 70)),
+        ("Mbpp/3", [[1, [2]]], ([1, [2]],)),
+        ("Mbpp/2", [], ()),
+    ],
+)
+def test_arguments_get_their_types_back(task_id: str, arguments: list[Any], typed: tuple[Any, ...]) -> None:
+    got = typed_arguments(task_id, arguments)
+    assert got == typed
+    assert repr(got) == repr(typed)
+
+
+def test_typed_arguments_fulfil_the_data_sets_own_contracts(published: Callable[[str], Path]) -> None:
+    refused: dict[str, int] = {}
+    for row in read_rows(published("MbppPlus.jsonl.gz")):
+        task_id, name = row.get("task_id", str), row.get("entry_point", str)
+        code = row.get("prompt", str) + row.get("canonical_solution", str)
+        header = re.search(rf"^def {re.escape(name)}\s*\(.*?\)[^\n]*:", code, re.MULTILINE | re.DOTALL)
+        assert header is not None
+        body = textwrap.indent(textwrap.dedent(row.get("contract", str)), "    ")
+        names: dict[str, Any] = {}
+        exec(f"import re\nfrom typing import *\n{header[0]}\n{body}\n    return 0", names)
+        for arguments in [*row.get("base_input", list), *row.fields["plus_input"]]:
+            try:
+                names[name](*typed_arguments(task_id, copy.deepcopy(arguments)))
+            except AssertionError:
+                refused[task_id] = refused.get(task_id, 0) + 1
+    assert refused == BREAK_THEIR_CONTRACT
+
+
+def test_every_form_belongs_to_a_problem_of_the_data(published: Callable[[str], Path]) -> None:
+    ids = {row.fields["task_id"] for row in read_rows(published("MbppPlus.jsonl.gz"))}
+    assert set(FORMS) <= ids
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_without_the_release_file_the_error_names_it(name: str) -> None:
+    with pytest.raises(DataError, match=rf"give the release file {FILES[name][0]} with --data FILE"):
+        load_task(name).problems()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"base_input": [3]}, "must hold lists of arguments"),
+        ({"plus_input": None}, "field 'plus_input' is missing"),
+        ({"task_id": "Mbpp/252", "base_input": [["x"]]}, "another form than those of Mbpp/252"),
+        ({"atol": "0"}, "field 'atol' is str"),
+    ],
+)
+def test_a_malformed_row_is_named_by_file_and_line(
+    tmp_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    row = {
+        "task_id": "Mbpp/9",
+        "prompt": '"""Do."""\n',
+        "entry_point": "f",
+        "canonical_solution": "def f(): ...",
+    }
+    path = tmp_path / "MbppPlus.jsonl"
+    path.write_text(json.dumps({**row, "base_input": [[1]], "plus_input": [], "atol": 0, **changes}) + "\n")
+    with pytest.raises(DataError, match=complaint) as caught:
+        load_task("mbpp_plus", data=path).problems()
+    assert f"{path}:1: " in str(caught.value)
