@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from codesample.errors import DataError, HubUnavailableError
+from codesample.hub import expect_hub
 
 __all__ = ["Row", "hub_rows", "read_rows", "rows_of"]
 
@@ -95,6 +96,7 @@ def hub_rows(hub_id: str, *, config: str | None = None) -> Iterator[Row]:
     Raises:
         HubUnavailableError: it is neither cached here nor reachable.
     """
+    expect_hub()
     from datasets import load_dataset
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -49,4 +50,6 @@ def _options(
 
 def main() -> None:
     """Run the command line; the entry point `codesample`."""
+    # one line of our own says what is wrong; the hub's library would add a dozen about its retries
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     app()

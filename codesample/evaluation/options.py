@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codesample.errors import MetricError, ParameterError
+from codesample.hub import expect_hub
 
 if TYPE_CHECKING:
     from codesample.sampling.engine import Engine
@@ -52,6 +54,9 @@ class ModelOptions:
             HubUnavailableError: the model is not on this machine and the hub cannot be reached.
             ModelError: the checkpoint is broken or does not fit into memory.
         """
+        # a hub id; built-in names and folders need no network
+        if "/" in self.model and not Path(self.model).is_dir():
+            expect_hub()
         from codesample.sampling import Sampler
 
         return Sampler(

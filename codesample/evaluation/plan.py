@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from codesample.errors import ParameterError, RerankerError, RunFolderError
@@ -160,9 +161,22 @@ def check_run_folder(path: Path, manifest: Manifest, *, resume: bool) -> None:
             f"{path}: holds a run already; continue it with --resume, or choose another folder"
         )
     else:
-        above = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-        if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
-            raise RunFolderError(f"{path}: cannot be written; choose another folder with --out")
+        _try_writing(path)
+
+
+def _try_writing(path: Path) -> None:
+    absent = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise RunFolderError(
+            f"{path}: cannot be written: {error.strerror}; choose another with --out"
+        ) from error
+    finally:
+        for folder in absent:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def new_run_folder(task: str, model: str) -> Path:

@@ -39,15 +39,16 @@ def verify_references(
     workers: int | None = None,
     allow_weak_isolation: str | None = None,
 ) -> References:
-    """Run the reference solution of every problem against its hidden tests.
+    """Run the reference solution of every row of a task's data against its hidden tests.
 
     Raises:
         CodesampleError: as `evaluate`, as far as it concerns tasks and the sandbox.
     """
     chosen = choose_task(task, data=data, limit=limit)
+    problems = chosen.task.all_problems()[:limit]
     programs = [
         Program(problem.task_id, 0, chosen.task.program(problem, problem.reference), problem.tests)
-        for problem in chosen.problems
+        for problem in problems
         if problem.reference is not None
     ]
     with open_executor(workers, allow_weak_isolation) as executor:
@@ -56,5 +57,5 @@ def verify_references(
         task=chosen.task.name,
         passed=sum(verdict.passed for verdict in verdicts),
         failed=tuple(verdict for verdict in verdicts if not verdict.passed),
-        missing=tuple(problem.task_id for problem in chosen.problems if problem.reference is None),
+        missing=tuple(problem.task_id for problem in problems if problem.reference is None),
     )

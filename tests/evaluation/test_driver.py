@@ -204,7 +204,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(
     adding, scripted_engine, options, tmp_path: Path
 ) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(RunFolderError, match="choose another folder"):
+    with pytest.raises(RunFolderError, match="cannot be written"):
         evaluate(adding, model=scripted_engine(), out=tmp_path / "taken" / "run", **options)
 
 
