@@ -74,13 +74,17 @@ class Manifest:
         if version != _FORMAT or unknown:
             extra = f", unknown parameters {', '.join(unknown)}" if unknown else ""
             raise RunFolderError(f"{row.where}: format {version}{extra}; this version reads format {_FORMAT}")
-        params["stop"] = tuple(params.get("stop", ()))
         return cls(
             **{name: row.get(name, str) for name in _IDENTITY if name != "params"},
-            params=SamplingParams(**params),
+            params=SamplingParams(**{name: _tuples(value) for name, value in params.items()}),
             n=row.get("n", int),
             sessions=tuple(row.get("sessions", list, [])),
         )
+
+
+def _tuples(value: Any) -> Any:
+    """Turn JSON's lists back into the tuples that frozen records hold."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _pairs(ours: Manifest, theirs: Manifest) -> list[tuple[str, Any, Any]]:
