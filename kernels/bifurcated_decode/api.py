@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import torch
 
-from codesample.errors import ParameterError, ShapeError
+from codesample.errors import ImplUnavailableError, ParameterError, ShapeError
 from codesample.kernels.bifurcated_decode.plan import DecodePlan
 
 __all__ = ["DecodeOutput", "LayerStore", "bifurcated_decode", "usable_impls"]
@@ -92,14 +95,13 @@ def bifurcated_decode(
     _check_call(q, k_new, v_new, store, plan, lens, window, softcap, sinks)
     if scale is None:
         scale = q.shape[-1] ** -0.5
-    name = _choose(q) if impl == "auto" else impl
-    run = _load(name, q)
+    run = _resolve(impl, q, store.k_shared.shape[0])
     return run(q, k_new, v_new, store, plan, lens, scale=scale, window=window, softcap=softcap, sinks=sinks)
 
 
 def usable_impls(device: torch.device | str = "cpu") -> tuple[str, ...]:
     """Names of the implementations that can run on `device` here, "reference" first."""
-    return _IMPLS[:2]
+    return _IMPLS if _why_no_triton(torch.device(device)) is None else _IMPLS[:2]
 
 
 def stored_on_host(lens: torch.Tensor, queries: int, store: LayerStore, written: bool) -> list[int]:
@@ -120,18 +122,44 @@ def stored_on_host(lens: torch.Tensor, queries: int, store: LayerStore, written:
     return stored
 
 
-def _choose(q: torch.Tensor) -> str:
-    return "torch"
-
-
-def _load(name: str, q: torch.Tensor) -> Callable[..., DecodeOutput]:
-    if name == "torch":
-        from codesample.kernels.bifurcated_decode.torch import decode
-    elif name == "reference":
+def _resolve(impl: str, q: torch.Tensor, kv_heads: int) -> Callable[..., DecodeOutput]:
+    if impl not in ("auto", *_IMPLS):
+        raise ParameterError(f"bifurcated_decode: unknown impl {impl!r}; expected one of {_IMPLS} or 'auto'")
+    if impl == "reference":
         from codesample.kernels.bifurcated_decode.reference import decode
+    elif impl == "torch" or (impl == "auto" and (q.device.type == "cpu" or _why_not(q, kv_heads))):
+        from codesample.kernels.bifurcated_decode.torch import decode
     else:
-        raise ParameterError(f"bifurcated_decode: unknown impl {name!r}; expected one of {_IMPLS} or 'auto'")
+        reason = _why_not(q, kv_heads)
+        if reason:
+            raise ImplUnavailableError(
+                f"bifurcated_decode: impl='triton' {reason}; use impl='torch' or 'auto'"
+            )
+        from codesample.kernels.bifurcated_decode.triton import decode
     return decode
+
+
+def _why_not(q: torch.Tensor, kv_heads: int) -> str | None:
+    _, queries, heads, width = q.shape
+    if q.dtype == torch.float64:
+        return f"does not serve {q.dtype}"
+    if width > 256:
+        return f"serves head widths up to 256, not D = {width}"
+    if queries * heads // kv_heads > 128:
+        return f"serves up to 128 queries per row and KV head, not Q * H / G = {queries * heads // kv_heads}"
+    return _why_no_triton(q.device)
+
+
+@cache
+def _why_no_triton(device: torch.device) -> str | None:
+    if importlib.util.find_spec("triton") is None:
+        return "needs the package triton"
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        return None
+    if device.type != "cuda":
+        return f"needs a CUDA device, not {device} (or TRITON_INTERPRET=1, to run slowly on a CPU)"
+    capability = torch.cuda.get_device_capability(device)
+    return None if capability >= (8, 0) else f"needs compute capability 8.0, not {capability}"
 
 
 def _check_store(store: LayerStore, plan: DecodePlan) -> LayerStore:

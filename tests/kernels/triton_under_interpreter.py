@@ -1,0 +1,235 @@
+"""Tests of the Triton kernels in Triton's interpreter; `test_triton_interpreted.py` runs them in a process
+of their own, because TRITON_INTERPRET must be set before Triton is first imported.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from triton.runtime import interpreter
+
+from codesample.errors import ImplUnavailableError
+from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, Segment, usable_impls
+from codesample.kernels.bifurcated_decode import triton as backend
+from codesample.kernels.bifurcated_decode.cost import Tiling
+from codesample.testing.attention import (
+    DecodeCase,
+    DecodeInputs,
+    assert_within_rounding,
+    joined_attention,
+    make_decode_inputs,
+)
+
+SMALL = Tiling(
+    block_m=16,
+    block_n=16,
+    own_block_m=16,
+    workers=5,
+    busy_workers=4,
+    splits=2,
+    warps=4,
+    stages=1,
+    join_warps=1,
+)
+CASES = [
+    DecodeCase(groups=((1, 1),), lens=(0,)),
+    DecodeCase(groups=((4, 37),), lens=(5, 5, 5, 5), heads=(4, 2)),
+    DecodeCase(groups=((4, 37),), lens=(5, 0, 9, 40), slots=(3, 9, 0, 4)),
+    DecodeCase(groups=((3, 0), (2, 1)), lens=(0, 3, 1, 2, 0)),
+    DecodeCase(groups=((1, 130), (5, 61), (2, 7)), lens=(11, 3, 3, 3, 3, 3, 0, 8), heads=(8, 2)),
+    DecodeCase(groups=((3, 20), (2, 33)), lens=(4,) * 5, header=19, heads=(6, 1), width=80),
+    DecodeCase(groups=((3, 40),), lens=(2, 2, 2), queries=4, heads=(4, 2)),
+    DecodeCase(groups=((2, 9), (2, 9)), lens=(5, 1, 0, 3), queries=3, header=4),
+    DecodeCase(groups=((3, 9),), lens=(4, 1, 2), write=False),
+    DecodeCase(groups=((2, 9), (1, 0)), lens=(0, 2, 0), write=False),
+    DecodeCase(groups=((3, 70), (2, 3)), lens=(1, 39, 4, 2, 0), window=8, header=2),
+    DecodeCase(groups=((3, 70),), lens=(1, 39, 4), window=20, write=False, queries=2),
+    DecodeCase(groups=((3, 70),), lens=(9, 0, 9), softcap=1.5),
+    DecodeCase(groups=((3, 70),), lens=(9, 0, 9), sinks=True),
+    DecodeCase(groups=((4, 65),), lens=(7,) * 4, spread=40.0, width=64),
+    DecodeCase(
+        groups=((3, 50), (1, 21)),
+        lens=(3, 8, 0, 2),
+        header=6,
+        heads=(6, 2),
+        queries=2,
+        slots=(5, 6, 0, 9),
+        window=40,
+        softcap=3.0,
+        sinks=True,
+    ),
+]
+UNEVEN = DecodeCase(groups=((1, 50), (2, 21)), lens=(3, 0, 20), heads=(4, 2))
+WIDTHS = [64, 80, 96, 128, 256]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _exact_bf16_products():
+    """The interpreter multiplies the bit patterns of bf16 operands in `dot`; widen them first."""
+    original = interpreter.InterpreterBuilder.create_dot
+
+    def widened(self, a, b, d, *rest):
+        a, b = (
+            interpreter.TensorHandle(
+                (x.data.astype(np.uint32) << 16).view(np.float32), interpreter.tl.float32
+            )
+            if x.dtype.scalar == interpreter.tl.bfloat16
+            else x
+            for x in (a, b)
+        )
+        return original(self, a, b, d, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interpreter.InterpreterBuilder, "create_dot", widened)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _poisoned_memory():
+    """Fresh memory, outputs and partial results included, starts as NaN."""
+    torch.use_deterministic_algorithms(True)
+    assert torch.empty(1).isnan().all()
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def launch(inputs: DecodeInputs, tiling: Tiling | None = SMALL):
+    """Run with a given tiling on a private store; return the output and the store."""
+    store = LayerStore(*(x.clone() for x in inputs.store))
+    scale = inputs.q.shape[-1] ** -0.5
+    arguments = (*inputs[:3], store, *inputs[4:6])
+    return backend.decode(*arguments, scale=scale, tiling=tiling, **inputs.options), store
+
+
+def fits(per_row: int) -> Tiling:
+    block = max(16, 1 << (per_row - 1).bit_length())
+    return replace(SMALL, block_m=block, own_block_m=block)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_equals_attention_over_joined_keys(case, dtype):
+    inputs = make_decode_inputs(case, dtype=dtype)
+    exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
+    got, _ = launch(inputs)
+    assert got.out.dtype == dtype
+    assert got.lse.dtype == torch.float32
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_serves_every_head_width_with_its_own_choice_of_tiles(width):
+    case = DecodeCase(groups=((3, 75), (1, 20)), lens=(3, 0, 5, 17), heads=(4, 2), width=width)
+    inputs = make_decode_inputs(case, dtype=torch.float16)
+    exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
+    got, _ = launch(inputs, tiling=None)
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
+
+
+@pytest.mark.parametrize("heads", [(7, 1), (48, 1), (14, 2)])
+def test_serves_groups_that_do_not_fill_a_tile(heads):
+    case = DecodeCase(groups=((3, 40),), lens=(3, 0, 17), heads=heads)
+    inputs = make_decode_inputs(case, dtype=torch.float16)
+    exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
+    got, _ = launch(inputs, fits(heads[0] // heads[1]))
+    assert_within_rounding(got.out, exact.out, plain.out)
+
+
+@pytest.mark.parametrize("queries", [1, 3])
+def test_writes_the_new_tokens_and_nothing_else(queries):
+    case = DecodeCase(groups=((3, 8),), lens=(0, 5, 20), slots=(6, 0, 3), queries=queries, capacity=24)
+    x = make_decode_inputs(case, dtype=torch.bfloat16)
+    expected = [t.clone() for t in x.store]
+    for row, (slot, stored) in enumerate(zip(x.plan.slots, case.lens, strict=True)):
+        expected[2][slot, :, stored : stored + queries] = x.k_new[row].transpose(0, 1)
+        expected[3][slot, :, stored : stored + queries] = x.v_new[row].transpose(0, 1)
+    _, store = launch(x)
+    for got, wanted in zip(store, expected, strict=True):
+        assert torch.equal(got.nan_to_num(7.0), wanted.nan_to_num(7.0))
+
+
+def test_a_repeated_call_is_bitwise_equal():
+    x = make_decode_inputs(UNEVEN, dtype=torch.float16)
+    (a, _), (b, _) = launch(x), launch(x)
+    assert torch.equal(a.out, b.out)
+    assert torch.equal(a.lse, b.lse)
+
+
+def test_strided_stores_are_read_in_place():
+    x = make_decode_inputs(CASES[1], dtype=torch.float32)
+    exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
+    token_major = LayerStore(*(t.transpose(-3, -2).contiguous().transpose(-3, -2) for t in x.store))
+    got = x._replace(store=token_major).run("triton")
+    assert_within_rounding(got.out, exact.out, plain.out)
+
+
+def test_a_row_that_sees_nothing_gets_zero_and_minus_infinity():
+    case = DecodeCase(groups=((2, 0),), lens=(0, 1), write=False)
+    got, _ = launch(make_decode_inputs(case, dtype=torch.float32))
+    assert (got.out[0] == 0).all()
+    assert (got.lse[0] == float("-inf")).all()
+
+
+@settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
+@given(workers=st.integers(1, 40), splits=st.integers(1, 4), block_n=st.sampled_from([16, 32]))
+def test_workers_and_splits_change_nothing_but_rounding(workers, splits, block_n):
+    x = make_decode_inputs(UNEVEN, dtype=torch.float32)
+    exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
+    tiling = replace(SMALL, workers=workers, busy_workers=workers, splits=splits, block_n=block_n)
+    got, _ = launch(x, tiling)
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
+
+
+@settings(deadline=None, max_examples=5, suppress_health_check=list(HealthCheck))
+@given(cut=st.integers(0, 37))
+def test_splitting_a_segment_changes_nothing_but_rounding(cut):
+    x = make_decode_inputs(CASES[1], dtype=torch.float32)
+    exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
+    (s,) = x.plan.segments
+    halves = [s._replace(length=cut), s._replace(start=s.start + cut, length=s.length - cut, position=cut)]
+    plan = DecodePlan.build(halves, slots=x.plan.slots, context_lens=x.plan.context_lens, device="cpu")
+    got, _ = launch(x._replace(plan=plan))
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
+
+
+@pytest.mark.parametrize("order", [(1, 0), (0, 1)])
+def test_permuting_groups_permutes_the_result(order):
+    x = make_decode_inputs(UNEVEN, dtype=torch.float32)
+    before, _ = launch(x)
+    segments, rows = [], []
+    for group in order:
+        s = x.plan.segments[group]
+        start = len(rows)
+        rows += range(s.row_start, s.row_stop)
+        segments.append(Segment(s.start, s.length, start, len(rows), s.position))
+    plan = DecodePlan.build(
+        segments,
+        slots=[x.plan.slots[r] for r in rows],
+        context_lens=[x.plan.context_lens[r] for r in rows],
+        device="cpu",
+    )
+    moved = x._replace(q=x.q[rows], k_new=x.k_new[rows], v_new=x.v_new[rows], lens=x.lens[rows], plan=plan)
+    after, _ = launch(moved)
+    exact = joined_attention(x.to(torch.float64))
+    assert_within_rounding(after.out, exact.out[rows], before.out[rows])
+    assert_within_rounding(after.lse, exact.lse[rows], before.lse[rows])
+
+
+def test_named_implementation_refuses_what_it_does_not_serve():
+    assert usable_impls()[-1] == "triton"
+    wide = make_decode_inputs(DecodeCase(groups=((1, 3),), lens=(0,), width=272), dtype=torch.float32)
+    with pytest.raises(ImplUnavailableError, match="up to 256, not D = 272"):
+        wide.run("triton")
+    many = make_decode_inputs(DecodeCase(groups=((1, 3),), lens=(0,), heads=(130, 1)), dtype=torch.float32)
+    with pytest.raises(ImplUnavailableError, match="= 130"):
+        many.run("triton")
+    with pytest.raises(ImplUnavailableError, match="float64"):
+        wide.to(torch.float64).run("triton")
+    assert wide.run("auto").out.isfinite().all()
