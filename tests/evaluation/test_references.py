@@ -1,0 +1,52 @@
+"""Reference solutions through the sandbox: what checks a task, its tests and the machine at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from codesample.evaluation.references import verify_references
+from codesample.tasks.contract import Task
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+WEAK = {"allow_weak_isolation": "none"}
+
+
+def test_all_references_of_a_sound_task_pass(adding: Task) -> None:
+    outcome = verify_references(adding, **WEAK)
+    assert (outcome.task, outcome.passed, outcome.failed, outcome.missing) == ("adding", 4, (), ())
+
+
+def test_wrong_and_missing_references_are_named(adding: Task) -> None:
+    rows = list(adding.problems())
+    rows[1] = replace(rows[1], reference="    return x\n")
+    rows[2] = replace(rows[2], reference=None)
+    outcome = verify_references(replace(adding, load=lambda: rows), **WEAK)
+    assert outcome.passed == 2
+    assert [verdict.task_id for verdict in outcome.failed] == ["adding/2"]
+    assert outcome.missing == ("adding/3",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "file", "count"),
+    [
+        ("humaneval", "HumanEval.jsonl.gz", 164),
+        ("mbpp_sanitized", "sanitized-mbpp.json", 427),
+        ("mbpp", "mbpp.jsonl", 974),
+    ],
+)
+def test_references_of_the_published_data_pass(task: str, file: str, count: int) -> None:
+    if not (DATA / file).is_file():
+        pytest.skip(f"the published data set {file} is not beside the checkout")
+    outcome = verify_references(task, data=DATA / file, **WEAK)
+    assert [(verdict.task_id, verdict.detail) for verdict in outcome.failed] == []
+    assert (outcome.passed, outcome.missing) == (count, ())
+
+
+def test_references_of_the_built_in_task_pass() -> None:
+    outcome = verify_references("mini", **WEAK)
+    assert outcome.failed == ()
+    assert outcome.passed >= 80
