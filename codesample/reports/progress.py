@@ -40,7 +40,7 @@ class RunProgress(Observer):
 
     def __init__(self, stream: IO[str] | None = None, clock: Callable[[], float] = monotonic) -> None:
         self.run: Path | None = None
-        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+        self._console = Console(file=stream or sys.stderr, highlight=False, markup=False, soft_wrap=True)
         self._clock = clock
         self._bar: Progress | None = None
         self._problems = 0
@@ -60,7 +60,7 @@ class RunProgress(Observer):
 
     def notice(self, text: str) -> None:
         """Print one line above the bar."""
-        self._console.print(f"notice: {text}", markup=False)
+        self._console.print(f"notice: {text}")
 
     def progress(self, snapshot: Snapshot) -> None:
         """Move the bar, or print a line when the last one is `PLAIN_INTERVAL` old."""

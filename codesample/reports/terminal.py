@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from codesample.evaluation.metrics_interval import Estimate
@@ -21,7 +22,7 @@ def render(report: Report) -> RenderableType:
     title = (
         f"{report.task}, {report.model}: {report.problems} problems x {report.n}, {report.samples} samples"
     )
-    table = Table(title=title, title_justify="left", title_style="bold", min_width=64)
+    table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=64)
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -32,7 +33,7 @@ def render(report: Report) -> RenderableType:
     table.add_row("choose at random", *_cells(report.random), "0 %")
     for name, selection in report.rerankers.items():
         gap = "no gap" if selection.gap_closed is None else f"{selection.gap_closed:.0%}".replace("%", " %")
-        table.add_row(f"best of n by {name}", *_cells(selection.best_of_n), gap)
+        table.add_row(f"best of n by {escape(name)}", *_cells(selection.best_of_n), gap)
     table.add_row("oracle", *_cells(report.oracle), "100 %")
     return Group(table, *_lines(report))
 
@@ -55,4 +56,4 @@ def _lines(report: Report) -> Iterator[str]:
     seconds = report.seconds
     yield f"sampling    {seconds.sampling:.1f} s, {report.tokens:,} tokens{speed}"
     yield f"execution   {seconds.execution:.1f} s, beside sampling; {seconds.total:.1f} s in all"
-    yield f"run folder  {report.run}"
+    yield f"run folder  {escape(str(report.run))}"

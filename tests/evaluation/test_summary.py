@@ -1,0 +1,92 @@
+"""Figures from verdicts and scores, harness errors apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codesample.errors import MetricError
+from codesample.evaluation.plan import Chosen
+from codesample.evaluation.report import Report, Seconds
+from codesample.evaluation.scoring import pools, saved_scores
+from codesample.evaluation.summary import summarise
+from codesample.records import Candidate, SamplingParams, Status, Verdict
+from codesample.runs import Manifest, RunFolder
+
+PASSED, WRONG, BROKEN = Status.PASSED, Status.WRONG, Status.HARNESS_ERROR
+
+
+@pytest.fixture
+def summary(adding, tmp_path: Path):
+    """Make a report of statuses by problem, and of scores if given."""
+
+    def make(
+        statuses: dict[str, list[Status]],
+        k: tuple[int, ...] = (1, 2),
+        scores: dict[str, list[float]] | None = None,
+    ) -> Report:
+        manifest = Manifest("adding", "1", "hash", "scripted", SamplingParams(), 3)
+        with RunFolder.create(tmp_path / "run", manifest) as run:
+            for task_id, row in statuses.items():
+                for index, status in enumerate(row):
+                    run.add_sample(Candidate(task_id, index, "    return x\n", token_ids=(1, 2)))
+                    run.add_verdict(Verdict(task_id, index, status))
+                if scores:
+                    run.add_scores("given", task_id, dict(enumerate(scores[task_id])))
+            gathered = pools(run, Chosen(adding, tuple(adding.problems())), run.sampled)
+            return summarise(
+                run,
+                gathered,
+                saved_scores(gathered, run),
+                n=3,
+                k=k,
+                seconds=Seconds(1.0, 1.0, 2.0),
+                tokens_per_second=None,
+                isolation="confined",
+            )
+
+    return make
+
+
+def test_a_harness_error_is_neither_pass_nor_fail(summary) -> None:
+    report = summary({"adding/1": [PASSED, BROKEN, WRONG], "adding/2": [PASSED, PASSED, PASSED]})
+    assert report.pass_at_k[1].value == pytest.approx((1 / 2 + 1) / 2)
+    assert report.harness_errors == 1
+    assert report.samples == 6
+
+
+def test_a_problem_with_too_few_grades_is_left_out_of_that_k(summary) -> None:
+    report = summary({"adding/1": [PASSED, BROKEN, BROKEN], "adding/2": [WRONG, WRONG, PASSED]})
+    assert report.pass_at_k[1].value == pytest.approx((1 + 1 / 3) / 2)
+    assert report.pass_at_k[2].value == pytest.approx(2 / 3)
+
+
+def test_a_k_that_no_problem_reaches_is_left_out(summary) -> None:
+    assert list(summary({"adding/1": [PASSED, BROKEN, BROKEN]}, k=(1, 2)).pass_at_k) == [1]
+
+
+def test_a_problem_without_any_grade_is_not_counted(summary) -> None:
+    report = summary({"adding/1": [BROKEN, BROKEN, BROKEN], "adding/2": [PASSED, WRONG, WRONG]})
+    assert (report.problems, report.samples, report.harness_errors) == (1, 6, 3)
+
+
+def test_nothing_graded_is_refused(summary) -> None:
+    with pytest.raises(MetricError):
+        summary({"adding/1": [BROKEN, BROKEN, BROKEN]})
+
+
+def test_a_harness_error_is_never_the_choice(summary) -> None:
+    report = summary({"adding/1": [BROKEN, PASSED, WRONG]}, scores={"adding/1": [9.0, 2.0, 1.0]})
+    assert report.rerankers["given"].best_of_n.value == 1.0
+
+
+def test_tied_scores_share_the_choice(summary) -> None:
+    report = summary({"adding/1": [PASSED, WRONG, WRONG]}, scores={"adding/1": [1.0, 1.0, 0.0]})
+    assert report.rerankers["given"].best_of_n.value == 0.5
+    assert report.rerankers["given"].gap_closed == pytest.approx((1 / 2 - 1 / 3) / (1 - 1 / 3))
+
+
+def test_without_a_gap_there_is_no_share_of_it(summary) -> None:
+    report = summary({"adding/1": [PASSED, PASSED, PASSED]}, scores={"adding/1": [1.0, 2.0, 3.0]})
+    assert report.rerankers["given"].gap_closed is None

@@ -1,0 +1,59 @@
+"""What a running evaluation shows."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from codesample.evaluation.observer import Snapshot
+from codesample.reports.progress import PLAIN_INTERVAL, RunProgress, describe
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_lines_come_at_intervals_and_name_the_figures() -> None:
+    stream, now = StringIO(), [0.0]
+    progress = RunProgress(stream, clock=lambda: now[0])
+    progress.started(Path("runs/x"), problems=4, candidates=24)
+    progress.progress(Snapshot(1, 6, 400, 2.0, 0.25))
+    now[0] = PLAIN_INTERVAL
+    progress.progress(Snapshot(2, 12, 800, 4.0, 0.5))
+    progress.progress(Snapshot(3, 18, 1200, 6.0, 0.5))
+    progress.stopped()
+    assert stream.getvalue().splitlines() == [
+        "run folder runs/x: 4 problems, 24 candidates",
+        "2/4 problems, 12 judged, 200 tokens/s, pass@1 0.500",
+    ]
+    assert progress.run == Path("runs/x")
+
+
+def test_before_the_first_verdict_there_is_no_pass_at_1() -> None:
+    assert describe(Snapshot(0, 0, 10, 1.0, None)) == "0 judged, 10 tokens/s"
+
+
+def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    progress = RunProgress(stream)
+    progress.started(Path("runs/x"), problems=4, candidates=24)
+    progress.progress(Snapshot(3, 18, 1200, 6.0, 0.5))
+    progress.stopped()
+    assert "3/4" in stream.getvalue()
+    assert "pass@1 0.500" in stream.getvalue()
+
+
+def test_a_notice_is_one_line_and_keeps_its_brackets() -> None:
+    stream = StringIO()
+    RunProgress(stream).notice("samples.jsonl: cut off [3 bytes]")
+    assert stream.getvalue() == "notice: samples.jsonl: cut off [3 bytes]\n"
+
+
+def test_stopping_before_anything_started_is_fine() -> None:
+    stream = StringIO()
+    RunProgress(stream).stopped()
+    assert stream.getvalue() == ""

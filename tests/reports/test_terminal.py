@@ -1,0 +1,69 @@
+"""A report as people see it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from codesample.evaluation.metrics_interval import Estimate
+from codesample.evaluation.report import Report, Seconds, Selection
+from codesample.reports.terminal import render
+
+
+@pytest.fixture
+def report() -> Report:
+    half = Estimate(0.5, 0.4, 0.6)
+    return Report(
+        task="mini",
+        model="tiny",
+        problems=86,
+        n=32,
+        samples=2752,
+        pass_at_k={1: half, 5: Estimate(0.75, 0.7, 0.8)},
+        rerankers={"mean_logprob": Selection(Estimate(0.625, 0.5, 0.7), 0.25)},
+        random=half,
+        oracle=Estimate(1.0, 1.0, 1.0),
+        seconds=Seconds(10.0, 9.0, 12.0),
+        tokens=123456,
+        tokens_per_second=12345.6,
+        statuses={"passed": 2000, "wrong": 700, "cpu_timeout": 52},
+        isolation="confined",
+        run=Path("runs/[x]"),
+    )
+
+
+def shown(report: Report) -> str:
+    stream = StringIO()
+    Console(file=stream, width=100).print(render(report))
+    return stream.getvalue()
+
+
+def test_every_figure_is_there(report: Report) -> None:
+    text = shown(report)
+    for part in ("pass@5", "0.750", "0.700 - 0.800", "best of n by mean_logprob", "25 %", "oracle", "1.000"):
+        assert part in text
+    for part in ("52 cpu_timeout, 2000 passed, 700 wrong", "12,346 tokens/s", "confined", "runs/[x]"):
+        assert part in text
+
+
+def test_harness_errors_are_said_apart(report: Report) -> None:
+    assert "could not be judged" not in shown(report)
+    assert "3 candidates could not be judged" in shown(replace(report, statuses={"harness_error": 3}))
+
+
+def test_weak_isolation_is_said_loudly(report: Report) -> None:
+    assert "weaker than confined" not in shown(report)
+    assert "weaker than confined" in shown(replace(report, isolation="limited"))
+
+
+def test_a_pool_without_a_gap_says_so(report: Report) -> None:
+    rerankers = {"mean_logprob": Selection(Estimate(1.0, 1.0, 1.0), None)}
+    assert "no gap" in shown(replace(report, rerankers=rerankers))
+
+
+def test_a_short_line_sums_a_report_up(report: Report) -> None:
+    assert str(report) == "mini, tiny, 86 problems x 32: pass@1 0.500, mean_logprob 0.625, oracle 1.000"
