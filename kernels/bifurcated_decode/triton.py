@@ -20,7 +20,7 @@ from codesample.kernels.bifurcated_decode.cost import Tiling, choose_tiling
 from codesample.kernels.bifurcated_decode.plan import DecodePlan
 from codesample.kernels.bifurcated_decode.schedule import Schedule, divide_context
 
-__all__ = ["decode"]
+__all__ = ["Launch", "decode", "launches", "tiling_for"]
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _LN_2 = tl.constexpr(0.6931471805599453)
@@ -499,6 +499,16 @@ class _Work(NamedTuple):
     own_lse: torch.Tensor
 
 
+class Launch(NamedTuple):
+    """One kernel launch, complete: `kernel[grid](*arguments, **constants, num_warps=warps)`."""
+
+    kernel: Any
+    grid: tuple[int, ...]
+    arguments: tuple[Any, ...]
+    constants: dict[str, Any]
+    warps: int
+
+
 def decode(
     q: torch.Tensor,
     k_new: torch.Tensor | None,
@@ -515,19 +525,51 @@ def decode(
 ) -> DecodeOutput:
     """Do what `bifurcated_decode` states; `tiling` overrides the cost model's choice."""
     q, k_new, v_new = (x if x is None or x.stride(-1) == 1 else x.contiguous() for x in (q, k_new, v_new))
-    rows, queries, heads, width = q.shape
-    kv_heads, _, _ = store.k_shared.shape
-    capacity = store.k_decode.shape[2]
-    group = heads // kv_heads
     if tiling is None:
-        shape = (queries, group, kv_heads, width, q.element_size(), capacity)
-        tiling = plan.memo(("tiling", shape), lambda: choose_tiling(plan, *shape, _multiprocessors(q.device)))
+        tiling = tiling_for(q, store, plan, multiprocessors=_multiprocessors(q.device))
+    result = DecodeOutput(
+        torch.empty(q.shape, dtype=q.dtype, device=q.device),
+        torch.empty(q.shape[:3], dtype=torch.float32, device=q.device),
+    )
+    options = {"scale": scale, "window": window, "softcap": softcap, "sinks": sinks}
+    for kernel, grid, arguments, constants, warps in launches(
+        q, k_new, v_new, store, plan, lens, result, tiling, **options
+    ):
+        kernel[grid](*arguments, **constants, num_warps=warps)
+    return result
+
+
+def tiling_for(q: torch.Tensor, store: LayerStore, plan: DecodePlan, *, multiprocessors: int) -> Tiling:
+    """Choose the tiling once per plan and shape."""
+    _, queries, heads, width = q.shape
+    kv_heads, capacity = store.k_decode.shape[1:3]
+    shape = (queries, heads // kv_heads, kv_heads, width, q.element_size(), capacity, multiprocessors)
+    return plan.memo(("tiling", shape), lambda: choose_tiling(plan, *shape))
+
+
+def launches(
+    q: torch.Tensor,
+    k_new: torch.Tensor | None,
+    v_new: torch.Tensor | None,
+    store: LayerStore,
+    plan: DecodePlan,
+    lens: torch.Tensor,
+    result: DecodeOutput,
+    tiling: Tiling,
+    *,
+    scale: float,
+    window: int | None,
+    softcap: float | None,
+    sinks: torch.Tensor | None,
+) -> tuple[Launch, Launch]:
+    """Spell out both launches of a call, whatever its tensors' device; nothing runs yet."""
+    rows, queries, heads, width = q.shape
+    kv_heads = store.k_shared.shape[0]
+    group = heads // kv_heads
     work = plan.memo(
         ("work", tiling, queries, group, kv_heads, width),
         lambda: _prepare(plan, tiling, queries * group, kv_heads, width),
     )
-    out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
-    lse = torch.empty(q.shape[:3], dtype=torch.float32, device=q.device)
     new = (q, q) if k_new is None or v_new is None else (k_new, v_new)
     shape = {
         "STORED_OFFSET": 0 if k_new is not None else -queries,
@@ -542,56 +584,62 @@ def decode(
         "WRITE": k_new is not None,
         "WINDOW": window is not None,
     }
-    _parts_kernel[(tiling.workers + rows * kv_heads * tiling.splits,)](
-        q,
-        *new,
-        *store,
-        plan.slots_on_device,
-        plan.context_lens_on_device,
-        lens,
-        work.items,
-        work.worker_items,
-        work.part_out,
-        work.part_lse,
-        work.own_out,
-        work.own_lse,
-        *q.stride()[:3],
-        *new[0].stride()[:3],
-        *new[1].stride()[:3],
-        *store.k_shared.stride()[:2],
-        *store.v_shared.stride()[:2],
-        *store.k_decode.stride()[:3],
-        *store.v_decode.stride()[:3],
-        scale,
-        softcap or 1.0,
-        window or 0,
-        **shape,
-        OWN_BLOCK_M=tiling.own_block_m,
-        WORKERS=tiling.workers,
-        SOFTCAP=softcap is not None,
-        PRECISION="ieee" if q.dtype == torch.float32 else "tf32",
-        STAGES=tiling.stages,
-        num_warps=tiling.warps,
+    parts = Launch(
+        _parts_kernel,
+        (tiling.workers + rows * kv_heads * tiling.splits,),
+        (
+            q,
+            *new,
+            *store,
+            plan.slots_on_device,
+            plan.context_lens_on_device,
+            lens,
+            work.items,
+            work.worker_items,
+            work.part_out,
+            work.part_lse,
+            work.own_out,
+            work.own_lse,
+            *q.stride()[:3],
+            *new[0].stride()[:3],
+            *new[1].stride()[:3],
+            *store.k_shared.stride()[:2],
+            *store.v_shared.stride()[:2],
+            *store.k_decode.stride()[:3],
+            *store.v_decode.stride()[:3],
+            scale,
+            softcap or 1.0,
+            window or 0,
+        ),
+        {
+            **shape,
+            "OWN_BLOCK_M": tiling.own_block_m,
+            "WORKERS": tiling.workers,
+            "SOFTCAP": softcap is not None,
+            "PRECISION": "ieee" if q.dtype == torch.float32 else "tf32",
+            "STAGES": tiling.stages,
+        },
+        tiling.warps,
     )
-    _join_kernel[(rows, kv_heads)](
-        out,
-        lse,
-        work.part_out,
-        work.part_lse,
-        work.own_out,
-        work.own_lse,
-        work.row_entries,
-        work.entries,
-        work.partials,
-        lse if sinks is None else sinks,
-        lens,
-        window or 0,
-        **shape,
-        BLOCK_J=triton.next_power_of_2(queries * group),
-        SINKS=sinks is not None,
-        num_warps=tiling.join_warps,
+    own = (work.own_out, work.own_lse)
+    tables = (work.row_entries, work.entries, work.partials)
+    join = Launch(
+        _join_kernel,
+        (rows, kv_heads),
+        (
+            *result,
+            work.part_out,
+            work.part_lse,
+            *own,
+            *tables,
+            result.lse if sinks is None else sinks,
+            lens,
+            window or 0,
+        ),
+        {**shape, "BLOCK_J": triton.next_power_of_2(queries * group), "SINKS": sinks is not None},
+        tiling.join_warps,
     )
-    return DecodeOutput(out, lse)
+    return parts, join
 
 
 def _multiprocessors(device: torch.device) -> int:

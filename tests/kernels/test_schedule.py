@@ -1,5 +1,7 @@
 """The division of context work: complete, even, ordered."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def test_every_key_of_every_row_is_computed_once(layout, options):
             mine = sorted(i[2:4] for i in schedule.items if i.tile == index and i.head == head)
             assert mine[0][0] == 0
             assert mine[-1][1] == segments[tile.segment].length
-            assert all(a[1] == b[0] for a, b in zip(mine, mine[1:], strict=False))
+            assert all(a[1] == b[0] for a, b in itertools.pairwise(mine))
     for row in range(rows):
         seen = [schedule.tiles[t].segment for t in schedule.row_tiles[row]]
         assert seen == [i for i, s in enumerate(segments) if s.length and s.row_start <= row < s.row_stop]
