@@ -1,0 +1,168 @@
+"""Commands end to end, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
+SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
+PROBLEMS = [
+    {
+        "task_id": f"mine/{addend}",
+        "prompt": f'def add(x):\n    """Return x + {addend}.\n\n    >>> add(0)\n    {addend}\n    """\n',
+        "entry_point": "add",
+        "test": f"assert add(1) == {addend + 1}\n",
+        "canonical_solution": f"    return x + {addend}\n",
+    }
+    for addend in (1, 2)
+]
+
+
+def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+def refusal(*words: object, cwd: Path) -> str:
+    """Return the one line that a refused call prints."""
+    done = call(*words, cwd=cwd)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    return write_lines(tmp_path / "mine.jsonl", PROBLEMS)
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    rows = [
+        {"task_id": f"mine/{addend}", "completion": f"    return x + {given}\n"}
+        for addend in (1, 2)
+        for given in (1, 2, 3)
+    ]
+    return write_lines(tmp_path / "samples.jsonl", rows)
+
+
+def test_execute_then_rerank_then_report(problems: Path, samples: Path, tmp_path: Path) -> None:
+    given = ["--task-file", problems, "--out", "run", *SANDBOX]
+    done = call("execute", samples, *given, "--k", "1,3", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(done.stdout)
+    assert {k: round(v["value"], 3) for k, v in content["pass_at_k"].items()} == {"1": 0.333, "3": 1.0}
+    assert content == json.loads((tmp_path / "run" / "results.json").read_text())
+    assert "run folder run: 2 problems, 6 candidates" in done.stderr
+
+    again = call("rerank", "run", "-r", "public_examples", *SANDBOX, "--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["rerankers"]["public_examples"]["best_of_n"]["value"] == 1.0
+
+    shown = call("report", "run", cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "best of n by public_examples" in shown.stdout
+
+
+def test_tasks_verify_passes_sound_references(problems: Path, tmp_path: Path) -> None:
+    done = call("tasks", "verify", "--task-file", problems, *SANDBOX, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "mine: 2 of 2 reference solutions pass\n")
+
+
+def test_tasks_verify_names_a_broken_reference(tmp_path: Path) -> None:
+    rows = [PROBLEMS[0], {**PROBLEMS[1], "canonical_solution": "    return x\n"}]
+    file = write_lines(tmp_path / "mine.jsonl", rows)
+    done = call("tasks", "verify", "--task-file", file, *SANDBOX, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "mine: 1 of 2 reference solutions pass\n")
+    assert done.stderr.startswith("mine/2: wrong")
+
+
+@pytest.mark.parametrize("kind", ["tasks", "rerankers"])
+def test_list_prints_one_name_per_line(kind: str, tmp_path: Path) -> None:
+    done = call("list", kind, cwd=tmp_path)
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert names == sorted(names)
+    assert {"tasks": "mini", "rerankers": "mean_logprob"}[kind] in names
+    assert list(json.loads(call("list", kind, "--json", cwd=tmp_path).stdout)) == names
+
+
+def test_the_built_in_model_is_listed(tmp_path: Path) -> None:
+    assert "tiny" in json.loads(call("list", "models", "--json", cwd=tmp_path).stdout)
+
+
+def test_doctor_states_the_isolation_it_found(tmp_path: Path) -> None:
+    found = json.loads(call("doctor", "--json", cwd=tmp_path).stdout)
+    assert found["isolation"]["level"] in {"none", "limited", "confined", "namespaced"}
+    assert found["versions"]["torch"]
+    assert "isolation" in call("doctor", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["eval"], "name one (list them: codesample list tasks)"),
+        (["eval", "minni"], "did you mean 'mini'?"),
+        (["eval", "mini", "-r", "mean_logprobs"], "did you mean 'mean_logprob'?"),
+        (["eval", "mini", "-r", "absent.py:score"], "absent.py: no such file"),
+        (["eval", "mini", "--model", "tinny"], "did you mean 'tiny'?"),
+        (["eval", "mini", "--n", "4", "--k", "1,5"], "k = 5 with n = 4"),
+        (["eval", "mini", "--n", "0"], "n = 0"),
+        (["eval", "mini", "--k", "one"], "--k one: expected whole numbers"),
+        (["eval", "mini", "--resume"], "--out RUN --resume"),
+        (["eval", "mini", "--resume", "--out", "absent"], "not a run folder"),
+        (["eval", "mini", "--temperature", "-1"], "temperature = -1.0"),
+        (["eval", "mini", "--allow-weak-isolation", "nine"], "Levels: none, limited"),
+        (["eval", "mini", "--task-file", "x.jsonl"], "expected one of the two"),
+        (["eval", "mini", "--out", "/proc/absent/run"], "cannot be written"),
+        (["eval", "humaneval", "--data", "absent.jsonl"], "absent.jsonl: cannot be read"),
+        (["eval", "--task-file", "broken.jsonl"], "broken.jsonl:2: not JSON"),
+        (["sample"], "exactly one of PROMPT"),
+        (["sample", "def f", "--task", "mini"], "exactly one of PROMPT"),
+        (["sample", ""], "the prompt is empty"),
+        (["sample", "--prompt-file", "absent.txt"], "absent.txt: cannot be read"),
+        (["sample", "def f", "--out", "broken.jsonl"], "exists already"),
+        (["sample", "def f", "--n", "0"], "n = 0"),
+        (["execute", "absent.jsonl", "--task", "mini"], "absent.jsonl: cannot be read"),
+        (["execute", "broken.jsonl", "--task", "mini"], "broken.jsonl:1"),
+        (["rerank", "absent"], "not a run folder"),
+        (["report", "absent"], "not a run folder"),
+        (["list", "nothing"], "--help"),
+        (["tasks", "verify", "minni"], "did you mean 'mini'?"),
+        (["no-such-command"], "--help"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_refused_is_one_line_with_the_next_step(
+    words: list[str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.jsonl").write_text(json.dumps(PROBLEMS[0]) + "\n{\n")
+    assert message in refusal(*words, cwd=tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["broken.jsonl"]
+
+
+def test_a_hub_out_of_reach_is_refused_with_the_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    assert "--data FILE" in refusal("eval", "humaneval", cwd=tmp_path)
+    assert "--model a folder" in refusal("eval", "mini", "--model", "owner/absent", cwd=tmp_path)
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    from codesample import __version__
+
+    assert call("--version", cwd=tmp_path).stdout == f"codesample {__version__}\n"
