@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution import codec, wire
+from codesample.execution.calls import MAX_PROCESSES
 from codesample.execution.confinement import Confinement
 from codesample.execution.cores import usable_cores
 from codesample.execution.crew import Job
@@ -24,13 +25,13 @@ from codesample.execution.isolation.probe import choose, spare_user
 from codesample.execution.isolation.report import Isolation, Level
 from codesample.execution.limits import Limits
 from codesample.execution.scheduler import Scheduler
-from codesample.execution.wire import Outcome
+from codesample.execution.wire import REFERENCE_PATIENCE, Outcome
 from codesample.records import Status, Tests, Verdict
 
 __all__ = ["Executor", "Program", "run", "run_async"]
 
 _STUCK_MARGIN_SECONDS = 60.0
-_PROCESSES_PER_CALLS = 3
+_PROCESSES_PER_BATCH = MAX_PROCESSES * int(REFERENCE_PATIENCE) + 4 * int(REFERENCE_PATIENCE)
 _MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity")
 
 
@@ -110,6 +111,8 @@ class Executor:
             limits = replace(limits, cpu_seconds=cpu_seconds)
         body = {"tests_key": group, "source": program.source, "limits": wire.as_plain(limits)}
         processes = max(1, len(program.tests.io))
+        if program.tests.inputs is not None:
+            processes = _PROCESSES_PER_BATCH
 
         def build(reply: dict[str, Any]) -> Verdict:
             return _verdict(program, reply)
@@ -151,7 +154,7 @@ class Executor:
                 return [Outcome(status, None, detail)] * len(inputs)
             return [Outcome(Status(status), value, detail) for status, value, detail in reply["outcomes"]]
 
-        return self._submit(body, "", b"null", _PROCESSES_PER_CALLS, build)
+        return self._submit(body, "", b"null", MAX_PROCESSES, build)
 
     def close(self) -> None:
         """End all processes; futures still waiting raise ExecutionError. May be called twice."""

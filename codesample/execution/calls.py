@@ -3,75 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from codesample.execution import codec
-from codesample.execution.judging import PROGRAM_MODULE, said
-from codesample.execution.prepared import SEED
-from codesample.execution.proxy import Handle, Remote
+from codesample.execution.proxy import PROGRAM_MODULE, SEED, Handle, Reading, Remote, said
 from codesample.execution.session import ProgramStopped, Session
 from codesample.records import Status
 
-__all__ = ["run_calls"]
+__all__ = ["MAX_PROCESSES", "Called", "run_calls"]
 
-_MAX_PROCESSES = 3
+MAX_PROCESSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What the calls came to, one reading for each, and the CPU seconds of all processes together."""
+
+    readings: list[Reading]
+    cpu_seconds: float
 
 
 def run_calls(
-    start: Callable[[], Session], source: str, entry_point: str, inputs: list[Any]
-) -> list[list[Any]]:
+    start: Callable[[], Session], source: str, entry_point: str, inputs: list[tuple[Any, ...]]
+) -> Called:
     """Call `entry_point` once for each argument list.
 
     A call that ends the process (a time-out, a crash) costs that input alone: the rest go on in a fresh
-    process, until the third one has ended so.
-
-    Returns: [status, value, detail] for each input.
+    process, until the third one has ended so. A value that cannot cross is a `Handle` of no further use.
 
     Raises:
         HarnessFault: the sandbox failed.
     """
-    outcomes: list[list[Any]] = []
-    for _ in range(_MAX_PROCESSES):
+    readings: list[Reading] = []
+    cpu_seconds = 0.0
+    for _ in range(MAX_PROCESSES):
         session = start()
-        before = len(outcomes)
-        loaded, ending = _run_some(Remote(session), source, entry_point, inputs[before:], outcomes)
-        session.close()
+        loaded, ending = _run_some(Remote(session), source, entry_point, inputs[len(readings) :], readings)
+        cpu_seconds += session.close().cpu_seconds
         if ending is None:
-            return outcomes
-        if not loaded:
             break
-        outcomes.append(ending)
-    return outcomes + [ending] * (len(inputs) - len(outcomes))
+        missing = len(inputs) - len(readings)
+        if not loaded:
+            readings += [ending] * missing
+            break
+        readings.append(ending)
+    else:
+        readings += [ending] * (len(inputs) - len(readings))
+    return Called(readings, cpu_seconds)
 
 
 def _run_some(
-    remote: Remote, source: str, entry_point: str, inputs: list[Any], outcomes: list[list[Any]]
-) -> tuple[bool, list[Any] | None]:
-    """Append outcomes until the process ends; return whether it got to the calls, and what ended it."""
+    remote: Remote, source: str, entry_point: str, inputs: list[tuple[Any, ...]], readings: list[Reading]
+) -> tuple[bool, Reading | None]:
+    """Append readings until the process ends; return whether it got to the calls, and what ended it."""
     loaded = False
     try:
-        function = remote.perform("load", source, PROGRAM_MODULE, [entry_point], SEED).get(entry_point)
+        names = remote.perform("load", source, PROGRAM_MODULE, [entry_point], SEED)
+        function = names.get(entry_point) if type(names) is dict else None
         if type(function) is not Handle:
-            return False, _outcome(Status.ERROR, f"NameError: the program does not define {entry_point!r}")
+            return False, Reading(
+                Status.ERROR, detail=f"NameError: the program does not define {entry_point!r}"
+            )
         loaded = True
         for reply in remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0):
-            outcomes.append(_collect(remote, reply))
+            readings.append(remote.read(reply))
     except ProgramStopped as stopped:
-        return loaded, _outcome(stopped.status, stopped.detail)
+        return loaded, Reading(stopped.status, detail=stopped.detail)
     except Exception as error:
-        return False, _outcome(Status.ERROR, said(error))
+        return False, Reading(Status.ERROR, detail=said(error))
     return True, None
-
-
-def _collect(remote: Remote, reply: list[Any]) -> list[Any]:
-    """Return the outcome of one call whose process lives on."""
-    reading = remote.read(reply)
-    try:
-        codec.encode(reading.value)
-    except codec.CodecError as error:
-        return _outcome(Status.UNSUPPORTED_VALUE, str(error))
-    return [reading.status.value, reading.value, reading.detail]
-
-
-def _outcome(status: Status, detail: str) -> list[Any]:
-    return [status.value, None, detail]

@@ -56,7 +56,9 @@ class _Program:
             "run": self._run,
             "call": lambda handle, args, kwargs: handle(*args, **kwargs),
             "attribute": getattr,
+            "set attribute": setattr,
             "item": lambda handle, key: handle[key],
+            "set item": lambda handle, key, value: handle.__setitem__(key, value),
             "length": len,
             "iterate": lambda handle, most: list(islice(handle, most)),
         }
@@ -139,7 +141,7 @@ class _Program:
             if type(plain) in (bool, int, float, complex, str, bytes):
                 return json.loads(codec.encode(plain))
         self._objects.append(value)
-        return {"h": [len(self._objects) - 1, type(value).__name__, callable(value)]}
+        return {"h": [len(self._objects) - 1, type(value).__name__]}
 
     def _describe(self, error: BaseException) -> bytes:
         """Return the reply for an exception: its nearest built-in class, plain arguments, and where."""

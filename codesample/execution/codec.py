@@ -20,7 +20,7 @@ __all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "CodecError", "decode", "encode", "nothi
 
 MAX_DEPTH = 100
 MAX_ELEMENTS = 2_000_000
-_MAX_INT_BITS = 1 << 20
+_MAX_INT_BITS = 1 << 25
 _DECIMAL_BITS = 8_192
 
 _SCALARS = frozenset({type(None), bool, int, float, str})
@@ -49,7 +49,7 @@ def encode(value: object, opaque: Callable[[Any], Any] = nothing) -> bytes:
         opaque: Called with each value that is not plain data; returns the JSON that stands for it.
 
     Raises:
-        CodecError: too deep, an integer beyond 2**20 bits, or refused by `opaque`.
+        CodecError: too deep, an integer beyond 2**25 bits, or refused by `opaque`.
     """
     try:
         return json.dumps(_pack(value, 0, opaque), separators=(",", ":")).encode("ascii")
@@ -156,14 +156,14 @@ def _unpack_set(content: Any) -> set[Any]:
     # one by one: keys chosen to collide take quadratic time, and only between steps can a timer end it
     result = set()
     for item in _unpack_list(content):
-        result.add(item)  # noqa: FURB142
+        result.add(item)
     return result
 
 
 def _unpack_dict(content: Any) -> dict[Any, Any]:
     result = {}
     for key, value in _unpack_list(content):
-        result[key] = value  # noqa: PERF403
+        result[key] = value
     return result
 
 

@@ -72,27 +72,28 @@ class Kit:
         Raises:
             OSError: the machine does not grant a step of the level.
         """
-        level = confinement.level
+        level, uid = confinement.level, confinement.uid
         self._ruleset: int | None = None
         self._filter: seccomp.Filter | None = None
-        self._limit_threads = confinement.uid is not None
+        self._limit_threads = uid is not None
         self.kept: list[int] = []
         """Descriptors that children need open."""
-        if confinement.uid is not None:
-            self._keep_library_reachable(confinement.packages)
+        if level >= Level.LIMITED:
+            weak = level < Level.CONFINED or landlock.interface_version() < _TRUNCATE_SINCE
+            self._filter = seccomp.Filter(read_only=weak)
         if level >= Level.NAMESPACED and not confinement.wrapped:
-            namespaces.enter(confinement.readable, _DEVICES, confinement.folder)
+            namespaces.enter(readable=confinement.readable, devices=_DEVICES, folder=confinement.folder)
+        elif uid is not None:
+            self._keep_library_reachable()
         if level >= Level.CONFINED:
             self._ruleset = landlock.make_ruleset(readable=confinement.readable, devices=_DEVICES)
             self.kept.append(self._ruleset)
-        if level >= Level.LIMITED:
-            weak = self._ruleset is None or landlock.interface_version() < _TRUNCATE_SINCE
-            self._filter = seccomp.Filter(read_only=weak)
         os.chdir(confinement.folder)
-        if confinement.uid is not None:
+        os.umask(0o077)
+        if uid is not None:
             os.setgroups([])
-            os.setresgid(confinement.uid, confinement.uid, confinement.uid)
-            os.setresuid(confinement.uid, confinement.uid, confinement.uid)
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
         linux.drop_capabilities()
         linux.no_new_privileges()
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
@@ -102,7 +103,7 @@ class Kit:
         """Whether children are kept from starting processes."""
         return self._filter is not None
 
-    def _keep_library_reachable(self, packages: tuple[str, ...]) -> None:
+    def _keep_library_reachable(self) -> None:
         """Name import folders by open descriptor, for a user who may not walk the path to them."""
         for at, path in enumerate(sys.path):
             if os.path.isdir(path):

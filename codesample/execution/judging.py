@@ -10,18 +10,16 @@ from types import CodeType
 from typing import Any
 
 from codesample.execution.compare import same_result
-from codesample.execution.prepared import SEED, Prepared
-from codesample.execution.proxy import Remote
+from codesample.execution.prepared import Prepared
+from codesample.execution.proxy import PROGRAM_MODULE, SEED, Remote, said
 from codesample.execution.session import ProgramStopped
 from codesample.execution.watch import ChecksTimedOut
 from codesample.records import Status
 
-__all__ = ["PROGRAM_MODULE", "Finding", "judge", "said"]
-
-PROGRAM_MODULE = "program"
-"""Name under which a program's module goes; not "__main__", so that script parts do not run."""
+__all__ = ["Finding", "judge"]
 
 _MAX_DETAIL = 1_000
+_LEFT_OUT = "{} inputs left out: the reference has no answer within the limits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def judge(prepared: Prepared, source: str, remote: Remote) -> Finding:
 def _load(prepared: Prepared, source: str, names: dict[str, Any], remote: Remote) -> str | None:
     """Run the program in its child and bind its names; return the entry point if that is missing."""
     try:
-        found = remote.perform("load", source, PROGRAM_MODULE, prepared.names, SEED)
+        found = remote.perform("load", source, PROGRAM_MODULE, list(prepared.names), SEED)
     except Exception as error:
         remote.session.stop(Status.ERROR, said(error))
     if type(found) is not dict:
@@ -115,9 +113,8 @@ def _judge_checks(prepared: Prepared, names: dict[str, Any], remote: Remote, che
 
 def _judge_batch(prepared: Prepared, names: dict[str, Any], remote: Remote) -> Finding:
     """Call the entry point on every input at once and compare results as they come."""
-    tests = prepared.tests
-    inputs = tests.inputs or ()
-    results = remote.batch(names[tests.entry_point or ""], prepared.inputs_json, len(inputs))
+    inputs = prepared.inputs
+    results = remote.batch(names[prepared.names[0]], prepared.inputs_json, len(inputs))
     for arguments, wanted, reply in zip(inputs, prepared.expected, results, strict=True):
         where = f"with arguments {reprlib.repr(arguments)}"
         try:
@@ -128,14 +125,15 @@ def _judge_batch(prepared: Prepared, names: dict[str, Any], remote: Remote) -> F
             status = Status.UNSUPPORTED_VALUE if remote.met_opaque else Status.WRONG
             shown = f"got {reprlib.repr(got)}, expected {reprlib.repr(wanted)}"
             return Finding(status, f"{shown}\n{where}"[:_MAX_DETAIL])
-    return Finding(Status.PASSED)
+    left_out = prepared.left_out
+    return Finding(Status.PASSED, _LEFT_OUT.format(left_out) if left_out else "")
 
 
 def _accepts(prepared: Prepared, arguments: tuple[Any, ...], got: Any, wanted: Any) -> bool:
-    if prepared.oracle is None:
+    if prepared.accept is None:
         return same_result(got, wanted, prepared.tests.atol)
     try:
-        return bool(prepared.oracle(arguments, got, wanted))
+        return bool(prepared.accept(arguments, got, wanted))
     except Exception:
         # an oracle computes with the result, and what it cannot compute with is not right
         return False
@@ -153,7 +151,7 @@ def _judge_beside(prepared: Prepared, source: str, remote: Remote) -> Finding:
     except Exception as error:
         return Finding(Status.ERROR, said(error), _failed(prepared, []))
     match reply:
-        case [str(said), list(checks)] if said == token and len(checks) == len(tests.checks):
+        case [str(answer), list(checks)] if answer == token and len(checks) == len(tests.checks):
             held = tuple(check is True for check in checks)
             return Finding(Status.PASSED if all(held) else Status.WRONG, "", held)
     return Finding(Status.CRASHED, "the program answered in place of the tests", _failed(prepared, []))
@@ -162,10 +160,3 @@ def _judge_beside(prepared: Prepared, source: str, remote: Remote) -> Finding:
 def _failed(prepared: Prepared, done: list[bool]) -> tuple[bool, ...]:
     """Results of all checks, those not reached counting as failed."""
     return (*done, *[False] * (len(prepared.checks) - len(done)))
-
-
-def said(error: BaseException) -> str:
-    """Describe an exception in a line or a few: as the program reported it, if it came from there."""
-    notes = getattr(error, "__notes__", None)
-    text = notes[-1] if notes else f"{type(error).__name__}: {error}"
-    return str(text)[:_MAX_DETAIL]

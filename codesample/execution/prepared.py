@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import ast
-import builtins
-import copy
 import importlib
-import random
-import symtable
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
 from codesample.execution import codec
+from codesample.execution.calls import Called
+from codesample.execution.compare import Opaque
+from codesample.execution.names import wanted_names
+from codesample.execution.proxy import Handle
 from codesample.execution.spawner import HarnessFault
-from codesample.records import Tests
+from codesample.records import Status, Tests
 
-__all__ = ["SEED", "Prepared", "prepare"]
+__all__ = ["Prepared", "prepare"]
 
-SEED = 0
-"""Of `random`, in tests and programs alike."""
+_TIMES_THE_REFERENCE = 4.0
 
-_BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__"}
+RunReference = Callable[[str, str, list[Any]], Called]
 
 
 @dataclass(slots=True)
@@ -35,20 +33,26 @@ class Prepared:
         checks: Compiled `Tests.checks`.
         names: Names that the program must supply, the entry point first.
         modules: Standard modules that the tests use without importing them.
-        inputs_json: Encoded list of `Tests.inputs`.
-        expected: What the reference returned for each of `Tests.inputs`.
-        oracle: The function `accept` of `Tests.oracle`, if there is one.
+        inputs: Those of `Tests.inputs` to which the reference has an answer within the limits.
+        inputs_json: `inputs` encoded.
+        expected: What the reference returned for each of `inputs`.
+        left_out: How many of `Tests.inputs` are not in `inputs`.
+        least_cpu: CPU seconds that any program is granted: four times what the reference took.
+        accept: The function of `Tests.oracle`, if there is one.
     """
 
     tests: Tests
     stub: CodeType
     body: CodeType
     checks: list[CodeType]
-    names: list[str]
+    names: tuple[str, ...]
     modules: dict[str, Any]
+    inputs: list[tuple[Any, ...]] = field(default_factory=list)
     inputs_json: bytes = b"[]"
     expected: list[Any] = field(default_factory=list)
-    oracle: Any = None
+    left_out: int = 0
+    least_cpu: float = 0.0
+    accept: Callable[[Any, Any, Any], Any] | None = None
 
     def namespace(self) -> dict[str, Any]:
         """Return fresh globals in which the stub has run."""
@@ -57,74 +61,60 @@ class Prepared:
         return names
 
 
-def prepare(tests: Tests) -> Prepared:
-    """Compile `tests`, find the names they need, and run the reference on the inputs.
+def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
+    """Compile `tests`, find the names they need, and learn the expected results.
+
+    Args:
+        tests: Trusted, unless their mode is "in_process": those are not looked into here.
+        run_reference: Calls the entry point of a source on argument lists, confined as programs are.
 
     Raises:
         HarnessFault: the tests are no Python, or the reference fails on its own inputs.
     """
+    trusted = tests if tests.mode == "split" else Tests(checks=("",) * len(tests.checks))
     try:
-        stub = compile(tests.stub, "<stub>", "exec")
-        body = compile(tests.source, "<tests>", "exec")
-        checks = [compile(check, "<check>", "exec") for check in tests.checks]
+        stub = compile(trusted.stub, "<stub>", "exec")
+        body = compile(trusted.source, "<tests>", "exec")
+        checks = [compile(check, "<check>", "exec") for check in trusted.checks]
+        wanted = wanted_names("\n".join((trusted.stub, trusted.source, *trusted.checks)), tests.entry_point)
     except (SyntaxError, ValueError) as error:
         raise HarnessFault(f"the tests are not valid Python: {error}") from None
-    wanted, modules = _undefined("\n".join((tests.stub, tests.source, *tests.checks)))
-    if tests.entry_point:
-        wanted = [tests.entry_point, *(name for name in wanted if name != tests.entry_point)]
-        modules.discard(tests.entry_point)
-    loaded = {name: importlib.import_module(name) for name in modules}
-    prepared = Prepared(tests, stub, body, checks, wanted, loaded)
+    modules = {name: importlib.import_module(name) for name in wanted.modules}
+    prepared = Prepared(tests, stub, body, checks, wanted.program, modules)
     if tests.inputs is not None:
-        prepared.inputs_json = codec.encode(list(tests.inputs))
-        _run_reference(prepared)
+        _learn_expected(prepared, tests.inputs, run_reference)
+    if tests.oracle is not None:
+        prepared.accept = _oracle(prepared, tests.oracle)
     return prepared
 
 
-def _undefined(source: str) -> tuple[list[str], set[str]]:
-    """Global names that `source` reads and never binds: those the program supplies, and modules."""
-    table = symtable.symtable(source, "<tests>", "exec")
-    bound = {symbol.get_name() for symbol in table.get_symbols() if _binds(symbol)}
-    read: dict[str, None] = {}
-    pending = [table]
-    while pending:
-        scope = pending.pop()
-        for symbol in scope.get_symbols():
-            if symbol.is_global() and symbol.is_assigned():
-                bound.add(symbol.get_name())
-            if symbol.is_referenced() and (symbol.is_global() or scope is table):
-                read[symbol.get_name()] = None
-        pending.extend(scope.get_children())
-    missing = [name for name in read if name not in bound and name not in _BUILTINS]
-    attributes = {
-        node.value.id
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-    modules = {name for name in missing if name in attributes and name in sys.stdlib_module_names}
-    return [name for name in missing if name not in modules], modules
-
-
-def _binds(symbol: symtable.Symbol) -> bool:
-    return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-
-
-def _run_reference(prepared: Prepared) -> None:
+def _learn_expected(
+    prepared: Prepared, inputs: tuple[tuple[Any, ...], ...], run_reference: RunReference
+) -> None:
+    """Keep the inputs that the reference answers with a value; others could be passed by nobody."""
     tests = prepared.tests
-    random.seed(SEED)
+    called = run_reference(tests.reference or "", tests.entry_point or "", list(inputs))
+    for arguments, reading in zip(inputs, called.readings, strict=True):
+        if reading.status is Status.ERROR:
+            raise HarnessFault(f"the reference fails on its own input {arguments!r:.100}: {reading.detail}")
+        if reading.status is Status.PASSED:
+            prepared.inputs.append(arguments)
+            prepared.expected.append(_expected(reading.value))
+    if not prepared.inputs:
+        raise HarnessFault(f"the reference answers none of its inputs: {called.readings[0].detail}")
+    prepared.left_out = len(inputs) - len(prepared.inputs)
+    prepared.inputs_json = codec.encode(prepared.inputs)
+    prepared.least_cpu = _TIMES_THE_REFERENCE * called.cpu_seconds
+
+
+def _expected(value: Any) -> Any:
+    return Opaque(value._codesample_kind) if type(value) is Handle else value
+
+
+def _oracle(prepared: Prepared, source: str) -> Callable[[Any, Any, Any], Any]:
     names = prepared.namespace()
     try:
-        exec(compile(tests.reference or "", "<reference>", "exec"), names)
-        function = names[tests.entry_point]
-        prepared.expected = [_plain(function(*copy.deepcopy(item))) for item in tests.inputs or ()]
-        if tests.oracle:
-            exec(compile(tests.oracle, "<oracle>", "exec"), names)
-            prepared.oracle = names["accept"]
+        exec(compile(source, "<oracle>", "exec"), names)
+        return names["accept"]
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"[:300]
-        raise HarnessFault(f"the reference does not run on its own inputs: {reason}") from None
-
-
-def _plain(value: Any) -> Any:
-    """Return `value` as it would arrive from a program, so that both sides are compared as data."""
-    return codec.decode(codec.encode(value))
+        raise HarnessFault(f"the oracle does not define accept(): {type(error).__name__}: {error}") from None

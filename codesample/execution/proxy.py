@@ -11,8 +11,15 @@ from codesample.execution import codec
 from codesample.execution.session import Session
 from codesample.records import Status
 
-__all__ = ["Handle", "Reading", "Remote"]
+__all__ = ["PROGRAM_MODULE", "SEED", "Handle", "Reading", "Remote", "said"]
 
+PROGRAM_MODULE = "program"
+"""Name under which a program's module goes; not "__main__", so that script parts do not run."""
+
+SEED = 0
+"""Of `random`, in tests and programs alike."""
+
+_MAX_DETAIL = 1_000
 _MAX_ITERATED = 1_000_000
 _PART_BYTES = 1 << 16
 _NO_REPLY = "the program sent something that is not a reply"
@@ -30,6 +37,13 @@ class Reading:
     value: Any = None
     detail: str = ""
     raised: Exception | None = None
+
+
+def said(error: BaseException) -> str:
+    """Describe an exception in a line or a few: as the program reported it, if it came from there."""
+    notes = getattr(error, "__notes__", None)
+    text = notes[-1] if notes else f"{type(error).__name__}: {error}"
+    return str(text)[:_MAX_DETAIL]
 
 
 class Remote:
@@ -109,7 +123,8 @@ class Remote:
                 return Reading(Status.UNSUPPORTED_VALUE, detail=detail)
             case ["large", int(size)]:
                 return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {size} encoded bytes")
-        self.session.stop(Status.CRASHED, _NO_REPLY)
+            case _:
+                self.session.stop(Status.CRASHED, _NO_REPLY)
 
     @staticmethod
     def _to_program(value: Any) -> Any:
@@ -119,8 +134,8 @@ class Remote:
 
     def _from_program(self, content: Any) -> Handle:
         match content:
-            case [int(number), str(kind), bool(can_call)]:
-                return Handle(self, number, kind, can_call)
+            case [int(number), str(kind)]:
+                return Handle(self, number, kind)
         raise codec.CodecError("a malformed handle")
 
 
@@ -145,20 +160,24 @@ def _reading_of_exception(kind: str, arguments: list[Any], detail: str) -> Readi
 class Handle:
     """A value that stays in the program: true, equal to nothing but itself, usable only by asking it."""
 
-    def __init__(self, remote: Remote, number: int, kind: str, can_call: bool) -> None:
+    def __init__(self, remote: Remote, number: int, kind: str) -> None:
         """Stand for object `number` of the program."""
-        self._codesample_remote = remote
-        self._codesample_id = number
-        self._codesample_kind = kind
-        self._codesample_can_call = can_call
+        vars(self).update(_codesample_remote=remote, _codesample_id=number, _codesample_kind=kind)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the object in the program."""
         return self._codesample_remote.perform("call", self, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name.startswith("_codesample"):
+        if name.startswith(("__", "_codesample")):
             raise AttributeError(name)
         return self._codesample_remote.perform("attribute", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._codesample_remote.perform("set attribute", self, name, value)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._codesample_remote.perform("set item", self, key, value)
 
     def __getitem__(self, key: Any) -> Any:
         return self._codesample_remote.perform("item", self, key)

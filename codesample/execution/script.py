@@ -7,8 +7,7 @@ from typing import Any
 
 from codesample.execution.judging import Finding
 from codesample.execution.limits import Limits
-from codesample.execution.prepared import SEED
-from codesample.execution.proxy import Remote
+from codesample.execution.proxy import SEED, Remote, said
 from codesample.execution.session import ProgramStopped, Session
 from codesample.execution.spawner import Spawner, Usage
 from codesample.records import Status
@@ -59,7 +58,7 @@ def _run(remote: Remote, source: str) -> Finding:
     except ProgramStopped as stopped:
         return Finding(stopped.status, stopped.detail)
     except Exception as error:
-        return Finding(Status.ERROR, "\n".join(getattr(error, "__notes__", [str(error)])))
+        return Finding(Status.ERROR, said(error))
     if code != 0:
         return Finding(Status.ERROR, f"exit status {code}")
     return Finding(Status.PASSED)

@@ -9,20 +9,27 @@ import json
 import socket
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from codesample.execution import channel, codec
-from codesample.execution.calls import run_calls
+from codesample.execution.calls import Called, run_calls
 from codesample.execution.confinement import Confinement
 from codesample.execution.judging import Finding, judge
 from codesample.execution.limits import Limits
 from codesample.execution.prepared import Prepared, prepare
-from codesample.execution.proxy import Remote
+from codesample.execution.proxy import Reading, Remote
 from codesample.execution.script import run_case
 from codesample.execution.session import CallerGone, Session
 from codesample.execution.spawner import HarnessFault, Spawner, Usage
 from codesample.execution.watch import ChecksTimedOut, limited_checks
-from codesample.execution.wire import CHECKS_TIMED_OUT, HELD_TESTS, limits_from, tests_from
+from codesample.execution.wire import (
+    CHECKS_TIMED_OUT,
+    HELD_TESTS,
+    REFERENCE_PATIENCE,
+    limits_from,
+    tests_from,
+)
 from codesample.records import Status
 
 __all__ = ["main"]
@@ -60,36 +67,53 @@ class _Worker:
     def work(self, job: dict[str, Any], tests: dict[str, Any] | None) -> dict[str, Any]:
         """Do one job; a failure of the sandbox is tried once more on a fresh zygote."""
         limits = limits_from(job["limits"])
-        prepared = self._prepared(job["tests_key"], tests) if "tests_key" in job else None
         trouble = ""
         for _ in range(_ATTEMPTS):
             try:
-                if isinstance(prepared, HarnessFault):
-                    raise prepared
-                if prepared is not None:
-                    return self._judge(prepared, job["source"], limits)
-                return self._call(job, limits)
+                if "tests_key" not in job:
+                    return self._call(job, limits)
+                prepared = self._prepared(job["tests_key"], tests, limits)
+                return self._judge(prepared, job["source"], limits)
             except HarnessFault as fault:
                 trouble = str(fault)
                 self._spawner.close()
         return {"fault": trouble}
 
-    def _prepared(self, key: str, tests: dict[str, Any] | None) -> Prepared | HarnessFault:
-        """Return the job's tests made ready, keeping those of the problems seen last."""
-        if tests is not None:
-            try:
-                self._held[key] = prepare(tests_from(tests))
-            except HarnessFault as fault:
-                self._held[key] = fault
+    def _prepared(self, key: str, tests: dict[str, Any] | None, limits: Limits) -> Prepared:
+        """Return the job's tests made ready, keeping those of the problems seen last.
+
+        Raises:
+            HarnessFault: they cannot be made ready.
+        """
+        held = self._held.get(key)
+        if held is None or (isinstance(held, HarnessFault) and tests is not None):
+            held = self._held[key] = self._prepare(tests or {}, limits)
         self._held.move_to_end(key)
         if len(self._held) > HELD_TESTS:
             self._held.popitem(last=False)
-        return self._held[key]
+        if isinstance(held, HarnessFault):
+            raise held
+        return held
+
+    def _prepare(self, tests: dict[str, Any], limits: Limits) -> Prepared | HarnessFault:
+        patient = replace(limits, cpu_seconds=REFERENCE_PATIENCE * limits.cpu_seconds)
+
+        def run_reference(source: str, entry_point: str, inputs: list[Any]) -> Called:
+            return run_calls(lambda: self._session(patient), source, entry_point, inputs)
+
+        try:
+            return prepare(tests_from(tests), run_reference)
+        except HarnessFault as fault:
+            return fault
+
+    def _session(self, limits: Limits) -> Session:
+        return Session(self._spawner, limits, caller=self._caller)
 
     def _judge(self, prepared: Prepared, source: str, limits: Limits) -> dict[str, Any]:
         if prepared.tests.io:
             return self._judge_script(prepared.tests.io, source, limits)
-        session = Session(self._spawner, limits, caller=self._caller)
+        limits = replace(limits, cpu_seconds=max(limits.cpu_seconds, prepared.least_cpu))
+        session = self._session(limits)
         try:
             with limited_checks(limits.check_seconds):
                 finding = judge(prepared, source, Remote(session))
@@ -115,12 +139,19 @@ class _Worker:
         return _verdict(finding, usages, total, "io")
 
     def _call(self, job: dict[str, Any], limits: Limits) -> dict[str, Any]:
-        def start() -> Session:
-            return Session(self._spawner, limits, caller=self._caller)
-
         with limited_checks(limits.check_seconds):
-            outcomes = run_calls(start, job["source"], job["entry_point"], job["inputs"])
-        return {"outcomes": outcomes}
+            called = run_calls(
+                lambda: self._session(limits), job["source"], job["entry_point"], job["inputs"]
+            )
+            return {"outcomes": [_outcome(reading) for reading in called.readings]}
+
+
+def _outcome(reading: Reading) -> list[Any]:
+    try:
+        codec.encode(reading.value)
+    except codec.CodecError as error:
+        return [Status.UNSUPPORTED_VALUE.value, None, str(error)]
+    return [reading.status.value, reading.value, reading.detail]
 
 
 def _verdict(finding: Finding, usages: list[Usage], wall: float, integrity: str) -> dict[str, Any]:

@@ -59,7 +59,6 @@ def main(arguments: Sequence[str]) -> None:
         importlib.import_module(name)
     sys.dont_write_bytecode = True
     os.environ.clear()
-    os.umask(0o077)
     os.setsid()
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     kit = Kit(confinement)

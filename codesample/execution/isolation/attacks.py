@@ -37,9 +37,26 @@ def fails(action):
         return True
     return False
 
+def write():
+    open("/tmp/codesample-probe", "w").close()
+    os.remove("/tmp/codesample-probe")
+
+def make():
+    os.mkdir("/tmp/codesample-probe.d")
+    os.rmdir("/tmp/codesample-probe.d")
+
 def start():
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         os._exit(0)
+    os.waitpid(child, 0)
+
+def run():
+    try:
+        os.execv("/codesample-probe", ["probe"])
+    except FileNotFoundError:
+        # the call itself was let through
+        return
 
 def send():
     first, second = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -50,12 +67,12 @@ def send():
         return
 
 held = {
-    "write a file": fails(lambda: open("/tmp/codesample-probe", "w").close()),
-    "change a mode": fails(lambda: os.chmod("/tmp", 0o1777)),
-    "make a folder": fails(lambda: os.mkdir("/tmp/codesample-probe.d")),
+    "write a file": fails(write),
+    "change a mode": fails(lambda: os.chmod(".", 0o755)),
+    "make a folder": fails(make),
     "start a process": fails(start),
-    "run a command": fails(lambda: os.execv("/bin/true", ["true"])),
-    "open a socket": fails(lambda: socket.socket()),
+    "run a command": fails(run),
+    "open a socket": fails(lambda: socket.socket().close()),
     "signal its parent": fails(lambda: os.kill(os.getppid(), 0)),
     "send to a named socket": fails(send),
     "read a file of the machine": fails(lambda: open("/etc/passwd").close()),

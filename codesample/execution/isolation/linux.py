@@ -45,7 +45,7 @@ def syscall(number: int, *arguments: object) -> int:
 
 
 def prctl(option: int, *values: int) -> int:
-    """Call prctl(2) with up to four values.
+    """Change a setting of this process; up to four values.
 
     Raises:
         OSError: with the call's errno.

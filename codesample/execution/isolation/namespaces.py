@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from collections.abc import Iterable
 
 from codesample.execution.isolation.linux import syscall
@@ -15,53 +16,78 @@ from codesample.execution.isolation.linux import syscall
 __all__ = ["enter"]
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x40000000
-_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC, _PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+_NOSUID, _NODEV, _BIND, _REC, _PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _DETACH = 2
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_ATTR_RDONLY, _ATTR_NOSUID = 1, 2
+
+# unshare, mount, pivot_root, umount2; mount_setattr has one number everywhere
 _NUMBERS = {"x86_64": (272, 165, 155, 166), "aarch64": (97, 40, 41, 39)}
+_MOUNT_SETATTR = 442
+
 _STAGE = "/tmp"
+"""Any folder will do: it is covered in this process's own view alone."""
 
 
-def enter(readable: Iterable[str], devices: Iterable[str], folder: str) -> None:
+def enter(*, readable: Iterable[str], devices: Iterable[str], folder: str) -> None:
     """Move this process into namespaces of its own where only the given paths exist.
 
     Args:
-        readable: Paths to show, read-only; missing ones are left out.
+        readable: Files and folders to show, read-only; missing ones are left out.
         devices: Device files to show.
         folder: Becomes an empty folder.
 
     Raises:
         OSError: the kernel, a container's filter or a security module refuses.
     """
-    unshare, mount, pivot_root, unmount = _NUMBERS[os.uname().machine]
-    uid, gid = os.getuid(), os.getgid()
+    unshare, _, pivot_root, unmount = _NUMBERS[os.uname().machine]
+    user, group = os.geteuid(), os.getegid()
     flags = _NEWNS | _NEWUTS | _NEWIPC | _NEWNET
-    syscall(unshare, flags if uid == 0 else flags | _NEWUSER)
-    if uid != 0:
+    syscall(unshare, flags if user == 0 else flags | _NEWUSER)
+    if user != 0:
         _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{uid} {uid} 1")
-        _write("/proc/self/gid_map", f"{gid} {gid} 1")
-
-    def attach(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
-        texts = [ctypes.c_char_p(text.encode()) if text else None for text in (source, target, kind)]
-        syscall(mount, *texts, flags, ctypes.c_char_p(options.encode()) if options else None)
-
-    attach("none", "/", None, _REC | _PRIVATE)
-    sources = {path: os.open(path, os.O_PATH) for path in (*readable, *devices) if os.path.exists(path)}
-    attach("tmpfs", _STAGE, "tmpfs", _NOSUID | _NODEV, "mode=0755,size=1m")
+        _write("/proc/self/uid_map", f"{user} {user} 1")
+        _write("/proc/self/gid_map", f"{group} {group} 1")
+    _mount("none", "/", flags=_REC | _PRIVATE)
+    sources = {
+        path: os.open(path, os.O_PATH)
+        for path in sorted({*readable, *devices, "/proc"})
+        if os.path.exists(path)
+    }
+    _mount("tmpfs", _STAGE, kind="tmpfs", flags=_NOSUID | _NODEV, options="mode=0755,size=1m")
+    os.makedirs(_STAGE + folder, exist_ok=True)
     for path, descriptor in sources.items():
-        target = _STAGE + path
-        if path == folder:
-            os.makedirs(target, 0o755, exist_ok=True)
-        elif not os.path.exists(target):
-            _make_place(f"/proc/self/fd/{descriptor}", target)
-            attach(f"/proc/self/fd/{descriptor}", target, None, _BIND | _REC)
-            locked = 0 if path.startswith("/dev/") else _RDONLY | _NOSUID | _NODEV
-            if locked:
-                _protect(attach, target, locked)
+        # a path may already be there as part of one shown before
+        if path != folder and not os.path.exists(_STAGE + path):
+            _show(f"/proc/self/fd/{descriptor}", _STAGE + path)
         os.close(descriptor)
-    os.makedirs(f"{_STAGE}/proc", exist_ok=True)
-    attach("/proc", f"{_STAGE}/proc", None, _BIND | _REC)
+    attributes = struct.pack("=QQQQ", _ATTR_RDONLY | _ATTR_NOSUID, 0, 0, 0)
+    syscall(_MOUNT_SETATTR, _AT_FDCWD, _text(_STAGE), _AT_RECURSIVE, attributes, len(attributes))
     os.chdir(_STAGE)
-    syscall(pivot_root, ctypes.c_char_p(b"."), ctypes.c_char_p(b"."))
-    syscall(unmount, ctypes.c_char_p(b"."), _DETACH)
+    syscall(pivot_root, _text("."), _text("."))
+    syscall(unmount, _text("."), _DETACH)
     os.chdir("/")
+
+
+def _show(source: str, target: str) -> None:
+    """Bind a file or folder to a place of the same kind."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.isdir(source):
+        os.mkdir(target)
+    else:
+        open(target, "x").close()
+    _mount(source, target, flags=_BIND | _REC)
+
+
+def _mount(source: str, target: str, *, kind: str = "none", flags: int, options: str = "") -> None:
+    number = _NUMBERS[os.uname().machine][1]
+    syscall(number, _text(source), _text(target), _text(kind), flags, _text(options))
+
+
+def _text(value: str) -> ctypes.c_char_p:
+    return ctypes.c_char_p(os.fsencode(value))
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)

@@ -31,8 +31,9 @@ _MISSING_LANDLOCK = (
 )
 _MISSING_SECCOMP = "seccomp filters need a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64"
 _MISSING_NAMESPACES = (
-    "unprivileged user namespaces are refused: allow them (sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
-    "on Ubuntu, user.max_user_namespaces > 0 elsewhere), or accept the level 'confined'"
+    "unprivileged user namespaces are refused: allow them (on Ubuntu by "
+    "sysctl kernel.apparmor_restrict_unprivileged_userns=0, elsewhere by user.max_user_namespaces > 0), "
+    "or accept the level 'confined'"
 )
 _REMEDIES = {
     Level.NAMESPACED: "",
@@ -76,10 +77,12 @@ def choose(*, minimum: Level, level: Level | None) -> Isolation:
         wanted = level
     else:
         raise IsolationError(f"level {level.label!r} is below the minimum {minimum.label!r}")
+    if wanted is Level.NONE:
+        raise IsolationError(f"programs cannot be run on this machine: {reason}")
+    weaker = Level(wanted - 1)
     raise IsolationError(
-        f"this machine does not grant isolation level {wanted.label!r}: {reason}. "
-        f"{_REMEDIES[Level(wanted - 1)]}. To run all the same, allow a weaker level by name: "
-        f"--allow-weak-isolation {Level(wanted - 1).label}"
+        f"this machine does not grant isolation level {wanted.label!r}: {reason}. {_REMEDIES[weaker]}. "
+        f"To run all the same, allow a weaker level by name: --allow-weak-isolation {weaker.label}"
     )
 
 

@@ -87,7 +87,7 @@ class Filter:
         """Put the calling thread and its later threads under the filter for good; raises OSError."""
         pid = os.getpid().to_bytes(4, "little")
         for at in self._pid_offsets:
-            self._code[at : at + 4] = pid
+            ctypes.memmove(ctypes.addressof(self._code) + at, pid, len(pid))
         syscall(_SECCOMP_NUMBER[self._machine], _SET_MODE_FILTER, 0, self._reference)
 
 

@@ -1,0 +1,80 @@
+"""Which names tests expect of the program, read off their text."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+import sys
+from dataclasses import dataclass
+
+__all__ = ["Wanted", "wanted_names"]
+
+_BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Names that tests read and never bind.
+
+    Attributes:
+        program: Those the program must supply, the entry point first.
+        modules: Standard modules that the tests use without importing them, as some data sets do.
+    """
+
+    program: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+def wanted_names(source: str, entry_point: str | None) -> Wanted:
+    """Find the names that `source` needs from outside.
+
+    Built-in names are never taken from the program, for then it could redefine what its tests compute
+    with; the exception is tests without any other name to test, whose program is called like a built-in.
+
+    Raises:
+        SyntaxError: `source` is not Python.
+    """
+    tree = ast.parse(source)
+    read, bound = _global_names(source)
+    missing = [name for name in read if name not in bound and name not in _BUILTINS]
+    attributes = {
+        node.value.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    modules = {name for name in missing if name in attributes and name in sys.stdlib_module_names}
+    modules.discard(entry_point or "")
+    program = [name for name in missing if name not in modules and name != entry_point]
+    if entry_point:
+        program.insert(0, entry_point)
+    elif not program:
+        program = sorted({name for name in _called(tree) if name in read and name not in bound})
+    return Wanted(tuple(program), tuple(sorted(modules)))
+
+
+def _global_names(source: str) -> tuple[dict[str, None], set[str]]:
+    """Global names that are read, in a stable order, and those that are bound."""
+    table = symtable.symtable(source, "<tests>", "exec")
+    read: dict[str, None] = {}
+    bound = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    }
+    pending = [table]
+    while pending:
+        scope = pending.pop()
+        for symbol in scope.get_symbols():
+            if symbol.is_declared_global() and symbol.is_assigned():
+                bound.add(symbol.get_name())
+            if symbol.is_referenced() and (symbol.is_global() or scope is table):
+                read[symbol.get_name()] = None
+        pending.extend(scope.get_children())
+    return read, bound
+
+
+def _called(tree: ast.AST) -> set[str]:
+    """Names that are called outright."""
+    functions = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {function.id for function in functions if isinstance(function, ast.Name)}
