@@ -7,6 +7,7 @@ a row draws depends on its own random stream and its own prompt, never on who de
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,20 +15,26 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import DecodePlan, Segment
-from codesample.records import Candidate, SamplingParams
+from codesample.records import Candidate
 from codesample.sampling.attention_hook import DecodeState, attached
 from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
 from codesample.sampling.kv_store import KVStore
+from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.prefill import CHUNK, Context, prefill
-from codesample.sampling.random_streams import row_key, uniforms
+from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.rows import Row
-from codesample.sampling.text import TextStream, decoder_of
-from codesample.sampling.token_choice import Choice, choose
+from codesample.sampling.token_choice import Choice
 from codesample.sampling.work import PromptWork
 
 __all__ = ["DecodeLoop"]
+
+_log = logging.getLogger("codesample.sampling")
+# tokens per prefill pass below which running out of memory is no longer the pass's fault
+_SMALLEST_CHUNK = 64
 
 
 @dataclass
@@ -44,8 +51,9 @@ class DecodeLoop:
 
     Args:
         checkpoint: With the shared path (`checkpoint.shared`).
-        params: How tokens are chosen.
+        drawing: How rows begin and tokens are chosen.
         store: Sized by the caller: every prompt's context must fit into an empty pool.
+        cache: Prompts of earlier calls; this loop's are added.
         header: Tokens that every prompt starts with and that are stored once for all, or ().
         impl: Implementation of the attention, see `bifurcated_decode`.
         progress: See `Engine.stream`.
@@ -54,40 +62,63 @@ class DecodeLoop:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        params: SamplingParams,
+        drawing: Drawing,
         store: KVStore,
+        cache: PrefixCache,
         *,
         header: tuple[int, ...] = (),
         impl: str = "auto",
         progress: Progress | None = None,
     ) -> None:
-        self._checkpoint, self._params, self._store = checkpoint, params, store
+        self._checkpoint, self._drawing = checkpoint, drawing
+        self._store, self._cache = store, cache
         self._header, self._impl, self._progress = header, impl, progress
-        self._decode_text = decoder_of(checkpoint.tokenizer)
         self._device = checkpoint.model.device
         self._waiting: deque[PromptWork] = deque()
         self._groups: list[_Group] = []
         self._parents: tuple[tuple[int, int], ...] = ()
+        self._finished: list[Candidate] = []
+        self._row_limit, self._chunk = store.rows, CHUNK
 
     def run(self, work: Sequence[PromptWork]) -> Iterator[Candidate]:
         """Yield the candidates of all prompts as they finish."""
         self._waiting.extend(work)
         while self._waiting or self._groups:
-            yield from self._advance()
+            self._advance()
+            finished, self._finished = self._finished, []
+            yield from finished
 
     @torch.inference_mode()
-    def _advance(self) -> list[Candidate]:
+    def _advance(self) -> None:
         """Take rows in if there is room, and step until a row ends. The model is ours only in here."""
-        finished = []
-        with attached(self._checkpoint.model):
-            if self._header and not self._parents:
-                self._store_header()
-            if self._should_admit():
-                finished = self._admit()
-            if self._live:
-                finished += self._decode_until_change()
+        try:
+            with attached(self._checkpoint.model):
+                if self._header and not self._parents:
+                    self._store_header()
+                if self._should_admit():
+                    self._admit()
+                if self._live:
+                    self._decode_until_change()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self._retreat(error)
         self._close_groups()
-        return finished
+
+    def _retreat(self, error: Exception) -> None:
+        """Take live rows back and go on with half as many; what they draw again is the same."""
+        if self._row_limit == 1 and self._chunk <= _SMALLEST_CHUNK:
+            raise ModelError(
+                f"{self._device} ran out of memory with a single candidate; lower max_new_tokens or "
+                "memory_fraction, or choose a smaller model or dtype"
+            ) from error
+        self._row_limit = max(1, min(self._row_limit, len(self._live) or self._row_limit) // 2)
+        self._chunk = max(_SMALLEST_CHUNK, self._chunk // 2)
+        for group in self._groups:
+            group.waiting.extendleft(row.index for row in reversed(group.rows))
+            self._store.give_back_slots(row.slot for row in group.rows)
+            group.rows = []
+        _log.warning("out of memory: going on with %d rows at a time", self._row_limit)
 
     @property
     def _live(self) -> list[Row]:
@@ -96,104 +127,111 @@ class DecodeLoop:
     def _store_header(self) -> None:
         start = self._store.pool.take(len(self._header))
         assert start is not None, "the caller sized the pool for the header"
-        prefill(self._checkpoint.model, self._store, [Context(self._header, start)])
+        filled = self._cache.fill(self._store, self._header, 0, start)
+        try:
+            self._prefill([Context(self._header, start, filled=filled)])
+        except BaseException:
+            self._store.pool.give_back(start, len(self._header))
+            raise
         self._parents = ((start, len(self._header)),)
+        self._cache.keep(self._store, self._header, self._parents)
 
     def _should_admit(self) -> bool:
         """Take rows in by the quarter batch: each admission costs a prefill and a new plan."""
         waiting = sum(len(g.waiting) for g in self._groups) + sum(len(w.indices) for w in self._waiting)
-        free = self._store.free_slots
-        return (
-            waiting > 0
-            and free > 0
-            and (free == self._store.rows or free >= min(waiting, self._store.rows // 4))
-        )
+        free = self._free_rows
+        quarter = max(1, self._row_limit // 4)
+        return waiting > 0 and (free == self._row_limit or free >= min(waiting, quarter))
 
-    def _admit(self) -> list[Candidate]:
+    @property
+    def _free_rows(self) -> int:
+        return self._row_limit - (self._store.rows - self._store.free_slots)
+
+    def _admit(self) -> None:
         self._open_groups()
-        finished = []
         for group in self._groups:
-            count = min(len(group.waiting), self._store.free_slots)
+            count = min(len(group.waiting), self._free_rows)
             if count:
-                finished += self._start_rows(group, [group.waiting.popleft() for _ in range(count)])
-        return finished
+                self._start_rows(group, count)
 
     def _open_groups(self) -> None:
         """Prefill waiting prompts while there are slots for rows, room in the pool and room in one pass."""
-        slots = self._store.free_slots - sum(len(g.waiting) for g in self._groups)
+        slots = self._free_rows - sum(len(g.waiting) for g in self._groups)
         opened: list[tuple[PromptWork, Context]] = []
         tokens = 0
-        while self._waiting and slots > 0 and tokens < CHUNK:
-            own = self._waiting[0].ids[len(self._header) :]
-            start = self._store.pool.take(len(own))
+        while self._waiting and slots > 0 and tokens < self._chunk:
+            ids = self._waiting[0].ids[len(self._header) :]
+            start = self._store.pool.take(len(ids))
             if start is None:
                 break
             work = self._waiting.popleft()
-            opened.append((work, Context(own, start, self._parents)))
+            filled = self._cache.fill(self._store, work.ids, len(self._header), start)
+            opened.append((work, Context(ids, start, self._parents, filled)))
             slots -= len(work.indices)
-            tokens += len(own)
+            tokens += len(ids) - filled
         if opened:
-            logits = prefill(self._checkpoint.model, self._store, [context for _, context in opened])
+            try:
+                logits = self._prefill([context for _, context in opened])
+            except BaseException:
+                for work, context in reversed(opened):
+                    self._waiting.appendleft(work)
+                    self._store.pool.give_back(context.start, len(context.ids))
+                raise
             for (work, context), first in zip(opened, logits, strict=True):
                 self._groups.append(_Group(work, context, first, deque(work.indices)))
+                own = (context.start, len(context.ids))
+                self._cache.keep(self._store, work.ids, [*self._parents, own])
 
-    def _start_rows(self, group: _Group, indices: Sequence[int]) -> list[Candidate]:
-        """Draw the first token of each row from the logits that the prefill left, and give it a slot."""
-        work = group.work
-        rows = [
-            Row(
-                work.task_id,
-                index,
-                key=row_key(self._params.seed, work.task_id, index),
-                text=TextStream(self._decode_text, work.ids, self._params.stop),
-                eos_ids=self._checkpoint.eos_ids,
-                limit=work.limit,
-            )
-            for index in indices
-        ]
-        keys = torch.tensor([row.key for row in rows], device=self._device)
-        drawn = uniforms(keys, torch.zeros_like(keys))
-        choice = choose(group.first_logits.expand(len(rows), -1), drawn, self._params)
+    def _prefill(self, contexts: Sequence[Context]) -> Tensor:
+        return prefill(self._checkpoint.model, self._store, contexts, chunk=self._chunk)
+
+    def _start_rows(self, group: _Group, count: int) -> None:
+        """Draw the first token of `count` waiting rows from the logits that the prefill left."""
+        rows = self._drawing.rows(group.work, [group.waiting[i] for i in range(count)])
+        keys = self._drawing.keys(rows)
+        logits = group.first_logits.expand(len(rows), -1)
+        choice = self._drawing.draw(logits, rows, keys, torch.zeros_like(keys))
         for row, slot in zip(rows, self._store.take_slots(len(rows)), strict=True):
+            group.waiting.popleft()
             row.slot = slot
-        finished = self._account(rows, choice)
-        group.rows.extend(row for row in rows if row.slot >= 0)
-        return finished
+        group.rows.extend(rows)
+        self._account(rows, choice)
+        group.rows = [row for row in group.rows if row.slot >= 0]
 
-    def _decode_until_change(self) -> list[Candidate]:
+    def _decode_until_change(self) -> None:
         """Step the live rows until one of them ends; the plan holds for as long."""
         rows = self._live
         plan = self._plan()
         ids = torch.tensor([[row.ids[-1]] for row in rows], device=self._device)
         drawn = torch.tensor([len(row.ids) for row in rows], device=self._device)
-        contexts = torch.tensor([len(g.work.ids) for g in self._groups for _ in g.rows], device=self._device)
-        keys = torch.tensor([row.key for row in rows], device=self._device)
-        finished: list[Candidate] = []
-        while not finished:
-            lens = (drawn - 1).to(torch.int32)
+        contexts = plan.context_lens_on_device.long()
+        keys = self._drawing.keys(rows)
+        ended = False
+        while not ended:
+            state = DecodeState(self._store.layers, plan, (drawn - 1).to(torch.int32), self._impl)
             logits = self._checkpoint.model(
                 input_ids=ids,
                 position_ids=(contexts + drawn - 1)[:, None],
                 use_cache=False,
-                codesample_kv=DecodeState(self._store.layers, plan, lens, self._impl),
+                codesample_kv=state,
             ).logits[:, -1]
-            choice = choose(logits, uniforms(keys, drawn), self._params)
+            choice = self._drawing.draw(logits, rows, keys, drawn)
             ids, drawn = choice.tokens[:, None], drawn + 1
-            finished = self._account(rows, choice)
-        return finished
+            ended = self._account(rows, choice)
 
-    def _account(self, rows: Sequence[Row], choice: Choice) -> list[Candidate]:
-        """Hand every row its token, and free the slots of rows that it ends."""
-        finished = []
+    def _account(self, rows: Sequence[Row], choice: Choice) -> bool:
+        """Hand every row its token, and free the slots of rows that it ends; return whether it ends any."""
+        ended = False
         for row, *drawn in zip(rows, *(t.tolist() for t in choice), strict=True):
             done = row.push(*drawn)
             if done is not None:
-                finished.append(done)
+                ended = True
+                self._finished.append(done)
                 self._store.give_back_slots([row.slot])
                 row.slot = -1
         if self._progress is not None:
             self._progress(len(rows))
-        return finished
+        return ended
 
     def _plan(self) -> DecodePlan:
         segments: list[Segment] = []

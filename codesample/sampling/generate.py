@@ -7,6 +7,7 @@ are not computed any more.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -64,7 +65,8 @@ def bifurcated_generate(
         if _probed[model].notice:
             _log.warning("%s; generating on the ordinary path", _probed[model].notice)
     if not _probed[model].kv_shapes:
-        return type(model)._sample(
+        ordinary: Any = type(model)
+        return ordinary._sample(
             model,
             input_ids,
             logits_processor=logits_processor,
@@ -108,9 +110,11 @@ class _Generation:
     def run(
         self, processors: LogitsProcessorList, criteria: StoppingCriteriaList, streamer: Any
     ) -> Tensor | GenerateDecoderOnlyOutput:
-        ids, config = self._ids, self._config
-        scores: list[Tensor] = []
-        raw: list[Tensor] = []
+        # transformers annotates with tensor subclasses that nothing ever makes
+        ids: Any = self._ids
+        config = self._config
+        scores: list[Any] = []
+        raw: list[Any] = []
         with attached(self._model):
             logits = self._prefill()
             for step in range(self._store.row_tokens):
@@ -196,4 +200,4 @@ def _prompts(input_ids: Tensor, attention_mask: Tensor | None) -> list[tuple[int
 def _runs(prompts: Sequence[tuple[int, ...]]) -> list[tuple[int, int]]:
     """Return (begin, end) of each run of equal neighbours."""
     borders = [0, *(i for i in range(1, len(prompts)) if prompts[i] != prompts[i - 1]), len(prompts)]
-    return list(zip(borders, borders[1:], strict=False))
+    return list(itertools.pairwise(borders))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import torch
 
-__all__ = ["free_memory"]
+from codesample.errors import ParameterError
+
+__all__ = ["free_memory", "is_out_of_memory", "parse_size"]
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def free_memory(device: torch.device) -> int:
@@ -19,6 +24,23 @@ def free_memory(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return min(_available(), *_group_limits())
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed, on any device; torch raises a plain RuntimeError for one on a CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def parse_size(size: int | str) -> int:
+    """Return a number of bytes; accepts 1000, "1000", "2GB" and "512 MiB".
+
+    Raises:
+        ParameterError: anything else, or a negative number.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(size))
+    if found is None or found[2].upper() not in _UNITS:
+        raise ParameterError(f"size {size!r}: expected a number of bytes, such as 2000000 or '2GB'")
+    return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
 def _available() -> int:

@@ -8,13 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesample.records import Candidate, SamplingParams
+from codesample.records import Candidate
 from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
-from codesample.sampling.random_streams import row_key, uniforms
-from codesample.sampling.rows import Row
-from codesample.sampling.text import TextStream, decoder_of
-from codesample.sampling.token_choice import choose
 from codesample.sampling.work import PromptWork
 
 __all__ = ["OrdinaryLoop"]
@@ -27,16 +24,10 @@ class OrdinaryLoop:
     """
 
     def __init__(
-        self,
-        checkpoint: Checkpoint,
-        params: SamplingParams,
-        *,
-        max_rows: int,
-        progress: Progress | None = None,
+        self, checkpoint: Checkpoint, drawing: Drawing, *, max_rows: int, progress: Progress | None = None
     ) -> None:
-        self._checkpoint, self._params = checkpoint, params
+        self._checkpoint, self._drawing = checkpoint, drawing
         self._max_rows, self._progress = max_rows, progress
-        self._decode_text = decoder_of(checkpoint.tokenizer)
 
     def run(self, work: PromptWork) -> Iterator[Candidate]:
         """Yield the candidates of one prompt as they finish."""
@@ -45,23 +36,12 @@ class OrdinaryLoop:
 
     @torch.inference_mode()
     def _slice(self, work: PromptWork, indices: tuple[int, ...]) -> Iterator[Candidate]:
-        rows = [
-            Row(
-                work.task_id,
-                index,
-                key=row_key(self._params.seed, work.task_id, index),
-                text=TextStream(self._decode_text, work.ids, self._params.stop),
-                eos_ids=self._checkpoint.eos_ids,
-                limit=work.limit,
-            )
-            for index in indices
-        ]
-        device = self._checkpoint.model.device
-        keys = torch.tensor([row.key for row in rows], device=device)
+        rows = self._drawing.rows(work, indices)
+        keys = self._drawing.keys(rows)
         logits, cache = self._prefill(work, len(rows))
         drawn = torch.zeros_like(keys)
         while rows:
-            choice = choose(logits, uniforms(keys, drawn), self._params)
+            choice = self._drawing.draw(logits, rows, keys, drawn)
             drawn = drawn + 1
             done = [row.push(*token) for row, *token in zip(rows, *(t.tolist() for t in choice), strict=True)]
             if self._progress is not None:
@@ -73,7 +53,7 @@ class OrdinaryLoop:
                 rows = [rows[i] for i in alive]
                 if not rows:
                     break
-                keep = torch.tensor(alive, device=device)
+                keep = torch.tensor(alive, device=keys.device)
                 keys, drawn, tokens = keys[keep], drawn[keep], tokens[keep]
                 cache.batch_select_indices(keep)
             output = self._checkpoint.model(input_ids=tokens[:, None], past_key_values=cache, use_cache=True)

@@ -26,11 +26,13 @@ class Context(NamedTuple):
         ids: The segment's own tokens, at least one.
         start: Where its range of the pool begins.
         parents: (start, length) of the stored segments that stand before it, outermost first.
+        filled: How many of its tokens the pool holds already; fewer than all.
     """
 
     ids: Sequence[int]
     start: int
     parents: tuple[tuple[int, int], ...] = ()
+    filled: int = 0
 
     @property
     def position(self) -> int:
@@ -38,8 +40,10 @@ class Context(NamedTuple):
         return sum(length for _, length in self.parents)
 
 
-def prefill(model: PreTrainedModel, store: KVStore, contexts: Sequence[Context]) -> Tensor:
-    """Store the keys and values of `contexts`, packed into as few forward passes as `CHUNK` allows.
+def prefill(
+    model: PreTrainedModel, store: KVStore, contexts: Sequence[Context], *, chunk: int | None = None
+) -> Tensor:
+    """Store the keys and values of `contexts`, packed into forward passes of `chunk` tokens.
 
     The model's attention must be attached (see `attention_hook`).
 
@@ -47,7 +51,7 @@ def prefill(model: PreTrainedModel, store: KVStore, contexts: Sequence[Context])
         [len(contexts), V], the logits behind each context's last token, dtype of the model.
     """
     logits: list[Tensor] = []
-    for pieces, chosen in _chunks(contexts):
+    for pieces, chosen in _chunks(contexts, chunk or CHUNK):
         logits.append(_run(model, store, pieces, chosen))
     return torch.cat(logits)
 
@@ -58,21 +62,21 @@ class _Piece(NamedTuple):
     stop: int
 
 
-def _chunks(contexts: Sequence[Context]) -> list[tuple[list[_Piece], list[int]]]:
+def _chunks(contexts: Sequence[Context], chunk: int) -> list[tuple[list[_Piece], list[int]]]:
     """Cut the contexts into forward passes: pieces, and where in the pass a context's last token lies."""
     passes: list[tuple[list[_Piece], list[int]]] = []
     room = 0
     for context in contexts:
-        filled = 0
+        filled = context.filled
         while filled < len(context.ids):
             if not room:
                 passes.append(([], []))
-                room = CHUNK
+                room = chunk
             stop = min(len(context.ids), filled + room)
             passes[-1][0].append(_Piece(context, filled, stop))
             room -= stop - filled
             if stop == len(context.ids):
-                passes[-1][1].append(CHUNK - room - 1)
+                passes[-1][1].append(chunk - room - 1)
             filled = stop
     return passes
 

@@ -13,6 +13,7 @@ class Row:
 
     Args:
         task_id, index: Which candidate.
+        prompt: Tokens it continues.
         key: Of its random stream, see `random_streams.row_key`.
         text: Fresh stream that starts behind the prompt.
         eos_ids: Tokens that end it.
@@ -31,14 +32,23 @@ class Row:
         "ids",
         "index",
         "key",
+        "prompt",
         "slot",
         "task_id",
     )
 
     def __init__(
-        self, task_id: str, index: int, *, key: int, text: TextStream, eos_ids: frozenset[int], limit: int
+        self,
+        task_id: str,
+        index: int,
+        *,
+        prompt: tuple[int, ...],
+        key: int,
+        text: TextStream,
+        eos_ids: frozenset[int],
+        limit: int,
     ) -> None:
-        self.task_id, self.index, self.key = task_id, index, key
+        self.task_id, self.index, self.prompt, self.key = task_id, index, prompt, key
         self.ids: list[int] = []
         self.slot = -1
         self._logprobs: list[float] = []

@@ -14,11 +14,14 @@ from codesample.errors import ParameterError
 from codesample.records import Candidate, Request, SamplingParams
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.decode_loop import DecodeLoop
+from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
 from codesample.sampling.kv_store import KVStore, token_bytes
-from codesample.sampling.memory import free_memory
+from codesample.sampling.logit_edits import LogitsProcessor
+from codesample.sampling.memory import free_memory, parse_size
 from codesample.sampling.ordinary import OrdinaryLoop
 from codesample.sampling.planner import CPU_ROWS, GPU_ROWS, plan_store, shared_header
+from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
 from codesample.sampling.work import PromptWork, prepare
 
 __all__ = ["Sampler"]
@@ -35,6 +38,7 @@ class Sampler:
         device: "auto", "cpu", "cuda" or "cuda:N".
         dtype: "auto" (the checkpoint's on CUDA, float32 on a CPU) or a torch dtype or its name.
         max_rows: Most candidates decoded together. Default: by device, as far as memory goes.
+        prefix_cache: Keys and values of prompts kept across calls, in bytes or as "2GB"; 0 keeps none.
         memory_fraction: Share of the free memory that keys and values may take, in (0, 1].
         revision: Branch, tag or commit of a hub checkpoint.
         impl: Implementation of the attention: "auto", "torch", "triton" or "reference".
@@ -53,6 +57,7 @@ class Sampler:
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         max_rows: int | None = None,
+        prefix_cache: int | str = "512MB",
         memory_fraction: float = 0.8,
         revision: str | None = None,
         impl: str = "auto",
@@ -68,25 +73,37 @@ class Sampler:
         on_gpu = self.checkpoint.model.device.type == "cuda"
         self._max_rows = max_rows or (GPU_ROWS if on_gpu else CPU_ROWS)
         self._memory_fraction, self._impl = memory_fraction, impl
+        self._cache = PrefixCache(parse_size(prefix_cache))
         if self.checkpoint.notice:
             _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
 
     def stream(
-        self, requests: Sequence[Request], params: SamplingParams, *, progress: Progress | None = None
+        self,
+        requests: Sequence[Request],
+        params: SamplingParams,
+        *,
+        progress: Progress | None = None,
+        processors: Sequence[LogitsProcessor] = (),
     ) -> Iterator[Candidate]:
         """Yield every candidate as it finishes; see `Engine.stream`.
 
+        Args:
+            requests, params, progress: See `Engine.stream`.
+            processors: Logits processors of transformers or like them. Rows of equal length are handed to
+                them together, so one that keeps a state per row does not work here.
+
         Raises:
-            ParameterError: a prompt that cannot be sampled, before any candidate is drawn.
+            ParameterError: a prompt or parameter that cannot be used, before any candidate is drawn.
             ModelError: keys and values of a single candidate do not fit into memory.
         """
         work = prepare(self.checkpoint, requests, params)
         if not work:
             return iter(())
+        drawing = Drawing(self.checkpoint, params, processors=processors)
         if not self.checkpoint.shared:
-            loop = OrdinaryLoop(self.checkpoint, params, max_rows=self._max_rows, progress=progress)
+            loop = OrdinaryLoop(self.checkpoint, drawing, max_rows=self._max_rows, progress=progress)
             return (candidate for item in work for candidate in loop.run(item))
-        return self._shared(work, params, progress)
+        return self._shared(work, drawing, progress)
 
     def sample(self, prompt: str, n: int = 1, *, task_id: str = "prompt", **params: Any) -> list[Candidate]:
         """Draw `n` candidates of one prompt.
@@ -110,8 +127,13 @@ class Sampler:
         """Facts about the checkpoint for the record of a run."""
         return self.checkpoint.describe()
 
+    @property
+    def cache_info(self) -> CacheInfo:
+        """How much of the prompts so far was stored already."""
+        return self._cache.info
+
     def _shared(
-        self, work: Sequence[PromptWork], params: SamplingParams, progress: Progress | None
+        self, work: Sequence[PromptWork], drawing: Drawing, progress: Progress | None
     ) -> Iterator[Candidate]:
         checkpoint = self.checkpoint
         device, dtype = checkpoint.model.device, checkpoint.model.dtype
@@ -138,7 +160,9 @@ class Sampler:
             dtype=dtype,
             device=device,
         )
-        loop = DecodeLoop(checkpoint, params, store, header=header, impl=self._impl, progress=progress)
+        loop = DecodeLoop(
+            checkpoint, drawing, store, self._cache, header=header, impl=self._impl, progress=progress
+        )
         return loop.run(work)
 
 

@@ -37,29 +37,52 @@ class Choice(NamedTuple):
     sampled_logprobs: Tensor
 
 
-def choose(logits: Tensor, uniforms: Tensor, params: SamplingParams) -> Choice:
+def choose(
+    logits: Tensor, uniforms: Tensor, params: SamplingParams, *, edited: Tensor | None = None
+) -> Choice:
     """Draw one token per row by inverse CDF.
 
     Args:
         logits: [R, V], any float dtype; -inf marks a token that cannot come.
         uniforms: [R], float64 in [0, 1); unused when greedy.
-        params: Temperature and truncation. Filters apply in the order temperature, top-k, top-p, min-p,
-            each on what the one before left, as in `transformers`.
+        params: Temperature and truncation. Filters apply in the order temperature, typical-p, top-k, top-p,
+            min-p, each on what the one before left.
+        edited: [R, V], the logits to draw from where those differ from the model's own; `logprobs` stay
+            those of `logits`. Default: the same.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
     norm = logits.logsumexp(-1)
+    tokens, kept_logprob = _drawn(logits if edited is None else edited, uniforms, params)
+    picked = logits.gather(-1, tokens[:, None])[:, 0]
+    return Choice(tokens, (picked - norm).float(), kept_logprob.float())
+
+
+def _drawn(logits: Tensor, uniforms: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """Return tokens and their log-probabilities under the distribution drawn from."""
     if params.temperature == 0:
         # the lowest id among equal logits, as everywhere here; argmax promises no order
         top = logits.amax(-1, keepdim=True)
         ids = torch.arange(logits.shape[-1], device=logits.device)
         tokens = torch.where(logits == top, ids, logits.shape[-1]).amin(-1)
-        return Choice(tokens, (top[:, 0] - norm).float(), torch.zeros_like(norm, dtype=torch.float32))
-    tempered_norm = norm if params.temperature == 1 else (logits / params.temperature).logsumexp(-1)
+        return tokens, torch.zeros_like(uniforms)
+    tempered = logits / params.temperature
+    if params.typical_p < 1:
+        tempered = _typical(tempered, params.typical_p)
     # top-p is a share of what top-k leaves, so all of that has to be in sight
-    width = max(_SHORT, params.top_k + 1)
-    tokens, kept_logprob = _draw(logits, tempered_norm, uniforms, params, width)
-    picked = logits.gather(-1, tokens[:, None])[:, 0]
-    return Choice(tokens, (picked - norm).float(), kept_logprob.float())
+    return _draw(tempered, tempered.logsumexp(-1), uniforms, params, max(_SHORT, params.top_k + 1))
+
+
+def _typical(logits: Tensor, share: float) -> Tensor:
+    """Set all but the tokens of most expected surprise to -inf, keeping at least `share` of the mass."""
+    logprobs = logits.log_softmax(-1)
+    mass = logprobs.exp()
+    # a token that cannot come has no surprise: 0 * -inf must not turn into NaN
+    entropy = -(mass * logprobs.clamp(min=-1e30)).sum(-1, keepdim=True)
+    order = (-logprobs - entropy).abs().argsort(dim=-1, stable=True)
+    ordered = mass.gather(-1, order)
+    before = ordered.cumsum(-1) - ordered
+    dropped = torch.empty_like(before, dtype=torch.bool).scatter_(-1, order, before >= share)
+    return logits.masked_fill(dropped, float("-inf"))
 
 
 def _draw(
@@ -72,7 +95,7 @@ def _draw(
         values, ids = logits.sort(dim=-1, descending=True, stable=True)
     else:
         values, ids = _sorted_top(logits, width)
-    mass = (values / params.temperature - norm[:, None]).double().exp()
+    mass = (values - norm[:, None]).double().exp()
     cumulative = mass.cumsum(-1)
     kept, total = _kept(mass, cumulative, params, whole=whole)
     target = uniforms * total

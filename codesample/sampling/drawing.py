@@ -1,0 +1,67 @@
+"""What both loops share: how rows begin, and how their next tokens come from logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from codesample.records import SamplingParams
+from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.logit_edits import LogitEdits, LogitsProcessor
+from codesample.sampling.random_streams import row_key, uniforms
+from codesample.sampling.rows import Row
+from codesample.sampling.text import TextStream, decoder_of
+from codesample.sampling.token_choice import Choice, choose
+from codesample.sampling.work import PromptWork
+
+__all__ = ["Drawing"]
+
+
+class Drawing:
+    """One checkpoint with one set of parameters.
+
+    Raises:
+        ParameterError: see `LogitEdits`.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, params: SamplingParams, *, processors: Sequence[LogitsProcessor] = ()
+    ) -> None:
+        self._params, self._eos_ids = params, checkpoint.eos_ids
+        self._decode = decoder_of(checkpoint.tokenizer)
+        self._device = checkpoint.model.device
+        vocabulary = checkpoint.model.config.get_text_config().vocab_size
+        self._edits = LogitEdits(params, vocabulary, processors=processors)
+
+    def rows(self, work: PromptWork, indices: Sequence[int]) -> list[Row]:
+        """Begin candidates `indices` of a prompt."""
+        return [
+            Row(
+                work.task_id,
+                index,
+                prompt=work.ids,
+                key=row_key(self._params.seed, work.task_id, index),
+                text=TextStream(self._decode, work.ids, self._params.stop),
+                eos_ids=self._eos_ids,
+                limit=work.limit,
+            )
+            for index in indices
+        ]
+
+    def keys(self, rows: Sequence[Row]) -> Tensor:
+        """Return the rows' random keys, [R] int64."""
+        return torch.tensor([row.key for row in rows], device=self._device)
+
+    def draw(self, logits: Tensor, rows: Sequence[Row], keys: Tensor, drawn: Tensor) -> Choice:
+        """Draw each row's next token.
+
+        Args:
+            logits: [R, V].
+            rows: Whose they are; read only where logits are to be changed.
+            keys: [R], from `keys`.
+            drawn: [R] int64, tokens each row has drawn before.
+        """
+        edited = self._edits(logits, rows) if self._edits.active else None
+        return choose(logits, uniforms(keys, drawn), self._params, edited=edited)
