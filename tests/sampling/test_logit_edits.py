@@ -58,7 +58,7 @@ def test_frequency_penalty_counts_what_the_candidate_holds(sampler):
 
 def test_processors_see_prompt_and_candidate_as_in_generate(llama, tokenizer, sampler):
     processors = [RepetitionPenaltyLogitsProcessor(1.7)]
-    request = dict(temperature=0, max_new_tokens=15)
+    request = {"temperature": 0, "max_new_tokens": 15}
     expected = sampler.sample(PROMPT, repetition_penalty=1.7, **request)[0].token_ids
     from codesample.records import Request
 
