@@ -5,16 +5,25 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from codesample.tiny.compose import Composition, Filter, Map, Stage
+from codesample.tiny.compose import Composition, Filter, Map
 from codesample.tiny.stages import Fold, Operation
 from codesample.tiny.values import ELEMENTS
 
-__all__ = ["fill", "write_body"]
+__all__ = ["Texts", "fill", "split_slots", "write_body"]
 
 _SLOT = re.compile(r"<(\w+)>")
 _ITEM_TYPES = {"dict", "tally", "groups"}
-_RESULT_NAMES = {"sum": "total", "count": "count", "product": "product", "max": "best", "min": "best", "tally": "counts"}
+_RESULT_NAMES = {
+    "sum": "total",
+    "count": "count",
+    "product": "product",
+    "max": "best",
+    "min": "best",
+    "tally": "counts",
+}
+_INDENT = "    "
 _FRESH = ("result", "out", "kept", "found", "res", "temp", "rest", "more")
 
 
@@ -23,8 +32,43 @@ def fill(template: str, slots: Mapping[str, str]) -> str:
     return _SLOT.sub(lambda match: slots.get(match[1], match[0]), template)
 
 
-def _suffixed(slots: Mapping[str, str], mark: str) -> dict[str, str]:
+def split_slots(slots: Mapping[str, str], mark: str) -> dict[str, str]:
+    """Return the slots of one part of a choice, whose names end in `mark`, under their own names."""
     return {name[:-1]: text for name, text in slots.items() if name.endswith(mark)}
+
+
+Texts = Mapping[str, str]
+"""Slot name to source text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass over a collection: elements for which all `tests` hold give the value of the branch they meet.
+
+    A branch is (test, value); a lone branch has no test, and the second of two stands for "otherwise".
+    """
+
+    tests: list[str]
+    branches: list[tuple[str, str]]
+    fold: tuple[Fold, Texts] | None
+    dst: str
+    slots: Texts
+
+
+def _element(kind: str, slots: Texts) -> str:
+    """Return the expression for an element as it stands."""
+    if kind in _ITEM_TYPES:
+        return slots["b"]
+    return f"({slots['a']}, {slots['b']})" if kind == "pairs" else slots["x"]
+
+
+def _branches(mapped: tuple[Map, Texts], slots: Texts, part: str) -> list[tuple[str, str]]:
+    stage, texts = mapped
+    if stage.test is None:
+        return [("", fill(fill(stage.map.code, texts).replace("<x>", f"<{part}>"), slots))]
+    test, yes = fill(stage.test.code, split_slots(texts, "t")), fill(stage.map.code, split_slots(texts, "m"))
+    no = fill(stage.other.code, split_slots(texts, "o")) if stage.other else "<x>"
+    return [(fill(test, slots), fill(yes, slots)), ("", fill(no, slots))]
 
 
 class _Body:
@@ -35,12 +79,12 @@ class _Body:
         self.value, self.second = arguments[0], arguments[-1]
         self.taken = taken | set(arguments)
         self.lines: list[str] = []
-        self.loops = rng.random() < 0.5
+        self.loops = rng.random() < 0.35
 
     def fresh(self, *wanted: str) -> str:
         """Return an unused name, the wanted one where it is free."""
         free = [n for n in wanted if n not in self.taken] or [n for n in _FRESH if n not in self.taken]
-        name = self.rng.choice(free[:3])
+        name = free[0]
         self.taken.add(name)
         return name
 
@@ -52,12 +96,21 @@ class _Body:
             self.value = name
 
     def elements(self, kind: str) -> dict[str, str]:
-        """Choose loop variables for a collection of type `kind`, with `<tgt>` and `<it>` for the loop header."""
-        pick = lambda pool: self.rng.choice([n for n in pool if n not in self.taken])
-        slots = {"i": pick(("i", "idx", "pos")), "y": pick(("y", "item", "z")), "v": self.value, "w": self.second}
+        """Choose loop variables for a collection of type `kind`; `<tgt>` and `<it>` make the loop header."""
+
+        def pick(pool: Sequence[str]) -> str:
+            return self.rng.choice([n for n in pool if n not in self.taken][:2])
+
+        slots = {
+            "i": pick(("i", "idx", "pos")),
+            "y": pick(("y", "item", "z")),
+            "v": self.value,
+            "w": self.second,
+        }
         if kind in _ITEM_TYPES or kind == "pairs":
             slots |= {"a": pick(("name", "key", "label")), "b": pick(("n", "value", "amount", "num"))}
-            return slots | {"tgt": f"{slots['a']}, {slots['b']}", "it": self.value + (".items()" if kind != "pairs" else "")}
+            items = self.value if kind == "pairs" else f"{self.value}.items()"
+            return slots | {"tgt": f"{slots['a']}, {slots['b']}", "it": items}
         slots["x"] = pick(ELEMENTS.get(kind, ELEMENTS["ints"]))
         return slots | {"tgt": slots["x"], "it": self.value}
 
@@ -79,15 +132,15 @@ class _Body:
         if last:
             self.lines.append(f"return {name}")
 
-    def operation(self, stage: Operation, constants: Mapping[str, str], kind: str, last: bool) -> None:
+    def operation(self, stage: Operation, texts: Texts, kind: str, last: bool) -> None:
         """Write a stage that reads the whole collection."""
         finals = stage.finals if last else ()
         statements = stage.blocks + finals
-        use_expression = stage.exprs and (not statements or self.rng.random() < (0.35 if self.loops else 0.8))
+        use_expression = stage.exprs and (not statements or self.rng.random() < (0.3 if self.loops else 0.85))
         template = self.rng.choice(stage.exprs if use_expression else statements or stage.finals)
         if template.count("<v>") > 1 or not use_expression:
             self.name_value()
-        slots = self.elements(kind) | constants
+        slots = {**self.elements(kind), **texts}
         if use_expression:
             self.set_expression(fill(template, slots), last)
         elif "<r>" not in template:
@@ -100,85 +153,82 @@ class _Body:
             else:
                 self.set_block(block, name, last)
 
-    def run(self, filters: Sequence[tuple[Filter, Mapping[str, str]]], mapped: tuple[Map, Mapping[str, str]] | None,
-            fold: tuple[Fold, Mapping[str, str]] | None, kind: str, last: bool) -> None:  # fmt: skip
+    def run(
+        self,
+        filters: Sequence[tuple[Filter, Texts]],
+        mapped: tuple[Map, Texts] | None,
+        fold: tuple[Fold, Texts] | None,
+        kind: str,
+        last: bool,
+    ) -> None:
         """Write filters, at most one map and at most one fold as a single pass."""
-        if not self.value.isidentifier():
-            self.name_value()
+        self.name_value()
         slots = self.elements(kind)
-        element = "x" if "x" in slots else "b"
-        tests = [fill(f.test.code.replace("<x>", f"<{f.part}>"), slots | dict(c)) for f, c in filters]
-        choose, value = "", {"x": "<x>", "b": "(<a>, <b>)"}[element]
-        if mapped:
-            choose, value = self._mapped(mapped, element)
-        choose, value = fill(choose, slots), fill(value, slots)
-        dst = mapped[0].dst if mapped else kind
-        if mapped is None and kind in _ITEM_TYPES:
-            value = slots["b"]
+        part = "x" if "x" in slots else "b"
+        single = _Pass(
+            tests=[
+                fill(f.test.code.replace("<x>", f"<{f.part}>"), {**slots, **texts}) for f, texts in filters
+            ],
+            branches=_branches(mapped, slots, part) if mapped else [("", _element(kind, slots))],
+            fold=fold,
+            dst=mapped[0].dst if mapped else kind,
+            slots=slots,
+        )
         loop = self.loops
-        if fold and (not fold[0].fused or "d" in fold[1] and fold[1]["d"] != "None"):
-            loop = not fold[0].fused
+        if fold and not fold[0].fused:
+            loop = True
+        elif fold and fold[1].get("d", "None") != "None":
+            # the loop form starts from None, which then is what it returns for no elements
+            loop = False
         if loop:
-            self._loop(tests, choose, value, fold, dst, slots, last)
+            self._loop(single, last)
         else:
-            self._comprehension(tests, choose, value, fold, dst, slots, last)
+            self._comprehension(single, last)
 
-    def _mapped(self, mapped: tuple[Map, Mapping[str, str]], element: str) -> tuple[str, str]:
-        stage, constants = mapped
-        if stage.test is None:
-            return "", fill(stage.map.code, constants).replace("<x>", f"<{element}>")
-        yes = fill(stage.map.code, _suffixed(constants, "m"))
-        no = fill(stage.other.code, _suffixed(constants, "o")) if stage.other else "<x>"
-        return fill(stage.test.code, _suffixed(constants, "t")), f"{yes}|{no}"
-
-    def _comprehension(self, tests: Sequence[str], choose: str, value: str, fold: tuple[Fold, Mapping[str, str]] | None,
-                       dst: str, slots: Mapping[str, str], last: bool) -> None:  # fmt: skip
-        clause = f"for {slots['tgt']} in {slots['it']}" + (f" if {' and '.join(tests)}" if tests else "")
-        if choose:
-            yes, no = value.split("|")
-            value = f"{yes} if {choose} else {no}"
-        if fold:
-            bare = not tests and value == slots.get("x") and fold[0].whole
-            template = self.rng.choice(fold[0].whole if bare else fold[0].fused)
-            expression = fill(template, {**fold[1], "e": value, "for": clause, "v": self.value})
-        elif dst == "text":
+    def _comprehension(self, single: _Pass, last: bool) -> None:
+        slots = single.slots
+        clause = f"for {slots['tgt']} in {slots['it']}" + (
+            f" if {' and '.join(single.tests)}" if single.tests else ""
+        )
+        (test, value), *others = single.branches
+        if others:
+            value = f"{value} if {test} else {others[0][1]}"
+        if single.fold:
+            fold, texts = single.fold
+            bare = not single.tests and value == slots.get("x") and fold.whole
+            template = self.rng.choice(fold.whole if bare else fold.fused)
+            expression = fill(template, {**texts, "e": value, "for": clause, "v": self.value})
+        elif single.dst == "text":
             expression = f"''.join({value} {clause})"
-        elif dst in _ITEM_TYPES:
+        elif single.dst in _ITEM_TYPES:
             expression = f"{{{slots['a']}: {value} {clause}}}"
         else:
             expression = f"[{value} {clause}]"
         self.set_expression(expression, last)
 
-    def _loop(self, tests: Sequence[str], choose: str, value: str, fold: tuple[Fold, Mapping[str, str]] | None,
-              dst: str, slots: Mapping[str, str], last: bool) -> None:  # fmt: skip
-        name = self.fresh(*([_RESULT_NAMES[fold[0].key]] if fold else []))
-        if fold:
-            init, step = fold[0].init, fold[0].step
-        elif dst == "text":
+    def _loop(self, single: _Pass, last: bool) -> None:
+        slots, tests = single.slots, single.tests
+        name = self.fresh(*([_RESULT_NAMES[single.fold[0].key]] if single.fold else []))
+        if single.fold:
+            init, step = single.fold[0].init, single.fold[0].step
+        elif single.dst == "text":
             init, step = "''", "<r> += <e>"
-        elif dst in _ITEM_TYPES:
+        elif single.dst in _ITEM_TYPES:
             init, step = "{}", f"<r>[{slots['a']}] = <e>"
         else:
             init, step = "[]", "<r>.append(<e>)"
         lines = [f"{name} = {init}", f"for {slots['tgt']} in {slots['it']}:"]
-        pad = "    "
+        pad = _INDENT
         for test in [" and ".join(tests)] if len(tests) > 1 and self.rng.random() < 0.5 else tests:
             lines.append(f"{pad}if {test}:")
-            pad += "    "
-        for head, text in self._branches(choose, value):
+            pad += _INDENT
+        for i, (test, value) in enumerate(single.branches):
             inner = pad
-            if head:
-                lines.append(pad + head)
-                inner += "    "
-            lines += [inner + line for line in fill(step, {"r": name, "e": text}).split("\n")]
+            if len(single.branches) > 1:
+                lines.append(f"{pad}else:" if i else f"{pad}if {test}:")
+                inner += _INDENT
+            lines += [inner + line for line in fill(step, {"r": name, "e": value}).split("\n")]
         self.set_block("\n".join(lines), name, last)
-
-    @staticmethod
-    def _branches(choose: str, value: str) -> list[tuple[str, str]]:
-        if not choose:
-            return [("", value)]
-        yes, no = value.split("|")
-        return [(f"if {choose}:", yes), ("else:", no)]
 
 
 def write_body(composition: Composition, texts: Sequence[Mapping[str, str]], arguments: Sequence[str],
@@ -196,21 +246,25 @@ def write_body(composition: Composition, texts: Sequence[Mapping[str, str]], arg
     """
     taken = {text for slots in texts for text in slots.values() if text.isidentifier()}
     body = _Body(arguments, taken, rng)
-    stages: list[Stage] = list(composition.stages)
+    stages = list(zip(composition.stages, texts, strict=True))
     at = 0
     while at < len(stages):
-        start = at
-        if isinstance(stages[at], Operation):
+        kind = composition.types[at]
+        stage, slots = stages[at]
+        if isinstance(stage, Operation):
             at += 1
-            body.operation(stages[start], texts[start], composition.types[start], at == len(stages))  # type: ignore[arg-type]
+            body.operation(stage, slots, kind, at == len(stages))
             continue
-        while at < len(stages) and isinstance(stages[at], Filter):
+        filters: list[tuple[Filter, Texts]] = []
+        mapped: tuple[Map, Texts] | None = None
+        fold: tuple[Fold, Texts] | None = None
+        while at < len(stages) and isinstance(stage := stages[at][0], Filter):
+            filters.append((stage, stages[at][1]))
             at += 1
-        filters = [(stages[j], texts[j]) for j in range(start, at)]
-        mapped = fold = None
-        if at < len(stages) and isinstance(stages[at], Map):
-            mapped, at = (stages[at], texts[at]), at + 1
-        if at < len(stages) and isinstance(stages[at], Fold) and (at == start or rng.random() < 0.8):
-            fold, at = (stages[at], texts[at]), at + 1
-        body.run(filters, mapped, fold, composition.types[start], at == len(stages))  # type: ignore[arg-type]
+        if at < len(stages) and isinstance(stage := stages[at][0], Map):
+            mapped, at = (stage, stages[at][1]), at + 1
+        alone = not filters and mapped is None
+        if at < len(stages) and isinstance(stage := stages[at][0], Fold) and (alone or rng.random() < 0.8):
+            fold, at = (stage, stages[at][1]), at + 1
+        body.run(filters, mapped, fold, kind, at == len(stages))
     return body.lines

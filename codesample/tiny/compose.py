@@ -11,6 +11,9 @@ from codesample.tiny.primitives import (
     CHAR_TESTS,
     INT_MAPS,
     INT_TESTS,
+    ITEM_MAPS,
+    PAIR_MAPS,
+    ROW_MAPS,
     ROW_TESTS,
     WORD_MAPS,
     WORD_TESTS,
@@ -25,7 +28,7 @@ __all__ = ["Composition", "Filter", "Map", "Stage", "draw_composition", "slots_o
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Keep the elements for which `test` holds; `part` says of what: "x" the element, "a" or "b" half of a pair."""
+    """Keep the elements for which `test` holds of `part`: "x" the element, "a" or "b" half of a pair."""
 
     test: Test
     part: str = "x"
@@ -78,55 +81,47 @@ class Composition:
         return " > ".join([self.source, *(s.key for s in self.stages)])
 
 
-_SPLIT = Operation("split", "words", ("words",), ("the words of <v>", "the words in <v>"), ("split <v> into words",), ("<v>.split()",))
-_LISTS = {"rows", "ints", "words"}
+_SPLIT = Operation(
+    "split",
+    "words",
+    ("words",),
+    ("the words of <v>", "the words in <v>"),
+    ("split <v> into words",),
+    ("<v>.split()",),
+)
 _TESTS = {"ints": INT_TESTS, "words": WORD_TESTS, "text": CHAR_TESTS, "rows": ROW_TESTS}
 _MAPS = {"ints": INT_MAPS, "words": WORD_MAPS, "text": CHAR_MAPS}
-_ROW_MAPS = (
-    ElementMap("sum", "sum(<x>)", ("the sums of <np>", "the total of each of <np>"), ("add up each one",), "int"),
-    ElementMap("max", "max(<x>)", ("the largest number of each of <np>", "the maxima of <np>"), ("take the largest of each",), "int"),
-    ElementMap("min", "min(<x>)", ("the smallest number of each of <np>", "the minima of <np>"), ("take the smallest of each",), "int"),
-    ElementMap("len", "len(<x>)", ("the lengths of <np>", "the size of each of <np>"), ("take the length of each",), "int"),
-    ElementMap("first", "<x>[0]", ("the first number of each of <np>",), ("take the first of each",), "int"),
-    ElementMap("last", "<x>[-1]", ("the last number of each of <np>",), ("take the last of each",), "int"),
-    ElementMap("sorted", "sorted(<x>)", ("<np>, each one sorted",), ("sort each one",)),
-    ElementMap("reversed", "<x>[::-1]", ("<np>, each one reversed",), ("reverse each one",)),
-)
-_PAIR_MAPS = (
-    ElementMap("names", "<a>", ("the names of <np>", "the names in <np>"), ("take the names",), "str"),
-    ElementMap("numbers", "<b>", ("the numbers of <np>", "the numbers in <np>"), ("take the numbers",), "int"),
-)
-_ITEM_MAPS = (
-    ElementMap("names", "<a>", ("the keys of <np>", "a list of the keys of <np>"), ("take the keys",), "str"),
-    ElementMap("numbers", "<b>", ("the values of <np>", "a list of the values of <np>"), ("take the values",), "int"),
-)
 _KIND_TYPES = {"int": "ints", "str": "words"}
 _FEATURED = {"filter": 0.34, "map": 0.28, "fold": 0.2}
-_LENGTHS = (1, 2, 2, 2, 2, 3, 3, 3, 3, 4)
+_LENGTHS = (1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 4)
 
 
 def _filter(kind: str, rng: random.Random) -> Filter | None:
     if kind in _TESTS:
         return Filter(rng.choice(_TESTS[kind]))
     if kind in ("dict", "pairs"):
-        return Filter(rng.choice(INT_TESTS), "b") if rng.random() < 0.65 else Filter(rng.choice(WORD_TESTS), "a")
+        return (
+            Filter(rng.choice(INT_TESTS), "b") if rng.random() < 0.65 else Filter(rng.choice(WORD_TESTS), "a")
+        )
     return Filter(rng.choice(INT_TESTS), "b") if kind == "tally" else None
 
 
 def _map(kind: str, rng: random.Random) -> Map | None:
     if kind == "pairs":
-        chosen = rng.choice(_PAIR_MAPS)
+        chosen = rng.choice(PAIR_MAPS)
     elif kind == "dict" and rng.random() < 0.6:
-        chosen = rng.choice(_ITEM_MAPS)
+        chosen = rng.choice(ITEM_MAPS)
     elif kind == "dict":
         return Map(rng.choice(INT_MAPS[:-1]), "dict")
     elif kind == "rows":
-        chosen = rng.choice(_ROW_MAPS)
+        chosen = rng.choice(ROW_MAPS)
     elif kind in _MAPS:
         chosen = rng.choice(_MAPS[kind])
-        if not chosen.kind and rng.random() < 0.3:
+        if not chosen.kind and rng.random() < 0.2:
             same = [m for m in _MAPS[kind] if not m.kind and m is not chosen]
-            return Map(chosen, kind, rng.choice(_TESTS[kind]), rng.choice(same) if rng.random() < 0.6 else None)
+            return Map(
+                chosen, kind, rng.choice(_TESTS[kind]), rng.choice(same) if rng.random() < 0.6 else None
+            )
     else:
         return None
     return Map(chosen, _KIND_TYPES.get(chosen.kind, kind))
@@ -171,7 +166,9 @@ def slots_of(stage: Stage) -> dict[str, str]:
 
 def draw_composition(rng: random.Random) -> Composition:
     """Draw one composition of one to four stages; the last never is the mere splitting of a text."""
-    source = rng.choice(("ints", "ints", "ints", "words", "words", "text", "text", "dict", "pairs", "rows", "twoints"))
+    source = rng.choice(
+        ("ints", "ints", "ints", "words", "words", "text", "text", "dict", "pairs", "rows", "twoints")
+    )
     length = rng.choice(_LENGTHS)
     stages: list[Stage] = []
     types = [source]

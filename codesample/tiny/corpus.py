@@ -24,10 +24,17 @@ from codesample.tiny.wording import describe, function_name
 __all__ = ["Function", "HeldOut", "generate", "load_held_out"]
 
 _PARAMETERS = {
-    "int": ("k", "n", "limit", "threshold", "bound"), "div": ("k", "d", "divisor"), "few": ("k", "n", "size"),
-    "len": ("n", "size", "length"), "digit": ("digit", "d"), "letter": ("letter", "c", "ch"), "mark": ("mark", "sign_char"),
-    "sep": ("sep", "glue"), "low": ("low", "lo"), "high": ("high", "hi"),
-}  # fmt: skip
+    "int": ("k", "n", "limit", "threshold", "bound"),
+    "div": ("k", "d", "divisor"),
+    "few": ("k", "n", "size"),
+    "len": ("n", "size", "length"),
+    "digit": ("digit", "d"),
+    "letter": ("letter", "c", "ch"),
+    "mark": ("mark", "extra"),
+    "sep": ("sep", "glue"),
+    "low": ("low", "lo"),
+    "high": ("high", "hi"),
+}
 _TEXT_KINDS = {"letter", "mark", "sep"}
 _BARE_KINDS = {"hot", "cold"}
 _BUILTINS = frozenset(dir(builtins))
@@ -83,8 +90,10 @@ def load_held_out(rows: Sequence[Mapping[str, Any]] | None = None) -> HeldOut:
     )
 
 
-def _name_constants(composition: Composition, taken: set[str], rng: random.Random) -> tuple[list[dict[str, str]], list[tuple[str, str]]]:
-    """Settle which constants are literals and which are parameters; return their texts and the parameters' kinds."""
+def _name_constants(
+    composition: Composition, taken: set[str], rng: random.Random
+) -> tuple[list[dict[str, str]], list[tuple[str, str]]]:
+    """Settle which constants are parameters; return the texts of all, and (name, kind) of the parameters."""
     code: list[dict[str, str]] = []
     parameters: list[tuple[str, str]] = []
     for at, values in enumerate(composition.constants):
@@ -118,7 +127,7 @@ def _examples(source_code: str, name: str, draw: Any, rng: random.Random) -> lis
     """Run the function on random inputs; None when it fails or says too little about itself."""
     namespace: dict[str, Any] = {}
     exec(compile(source_code, "<corpus>", "exec"), namespace)
-    wanted = 3 if rng.random() < 0.25 else 2
+    wanted = 3 if rng.random() < 0.15 else 2
     lines: list[str] = []
     results: list[str] = []
     for _ in range(5):
@@ -126,7 +135,7 @@ def _examples(source_code: str, name: str, draw: Any, rng: random.Random) -> lis
         call = f">>> {name}({', '.join(map(repr, arguments))})"
         try:
             result = repr(namespace[name](*arguments))
-        except (IndexError, ZeroDivisionError, TypeError, ValueError):
+        except (AttributeError, IndexError, TypeError, ValueError, ZeroDivisionError):
             return None
         if len(result) > _MAX_RESULT or len(call) > 100 or result in results:
             continue
@@ -146,7 +155,9 @@ def _assemble(composition: Composition, rng: random.Random) -> Function | None:
         return None
     name = function_name(composition, rng)
     typed = rng.random() < 0.8
-    hints = ["list[int]", "list[int]"] if composition.source == "twoints" else [ANNOTATIONS[composition.source]]
+    hints = (
+        ["list[int]", "list[int]"] if composition.source == "twoints" else [ANNOTATIONS[composition.source]]
+    )
     hints += ["str" if kind in _TEXT_KINDS else "int" for _, kind in parameters]
     names = [*arguments, *(p for p, _ in parameters)]
     if name in names or not name.isidentifier() or keyword.iskeyword(name) or name in _BUILTINS:
@@ -164,7 +175,7 @@ def _assemble(composition: Composition, rng: random.Random) -> Function | None:
 
 
 def generate(count: int, *, seed: int, held_out: HeldOut | None = None) -> Iterator[Function]:
-    """Yield `count` functions with distinct prompts; a shorter run is a prefix of a longer one of the same seed.
+    """Yield `count` functions with distinct prompts; a shorter run begins a longer one of the same seed.
 
     Args:
         count: Functions to yield.

@@ -4,11 +4,15 @@ Templates name their slots in angle brackets: `<x>` is the element, any other sl
 kind `Constant` values give. A wording is English that a docstring may use for the same thing.
 """
 
+# A row per operation reads better than a field per line.
+# ruff: noqa: E501
+# fmt: off
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["CHAR_MAPS", "CHAR_TESTS", "INT_MAPS", "INT_TESTS", "ROW_TESTS", "WORD_MAPS", "WORD_TESTS", "ElementMap", "Test"]
+__all__ = ["CHAR_MAPS", "CHAR_TESTS", "INT_MAPS", "INT_TESTS", "ITEM_MAPS", "PAIR_MAPS", "ROW_MAPS", "ROW_TESTS", "WORD_MAPS", "WORD_TESTS", "ElementMap", "Test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ INT_TESTS = (
          ("between <lo> and <hi>", "from <lo> to <hi>"), "", "<x> < <lo> or <x> > <hi>", {"lo": "low", "hi": "high"}),
     Test("endsin", "<x> % 10 == <k>", ("ends in <k>", "has the last digit <k>"),
          ("ending in <k>", "whose last digit is <k>"), "", "<x> % 10 != <k>", {"k": "digit"}),
-)  # fmt: skip
+)
 
 INT_MAPS = (
     ElementMap("square", "<x> * <x>", ("the squares of <np>", "<np> squared"), ("square each one", "square them")),
@@ -99,7 +103,7 @@ INT_MAPS = (
     ElementMap("floor", "max(<x>, <k>)", ("<np> raised to at least <k>",), ("raise anything below <k> to <k>",), "", {"k": "int"}),
     ElementMap("digits", "len(str(abs(<x>)))", ("the digit counts of <np>", "the number of digits of each of <np>"), ("count the digits of each",)),
     ElementMap("text", "str(<x>)", ("<np> as strings", "<np> converted to text"), ("turn each into a string", "convert each to text"), "str"),
-)  # fmt: skip
+)
 
 WORD_TESTS = (
     Test("longer", "len(<x>) > <k>", ("is longer than <k>", "has more than <k> letters"),
@@ -124,7 +128,7 @@ WORD_TESTS = (
     Test("evenlen", "len(<x>) % 2 == 0", ("has an even length",), ("of even length", "whose length is even"), "", "len(<x>) % 2 == 1"),
     Test("palindrome", "<x> == <x>[::-1]", ("is a palindrome", "reads the same backwards"),
          ("that are palindromes", "that read the same backwards"), "palindromic", "<x> != <x>[::-1]"),
-)  # fmt: skip
+)
 
 WORD_MAPS = (
     ElementMap("upper", "<x>.upper()", ("<np> in upper case", "<np> upper-cased"), ("upper-case each one", "turn each to upper case")),
@@ -139,7 +143,7 @@ WORD_MAPS = (
     ElementMap("suffix", "<x> + <c>", ("<np> with <c> added at the end", "<np> followed by <c>"), ("append <c> to each one", "add <c> to the end of each"), "", {"c": "mark"}),
     ElementMap("twice", "<x> + <x>", ("<np> written twice", "<np>, each repeated twice"), ("write each one twice", "double the text of each")),
     ElementMap("without", "<x>.replace(<c>, '')", ("<np> with every <c> removed",), ("remove every <c> from each", "delete <c> from each one"), "", {"c": "letter"}),
-)  # fmt: skip
+)
 
 CHAR_TESTS = (
     Test("vowel", "<x> in 'aeiou'", ("is a vowel",), ("that are vowels", "among the vowels"), "", "<x> not in 'aeiou'"),
@@ -153,7 +157,7 @@ CHAR_TESTS = (
     Test("not", "<x> != <c>", ("differs from <c>",), ("other than <c>", "different from <c>"), "", "<x> == <c>", {"c": "letter"}),
     Test("is", "<x> == <c>", ("equals <c>",), ("equal to <c>",), "", "<x> != <c>", {"c": "letter"}),
     Test("after", "<x> > <c>", ("comes after <c>",), ("that come after <c>",), "", "<x> <= <c>", {"c": "letter"}),
-)  # fmt: skip
+)
 
 CHAR_MAPS = (
     ElementMap("upper", "<x>.upper()", ("<np> in upper case",), ("upper-case each one",)),
@@ -162,7 +166,7 @@ CHAR_MAPS = (
     ElementMap("double", "<x> * 2", ("<np>, each doubled", "<np>, each written twice"), ("write each one twice", "double each one")),
     ElementMap("repeat", "<x> * <k>", ("<np>, each repeated <k> times",), ("repeat each one <k> times",), "", {"k": "few"}),
     ElementMap("then", "<x> + <c>", ("<np>, each followed by <c>",), ("put <c> after each one", "add <c> behind each"), "", {"c": "mark"}),
-)  # fmt: skip
+)
 
 ROW_TESTS = (
     Test("sumgt", "sum(<x>) > <k>", ("has a sum greater than <k>", "adds up to more than <k>"),
@@ -171,4 +175,25 @@ ROW_TESTS = (
     Test("nonempty", "<x>", ("is not empty",), ("that are not empty",), "non-empty", "not <x>"),
     Test("has", "<k> in <x>", ("contains <k>",), ("containing <k>", "that contain <k>"), "", "<k> not in <x>", {"k": "int"}),
     Test("evensum", "sum(<x>) % 2 == 0", ("has an even sum",), ("with an even sum", "whose sum is even"), "", "sum(<x>) % 2 == 1"),
-)  # fmt: skip
+)
+
+ROW_MAPS = (
+    ElementMap("sum", "sum(<x>)", ("the sums of <np>", "the total of each of <np>"), ("add up each one",), "int"),
+    ElementMap("max", "max(<x>)", ("the largest number of each of <np>", "the maxima of <np>"), ("take the largest of each",), "int"),
+    ElementMap("min", "min(<x>)", ("the smallest number of each of <np>", "the minima of <np>"), ("take the smallest of each",), "int"),
+    ElementMap("len", "len(<x>)", ("the lengths of <np>", "the size of each of <np>"), ("take the length of each",), "int"),
+    ElementMap("first", "<x>[0]", ("the first number of each of <np>",), ("take the first of each",), "int"),
+    ElementMap("last", "<x>[-1]", ("the last number of each of <np>",), ("take the last of each",), "int"),
+    ElementMap("sorted", "sorted(<x>)", ("<np>, each one sorted",), ("sort each one",)),
+    ElementMap("reversed", "<x>[::-1]", ("<np>, each one reversed",), ("reverse each one",)),
+)
+
+PAIR_MAPS = (
+    ElementMap("names", "<a>", ("the names of <np>", "the names in <np>"), ("take the names",), "str"),
+    ElementMap("numbers", "<b>", ("the numbers of <np>", "the numbers in <np>"), ("take the numbers",), "int"),
+)
+
+ITEM_MAPS = (
+    ElementMap("names", "<a>", ("the keys of <np>", "a list of the keys of <np>"), ("take the keys",), "str"),
+    ElementMap("numbers", "<b>", ("the values of <np>", "a list of the values of <np>"), ("take the values",), "int"),
+)

@@ -4,6 +4,10 @@ Slots in angle brackets: `<v>` the collection read, `<r>` a fresh result name, `
 pairs and dictionary items) the element, `<i>` a position, `<np>` the noun phrase read so far. Others are constants.
 """
 
+# A row per operation reads better than a field per line.
+# ruff: noqa: E501
+# fmt: off
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -68,7 +72,7 @@ class Operation:
 
 
 def _op(key: str, dst: str, slugs: str, nouns: Sequence[str], verbs: Sequence[str], exprs: Sequence[str] = (),
-        blocks: Sequence[str] = (), finals: Sequence[str] = (), **constants: str) -> Operation:  # fmt: skip
+        blocks: Sequence[str] = (), finals: Sequence[str] = (), **constants: str) -> Operation:
     return Operation(key, dst, tuple(slugs.split()), tuple(nouns), tuple(verbs), tuple(exprs), tuple(blocks), tuple(finals), constants)
 
 
@@ -90,7 +94,7 @@ def _tested(tests: Sequence[Test], noun: str) -> list[Operation]:
             _op(f"run.{t.key}", "int", f"longest_{t.key}_run {t.key}_streak", [f"the length of the longest run in a row of <np> {s}" for s in p],
                 [f"find how many consecutive {noun}s {s} there are at most" for s in p], [],
                 [f"<r> = 0\nrun = 0\nfor <x> in <v>:\n    if {t.code}:\n        run += 1\n        <r> = max(<r>, run)\n    else:\n        run = 0"], **k),
-        ]  # fmt: skip
+        ]
         if noun != "character":
             made += [
                 _op(f"while.{t.key}", "same", f"leading_{t.key} take_while_{t.key}", [f"<np> up to the first one that is not one of those {s}" for s in p],
@@ -99,7 +103,7 @@ def _tested(tests: Sequence[Test], noun: str) -> list[Operation]:
                 _op(f"split.{t.key}", "tuple", f"partition_{t.key} split_{t.key}", [f"a pair of lists: those of <np> {s}, and the others" for s in p],
                     [f"separate the {noun}s {s} from the rest, as a pair of lists" for s in p], [],
                     [], [f"yes = []\nno = []\nfor <x> in <v>:\n    if {t.code}:\n        yes.append(<x>)\n    else:\n        no.append(<x>)\nreturn yes, no"], **k),
-            ]  # fmt: skip
+            ]
     return made
 
 
@@ -124,7 +128,7 @@ _ANY_LIST = (
     _op("chunks", "lists", "chunked chunks", ["<np> cut into pieces of <k>"], ["cut them into groups of <k>"], ["[<v>[<i>:<i> + <k>] for <i> in range(0, len(<v>), <k>)]"],
         ["<r> = []\nfor <i> in range(0, len(<v>), <k>):\n    <r>.append(<v>[<i>:<i> + <k>])"], k="few"),
     _op("ordered", "bool", "is_sorted", ["whether <np> are in ascending order"], ["check whether they are in ascending order"], ["<v> == sorted(<v>)", "all(a <= b for a, b in zip(<v>, <v>[1:]))"]),
-)  # fmt: skip
+)
 
 _INTS = (
     *_ANY_LIST,
@@ -173,7 +177,7 @@ _INTS = (
         ["<r> = {'even': [], 'odd': []}\nfor <x> in <v>:\n    if <x> % 2 == 0:\n        <r>['even'].append(<x>)\n    else:\n        <r>['odd'].append(<x>)"]),
     _op("mapping", "tally", "map_to_square", ["a dictionary from each of <np> to its square"], ["map each one to its square in a dictionary"], ["{<x>: <x> * <x> for <x> in <v>}"], ["<r> = {}\nfor <x> in <v>:\n    <r>[<x>] = <x> * <x>"]),
     *_tested(INT_TESTS, "number"),
-)  # fmt: skip
+)
 
 _WORDS = (
     *_ANY_LIST,
@@ -199,7 +203,7 @@ _WORDS = (
     _op("firstplaces", "dict", "first_positions", ["a dictionary from each of <np> to the index of its first appearance"], ["map each one to the index where it first appears"], [],
         ["<r> = {}\nfor <i>, <x> in enumerate(<v>):\n    if <x> not in <r>:\n        <r>[<x>] = <i>"]),
     *_tested(WORD_TESTS, "word"),
-)  # fmt: skip
+)
 
 _TEXT = (
     _op("reverse", "text", "reversed", ["<np> in reverse order", "<np> backwards"], ["reverse the order", "put them in reverse order"], ["<v>[::-1]"], ["<r> = ''\nfor <x> in <v>:\n    <r> = <x> + <r>"]),
@@ -217,7 +221,7 @@ _TEXT = (
     _op("digitsum", "int", "digit_sum", ["the sum of the digits among <np>"], ["add up the digits"], ["sum(int(<x>) for <x> in <v> if <x>.isdigit())"], ["<r> = 0\nfor <x> in <v>:\n    if <x>.isdigit():\n        <r> += int(<x>)"]),
     _op("numbers", "ints", "digit_list", ["the digits among <np> as a list of numbers"], ["turn the digits into a list of numbers"], ["[int(<x>) for <x> in <v> if <x>.isdigit()]"], ["<r> = []\nfor <x> in <v>:\n    if <x>.isdigit():\n        <r>.append(int(<x>))"]),
     *_tested(CHAR_TESTS, "character"),
-)  # fmt: skip
+)
 
 _ITEMS = (
     _op("sortvalue", "pairs", "sorted_by_value", ["<np> as (key, value) pairs sorted by value"], ["list the (key, value) pairs sorted by value"], ["sorted(<v>.items(), key=lambda item: item[1])"]),
@@ -228,7 +232,7 @@ _ITEMS = (
         ["if not <v>:\n    return None\nreturn max(<v>, key=<v>.get)", "best = None\nfor <a>, <b> in <v>.items():\n    if best is None or <b> > <v>[best]:\n        best = <a>\nreturn best"]),
     _op("worst", "key", "lowest_key", ["the key of <np> with the smallest value, or None if there are none"], ["find the key with the smallest value, None if there are none"], ["min(<v>, key=<v>.get, default=None)"], [], ["if not <v>:\n    return None\nreturn min(<v>, key=<v>.get)"]),
     _op("inverted", "groups", "inverted", ["a dictionary from each value to the list of the keys of <np> that have it"], ["turn it around: map each value to the list of its keys"], [], ["<r> = {}\nfor <a>, <b> in <v>.items():\n    <r>.setdefault(<b>, []).append(<a>)"]),
-)  # fmt: skip
+)
 
 _PAIRS = (
     _op("sortnumber", "pairs", "sorted_by_number", ["<np> sorted by number"], ["sort them by number"], ["sorted(<v>, key=lambda pair: pair[1])"]),
@@ -241,7 +245,7 @@ _PAIRS = (
     _op("tally", "dict", "count_names", ["a dictionary that counts how often each name occurs in <np>"], ["count how often each name occurs in a dictionary"], [], ["<r> = {}\nfor <a>, <b> in <v>:\n    <r>[<a>] = <r>.get(<a>, 0) + 1"]),
     _op("asdict", "dict", "to_dict", ["a dictionary made of <np>"], ["turn them into a dictionary"], ["dict(<v>)"], ["<r> = {}\nfor <a>, <b> in <v>:\n    <r>[<a>] = <b>"]),
     _op("winner", "str", "winner", ["the name with the largest number in <np>, or '' if there are none"], ["find the name with the largest number, '' if there are none"], [], [], ["if not <v>:\n    return ''\nreturn max(<v>, key=lambda pair: pair[1])[0]"]),
-)  # fmt: skip
+)
 
 _ROWS = (
     _op("flat", "ints", "flat flattened", ["all numbers in <np>", "the numbers of <np> in one list"], ["put all numbers into one list", "flatten them"], ["[<y> for <x> in <v> for <y> in <x>]"], ["<r> = []\nfor <x> in <v>:\n    <r>.extend(<x>)", "<r> = []\nfor <x> in <v>:\n    for <y> in <x>:\n        <r>.append(<y>)"]),
@@ -252,13 +256,13 @@ _ROWS = (
     _op("sortlen", "rows", "sorted_by_length", ["<np> sorted by their length"], ["sort them by their length"], ["sorted(<v>, key=len)"]),
     _op("reverse", "rows", "reversed", ["<np> in reverse order"], ["reverse the order"], ["<v>[::-1]"]),
     _op("richest", "row", "richest_row", ["the one of <np> with the largest sum, or [] if there are none"], ["find the one with the largest sum, [] if there are none"], ["max(<v>, key=sum, default=[])"], [], ["if not <v>:\n    return []\nreturn max(<v>, key=sum)"]),
-)  # fmt: skip
+)
 
 _GROUPS = (
     _op("sizes", "tally", "group_sizes", ["the size of each group in <np>"], ["replace each list by its length"], ["{<a>: len(<b>) for <a>, <b> in <v>.items()}"]),
     _op("bigger", "groups", "large_groups", ["the groups of <np> that have more than one member"], ["keep only the groups with more than one member"], ["{<a>: <b> for <a>, <b> in <v>.items() if len(<b>) > 1}"]),
     _op("sortedgroups", "groups", "sorted_groups", ["<np> with each list sorted"], ["sort each list"], ["{<a>: sorted(<b>) for <a>, <b> in <v>.items()}"]),
-)  # fmt: skip
+)
 
 _NUMBER = (
     _op("isgt", "bool", "exceeds", ["whether <np> is greater than <k>"], ["check whether the result is greater than <k>"], ["<v> > <k>"], k="int"),
@@ -267,7 +271,7 @@ _NUMBER = (
         ["if <v> > <k>:\n    return '<w1>'\nreturn '<w2>'"], k="int", w1="hot", w2="cold"),
     _op("timesk", "int", "scaled", ["<np>, multiplied by <k>"], ["multiply the result by <k>"], ["<v> * <k>"], k="int"),
     _op("minusk", "int", "less", ["<np>, minus <k>"], ["subtract <k> from the result"], ["<v> - <k>"], k="int"),
-)  # fmt: skip
+)
 
 _TWO_LISTS = (
     _op("addpairs", "ints", "add_lists pairwise_sum", ["the sums of the numbers at equal places of <np>", "the elementwise sum of <np>"], ["add the numbers at equal places"], ["[a + b for a, b in zip(<v>, <w>)]"],
@@ -283,17 +287,17 @@ _TWO_LISTS = (
     _op("concat", "ints", "joined_lists both", ["the numbers of <np> in one list"], ["put the second list behind the first"], ["<v> + <w>"]),
     _op("interleave", "ints", "interleaved", ["the numbers of <np> taken in turn, first list first"], ["take a number from each list in turn"], ["[<x> for pair in zip(<v>, <w>) for <x> in pair]"], ["<r> = []\nfor a, b in zip(<v>, <w>):\n    <r>.append(a)\n    <r>.append(b)"]),
     _op("agree", "int", "count_equal matches", ["how many places of <np> hold equal numbers"], ["count the places that hold equal numbers"], ["sum(1 for a, b in zip(<v>, <w>) if a == b)"], ["<r> = 0\nfor a, b in zip(<v>, <w>):\n    if a == b:\n        <r> += 1"]),
-)  # fmt: skip
+)
 
 OPERATIONS: dict[str, tuple[Operation, ...]] = {
     "twoints": _TWO_LISTS, "ints": _INTS, "words": _WORDS, "text": _TEXT, "dict": _ITEMS, "tally": _ITEMS, "pairs": _PAIRS,
     "rows": _ROWS, "groups": _GROUPS, "int": _NUMBER,
-}  # fmt: skip
+}
 
 _TALLY = Fold("tally", "tally", ("tally", "counts"), ("a dictionary that counts how often each of <np> occurs", "a dictionary from each of <np> to how often it occurs"),
-              ("count how often each one occurs, in a dictionary", "tally them in a dictionary"), (), (), "{}", "<r>[<e>] = <r>.get(<e>, 0) + 1")  # fmt: skip
+              ("count how often each one occurs, in a dictionary", "tally them in a dictionary"), (), (), "{}", "<r>[<e>] = <r>.get(<e>, 0) + 1")
 _COUNT = Fold("count", "int", ("count", "num"), ("the number of <np>", "how many of <np> there are", "the count of <np>"),
-              ("count them", "return how many there are"), ("len(<v>)",), ("sum(1 <for>)", "len([<e> <for>])"), "0", "<r> += 1")  # fmt: skip
+              ("count them", "return how many there are"), ("len(<v>)",), ("sum(1 <for>)", "len([<e> <for>])"), "0", "<r> += 1")
 
 FOLDS: dict[str, tuple[Fold, ...]] = {
     "ints": (
@@ -311,4 +315,4 @@ FOLDS: dict[str, tuple[Fold, ...]] = {
     "pairs": (_COUNT,),
     "rows": (_COUNT,),
     "dict": (_COUNT,),
-}  # fmt: skip
+}

@@ -4,25 +4,45 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from codesample.tiny.code import fill
+from codesample.tiny.code import Texts, fill, split_slots
 from codesample.tiny.compose import Composition, Filter, Map, Stage
 from codesample.tiny.stages import Operation
 
 __all__ = ["describe", "function_name"]
 
 _NOUNS = {
-    "ints": ("numbers", "values", "integers"), "words": ("words", "strings"), "text": ("characters", "letters"),
-    "dict": ("entries", "items"), "tally": ("entries",), "pairs": ("pairs", "records"), "rows": ("rows", "lists"),
-}  # fmt: skip
+    "ints": ("numbers", "values", "integers"),
+    "words": ("words", "strings"),
+    "text": ("characters", "letters"),
+    "dict": ("entries", "items"),
+    "tally": ("entries",),
+    "pairs": ("pairs", "records"),
+    "rows": ("rows", "lists"),
+}
 _HALVES = {"a": {"pairs": "name"}, "b": {"pairs": "number"}}
 _OPENINGS = ("Return", "Return", "Return", "Compute", "Find", "Give", "Work out", "Get", "Determine")
-_GENERIC = "solve compute process transform f calculate run answer task evaluate convert select build func".split()
+_GENERIC = [
+    "solve",
+    "compute",
+    "process",
+    "transform",
+    "f",
+    "calculate",
+    "run",
+    "answer",
+    "task",
+    "evaluate",
+    "convert",
+    "select",
+    "build",
+    "func",
+]
 _EACH = re.compile(r"\b(each one|them|each)\b")
 
 
-def _posts(stage: Filter, kind: str, slots: Mapping[str, str], rng: random.Random) -> str:
+def _posts(stage: Filter, kind: str, slots: Texts, rng: random.Random) -> str:
     if stage.part == "x":
         return fill(rng.choice(stage.test.posts), slots)
     half = _HALVES[stage.part].get(kind, "key" if stage.part == "a" else "value")
@@ -36,24 +56,27 @@ def _source(composition: Composition, arguments: Sequence[str], rng: random.Rand
     return rng.choice(_NOUNS[composition.source]), f"{rng.choice(('in', 'of'))} {arguments[0]}"
 
 
-def _suffixed(slots: Mapping[str, str], mark: str) -> dict[str, str]:
-    return {name[:-1]: text for name, text in slots.items() if name.endswith(mark)}
-
-
-def _choice_clause(stage: Map, slots: Mapping[str, str], rng: random.Random) -> str:
+def _choice_clause(stage: Map, slots: Texts, rng: random.Random) -> str:
     assert stage.test is not None
-    test = fill(rng.choice(stage.test.verbs), _suffixed(slots, "t"))
-    yes = _EACH.sub("it", fill(rng.choice(stage.map.verbs), _suffixed(slots, "m")))
+    test = fill(rng.choice(stage.test.verbs), split_slots(slots, "t"))
+    yes = _EACH.sub("it", fill(rng.choice(stage.map.verbs), split_slots(slots, "m")))
     if stage.other is None:
-        return rng.choice((f"where one {test}, {yes}; leave the others as they are", f"if one {test}, {yes}, otherwise leave it alone"))
-    no = _EACH.sub("it", fill(rng.choice(stage.other.verbs), _suffixed(slots, "o")))
+        return rng.choice(
+            (
+                f"where one {test}, {yes}; leave the others as they are",
+                f"if one {test}, {yes}, otherwise leave it alone",
+            )
+        )
+    no = _EACH.sub("it", fill(rng.choice(stage.other.verbs), split_slots(slots, "o")))
     return rng.choice((f"where one {test}, {yes}, otherwise {no}", f"if one {test}, {yes}; if not, {no}"))
 
 
-def _verb(stage: Stage, kind: str, slots: Mapping[str, str], noun: str, rng: random.Random) -> str:
+def _verb(stage: Stage, kind: str, slots: Texts, noun: str, rng: random.Random) -> str:
     if isinstance(stage, Filter):
         if stage.test.adjective and stage.part == "x" and rng.random() < 0.5:
-            return rng.choice((f"keep the {stage.test.adjective} ones", f"keep only the {stage.test.adjective} {noun}"))
+            return rng.choice(
+                (f"keep the {stage.test.adjective} ones", f"keep only the {stage.test.adjective} {noun}")
+            )
         post = _posts(stage, kind, slots, rng)
         return rng.choice((f"keep those {post}", f"keep only the {noun} {post}", f"pick the ones {post}"))
     if isinstance(stage, Map):
@@ -64,7 +87,7 @@ def _verb(stage: Stage, kind: str, slots: Mapping[str, str], noun: str, rng: ran
     return fill(rng.choice(stage.verbs), slots)
 
 
-def _nominal(composition: Composition, texts: Sequence[Mapping[str, str]], arguments: Sequence[str],
+def _nominal(composition: Composition, texts: Sequence[Texts], arguments: Sequence[str],
              rng: random.Random) -> str | None:  # fmt: skip
     """Return one nested noun phrase, or None where a later filter or a choice would make it ambiguous."""
     stages, types = composition.stages, composition.types
@@ -82,43 +105,65 @@ def _nominal(composition: Composition, texts: Sequence[Mapping[str, str]], argum
         else:
             posts.append(_posts(stage, types[start], texts[start], rng))
         start += 1
-    tail = (where, " and ".join(posts)) if rng.random() < 0.7 or composition.source == "twoints" else (" and ".join(posts), where)
+    tail = (
+        (where, " and ".join(posts))
+        if rng.random() < 0.7 or composition.source == "twoints"
+        else (" and ".join(posts), where)
+    )
     phrase = " ".join(p for p in ("the", ", ".join(adjectives), noun, *tail) if p)
     for i in range(start, len(stages)):
         stage = stages[i]
-        if isinstance(stage, Filter) or (isinstance(stage, Map) and (stage.test is not None or stage.dst == "dict")):
+        if isinstance(stage, Filter) or (
+            isinstance(stage, Map) and (stage.test is not None or stage.dst == "dict")
+        ):
             return None
         nouns = stage.map.nouns if isinstance(stage, Map) else stage.nouns
         phrase = fill(rng.choice(nouns), {**texts[i], "np": phrase})
     return phrase
 
 
-def _procedural(composition: Composition, texts: Sequence[Mapping[str, str]], arguments: Sequence[str],
+def _procedural(composition: Composition, texts: Sequence[Texts], arguments: Sequence[str],
                 rng: random.Random) -> str:  # fmt: skip
-    noun, where = _source(composition, arguments, rng)
+    first, where = _source(composition, arguments, rng)
     verbs = []
     for i, stage in enumerate(composition.stages):
         kind = composition.types[i]
-        noun = noun if i == 0 else _NOUNS.get(kind, ("values",))[0]
-        verbs.append(_verb(stage, kind, {**texts[i], "v": "it" if i else arguments[0]}, noun, rng))
+        noun = first if i == 0 else _NOUNS.get(kind, ("values",))[0]
+        verb = _verb(stage, kind, {**texts[i], "v": "it" if i else arguments[0]}, noun, rng)
+        verbs.append(verb.replace("return ", "take ", 1) if i + 1 < len(composition.stages) else verb)
     if isinstance(composition.stages[-1], (Filter, Map)) and rng.random() < 0.5:
         verbs.append(rng.choice(("return the result", "return what is left", "return them")))
-    opening = rng.choice(("Take", "Given", "From", "Go through", "For", "With"))
-    start = f"{opening} the {noun if len(verbs) == 1 else _source(composition, arguments, rng)[0]} {where}"
     if composition.stages[0].key == "split":
-        start = ""
-    shape = rng.random()
-    if shape < 0.3 and len(verbs) > 1:
-        parts = [v[0].upper() + v[1:] for v in verbs]
-        parts[1:] = [rng.choice(("Then ", "", "Next, ", "After that ")) + p for p in parts[1:]]
-        parts = [p[0].upper() + (p[1:] if p == q else p[1:].replace(q, q[0].lower() + q[1:])) for p, q in zip(parts, [v[0].upper() + v[1:] for v in verbs], strict=True)]
-        return (f"{start}. " if start else "") + ". ".join(parts)
-    joined = verbs[0] if len(verbs) == 1 else ", ".join(verbs[:-1]) + rng.choice((" and ", ", then ", ", and finally ")) + verbs[-1]
-    text = f"{start}{rng.choice((', ', ': ', ' and '))}{joined}" if start else joined
+        return _sentences("", verbs, rng)
+    return _sentences(f"the {first} {where}", verbs, rng)
+
+
+def _sentences(source: str, verbs: Sequence[str], rng: random.Random) -> str:
+    """Join imperatives into one sentence, or into one for each."""
+    if len(verbs) > 1 and rng.random() < 0.3:
+        parts = [_capital(verbs[0])]
+        for verb in verbs[1:]:
+            lead = rng.choice(("Then ", "", "Next, ", "After that, "))
+            parts.append(lead + verb if lead else _capital(verb))
+        start = f"{rng.choice(('Take', 'Start with', 'Go through', 'Look at'))} {source}. " if source else ""
+        return start + ". ".join(parts)
+    last = rng.choice((" and ", ", then ", ", and finally "))
+    joined = ", ".join(verbs[:-1]) + (last if len(verbs) > 1 else "") + verbs[-1]
+    if not source:
+        return _capital(joined)
+    start = rng.choice(
+        ("Take {}, ", "Given {}, ", "From {}, ", "Go through {}: ", "For {}, ", "With {}: ", "Take {} and ")
+    )
+    return start.format(source) + joined
+
+
+def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def describe(composition: Composition, texts: Sequence[Mapping[str, str]], arguments: Sequence[str], rng: random.Random) -> str:
+def describe(
+    composition: Composition, texts: Sequence[Texts], arguments: Sequence[str], rng: random.Random
+) -> str:
     """Return the docstring's text: one to four sentences of English that state what is computed.
 
     Args:

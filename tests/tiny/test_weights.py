@@ -1,0 +1,63 @@
+"""The shipped checkpoint: complete, small, and usable through the ordinary loaders."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+FOLDER = Path(str(files("codesample.tiny"))) / "weights"
+PROMPT = (
+    "def double(xs: list[int]) -> list[int]:\n"
+    '    """Double each one of the numbers in xs.\n\n'
+    "    >>> double([1, 2])\n    [2, 4]\n    >>> double([3])\n    [6]\n"
+    '    """\n'
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return AutoModelForCausalLM.from_pretrained(FOLDER).eval()
+
+
+def test_folder_is_complete_and_small():
+    names = {path.name for path in FOLDER.iterdir()}
+    assert {"config.json", "generation_config.json", "model.safetensors"} <= names
+    assert {"tokenizer.json", "tokenizer_config.json", "training.json"} <= names
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 14_000_000
+
+
+def test_model_is_a_small_llama_in_single_precision(model):
+    assert model.config.model_type == "llama"
+    assert 2_000_000 <= model.num_parameters() <= 6_000_000
+    assert model.dtype == torch.float32
+
+
+def test_parameters_and_loss_are_those_of_the_training_record(model):
+    record = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
+    assert record["parameters"] == model.num_parameters()
+    losses = [point["loss"] for point in record["loss_curve"]]
+    assert losses[-1] < losses[0] / 4
+
+
+def test_logits_are_finite(model):
+    ids = AutoTokenizer.from_pretrained(FOLDER)(PROMPT, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        logits = model(ids).logits
+    assert logits.shape == (1, ids.shape[1], model.config.vocab_size)
+    assert torch.isfinite(logits).all()
+
+
+def test_greedy_completion_solves_an_easy_function_and_ends(model):
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+    ids = tokenizer(PROMPT, return_tensors="pt")["input_ids"]
+    mask = torch.ones_like(ids)
+    out = model.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=80)[0, ids.shape[1] :]
+    assert out[-1] == tokenizer.eos_token_id
+    namespace: dict = {}
+    exec(PROMPT + tokenizer.decode(out, skip_special_tokens=True), namespace)
+    assert namespace["double"]([4, -1]) == [8, -2]
