@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import sys
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codesample.errors import DataError
 from codesample.records import Problem, Tests
 from codesample.tasks.contract import Task, completion_alone
+from codesample.tasks.mbpp.asserts import function_asked_for, modules_relied_on
 from codesample.tasks.reader import Row, rows_of
 
 __all__ = ["mbpp", "mbpp_sanitized"]
@@ -62,7 +60,10 @@ class _Item:
     text: str
     code: str
     setup: str
+    builds_objects: bool
     tests: tuple[str, ...]
+    entry_point: str | None
+    imports: str
 
     @property
     def question(self) -> str:
@@ -70,13 +71,23 @@ class _Item:
 
 
 def _read(row: Row, text_field: str, setup_field: str) -> _Item:
-    setup = row.strings(setup_field) if setup_field == "test_imports" else (row.get(setup_field, str),)
+    imports_only = setup_field == "test_imports"
+    setup = _unix("\n".join(row.strings(setup_field)) if imports_only else row.get(setup_field, str))
+    code = _unix(row.get("code", str))
+    tests = tuple(_unix(test) for test in row.strings("test_list"))
+    try:
+        entry_point, modules = function_asked_for(code, tests), modules_relied_on(code, tests)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise DataError(f"{row.where}: code or test_list is not Python: {error}") from error
     return _Item(
         number=row.get("task_id", int),
         text=row.get(text_field, str),
-        code=_unix(row.get("code", str)),
-        setup=_unix("\n".join(setup)),
-        tests=tuple(_unix(test) for test in row.strings("test_list")),
+        code=code,
+        setup=setup,
+        builds_objects=bool(setup.strip()) and not imports_only,
+        tests=tests,
+        entry_point=entry_point,
+        imports="".join(f"import {name}\n" for name in modules),
     )
 
 
@@ -99,39 +110,18 @@ def _problem(item: _Item, header: str) -> Problem:
         description=item.question,
         # the asserts shown are the hidden tests themselves: as public examples they would grade
         examples=(),
+        entry_point=item.entry_point,
         tests=Tests(
             source=item.setup + "\n",
-            stub=_solution_imports(item),
+            entry_point=item.entry_point,
+            stub=item.imports,
             checks=item.tests,
+            # set-up code builds the program's own objects and changes them in place
+            mode="in_process" if item.builds_objects else "split",
         ),
         reference=item.code,
         metadata={"number": item.number},
     )
-
-
-def _solution_imports(item: _Item) -> str:
-    """Import the standard modules that the tests name and only the solution imports, such as `sys` in 400."""
-    used = set(_names("\n".join(item.tests)))
-    solution = ast.walk(_parse(item.code))
-    imported = {
-        alias.name
-        for node in solution
-        if isinstance(node, ast.Import)
-        for alias in node.names
-        if not alias.asname
-    }
-    return "".join(f"import {name}\n" for name in sorted(used & imported & sys.stdlib_module_names))
-
-
-def _names(source: str) -> Iterable[str]:
-    return (node.id for node in ast.walk(_parse(source)) if isinstance(node, ast.Name))
-
-
-def _parse(source: str) -> ast.Module:
-    with warnings.catch_warnings():
-        # solutions of the data set hold escapes such as "\\d" outside raw strings
-        warnings.simplefilter("ignore")
-        return ast.parse(source)
 
 
 def _unix(text: str) -> str:

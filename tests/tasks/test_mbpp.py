@@ -104,6 +104,22 @@ def test_modules_that_only_the_solution_imports_are_imported_for_the_tests(full:
         assert any("sys." in check for check in full.all_problems()[number - 1].tests.checks)
 
 
+def test_every_problem_names_the_function_that_its_asserts_call(task: Task) -> None:
+    for problem in task.all_problems():
+        assert problem.entry_point is not None
+        assert problem.tests.entry_point == problem.entry_point
+        assert f"{problem.entry_point}(" in problem.description.replace(" (", "(")
+
+
+def test_a_function_may_bear_a_built_in_name(full: Task) -> None:
+    assert full.all_problems()[125].entry_point == "sum"
+
+
+def test_only_set_up_code_that_builds_objects_is_judged_beside_the_program(task: Task) -> None:
+    beside = {p.metadata["number"] for p in task.all_problems() if p.tests.mode == "in_process"}
+    assert beside == ({367, 927} if task.name == "mbpp" else set())
+
+
 def test_the_program_is_the_completion_alone(full: Task) -> None:
     assert full.program(full.problems()[0], "def f(): pass\n") == "def f(): pass\n"
 
@@ -113,6 +129,14 @@ def test_data_without_the_prompt_split_is_refused_with_the_reason(tmp_path: Path
     path = tmp_path / "part.jsonl"
     path.write_text("".join(json.dumps({**row, "task_id": number}) + "\n" for number in (2, 11, 12)))
     with pytest.raises(DataError, match=r"problems \[3, 4\] are missing; .*2, 3 and 4"):
+        load_task("mbpp", data=path).problems()
+
+
+def test_a_solution_that_is_not_python_is_named_by_file_and_line(tmp_path: Path) -> None:
+    row = {"task_id": 2, "text": "Do.", "code": "def f(:", "test_setup_code": "", "test_list": ["assert f()"]}
+    path = tmp_path / "bad.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"bad\.jsonl:1: code or test_list is not Python"):
         load_task("mbpp", data=path).problems()
 
 
