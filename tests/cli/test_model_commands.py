@@ -1,0 +1,125 @@
+"""Commands that sample, with a small random checkpoint: what they print, and how they end when stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+
+from codesample.records import Candidate
+from codesample.runs import RunFolder
+
+pytestmark = pytest.mark.slow
+
+COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
+N = 24
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random checkpoint `model` and twelve problems `mine.jsonl`."""
+    from codesample.testing.models import byte_tokenizer, random_model
+
+    folder = tmp_path_factory.mktemp("place")
+    random_model("llama").save_pretrained(folder / "model")
+    byte_tokenizer().save_pretrained(folder / "model")
+    rows = [
+        {
+            "task_id": f"mine/{number}",
+            "prompt": f'def add(x):\n    """Return x + {number}."""\n',
+            "entry_point": "add",
+            "test": f"assert add(1) == {number + 1}\n",
+        }
+        for number in range(12)
+    ]
+    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
+    command = [*COMMAND, *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+
+
+def evaluation(out: Path) -> list[object]:
+    settings = ["--model", "model", "--n", N, "--max-new-tokens", 48, "-r", "mean_logprob", "--max-rows", 8]
+    return ["eval", "--task-file", "mine.jsonl", "--out", out, *settings, "--allow-weak-isolation", "none"]
+
+
+def samples(run: Path) -> dict[tuple[str, int], Candidate]:
+    with RunFolder.open(run) as folder:
+        return {(each.task_id, each.index): each for each in folder.samples()}
+
+
+def assert_same(ours: dict[Any, Candidate], theirs: dict[Any, Candidate]) -> None:
+    assert ours.keys() == theirs.keys()
+    for key, candidate in ours.items():
+        assert candidate.token_ids == theirs[key].token_ids
+        assert candidate.completion == theirs[key].completion
+        # rows beside it change the order of sums in single precision, and the last digits with it
+        assert candidate.logprobs == pytest.approx(theirs[key].logprobs, abs=1e-4)
+
+
+def results(stdout: str) -> dict[str, Any]:
+    content = json.loads(stdout)
+    return {name: content[name] for name in ("pass_at_k", "rerankers", "samples", "tokens", "statuses")}
+
+
+@pytest.fixture(scope="module")
+def whole(place: Path) -> dict[str, Any]:
+    process = start(*evaluation(place / "whole"), "--json", cwd=place)
+    out, err = process.communicate(timeout=500)
+    assert process.returncode == 0, err
+    return results(out)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_in_the_middle_and_resumed_equals_a_whole_one(
+    stop: signal.Signals, place: Path, whole: dict[str, Any]
+) -> None:
+    run = place / f"stopped by {stop.name}"
+    process = start(*evaluation(run), cwd=place)
+    file = run / "samples.jsonl"
+    while process.poll() is None and (not file.exists() or file.read_bytes().count(b"\n") < 40):
+        sleep(0.05)
+    process.send_signal(stop)
+    out, err = process.communicate(timeout=120)
+    assert 40 <= len(samples(run)) < 12 * N, err
+    if stop is signal.SIGINT:
+        assert (process.returncode, out) == (130, "")
+        assert "--resume" in err.splitlines()[-1]
+        assert "Traceback" not in err
+    resumed = start(*evaluation(run), "--resume", "--json", cwd=place)
+    out, err = resumed.communicate(timeout=500)
+    assert resumed.returncode == 0, err
+    assert results(out) == whole
+    assert_same(samples(run), samples(place / "whole"))
+    assert file.read_bytes().count(b"\n") == 12 * N
+
+
+def test_sample_prints_the_candidates_of_a_prompt_as_json_lines(place: Path) -> None:
+    words = ["sample", "def add(x):\n", "--model", "model", "--n", 3, "--max-new-tokens", 5]
+    out, err = start(*words, cwd=place).communicate(timeout=200)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert sorted(row["index"] for row in rows) == [0, 1, 2], err
+    assert all(len(row["logprobs"]) == len(row["token_ids"]) <= 5 for row in rows)
+
+
+def test_samples_of_a_task_can_be_executed(place: Path) -> None:
+    words = ["sample", "--task-file", "mine.jsonl", "--limit", 2, "--model", "model", "--n", 2]
+    process = start(*words, "--max-new-tokens", 5, "--out", "drawn.jsonl", cwd=place)
+    out, err = process.communicate(timeout=200)
+    assert (process.returncode, out) == (0, ""), err
+    judged = start(
+        *("execute", "drawn.jsonl", "--task-file", "mine.jsonl", "--allow-weak-isolation", "none", "--json"),
+        cwd=place,
+    )
+    out, err = judged.communicate(timeout=200)
+    assert judged.returncode == 0, err
+    assert json.loads(out)["samples"] == 4
