@@ -43,13 +43,10 @@ def run_calls(
         cpu_seconds += session.close().cpu_seconds
         if ending is None:
             break
-        missing = len(inputs) - len(readings)
-        if not loaded:
-            readings += [ending] * missing
-            break
         readings.append(ending)
-    else:
-        readings += [ending] * (len(inputs) - len(readings))
+        if not loaded:
+            break
+    readings += readings[-1:] * (len(inputs) - len(readings))
     return Called(readings, cpu_seconds)
 
 

@@ -113,18 +113,10 @@ class Remote:
 
     def read(self, parts: list[Any]) -> Reading:
         """Say what a decoded reply reports, without acting on it; stops a program whose reply is none."""
-        match parts:
-            case ["value", value]:
-                return Reading(Status.PASSED, value=value)
-            case ["raise", str(kind), list(arguments), str(detail)]:
-                return _reading_of_exception(kind, arguments, detail)
-            case ["refused", str(reason)]:
-                detail = f"the program returned what cannot cross: {reason}"
-                return Reading(Status.UNSUPPORTED_VALUE, detail=detail)
-            case ["large", int(size)]:
-                return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {size} encoded bytes")
-            case _:
-                self.session.stop(Status.CRASHED, _NO_REPLY)
+        reading = _reading(parts)
+        if reading is None:
+            self.session.stop(Status.CRASHED, _NO_REPLY)
+        return reading
 
     @staticmethod
     def _to_program(value: Any) -> Any:
@@ -137,6 +129,21 @@ class Remote:
             case [int(number), str(kind)]:
                 return Handle(self, number, kind)
         raise codec.CodecError("a malformed handle")
+
+
+def _reading(parts: list[Any]) -> Reading | None:
+    """Return what a reply reports; None where it is malformed."""
+    match parts:
+        case ["value", value]:
+            return Reading(Status.PASSED, value=value)
+        case ["raise", str(kind), list(arguments), str(detail)]:
+            return _reading_of_exception(kind, arguments, detail)
+        case ["refused", str(reason)]:
+            detail = f"the program returned what cannot cross: {reason}"
+            return Reading(Status.UNSUPPORTED_VALUE, detail=detail)
+        case ["large", int(size)]:
+            return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {size} encoded bytes")
+    return None
 
 
 def _reading_of_exception(kind: str, arguments: list[Any], detail: str) -> Reading:

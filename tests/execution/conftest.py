@@ -1,0 +1,200 @@
+"""Hostile programs, and something outside that they must not change."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from codesample.errors import IsolationError
+from codesample.execution import Executor, Level, Limits, Program
+from codesample.records import Status, Tests, Verdict
+
+HOSTILE = Path(__file__).parent / "hostile"
+TIGHT = Limits(cpu_seconds=1.0, wall_seconds=2.0, memory=256 << 20, check_seconds=3.0)
+
+
+@dataclass(frozen=True)
+class Hostile:
+    name: str
+    statuses: frozenset[Status]
+    source: str
+
+
+def read_hostile(file: str) -> list[Hostile]:
+    """Read the entries of one of the files in `hostile/`."""
+    entries = (HOSTILE / file).read_text("utf-8").split("\n=== ")[1:]
+    found = []
+    for entry in entries:
+        head, _, source = entry.partition("\n")
+        name, _, statuses = head.partition(" | ")
+        found.append(Hostile(name, frozenset(Status(text.strip()) for text in statuses.split(",")), source))
+    return found
+
+
+VERDICT_FAKERS = read_hostile("verdict_fakers.txt")
+MACHINE_ATTACKS = read_hostile("machine_attacks.txt")
+
+SQUARES = Tests(
+    source="""
+assert f(2) == 4
+assert f(3) == 9
+assert abs(f(-4)) == 16
+assert [f(n) for n in range(5)] == [0, 1, 4, 9, 16]
+for n, square in zip(range(3), map(f, range(3))):
+    assert square == n * n
+assert f(7) == 49
+""",
+    entry_point="f",
+)
+WON = Tests(source="assert f() == 'won'", entry_point="f")
+
+
+class Outside:
+    """A secret file, a process and listeners that programs are told of and must not reach."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="outside-"))
+        self.canary = self.folder / "canary"
+        self.canary.write_text("secret")
+        self.process = subprocess.Popen(["sleep", "1000"])
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", 0))
+        self.unix = socket.socket(socket.AF_UNIX)
+        self.unix.bind(str(self.folder / "stream"))
+        self.unix.listen()
+        self.dgram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.dgram.bind(str(self.folder / "dgram"))
+        self.listeners = (self.tcp, self.udp, self.unix, self.dgram)
+        for listener in self.listeners:
+            listener.setblocking(False)
+        # anyone may use them: what keeps programs away is the sandbox, not file modes
+        for path in (self.folder, *self.folder.iterdir()):
+            path.chmod(0o777)
+        self.before = self.state()
+
+    def fill_in(self, source: str) -> str:
+        words = {
+            "CANARY": self.canary,
+            "FOLDER": self.folder,
+            "PID": self.process.pid,
+            "TCP": self.tcp.getsockname()[1],
+            "UDP": self.udp.getsockname()[1],
+            "UNIX": self.folder / "stream",
+            "DGRAM": self.folder / "dgram",
+        }
+        for word, value in words.items():
+            source = source.replace(f"@{word}@", str(value))
+        return source
+
+    def state(self) -> dict[str, object]:
+        """Everything that a program could have changed."""
+        status = self.canary.stat()
+        places = (".", "/tmp", "/dev/shm", "/var/tmp", os.path.dirname(os.__file__), os.path.expanduser("~"))
+        return {
+            "canary": self.canary.read_text(),
+            "canary status": (status.st_mode, status.st_uid, status.st_mtime, status.st_nlink),
+            "folder": sorted(os.listdir(self.folder)),
+            "process": self.process.poll(),
+            "process's niceness": os.getpriority(os.PRIO_PROCESS, self.process.pid),
+            "process's cores": os.sched_getaffinity(self.process.pid),
+            "listeners": [_heard(listener) for listener in self.listeners],
+            "planted": [place for place in places if os.path.exists(os.path.join(place, "codesample-planted"))],
+        }
+
+    def close(self) -> None:
+        for listener in self.listeners:
+            listener.close()
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.folder)
+
+
+def _heard(listener: socket.socket) -> bool:
+    try:
+        if listener.type == socket.SOCK_DGRAM:
+            listener.recv(10)
+        else:
+            listener.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def outside() -> Iterator[Outside]:
+    os.environ["CODESAMPLE_SECRET"] = "secret"
+    place = Outside()
+    yield place
+    place.close()
+    del os.environ["CODESAMPLE_SECRET"]
+
+
+@pytest.fixture(scope="session")
+def executor_at() -> Iterator[Callable[[Level], Executor]]:
+    """Give a function from a level to a running executor at that level, or skip where it is not granted."""
+    running: dict[Level, Executor] = {}
+
+    def at(level: Level) -> Executor:
+        if level not in running:
+            try:
+                running[level] = Executor(level=level, minimum=Level.NONE, limits=TIGHT, workers=2)
+            except IsolationError as error:
+                pytest.skip(str(error))
+        return running[level]
+
+    yield at
+    for executor in running.values():
+        executor.close()
+
+
+@pytest.fixture(scope="session")
+def executor(executor_at: Callable[[Level], Executor]) -> Executor:
+    return executor_at(Level.CONFINED)
+
+
+Submitted = Callable[[Level, "list[Hostile]", Tests], "dict[str, Future[Verdict]]"]
+
+
+@pytest.fixture(scope="session")
+def submitted(executor_at: Callable[[Level], Executor], outside: Outside) -> Submitted:
+    """Give a function that submits a whole set of hostile programs at a level, once."""
+    known: dict[tuple[Level, str], dict[str, Future[Verdict]]] = {}
+
+    def submit(level: Level, programs: list[Hostile], tests: Tests) -> dict[str, Future[Verdict]]:
+        executor = executor_at(level)
+        key = (level, tests.source)
+        if key not in known:
+            known[key] = {
+                item.name: executor.submit(Program(item.name, 0, outside.fill_in(item.source), tests))
+                for item in programs
+            }
+        return known[key]
+
+    return submit
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes a `faker` or an `attack` once for each of them."""
+    for kind, programs in (("faker", VERDICT_FAKERS), ("attack", MACHINE_ATTACKS)):
+        if kind in metafunc.fixturenames:
+            metafunc.parametrize(kind, programs, ids=[item.name for item in programs])
+
+
+@pytest.fixture(scope="session")
+def fakers() -> tuple[list[Hostile], Tests]:
+    return VERDICT_FAKERS, SQUARES
+
+
+@pytest.fixture(scope="session")
+def attacks() -> tuple[list[Hostile], Tests]:
+    return MACHINE_ATTACKS, WON
