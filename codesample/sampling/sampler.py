@@ -96,7 +96,19 @@ class Sampler:
             ParameterError: a prompt or parameter that cannot be used, before any candidate is drawn.
             ModelError: keys and values of a single candidate do not fit into memory.
         """
-        work = prepare(self.checkpoint, requests, params)
+        return self.stream_work(
+            prepare(self.checkpoint, requests, params), params, progress=progress, processors=processors
+        )
+
+    def stream_work(
+        self,
+        work: Sequence[PromptWork],
+        params: SamplingParams,
+        *,
+        progress: Progress | None = None,
+        processors: Sequence[LogitsProcessor] = (),
+    ) -> Iterator[Candidate]:
+        """Do what `stream` does for prompts that are tokens already."""
         if not work:
             return iter(())
         drawing = Drawing(self.checkpoint, params, processors=processors)

@@ -1,0 +1,169 @@
+"""Ways of drawing n continuations of a prompt, behind one signature."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
+
+from codesample.records import SamplingParams
+from codesample.sampling.sampler import Sampler
+from codesample.sampling.work import PromptWork
+
+__all__ = ["METHODS", "Drawn", "Method"]
+
+
+class Drawn(NamedTuple):
+    """What one method drew.
+
+    Attributes:
+        tokens: Per prompt [n, new], int64.
+        first: Seconds until the first token of the first candidate was known.
+    """
+
+    tokens: list[Tensor]
+    first: float
+
+
+Method = Callable[[PreTrainedModel, Sequence[Sequence[int]], int, int, bool], Drawn]
+"""(model, prompts, n, new tokens, greedy) -> Drawn."""
+
+
+def _sampling(greedy: bool) -> dict[str, Any]:
+    return (
+        {"do_sample": False} if greedy else {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    )
+
+
+def generate(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], n: int, new: int, greedy: bool
+) -> Drawn:
+    """Call `generate(num_return_sequences=n)` prompt by prompt, as transformers' users do."""
+    begun = time.perf_counter()
+    first: list[float] = []
+
+    def stamp(_: Tensor, scores: Tensor) -> Tensor:
+        first.append(time.perf_counter() - begun)
+        return scores
+
+    tokens = []
+    generator: Any = model
+    for prompt in prompts:
+        ids = torch.tensor([prompt], device=model.device)
+        if greedy:
+            ids = ids.repeat(n, 1)
+        out = generator.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            num_return_sequences=1 if greedy else n,
+            max_new_tokens=new,
+            min_new_tokens=new,
+            logits_processor=LogitsProcessorList([stamp]),
+            **_sampling(greedy),
+        )
+        tokens.append(out[:, len(prompt) :])
+    return Drawn(tokens, first[0])
+
+
+@torch.inference_mode()
+def repeated_cache(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], n: int, new: int, greedy: bool
+) -> Drawn:
+    """Run each prompt once, repeat its cache n times, and decode with plain multinomial draws."""
+    begun, first, tokens = time.perf_counter(), 0.0, []
+    for prompt in prompts:
+        output = model(torch.tensor([prompt], device=model.device), use_cache=True, logits_to_keep=1)
+        cache, logits = output.past_key_values, output.logits[:, -1].expand(n, -1)
+        cache.batch_repeat_interleave(n)
+        drawn: list[Tensor] = []
+        while True:
+            chosen = logits.argmax(-1) if greedy else torch.multinomial(logits.float().softmax(-1), 1)[:, 0]
+            drawn.append(chosen)
+            first = first or time.perf_counter() - begun
+            if len(drawn) == new:
+                break
+            output = model(chosen[:, None], past_key_values=cache, use_cache=True)
+            logits = output.logits[:, -1]
+        tokens.append(torch.stack(drawn, dim=1))
+    return Drawn(tokens, first)
+
+
+def continuous_batching(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], n: int, new: int, greedy: bool
+) -> Drawn:
+    """Call transformers' `generate_batch` with every prompt n times, its cache sized to what they need."""
+    from transformers import ContinuousBatchingConfig
+
+    page = 256
+    pages = sum(n * (-(-(len(prompt) + new) // page)) for prompt in prompts) + 8
+    config = ContinuousBatchingConfig(
+        page_size=page, num_blocks=pages, max_batch_tokens=2048, max_requests_per_batch=n * len(prompts)
+    )
+    generator: Any = model
+    out = generator.generate_batch(
+        [list(prompt) for prompt in prompts for _ in range(n)],
+        generation_config=GenerationConfig(
+            max_new_tokens=new, eos_token_id=-1, pad_token_id=0, **_sampling(greedy)
+        ),
+        continuous_batching_config=config,
+        record_timestamps=True,
+    )
+    results = [out[key] for key in sorted(out, key=lambda key: int(key.rsplit("_", 1)[-1]))]
+    tokens = [torch.tensor(result.generated_tokens) for result in results]
+    first = min(result.timestamps[0] - result.created_time for result in results if result.timestamps)
+    return Drawn([torch.stack(tokens[i : i + n]) for i in range(0, len(tokens), n)], first)
+
+
+class _NoText:
+    """Stands in for a tokenizer, since random weights speak no language."""
+
+    bos_token = eos_token = None
+    bos_token_id = eos_token_id = None
+
+    @staticmethod
+    def decode(ids: Sequence[int], **_: Any) -> str:
+        return "x" * len(ids)
+
+
+def _sampler(model: PreTrainedModel, *, shared: bool) -> Sampler:
+    sampler = Sampler(model, tokenizer=_NoText(), prefix_cache=0)
+    if not shared:
+        sampler.checkpoint = replace(sampler.checkpoint, kv_shapes=())
+    return sampler
+
+
+def _ours(shared: bool) -> Method:
+    def draw(
+        model: PreTrainedModel, prompts: Sequence[Sequence[int]], n: int, new: int, greedy: bool
+    ) -> Drawn:
+        sampler = _sampler(model, shared=shared)
+        params = SamplingParams(temperature=0 if greedy else 1, top_p=1.0, max_new_tokens=new)
+        work = [PromptWork(str(i), tuple(ids), tuple(range(n)), new) for i, ids in enumerate(prompts)]
+        begun, first = time.perf_counter(), 0.0
+
+        def stamp(_: int) -> None:
+            nonlocal first
+            first = first or time.perf_counter() - begun
+
+        got: dict[tuple[str, int], Tensor] = {}
+        for candidate in sampler.stream_work(work, params, progress=stamp):
+            got[candidate.task_id, candidate.index] = torch.tensor(candidate.token_ids)
+        rows = [torch.stack([got[str(i), j] for j in range(n)]) for i in range(len(prompts))]
+        return Drawn(rows, first)
+
+    return draw
+
+
+METHODS: dict[str, Method] = {
+    "generate": generate,
+    "repeated cache": repeated_cache,
+    "generate_batch": continuous_batching,
+    "codesample, own caches": _ours(shared=False),
+    "codesample": _ours(shared=True),
+}
+"""Methods by name; the last is the one measured, the first the usual baseline."""
