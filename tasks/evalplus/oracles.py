@@ -5,7 +5,7 @@ Each text defines `accept(arguments, result, expected)`. The cases are those of 
 
 from __future__ import annotations
 
-__all__ = ["HUMANEVAL_ORACLES", "MBPP_ORACLES"]
+__all__ = ["HUMANEVAL_ORACLES", "MBPP_ORACLES", "TRUTH_OF_MATCH"]
 
 _ROOT = """
 import math
@@ -22,11 +22,9 @@ def accept(arguments, result, expected):
 """
 
 _SAME_TRUTH = """
-def found(value):
-    return value if isinstance(value, bool) else value is not None
-
 def accept(arguments, result, expected):
-    return found(result) == found(expected)
+    found = result if isinstance(result, bool) else result is not None
+    return found == expected
 """
 
 _DIGIT_DISTANCE = """
@@ -50,6 +48,20 @@ def accept(arguments, result, expected):
     return result == expected or abs(result - by_height(*arguments)) <= 1e-6
 """
 
+_MATCHES = ("Mbpp/737", "Mbpp/787", "Mbpp/794")
+
+TRUTH_OF_MATCH = dict.fromkeys(
+    _MATCHES,
+    """
+
+_match_of = {entry_point}
+
+def {entry_point}(*arguments):
+    return _match_of(*arguments) is not None
+""",
+)
+"""By task id: what is put behind a reference that returns a match, so that it returns whether there is one."""
+
 HUMANEVAL_ORACLES = {"HumanEval/32": _ROOT}
 """Any root of the polynomial, not the one that the reference finds."""
 
@@ -57,7 +69,7 @@ MBPP_ORACLES = {
     **dict.fromkeys(
         ("Mbpp/2", "Mbpp/7", "Mbpp/111", "Mbpp/140", "Mbpp/232", "Mbpp/579", "Mbpp/769"), _SAME_ELEMENTS
     ),
-    **dict.fromkeys(("Mbpp/737", "Mbpp/787", "Mbpp/794"), _SAME_TRUTH),
+    **dict.fromkeys(_MATCHES, _SAME_TRUTH),
     "Mbpp/558": _DIGIT_DISTANCE,
     "Mbpp/581": _PYRAMID,
 }
