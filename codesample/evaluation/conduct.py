@@ -12,7 +12,7 @@ from codesample.evaluation.filling import Spent, fill
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import Chosen, check_run_folder
 from codesample.evaluation.report import Report, Seconds
-from codesample.evaluation.scoring import pools, score
+from codesample.evaluation.scoring import EXECUTED, pools, score
 from codesample.evaluation.session import session_facts
 from codesample.evaluation.summary import summarise
 from codesample.execution import Executor, Level
@@ -83,8 +83,9 @@ def conduct(
     """
     isolation = executor.isolation.as_json()
     engine = load()
-    supplied = {"public_examples"} | engine.abilities
-    require_supplied(plan.rerankers, supplied, {"logprobs": f"{engine.name} gives no log-probabilities"})
+    require_supplied(
+        plan.rerankers, EXECUTED | engine.abilities, {"logprobs": f"{engine.name} gives no log-probabilities"}
+    )
     facts = session_facts(
         plan.command,
         model=engine.describe(),
@@ -100,6 +101,10 @@ def conduct(
     with start(plan.out, replace(plan.manifest, sessions=(facts,))) as run:
         for notice in run.notices:
             observer.notice(notice)
+        if executor.isolation.level < Level.CONFINED:
+            observer.notice(
+                f"programs are kept apart only at level {isolation['level']!r}: {isolation['remedy']}"
+            )
         spent = fill(
             run,
             plan.chosen,

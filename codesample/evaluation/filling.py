@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Spent", "fill"]
 
+_SHOW_INTERVAL = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -35,7 +37,7 @@ class _Meter:
 
     def __init__(self, observer: Observer, tally: Tally) -> None:
         self._observer, self._tally = observer, tally
-        self._began = monotonic()
+        self._began = self._shown = monotonic()
         self._stopped: float | None = None
         self.tokens = 0
 
@@ -50,7 +52,10 @@ class _Meter:
         self.tokens += tokens
         self.show()
 
-    def show(self) -> None:
+    def show(self, *, at_once: bool = False) -> None:
+        if not at_once and monotonic() - self._shown < _SHOW_INTERVAL:
+            return
+        self._shown = monotonic()
         tally = self._tally
         self._observer.progress(
             Snapshot(tally.problems_done, tally.candidates_done, self.tokens, self.seconds, tally.pass_at_1())
@@ -104,6 +109,7 @@ def fill(
                 meter.show()
         meter.stop_sampling()
         judging.finish(after_each=meter.show)
+        meter.show(at_once=True)
     finally:
         judging.abandon()
         observer.stopped()

@@ -11,7 +11,7 @@ from codesample.evaluation.conduct import open_executor
 from codesample.evaluation.options import DEFAULT_RERANKERS, choose_k
 from codesample.evaluation.plan import choose_again, choose_rerankers
 from codesample.evaluation.report import Report, Seconds
-from codesample.evaluation.scoring import pools, saved_scores, score
+from codesample.evaluation.scoring import EXECUTED, pools, saved_scores, score
 from codesample.evaluation.summary import summarise
 from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.runs import RunFolder
@@ -51,7 +51,7 @@ def rerank_run(
         if not gathered:
             raise RunFolderError(f"{run}: holds no judged candidate; finish it first with --resume")
         kept = all(each.logprobs is not None for pool in gathered for each in pool.candidates)
-        supplied = {"public_examples", *(["logprobs"] if kept else [])}
+        supplied = EXECUTED | ({"logprobs"} if kept else set())
         require_supplied(loaded, supplied, {"logprobs": f"{run} kept no log-probabilities"})
         seed = folder.manifest.params.seed
         scores = score(loaded, gathered, task=chosen.task.name, seed=seed, executor=executor, run=folder)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from codesample.evaluation.example_checks import ExampleChecks
 from codesample.evaluation.plan import Chosen
+from codesample.evaluation.program_outputs import ProgramOutputs
 from codesample.execution import Executor
 from codesample.records import Candidate, Problem, PublicView, Status, Verdict
 from codesample.rerankers.context import Context
@@ -14,7 +15,10 @@ from codesample.rerankers.contract import Reranker
 from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
 
-__all__ = ["Pool", "Scores", "pools", "saved_scores", "score"]
+__all__ = ["EXECUTED", "Pool", "Scores", "pools", "saved_scores", "score"]
+
+EXECUTED = frozenset({"outputs", "public_examples"})
+"""Abilities of rerankers that `score` gives by running programs."""
 
 Scores = dict[str, list[float | None]]
 """One reranker's scores: by task id, in the order of the pool's candidates."""
@@ -85,14 +89,18 @@ def score(
     Args:
         task: Name.
         seed: For rerankers that draw random numbers.
-        executor: Runs public examples.
+        executor: Runs public examples and inputs of the rerankers' own.
         run: Open for writing.
 
     Raises:
         RerankerError: a reranker broke its contract; names it and the problem.
     """
     views = [PublicView.of(task, pool.problem) for pool in gathered]
-    contexts = [Context(view, seed=seed, checks=ExampleChecks(executor, view.task_id)) for view in views]
+    outputs = ProgramOutputs(executor)
+    contexts = [
+        Context(view, seed=seed, checks=ExampleChecks(executor, view.task_id), outputs=outputs)
+        for view in views
+    ]
     scores: dict[str, Scores] = {}
     for each in rerankers:
         run.clear_scores(each.name)
