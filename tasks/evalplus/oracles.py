@@ -60,7 +60,7 @@ def {entry_point}(*arguments):
     return _match_of(*arguments) is not None
 """,
 )
-"""By task id: what is put behind a reference that returns a match, so that it returns whether there is one."""
+"""By task id: put behind a reference that returns a match, it makes it return whether there is one."""
 
 HUMANEVAL_ORACLES = {"HumanEval/32": _ROOT}
 """Any root of the polynomial, not the one that the reference finds."""

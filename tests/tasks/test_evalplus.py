@@ -25,9 +25,14 @@ BREAK_THEIR_CONTRACT = {"Mbpp/267": 3, "Mbpp/734": 104}
 pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")
 
 
+@pytest.fixture(scope="module")
+def tasks(published: Callable[[str], Path]) -> dict[str, Task]:
+    return {name: load_task(name, data=published(file)) for name, (file, _) in FILES.items()}
+
+
 @pytest.fixture(scope="module", params=sorted(FILES))
-def task(request: pytest.FixtureRequest, published: Callable[[str], Path]) -> Task:
-    return load_task(request.param, data=published(FILES[request.param][0]))
+def task(request: pytest.FixtureRequest, tasks: dict[str, Task]) -> Task:
+    return tasks[request.param]
 
 
 def _function(problem: Problem) -> Any:
@@ -80,7 +85,7 @@ def test_oracles_accept_what_the_reference_returns(task: Task) -> None:
     ],
 )
 def test_oracles_accept_other_right_answers_only(
-    published: Callable[[str], Path],
+    tasks: dict[str, Task],
     task_id: str,
     arguments: tuple[Any, ...],
     result: Any,
@@ -88,8 +93,7 @@ def test_oracles_accept_other_right_answers_only(
     accepted: bool,
 ) -> None:
     name = "mbpp_plus" if task_id.startswith("Mbpp") else "humaneval_plus"
-    task = load_task(name, data=published(FILES[name][0]))
-    (problem,) = (each for each in task.problems() if each.task_id == task_id)
+    (problem,) = (each for each in tasks[name].problems() if each.task_id == task_id)
     assert _accept(problem)(arguments, result, expected) is accepted
 
 
@@ -114,6 +118,7 @@ def test_arguments_get_their_types_back(task_id: str, arguments: list[Any], type
     assert repr(got) == repr(typed)
 
 
+@pytest.mark.slow
 def test_typed_arguments_fulfil_the_data_sets_own_contracts(published: Callable[[str], Path]) -> None:
     refused: dict[str, int] = {}
     for row in read_rows(published("MbppPlus.jsonl.gz")):
