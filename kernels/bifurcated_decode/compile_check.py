@@ -11,7 +11,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ GPUS = {
 
 @dataclass(frozen=True)
 class Configuration:
-    """Shape of a call: R rows of one prompt, H query and G KV heads of width D, and its options."""
+    """R rows of one prompt, H query and G KV heads of width D, the options, and one launch or two."""
 
     name: str
     rows: int
@@ -71,6 +71,7 @@ class Configuration:
     window: int | None = None
     softcap: float | None = None
     sinks: bool = False
+    shared: bool = True
 
 
 CONFIGURATIONS = (
@@ -89,6 +90,17 @@ CONFIGURATIONS = (
     Configuration("width 256, 64 rows, soft cap", 64, (8, 8), 256, softcap=50.0, window=4096),
     Configuration("sinks and window, 16 rows", 16, (64, 8), 64, window=128, sinks=True),
     Configuration("four queries per row", 16, (32, 8), 128, queries=4),
+    Configuration("one launch, 2 rows", 2, (32, 8), 128, shared=False),
+    Configuration(
+        "one launch, 2 rows, all features",
+        2,
+        (32, 8),
+        128,
+        window=512,
+        softcap=30.0,
+        sinks=True,
+        shared=False,
+    ),
     Configuration("fp16, 64 rows", 64, (32, 32), 128, dtype=torch.float16),
     Configuration("fp32, 16 rows", 16, (32, 32), 128, dtype=torch.float32),
 )
@@ -122,7 +134,7 @@ class Resources:
 
 
 def compile_configuration(configuration: Configuration, gpu: Gpu) -> tuple[Resources, ...]:
-    """Compile both kernels as the launcher would launch them on `gpu`.
+    """Compile the kernels of one call as the launcher would launch them on `gpu`.
 
     Raises:
         Exception: what Triton or its assembler says where a kernel does not compile.
@@ -147,6 +159,7 @@ def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
     q = empty(c.rows, c.queries, heads, c.width)
     new = empty(c.rows, c.queries, kv_heads, c.width)
     result = DecodeOutput(torch.empty_like(q), empty(*q.shape[:3], dtype=torch.float32))
+    tiling = tiling_for(q, store, plan, multiprocessors=gpu.multiprocessors)
     return launches(
         q,
         new,
@@ -155,7 +168,7 @@ def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
         plan,
         empty(c.rows, dtype=torch.int32),
         result,
-        tiling_for(q, store, plan, multiprocessors=gpu.multiprocessors),
+        replace(tiling, shared=c.shared),
         scale=c.width**-0.5,
         window=c.window,
         softcap=c.softcap,

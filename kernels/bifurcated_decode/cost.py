@@ -1,19 +1,60 @@
-"""What a call should cost on a GPU, and the tile sizes, split counts and implementation that follow."""
+"""What a call should cost on a GPU, and the tile sizes, split counts and number of launches that follow.
+
+The model counts bytes and launches and divides by a machine's rates. Its rates are expectations, from
+published limits and from the copy rate usual on such a machine; none has been fitted to a measurement of
+these kernels. `codesample bench attention --device cuda` prints what a fit needs.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from codesample.kernels.bifurcated_decode.plan import DecodePlan
 
-__all__ = ["Tiling", "choose_tiling"]
+__all__ = ["HOPPER", "CallShape", "Estimate", "Machine", "Tiling", "choose_tiling", "estimate"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Rates of a GPU.
+
+    Attributes:
+        memory: Bytes per second from device memory, as a large copy reaches.
+        cache: Bytes per second from the L2 cache.
+        cache_bytes: Size of the L2 cache.
+        program: Bytes per second that one program streams when few run.
+        launch: Seconds that one more kernel in a CUDA graph costs, its tail included.
+    """
+
+    memory: float
+    cache: float
+    cache_bytes: int
+    program: float
+    launch: float
+
+
+HOPPER = Machine(memory=4.3e12, cache=7e12, cache_bytes=50 << 20, program=60e9, launch=2.5e-6)
+
+
+class CallShape(NamedTuple):
+    """What the choice depends on besides the plan: Q, H / G, G, D, bytes per element, T, multiprocessors."""
+
+    queries: int
+    group: int
+    kv_heads: int
+    width: int
+    element_size: int
+    capacity: int
+    multiprocessors: int
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Sizes of the Triton launch.
+    """Sizes of the Triton launches.
 
     Attributes:
+        shared: Two launches that read a segment once per row tile; else one that reads it once per row.
         block_m: Packed query rows per context tile.
         block_n: Keys per tile.
         own_block_m: Packed query rows of one batch row, padded.
@@ -24,6 +65,7 @@ class Tiling:
         join_warps: Per program of the second.
     """
 
+    shared: bool
     block_m: int
     block_n: int
     own_block_m: int
@@ -35,49 +77,58 @@ class Tiling:
     join_warps: int
 
 
-def choose_tiling(
-    plan: DecodePlan,
-    queries: int,
-    group: int,
-    kv_heads: int,
-    width: int,
-    element_size: int,
-    capacity: int,
-    multiprocessors: int,
-) -> Tiling:
-    """Choose the launch for a batch.
+class Estimate(NamedTuple):
+    """Seconds expected of either way to launch, and the least bytes a call can read."""
 
-    Args:
-        plan: The batch.
-        queries: Q.
-        group: H / G.
-        kv_heads: G.
-        width: D.
-        element_size: Bytes per element.
-        capacity: T, tokens per decode slot.
-        multiprocessors: Of the GPU.
-    """
-    per_row = queries * group
+    shared: float
+    single: float
+    bytes: int
+
+
+def estimate(plan: DecodePlan, shape: CallShape, own_tokens: int, machine: Machine = HOPPER) -> Estimate:
+    """Estimate a call whose rows hold `own_tokens` decode tokens each."""
+    token_bytes = 2 * shape.width * shape.element_size
+    all_heads = shape.kv_heads * token_bytes
+    own = plan.rows * own_tokens * all_heads
+    once = sum(s.length for s in plan.segments) * all_heads
+    per_row = sum(s.length * (s.row_stop - s.row_start) for s in plan.segments) * all_heads
+    shared = 2 * machine.launch + (once + own) / machine.memory
+    # repeated reads of a context that fits the cache come from there
+    repeated = per_row - once
+    rate = machine.cache if once <= machine.cache_bytes else machine.memory
+    waves = -(-plan.rows * shape.kv_heads // (2 * shape.multiprocessors))
+    longest = (max(plan.context_lens, default=0) + own_tokens) * token_bytes
+    single = machine.launch + max(
+        (once + own) / machine.memory + repeated / rate, waves * longest / machine.program
+    )
+    return Estimate(shared, single, once + own)
+
+
+def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER) -> Tiling:
+    """Choose how to launch a call; own tokens are taken to fill half a slot."""
+    per_row = shape.queries * shape.group
     packed = max((s.row_stop - s.row_start for s in plan.segments), default=1) * per_row
     block_m = max(16, _power_of_two(per_row), min(128, _power_of_two(packed)))
-    # K and V tiles of one stage: 32 KiB, so that two or three stages fit and keep enough bytes in flight
-    block_n = max(16, min(64, 16384 // (_power_of_two(width) * element_size)))
-    workers = multiprocessors * (2 if block_m <= 64 else 1)
+    # 16 KiB of keys and as much of values per stage: two or three stages keep enough bytes in flight
+    block_n = max(16, min(64, 16384 // (_power_of_two(shape.width) * shape.element_size)))
+    workers = shape.multiprocessors * (2 if block_m <= 64 else 1)
     rows_per_tile = block_m // per_row
-    tiles = kv_heads * sum(
+    tiles = shape.kv_heads * sum(
         -(-s.length // block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile) for s in plan.segments
     )
-    wanted_splits = -(-2 * multiprocessors // (plan.rows * kv_heads))
+    wanted_splits = -(-2 * shape.multiprocessors // (plan.rows * shape.kv_heads))
+    expected = estimate(plan, shape, shape.capacity // 2, machine)
     return Tiling(
+        shared=expected.shared <= expected.single,
         block_m=block_m,
         block_n=block_n,
         own_block_m=max(16, _power_of_two(per_row)),
         workers=workers,
         busy_workers=max(1, min(workers, tiles // 2)),
-        splits=max(1, min(wanted_splits, capacity // 256)),
+        splits=max(1, min(wanted_splits, shape.capacity // 256)),
         warps=4 if block_m <= 64 else 8,
-        stages=3 if element_size == 2 else 2,
-        join_warps=1 if per_row * width <= 512 else 4,
+        stages=3 if shape.element_size == 2 else 2,
+        join_warps=1 if per_row * shape.width <= 512 else 4,
     )
 
 

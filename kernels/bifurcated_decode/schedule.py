@@ -122,8 +122,8 @@ def _line_up(
         for head in range(kv_heads):
             for i in range(stretches):
                 begin, end = i * key_tiles // stretches, (i + 1) * key_tiles // stretches
-                for tile in members:
-                    yield tile, head, begin, end - begin
+                for member in members:
+                    yield member, head, begin, end - begin
 
 
 def _cut(

@@ -19,18 +19,23 @@ from codesample.kernels.bifurcated_decode.compile_check import (
 
 def assert_sound(configuration: Configuration, capability: int) -> None:
     gpu = GPUS[capability]
-    parts, join = compile_configuration(configuration, gpu)
+    parts, *rest = compile_configuration(configuration, gpu)
     (heads, kv_heads), rows = configuration.heads, configuration.rows
-    assert (parts.kernel, join.kernel) == ("_parts_kernel", "_join_kernel")
-    for kernel in (parts, join):
+    assert parts.kernel == ("parts_kernel" if configuration.shared else "single_kernel")
+    assert [join.kernel for join in rest] == ["join_kernel"] * configuration.shared
+    assert parts.wide_loads > 2 * parts.narrow_loads
+    for kernel in (parts, *rest):
         assert kernel.spills == 0
         assert kernel.shared <= gpu.block_memory
         assert kernel.registers <= 255
         assert kernel.programs >= 1
-        assert kernel.wide_loads > 0
     if configuration.dtype.itemsize == 2:
-        packed = rows * configuration.queries * heads // kv_heads
-        wanted = {80: "mma", 90: "wgmma" if packed >= 64 else "mma", 100: "tcgen05" if packed >= 64 else "mma"}
+        packed = configuration.queries * heads // kv_heads * (rows if configuration.shared else 1)
+        wanted = {
+            80: "mma",
+            90: "wgmma" if packed >= 64 else "mma",
+            100: "tcgen05" if packed >= 64 else "mma",
+        }
         assert wanted[capability] in parts.matrix.split("+")
 
 

@@ -24,6 +24,7 @@ from codesample.testing.attention import (
 )
 
 SMALL = Tiling(
+    shared=True,
     block_m=16,
     block_n=16,
     own_block_m=16,
@@ -117,6 +118,15 @@ def test_equals_attention_over_joined_keys(case, dtype):
     got, _ = launch(inputs)
     assert got.out.dtype == dtype
     assert got.lse.dtype == torch.float32
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_one_launch_without_sharing_gives_the_same(case):
+    inputs = make_decode_inputs(case, dtype=torch.float16)
+    exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
+    got, _ = launch(inputs, replace(SMALL, shared=False))
     assert_within_rounding(got.out, exact.out, plain.out)
     assert_within_rounding(got.lse, exact.lse, plain.lse)
 

@@ -1,0 +1,356 @@
+"""The Triton kernels: parts of the keys and their join, or all of a row's keys at once.
+
+Masks, shapes and logarithms are as in `triton_ops`.
+"""
+
+# mypy: allow-untyped-defs
+
+import triton
+import triton.language as tl
+
+from codesample.kernels.bifurcated_decode.triton_ops import (
+    NEG_INF,
+    attend_own,
+    attend_range,
+    fold,
+    load_queries,
+    store_partial,
+    store_result,
+)
+
+__all__ = ["ITEM_FIELDS", "join_kernel", "parts_kernel", "single_kernel"]
+
+# int32 fields of a context item: pool token of its segment's first key, that key's position, key range,
+# KV head, first row, rows, number of its partial result
+ITEM_FIELDS = tl.constexpr(8)
+
+
+@triton.jit
+def parts_kernel(
+    q,
+    k_new,
+    v_new,
+    k_pool,
+    v_pool,
+    k_own,
+    v_own,
+    slots,
+    context_lens,
+    lens,
+    items,
+    worker_items,
+    part_out,
+    part_lse,
+    own_out,
+    own_lse,
+    sq_r,
+    sq_q,
+    sq_h,
+    skn_r,
+    skn_q,
+    skn_g,
+    svn_r,
+    svn_q,
+    svn_g,
+    sk_g,
+    sk_c,
+    sv_g,
+    sv_c,
+    sko_s,
+    sko_g,
+    sko_t,
+    svo_s,
+    svo_g,
+    svo_t,
+    scale,
+    softcap,
+    window,
+    Q: tl.constexpr,
+    P: tl.constexpr,
+    G: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    OWN_BLOCK_M: tl.constexpr,
+    WORKERS: tl.constexpr,
+    SPLITS: tl.constexpr,
+    WRITE: tl.constexpr,
+    WINDOW: tl.constexpr,
+    SOFTCAP: tl.constexpr,
+    PRECISION: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """Programs [0, WORKERS) share the context; the rest are one per (row, KV head, split of own tokens)."""
+    program = tl.program_id(0)
+    col = tl.arange(0, BLOCK_D)
+    if program < WORKERS:
+        m = tl.arange(0, BLOCK_M)
+        query = (m // P) % Q
+        for number in range(tl.load(worker_items + program), tl.load(worker_items + program + 1)):
+            item = items + number * ITEM_FIELDS
+            start = tl.load(item).to(tl.int64)
+            begin = tl.load(item + 2)
+            end = tl.load(item + 3)
+            head = tl.load(item + 4).to(tl.int64)
+            row = tl.load(item + 5) + m // (Q * P)
+            live = m < tl.load(item + 6) * (Q * P)
+            partial = tl.load(item + 7)
+            tile = load_queries(q, row, query, head * P + m % P, live, sq_r, sq_q, sq_h, D, BLOCK_D)
+            first = tl.zeros([BLOCK_M], tl.int32)
+            if WINDOW:
+                at = tl.load(context_lens + row, mask=live, other=0) + tl.load(lens + row, mask=live, other=0)
+                first = at + query + 1 - window - tl.load(item + 1)
+                if not WRITE:
+                    first = first - Q
+                lowest = tl.min(tl.where(live, first, end))
+                begin = tl.maximum(begin, lowest // BLOCK_N * BLOCK_N)
+            acc, top, total = attend_range(
+                tile,
+                live,
+                k_pool + head * sk_g + start * sk_c + col,
+                sk_c,
+                v_pool + head * sv_g + start * sv_c + col,
+                sv_c,
+                begin,
+                end,
+                first,
+                tl.zeros([BLOCK_M], tl.int32) + end,
+                tl.zeros([BLOCK_M, BLOCK_D], tl.float32),
+                tl.full([BLOCK_M], NEG_INF, tl.float32),
+                tl.zeros([BLOCK_M], tl.float32),
+                scale,
+                softcap,
+                D,
+                BLOCK_D,
+                BLOCK_N,
+                WINDOW,
+                SOFTCAP,
+                PRECISION,
+                STAGES,
+            )
+            store_partial(part_out, part_lse, partial * BLOCK_M + m, live, acc, top, total, D, BLOCK_D)
+    else:
+        own = program - WORKERS
+        split = own % SPLITS
+        head = (own // SPLITS % G).to(tl.int64)
+        row = (own // (SPLITS * G)).to(tl.int64)
+        length = tl.load(lens + row)
+        slot = tl.load(slots + row).to(tl.int64)
+        i = tl.arange(0, OWN_BLOCK_M)
+        own_live = i < Q * P
+        own_query = i // P
+        tile = load_queries(q, row, own_query, head * P + i % P, own_live, sq_r, sq_q, sq_h, D, BLOCK_D)
+        acc, top, total = attend_own(
+            tile,
+            own_live,
+            own_query,
+            tl.zeros([OWN_BLOCK_M, BLOCK_D], tl.float32),
+            tl.full([OWN_BLOCK_M], NEG_INF, tl.float32),
+            tl.zeros([OWN_BLOCK_M], tl.float32),
+            k_new + row * skn_r + head * skn_g + col,
+            v_new + row * svn_r + head * svn_g + col,
+            skn_q,
+            svn_q,
+            k_own + slot * sko_s + head * sko_g + col,
+            v_own + slot * svo_s + head * svo_g + col,
+            sko_t,
+            svo_t,
+            length,
+            split,
+            scale,
+            softcap,
+            window,
+            Q,
+            D,
+            BLOCK_D,
+            BLOCK_N,
+            SPLITS,
+            WRITE,
+            WINDOW,
+            SOFTCAP,
+            PRECISION,
+            STAGES,
+        )
+        store_partial(own_out, own_lse, own * (Q * P) + i, own_live, acc, top, total, D, BLOCK_D)
+
+
+@triton.jit
+def join_kernel(
+    out,
+    lse,
+    part_out,
+    part_lse,
+    own_out,
+    own_lse,
+    row_entries,
+    entries,
+    partials,
+    sinks,
+    Q: tl.constexpr,
+    P: tl.constexpr,
+    G: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_J: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    SPLITS: tl.constexpr,
+    SINKS: tl.constexpr,
+):
+    """One program per (row, KV head): all partial results of its Q * P queries, always in the same order."""
+    row = tl.program_id(0)
+    head = tl.program_id(1)
+    j = tl.arange(0, BLOCK_J)
+    live = j < Q * P
+    acc = tl.zeros([BLOCK_J, BLOCK_D], tl.float32)
+    top = tl.full([BLOCK_J], NEG_INF, tl.float32)
+    total = tl.zeros([BLOCK_J], tl.float32)
+    for entry in range(tl.load(row_entries + row), tl.load(row_entries + row + 1)):
+        tile = tl.load(entries + 2 * entry) * G + head
+        offset = tl.load(entries + 2 * entry + 1)
+        for partial in range(tl.load(partials + tile), tl.load(partials + tile + 1)):
+            index = partial * BLOCK_M + offset + j
+            acc, top, total = fold(acc, top, total, part_out, part_lse, index, live, D, BLOCK_D)
+    for split in range(SPLITS):
+        index = ((row * G + head) * SPLITS + split) * (Q * P) + j
+        acc, top, total = fold(acc, top, total, own_out, own_lse, index, live, D, BLOCK_D)
+    store_result(
+        out, lse, sinks, row, head, j // P, live, acc, top, total, Q, P, G, D, BLOCK_D, BLOCK_J, SINKS
+    )
+
+
+@triton.jit
+def single_kernel(
+    q,
+    k_new,
+    v_new,
+    k_pool,
+    v_pool,
+    k_own,
+    v_own,
+    slots,
+    context_lens,
+    lens,
+    row_entries,
+    entries,
+    out,
+    lse,
+    sinks,
+    sq_r,
+    sq_q,
+    sq_h,
+    skn_r,
+    skn_q,
+    skn_g,
+    svn_r,
+    svn_q,
+    svn_g,
+    sk_g,
+    sk_c,
+    sv_g,
+    sv_c,
+    sko_s,
+    sko_g,
+    sko_t,
+    svo_s,
+    svo_g,
+    svo_t,
+    scale,
+    softcap,
+    window,
+    Q: tl.constexpr,
+    P: tl.constexpr,
+    G: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    WRITE: tl.constexpr,
+    WINDOW: tl.constexpr,
+    SOFTCAP: tl.constexpr,
+    SINKS: tl.constexpr,
+    PRECISION: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """One program per (row, KV head) reads all that the row sees: ordinary attention, nothing to join."""
+    row = tl.program_id(0).to(tl.int64)
+    head = tl.program_id(1).to(tl.int64)
+    m = tl.arange(0, BLOCK_M)
+    col = tl.arange(0, BLOCK_D)
+    live = m < Q * P
+    query = m // P
+    length = tl.load(lens + row)
+    slot = tl.load(slots + row).to(tl.int64)
+    tile = load_queries(q, row, query, head * P + m % P, live, sq_r, sq_q, sq_h, D, BLOCK_D)
+    acc = tl.zeros([BLOCK_M, BLOCK_D], tl.float32)
+    top = tl.full([BLOCK_M], NEG_INF, tl.float32)
+    total = tl.zeros([BLOCK_M], tl.float32)
+    for entry in range(tl.load(row_entries + row), tl.load(row_entries + row + 1)):
+        start = tl.load(entries + 3 * entry).to(tl.int64)
+        end = tl.load(entries + 3 * entry + 2)
+        begin = 0
+        first = tl.zeros([BLOCK_M], tl.int32)
+        if WINDOW:
+            lowest = tl.load(context_lens + row) + length + 1 - window - tl.load(entries + 3 * entry + 1)
+            if not WRITE:
+                lowest = lowest - Q
+            first = lowest + query
+            begin = tl.maximum(lowest // BLOCK_N * BLOCK_N, 0)
+        acc, top, total = attend_range(
+            tile,
+            live,
+            k_pool + head * sk_g + start * sk_c + col,
+            sk_c,
+            v_pool + head * sv_g + start * sv_c + col,
+            sv_c,
+            begin,
+            end,
+            first,
+            tl.zeros([BLOCK_M], tl.int32) + end,
+            acc,
+            top,
+            total,
+            scale,
+            softcap,
+            D,
+            BLOCK_D,
+            BLOCK_N,
+            WINDOW,
+            SOFTCAP,
+            PRECISION,
+            STAGES,
+        )
+    acc, top, total = attend_own(
+        tile,
+        live,
+        query,
+        acc,
+        top,
+        total,
+        k_new + row * skn_r + head * skn_g + col,
+        v_new + row * svn_r + head * svn_g + col,
+        skn_q,
+        svn_q,
+        k_own + slot * sko_s + head * sko_g + col,
+        v_own + slot * svo_s + head * svo_g + col,
+        sko_t,
+        svo_t,
+        length,
+        0,
+        scale,
+        softcap,
+        window,
+        Q,
+        D,
+        BLOCK_D,
+        BLOCK_N,
+        1,
+        WRITE,
+        WINDOW,
+        SOFTCAP,
+        PRECISION,
+        STAGES,
+    )
+    store_result(
+        out, lse, sinks, row, head, query, live, acc, top, total, Q, P, G, D, BLOCK_D, BLOCK_M, SINKS
+    )
