@@ -19,7 +19,7 @@ from codesample.execution import Executor, Level, Limits, Program
 from codesample.records import Status, Tests, Verdict
 
 HOSTILE = Path(__file__).parent / "hostile"
-TIGHT = Limits(cpu_seconds=1.0, wall_seconds=2.0, memory=256 << 20, check_seconds=3.0)
+TIGHT = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=3.0)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,9 @@ class Outside:
             "process's niceness": os.getpriority(os.PRIO_PROCESS, self.process.pid),
             "process's cores": os.sched_getaffinity(self.process.pid),
             "listeners": [_heard(listener) for listener in self.listeners],
-            "planted": [place for place in places if os.path.exists(os.path.join(place, "codesample-planted"))],
+            "planted": [
+                place for place in places if os.path.exists(os.path.join(place, "codesample-planted"))
+            ],
         }
 
     def close(self) -> None:

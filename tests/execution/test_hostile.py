@@ -21,7 +21,9 @@ def test_verdict_cannot_be_faked(level: Level, faker: Any, fakers: Any, submitte
 
 
 @pytest.mark.parametrize("level", [Level.CONFINED, Level.NAMESPACED], ids=lambda level: level.label)
-def test_machine_is_out_of_reach(level: Level, attack: Any, attacks: Any, submitted: Any, outside: Any) -> None:
+def test_machine_is_out_of_reach(
+    level: Level, attack: Any, attacks: Any, submitted: Any, outside: Any
+) -> None:
     verdict = submitted(level, *attacks)[attack.name].result(WAIT_SECONDS)
     assert not verdict.passed
     assert verdict.status in attack.statuses, verdict
@@ -31,5 +33,7 @@ def test_machine_is_out_of_reach(level: Level, attack: Any, attacks: Any, submit
 def test_honest_program_passes_the_tests_that_fakers_fail(executor: Any, fakers: Any) -> None:
     from codesample.execution import Program
 
-    verdict = executor.submit(Program("honest", 0, "def f(x):\n    return x * x", fakers[1])).result(WAIT_SECONDS)
+    verdict = executor.submit(Program("honest", 0, "def f(x):\n    return x * x", fakers[1])).result(
+        WAIT_SECONDS
+    )
     assert verdict.status is Status.PASSED, verdict

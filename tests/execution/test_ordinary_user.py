@@ -1,0 +1,105 @@
+"""The same hostile programs when an ordinary user, not root, starts the executor."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesample.execution import Level
+
+ROOT = Path(__file__).parents[2]
+USER = 54_321
+SCRIPT = """
+import json, sys
+from codesample.errors import IsolationError
+from codesample.execution import Executor, Level, Limits, Program
+from codesample.records import Tests
+job = json.load(sys.stdin)
+limits = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=3.0)
+try:
+    executor = Executor(level=Level.parse(job["level"]), minimum=Level.NONE, limits=limits, workers=2)
+except IsolationError as error:
+    print(json.dumps({"refused": str(error)}))
+    sys.exit()
+with executor:
+    futures = [
+        executor.submit(Program(name, 0, source, Tests(source=tests, entry_point="f")))
+        for name, source, tests in job["programs"]
+    ]
+    verdicts = {future.result().task_id: future.result().status for future in futures}
+print(json.dumps({"verdicts": verdicts, "uid": executor.isolation.uid_policy}))
+"""
+
+
+def interpreter() -> str:
+    """An interpreter that any user may start, or skip."""
+    for candidate in (sys.executable, "/usr/bin/python3"):
+        check = [candidate, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+        try:
+            done = subprocess.run(check, user=USER, group=USER, extra_groups=[], cwd="/", env={}, check=False)
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return candidate
+    pytest.skip("no interpreter that an ordinary user may start")
+
+
+@pytest.fixture(scope="module")
+def verdicts_at(outside: Any, fakers: Any, attacks: Any) -> Any:
+    if os.geteuid() != 0:
+        pytest.skip("started by an ordinary user: the other tests already run as one")
+    python = interpreter()
+    programs = [
+        [f"{item.name} ({kind})", outside.fill_in(item.source), tests.source]
+        for kind, (items, tests) in (("faker", fakers), ("attack", attacks))
+        for item in items
+    ]
+    programs.append(["honest", "def f(x):\n    return x * x", fakers[1].source])
+
+    def run(level: Level) -> dict[str, str]:
+        done = subprocess.run(
+            [python, "-c", SCRIPT],
+            input=json.dumps({"level": level.label, "programs": programs}),
+            user=USER,
+            group=USER,
+            extra_groups=[],
+            cwd="/",
+            env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "CODESAMPLE_SECRET": "secret"},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        answer = json.loads(done.stdout)
+        if "refused" in answer:
+            pytest.skip(answer["refused"])
+        assert answer["uid"] == f"the caller's, {USER}"
+        return answer["verdicts"]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "level",
+    [Level.CONFINED, pytest.param(Level.NAMESPACED, marks=pytest.mark.slow)],
+    ids=lambda level: level.label,
+)
+def test_nothing_passes_or_escapes(
+    level: Level, verdicts_at: Any, fakers: Any, attacks: Any, outside: Any
+) -> None:
+    verdicts = verdicts_at(level)
+    assert verdicts.pop("honest") == "passed"
+    expected = {
+        f"{item.name} ({kind})": item.statuses
+        for kind, (items, _) in (("faker", fakers), ("attack", attacks))
+        for item in items
+    }
+    assert verdicts.keys() == expected.keys()
+    surprises = {name: status for name, status in verdicts.items() if status not in expected[name]}
+    assert surprises == {}
+    assert outside.state() == outside.before
