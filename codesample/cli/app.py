@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from codesample import __version__
-from codesample.cli import doctor, evaluate, execute, listing, report, rerank, sample, tasks
+from codesample.cli import bench, doctor, evaluate, execute, listing, report, rerank, sample, tasks
 from codesample.cli.errors import Commands
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ app.command("report")(report.run)
 app.command("list")(listing.run)
 app.command("doctor")(doctor.run)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(bench.app, name="bench")
 
 
 def _print_version(wanted: bool) -> None:

@@ -14,7 +14,7 @@ from codesample.errors import ParameterError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["emit_json", "lines_to", "say", "show", "show_names"]
+__all__ = ["emit_json", "lines_to", "say", "show", "show_names", "show_plain"]
 
 
 def emit_json(value: Any) -> None:
@@ -29,6 +29,11 @@ def show(*parts: RenderableType) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for part in parts:
         console.print(part)
+
+
+def show_plain(text: str) -> None:
+    """Write text to stdout as it is."""
+    sys.stdout.write(text)
 
 
 def show_names(rows: Sequence[tuple[str, str]], *, as_json: bool) -> None:

@@ -137,6 +137,8 @@ def test_doctor_states_the_isolation_it_found(tmp_path: Path) -> None:
         (["sample", "def f", "--n", "0"], "n = 0"),
         (["execute", "absent.jsonl", "--task", "mini"], "absent.jsonl: cannot be read"),
         (["execute", "broken.jsonl", "--task", "mini"], "broken.jsonl:1"),
+        (["bench", "decode", "--shape", "0.1b-mhaa"], "did you mean '0.1b-mha'?"),
+        (["bench", "decode", "--dtype", "float33"], "dtype = 'float33'"),
         (["rerank", "absent"], "not a run folder"),
         (["report", "absent"], "not a run folder"),
         (["list", "nothing"], "--help"),

@@ -14,7 +14,19 @@ from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, ModelOpt
 from codesample.records import SamplingParams
 
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "numpy", "triton", "pyarrow", "tokenizers"}
-PAGES = ["", "eval", "sample", "execute", "rerank", "report", "list", "doctor", "tasks", "tasks verify"]
+PAGES = [
+    "",
+    "eval",
+    "sample",
+    "execute",
+    "rerank",
+    "report",
+    "list",
+    "doctor",
+    "tasks",
+    "tasks verify",
+    "bench decode",
+]
 
 
 def page(command: str, width: int = 200) -> str:

@@ -1,0 +1,62 @@
+"""`codesample bench`: measure speed, side by side with what people use otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codesample.cli import options
+from codesample.cli.errors import Commands
+from codesample.cli.output import say, show_plain
+
+__all__ = ["app"]
+
+app = typer.Typer(cls=Commands, help="Measure speed; no figure is shown over a failed equality check.")
+_ALL: list[str] = []
+
+
+@app.callback()
+def _group() -> None:
+    """Measure speed; no figure is shown over a failed equality check."""
+
+
+@app.command()
+def decode(
+    shape: Annotated[list[str], typer.Option(help="Shape of the random checkpoint; repeatable.")] = _ALL,
+    workload: Annotated[list[str], typer.Option(help="Prompts, n and length; repeatable.")] = _ALL,
+    method: Annotated[list[str], typer.Option(help="Way of sampling; repeatable.")] = _ALL,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed runs of each; the median is kept.")] = 1,
+    jobs: Annotated[bool, typer.Option(help="Measure whole jobs.")] = True,
+    steps: Annotated[bool, typer.Option(help="Measure single decode steps.")] = True,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch; default: its own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw milliseconds per step over n.")] = None,
+) -> None:
+    """Time sampling with a shared prompt beside `generate`, a repeated cache and continuous batching."""
+    from codesample.sampling.bench.choice import measure
+    from codesample.sampling.bench.report import markdown, save_rows
+    from codesample.sampling.bench.report import plot as draw
+
+    rows = []
+    for row in measure(
+        shapes=shape,
+        workloads=workload,
+        methods=method,
+        repeats=repeats,
+        jobs=jobs,
+        steps=steps,
+        device=device,
+        dtype=dtype,
+        threads=threads,
+    ):
+        rows.append(row)
+        say(f"measured {row['kind']} {row['shape']} {row['n']}")
+        if out is not None:
+            save_rows([row], out)
+    show_plain(markdown(rows))
+    if plot is not None:
+        draw(rows, plot)
