@@ -60,6 +60,9 @@ class Tests:
             and for tests that are not trusted. The verdict's integrity is then "weak".
     """
 
+    # pytest would collect a class of this name
+    __test__ = False
+
     source: str = ""
     entry_point: str | None = None
     stub: str = ""

@@ -20,7 +20,8 @@ _SEPARATOR = re.compile(
 # step of a calculation
 _AFTER_VALUE = re.compile(r"\s*(?:$|[.;,]\s*$|#|\(|=\s|[.;,]?\s*(?:\"\"\"|'''))")
 _PROMPT = ">>>"
-_MAX_CALL = 2000
+# characters; what is longer is no example that a person would read
+_MAX_LENGTH = 2000
 _VALUE_NAMES = frozenset({"set", "frozenset", "complex", "float", "bytes", "dict", "list", "tuple"})
 _CALL_NAMES = frozenset(dir(builtins)) - {"eval", "exec", "open", "input", "__import__", "print", "compile"}
 
@@ -96,7 +97,7 @@ def _doctest(prompt: str, line_start: int, entry_point: str) -> Iterator[tuple[E
 def _call_at(text: str, start: int) -> str | None:
     """Return the shortest piece of `text` from `start` that is a whole call, or None."""
     end = start
-    limit = min(len(text), start + _MAX_CALL)
+    limit = min(len(text), start + _MAX_LENGTH)
     while (end := text.find(")", end, limit)) >= 0:
         end += 1
         tree = _parse(text[start:end])
@@ -107,7 +108,7 @@ def _call_at(text: str, start: int) -> str | None:
 
 def _value_in(line: str) -> str | None:
     """Return the expression that `line` begins with, or None; what follows it must look like a remark."""
-    for end in range(len(line), 0, -1):
+    for end in range(len(line) if len(line) <= _MAX_LENGTH else 0, 0, -1):
         value = line[:end].strip()
         if _AFTER_VALUE.match(line, end) and not value.endswith(".") and _uses_only(value, _VALUE_NAMES):
             return _bare(value)

@@ -97,9 +97,9 @@ def hub_rows(hub_id: str, *, config: str | None = None) -> Iterator[Row]:
         HubUnavailableError: it is neither cached here nor reachable.
     """
     expect_hub()
-    from datasets import load_dataset
-
     try:
+        from datasets import load_dataset
+
         splits = load_dataset(hub_id, config) if config else load_dataset(hub_id)
     except Exception as error:
         raise HubUnavailableError(
@@ -125,9 +125,13 @@ def _array_rows(path: Path, raw: bytes) -> Iterator[Row]:
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow
-    import pyarrow.parquet
-
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(
+            f"{path}: reading Parquet needs the package pyarrow; or give a .jsonl file"
+        ) from error
     try:
         values: Sequence[Mapping[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
     except pyarrow.ArrowException as error:

@@ -124,6 +124,28 @@ def test_a_file_is_read_anew_each_time(file: Path) -> None:
     assert load_reranker(f"{file}:longest") is not first
 
 
+def test_a_reranker_of_an_installed_package_is_found(tmp_path: Path) -> None:
+    (tmp_path / "their_package.py").write_text(FILE)
+    metadata = tmp_path / "their_package-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[codesample.rerankers]\nshortest = their_package:shortest\nbroken = their_package:absent\n"
+    )
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from codesample.rerankers.registry import load_reranker, reranker_names\n"
+        "assert {'broken', 'mean_logprob', 'shortest'} <= set(reranker_names())\n"
+        "assert 'their_package' not in sys.modules\n"
+        "assert load_reranker('shortest').name == 'shortest'\n"
+        "try: load_reranker('broken')\n"
+        "except Exception as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "reranker 'broken' (their_package:absent, installed by their-package)" in done.stdout
+
+
 def test_a_broken_plug_in_is_reported_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     _install(monkeypatch, theirs="not_a_module_xyz:score", number="math:pi")
     assert reranker_names() == ["number", "theirs"]

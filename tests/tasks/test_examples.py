@@ -136,5 +136,6 @@ def test_any_prompt_gives_pairs_that_are_statements(text: str) -> None:
         assert "f" in {node.id for node in ast.walk(ast.parse(example.call)) if isinstance(node, ast.Name)}
 
 
-def test_a_long_unclosed_call_is_given_up_quickly() -> None:
-    assert prompt_examples("f(" + "(1), " * 50_000, "f") == ()
+@pytest.mark.parametrize("text", ["f(" + "(1), " * 50_000, "f(1) == " + "( " * 50_000, "f(1) == a" * 9000])
+def test_endless_calls_and_values_are_given_up(text: str) -> None:
+    assert prompt_examples(text, "f") == ()

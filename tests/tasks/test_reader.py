@@ -143,6 +143,18 @@ def test_without_a_hub_the_error_names_the_file_option(monkeypatch: pytest.Monke
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("missing", ["datasets", "pyarrow"])
+def test_a_missing_package_is_a_one_line_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"PAR1")
+    with pytest.raises((DataError, HubUnavailableError), match=missing) as caught:
+        list(rows_of(None if missing == "datasets" else path, hub_id="owner/set"))
+    assert "\n" not in str(caught.value)
+
+
 def test_hub_rows_come_from_every_split(monkeypatch: pytest.MonkeyPatch) -> None:
     class Hub:
         @staticmethod
