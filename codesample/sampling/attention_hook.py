@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers import AttentionInterface, PreTrainedModel
 
+from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, bifurcated_decode
 from codesample.sampling.prefill_attention import attend_causally
 
@@ -113,17 +114,21 @@ def _attention(
     return codesample_kv.attend(layer, query, key, value, options), None
 
 
-def _no_mask(*_: Any, **__: Any) -> None:
-    return None
-
-
+# transformers builds no mask for an implementation that registers no mask function
 AttentionInterface.register(NAME, _attention)
-AttentionMaskInterface.register(NAME, _no_mask)
 
 
 @contextmanager
 def attached(model: PreTrainedModel) -> Iterator[None]:
-    """Route the model's attention through this module, and put back what it used before."""
+    """Route the model's attention through this module, and put back what it used before.
+
+    Raises:
+        ModelError: the architecture has attention of its own that cannot be replaced.
+    """
+    # asked for here because transformers would only log a warning and go on
+    can_replace = getattr(model, "_can_set_attn_implementation", None)
+    if can_replace is not None and not can_replace():
+        raise ModelError("its attention cannot be replaced")
     before = model.config._attn_implementation
     model.set_attn_implementation(NAME)
     try:
