@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -53,4 +54,6 @@ def main() -> None:
     """Run the command line; the entry point `codesample`."""
     # one line of our own says what is wrong; the hub's library would add a dozen about its retries
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     app()

@@ -30,11 +30,11 @@ def render(report: Report) -> RenderableType:
     for k, estimate in report.pass_at_k.items():
         table.add_row(f"pass@{k}", *_cells(estimate), "")
     table.add_section()
-    table.add_row("choose at random", *_cells(report.random), "0 %")
+    table.add_row(f"best of {report.n}, at random", *_cells(report.random), "0 %")
     for name, selection in report.rerankers.items():
         gap = "no gap" if selection.gap_closed is None else f"{selection.gap_closed:.0%}".replace("%", " %")
-        table.add_row(f"best of n by {escape(name)}", *_cells(selection.best_of_n), gap)
-    table.add_row("oracle", *_cells(report.oracle), "100 %")
+        table.add_row(f"  by {escape(name)}", *_cells(selection.best_of_n), gap)
+    table.add_row("  by an oracle", *_cells(report.oracle), "100 %")
     return Group(table, *_lines(report))
 
 

@@ -73,7 +73,7 @@ def test_execute_then_rerank_then_report(problems: Path, samples: Path, tmp_path
 
     shown = call("report", "run", cwd=tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "best of n by public_examples" in shown.stdout
+    assert "by public_examples" in shown.stdout
 
 
 def test_tasks_verify_passes_sound_references(problems: Path, tmp_path: Path) -> None:
