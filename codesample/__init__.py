@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codesample.records import Candidate, Problem, PublicView, Request, SamplingParams, Verdict
     from codesample.rerankers.contract import reranker
     from codesample.sampling import Sampler
+    from codesample.sampling.generate import bifurcated_generate
 
 __all__ = [
     "BestOfN",
@@ -31,6 +32,7 @@ __all__ = [
     "SamplingParams",
     "Verdict",
     "best_of_n",
+    "bifurcated_generate",
     "evaluate",
     "passed",
     "reranker",
@@ -51,6 +53,7 @@ _HOME = {
     "SamplingParams": "codesample.records",
     "Verdict": "codesample.records",
     "best_of_n": "codesample.evaluation.best_of_n",
+    "bifurcated_generate": "codesample.sampling.generate",
     "evaluate": "codesample.evaluation.driver",
     "passed": "codesample.evaluation.best_of_n",
     "reranker": "codesample.rerankers.contract",
