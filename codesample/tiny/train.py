@@ -7,6 +7,7 @@ workers on the same kind of processor the weights are equal bit for bit.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import time
@@ -18,7 +19,13 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from codesample.tiny.batching import batches, encode
 from codesample.tiny.corpus import generate
@@ -100,11 +107,14 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def train(options: TrainOptions, *, keep: Callable[[Trained], None] | None = None) -> Trained:
+def train(
+    options: TrainOptions, *, start: Path | None = None, keep: Callable[[Trained], None] | None = None
+) -> Trained:
     """Generate the corpus, train the tokenizer on its beginning and the model on all of it.
 
     Args:
         options: What settles the run.
+        start: Checkpoint whose tokenizer and weights to go on from; none trains both from nothing.
         keep: Called with the state of things every thousand steps, for instance to save them.
 
     Returns:
@@ -114,11 +124,16 @@ def train(options: TrainOptions, *, keep: Callable[[Trained], None] | None = Non
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(options.seed)
     functions = list(generate(options.functions, seed=options.seed))
-    texts = [f.prompt + f.body for f in functions[: options.tokenizer_functions]]
-    tokenizer = train_tokenizer(texts, vocabulary=options.vocabulary)
+    if start is None:
+        texts = [f.prompt + f.body for f in functions[: options.tokenizer_functions]]
+        tokenizer = train_tokenizer(texts, vocabulary=options.vocabulary)
+        model = build_model(tokenizer)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(start)
+        model = LlamaForCausalLM.from_pretrained(start)
     data = encode(functions, tokenizer)
     tokens, counted = sum(len(d.ids) for d in data), sum(len(d.ids) - d.start for d in data)
-    model = build_model(tokenizer).train()
+    model.train()
     if rank() == 0:
         print(f"{len(data)} functions, {tokens} tokens, {counted} of bodies", flush=True)
     every = batches(data, tokens=options.batch_tokens // world_size(), seed=options.seed)
@@ -198,8 +213,7 @@ def save(folder: Path, trained: Trained) -> None:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    halves = {name: value.half() for name, value in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=halves)
+    copy.deepcopy(model).half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     config = folder / "config.json"
     settings = json.loads(config.read_text(encoding="utf-8"))
@@ -221,27 +235,32 @@ def main() -> None:
         prog="python -m codesample.tiny.train", description="Train the built-in model."
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and training.json")
+    parser.add_argument(
+        "--start", type=Path, help="checkpoint to go on from, with a fresh learning-rate schedule"
+    )
     settings = {
         "steps": "optimizer steps",
         "seed": "settles corpus, initial weights and order",
         "functions": "size of the corpus",
+        "learning_rate": "its peak",
         "workers": "processes of one thread each",
     }
     for name, text in settings.items():
-        parser.add_argument(
-            f"--{name}", type=int, default=getattr(TrainOptions(), name), help=f"{text} (%(default)s)"
-        )
+        default = getattr(TrainOptions(), name)
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, type=type(default), default=default, help=f"{text} (%(default)s)")
     chosen = vars(parser.parse_args())
-    folder = chosen.pop("out")
-    run_workers(partial(_train_and_save, folder, replace(TrainOptions(), **chosen)), count=chosen["workers"])
+    folder, start = chosen.pop("out"), chosen.pop("start")
+    task = partial(_train_and_save, folder, start, replace(TrainOptions(), **chosen))
+    run_workers(task, count=chosen["workers"])
 
 
-def _train_and_save(folder: Path, options: TrainOptions) -> None:
+def _train_and_save(folder: Path, start: Path | None, options: TrainOptions) -> None:
     def keep(trained: Trained) -> None:
         if rank() == 0:
             save(folder, trained)
 
-    keep(train(options, keep=keep))
+    keep(train(options, start=start, keep=keep))
 
 
 if __name__ == "__main__":
