@@ -1,0 +1,65 @@
+"""The cost model: what it counts and what it chooses."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codesample.kernels.bifurcated_decode import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode.cost import HOPPER, CallShape, choose_tiling, estimate
+
+MISTRAL = CallShape(
+    queries=1, group=4, kv_heads=8, width=128, element_size=2, capacity=512, multiprocessors=132
+)
+
+
+def prompt(rows, context):
+    return DecodePlan.build(
+        [Segment(0, context, 0, rows, 0)], slots=range(rows), context_lens=[context] * rows, device="cpu"
+    )
+
+
+def test_counts_a_shared_segment_once():
+    token = 8 * 2 * 128 * 2
+    assert estimate(prompt(32, 8192), MISTRAL, own_tokens=64).bytes == (8192 + 32 * 64) * token
+
+
+def test_shares_a_long_prompt_and_reads_a_short_one_per_row():
+    assert choose_tiling(prompt(32, 8192), MISTRAL).shared
+    assert choose_tiling(prompt(32, 8192), MISTRAL._replace(group=1, kv_heads=32)).shared
+    assert not choose_tiling(prompt(32, 64), MISTRAL._replace(capacity=64)).shared
+
+
+def test_slower_launches_favour_one_launch():
+    plan = prompt(16, 1024)
+    slow = replace(HOPPER, launch=1.0)
+    assert not choose_tiling(plan, MISTRAL, slow).shared
+    assert estimate(plan, MISTRAL, 64, slow).shared == pytest.approx(2.0, rel=1e-3)
+
+
+@settings(deadline=None)
+@given(
+    rows=st.integers(1, 600),
+    context=st.integers(0, 70000),
+    group=st.sampled_from([1, 4, 6, 7, 48]),
+    kv_heads=st.sampled_from([1, 8, 32]),
+    width=st.sampled_from([64, 80, 96, 128, 256]),
+    element_size=st.sampled_from([2, 4]),
+    queries=st.sampled_from([1, 2]),
+)
+def test_every_choice_can_be_launched(rows, context, group, kv_heads, width, element_size, queries):
+    shape = CallShape(queries, group, kv_heads, width, element_size, 512, 132)
+    t = choose_tiling(prompt(rows, context), shape)
+    assert 16 <= t.block_m <= 128
+    assert t.block_m & (t.block_m - 1) == 0
+    assert t.block_m >= queries * group
+    assert t.own_block_m >= max(16, queries * group)
+    assert t.block_n in (16, 32, 64)
+    assert 1 <= t.busy_workers <= t.workers
+    assert t.splits >= 1
+
+
+def test_one_prompt_of_eight_kv_heads_fills_the_chip():
+    t = choose_tiling(prompt(32, 8192), MISTRAL)
+    assert t.busy_workers >= 128
