@@ -58,7 +58,8 @@ class WorkerProcess:
         self.sock, theirs = socket.socketpair()
         self.jobs: deque[Job] = deque()
         self.group = ""
-        self.answered = 0
+        self.ready = False
+        """Whether it got as far as its own code."""
         self._frames = Frames(_MAX_REPLY)
         self._outgoing = bytearray()
         self._held: OrderedDict[str, None] = OrderedDict()
@@ -110,8 +111,10 @@ class WorkerProcess:
         self._frames.feed(data)
         done = []
         while (body := self._frames.next()) is not None:
+            if not self.ready:
+                self.ready = True
+                continue
             done.append((self.jobs.popleft(), codec.decode(body)))
-            self.answered += 1
             if self.jobs:
                 self.jobs[0].started = time.monotonic()
         return done

@@ -13,6 +13,7 @@ from codesample.execution.compare import same_result
 from codesample.execution.prepared import Prepared
 from codesample.execution.proxy import PROGRAM_MODULE, SEED, Remote, said
 from codesample.execution.session import ProgramStopped
+from codesample.execution.spawner import Interruption
 from codesample.execution.watch import ChecksTimedOut
 from codesample.records import Status
 
@@ -75,14 +76,14 @@ def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Finding |
     remote.met_opaque, remote.raised = False, None
     try:
         exec(code, names)
-    except (ProgramStopped, ChecksTimedOut):
+    except (Interruption, ChecksTimedOut):
         raise
     except BaseException as error:
-        if remote.session.stopped is None:
+        if remote.session.ended is None:
             return _blame(error, remote)
-    if remote.session.stopped is not None:
-        # the tests swallowed the end of the program
-        raise remote.session.stopped
+    if remote.session.ended is not None:
+        # the tests swallowed it
+        raise remote.session.ended
     return None
 
 
@@ -106,7 +107,7 @@ def _judge_checks(prepared: Prepared, names: dict[str, Any], remote: Remote, che
         first = first or trouble
     if first is not None:
         return Finding(first.status, first.detail, tuple(checks))
-    if prepared.names and not remote.calls:
+    if not remote.calls:
         return Finding(Status.HARNESS_ERROR, "the tests never used the program", tuple(checks))
     return Finding(Status.PASSED, "", tuple(checks))
 

@@ -19,7 +19,7 @@ from codesample.records import Status
 __all__ = ["Scheduler"]
 
 _MAX_ATTEMPTS = 2
-_MAX_FAILED_STARTS = 3
+_MAX_FAILED_STARTS = 5
 
 Deliver = Callable[[Job, "dict[str, Any] | Exception"], None]
 
@@ -149,32 +149,34 @@ class Scheduler:
                 self._bury(slot, stuck=False)
                 return
             for job, reply in replies:
-                self._failed_starts = 0
                 self._deliver(job, reply)
         if events & selectors.EVENT_WRITE:
             self._watch(slot)
 
     def _bury(self, slot: int, *, stuck: bool) -> None:
         """Collect a dead or stuck worker, settle or repeat the job it was doing, requeue the others."""
-        jobs = list(self._workers[slot].jobs)
-        answered = self._workers[slot].answered
+        worker = self._workers[slot]
+        jobs, ready = list(worker.jobs), worker.ready
         reason = self._end(slot, stuck=stuck)
-        if not answered:
-            self._failed_starts += 1
-        for job in reversed(jobs[1:]):
+        if ready and jobs:
+            self._settle_or_requeue(jobs.pop(0), reason, stuck=stuck)
+        for job in reversed(jobs):
             self._requeue(job)
-        if jobs:
-            first = jobs[0]
-            first.attempts += 1
-            if reason == "SIGXCPU" or (stuck and first.attempts >= _MAX_ATTEMPTS):
-                self._deliver(first, {"status": Status.CPU_TIMEOUT.value, "detail": CHECKS_TIMED_OUT})
-            elif first.attempts >= _MAX_ATTEMPTS:
-                self._deliver(first, {"fault": f"the worker died: {reason}"})
-            else:
-                self._requeue(first)
-        if self._failed_starts >= _MAX_FAILED_STARTS * len(self._arguments):
+        self._failed_starts = 0 if ready else self._failed_starts + 1
+        if self._failed_starts >= _MAX_FAILED_STARTS:
             self._failed_starts = 0
             self._fail_all(ExecutionError(f"no worker gets to work: {reason}"))
+
+    def _settle_or_requeue(self, job: Job, reason: str, *, stuck: bool) -> None:
+        """Decide about the job that a worker was doing when it died for `reason`."""
+        job.attempts += 1
+        last = job.attempts >= _MAX_ATTEMPTS
+        if reason == "SIGXCPU" or (stuck and last):
+            self._deliver(job, {"status": Status.CPU_TIMEOUT.value, "detail": CHECKS_TIMED_OUT})
+        elif last:
+            self._deliver(job, {"fault": f"the worker died: {reason}"})
+        else:
+            self._requeue(job)
 
     def _requeue(self, job: Job) -> None:
         self._groups.setdefault(job.group, deque()).appendleft(job)

@@ -11,7 +11,7 @@ from typing import NoReturn
 from codesample.execution import child
 from codesample.execution.channel import Frames, frame
 from codesample.execution.limits import Limits
-from codesample.execution.spawner import HarnessFault, Spawner, Usage
+from codesample.execution.spawner import HarnessFault, Interruption, Spawner, Usage
 from codesample.records import Status
 
 __all__ = ["CallerGone", "ProgramStopped", "Session"]
@@ -24,15 +24,15 @@ _CPU_SLACK = 0.05
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class ProgramStopped(BaseException):
-    """The program cannot go on; not an `Exception`, so that tests cannot catch it by accident."""
+class ProgramStopped(Interruption):
+    """The program hit a limit, ended, or said what it may not."""
 
     def __init__(self, status: Status, detail: str) -> None:
         super().__init__(detail)
         self.status, self.detail = status, detail
 
 
-class CallerGone(BaseException):
+class CallerGone(Interruption):
     """Whoever asked for verdicts closed the connection."""
 
 
@@ -60,7 +60,8 @@ class Session:
         Raises:
             HarnessFault: no child could be made.
         """
-        self.stopped: ProgramStopped | None = None
+        self.ended: Interruption | None = None
+        """Why no exchange is possible any more."""
         self.usage: Usage | None = None
         self._limits = limits
         self._spawner = spawner
@@ -95,8 +96,8 @@ class Session:
 
     def send(self, request: bytes) -> None:
         """Send one request without waiting for a reply; raises as `exchange` does."""
-        if self.stopped is not None:
-            raise self.stopped
+        if self.ended is not None:
+            raise self.ended
         data = memoryview(frame(request))
         while data:
             try:
@@ -109,8 +110,8 @@ class Session:
 
     def receive(self) -> bytes:
         """Return the next message; raises as `exchange` does."""
-        if self.stopped is not None:
-            raise self.stopped
+        if self.ended is not None:
+            raise self.ended
         while True:
             try:
                 body = self._frames.next()
@@ -121,14 +122,18 @@ class Session:
             elif self._confined:
                 return body
             elif body != b'["confined"]':
-                raise HarnessFault(f"a child could not be confined: {body[:200].decode(errors='replace')}")
+                reason = body[:200].decode(errors="replace")
+                self._end(HarnessFault(f"a child could not be confined: {reason}"))
             else:
                 self._confined = True
 
     def stop(self, status: Status, detail: str) -> NoReturn:
-        """End the program and record why; every later exchange raises the same."""
-        self.stopped = ProgramStopped(status, detail)
-        raise self.stopped
+        """Record why the program cannot go on, and raise it now and at every later exchange."""
+        self._end(ProgramStopped(status, detail))
+
+    def _end(self, reason: Interruption) -> NoReturn:
+        self.ended = reason
+        raise reason
 
     def close(self) -> Usage:
         """Kill and collect the child; return what it used.
@@ -188,7 +193,7 @@ class Session:
         timeout = max(0.0, self._next_look - time.monotonic())
         for descriptor, _ in self._poll.poll(timeout * 1000):
             if descriptor == self._caller:
-                raise CallerGone
+                self._end(CallerGone())
             if descriptor == self._output_descriptor:
                 self.read_output()
         if time.monotonic() >= self._next_look:
@@ -231,7 +236,7 @@ class Session:
         usage = self.usage = self._spawner.reap()
         if not self._confined:
             code = os.waitstatus_to_exitcode(usage.status)
-            raise HarnessFault(f"a child ended with {code} before it was confined")
+            self._end(HarnessFault(f"a child ended with {code} before it was confined"))
         self.stop(*_explain(usage, self._limits))
 
 

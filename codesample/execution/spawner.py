@@ -16,7 +16,7 @@ from codesample.execution import launch
 from codesample.execution.confinement import Confinement
 from codesample.execution.limits import Limits
 
-__all__ = ["Forked", "HarnessFault", "Spawner", "Usage"]
+__all__ = ["Forked", "HarnessFault", "Interruption", "Spawner", "Usage"]
 
 _PROGRAMS_PER_ZYGOTE = 1_000
 _MAX_REPLY = 1 << 12
@@ -24,7 +24,11 @@ _START_SECONDS = 60.0
 _REPLY_SECONDS = 30.0
 
 
-class HarnessFault(Exception):
+class Interruption(BaseException):
+    """Work on a program cannot go on; not an `Exception`, so that tests do not catch it by accident."""
+
+
+class HarnessFault(Interruption):
     """The sandbox itself failed; says nothing about the program."""
 
 

@@ -26,6 +26,9 @@ CHECKS_TIMED_OUT = "the tests did not finish on what the program returned"
 REFERENCE_PATIENCE = 5.0
 """A reference may use so many times the CPU time of a program; the program then gets more as well."""
 
+READY = b"null"
+"""The first message of a worker, before any reply."""
+
 HELD_TESTS = 32
 """How many problems' tests a worker keeps; the scheduler counts along and sends again what is gone."""
 

@@ -5,7 +5,9 @@ One job at a time, in one thread; what a program did never outlives its job here
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from codesample.execution.watch import ChecksTimedOut, limited_checks
 from codesample.execution.wire import (
     CHECKS_TIMED_OUT,
     HELD_TESTS,
+    READY,
     REFERENCE_PATIENCE,
     limits_from,
     tests_from,
@@ -48,12 +51,16 @@ def main(arguments: Sequence[str]) -> None:
     spawner = Spawner(Confinement.from_json(confinement), imports, wrapper)
     worker = _Worker(sock, spawner)
     try:
+        sock.sendall(channel.frame(READY))
         while (request := channel.receive(sock)) is not None:
             sock.sendall(channel.frame(codec.encode(worker.work(*codec.decode(request)))))
     except (CallerGone, BrokenPipeError, ConnectionResetError):
         pass
     finally:
         spawner.close()
+    # the caller may have been killed before it could clean up
+    with contextlib.suppress(OSError):
+        os.rmdir(confinement["folder"])
 
 
 class _Worker:

@@ -1,0 +1,418 @@
+"""What the executor promises to its callers."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from codesample.errors import ExecutionError, IsolationError, ParameterError
+from codesample.execution import Executor, Level, Limits, Outcome, Program, probe_isolation, run, run_async
+from codesample.records import Status, Tests, Verdict
+
+SQUARE = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
+DATACLASS = "from dataclasses import *\n@dataclass\nclass P:\n    x: 'int'\ndef f(x): return P(x).x ** 2"
+GOOD = "def f(x):\n    return x * x"
+
+Judge = Callable[..., Verdict]
+
+
+@pytest.fixture
+def judge(executor: Executor) -> Judge:
+    def submit(source: str, tests: Tests = SQUARE, /, **changes: Any) -> Verdict:
+        return executor.submit(Program("task/1", 3, source, dataclasses.replace(tests, **changes))).result(
+            120
+        )
+
+    return submit
+
+
+def test_verdict_names_its_candidate_and_what_it_used(judge: Judge) -> None:
+    verdict = judge(GOOD)
+    assert (verdict.task_id, verdict.index, verdict.status) == ("task/1", 3, Status.PASSED)
+    assert verdict.integrity == "split"
+    assert 0 < verdict.cpu_seconds < 1
+    assert verdict.peak_memory is not None
+    assert 1 << 20 < verdict.peak_memory < 1 << 28
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "detail"),
+    [
+        ("def f(x):\n    return x + x + 1", Status.WRONG, "AssertionError"),
+        ("def f(x):\n    y = 0\n    return x / y", Status.ERROR, "line 3, in f: return x / y"),
+        ("def f(x):\n    return", Status.WRONG, "AssertionError"),
+        ("def f(x)\n    return", Status.ERROR, "line 1, in <module>: def f(x)"),
+        ("def g(x):\n    return", Status.ERROR, "does not define 'f'"),
+        ("f = 4", Status.WRONG, "TypeError"),
+        ("", Status.ERROR, "does not define 'f'"),
+        ("import no_such_module", Status.ERROR, "No module named 'no_such_module'"),
+        ("raise RuntimeError('early')", Status.ERROR, "RuntimeError: early"),
+        ("def f(x):\n    raise MemoryError", Status.MEMORY, "MemoryError"),
+        ("\0", Status.ERROR, "null bytes"),
+        ("\ud800", Status.ERROR, "surrogates"),
+        ("x = '\N{SNOWMAN}'\n" + GOOD, Status.PASSED, ""),
+        (DATACLASS, Status.PASSED, ""),
+        ("if __name__ == '__main__':\n    raise SystemExit(1)\n" + GOOD, Status.PASSED, ""),
+        ("print('noise')\nimport sys\nsys.stderr.write('noise')\n" + GOOD, Status.PASSED, ""),
+    ],
+)  # fmt: skip
+def test_status_and_detail(judge: Judge, source: str, status: Status, detail: str) -> None:
+    verdict = judge(source)
+    assert verdict.status is status, verdict
+    assert detail in verdict.detail
+
+
+def test_equal_programs_run_once_and_keep_their_own_names(executor: Executor) -> None:
+    source = "import time\ndef f(x):\n    return (time.time_ns(), x)"
+    tests = Tests(source="raise AssertionError(repr(f(1)))", entry_point="f")
+    futures = [executor.submit(Program(f"task/{n}", n, source, tests)) for n in range(4)]
+    verdicts = [future.result(60) for future in futures]
+    assert len({verdict.detail for verdict in verdicts}) == 1
+    assert [verdict.index for verdict in verdicts] == [0, 1, 2, 3]
+    again = executor.submit(Program("late", 9, source, tests)).result(60)
+    assert (again.detail, again.task_id) == (verdicts[0].detail, "late")
+
+
+def test_without_cache_programs_run_again(executor_at: Any) -> None:
+    source = "import time\ndef f(x):\n    return time.time_ns()"
+    tests = Tests(source="raise AssertionError(repr(f(1)))", entry_point="f")
+    with Executor(workers=1, cache=False, level=Level.NONE, minimum=Level.NONE) as executor:
+        first = executor.submit(Program("a", 0, source, tests)).result(60)
+        second = executor.submit(Program("a", 0, source, tests)).result(60)
+    assert first.detail != second.detail
+
+
+def test_each_check_is_judged_on_its_own(judge: Judge) -> None:
+    checks = ("assert f(1) == 1", "assert f(2) == 5", "assert f(0) == f(0)", "assert f('x')")
+    verdict = judge(GOOD, source="", checks=checks)
+    assert verdict.checks == (True, False, True, False)
+    assert verdict.status is Status.WRONG
+    assert judge(GOOD, source="", checks=checks[:1]).passed
+
+
+def test_checks_not_reached_count_as_failed(judge: Judge) -> None:
+    dying = "import os\ndef f(x):\n    return x if x < 2 else os._exit(0)"
+    verdict = judge(dying, source="", checks=("assert f(1) == 1", "assert f(2)", "assert f(1) == 1"))
+    assert (verdict.checks, verdict.status) == ((True, False, False), Status.CRASHED)
+    verdict = judge("x = 1", source="", checks=("assert f(1) == 1", "assert f(2)"))
+    assert (verdict.checks, verdict.status) == ((False, False), Status.ERROR)
+
+
+def test_tests_that_never_use_the_program_prove_nothing(judge: Judge) -> None:
+    assert judge(GOOD, source="assert True").status is Status.HARNESS_ERROR
+    assert judge(GOOD, Tests()).status is Status.HARNESS_ERROR
+
+
+def test_tests_that_swallow_everything_cannot_pass_a_dead_program(judge: Judge) -> None:
+    swallowing = "try:\n    f(2)\nexcept BaseException:\n    pass"
+    assert judge("import os\ndef f(x):\n    os._exit(0)", source=swallowing).status is Status.CRASHED
+    assert judge("def f(x):\n    raise SystemExit", source=swallowing).status is Status.ERROR
+    assert judge("def f(x):\n    raise ValueError", source=swallowing).status is Status.PASSED
+
+
+def test_tests_may_expect_exceptions(judge: Judge) -> None:
+    expecting = """
+try:
+    f(-1)
+except ValueError as error:
+    assert error.args == ('negative', 3)
+else:
+    assert False
+"""
+    assert judge("class Own(ValueError): pass\ndef f(x): raise Own('negative', 3)", source=expecting).passed
+    assert judge("def f(x): raise KeyError('negative')", source=expecting).status is Status.ERROR
+
+
+def test_objects_of_the_program_are_usable_through_handles(judge: Judge) -> None:
+    stack = """
+class Stack:
+    def __init__(self, *items, limit=10):
+        self.items, self.limit, self.label = list(items), limit, None
+    def push(self, item):
+        self.items.append(item)
+        return self
+    def __len__(self):
+        return len(self.items)
+    def __getitem__(self, at):
+        return self.items[at]
+    def __setitem__(self, at, item):
+        self.items[at] = item
+def total(stack):
+    return sum(stack.items)
+"""
+    tests = """
+s = Stack(1, 2, limit=5)
+assert s.push(3).push(4).items == [1, 2, 3, 4]
+assert len(s) == 4 and s[1] == 2 and list(s) == [1, 2, 3, 4] and 3 in s
+assert s.limit == 5 and s.label is None
+s.label = "x"
+s[0] = 10
+assert s.label == "x" and total(s) == 19
+assert s == s and s != Stack() and s
+"""
+    assert judge(stack, Tests(source=tests)).status is Status.PASSED
+
+
+def test_stub_stands_before_the_program_and_is_not_the_program_s(judge: Judge) -> None:
+    stub = "def helper(x):\n    return x + 1\n"
+    tests = Tests(source="assert helper(f(1)) == 2", entry_point="f", stub=stub)
+    assert judge("def helper(x):\n    return 2\ndef f(x):\n    return 7", tests).status is Status.WRONG
+    assert judge("def f(x):\n    return 1", tests).passed
+
+
+def test_randomness_starts_the_same_in_programs_and_tests(judge: Judge) -> None:
+    source = "import random\ndef f():\n    return random.random(), list({'a', 'b', 'c', 'd'})"
+    tests = Tests(source="raise AssertionError(repr(f()))", entry_point="f")
+    assert judge(source, tests).detail == judge(source + "\n", tests).detail
+
+
+INPUTS = Tests(
+    inputs=((3,), (4.0,), ([1, 2],)),
+    reference="def f(x):\n    return [i * 0.1 for i in x] if isinstance(x, list) else x * 0.1",
+    entry_point="f",
+)
+
+
+def test_inputs_are_judged_against_the_reference(judge: Judge) -> None:
+    assert judge(
+        "def f(x):\n    return [i / 10 for i in x] if isinstance(x, list) else x / 10", INPUTS
+    ).passed
+    verdict = judge("def f(x):\n    return 0.3", INPUTS)
+    assert (verdict.status, "expected 0.4" in verdict.detail) == (Status.WRONG, True)
+    verdict = judge("def f(x):\n    return x.missing", INPUTS)
+    assert (verdict.status, "with arguments (3,)" in verdict.detail) == (Status.ERROR, True)
+    assert judge("def f(x):\n    return object()", INPUTS).status is Status.UNSUPPORTED_VALUE
+
+
+def test_a_program_may_change_its_inputs_without_gain(judge: Judge) -> None:
+    tests = Tests(inputs=(([3, 1],), ([2],)), reference="def f(x):\n    return sorted(x)", entry_point="f")
+    assert judge("def f(x):\n    x.clear()\n    return x", tests).status is Status.WRONG
+    assert judge("def f(x):\n    x.sort()\n    return x", tests).passed
+
+
+def test_an_oracle_takes_the_place_of_equality(judge: Judge) -> None:
+    oracle = "def accept(arguments, result, expected):\n    return result in (expected, -expected)"
+    tests = Tests(inputs=((4,),), reference="def f(x):\n    return 2", entry_point="f", oracle=oracle)
+    assert judge("def f(x):\n    return -2", tests).passed
+    assert judge("def f(x):\n    return 3", tests).status is Status.WRONG
+    assert judge("def f(x):\n    return []", tests).status is Status.WRONG
+
+
+def test_results_that_cannot_cross_are_compared_by_kind(judge: Judge) -> None:
+    tests = Tests(
+        inputs=(("ab",), ("b",)),
+        reference="import re\ndef f(x):\n    return re.match('a', x)",
+        entry_point="f",
+    )
+    assert judge("import re\ndef f(x):\n    return re.search('^a', x)", tests).passed
+    assert judge("def f(x):\n    return True", tests).status is Status.WRONG
+
+
+def test_inputs_beyond_the_reference_are_left_out_and_counted(judge: Judge) -> None:
+    reference = "def f(x):\n    return 'y' * x"
+    tests = Tests(inputs=((3,), (1 << 26,)), reference=reference, entry_point="f")
+    verdict = judge(reference, tests)
+    assert verdict.passed
+    assert "1 inputs left out" in verdict.detail
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        Tests(inputs=((1,),), reference="def f(x):\n    return x / 0", entry_point="f"),
+        Tests(inputs=((1,),), reference="def g(x):\n    return x", entry_point="f"),
+        Tests(inputs=((1,),), reference="not python", entry_point="f"),
+        Tests(inputs=((1,),), reference="def f(x):\n    while True: pass", entry_point="f", time_limit=0.1),
+        Tests(inputs=((1,),), reference="f = abs", entry_point="f", oracle="nothing = 1"),
+        Tests(source="assert f(", entry_point="f"),
+    ],
+)
+def test_broken_tests_are_the_harness_s_fault_and_said(judge: Judge, tests: Tests) -> None:
+    verdict = judge(GOOD, tests)
+    assert verdict.status is Status.HARNESS_ERROR
+    assert verdict.detail
+
+
+def test_in_process_tests_see_changes_in_place_and_are_marked(judge: Judge) -> None:
+    tests = Tests(source="data = [2, 1]\norder(data)\nassert data == [1, 2]", mode="in_process")
+    verdict = judge("def order(items):\n    items.sort()", tests)
+    assert (verdict.status, verdict.integrity) == (Status.PASSED, "weak")
+    assert judge("def order(items):\n    pass", tests).status is Status.WRONG
+    assert judge("import os\ndef order(items):\n    os._exit(0)", tests).status is Status.CRASHED
+    assert judge("x = 1", tests).status is Status.ERROR
+
+
+def test_in_process_tests_need_not_be_trusted(judge: Judge, tmp_path: Any) -> None:
+    tests = Tests(source=f"open({str(tmp_path / 'planted')!r}, 'w')", mode="in_process")
+    assert judge(GOOD, tests).status is Status.ERROR
+    assert not (tmp_path / "planted").exists()
+    assert judge(GOOD, Tests(source="assert f(", mode="in_process")).status is Status.ERROR
+    checks = ("assert f(2) == 4", "assert f(", "assert f(2) == 5")
+    assert judge(GOOD, Tests(checks=checks, mode="in_process")).checks == (True, False, False)
+
+
+ECHO = Tests(io=(("1 2\n", "3\n"), ("5 6\n", "11")))
+
+
+def test_scripts_are_judged_by_what_they_print(judge: Judge) -> None:
+    verdict = judge("print(sum(map(int, input().split())), '')", ECHO)
+    assert (verdict.status, verdict.integrity) == (Status.PASSED, "io")
+    verdict = judge("if __name__ == '__main__':\n    print(3)", ECHO)
+    assert (verdict.status, "expected '11'" in verdict.detail) == (Status.WRONG, True)
+    assert judge("import sys\nprint(3)\nsys.exit(1)", ECHO).status is Status.ERROR
+    assert judge("print(3)\nraise ValueError('x')", ECHO).detail.endswith("ValueError: x")
+    assert judge("import os\nos.write(1, b'3\\n')\nos._exit(0)", ECHO).status is Status.CRASHED
+    assert judge("print('x' * 2_000_000)", ECHO).status is Status.OUTPUT_LIMIT
+    assert judge("import sys\nprint(3 if '2' in sys.stdin.read() else 11)\nsys.exit()", ECHO).passed
+
+
+def test_calls_return_plain_data_or_why_not(executor: Executor) -> None:
+    source = """
+import os
+def f(x):
+    if x == 1: return {"a": (1, {2})}
+    if x == 2: raise ValueError("two")
+    if x == 3: os._exit(0)
+    if x == 4: return object()
+    if x == 5: raise SystemExit
+    if x == 6: return [object()]
+    return x
+"""
+    outcomes = executor.submit_calls(source, "f", [(n,) for n in range(8)]).result(60)
+    assert [outcome.status for outcome in outcomes] == [
+        Status.PASSED, Status.PASSED, Status.ERROR, Status.CRASHED,
+        Status.UNSUPPORTED_VALUE, Status.ERROR, Status.UNSUPPORTED_VALUE, Status.PASSED,
+    ]  # fmt: skip
+    assert outcomes[1] == Outcome(Status.PASSED, {"a": (1, {2})})
+    assert "ValueError: two" in outcomes[2].detail
+    assert outcomes[7].value == 7
+
+
+def test_calls_that_always_die_stop_after_a_few_processes(executor: Executor) -> None:
+    outcomes = executor.submit_calls(
+        "import os\ndef f(x): os._exit(0)", "f", [(n,) for n in range(20)]
+    ).result(60)
+    assert {outcome.status for outcome in outcomes} == {Status.CRASHED}
+    assert len(outcomes) == 20
+
+
+def test_calls_of_programs_that_do_not_load(executor: Executor) -> None:
+    for source in ("def f(", "g = 1", "import os; os._exit(0)"):
+        outcomes = executor.submit_calls(source, "f", [(1,), (2,)]).result(60)
+        assert len(outcomes) == 2
+        assert not {Status.PASSED, Status.HARNESS_ERROR} & {outcome.status for outcome in outcomes}
+    assert executor.submit_calls(GOOD, "f", []).result(60) == []
+
+
+def test_arguments_that_are_not_plain_data_are_refused(executor: Executor) -> None:
+    with pytest.raises(ParameterError, match="not plain data"):
+        executor.submit_calls(GOOD, "f", [(object(),)])
+    with pytest.raises(ParameterError, match="not plain data"):
+        executor.submit(Program("a", 0, GOOD, Tests(inputs=((object(),),), reference=GOOD, entry_point="f")))
+
+
+def test_run_keeps_the_order_and_reports_as_it_goes() -> None:
+    programs = [Program("t", n, f"def f(x):\n    return x * x + {n}", SQUARE) for n in range(6)]
+    seen: list[int] = []
+    verdicts = run(programs, workers=2, on_verdict=lambda verdict: seen.append(verdict.index))
+    assert [verdict.index for verdict in verdicts] == list(range(6))
+    assert sorted(seen) == list(range(6))
+    assert [verdict.passed for verdict in verdicts] == [True] + [False] * 5
+    assert run([]) == []
+
+
+def test_run_async_leaves_the_event_loop_free() -> None:
+    async def both() -> tuple[list[Verdict], int]:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0.001)
+
+        beside = asyncio.create_task(tick())
+        verdicts = await run_async([Program("t", 0, GOOD, SQUARE)], workers=1)
+        beside.cancel()
+        return verdicts, ticks
+
+    verdicts, ticks = asyncio.run(both())
+    assert verdicts[0].passed
+    assert ticks > 1
+
+
+def test_closed_executor_refuses_and_fails_what_waits() -> None:
+    executor = Executor(workers=1, limits=Limits(cpu_seconds=30))
+    future = executor.submit(Program("t", 0, "while True: pass", SQUARE))
+    executor.close()
+    executor.close()
+    with pytest.raises(ExecutionError, match="closed"):
+        future.result(10)
+    with pytest.raises(ExecutionError, match="closed"):
+        executor.submit(Program("t", 0, GOOD, SQUARE))
+
+
+def test_leaving_the_block_waits_for_verdicts() -> None:
+    with Executor(workers=1) as executor:
+        futures = [executor.submit(Program("t", n, f"{GOOD}\nn = {n}", SQUARE)) for n in range(5)]
+    assert all(future.done() and future.result().passed for future in futures)
+
+
+def test_a_cancelled_program_disturbs_nobody(executor: Executor) -> None:
+    twins = [executor.submit(Program("t", n, GOOD + "\n# twin", SQUARE)) for n in range(2)]
+    twins[0].cancel()
+    assert twins[1].result(60).passed
+
+
+@pytest.mark.parametrize(
+    "limits", [{"cpu_seconds": 0}, {"memory": -1}, {"wall_seconds": 0.0}, {"result_bytes": 0}]
+)
+def test_senseless_limits_are_refused(limits: dict[str, float]) -> None:
+    with pytest.raises(ParameterError, match="above 0"):
+        Limits(**limits)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="at least 1"):
+        Executor(workers=0)
+
+
+def test_importing_execution_imports_no_torch() -> None:
+    check = "import sys, codesample.execution; print({'torch', 'transformers', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_probe_reports_what_holds() -> None:
+    report = probe_isolation()
+    data = report.as_json()
+    assert data["level"] == report.level.label
+    assert all(report.attacks.values()) or report.level < Level.CONFINED
+    assert {"seccomp", "landlock", "namespaces", "spare_uid", "run_queue_clock"} <= set(data["mechanisms"])
+    assert all(set(item) == {"granted", "detail"} for item in data["mechanisms"].values())
+    assert data["kernel"] == os.uname().release
+
+
+def test_less_isolation_than_asked_for_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from codesample.execution.isolation import probe
+
+    monkeypatch.setattr(
+        probe, "_try", lambda level: ({}, "") if level is Level.LIMITED else (None, "no Landlock")
+    )
+    with pytest.raises(
+        IsolationError, match=r"'confined': no Landlock\. Landlock needs .*--allow-weak-isolation limited"
+    ):
+        Executor()
+    with pytest.raises(IsolationError, match="below the minimum 'namespaced'"):
+        Executor(level=Level.CONFINED, minimum=Level.NAMESPACED)
+
+
+def test_levels_have_names_and_an_order() -> None:
+    assert [level.label for level in sorted(Level)] == ["none", "limited", "confined", "namespaced"]
+    assert Level.parse("confined") is Level.CONFINED
+    with pytest.raises(LookupError, match="did you mean 'confined'"):
+        Level.parse("confind")

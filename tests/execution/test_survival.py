@@ -1,0 +1,208 @@
+"""Processes die; verdicts do not get lost and nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from codesample.errors import ExecutionError
+from codesample.execution import Executor, Level, Limits, Program
+from codesample.execution import launch as launching
+from codesample.records import Status, Tests
+
+SQUARE = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
+PATIENCE_SECONDS = 60.0
+
+
+def programs(count: int) -> list[Program]:
+    return [Program("t", n, f"def f(x):\n    return x * x + {n % 2}\nn = {n}", SQUARE) for n in range(count)]
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of all live descendants."""
+    found = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            children = Path(f"/proc/{pid}/task/{thread}/children").read_text().split()
+            for child in map(int, children):
+                found += [child, *descendants(child)]
+    except OSError:
+        return found
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition) -> bool:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("depth", ["worker", "zygote", "child"])
+def test_killing_processes_at_random_loses_no_verdict(depth: str) -> None:
+    levels = {"worker": 1, "zygote": 2, "child": 3}
+    with Executor(workers=2, cache=False) as executor:
+        futures = [executor.submit(program) for program in programs(150)]
+        kills = 0
+        while not all(future.done() for future in futures):
+            victims = family_at(os.getpid(), levels[depth])
+            # not while they still start, which would look like a sandbox that cannot start
+            if victims and kills < 3 and sum(future.done() for future in futures) > 20 * kills:
+                os.kill(victims[0], signal.SIGKILL)
+                kills += 1
+            time.sleep(0.1)
+        verdicts = [future.result(PATIENCE_SECONDS) for future in futures]
+    assert [verdict.index for verdict in verdicts] == list(range(150))
+    surprises = [
+        verdict
+        for verdict in verdicts
+        if verdict.status is not (Status.WRONG if verdict.index % 2 else Status.PASSED)
+    ]
+    # a program that was shot is reported as crashed, never as anything a program did
+    assert len(surprises) <= kills
+    assert {verdict.status for verdict in surprises} <= {Status.CRASHED, Status.HARNESS_ERROR}
+
+
+def family_at(pid: int, depth: int) -> list[int]:
+    generation = [pid]
+    for _ in range(depth):
+        children = []
+        for parent in generation:
+            try:
+                for thread in os.listdir(f"/proc/{parent}/task"):
+                    children += map(int, Path(f"/proc/{parent}/task/{thread}/children").read_text().split())
+            except OSError:
+                continue
+        generation = children
+    return generation
+
+
+CALLER = """
+import os, sys, time
+from codesample.execution import Executor, Limits, Program
+from codesample.records import Tests
+executor = Executor(workers=2, limits=Limits(cpu_seconds=300))
+for n in range(4):
+    tests = Tests(source="assert f()", entry_point="f")
+    executor.submit(Program("t", n, f"n = {n}\\nwhile True: pass", tests))
+time.sleep(0.5)
+print(executor._folder, flush=True)
+time.sleep(300)
+"""
+
+
+def test_nothing_stays_when_the_caller_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", CALLER], stdout=subprocess.PIPE, text=True) as caller:
+        assert caller.stdout is not None
+        folder = caller.stdout.readline().strip()
+        # two workers, two zygotes, two programs
+        assert wait_until(lambda: len(descendants(caller.pid)) == 6)
+        family = descendants(caller.pid)
+        caller.kill()
+    assert wait_until(lambda: not any(map(alive, family)))
+    assert wait_until(lambda: not os.path.exists(folder))
+
+
+def test_nothing_stays_after_closing() -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    with Executor(workers=2) as executor:
+        folder = executor._folder
+        for program in programs(6):
+            executor.submit(program)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert not os.path.exists(folder)
+    assert not [pid for pid in descendants(os.getpid()) if is_ours(pid)]
+
+
+def is_ours(pid: int) -> bool:
+    try:
+        return b"codesample.execution" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("level", list(Level), ids=lambda level: level.label)
+def test_processes_left_by_a_program_are_collected(executor_at, level: Level) -> None:  # type: ignore[no-untyped-def]
+    executor = executor_at(level)
+    source = """
+import os, time
+def f(x):
+    for _ in range(5):
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                while True:
+                    time.sleep(0.1)
+            os._exit(0)
+    return x * x
+"""
+    verdict = executor.submit(Program("t", 0, source, SQUARE)).result(PATIENCE_SECONDS)
+    assert verdict.status in ((Status.PASSED,) if level is Level.NONE else (Status.ERROR,))
+    after = executor.submit(Program("t", 1, "def f(x):\n    return x * x", SQUARE)).result(PATIENCE_SECONDS)
+    assert after.passed
+    # scheduler, then worker, zygote and at most one program each
+    assert wait_until(lambda: not family_at(os.getpid(), 4))
+
+
+def test_a_sandbox_that_cannot_start_is_an_error_not_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = Executor(workers=1)
+    monkeypatch.setattr(launching, "_BOOT", "raise SystemExit('no such luck')")
+    with executor, pytest.raises(ExecutionError, match="no worker gets to work: no such luck"):
+        executor.submit(programs(1)[0]).result(PATIENCE_SECONDS)
+
+
+def test_zygotes_are_replaced_with_age() -> None:
+    from codesample.execution import spawner
+
+    assert 100 <= spawner._PROGRAMS_PER_ZYGOTE <= 2_000
+
+
+def test_threads_of_the_caller_do_no_harm() -> None:
+    script = f"""
+import threading, json
+stop = threading.Event()
+lock = threading.Lock()
+def churn():
+    while not stop.is_set():
+        with lock:
+            json.dumps(list(range(1000)))
+threads = [threading.Thread(target=churn, daemon=True) for _ in range(4)]
+for thread in threads: thread.start()
+from codesample.execution import run, Program, Limits
+from codesample.records import Tests
+tests = Tests(source={SQUARE.source!r}, entry_point="f")
+verdicts = run([Program("t", n, f"def f(x): return x * x\\nn = {{n}}", tests) for n in range(40)], workers=2)
+stop.set()
+print(json.dumps(sum(verdict.passed for verdict in verdicts)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=100
+    )
+    assert json.loads(done.stdout) == 40
+
+
+def test_limits_do_not_leak_from_one_program_to_the_next() -> None:
+    greedy = "x = bytearray(1 << 27)\ndef f(x):\n    return x * x"
+    modest = "def f(x):\n    return x * x"
+    with Executor(workers=1, limits=Limits(memory=64 << 20)) as executor:
+        verdicts = [
+            executor.submit(Program("t", n, source + f"\nn = {n}", SQUARE)).result(PATIENCE_SECONDS)
+            for n, source in enumerate([greedy, modest] * 3)
+        ]
+    assert [verdict.status for verdict in verdicts] == [Status.MEMORY, Status.PASSED] * 3
