@@ -60,3 +60,45 @@ def decode(
     show_plain(markdown(rows))
     if plot is not None:
         draw(rows, plot)
+
+
+@app.command()
+def attention(
+    model: Annotated[list[str], typer.Option(help="Heads and widths of a known model; repeatable.")] = _ALL,
+    n: Annotated[str | None, typer.Option("--n", metavar="1,32,...", help="Candidates per prompt.")] = None,
+    context: Annotated[str | None, typer.Option(metavar="512,...", help="Tokens of the prompt.")] = None,
+    own: Annotated[str | None, typer.Option(metavar="16,...", help="Tokens of each candidate.")] = None,
+    prompts: Annotated[str | None, typer.Option(metavar="1,8", help="Prompts decoded together.")] = None,
+    impl: Annotated[str, typer.Option(help="auto, torch, triton or reference.")] = "auto",
+    repeats: Annotated[int, typer.Option(min=1, help="Timed rounds; the median is kept.")] = 20,
+    device: options.Device = "auto",
+    dtype: Annotated[str | None, typer.Option(help="Default: bfloat16 on CUDA, float32 on a CPU.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw microseconds over n.")] = None,
+) -> None:
+    """Time decode attention of one layer beside what else computes it."""
+    from codesample.kernels.bifurcated_decode.bench import ON_CPU, ON_GPU, cells, measure_attention
+    from codesample.kernels.bifurcated_decode.bench_report import markdown
+    from codesample.kernels.bifurcated_decode.bench_report import plot as draw
+    from codesample.sampling.bench.choice import device_of, dtype_of
+    from codesample.sampling.bench.report import save_rows
+
+    where = device_of(device)
+    usual = ON_GPU if where.type == "cuda" else ON_CPU
+    grid = usual._replace(
+        models=model or usual.models,
+        rows=options.numbers(n, "--n") or usual.rows,
+        contexts=options.numbers(context, "--context") or usual.contexts,
+        own=options.numbers(own, "--own") or usual.own,
+        prompts=options.numbers(prompts, "--prompts") or usual.prompts,
+    )
+    kind = None if dtype is None else dtype_of(dtype)
+    rows = []
+    for row in measure_attention(cells(grid), device=where, dtype=kind, repeats=repeats, impl=impl):
+        rows.append(row)
+        say(f"measured {row['model']}, n {row['rows']}, context {row['context']}")
+        if out is not None:
+            save_rows([row], out)
+    show_plain(markdown(rows))
+    if plot is not None:
+        draw(rows, plot)

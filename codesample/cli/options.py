@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 
-def numbers(text: str | None) -> tuple[int, ...] | None:
+def numbers(text: str | None, option: str = "--k") -> tuple[int, ...] | None:
     """Read "1,5,10"; None stays None.
 
     Raises:
@@ -58,7 +58,7 @@ def numbers(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ParameterError(
-            f"--k {text}: expected whole numbers with commas between, such as 1,5,10"
+            f"{option} {text}: expected whole numbers with commas between, such as 1,5,10"
         ) from None
 
 

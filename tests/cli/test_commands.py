@@ -139,6 +139,8 @@ def test_doctor_states_the_isolation_it_found(tmp_path: Path) -> None:
         (["execute", "broken.jsonl", "--task", "mini"], "broken.jsonl:1"),
         (["bench", "decode", "--shape", "0.1b-mhaa"], "did you mean '0.1b-mha'?"),
         (["bench", "decode", "--dtype", "float33"], "dtype = 'float33'"),
+        (["bench", "attention", "--model", "mistrl-7b"], "did you mean 'mistral-7b'?"),
+        (["bench", "attention", "--n", "1;2"], "--n 1;2: expected whole numbers"),
         (["rerank", "absent"], "not a run folder"),
         (["report", "absent"], "not a run folder"),
         (["list", "nothing"], "--help"),

@@ -26,6 +26,7 @@ PAGES = [
     "tasks",
     "tasks verify",
     "bench decode",
+    "bench attention",
 ]
 
 

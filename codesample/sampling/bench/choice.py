@@ -11,7 +11,7 @@ from codesample.sampling.bench.methods import METHODS
 from codesample.sampling.bench.run import STEP_CELLS, DecodeBench, Row
 from codesample.sampling.bench.shapes import SHAPES, WORKLOADS
 
-__all__ = ["measure"]
+__all__ = ["device_of", "dtype_of", "measure"]
 
 
 def measure(
@@ -46,9 +46,7 @@ def measure(
         ("method", methods, METHODS),
     ):
         _check_names(kind, given, known)
-    bench = DecodeBench(repeats=repeats, dtype=_dtype(dtype))
-    if device != "auto":
-        bench.device = _device(device)
+    bench = DecodeBench(repeats=repeats, dtype=dtype_of(dtype), device=device_of(device))
     bench.shapes = tuple(shapes) or bench.shapes
     bench.workloads = tuple(workloads) or bench.workloads
     bench.methods = tuple(methods) or bench.methods
@@ -70,14 +68,26 @@ def _check_names(kind: str, given: Sequence[str], known: Mapping[str, object]) -
             raise UnknownNameError(kind, name, known, f"Known: {', '.join(known)}")
 
 
-def _dtype(name: str) -> torch.dtype:
+def dtype_of(name: str) -> torch.dtype:
+    """Return the torch dtype of that name.
+
+    Raises:
+        ParameterError: there is none.
+    """
     found = getattr(torch, name, None)
     if not isinstance(found, torch.dtype):
         raise ParameterError(f"dtype = {name!r}: expected float32, bfloat16 or float16")
     return found
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """Return the device of that name; "auto" takes CUDA when there is one.
+
+    Raises:
+        ParameterError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(name)
     except RuntimeError as error:
