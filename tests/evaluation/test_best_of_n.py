@@ -1,0 +1,111 @@
+import pytest
+
+from codesample import BestOfN, best_of_n, passed, reranker
+from codesample.errors import ParameterError, RerankerError
+from codesample.records import Candidate, Example
+
+PROMPT = 'def double(x):\n    """Return twice x.\n\n    >>> double(3)\n    6\n    """\n'
+WRONG, RIGHT, BROKEN = "    return x + 1\n", "    return 2 * x\n", "    return (\n"
+
+
+class Canned:
+    """An engine whose candidate i is the i-th of a list; notes which were asked for."""
+
+    name = "canned"
+
+    def __init__(self, *completions, abilities=("logprobs",)):
+        self.completions, self.abilities, self.asked = completions, frozenset(abilities), []
+
+    def stream(self, requests, params, *, progress=None):
+        for request in requests:
+            for index in reversed(request.indices):
+                self.asked.append(index)
+                text = self.completions[index % len(self.completions)]
+                ids = tuple(range(len(text)))
+                yield Candidate("prompt", index, text, ids, tuple(-0.1 * (index + 1) for _ in ids))
+
+    def describe(self):
+        return {"name": self.name}
+
+
+def test_the_best_by_mean_logprob_comes_with_everything_drawn():
+    got = best_of_n(Canned(WRONG, RIGHT), PROMPT, n=4)
+    assert isinstance(got, BestOfN)
+    assert got.best.index == 0
+    assert [c.index for c in got.candidates] == [0, 1, 2, 3]
+    assert got.scores == pytest.approx((-0.1, -0.2, -0.3, -0.4))
+    assert got.best.program == PROMPT + WRONG
+    assert (got.not_drawn, got.tokens_saved) == (0, 0)
+    assert got.tokens == 2 * (len(WRONG) + len(RIGHT))
+
+
+def test_examples_read_from_the_prompt_find_the_right_one():
+    engine = Canned(WRONG, BROKEN, WRONG, RIGHT)
+    got = best_of_n(engine, PROMPT, n=4, reranker="public_examples,mean_logprob", entry_point="double")
+    assert got.best.index == 3
+
+
+def test_sampling_stops_with_the_round_in_which_one_passes():
+    engine = Canned(WRONG, WRONG, BROKEN, RIGHT, RIGHT)
+    got = best_of_n(engine, PROMPT, n=20, entry_point="double", until=passed, batch=3)
+    assert sorted(engine.asked) == [0, 1, 2, 3, 4, 5]
+    assert got.best.index == 3
+    assert got.not_drawn == 14
+    assert got.tokens_saved == round(14 * got.tokens / 6)
+
+
+def test_where_none_passes_all_n_are_drawn_and_the_reranker_chooses():
+    engine = Canned(WRONG, BROKEN)
+    got = best_of_n(engine, PROMPT, n=5, entry_point="double", until=passed, batch=2)
+    assert sorted(engine.asked) == [0, 1, 2, 3, 4]
+    assert got.best.index == 0
+    assert got.not_drawn == 0
+
+
+def test_examples_may_be_given_and_programs_assembled_otherwise():
+    got = best_of_n(
+        Canned("return x - 1", "return x * 2"),
+        "double x",
+        n=2,
+        examples=[Example("double(4)", "8")],
+        entry_point="double",
+        program=lambda completion: f"def double(x):\n    {completion}\n",
+        reranker="public_examples",
+    )
+    assert got.best.index == 1
+    assert got.scores == (0.0, 1.0)
+
+
+def test_abstaining_and_ties_fall_to_the_lowest_index():
+    @reranker
+    def silent(view, candidates, ctx):
+        return [None, None, 1.0, 1.0]
+
+    assert best_of_n(Canned(WRONG), PROMPT, n=4, reranker=silent).best.index == 2
+
+
+def test_an_executor_of_the_caller_is_used_and_left_open():
+    from codesample import Executor
+
+    with Executor(workers=1) as executor:
+        for _ in range(2):
+            got = best_of_n(
+                Canned(WRONG, RIGHT),
+                PROMPT,
+                n=2,
+                reranker="public_examples",
+                entry_point="double",
+                executor=executor,
+            )
+            assert got.best.index == 1
+
+
+def test_what_cannot_work_is_refused_before_sampling():
+    engine = Canned(WRONG, abilities=())
+    with pytest.raises(RerankerError, match="needs 'logprobs'"):
+        best_of_n(engine, PROMPT)
+    with pytest.raises(ParameterError, match="n = 0"):
+        best_of_n(engine, PROMPT, n=0)
+    assert engine.asked == []
+    with pytest.raises(RerankerError, match="shows none"):
+        best_of_n(Canned(WRONG), "no examples", n=2, until=passed)
