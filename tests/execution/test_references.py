@@ -1,0 +1,91 @@
+"""Reference solutions pass in split mode, on a busy machine too, and only published faults fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from codesample.execution import Limits, Program, run
+from codesample.records import Status, Tests, Verdict
+from codesample.tasks.registry import load_task
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+
+# name, published file, problems
+SETS = [
+    ("humaneval", "HumanEval.jsonl.gz", 164),
+    ("mbpp_sanitized", "sanitized-mbpp.json", 427),
+    ("mbpp", "mbpp.jsonl", 974),
+    ("humaneval_plus", "HumanEvalPlus.jsonl.gz", 164),
+    ("mbpp_plus", "MbppPlus.jsonl.gz", 378),
+]
+
+
+def reference_programs(name: str, file: str) -> list[Program]:
+    if not (DATA / file).exists():
+        pytest.skip(f"needs the published file {file} in ../shared/data beside the checkout")
+    task = load_task(name, data=DATA / file)
+    return [
+        Program(problem.task_id, 0, task.program(problem, problem.reference or ""), problem.tests)
+        for problem in task.all_problems()
+    ]
+
+
+def failures(verdicts: list[Verdict]) -> dict[str, str]:
+    return {
+        verdict.task_id: f"{verdict.status}: {verdict.detail}" for verdict in verdicts if not verdict.passed
+    }
+
+
+@pytest.fixture
+def busy_cores() -> Iterator[None]:
+    """Two processes that load both cores of a small machine."""
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    yield
+    for process in spinning:
+        process.kill()
+        process.wait()
+
+
+def test_humaneval_references_pass() -> None:
+    verdicts = run(reference_programs(*SETS[0][:2]))
+    assert failures(verdicts) == {}
+    assert len(verdicts) == 164
+    assert {verdict.integrity for verdict in verdicts} == {"split"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "file", "count"), SETS, ids=[row[0] for row in SETS])
+def test_all_references_pass_with_eight_workers_on_busy_cores(
+    name: str, file: str, count: int, busy_cores: None
+) -> None:
+    verdicts = run(reference_programs(name, file), workers=8)
+    assert failures(verdicts) == {}
+    assert len(verdicts) == count
+
+
+def test_waiting_for_a_core_is_not_counted_against_a_program(busy_cores: None) -> None:
+    source = """
+import time
+def f(x):
+    while time.process_time() < 0.5:
+        pass
+    return x
+"""
+    tests = Tests(source="assert f(1) == 1", entry_point="f")
+    limits = Limits(cpu_seconds=1.5, wall_seconds=1.5)
+    programs = [Program("t", n, f"{source}\nn = {n}", tests) for n in range(8)]
+    verdicts = run(programs, workers=8, limits=limits)
+    assert failures(verdicts) == {}
+    assert all(verdict.wall_seconds < 1.5 for verdict in verdicts)
+
+
+def test_sleeping_is_counted_even_on_busy_cores(busy_cores: None) -> None:
+    tests = Tests(source="assert f(1) == 1", entry_point="f")
+    program = Program("t", 0, "import time\ndef f(x):\n    time.sleep(60)\n    return x", tests)
+    (verdict,) = run([program], workers=1, limits=Limits(wall_seconds=0.5))
+    assert verdict.status is Status.WALL_TIMEOUT
