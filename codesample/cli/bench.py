@@ -9,7 +9,7 @@ import typer
 
 from codesample.cli import options
 from codesample.cli.errors import Commands
-from codesample.cli.output import say, show_plain
+from codesample.cli.output import say, show_columns, show_plain
 
 __all__ = ["app"]
 
@@ -102,3 +102,30 @@ def attention(
     show_plain(markdown(rows))
     if plot is not None:
         draw(rows, plot)
+
+
+@app.command()
+def execution(
+    task: options.TaskOption = None,
+    task_file: options.TaskFile = None,
+    data: options.DataFile = None,
+    count: Annotated[int, typer.Option(min=1, help="How many tiny programs, where no task is given.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds; the median is kept.")] = 5,
+    workers: options.Workers = None,
+    out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
+) -> None:
+    """Time the sandbox beside simpler ways to run programs: tiny ones, or a task's reference solutions."""
+    from codesample.evaluation.plan import choose_task
+    from codesample.evaluation.references import reference_programs
+    from codesample.execution.bench import compare_throughput, tiny_programs
+    from codesample.sampling.bench.report import save_rows
+
+    if task is None and task_file is None:
+        name, programs = "tiny", tiny_programs(count)
+    else:
+        chosen = choose_task(options.task_of(task, task_file), data=data).task
+        name, programs = chosen.name, reference_programs(chosen)
+    rows = compare_throughput(programs, name=name, workers=workers, rounds=rounds)
+    if out is not None:
+        save_rows(rows, out)
+    show_columns(rows, ["programs", "way", "count", "workers", "per_second", "executor_times_faster", "load"])

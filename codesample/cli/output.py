@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from codesample.errors import ParameterError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["emit_json", "lines_to", "say", "show", "show_names", "show_plain"]
+__all__ = ["emit_json", "lines_to", "say", "show", "show_columns", "show_names", "show_plain"]
 
 
 def emit_json(value: Any) -> None:
@@ -34,6 +34,12 @@ def show(*parts: RenderableType) -> None:
 def show_plain(text: str) -> None:
     """Write text to stdout as it is."""
     sys.stdout.write(text)
+
+
+def show_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write some columns of `rows` to stdout as a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *([str(row[name]) for name in columns] for row in rows)]
+    show_plain("".join(f"| {' | '.join(cells)} |\n" for cells in lines))
 
 
 def show_names(rows: Sequence[tuple[str, str]], *, as_json: bool) -> None:

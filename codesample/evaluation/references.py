@@ -11,7 +11,7 @@ from codesample.execution import Program
 from codesample.records import Verdict
 from codesample.tasks.contract import Task
 
-__all__ = ["References", "verify_references"]
+__all__ = ["References", "reference_programs", "verify_references"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,26 @@ def verify_references(
     Raises:
         CodesampleError: as `evaluate`, as far as it concerns tasks and the sandbox.
     """
-    chosen = choose_task(task, data=data, limit=limit)
-    problems = chosen.task.all_problems()[:limit]
-    programs = [
-        Program(problem.task_id, 0, chosen.task.program(problem, problem.reference), problem.tests)
-        for problem in problems
-        if problem.reference is not None
-    ]
+    chosen = choose_task(task, data=data, limit=limit).task
+    programs = reference_programs(chosen, limit=limit)
     with open_executor(workers, allow_weak_isolation) as executor:
         verdicts = [future.result() for future in [executor.submit(program) for program in programs]]
     return References(
-        task=chosen.task.name,
+        task=chosen.name,
         passed=sum(verdict.passed for verdict in verdicts),
         failed=tuple(verdict for verdict in verdicts if not verdict.passed),
-        missing=tuple(problem.task_id for problem in problems if problem.reference is None),
+        missing=tuple(each.task_id for each in chosen.all_problems()[:limit] if each.reference is None),
     )
+
+
+def reference_programs(task: Task, *, limit: int | None = None) -> list[Program]:
+    """Return the programs of the reference solutions, of every row of the task's data or of the first ones.
+
+    Raises:
+        DataError, HubUnavailableError: the data are malformed or cannot be had.
+    """
+    return [
+        Program(problem.task_id, 0, task.program(problem, problem.reference), problem.tests)
+        for problem in task.all_problems()[:limit]
+        if problem.reference is not None
+    ]

@@ -110,6 +110,15 @@ def test_doctor_states_the_isolation_it_found(tmp_path: Path) -> None:
     assert "isolation" in call("doctor", cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
+def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
+    done = call("bench", "execution", "--count", 4, "--rounds", 1, "--out", "rows.jsonl", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert len(done.stdout.splitlines()) == 2 + len(rows)
+    assert {row["count"] for row in rows} == {4}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -27,6 +27,7 @@ PAGES = [
     "tasks verify",
     "bench decode",
     "bench attention",
+    "bench execution",
 ]
 
 
