@@ -1,4 +1,4 @@
-"""Best-of-n as one call: sample, score, return the winner; with `until`, stop as soon as one is good enough."""
+"""Best-of-n as one call: sample, score, choose; with `until`, stop as soon as one candidate will do."""
 
 from __future__ import annotations
 
