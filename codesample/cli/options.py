@@ -17,6 +17,7 @@ __all__ = [
     "DataFile",
     "Device",
     "Dtype",
+    "FrequencyPenalty",
     "Json",
     "K",
     "Limit",
@@ -27,6 +28,7 @@ __all__ = [
     "Model",
     "N",
     "NoRerankerSpecs",
+    "RepetitionPenalty",
     "RerankerSpecs",
     "Resume",
     "Revision",
@@ -39,6 +41,7 @@ __all__ = [
     "Temperature",
     "TopK",
     "TopP",
+    "TypicalP",
     "Workers",
     "numbers",
     "source_of",
@@ -128,6 +131,9 @@ Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
 TopP = Annotated[float, typer.Option(help="Keep the likeliest tokens up to this probability; 1 keeps all.")]
 TopK = Annotated[int, typer.Option(help="Keep this many of the likeliest tokens; 0 keeps all.")]
 MinP = Annotated[float, typer.Option(help="Keep tokens with this share of the likeliest one's probability.")]
+TypicalP = Annotated[float, typer.Option(help="Keep the most typical tokens up to this; 1 keeps all.")]
+RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 holds back tokens that came already.")]
+FrequencyPenalty = Annotated[float, typer.Option(help="Taken from a token's logit for each time it came.")]
 MaxNewTokens = Annotated[int | None, typer.Option(help="Tokens per candidate; default: the task's.")]
 Seed = Annotated[int, typer.Option(help="With problem, index and position it settles every draw.")]
 

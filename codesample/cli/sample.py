@@ -35,6 +35,9 @@ def run(
     top_p: options.TopP = _DRAWS.top_p,
     top_k: options.TopK = _DRAWS.top_k,
     min_p: options.MinP = _DRAWS.min_p,
+    typical_p: options.TypicalP = _DRAWS.typical_p,
+    repetition_penalty: options.RepetitionPenalty = _DRAWS.repetition_penalty,
+    frequency_penalty: options.FrequencyPenalty = _DRAWS.frequency_penalty,
     max_new_tokens: options.MaxNewTokens = None,
     seed: options.Seed = _DRAWS.seed,
     revision: options.Revision = _LOADING.revision,
@@ -60,7 +63,16 @@ def run(
         n=n,
         max_new_tokens=max_new_tokens,
         stop=stop,
-        params=SamplingParams(temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed),
+        params=SamplingParams(
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            min_p=min_p,
+            typical_p=typical_p,
+            repetition_penalty=repetition_penalty,
+            frequency_penalty=frequency_penalty,
+            seed=seed,
+        ),
     )
     with lines_to(out) as write:
         for candidate in candidates:

@@ -40,6 +40,9 @@ def evaluate(
     top_p: float = _DRAWS.top_p,
     top_k: int = _DRAWS.top_k,
     min_p: float = _DRAWS.min_p,
+    typical_p: float = _DRAWS.typical_p,
+    repetition_penalty: float = _DRAWS.repetition_penalty,
+    frequency_penalty: float = _DRAWS.frequency_penalty,
     max_new_tokens: int | None = None,
     seed: int = _DRAWS.seed,
     workers: int | None = None,
@@ -61,7 +64,8 @@ def evaluate(
         limit: Only the first problems; None takes all.
         out: Run folder; None makes one under `runs/`.
         resume: Go on with the run in `out`; n may grow, the rest must agree.
-        temperature, top_p, top_k, min_p, seed: See `SamplingParams`.
+        temperature, top_p, top_k, min_p, typical_p, seed: See `SamplingParams`.
+        repetition_penalty, frequency_penalty: See `SamplingParams`.
         max_new_tokens: Tokens per candidate; None takes the task's.
         workers: Sandbox workers; None takes one per usable core.
         allow_weak_isolation: Level to be content with, "limited" or "none", where the sandbox reaches no
@@ -93,6 +97,9 @@ def evaluate(
         top_p=top_p,
         top_k=top_k,
         min_p=min_p,
+        typical_p=typical_p,
+        repetition_penalty=repetition_penalty,
+        frequency_penalty=frequency_penalty,
         max_new_tokens=chosen.task.max_new_tokens if max_new_tokens is None else max_new_tokens,
         stop=chosen.task.stop,
         seed=seed,
