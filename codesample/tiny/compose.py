@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from codesample.tiny.primitives import (
 from codesample.tiny.stages import FOLDS, OPERATIONS, Fold, Operation
 from codesample.tiny.values import constant
 
-__all__ = ["Composition", "Filter", "Map", "Stage", "draw_composition", "slots_of"]
+__all__ = ["MIXES", "Composition", "Filter", "Map", "Mix", "Stage", "draw_composition", "slots_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,31 @@ _SPLIT = Operation(
 _TESTS = {"ints": INT_TESTS, "words": WORD_TESTS, "text": CHAR_TESTS, "rows": ROW_TESTS}
 _MAPS = {"ints": INT_MAPS, "words": WORD_MAPS, "text": CHAR_MAPS}
 _KIND_TYPES = {"int": "ints", "str": "words"}
-_FEATURED = {"filter": 0.34, "map": 0.28, "fold": 0.2}
-_LENGTHS = (1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How often what is drawn.
+
+    Attributes:
+        filter, map, fold: Probability of each kind of stage; an operation has the rest.
+        plain: Probability that an operation is drawn from those that ask no test of the elements alone; the
+            families that do ("all", "any", "first place" ... of each test) outnumber them otherwise.
+        lengths: Numbers of stages, each drawn equally often.
+    """
+
+    filter: float
+    map: float
+    fold: float
+    plain: float
+    lengths: tuple[int, ...]
+
+
+MIXES = {
+    "broad": Mix(0.34, 0.28, 0.2, 0.0, (1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 4)),
+    "plain": Mix(0.28, 0.24, 0.2, 0.85, (1, 2, 2, 2, 2, 2, 3, 3, 3)),
+}
+"""The corpus of the first part of training, equally many of everything, and of the second."""
 
 
 def _filter(kind: str, rng: random.Random) -> Filter | None:
@@ -127,17 +151,21 @@ def _map(kind: str, rng: random.Random) -> Map | None:
     return Map(chosen, _KIND_TYPES.get(chosen.kind, kind))
 
 
-def _draw_stage(kind: str, first: bool, rng: random.Random) -> Stage | None:
+def _draw_stage(kind: str, first: bool, mix: Mix, rng: random.Random) -> Stage | None:
     if kind == "text" and first and rng.random() < 0.35:
         return _SPLIT
     roll = rng.random()
-    if roll < _FEATURED["filter"]:
+    if roll < mix.filter:
         return _filter(kind, rng)
-    roll -= _FEATURED["filter"]
-    if roll < _FEATURED["map"]:
+    roll -= mix.filter
+    if roll < mix.map:
         return _map(kind, rng)
-    roll -= _FEATURED["map"]
-    options: tuple[Stage, ...] = FOLDS.get(kind, ()) if roll < _FEATURED["fold"] else OPERATIONS.get(kind, ())
+    roll -= mix.map
+    if roll < mix.fold:
+        return rng.choice(FOLDS[kind]) if kind in FOLDS else None
+    options: Sequence[Operation] = OPERATIONS.get(kind, ())
+    if mix.plain and rng.random() < mix.plain:
+        options = [o for o in options if "." not in o.key]
     return rng.choice(options) if options else None
 
 
@@ -164,16 +192,16 @@ def slots_of(stage: Stage) -> dict[str, str]:
     return slots | {f"{name}o": kind for name, kind in (stage.other.constants if stage.other else {}).items()}
 
 
-def draw_composition(rng: random.Random) -> Composition:
+def draw_composition(rng: random.Random, mix: Mix) -> Composition:
     """Draw one composition of one to four stages; the last never is the mere splitting of a text."""
     source = rng.choice(
         ("ints", "ints", "ints", "words", "words", "text", "text", "dict", "pairs", "rows", "twoints")
     )
-    length = rng.choice(_LENGTHS)
+    length = rng.choice(mix.lengths)
     stages: list[Stage] = []
     types = [source]
     while len(stages) < length:
-        stage = _draw_stage(types[-1], not stages, rng)
+        stage = _draw_stage(types[-1], not stages, mix, rng)
         if stage is None:
             if types[-1] in FOLDS or types[-1] in OPERATIONS:
                 continue
@@ -183,6 +211,6 @@ def draw_composition(rng: random.Random) -> Composition:
         stages.append(stage)
         types.append(_result_type(stage, types[-1]))
     if stages[-1] is _SPLIT:
-        return draw_composition(rng)
+        return draw_composition(rng, mix)
     drawn = tuple({name: constant(kind, rng) for name, kind in slots_of(s).items()} for s in stages)
     return Composition(source, tuple(stages), tuple(types), drawn)

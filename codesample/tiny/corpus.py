@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from codesample.tiny.code import write_body
-from codesample.tiny.compose import Composition, draw_composition, slots_of
+from codesample.tiny.compose import MIXES, Composition, draw_composition, slots_of
 from codesample.tiny.normalise import normal_forms
 from codesample.tiny.values import ANNOTATIONS, ARGUMENTS, example_input
 from codesample.tiny.wording import describe, function_name
@@ -174,19 +174,22 @@ def _assemble(composition: Composition, rng: random.Random) -> Function | None:
     return Function(f'{head}    """{text}\n\n{shown}    """\n', body, name, composition.signature)
 
 
-def generate(count: int, *, seed: int, held_out: HeldOut | None = None) -> Iterator[Function]:
+def generate(
+    count: int, *, seed: int, mix: str = "broad", held_out: HeldOut | None = None
+) -> Iterator[Function]:
     """Yield `count` functions with distinct prompts; a shorter run begins a longer one of the same seed.
 
     Args:
         count: Functions to yield.
         seed: Settles all of them.
+        mix: How often what is drawn: a name of `MIXES`.
         held_out: What to leave out; by default what the packaged `mini` asks for.
     """
     held = load_held_out() if held_out is None else held_out
     rng = random.Random(seed)
     seen: set[str] = set()
     while len(seen) < count:
-        composition = draw_composition(rng)
+        composition = draw_composition(rng, MIXES[mix])
         if held.covers(composition):
             continue
         function = _assemble(composition, rng)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -36,6 +37,7 @@ __all__ = ["CurvePoint", "TrainOptions", "Trained", "build_model", "main", "save
 
 _REPORT_EVERY = 100
 _KEEP_EVERY = 1000
+_RECORD = "training.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class TrainOptions:
         learning_rate: Peak, reached after `warmup` steps and followed by a cosine down to a fiftieth of it.
         warmup: Steps of linear increase.
         weight_decay: Of the matrices; vectors have none.
+        mix: What the corpus holds how often; a name of `MIXES`.
         workers: Processes of one thread each; part of what makes a run repeatable.
     """
 
@@ -65,6 +68,7 @@ class TrainOptions:
     warmup: int = 200
     weight_decay: float = 0.05
     workers: int = 2
+    mix: str = "broad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Result of a run: what `save` writes."""
+    """Result of a run: what `save` writes; `earlier` holds the records of the runs it went on from."""
 
     model: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerFast
@@ -86,6 +90,7 @@ class Trained:
     corpus_tokens: int
     body_tokens: int
     curve: list[CurvePoint]
+    earlier: list[dict[str, Any]]
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -123,7 +128,7 @@ def train(
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(options.seed)
-    functions = list(generate(options.functions, seed=options.seed))
+    functions = list(generate(options.functions, seed=options.seed, mix=options.mix))
     if start is None:
         texts = [f.prompt + f.body for f in functions[: options.tokenizer_functions]]
         tokenizer = train_tokenizer(texts, vocabulary=options.vocabulary)
@@ -138,7 +143,7 @@ def train(
         print(f"{len(data)} functions, {tokens} tokens, {counted} of bodies", flush=True)
     every = batches(data, tokens=options.batch_tokens // world_size(), seed=options.seed)
     stream = islice(every, rank(), None, world_size())
-    trained = Trained(model, tokenizer, options, tokens, counted, [])
+    trained = Trained(model, tokenizer, options, tokens, counted, [], _records(start))
     for point in _optimise(model, stream, options):
         trained.curve.append(point)
         if keep and point.step % _KEEP_EVERY == 0:
@@ -219,14 +224,20 @@ def save(folder: Path, trained: Trained) -> None:
     settings = json.loads(config.read_text(encoding="utf-8"))
     settings["dtype"] = "float32"
     config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    record = {
+    run = {
         "options": asdict(trained.options),
-        "parameters": model.num_parameters(),
         "corpus_tokens": trained.corpus_tokens,
         "body_tokens": trained.body_tokens,
         "loss_curve": [asdict(point) for point in trained.curve],
     }
-    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    record = {"parameters": model.num_parameters(), "runs": [*trained.earlier, run]}
+    (folder / _RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _records(start: Path | None) -> list[dict[str, Any]]:
+    if start is None:
+        return []
+    return list(json.loads((start / _RECORD).read_text(encoding="utf-8"))["runs"])
 
 
 def main() -> None:
@@ -243,6 +254,7 @@ def main() -> None:
         "seed": "settles corpus, initial weights and order",
         "functions": "size of the corpus",
         "learning_rate": "its peak",
+        "mix": "what the corpus holds how often, broad or plain",
         "workers": "processes of one thread each",
     }
     for name, text in settings.items():

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from codesample.tiny.compose import draw_composition
+from codesample.tiny.compose import MIXES, draw_composition
 from codesample.tiny.corpus import Function, HeldOut, generate, load_held_out
 from codesample.tiny.normalise import normal_forms
 from codesample.tiny.train import TrainOptions
@@ -20,6 +20,11 @@ NOTHING = HeldOut(frozenset(), frozenset(), frozenset())
 @pytest.fixture(scope="module")
 def functions() -> list[Function]:
     return list(generate(SAMPLE, seed=TrainOptions().seed))
+
+
+@pytest.fixture(scope="module")
+def plain_functions() -> list[Function]:
+    return list(generate(SAMPLE, seed=1, mix="plain"))
 
 
 def assert_disjoint_from_mini(functions: list[Function]) -> None:
@@ -63,8 +68,8 @@ def test_prompt_has_the_published_form(functions):
         assert function.body.endswith("\n")
 
 
-def test_every_example_is_what_the_code_returns(functions):
-    assert_examples_hold(functions)
+def test_every_example_is_what_the_code_returns(functions, plain_functions):
+    assert_examples_hold(functions + plain_functions)
 
 
 def test_bodies_use_loops_comprehensions_branches_and_early_returns(functions):
@@ -80,8 +85,8 @@ def test_bodies_use_loops_comprehensions_branches_and_early_returns(functions):
         assert sum(bool(re.search(pattern, body)) for body in bodies) > SAMPLE / 100, pattern
 
 
-def test_corpus_is_disjoint_from_mini(functions):
-    assert_disjoint_from_mini(functions)
+def test_corpus_is_disjoint_from_mini(functions, plain_functions):
+    assert_disjoint_from_mini(functions + plain_functions)
 
 
 def test_hold_out_removes_what_would_be_generated_otherwise():
@@ -106,15 +111,16 @@ def test_a_function_with_a_held_out_tree_or_text_is_left_out():
 
 def test_every_composition_of_mini_can_be_written_with_the_stages():
     signatures = load_held_out().signatures
-    drawn = (draw_composition(random.Random(i)) for i in range(60_000))
+    drawn = (draw_composition(random.Random(i), MIXES["plain"]) for i in range(20_000))
     known = {key for composition in drawn for key in composition.signature.split(" > ")}
     rare = {key for s in signatures for key in s.split(" > ") if key.startswith("choose.")}
     assert {key for s in signatures for key in s.split(" > ")} - rare <= known
 
 
 @pytest.mark.slow
-def test_whole_corpus_is_true_and_disjoint_from_mini():
-    functions = list(generate(TrainOptions().functions, seed=TrainOptions().seed))
+@pytest.mark.parametrize(("mix", "seed"), [("broad", 0), ("plain", 1)])
+def test_whole_corpora_of_the_shipped_model_are_true_and_disjoint_from_mini(mix, seed):
+    functions = list(generate(TrainOptions().functions, seed=seed, mix=mix))
     assert len(functions) == TrainOptions().functions
     assert_disjoint_from_mini(functions)
     assert_examples_hold(functions)

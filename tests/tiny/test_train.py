@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
 from itertools import islice
 
 import pytest
@@ -66,4 +69,24 @@ def test_saved_checkpoint_reloads_in_single_precision(trained, tmp_path):
     assert loaded.dtype == torch.float32
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, kept[name]), name
+    assert len(json.loads((tmp_path / "training.json").read_text())["runs"]) == 1
     assert AutoTokenizer.from_pretrained(tmp_path).get_vocab() == trained.tokenizer.get_vocab()
+
+
+def test_training_goes_on_from_a_checkpoint(trained, tmp_path):
+    save(tmp_path / "first", trained)
+    still = train(dataclasses.replace(TOY, steps=1, learning_rate=0.0), start=tmp_path / "first")
+    for name, value in still.model.state_dict().items():
+        assert torch.equal(value, trained.model.state_dict()[name].half().float()), name
+    save(tmp_path / "second", still)
+    assert len(json.loads((tmp_path / "second" / "training.json").read_text())["runs"]) == 2
+
+
+@pytest.mark.slow
+def test_two_workers_repeat_each_other_bit_for_bit(tmp_path):
+    options = ["--steps=2", "--functions=40", "--workers=2"]
+    for name in ("first", "second"):
+        command = [sys.executable, "-m", "codesample.tiny.train", f"--out={tmp_path / name}", *options]
+        subprocess.run(command, check=True, timeout=300)
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("first", "second"))
+    assert first == second

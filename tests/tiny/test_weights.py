@@ -40,8 +40,8 @@ def test_model_is_a_small_llama_in_single_precision(model):
 def test_parameters_and_loss_are_those_of_the_training_record(model):
     record = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
     assert record["parameters"] == model.num_parameters()
-    losses = [point["loss"] for point in record["loss_curve"]]
-    assert losses[-1] < losses[0] / 4
+    losses = [point["loss"] for run in record["runs"] for point in run["loss_curve"]]
+    assert losses[-1] < losses[0] / 10
 
 
 def test_logits_are_finite(model):
