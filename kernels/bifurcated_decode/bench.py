@@ -26,7 +26,19 @@ from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, b
 from codesample.kernels.bifurcated_decode.plan import DecodePlan, Segment
 from codesample.kernels.bifurcated_decode.rounding import beyond_rounding
 
-__all__ = ["MODELS", "ON_CPU", "ON_GPU", "Cell", "Grid", "cells", "measure_attention"]
+__all__ = [
+    "MODELS",
+    "ON_CPU",
+    "ON_GPU",
+    "Cell",
+    "Grid",
+    "cells",
+    "copy_rate",
+    "facts",
+    "free_memory",
+    "measure_attention",
+    "median_time",
+]
 
 Row = dict[str, Any]
 
@@ -129,11 +141,11 @@ def measure_attention(
     if repeats < 1:
         raise ParameterError(f"repeats = {repeats}; expected at least 1")
     dtype = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
-    facts = {**_facts(device), "dtype": str(dtype).removeprefix("torch."), "impl": impl}
-    ceiling = _copy_rate(device)
+    common = {**facts(device), "dtype": str(dtype).removeprefix("torch."), "impl": impl}
+    ceiling = copy_rate(device)
     for cell in wanted:
         yield {
-            **facts,
+            **common,
             **vars(cell),
             "copy_bytes_per_second": ceiling,
             **_measure(cell, device, dtype, repeats, impl),
@@ -145,7 +157,7 @@ def _measure(cell: Cell, device: torch.device, dtype: torch.dtype, repeats: int,
     token_bytes = 2 * kv_heads * width * dtype.itemsize
     shared_bytes = (cell.context + cell.rows * cell.own) * cell.prompts * token_bytes
     copies = -(-_COLD_BYTES // shared_bytes)
-    free = _free_memory(device)
+    free = free_memory(device)
     if shared_bytes * copies * 3 > free:
         return {"refused": f"needs {shared_bytes * copies * 3 / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"}
     x = _draw(cell, device, dtype, copies)
@@ -162,7 +174,7 @@ def _measure(cell: Cell, device: torch.device, dtype: torch.dtype, repeats: int,
         )
         if wrong:
             return {"refused": f"wrong result: {wrong}"}
-        seconds = _time([partial(call, store) for store in x.stores], device, repeats)
+        seconds = median_time([partial(call, store) for store in x.stores], device, repeats)
         least = shared_bytes + 2 * x.q.numel() * dtype.itemsize
         found: Row = {"seconds": seconds, "bytes": least, "bytes_per_second": least / seconds}
         return {**found, **_against_rivals(x, cell, exact.out, plain.out, seconds, device, repeats)}
@@ -183,7 +195,7 @@ def _against_rivals(
         heads = MODELS[cell.model][0 if name == rivals.EXPANDED else 1]
         needed = rivals.per_row_bytes(x.stores[0], x.plan, cell.own + 1, heads)
         copies = min(-(-_COLD_BYTES // needed), len(x.stores))
-        if 2 * needed * copies > _free_memory(device):
+        if 2 * needed * copies > free_memory(device):
             left_out[name] = f"needs {2 * needed * copies / 1e9:.1f} GB"
             continue
         try:
@@ -196,7 +208,7 @@ def _against_rivals(
             if wrong:
                 left_out[name] = f"wrong result: {wrong}"
             else:
-                times[name] = _time(calls, device, repeats)
+                times[name] = median_time(calls, device, repeats)
         except (RuntimeError, TypeError) as error:
             left_out[name] = str(error).splitlines()[0]
     singles = [name for name in times if name not in (rivals.EXPANDED, rivals.CASCADE)]
@@ -256,8 +268,10 @@ def _oracle(x: _Inputs) -> tuple[DecodeOutput, DecodeOutput]:
     return found[0], found[1]
 
 
-def _time(calls: Sequence[Callable[[], Any]], device: torch.device, repeats: int) -> float:
-    """Return median seconds per call."""
+def median_time(
+    calls: Sequence[Callable[[], Any]], device: torch.device, repeats: int, rounds: int | None = None
+) -> float:
+    """Return median seconds per call; on a GPU of calls in a CUDA graph that repeats them `rounds` times."""
     for call in calls:
         call()
     if device.type != "cuda":
@@ -269,7 +283,7 @@ def _time(calls: Sequence[Callable[[], Any]], device: torch.device, repeats: int
                 taken.append(time.perf_counter() - begin)
         return statistics.median(taken)
     # one call over one buffer would find it in the cache; a graph of few calls is mostly its own launch
-    rounds = max(1, 8 // len(calls))
+    rounds = rounds or max(1, 8 // len(calls))
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         for _ in range(rounds):
@@ -286,15 +300,16 @@ def _time(calls: Sequence[Callable[[], Any]], device: torch.device, repeats: int
     return statistics.median(taken[2:])
 
 
-def _copy_rate(device: torch.device) -> float:
+def copy_rate(device: torch.device) -> float:
     """Return bytes per second, read plus written, of the largest copy that is quick to make."""
     size = _COPY_BYTES if device.type == "cuda" else _COPY_BYTES // 16
     source = torch.empty(size, dtype=torch.uint8, device=device).fill_(1)
     target = torch.empty_like(source)
-    return 2 * size / _time([lambda: target.copy_(source)], device, 10)
+    return 2 * size / median_time([lambda: target.copy_(source)], device, 10)
 
 
-def _free_memory(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
+    """Return bytes that may still be taken; on a CPU three quarters of what is available."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         return torch.cuda.mem_get_info(device)[0]
@@ -304,7 +319,8 @@ def _free_memory(device: torch.device) -> int:
     raise ParameterError("/proc/meminfo does not state MemAvailable; the benchmark needs Linux")
 
 
-def _facts(device: torch.device) -> Row:
+def facts(device: torch.device) -> Row:
+    """Return what a row must say about where and with what it was measured."""
     import triton
 
     here = Path(__file__).resolve().parent

@@ -133,6 +133,7 @@ class Resources:
     programs: int
 
 
+@cache
 def compile_configuration(configuration: Configuration, gpu: Gpu) -> tuple[Resources, ...]:
     """Compile the kernels of one call as the launcher would launch them on `gpu`.
 

@@ -9,6 +9,7 @@ Partial results are fp32 (fp64 for fp64). Row lengths are read on the host: on a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial, reduce
 from typing import NamedTuple
 
@@ -127,11 +128,14 @@ def _context_part(
     _, kv_heads, queries, width = stacked.shape
     rows = plan.rows
     per_row = queries // rows
-    found = []
-    for piece in level:
-        q = _narrow(stacked, 2, piece.row_start * per_row, piece.row_stop * per_row)
-        k, v = plan.memo((piece.start, piece.stop), partial(_pool_views, store, piece), of=store)
-        found.append(attend(q, k, v, visible=piece.visible))
+    views = plan.memo(("views", level), partial(_pool_views, store, level), of=store)
+    if len(level) == 1:
+        tiles: Sequence[torch.Tensor] = (stacked,)
+    else:
+        tiles = stacked.split([(piece.row_stop - piece.row_start) * per_row for piece in level], dim=2)
+    found = [
+        attend(q, k, v, visible=piece.visible) for q, (k, v), piece in zip(tiles, views, level, strict=True)
+    ]
     out, lse = _beside(found, dim=2)
     return _Part(
         out.view(kv_heads, rows, per_row, width).transpose(0, 1),
@@ -139,9 +143,8 @@ def _context_part(
     )
 
 
-def _pool_views(store: LayerStore, piece: Piece) -> tuple[torch.Tensor, torch.Tensor]:
-    k, v = (_narrow(pool, 1, piece.start, piece.stop).unsqueeze(0) for pool in store[:2])
-    return k, v
+def _pool_views(store: LayerStore, level: tuple[Piece, ...]) -> list[list[torch.Tensor]]:
+    return [[_narrow(pool, 1, piece.start, piece.stop).unsqueeze(0) for pool in store[:2]] for piece in level]
 
 
 def _decode_part(

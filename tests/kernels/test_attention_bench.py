@@ -59,7 +59,7 @@ def test_a_wrong_rival_is_left_out(monkeypatch):
 
 
 def test_a_cell_that_does_not_fit_is_refused(monkeypatch):
-    monkeypatch.setattr(bench, "_free_memory", lambda device: 1000)
+    monkeypatch.setattr(bench, "free_memory", lambda device: 1000)
     assert "0.0 GB are free" in measure()["refused"]
 
 

@@ -1,0 +1,54 @@
+"""The whole-step benchmark on a tiny model."""
+
+import pytest
+import torch
+
+from codesample.errors import UnknownNameError
+from codesample.kernels.bifurcated_decode import bench, step_bench
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _small_copies(monkeypatch):
+    monkeypatch.setattr(bench, "_COPY_BYTES", 1 << 22)
+
+
+def measure(**options):
+    given = {"rows": [3], "contexts": [40], "device": CPU, "dtype": torch.float32, "own": 5, "repeats": 1}
+    return list(step_bench.measure_step(["tiny"], **given | options))
+
+
+def test_a_step_is_timed_and_its_bytes_are_counted():
+    (row,) = measure()
+    weights = 3 * ((2 * 4 + 2 * 2) * 16 * 64 + 3 * 64 * 128) + 256 * 64
+    keys_and_values = 2 * 3 * 2 * 16 * (40 + 3 * 5)
+    assert row["bytes"] == 4 * (weights + keys_and_values)
+    assert row["seconds"] > 0
+    assert row["kind"] == "step"
+
+
+def test_implementations_agree_on_the_logits():
+    def logits(impl):
+        model = step_bench.Decoder(
+            step_bench.STEP_MODELS["tiny"], rows=3, context=40, steps=4, dtype=torch.float64, device=CPU
+        )
+        return model.logits(impl)
+
+    torch.testing.assert_close(logits("torch"), logits("reference"), rtol=1e-12, atol=1e-12)
+
+
+def test_wrong_logits_are_refused(monkeypatch):
+    def broken(*arguments, impl, **options):
+        got = original(*arguments, impl=impl, **options)
+        return got if impl == "reference" else got._replace(out=got.out * 1.01)
+
+    original = step_bench.bifurcated_decode
+    monkeypatch.setattr(step_bench, "bifurcated_decode", broken)
+    (row,) = measure()
+    assert row["refused"].startswith("wrong logits: error")
+
+
+def test_unknown_models_are_refused():
+    with pytest.raises(UnknownNameError, match="did you mean 'mistral-7b'"):
+        list(step_bench.measure_step(["mistral-7"], rows=[1], contexts=[8], device=CPU))
