@@ -6,6 +6,8 @@ import ast
 import builtins
 import re
 
+from codesample.errors import DataError
+
 __all__ = ["normal_forms"]
 
 _NOT_WORD = re.compile(r"[^a-z]+")
@@ -56,10 +58,13 @@ def normal_forms(source: str) -> tuple[str, str]:
 
     Raises:
         SyntaxError: `source` is not Python.
+        DataError: its last statement is no function definition.
     """
     tree = ast.parse(source)
     function = tree.body[-1]
-    assert isinstance(function, ast.FunctionDef), "source must end in a function definition"
+    if not isinstance(function, ast.FunctionDef):
+        got = type(function).__name__
+        raise DataError(f"source ends in {got}: expected a function definition as its last statement")
     names = [function.name, *(argument.arg for argument in function.args.args)]
     text = _normal_text(ast.get_docstring(function) or "", names)
     function.body = function.body[1:]

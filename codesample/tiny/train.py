@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import (
-    AutoTokenizer,
     GenerationConfig,
     LlamaConfig,
     LlamaForCausalLM,
@@ -134,7 +133,7 @@ def train(
         tokenizer = train_tokenizer(texts, vocabulary=options.vocabulary)
         model = build_model(tokenizer)
     else:
-        tokenizer = AutoTokenizer.from_pretrained(start)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
         model = LlamaForCausalLM.from_pretrained(start)
     data = encode(functions, tokenizer)
     tokens, counted = sum(len(d.ids) for d in data), sum(len(d.ids) - d.start for d in data)

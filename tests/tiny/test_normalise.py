@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from codesample.errors import DataError
 from codesample.tiny.normalise import normal_forms
 
 BASE = (
@@ -15,7 +16,7 @@ BASE = (
 
 def test_names_layout_and_annotations_do_not_matter():
     other = (
-        "def above(numbers: list[int], limit: int) -> list[int]:\n"
+        "def chosen(numbers: list[int], limit: int) -> list[int]:\n"
         '    """Keep those of numbers, above limit!"""\n'
         "    # a comment\n"
         "    return [n for n in numbers\n            if n > limit]\n"
@@ -43,3 +44,8 @@ def test_builtins_keep_their_names():
 def test_text_that_is_not_python_is_refused():
     with pytest.raises(SyntaxError):
         normal_forms("def f(:\n")
+
+
+def test_a_last_statement_that_is_no_function_is_refused():
+    with pytest.raises(DataError, match="Assign"):
+        normal_forms(BASE + "x = 1\n")
