@@ -30,7 +30,7 @@ def test_every_link_leads_somewhere(document: str) -> None:
 
 
 def test_every_command_shown_exists() -> None:
-    shown = set(re.findall(r"`codesample ([a-z]+(?: (?:verify|decode|attention|execution))?)", README))
+    shown = set(re.findall(r"`codesample ([a-z]+(?: (?:verify|decode|attention|step|execution))?)", README))
     assert {"eval", "sample", "execute", "rerank", "report", "doctor"} <= shown
     for command in shown:
         done = CliRunner().invoke(app, [*command.split(), "--help"])

@@ -15,6 +15,7 @@ __all__ = ["app"]
 
 app = typer.Typer(cls=Commands, help="Measure speed; no figure is shown over a failed equality check.")
 _ALL: list[str] = []
+_STEP_MODELS = ["7b-mha", "mistral-7b"]
 
 
 @app.callback()
@@ -129,3 +130,39 @@ def execution(
     if out is not None:
         save_rows(rows, out)
     show_columns(rows, ["programs", "way", "count", "workers", "per_second", "executor_times_faster", "load"])
+
+
+@app.command()
+def step(
+    model: Annotated[list[str], typer.Option(help="Sizes of a known model; repeatable.")] = _STEP_MODELS,
+    n: Annotated[str, typer.Option("--n", metavar="32,...", help="Candidates of the one prompt.")] = "32",
+    context: Annotated[str, typer.Option(metavar="8192,...", help="Tokens of the prompt.")] = "8192",
+    own: Annotated[int, typer.Option(min=1, help="Tokens that each candidate has decoded.")] = 64,
+    impl: Annotated[str, typer.Option(help="auto, torch, triton or reference.")] = "auto",
+    repeats: Annotated[int, typer.Option(min=1, help="Timed replays; the median is kept.")] = 20,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "bfloat16",
+    out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
+) -> None:
+    """Time a whole decode step of a model with random weights, in one CUDA graph where there is CUDA."""
+    from codesample.kernels.bifurcated_decode.step_bench import measure_step
+    from codesample.sampling.bench.choice import device_of, dtype_of
+    from codesample.sampling.bench.report import save_rows
+
+    measured = measure_step(
+        model,
+        rows=options.numbers(n, "--n") or (),
+        contexts=options.numbers(context, "--context") or (),
+        device=device_of(device),
+        dtype=dtype_of(dtype),
+        own=own,
+        repeats=repeats,
+        impl=impl,
+    )
+    rows = []
+    for row in measured:
+        rows.append(row)
+        say(f"measured {row['model']}, n {row['rows']}, context {row['context']}")
+        if out is not None:
+            save_rows([row], out)
+    show_columns(rows, ["model", "rows", "context", "seconds", "bytes_per_second", "refused"])

@@ -37,8 +37,8 @@ def show_plain(text: str) -> None:
 
 
 def show_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write some columns of `rows` to stdout as a Markdown table."""
-    lines = [columns, ["---"] * len(columns), *([str(row[name]) for name in columns] for row in rows)]
+    """Write some columns of `rows` to stdout as a Markdown table; a value that a row lacks stays empty."""
+    lines = [columns, ["---"] * len(columns), *([str(row.get(name, "")) for name in columns] for row in rows)]
     show_plain("".join(f"| {' | '.join(cells)} |\n" for cells in lines))
 
 

@@ -111,6 +111,14 @@ def test_doctor_states_the_isolation_it_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_bench_step_prints_a_row_per_cell(tmp_path: Path) -> None:
+    words = ["bench", "step", "--model", "tiny", "--n", "1,2", "--context", "16", "--repeats", 1]
+    done = call(*words, "--device", "cpu", "--dtype", "float32", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line.split(" | ")[1] for line in done.stdout.splitlines()[2:]] == ["1", "2"]
+
+
+@pytest.mark.slow
 def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
     done = call("bench", "execution", "--count", 4, "--rounds", 1, "--out", "rows.jsonl", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

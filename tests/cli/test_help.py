@@ -28,6 +28,7 @@ PAGES = [
     "bench decode",
     "bench attention",
     "bench execution",
+    "bench step",
 ]
 
 
