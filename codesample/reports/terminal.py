@@ -48,7 +48,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.harness_errors:
         yield (
             f"[red]harness     {report.harness_errors} candidates could not be judged "
-            f"({Status.HARNESS_ERROR}); they count in no figure[/red]"
+            f"({Status.HARNESS_ERROR}); they count in no figure; --resume judges them again[/red]"
         )
     weak = " [red](weaker than confined)[/red]" if report.isolation in _WEAK else ""
     yield f"isolation   {report.isolation}{weak}"
