@@ -160,7 +160,7 @@ def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
     q = empty(c.rows, c.queries, heads, c.width)
     new = empty(c.rows, c.queries, kv_heads, c.width)
     result = DecodeOutput(torch.empty_like(q), empty(*q.shape[:3], dtype=torch.float32))
-    tiling = tiling_for(q, store, plan, multiprocessors=gpu.multiprocessors)
+    tiling = tiling_for(q, store, plan, gpu.multiprocessors, gpu.capability)
     return launches(
         q,
         new,

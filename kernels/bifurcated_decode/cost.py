@@ -38,7 +38,12 @@ HOPPER = Machine(memory=4.3e12, cache=7e12, cache_bytes=50 << 20, program=60e9, 
 
 
 class CallShape(NamedTuple):
-    """What the choice depends on besides the plan: Q, H / G, G, D, bytes per element, T, multiprocessors."""
+    """What the choice depends on besides the plan.
+
+    Attributes:
+        queries, group, kv_heads, width, element_size, capacity: Q, H / G, G, D, bytes per element, T.
+        multiprocessors, capability: Of the GPU; its compute capability times ten.
+    """
 
     queries: int
     group: int
@@ -47,6 +52,7 @@ class CallShape(NamedTuple):
     element_size: int
     capacity: int
     multiprocessors: int
+    capability: int = 90
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,8 @@ def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER)
     tiles = shape.kv_heads * sum(
         -(-s.length // block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile) for s in plan.segments
     )
+    # on capability 10.0 four warps would not hold a larger tile's accumulators without spilling
+    warps = 8 if block_m > (16 if shape.capability >= 100 else 64) else 4
     wanted_splits = -(-2 * shape.multiprocessors // (plan.rows * shape.kv_heads))
     expected = estimate(plan, shape, shape.capacity // 2, machine)
     return Tiling(
@@ -126,7 +134,7 @@ def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER)
         workers=workers,
         busy_workers=max(1, min(workers, tiles // 2)),
         splits=max(1, min(wanted_splits, shape.capacity // 256)),
-        warps=4 if block_m <= 64 else 8,
+        warps=warps,
         stages=3 if shape.element_size == 2 else 2,
         join_warps=1 if per_row * shape.width <= 512 else 4,
     )

@@ -10,6 +10,7 @@ Limits: fp32, bf16 or fp16; head width up to 256; Q * H / G up to 128; compute c
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -71,7 +72,7 @@ def decode(
     if k_new is not None and v_new is not None:
         k_new, v_new = _unit_stride(k_new), _unit_stride(v_new)
     if tiling is None:
-        tiling = tiling_for(q, store, plan, multiprocessors=_multiprocessors(q.device))
+        tiling = tiling_for(q, store, plan, *_gpu(q.device))
     result = DecodeOutput(
         torch.empty(q.shape, dtype=q.dtype, device=q.device),
         torch.empty(q.shape[:3], dtype=torch.float32, device=q.device),
@@ -98,13 +99,14 @@ def _unit_stride(x: torch.Tensor) -> torch.Tensor:
     return x if x.stride(-1) == 1 else x.contiguous()
 
 
-def tiling_for(q: torch.Tensor, store: LayerStore, plan: DecodePlan, *, multiprocessors: int) -> Tiling:
-    """Choose the tiling once per plan and shape."""
+def tiling_for(
+    q: torch.Tensor, store: LayerStore, plan: DecodePlan, multiprocessors: int, capability: int
+) -> Tiling:
+    """Choose the tiling, once per plan and shape, for a GPU of compute capability `capability` / 10."""
     _, queries, heads, width = q.shape
     kv_heads, capacity = store.k_decode.shape[1:3]
-    shape = CallShape(
-        queries, heads // kv_heads, kv_heads, width, q.element_size(), capacity, multiprocessors
-    )
+    group, size = heads // kv_heads, q.element_size()
+    shape = CallShape(queries, group, kv_heads, width, size, capacity, multiprocessors, capability)
     return plan.memo(("tiling", shape), lambda: choose_tiling(plan, shape))
 
 
@@ -192,9 +194,14 @@ def launches(
     return parts, join
 
 
-def _multiprocessors(device: torch.device) -> int:
-    # the interpreter has no device; a few workers there exercise every path
-    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 3
+@cache
+def _gpu(device: torch.device) -> tuple[int, int]:
+    """Return multiprocessors and ten times the compute capability."""
+    if device.type != "cuda":
+        # the interpreter has no device; a few workers there exercise every path
+        return 3, 90
+    properties = torch.cuda.get_device_properties(device)
+    return properties.multi_processor_count, properties.major * 10 + properties.minor
 
 
 def _table(values: Any, columns: int, plan: DecodePlan) -> torch.Tensor:

@@ -63,3 +63,9 @@ def test_every_choice_can_be_launched(rows, context, group, kv_heads, width, ele
 def test_one_prompt_of_eight_kv_heads_fills_the_chip():
     t = choose_tiling(prompt(32, 8192), MISTRAL)
     assert t.busy_workers >= 128
+
+
+def test_larger_tiles_get_more_warps_where_registers_are_short():
+    plan = prompt(8, 8192)
+    assert choose_tiling(plan, MISTRAL).warps == 4
+    assert choose_tiling(plan, MISTRAL._replace(capability=100)).warps == 8
