@@ -21,6 +21,7 @@ from codesample.execution.calls import MAX_PROCESSES
 from codesample.execution.confinement import Confinement
 from codesample.execution.cores import usable_cores
 from codesample.execution.crew import Job
+from codesample.execution.isolation import bubblewrap
 from codesample.execution.isolation.probe import choose, spare_user
 from codesample.execution.isolation.report import Isolation, Level
 from codesample.execution.limits import Limits
@@ -183,9 +184,13 @@ class Executor:
         arguments = []
         for _ in range(self.workers):
             confinement = Confinement(
-                level=self.isolation.level, folder=self._folder, uid=spare_user(), packages=packages
+                level=self.isolation.level,
+                folder=self._folder,
+                uid=spare_user(),
+                packages=packages,
+                bwrap=bubblewrap.find() if self.isolation.mechanisms["bwrap"].granted else "",
             )
-            arguments.append([json.dumps(confinement.as_json()), json.dumps(self.limits.imports), "[]"])
+            arguments.append([json.dumps(confinement.as_json()), json.dumps(self.limits.imports)])
         return arguments
 
     def _encoded(self, tests: Tests) -> tuple[bytes, str]:

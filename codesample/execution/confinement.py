@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from codesample.execution.isolation import landlock, linux, namespaces, seccomp
+from codesample.execution.isolation import bubblewrap, landlock, linux, namespaces, seccomp
 from codesample.execution.isolation.report import Level
 
 __all__ = ["Confinement", "Kit"]
@@ -37,14 +37,14 @@ class Confinement:
         folder: An empty folder, the programs' current one.
         uid: Numeric user and group to switch to, or None to stay; needed when started as root.
         packages: Folders beside the standard library that programs may import from.
-        wrapped: The zygote already runs inside namespaces that `bwrap` made.
+        bwrap: Path of a `bwrap` that makes the zygote's namespaces, or "" for it to make them itself.
     """
 
     level: Level
     folder: str
     uid: int | None = None
     packages: tuple[str, ...] = ()
-    wrapped: bool = False
+    bwrap: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data for `from_json`."""
@@ -61,6 +61,13 @@ class Confinement:
         library = os.path.dirname(os.__file__)
         base = os.path.join(sys.base_prefix, "lib")
         return [library, base, *self.packages, *_LIBRARIES, *_DATA, self.folder]
+
+    @property
+    def wrapper(self) -> list[str]:
+        """The command that a zygote is started through; empty without `bwrap`."""
+        if not self.bwrap:
+            return []
+        return bubblewrap.wrapper(self.bwrap, readable=self.readable, devices=_DEVICES, folder=self.folder)
 
 
 class Kit:
@@ -81,7 +88,7 @@ class Kit:
         if level >= Level.LIMITED:
             weak = level < Level.CONFINED or landlock.interface_version() < _TRUNCATE_SINCE
             self._filter = seccomp.Filter(read_only=weak)
-        if level >= Level.NAMESPACED and not confinement.wrapped:
+        if level >= Level.NAMESPACED and not confinement.bwrap:
             namespaces.enter(readable=confinement.readable, devices=_DEVICES, folder=confinement.folder)
         elif uid is not None:
             self._keep_library_reachable()

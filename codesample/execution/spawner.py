@@ -52,11 +52,10 @@ class Usage:
 class Spawner:
     """Owns one zygote at a time; makes one child at a time."""
 
-    def __init__(self, confinement: Confinement, imports: Sequence[str], wrapper: Sequence[str] = ()) -> None:
+    def __init__(self, confinement: Confinement, imports: Sequence[str]) -> None:
         """Remember how to start zygotes; the first starts with the first child."""
         self._confinement = confinement
         self._imports = list(imports)
-        self._wrapper = list(wrapper)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._zygote_pid = 0
@@ -122,14 +121,18 @@ class Spawner:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        parent = 0 if self._wrapper else os.getpid()
+        parent = 0 if self._confinement.bwrap else os.getpid()
         confinement = json.dumps(self._confinement.as_json())
         arguments = [str(theirs.fileno()), str(parent), confinement, json.dumps(self._imports)]
         log = os.memfd_create("zygote", os.MFD_CLOEXEC)
         try:
             with theirs:
                 self._process = launch.start(
-                    "zygote", arguments, pass_fds=[theirs.fileno()], stderr=log, wrapper=self._wrapper
+                    "zygote",
+                    arguments,
+                    pass_fds=[theirs.fileno()],
+                    stderr=log,
+                    wrapper=self._confinement.wrapper,
                 )
             ours.settimeout(_START_SECONDS)
             try:

@@ -44,11 +44,11 @@ def main(arguments: Sequence[str]) -> None:
     """Serve jobs until the scheduler closes the socket.
 
     Args:
-        arguments: Descriptor of the socket; JSON of a `Confinement`, of modules to import, of a wrapper.
+        arguments: Descriptor of the socket; JSON of a `Confinement`; JSON list of modules to import.
     """
     sock = socket.socket(fileno=int(arguments[0]))
-    confinement, imports, wrapper = (json.loads(text) for text in arguments[1:4])
-    spawner = Spawner(Confinement.from_json(confinement), imports, wrapper)
+    confinement, imports = (json.loads(text) for text in arguments[1:3])
+    spawner = Spawner(Confinement.from_json(confinement), imports)
     worker = _Worker(sock, spawner)
     try:
         sock.sendall(channel.frame(READY))

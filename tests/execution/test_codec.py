@@ -34,7 +34,7 @@ values = st.recursive(
         | st.dictionaries(hashables, inner, max_size=5)
         | st.sets(hashables, max_size=5)
     ),
-    max_leaves=25,
+    max_leaves=12,
 )
 
 
@@ -184,7 +184,7 @@ def test_malformed_messages_are_refused(raw: bytes) -> None:
         decode(raw)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_random_bytes_decode_or_are_refused(raw: bytes) -> None:
     try:
@@ -198,11 +198,11 @@ json_like = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("tsfdbacinhx"), inner, max_size=2)
     ),
-    max_leaves=30,
+    max_leaves=12,
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(json_like)
 def test_random_tags_decode_to_plain_data_or_are_refused(tree: Any) -> None:
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,49 @@ def test_nothing_passes_or_escapes(
     surprises = {name: status for name, status in verdicts.items() if status not in expected[name]}
     assert surprises == {}
     assert outside.state() == outside.before
+
+
+WRAPPED = """
+import json, shutil, socket, sys, tempfile
+from codesample.execution.confinement import Confinement
+from codesample.execution.isolation import attacks
+from codesample.execution.isolation.report import Level
+from codesample.execution.limits import Limits
+from codesample.execution.proxy import Remote
+from codesample.execution.session import Session
+from codesample.execution.spawner import Spawner
+with tempfile.TemporaryDirectory() as folder:
+    spawner = Spawner(Confinement(level=Level.NAMESPACED, folder=folder, bwrap=shutil.which("bwrap")), ())
+    ours, theirs = socket.socketpair()
+    session = Session(spawner, Limits(), caller=ours.fileno())
+    found = Remote(session).perform("load", attacks.SOURCE, "program", ["held"], 0)
+    session.close()
+    spawner.close()
+print(json.dumps(found["held"]))
+"""
+
+
+def test_bwrap_round_a_zygote_holds_against_all_small_attacks() -> None:
+    if shutil.which("bwrap") is None or os.geteuid() != 0:
+        pytest.skip("needs bwrap, and root to become an ordinary user")
+    done = subprocess.run(
+        [interpreter(), "-c", WRAPPED],
+        user=USER,
+        group=USER,
+        extra_groups=[],
+        cwd="/",
+        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    held = json.loads(done.stdout)
+    assert set(held) == set(attack_names())
+    assert all(held.values()), held
+
+
+def attack_names() -> tuple[str, ...]:
+    from codesample.execution.isolation import attacks
+
+    return attacks.NAMES

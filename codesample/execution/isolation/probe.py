@@ -9,14 +9,15 @@ import pwd
 import random
 import socket
 import tempfile
+from dataclasses import dataclass
 
 from codesample.errors import IsolationError
 from codesample.execution import launch
 from codesample.execution.confinement import Confinement
-from codesample.execution.isolation import attacks, landlock
+from codesample.execution.isolation import attacks, bubblewrap, landlock
 from codesample.execution.isolation.report import Isolation, Level, Mechanism
 from codesample.execution.limits import Limits
-from codesample.execution.proxy import Remote
+from codesample.execution.proxy import PROGRAM_MODULE, SEED, Remote
 from codesample.execution.session import ProgramStopped, Session
 from codesample.execution.spawner import HarnessFault, Spawner
 
@@ -53,9 +54,10 @@ def probe_isolation() -> Isolation:
     """
     reasons: dict[Level, str] = {}
     for level in sorted(Level, reverse=True):
-        found, reasons[level] = _try(level)
-        if found is not None:
-            return _report(level, found, reasons)
+        trial = _try(level)
+        if trial.held is not None:
+            return _report(level, trial, reasons)
+        reasons[level] = trial.reason
     raise IsolationError(f"programs cannot be run on this machine: {reasons[Level.NONE]}")
 
 
@@ -69,12 +71,12 @@ def choose(*, minimum: Level, level: Level | None) -> Isolation:
         report = probe_isolation()
         if report.level >= minimum:
             return report
-        wanted, reason = minimum, _try(minimum)[1]
+        wanted, reason = minimum, _try(minimum).reason
     elif level >= minimum:
-        found, reason = _try(level)
-        if found is not None:
-            return _report(level, found, {})
-        wanted = level
+        trial = _try(level)
+        if trial.held is not None:
+            return _report(level, trial, {})
+        wanted, reason = level, trial.reason
     else:
         raise IsolationError(f"level {level.label!r} is below the minimum {minimum.label!r}")
     if wanted is Level.NONE:
@@ -98,31 +100,57 @@ def spare_user() -> int | None:
             return candidate
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What came of confining a child: which attacks failed, or None and the reason; whether by bwrap."""
+
+    held: dict[str, bool] | None
+    reason: str = ""
+    wrapped: bool = False
+
+
 @functools.cache
-def _try(level: Level) -> tuple[dict[str, bool] | None, str]:
-    """Confine a child at `level` and attack from inside; return what held, or None and the reason."""
+def _try(level: Level) -> _Trial:
+    """Confine a child at `level` and attack from inside."""
+    trial = _confine(level, wrapped=False)
+    if trial.held is None and level is Level.NAMESPACED and bubblewrap.find():
+        second = _confine(level, wrapped=True)
+        if second.held is not None:
+            return second
+        return _Trial(None, f"{trial.reason}; by bwrap: {second.reason}")
+    return trial
+
+
+def _confine(level: Level, *, wrapped: bool) -> _Trial:
     with tempfile.TemporaryDirectory(prefix="codesample-") as folder:
         os.chmod(folder, 0o755)
-        spawner = Spawner(Confinement(level=level, folder=folder, uid=spare_user()), imports=())
+        spawner = Spawner(
+            Confinement(
+                level=level, folder=folder, uid=spare_user(), bwrap=bubblewrap.find() if wrapped else ""
+            ),
+            (),
+        )
         ours, theirs = socket.socketpair()
         try:
             session = Session(spawner, Limits(), caller=ours.fileno())
-            found = Remote(session).perform("load", attacks.SOURCE, "program", ["held"], 0)
+            found = Remote(session).perform("load", attacks.SOURCE, PROGRAM_MODULE, ["held"], SEED)
             session.close()
         except HarnessFault as fault:
-            return None, str(fault)
+            return _Trial(None, str(fault))
         except ProgramStopped as stopped:
-            return None, stopped.detail
+            return _Trial(None, stopped.detail)
         finally:
             spawner.close()
             ours.close()
             theirs.close()
     held = {name: found["held"].get(name) is True for name in attacks.NAMES}
-    open_ = [name for name in attacks.REQUIRED[level] if not held[name]]
-    return (None, f"a child could still {', '.join(open_)}") if open_ else (held, "")
+    succeeded = [name for name in attacks.REQUIRED[level] if not held[name]]
+    if succeeded:
+        return _Trial(None, f"a child could still {', '.join(succeeded)}")
+    return _Trial(held, wrapped=wrapped)
 
 
-def _report(level: Level, held: dict[str, bool], reasons: dict[Level, str]) -> Isolation:
+def _report(level: Level, trial: _Trial, reasons: dict[Level, str]) -> Isolation:
     version = landlock.interface_version()
     user = "a spare user per worker" if os.geteuid() == 0 else f"the caller's, {os.geteuid()}"
 
@@ -135,10 +163,11 @@ def _report(level: Level, held: dict[str, bool], reasons: dict[Level, str]) -> I
             "seccomp": mechanism(Level.LIMITED, "allow list, shipped filter"),
             "landlock": mechanism(Level.CONFINED, f"interface version {version}"),
             "namespaces": mechanism(Level.NAMESPACED, "mount, network, IPC, host name"),
+            "bwrap": Mechanism(trial.wrapped, _bwrap_detail(level, trial)),
             "spare_uid": Mechanism(os.geteuid() == 0, user),
             "run_queue_clock": _run_queue_clock(),
         },
-        attacks=held,
+        attacks=trial.held or {},
         kernel=platform.release(),
         machine=platform.machine(),
         uid_policy=user,
@@ -146,6 +175,12 @@ def _report(level: Level, held: dict[str, bool], reasons: dict[Level, str]) -> I
         hash_seed=launch.ENVIRONMENT["PYTHONHASHSEED"],
         remedy=_REMEDIES[level],
     )
+
+
+def _bwrap_detail(level: Level, trial: _Trial) -> str:
+    if trial.wrapped:
+        return "makes the namespaces"
+    return "not needed" if level is Level.NAMESPACED or not bubblewrap.find() else "did not help"
 
 
 def _run_queue_clock() -> Mechanism:
