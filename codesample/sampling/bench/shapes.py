@@ -19,28 +19,27 @@ _SMALL: dict[str, Any] = {
     "max_position_embeddings": 16384,
     "tie_word_embeddings": True,
 }
-_QWEN: dict[str, Any] = {"vocab_size": 151936, "max_position_embeddings": 32768, "num_key_value_heads": 2}
+
+
+def _qwen(hidden: int, intermediate: int, layers: int, heads: int) -> Qwen2Config:
+    """Return one of Qwen2.5-Coder's published configurations."""
+    return Qwen2Config(
+        vocab_size=151936,
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=2,
+        max_position_embeddings=32768,
+        tie_word_embeddings=True,
+    )
+
 
 SHAPES: dict[str, PreTrainedConfig] = {
     "0.1b-mha": LlamaConfig(**_SMALL, num_key_value_heads=12),
     "0.1b-gqa": LlamaConfig(**_SMALL, num_key_value_heads=4),
-    # Qwen2.5-Coder's published configurations
-    "qwen2.5-coder-0.5b": Qwen2Config(
-        **_QWEN,
-        hidden_size=896,
-        intermediate_size=4864,
-        num_hidden_layers=24,
-        num_attention_heads=14,
-        tie_word_embeddings=True,
-    ),
-    "qwen2.5-coder-1.5b": Qwen2Config(
-        **_QWEN,
-        hidden_size=1536,
-        intermediate_size=8960,
-        num_hidden_layers=28,
-        num_attention_heads=12,
-        tie_word_embeddings=True,
-    ),
+    "qwen2.5-coder-0.5b": _qwen(896, 4864, 24, 14),
+    "qwen2.5-coder-1.5b": _qwen(1536, 8960, 28, 12),
     # the layout of Llama 2 7B, with positions for long prompts
     "7b-mha": LlamaConfig(
         vocab_size=32000,
