@@ -95,6 +95,10 @@ def bifurcated_decode(
     _check_call(q, k_new, v_new, store, plan, lens, window, softcap, sinks)
     if scale is None:
         scale = q.shape[-1] ** -0.5
+    # implementations read whole rows of D elements; a strided row is rare and small enough to copy
+    q = _unit_stride(q)
+    if k_new is not None and v_new is not None:
+        k_new, v_new = _unit_stride(k_new), _unit_stride(v_new)
     run = _resolve(impl, q, store.k_shared.shape[0])
     return run(q, k_new, v_new, store, plan, lens, scale=scale, window=window, softcap=softcap, sinks=sinks)
 
@@ -120,6 +124,10 @@ def stored_on_host(lens: torch.Tensor, queries: int, store: LayerStore, written:
             f"with a capacity of {capacity} tokens; free the row or make the decode store longer"
         )
     return stored
+
+
+def _unit_stride(x: torch.Tensor) -> torch.Tensor:
+    return x if x.stride(3) == 1 else x.contiguous()
 
 
 def _resolve(impl: str, q: torch.Tensor, kv_heads: int) -> Callable[..., DecodeOutput]:

@@ -68,9 +68,6 @@ def decode(
     tiling: Tiling | None = None,
 ) -> DecodeOutput:
     """Do what `bifurcated_decode` states; `tiling` overrides the cost model's choice."""
-    q = _unit_stride(q)
-    if k_new is not None and v_new is not None:
-        k_new, v_new = _unit_stride(k_new), _unit_stride(v_new)
     if tiling is None:
         tiling = tiling_for(q, store, plan, *_gpu(q.device))
     result = DecodeOutput(
@@ -93,10 +90,6 @@ def decode(
     ):
         kernel[grid](*arguments, **constants, num_warps=warps)
     return result
-
-
-def _unit_stride(x: torch.Tensor) -> torch.Tensor:
-    return x if x.stride(-1) == 1 else x.contiguous()
 
 
 def tiling_for(

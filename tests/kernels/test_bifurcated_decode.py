@@ -126,6 +126,14 @@ def test_strided_store_and_keys_are_read_in_place():
         assert torch.equal(store.k_decode[1, :, 4], x.k_new[1, 0])
 
 
+def test_queries_and_new_keys_may_be_strided_in_every_dimension():
+    x = make_decode_inputs(DecodeCase(groups=((3, 21),), lens=(4, 4, 4), heads=(4, 2)), dtype=torch.float32)
+    strided = [t.permute(3, 1, 2, 0).contiguous().permute(3, 1, 2, 0) for t in x[:3]]
+    assert strided[0].stride(3) != 1
+    got = x._replace(q=strided[0], k_new=strided[1], v_new=strided[2]).run("torch")
+    assert torch.equal(got.out, x.run("torch").out)
+
+
 def test_a_row_that_sees_nothing_gets_zero_and_minus_infinity():
     x = make_decode_inputs(DecodeCase(groups=((2, 0),), lens=(0, 1), write=False), dtype=torch.float32)
     for impl in ("reference", "torch"):
