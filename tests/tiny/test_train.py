@@ -16,7 +16,7 @@ from codesample.tiny.batching import PROMPT_WEIGHT, Encoded, batches
 from codesample.tiny.train import TrainOptions, save, train
 
 TOY = TrainOptions(
-    functions=60, steps=3, vocabulary=320, tokenizer_functions=60, batch_tokens=600, warmup=2, threads=1
+    functions=60, steps=3, vocabulary=320, tokenizer_functions=60, batch_tokens=600, warmup=2, workers=1
 )
 
 
