@@ -79,7 +79,7 @@ class ExecutionError(CodesampleError):
 
 
 class IsolationError(ExecutionError):
-    """This machine grants less isolation than the run asks for; names the remedy."""
+    """Less isolation is granted here than the run asks for; names the remedy."""
 
 
 class RerankerError(CodesampleError):
