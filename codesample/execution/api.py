@@ -262,10 +262,12 @@ class _Listener:
     def settle(self, reply: dict[str, Any] | Exception) -> None:
         if not self.future.set_running_or_notify_cancel():
             return
-        if isinstance(reply, Exception):
-            self.future.set_exception(reply)
-        else:
+        try:
+            if isinstance(reply, Exception):
+                raise reply
             self.future.set_result(self.build(reply))
+        except Exception as error:
+            self.future.set_exception(error)
 
 
 def _failure(reply: dict[str, Any]) -> tuple[Status, str]:

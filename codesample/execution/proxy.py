@@ -42,8 +42,12 @@ class Reading:
 def said(error: BaseException) -> str:
     """Describe an exception in a line or a few: as the program reported it, if it came from there."""
     notes = getattr(error, "__notes__", None)
-    text = notes[-1] if notes else f"{type(error).__name__}: {error}"
-    return str(text)[:_MAX_DETAIL]
+    return _shown(notes[-1] if notes else f"{type(error).__name__}: {error}")
+
+
+def _shown(text: str) -> str:
+    """Cut what a program said, and take out what could steer a terminal."""
+    return "".join(mark if mark.isprintable() or mark == "\n" else "?" for mark in str(text)[:_MAX_DETAIL])
 
 
 class Remote:
@@ -137,9 +141,9 @@ def _reading(parts: list[Any]) -> Reading | None:
         case ["value", value]:
             return Reading(Status.PASSED, value=value)
         case ["raise", str(kind), list(arguments), str(detail)]:
-            return _reading_of_exception(kind, arguments, detail)
+            return _reading_of_exception(kind, arguments, _shown(detail))
         case ["refused", str(reason)]:
-            detail = f"the program returned what cannot cross: {reason}"
+            detail = _shown(f"the program returned what cannot cross: {reason}")
             return Reading(Status.UNSUPPORTED_VALUE, detail=detail)
         case ["large", int(size)]:
             return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {size} encoded bytes")

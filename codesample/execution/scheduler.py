@@ -50,7 +50,13 @@ class Scheduler:
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        """Queue a job; any thread may call this."""
+        """Queue a job; any thread may call this.
+
+        Raises:
+            ExecutionError: the scheduler's thread has ended.
+        """
+        if not self._thread.is_alive():
+            raise ExecutionError("the scheduler has ended; close the executor and make a new one")
         self._inbox.append(job)
         self._nudge()
 

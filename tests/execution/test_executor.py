@@ -69,6 +69,24 @@ def test_status_and_detail(judge: Judge, source: str, status: Status, detail: st
     assert detail in verdict.detail
 
 
+def test_details_are_short_and_cannot_steer_a_terminal(judge: Judge) -> None:
+    for error in ("ValueError", "MemoryError", "SystemExit"):
+        verdict = judge(f"def f(x):\n    raise {error}('\\x1b[2J' + 'y' * 1_000_000)")
+        assert len(verdict.detail) <= 1_000
+        assert "\x1b" not in verdict.detail
+
+
+def test_modules_of_the_installation_can_be_granted() -> None:
+    pytest.importorskip("numpy")
+    source = "import numpy as np\ndef f(x):\n    return np.int64(x) * x"
+    (without,) = run([Program("t", 0, source, SQUARE)], workers=1)
+    assert "No module named 'numpy'" in without.detail
+    programs = [Program("t", 0, source, SQUARE), Program("t", 1, "x = bytearray(1 << 30)\nf = abs", SQUARE)]
+    granted, greedy = run(programs, workers=1, limits=Limits(imports=("numpy",)))
+    assert granted.passed, granted
+    assert greedy.status in (Status.MEMORY, Status.WRONG)
+
+
 def test_equal_programs_run_once_and_keep_their_own_names(executor: Executor) -> None:
     source = "import time\ndef f(x):\n    return (time.time_ns(), x)"
     tests = Tests(source="raise AssertionError(repr(f(1)))", entry_point="f")
@@ -403,7 +421,7 @@ def test_less_isolation_than_asked_for_is_refused_with_a_remedy(monkeypatch: pyt
     from codesample.execution.isolation import probe
 
     monkeypatch.setattr(
-        probe, "_try", lambda level: ({}, "") if level is Level.LIMITED else (None, "no Landlock")
+        probe, "_try", lambda level: probe._Trial({} if level is Level.LIMITED else None, "no Landlock")
     )
     with pytest.raises(
         IsolationError, match=r"'confined': no Landlock\. Landlock needs .*--allow-weak-isolation limited"
