@@ -237,7 +237,11 @@ class Executor:
             return future
         limits = wire.limits_from(body["limits"])
         seconds = processes * limits.hard_wall + limits.check_seconds + _STUCK_MARGIN_SECONDS
-        scheduler.submit(Job(key=key, group=group, body=encoded, tests=tests, seconds=seconds))
+        job = Job(key=key, group=group, body=encoded, tests=tests, seconds=seconds)
+        try:
+            scheduler.submit(job)
+        except ExecutionError as error:
+            self._deliver(job, error)
         return future
 
     def _deliver(self, job: Job, reply: dict[str, Any] | Exception) -> None:
