@@ -275,12 +275,12 @@ def median_time(
     for call in calls:
         call()
     if device.type != "cuda":
-        taken = []
+        clock, taken = _cpu_clock(), []
         for _ in range(repeats):
             for call in calls:
-                begin = time.perf_counter()
+                begin = clock()
                 call()
-                taken.append(time.perf_counter() - begin)
+                taken.append(clock() - begin)
         return statistics.median(taken)
     # one call over one buffer would find it in the cache; a graph of few calls is mostly its own launch
     rounds = rounds or max(1, 8 // len(calls))
@@ -298,6 +298,11 @@ def median_time(
         ended.synchronize()
         taken.append(started.elapsed_time(ended) / 1e3 / (rounds * len(calls)))
     return statistics.median(taken[2:])
+
+
+def _cpu_clock() -> Callable[[], float]:
+    # of one thread, the time it ran is what it took, whatever else the machine was doing
+    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
 
 
 def copy_rate(device: torch.device) -> float:
@@ -337,4 +342,5 @@ def facts(device: torch.device) -> Row:
         "torch": torch.__version__,
         "triton": triton.__version__,
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
+        "clock": "CUDA events" if device.type == "cuda" else _cpu_clock().__name__,
     }

@@ -122,8 +122,9 @@ def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER)
     tiles = shape.kv_heads * sum(
         -(-s.length // block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile) for s in plan.segments
     )
-    # on capability 10.0 four warps would not hold a larger tile's accumulators without spilling
-    warps = 8 if block_m > (16 if shape.capability >= 100 else 64) else 4
+    # with four warps, fp32 and, on capability 10.0, tiles of more than 16 rows spill registers
+    many = shape.element_size == 4 or block_m > (16 if shape.capability >= 100 else 64)
+    warps = 8 if many else 4
     wanted_splits = -(-2 * shape.multiprocessors // (plan.rows * shape.kv_heads))
     expected = estimate(plan, shape, shape.capacity // 2, machine)
     return Tiling(
