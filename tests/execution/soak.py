@@ -78,13 +78,13 @@ def state_of(executor_pid: int) -> dict[str, object]:
 
 def soak(programs: int, seed: int) -> dict[str, object]:
     draw = random.Random(seed)
+    before = len(os.listdir("/proc/self/fd"))
     outside = Outside()
     counts: Counter[str] = Counter()
     surprises: list[str] = []
     states: list[dict[str, object]] = []
     waiting: deque[tuple[Program, Future[Verdict]]] = deque()
     start = time.monotonic()
-    before = len(os.listdir("/proc/self/fd"))
 
     def settle() -> None:
         program, future = waiting.popleft()
