@@ -118,6 +118,7 @@ class Resources:
         spills: Loads and stores of local memory in the machine code.
         wide_loads: 16-byte loads from global memory.
         narrow_loads: Loads from global memory of fewer bytes, such as the schedule's and the lengths'.
+        narrow_copies: Those of them that copy into shared memory, as the tiles of keys and values are.
         matrix: Matrix instructions: "wgmma", "mma", "tcgen05", or "none".
         programs: Programs that fit one multiprocessor, by registers, shared memory and warps.
     """
@@ -129,6 +130,7 @@ class Resources:
     spills: int
     wide_loads: int
     narrow_loads: int
+    narrow_copies: int
     matrix: str
     programs: int
 
@@ -225,6 +227,7 @@ def _read(compiled: Any, warps: int, gpu: Gpu) -> Resources:
         spills=len(re.findall(r"\b(?:LDL|STL)\b", code)),
         wide_loads=wide,
         narrow_loads=len(loads) - wide,
+        narrow_copies=sum(1 for op, kind in loads if op == "LDGSTS" and ".128" not in kind),
         matrix="+".join(dict.fromkeys(name for op, name in names.items() if re.search(rf"\b{op}\b", code)))
         or "none",
         programs=min(by_registers, by_memory, gpu.warps // warps, gpu.programs),
