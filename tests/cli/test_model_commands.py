@@ -48,7 +48,7 @@ def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
 
 
 def evaluation(out: Path) -> list[object]:
-    settings = ["--model", "model", "--n", N, "--max-new-tokens", 48, "-r", "mean_logprob", "--max-rows", 8]
+    settings = ["--model", "model", "--n", N, "--max-new-tokens", 120, "-r", "mean_logprob", "--max-rows", 8]
     return ["eval", "--task-file", "mine.jsonl", "--out", out, *settings, "--allow-weak-isolation", "none"]
 
 
@@ -86,11 +86,11 @@ def test_a_run_stopped_in_the_middle_and_resumed_equals_a_whole_one(
     run = place / f"stopped by {stop.name}"
     process = start(*evaluation(run), cwd=place)
     file = run / "samples.jsonl"
-    while process.poll() is None and (not file.exists() or file.read_bytes().count(b"\n") < 40):
+    while process.poll() is None and (not file.exists() or file.read_bytes().count(b"\n") < 16):
         sleep(0.05)
     process.send_signal(stop)
     out, err = process.communicate(timeout=120)
-    assert 40 <= len(samples(run)) < 12 * N, err
+    assert 16 <= len(samples(run)) < 12 * N, err
     if stop is signal.SIGINT:
         assert (process.returncode, out) == (130, "")
         assert "--resume" in err.splitlines()[-1]
