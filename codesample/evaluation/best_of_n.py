@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from codesample.errors import ParameterError, RerankerError
 from codesample.evaluation.example_checks import ExampleChecks
+from codesample.evaluation.program_outputs import ProgramOutputs
 from codesample.execution import Executor
 from codesample.records import Candidate, Example, PublicView, Request, SamplingParams
 from codesample.rerankers.context import Context
@@ -105,7 +106,8 @@ def best_of_n(
         if executor is None and (until is not None or ranker.needs & _EXECUTING):
             executor = stack.enter_context(Executor())
         checks = None if executor is None else ExampleChecks(executor, "prompt")
-        context = Context(view, seed=(params or SamplingParams()).seed, checks=checks)
+        outputs = None if executor is None else ProgramOutputs(executor)
+        context = Context(view, seed=(params or SamplingParams()).seed, checks=checks, outputs=outputs)
         drawn: list[Candidate] = []
         good: list[Candidate] = []
         while len(drawn) < n and not good:

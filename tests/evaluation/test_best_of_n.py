@@ -84,6 +84,17 @@ def test_abstaining_and_ties_fall_to_the_lowest_index():
     assert best_of_n(Canned(WRONG), PROMPT, n=4, reranker=silent).best.index == 2
 
 
+def test_a_reranker_may_compare_what_programs_return():
+    @reranker(needs={"outputs"})
+    def agreement(view, candidates, ctx):
+        rows = ctx.run(candidates, [(3,), (5,)])
+        return [float(sum(row == other for other in rows)) for row in rows]
+
+    got = best_of_n(Canned(WRONG, RIGHT, RIGHT), PROMPT, n=3, reranker=agreement, entry_point="double")
+    assert got.scores == (1.0, 2.0, 2.0)
+    assert got.best.index == 1
+
+
 def test_an_executor_of_the_caller_is_used_and_left_open():
     from codesample import Executor
 
