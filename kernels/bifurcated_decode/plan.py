@@ -98,7 +98,10 @@ class DecodePlan:
             )
         if len(set(slots)) != rows or any(slot < 0 for slot in slots):
             raise ParameterError(f"DecodePlan: slots {list(slots)} must be different and not negative")
-        ordered = tuple(sorted((Segment(*s) for s in segments), key=lambda s: (s.position, s.row_start)))
+        # an empty segment comes before the one that begins where it ends
+        ordered = tuple(
+            sorted((Segment(*s) for s in segments), key=lambda s: (s.position, s.length > 0, s.row_start))
+        )
         _check_chains(ordered, context_lens)
         return cls(
             segments=ordered,

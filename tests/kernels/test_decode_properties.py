@@ -70,6 +70,13 @@ def test_splitting_a_segment_changes_nothing_but_rounding(case, data):
     torch.testing.assert_close(split.lse, whole.lse, rtol=1e-11, atol=1e-12)
 
 
+def test_an_empty_segment_may_be_named_after_the_one_that_begins_where_it_ends():
+    empty, header, prompt = Segment(11, 0, 0, 1, 11), Segment(0, 11, 0, 1, 0), Segment(14, 1, 0, 1, 11)
+    plan = DecodePlan.build([prompt, empty, header], slots=[0], context_lens=[12], device="cpu")
+    assert plan.segments == (header, empty, prompt)
+    assert plan.levels == ((header,), (prompt,))
+
+
 @settings(deadline=None, max_examples=20)
 @given(decode_cases(), st.data())
 def test_permuting_groups_and_their_rows_permutes_the_result(case, data):
