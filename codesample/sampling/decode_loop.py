@@ -1,8 +1,8 @@
 """The engine room: prompts are prefilled once, rows of several prompts decode together.
 
 A group is one prompt and its candidates. Groups are taken in while slots and pool last; a row that
-ends leaves the batch at once and frees its slot; a group's context is freed with its last row. What
-a row draws depends on its own random stream and its own prompt, never on who decodes beside it.
+ends frees its slot, and a group's last row its context. What a row draws depends on its own random
+stream and its own prompt, never on who decodes beside it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,8 +19,9 @@ from torch import Tensor
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import DecodePlan, Segment
 from codesample.records import Candidate
-from codesample.sampling.attention_hook import DecodeState, attached
+from codesample.sampling.attention_hook import attached
 from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.decode_step import DecodeStep, Unread
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
 from codesample.sampling.kv_store import KVStore
@@ -27,14 +29,36 @@ from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.prefill import CHUNK, Context, prefill
 from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.rows import Row
-from codesample.sampling.token_choice import Choice
 from codesample.sampling.work import PromptWork
 
-__all__ = ["DecodeLoop"]
+__all__ = ["CPU_PACE", "GPU_PACE", "DecodeLoop", "Pace"]
 
 _log = logging.getLogger("codesample.sampling")
 # tokens per prefill pass below which running out of memory is no longer the pass's fault
 _SMALLEST_CHUNK = 64
+
+
+class Pace(NamedTuple):
+    """How far the host lets the device run ahead.
+
+    Attributes:
+        lag: Steps in flight while the host reads the tokens of an earlier one.
+        patience: Share of a batch's rows that may have ended before the batch is formed anew. Until then
+            they cost their part of a step, and a new batch costs a plan and, on CUDA, a capture.
+    """
+
+    lag: int
+    patience: float
+
+
+CPU_PACE, GPU_PACE = Pace(0, 0.0), Pace(1, 0.25)
+
+
+@dataclass
+class _Batch:
+    step: DecodeStep
+    unread: deque[Unread] = field(default_factory=deque)
+    unsettled: bool = False
 
 
 @dataclass
@@ -57,6 +81,7 @@ class DecodeLoop:
         header: Tokens that every prompt starts with and that are stored once for all, or ().
         impl: Implementation of the attention, see `bifurcated_decode`.
         progress: See `Engine.stream`.
+        pace: Default: the one of the model's device.
     """
 
     def __init__(
@@ -69,6 +94,7 @@ class DecodeLoop:
         header: tuple[int, ...] = (),
         impl: str = "auto",
         progress: Progress | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._checkpoint, self._drawing = checkpoint, drawing
         self._store, self._cache = store, cache
@@ -79,6 +105,11 @@ class DecodeLoop:
         self._parents: tuple[tuple[int, int], ...] = ()
         self._finished: list[Candidate] = []
         self._row_limit, self._chunk = store.rows, CHUNK
+        self._batch: _Batch | None = None
+        self._pace = pace or (GPU_PACE if self._device.type == "cuda" else CPU_PACE)
+        if drawing.reads_rows:
+            # what is drawn next depends on tokens that the host must have read
+            self._pace = self._pace._replace(lag=0)
 
     def run(self, work: Sequence[PromptWork]) -> Iterator[Candidate]:
         """Yield the candidates of all prompts as they finish."""
@@ -90,15 +121,17 @@ class DecodeLoop:
 
     @torch.inference_mode()
     def _advance(self) -> None:
-        """Take rows in if there is room, and step until a row ends. The model is ours only in here."""
+        """Take rows in between two batches, and step until a row ends. The model is ours only in here."""
         try:
             with attached(self._checkpoint.model):
                 if self._header and not self._parents:
                     self._store_header()
-                if self._should_admit():
+                if self._batch is None and self._should_admit():
                     self._admit()
-                if self._live:
-                    self._decode_until_change()
+                if self._batch is None and self._live:
+                    self._batch = self._form_batch()
+                if self._batch is not None:
+                    self._decode_until_an_end(self._batch)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -112,6 +145,7 @@ class DecodeLoop:
                 f"{self._device} ran out of memory with a single candidate; lower max_new_tokens or "
                 "memory_fraction, or choose a smaller model or dtype"
             ) from error
+        self._batch = None
         self._row_limit = max(1, min(self._row_limit, len(self._live) or self._row_limit) // 2)
         self._chunk = max(_SMALLEST_CHUNK, self._chunk // 2)
         for group in self._groups:
@@ -195,42 +229,56 @@ class DecodeLoop:
             group.waiting.popleft()
             row.slot = slot
         group.rows.extend(rows)
-        self._account(rows, choice)
+        self._account(rows, list(zip(*(t.tolist() for t in choice), strict=True)))
         group.rows = [row for row in group.rows if row.slot >= 0]
 
-    def _decode_until_change(self) -> None:
-        """Step the live rows until one of them ends; the plan holds for as long."""
-        rows = self._live
-        plan = self._plan()
-        ids = torch.tensor([[row.ids[-1]] for row in rows], device=self._device)
-        drawn = torch.tensor([len(row.ids) for row in rows], device=self._device)
-        contexts = plan.context_lens_on_device.long()
-        keys = self._drawing.keys(rows)
+    def _form_batch(self) -> _Batch:
+        step = DecodeStep(
+            self._checkpoint.model,
+            self._drawing,
+            self._store.layers,
+            self._plan(),
+            self._live,
+            impl=self._impl,
+            ahead=self._pace.lag > 0,
+        )
+        return _Batch(step)
+
+    def _decode_until_an_end(self, batch: _Batch) -> None:
+        """Step until a row ends; leave the batch once too many have."""
+        rows = batch.step.rows
         ended = False
         while not ended:
-            state = DecodeState(self._store.layers, plan, (drawn - 1).to(torch.int32), self._impl)
-            logits = self._checkpoint.model(
-                input_ids=ids,
-                position_ids=(contexts + drawn - 1)[:, None],
-                use_cache=False,
-                codesample_kv=state,
-            ).logits[:, -1]
-            choice = self._drawing.draw(logits, rows, keys, drawn)
-            ids, drawn = choice.tokens[:, None], drawn + 1
-            ended = self._account(rows, choice)
+            batch.unread.append(batch.step.launch(wide=batch.unsettled))
+            batch.unsettled = False
+            if len(batch.unread) > self._pace.lag:
+                drawn = batch.unread.popleft().read()
+                ended = self._account(rows, drawn)
+                batch.unsettled = any(
+                    token < 0 and row.slot >= 0 for row, (token, *_) in zip(rows, drawn, strict=True)
+                )
+        gone = sum(row.slot < 0 for row in rows)
+        if gone == len(rows) or gone > self._pace.patience * len(rows):
+            for unread in batch.unread:
+                self._account(rows, unread.read())
+            self._batch = None
 
-    def _account(self, rows: Sequence[Row], choice: Choice) -> bool:
-        """Hand every row its token, and free the slots of rows that it ends; return whether it ends any."""
+    def _account(self, rows: Sequence[Row], drawn: Sequence[tuple[int, float, float]]) -> bool:
+        """Hand every live row its token, and free the slots of rows that it ends; return whether any did.
+
+        Ended rows of a batch go on writing into their slots, which nobody else takes before it is left.
+        """
+        live = [(row, choice) for row, choice in zip(rows, drawn, strict=True) if row.slot >= 0 <= choice[0]]
         ended = False
-        for row, *drawn in zip(rows, *(t.tolist() for t in choice), strict=True):
-            done = row.push(*drawn)
+        for row, choice in live:
+            done = row.push(*choice)
             if done is not None:
                 ended = True
                 self._finished.append(done)
                 self._store.give_back_slots([row.slot])
                 row.slot = -1
-        if self._progress is not None:
-            self._progress(len(rows))
+        if self._progress is not None and live:
+            self._progress(len(live))
         return ended
 
     def _plan(self) -> DecodePlan:

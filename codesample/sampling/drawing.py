@@ -33,7 +33,17 @@ class Drawing:
         self._decode = decoder_of(checkpoint.tokenizer)
         self._device = checkpoint.model.device
         vocabulary = checkpoint.model.config.get_text_config().vocab_size
-        self._edits = LogitEdits(params, vocabulary, processors=processors)
+        self._edits = LogitEdits(params, vocabulary, device=self._device, processors=processors)
+        self._ends = torch.tensor(sorted(checkpoint.eos_ids), dtype=torch.int64, device=self._device)
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether what is drawn depends on the tokens that rows hold, and not on their logits alone."""
+        return self._edits.read_rows
+
+    def goes_on(self, tokens: Tensor) -> Tensor:
+        """Tell which rows have drawn a token, [R] bool, and one that does not end them."""
+        return (tokens >= 0) & ~torch.isin(tokens, self._ends)
 
     def rows(self, work: PromptWork, indices: Sequence[int]) -> list[Row]:
         """Begin candidates `indices` of a prompt."""
@@ -54,7 +64,9 @@ class Drawing:
         """Return the rows' random keys, [R] int64."""
         return torch.tensor([row.key for row in rows], device=self._device)
 
-    def draw(self, logits: Tensor, rows: Sequence[Row], keys: Tensor, drawn: Tensor) -> Choice:
+    def draw(
+        self, logits: Tensor, rows: Sequence[Row], keys: Tensor, drawn: Tensor, *, width: int | None = None
+    ) -> Choice:
         """Draw each row's next token.
 
         Args:
@@ -62,6 +74,7 @@ class Drawing:
             rows: Whose they are; read only where logits are to be changed.
             keys: [R], from `keys`.
             drawn: [R] int64, tokens each row has drawn before.
+            width: See `choose`.
         """
         edited = self._edits(logits, rows) if self._edits.active else None
-        return choose(logits, uniforms(keys, drawn), self._params, edited=edited)
+        return choose(logits, uniforms(keys, drawn), self._params, edited=edited, width=width)

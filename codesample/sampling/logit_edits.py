@@ -24,21 +24,30 @@ class LogitEdits:
     Args:
         params: Which of them, and how strong.
         vocabulary: V, for the check of token ids.
+        device: Of the logits.
         processors: Called with rows of equal length together, prompt included.
     Attributes:
         active: Whether anything is changed at all.
+        read_rows: Whether changes depend on the tokens of rows.
     Raises:
         ParameterError: a token id outside the vocabulary, or everything banned.
     """
 
     def __init__(
-        self, params: SamplingParams, vocabulary: int, *, processors: Sequence[LogitsProcessor] = ()
+        self,
+        params: SamplingParams,
+        vocabulary: int,
+        *,
+        device: torch.device | str = "cpu",
+        processors: Sequence[LogitsProcessor] = (),
     ) -> None:
         self._repetition, self._frequency = params.repetition_penalty, params.frequency_penalty
         self._processors = tuple(processors)
-        self._bias = _bias(params, vocabulary)
+        bias = _bias(params, vocabulary)
+        self._bias = None if bias is None else bias.to(device)
         penalised = self._repetition != 1 or self._frequency != 0
-        self.active = bool(self._bias is not None or penalised or self._processors)
+        self.read_rows = bool(penalised or self._processors)
+        self.active = self._bias is not None or self.read_rows
 
     def __call__(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:
         """Return changed logits, [R, V]; the argument stays as it is."""

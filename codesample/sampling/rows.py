@@ -20,18 +20,19 @@ class Row:
         limit: Most tokens it may draw.
     Attributes:
         ids: Tokens drawn, without EOS.
+        limit: As given.
         slot: Where its own keys and values are, or -1.
     """
 
     __slots__ = (
         "_eos_ids",
-        "_limit",
         "_logprobs",
         "_sampled",
         "_text",
         "ids",
         "index",
         "key",
+        "limit",
         "prompt",
         "slot",
         "task_id",
@@ -53,7 +54,8 @@ class Row:
         self.slot = -1
         self._logprobs: list[float] = []
         self._sampled: list[float] = []
-        self._text, self._eos_ids, self._limit = text, eos_ids, limit
+        self.limit = limit
+        self._text, self._eos_ids = text, eos_ids
 
     def push(self, token: int, logprob: float, sampled_logprob: float) -> Candidate | None:
         """Take the next token; return the candidate when this ends it."""
@@ -64,7 +66,7 @@ class Row:
         self._sampled.append(sampled_logprob)
         if self._text.push(token):
             return self._finish(FinishReason.STOP)
-        if len(self.ids) == self._limit:
+        if len(self.ids) == self.limit:
             return self._finish(FinishReason.LENGTH)
         return None
 

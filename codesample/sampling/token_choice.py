@@ -27,7 +27,7 @@ class Choice(NamedTuple):
     """Tokens drawn in one step.
 
     Attributes:
-        tokens: [R], int64.
+        tokens: [R], int64; -1 for a row not settled (see `choose`).
         logprobs: [R], float32, under the softmax of the logits as given.
         sampled_logprobs: [R], float32, under the distribution drawn from; 0 when greedy.
     """
@@ -38,7 +38,12 @@ class Choice(NamedTuple):
 
 
 def choose(
-    logits: Tensor, uniforms: Tensor, params: SamplingParams, *, edited: Tensor | None = None
+    logits: Tensor,
+    uniforms: Tensor,
+    params: SamplingParams,
+    *,
+    edited: Tensor | None = None,
+    width: int | None = None,
 ) -> Choice:
     """Draw one token per row by inverse CDF.
 
@@ -49,15 +54,19 @@ def choose(
             min-p, each on what the one before left.
         edited: [R, V], the logits to draw from where those differ from the model's own; `logprobs` stay
             those of `logits`. Default: the same.
+        width: Look at so many of the likeliest tokens (or top_k + 1, if more), and give -1 to rows that these
+            do not settle, without asking the host anything. Default: look further until all are settled.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
     norm = logits.logsumexp(-1)
-    tokens, kept_logprob = _drawn(logits if edited is None else edited, uniforms, params)
-    picked = logits.gather(-1, tokens[:, None])[:, 0]
+    tokens, kept_logprob = _drawn(logits if edited is None else edited, uniforms, params, width)
+    picked = logits.gather(-1, tokens.clamp_min(0)[:, None])[:, 0]
     return Choice(tokens, (picked - norm).float(), kept_logprob.float())
 
 
-def _drawn(logits: Tensor, uniforms: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+def _drawn(
+    logits: Tensor, uniforms: Tensor, params: SamplingParams, width: int | None
+) -> tuple[Tensor, Tensor]:
     """Return tokens and their log-probabilities under the distribution drawn from."""
     if params.temperature == 0:
         # the lowest id among equal logits, as everywhere here; argmax promises no order
@@ -69,7 +78,17 @@ def _drawn(logits: Tensor, uniforms: Tensor, params: SamplingParams) -> tuple[Te
     if params.typical_p < 1:
         tempered = _typical(tempered, params.typical_p)
     # top-p is a share of what top-k leaves, so all of that has to be in sight
-    return _draw(tempered, tempered.logsumexp(-1), uniforms, params, max(_SHORT, params.top_k + 1))
+    norm, first = tempered.logsumexp(-1), max(width or _SHORT, params.top_k + 1)
+    tokens, logprob, settled = _draw(tempered, norm, uniforms, params, first)
+    if width is not None:
+        return torch.where(settled, tokens, -1), logprob
+    while not settled.all():
+        first *= _WIDER
+        rows = (~settled).nonzero()[:, 0]
+        tokens[rows], logprob[rows], settled[rows] = _draw(
+            tempered[rows], norm[rows], uniforms[rows], params, first
+        )
+    return tokens, logprob
 
 
 def _typical(logits: Tensor, share: float) -> Tensor:
@@ -87,8 +106,8 @@ def _typical(logits: Tensor, share: float) -> Tensor:
 
 def _draw(
     logits: Tensor, norm: Tensor, uniforms: Tensor, params: SamplingParams, width: int
-) -> tuple[Tensor, Tensor]:
-    """Draw from the `width` likeliest tokens; rows that these do not settle are drawn from more."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw from the `width` likeliest tokens; return tokens, their log-probabilities, and which rows settle."""
     vocabulary = logits.shape[-1]
     whole = width >= vocabulary
     if whole:
@@ -103,14 +122,10 @@ def _draw(
     tokens = ids.gather(-1, at)[:, 0]
     logprob = mass.gather(-1, at)[:, 0].log() - total.log()
     if whole:
-        return tokens, logprob
+        return tokens, logprob, torch.ones_like(tokens, dtype=torch.bool)
     # the last column may tie with tokens not seen, so nothing that reaches it is settled
     edge = torch.maximum(kept - 1, at[:, 0]) if _truncates(params) else at[:, 0]
-    open_rows = (values.gather(-1, edge[:, None])[:, 0] <= values[:, -1]).nonzero()[:, 0]
-    if len(open_rows):
-        again = _draw(logits[open_rows], norm[open_rows], uniforms[open_rows], params, width * _WIDER)
-        tokens[open_rows], logprob[open_rows] = again
-    return tokens, logprob
+    return tokens, logprob, values.gather(-1, edge[:, None])[:, 0] > values[:, -1]
 
 
 def _truncates(params: SamplingParams) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from codesample.errors import ModelError
 from codesample.records import Request, SamplingParams
-from codesample.sampling import Sampler
+from codesample.sampling import Sampler, decode_loop, decode_step
 from codesample.testing.models import random_model
 
 PARAMS = SamplingParams(max_new_tokens=10)
@@ -67,6 +67,35 @@ def test_memory_for_not_even_one_row_is_an_error_with_a_way_out(double, tokenize
     Failing(monkeypatch, double, above=0)
     with pytest.raises(ModelError, match=r"out of memory with a single candidate; lower"):
         list(sampler.stream(REQUESTS, PARAMS))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    lag=st.integers(0, 3),
+    patience=st.sampled_from([0.0, 0.25, 0.9]),
+    narrow=st.sampled_from([2, 1024]),
+    rows=st.sampled_from([1, 5, 24]),
+    fail=st.sets(st.integers(1, 30), max_size=1),
+)
+def test_how_far_the_device_runs_ahead_changes_nothing(
+    double, tokenizer, expected, lag, patience, narrow, rows, fail
+):
+    sampler = Sampler(double, tokenizer=tokenizer, max_rows=rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode_loop, "CPU_PACE", decode_loop.Pace(lag, patience))
+        patch.setattr(decode_step, "_NARROW", narrow)
+        Failing(patch, double, at=fail)
+        got = list(sampler.stream(REQUESTS, PARAMS))
+    assert len(got) == len(expected)
+    assert keyed(got) == expected
+
+
+@pytest.mark.parametrize("more", [{"repetition_penalty": 1.3}, {"stop": ("e", "\0")}, {"temperature": 0}])
+def test_running_ahead_heeds_penalties_and_stops(double, tokenizer, monkeypatch, more):
+    params = SamplingParams(max_new_tokens=12, **more)
+    plain = keyed(Sampler(double, tokenizer=tokenizer).stream(REQUESTS, params))
+    monkeypatch.setattr(decode_loop, "CPU_PACE", decode_loop.GPU_PACE)
+    assert keyed(Sampler(double, tokenizer=tokenizer).stream(REQUESTS, params)) == plain
 
 
 def test_another_failure_is_not_taken_for_lack_of_memory(double, tokenizer, monkeypatch):

@@ -51,6 +51,19 @@ def test_draws_what_the_definition_draws(params, vocabulary, seed, coarse):
         assert choice.sampled_logprobs[row].exp().item() == pytest.approx(probability, rel=1e-5)
 
 
+@settings(max_examples=60, deadline=None)
+@given(PARAMS, st.sampled_from([3, 65, 300]), st.sampled_from([1, 8, 64, 400]), st.integers(0, 10**6))
+def test_a_limited_width_settles_rows_rightly_or_not_at_all(params, vocabulary, width, seed):
+    torch.manual_seed(seed)
+    logits, uniform = torch.randn(9, vocabulary).double() * 2, torch.rand(9, dtype=torch.float64)
+    logits = (logits * 2).round() / 2
+    limited, whole = (choose(logits, uniform, params, width=w) for w in (width, vocabulary))
+    settled = limited.tokens >= 0
+    assert (whole.tokens >= 0).all()
+    for got, expected in zip(limited, whole, strict=True):
+        assert torch.equal(got[settled], expected[settled])
+
+
 def test_logprobs_are_those_of_the_untempered_whole_distribution():
     logits = torch.randn(8, 500)
     choice = choose(logits, torch.rand(8, dtype=torch.float64), SamplingParams(temperature=0.5, top_p=0.7))
