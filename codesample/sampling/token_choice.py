@@ -1,9 +1,10 @@
 """Which token comes next: truncation, inverse CDF and the log-probabilities that are kept.
 
-Tokens are ordered by falling logit, equal logits by rising id. Temperature keeps that order, and
-top-k, top-p and min-p each keep a prefix of it, so a draw needs only as many sorted tokens as the
-kept prefix is long: the vocabulary is searched with a short `topk` first and sorted whole only for
-rows whose kept prefix is longer.
+Where top-k, top-p or min-p truncate, tokens are ordered by falling logit, equal logits by rising id.
+Temperature keeps that order and each filter keeps a prefix of it, so a draw needs only as many sorted
+tokens as the kept prefix is long: the vocabulary is searched with a short `topk` first and sorted whole
+only for rows whose kept prefix is longer. Otherwise tokens stay in the order of their ids and nothing is
+searched: sums over blocks lead to the block, and its sums to the token.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from codesample.records import SamplingParams
@@ -19,8 +21,10 @@ __all__ = ["Choice", "choose"]
 
 # tokens looked at first, and the factor by which rows that need more look further;
 # code models keep a few dozen tokens at top-p 0.95
-_SHORT = 64
-_WIDER = 16
+_SHORT = 24
+_WIDER = 8
+# tokens per block of an untruncated draw
+_BLOCK = 256
 
 
 class Choice(NamedTuple):
@@ -58,63 +62,96 @@ def choose(
             do not settle, without asking the host anything. Default: look further until all are settled.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    norm = logits.logsumexp(-1)
-    tokens, kept_logprob = _drawn(logits if edited is None else edited, uniforms, params, width)
-    picked = logits.gather(-1, tokens.clamp_min(0)[:, None])[:, 0]
-    return Choice(tokens, (picked - norm).float(), kept_logprob.float())
-
-
-def _drawn(
-    logits: Tensor, uniforms: Tensor, params: SamplingParams, width: int | None
-) -> tuple[Tensor, Tensor]:
-    """Return tokens and their log-probabilities under the distribution drawn from."""
+    source, logprobs = logits if edited is None else edited, logits.log_softmax(-1)
     if params.temperature == 0:
-        # the lowest id among equal logits, as everywhere here; argmax promises no order
-        top = logits.amax(-1, keepdim=True)
-        ids = torch.arange(logits.shape[-1], device=logits.device)
-        tokens = torch.where(logits == top, ids, logits.shape[-1]).amin(-1)
-        return tokens, torch.zeros_like(uniforms)
-    tempered = logits / params.temperature
-    if params.typical_p < 1:
-        tempered = _typical(tempered, params.typical_p)
-    # top-p is a share of what top-k leaves, so all of that has to be in sight
-    norm, first = tempered.logsumexp(-1), max(width or _SHORT, params.top_k + 1)
-    tokens, logprob, settled = _draw(tempered, norm, uniforms, params, first)
-    if width is not None:
-        return torch.where(settled, tokens, -1), logprob
-    while not settled.all():
-        first *= _WIDER
-        rows = (~settled).nonzero()[:, 0]
-        tokens[rows], logprob[rows], settled[rows] = _draw(
-            tempered[rows], norm[rows], uniforms[rows], params, first
-        )
-    return tokens, logprob
+        tokens, sampled = _likeliest(source), torch.zeros_like(uniforms)
+    else:
+        as_given = edited is None and params.temperature == params.typical_p == 1
+        shaped = logprobs if as_given else _shaped(source, params)
+        tokens, sampled = _drawn(shaped, uniforms, params, width)
+    picked = logprobs.gather(-1, tokens.clamp_min(0)[:, None])[:, 0]
+    return Choice(tokens, picked.float(), sampled.float())
 
 
-def _typical(logits: Tensor, share: float) -> Tensor:
-    """Set all but the tokens of most expected surprise to -inf, keeping at least `share` of the mass."""
-    logprobs = logits.log_softmax(-1)
+def _likeliest(logits: Tensor) -> Tensor:
+    # the lowest id among equal logits; argmax promises no order
+    top = logits.amax(-1, keepdim=True)
+    ids = torch.arange(logits.shape[-1], device=logits.device)
+    return torch.where(logits == top, ids, logits.shape[-1]).amin(-1)
+
+
+def _shaped(logits: Tensor, params: SamplingParams) -> Tensor:
+    """Return log-probabilities after temperature and typical-p, [R, V]."""
+    logprobs = (logits / params.temperature).log_softmax(-1)
+    if params.typical_p == 1:
+        return logprobs
+    # keep the tokens of most expected surprise, at least a share of typical_p of the mass
     mass = logprobs.exp()
     # a token that cannot come has no surprise: 0 * -inf must not turn into NaN
     entropy = -(mass * logprobs.clamp(min=-1e30)).sum(-1, keepdim=True)
     order = (-logprobs - entropy).abs().argsort(dim=-1, stable=True)
     ordered = mass.gather(-1, order)
     before = ordered.cumsum(-1) - ordered
-    dropped = torch.empty_like(before, dtype=torch.bool).scatter_(-1, order, before >= share)
-    return logits.masked_fill(dropped, float("-inf"))
+    dropped = torch.empty_like(before, dtype=torch.bool).scatter_(-1, order, before >= params.typical_p)
+    return logprobs.masked_fill(dropped, float("-inf")).log_softmax(-1)
 
 
-def _draw(
-    logits: Tensor, norm: Tensor, uniforms: Tensor, params: SamplingParams, width: int
+def _drawn(
+    logprobs: Tensor, uniforms: Tensor, params: SamplingParams, width: int | None
+) -> tuple[Tensor, Tensor]:
+    """Return tokens and their log-probabilities under the distribution drawn from."""
+    if not _truncates(params):
+        tokens = _draw_by_id(logprobs, uniforms)
+        return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]
+    # top-p is a share of what top-k leaves, so all of that has to be in sight
+    wide = max(width or _SHORT, params.top_k + 1)
+    if width is not None:
+        tokens, logprob, settled = _draw_by_rank(logprobs, uniforms, params, wide)
+        return torch.where(settled, tokens, -1), logprob
+    # most rows of a trained model are sure of their token: it alone is kept
+    top, tokens = logprobs.max(-1)
+    logprob = torch.zeros_like(uniforms)
+    rows = (top.exp() <= max(params.top_p, 0.5)).nonzero()[:, 0]
+    while len(rows):
+        tokens[rows], logprob[rows], settled = _draw_by_rank(logprobs[rows], uniforms[rows], params, wide)
+        rows, wide = rows[~settled], wide * _WIDER
+    return tokens, logprob
+
+
+def _draw_by_id(logprobs: Tensor, uniforms: Tensor) -> Tensor:
+    """Draw from the whole distribution with tokens in order of ids; return tokens, [R]."""
+    vocabulary, mass = logprobs.shape[-1], logprobs.exp()
+    even = vocabulary // _BLOCK * _BLOCK
+    sums = mass[:, :even].unflatten(-1, (-1, _BLOCK)).sum(-1)
+    cumulative = torch.cat([sums, mass[:, even:].sum(-1, keepdim=True)], -1).double().cumsum(-1)
+    target = uniforms[:, None] * cumulative[:, -1:]
+    block = _reaching(cumulative, target)
+    before = F.pad(cumulative, (1, 0)).gather(-1, block)
+    ids = block * _BLOCK + torch.arange(_BLOCK, device=block.device)
+    inside = mass.gather(-1, ids.clamp_max(vocabulary - 1)).where(ids < vocabulary, 0).double().cumsum(-1)
+    return ids.gather(-1, _reaching(inside, target - before))[:, 0]
+
+
+def _reaching(cumulative: Tensor, target: Tensor) -> Tensor:
+    """Return the first position whose sum exceeds the target, [R, 1]; where none does, the last with mass."""
+    last = (cumulative < cumulative[:, -1:]).sum(-1, keepdim=True)
+    return torch.minimum((cumulative <= target).sum(-1, keepdim=True), last)
+
+
+def _draw_by_rank(
+    logprobs: Tensor, uniforms: Tensor, params: SamplingParams, width: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw from the `width` likeliest tokens; return tokens, their log-probabilities, and which rows settle."""
-    vocabulary = logits.shape[-1]
+    """Draw from the `width` likeliest tokens.
+
+    Returns: tokens, their log-probabilities among those kept, and which rows that settles; each [R].
+    """
+    vocabulary = logprobs.shape[-1]
     whole = width >= vocabulary
     if whole:
-        values, ids = logits.sort(dim=-1, descending=True, stable=True)
+        values, ids = logprobs.sort(dim=-1, descending=True, stable=True)
     else:
-        values, ids = _sorted_top(logits, width)
-    mass = (values - norm[:, None]).double().exp()
+        values, ids = _sorted_top(logprobs, width)
+    mass = values.double().exp()
     cumulative = mass.cumsum(-1)
     kept, total = _kept(mass, cumulative, params, whole=whole)
     target = uniforms * total
@@ -124,7 +161,7 @@ def _draw(
     if whole:
         return tokens, logprob, torch.ones_like(tokens, dtype=torch.bool)
     # the last column may tie with tokens not seen, so nothing that reaches it is settled
-    edge = torch.maximum(kept - 1, at[:, 0]) if _truncates(params) else at[:, 0]
+    edge = torch.maximum(kept - 1, at[:, 0])
     return tokens, logprob, values.gather(-1, edge[:, None])[:, 0] > values[:, -1]
 
 
@@ -154,6 +191,4 @@ def _kept(mass: Tensor, cumulative: Tensor, params: SamplingParams, *, whole: bo
         kept = torch.minimum(kept, (cumulative < params.top_p * total[:, None]).sum(-1) + 1)
     if params.min_p > 0:
         kept = torch.minimum(kept, (mass >= params.min_p * mass[:, :1]).sum(-1))
-    if _truncates(params):
-        total = cumulative.gather(-1, kept[:, None] - 1)[:, 0]
-    return kept, total
+    return kept, cumulative.gather(-1, kept[:, None] - 1)[:, 0]

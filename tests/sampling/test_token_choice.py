@@ -8,7 +8,9 @@ from codesample.sampling.token_choice import choose
 
 
 def slow_draw(logits, uniform, params):
-    """One row by the definition: sort, keep, walk the cumulative distribution."""
+    """One row by the definition: sort, keep, walk the cumulative distribution; unsorted where all are kept."""
+    if params.top_k == params.min_p == 0 and params.top_p == 1:
+        return slow_walk(range(len(logits)), torch.softmax(logits.double() / params.temperature, -1), uniform)
     order = sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))
     mass = torch.softmax(logits.double() / params.temperature, -1).tolist()
     kept = order[: params.top_k or None]
@@ -18,7 +20,11 @@ def slow_draw(logits, uniform, params):
         reached += mass[i]
         if params.top_p < 1 and reached >= params.top_p * total:
             break
-    kept = [i for i in nucleus if mass[i] >= params.min_p * mass[order[0]]]
+    return slow_walk([i for i in nucleus if mass[i] >= params.min_p * mass[order[0]]], mass, uniform)
+
+
+def slow_walk(kept, mass, uniform):
+    kept, mass = list(kept), [float(x) for x in mass]
     total, reached = sum(mass[i] for i in kept), 0.0
     for i in kept:
         reached += mass[i]
