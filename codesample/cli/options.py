@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AllowWeakIsolation",
+    "Compile",
     "DataFile",
     "Device",
     "Dtype",
@@ -125,6 +126,7 @@ MaxRows = Annotated[
     int | None, typer.Option(min=1, help="Most candidates decoded together; default: memory decides.")
 ]
 MemoryFraction = Annotated[float, typer.Option(help="Share of the free memory for key/value stores.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Run decode steps through torch.compile.")]
 
 N = Annotated[int, typer.Option("--n", "-n", help="Candidates per problem.")]
 Temperature = Annotated[float, typer.Option(help="0 is greedy.")]

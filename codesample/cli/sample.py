@@ -45,6 +45,7 @@ def run(
     dtype: options.Dtype = _LOADING.dtype,
     max_rows: options.MaxRows = _LOADING.max_rows,
     memory_fraction: options.MemoryFraction = _LOADING.memory_fraction,
+    compile: options.Compile = _LOADING.compile,
 ) -> None:
     """Sample candidates for a prompt, a file with a prompt, or a task, as JSON lines."""
     from codesample.evaluation.drawing import draw
@@ -59,6 +60,7 @@ def run(
             dtype=dtype,
             max_rows=max_rows,
             memory_fraction=memory_fraction,
+            compile=compile,
         ),
         n=n,
         max_new_tokens=max_new_tokens,

@@ -37,6 +37,7 @@ class ModelOptions:
         dtype: "auto", "float32", "bfloat16" or "float16".
         max_rows: Most candidates decoded together; None lets memory decide.
         memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
+        compile: Whether decode steps run through `torch.compile`.
     """
 
     model: str = DEFAULT_MODEL
@@ -45,6 +46,7 @@ class ModelOptions:
     dtype: str = "auto"
     max_rows: int | None = None
     memory_fraction: float = 0.8
+    compile: bool = False
 
     def load(self) -> Engine:
         """Load the weights; the only slow step of a run's preparation.
@@ -66,6 +68,7 @@ class ModelOptions:
             dtype=self.dtype,
             max_rows=self.max_rows,
             memory_fraction=self.memory_fraction,
+            compile=self.compile,
         )
 
 

@@ -115,7 +115,7 @@ def _attention(
 
 
 # transformers builds no mask for an implementation that registers no mask function
-AttentionInterface.register(NAME, _attention)
+AttentionInterface.register(NAME, torch.compiler.disable(_attention))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from codesample.kernels.bifurcated_decode import DecodePlan, Segment
 from codesample.records import Candidate
 from codesample.sampling.attention_hook import attached
 from codesample.sampling.checkpoint import Checkpoint
-from codesample.sampling.decode_step import DecodeStep, Unread
+from codesample.sampling.decode_step import DecodeStep, Forward, Unread
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
 from codesample.sampling.kv_store import KVStore
@@ -81,6 +81,7 @@ class DecodeLoop:
         header: Tokens that every prompt starts with and that are stored once for all, or ().
         impl: Implementation of the attention, see `bifurcated_decode`.
         progress: See `Engine.stream`.
+        forward: Of decode steps. Default: the model's.
         pace: Default: the one of the model's device.
     """
 
@@ -94,12 +95,13 @@ class DecodeLoop:
         header: tuple[int, ...] = (),
         impl: str = "auto",
         progress: Progress | None = None,
+        forward: Forward | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._checkpoint, self._drawing = checkpoint, drawing
         self._store, self._cache = store, cache
         self._header, self._impl, self._progress = header, impl, progress
-        self._device = checkpoint.model.device
+        self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
         self._waiting: deque[PromptWork] = deque()
         self._groups: list[_Group] = []
         self._parents: tuple[tuple[int, int], ...] = ()
@@ -234,7 +236,7 @@ class DecodeLoop:
 
     def _form_batch(self) -> _Batch:
         step = DecodeStep(
-            self._checkpoint.model,
+            self._forward,
             self._drawing,
             self._store.layers,
             self._plan(),

@@ -22,7 +22,7 @@ from codesample.sampling.attention_hook import DecodeState
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.rows import Row
 
-__all__ = ["DecodeStep", "Unread"]
+__all__ = ["DecodeStep", "Forward", "Unread"]
 
 # the likeliest tokens that settle all but a few draws of a trained model
 _NARROW = 1024

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from codesample.errors import ParameterError
 from codesample.records import Candidate, Request, SamplingParams
 from codesample.sampling.checkpoint import load_checkpoint
+from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
@@ -42,6 +43,7 @@ class Sampler:
         memory_fraction: Share of the free memory that keys and values may take, in (0, 1].
         revision: Branch, tag or commit of a hub checkpoint.
         impl: Implementation of the attention: "auto", "torch", "triton" or "reference".
+        compile: Whether decode steps run through `torch.compile`; the first takes its time.
     Raises:
         ParameterError: an argument outside its range.
         UnknownNameError, HubUnavailableError, ModelError: see `load_checkpoint`.
@@ -61,6 +63,7 @@ class Sampler:
         memory_fraction: float = 0.8,
         revision: str | None = None,
         impl: str = "auto",
+        compile: bool = False,
     ) -> None:
         if max_rows is not None and max_rows < 1:
             raise ParameterError(f"max_rows = {max_rows}: expected at least 1")
@@ -73,6 +76,7 @@ class Sampler:
         on_gpu = self.checkpoint.model.device.type == "cuda"
         self._max_rows = max_rows or (GPU_ROWS if on_gpu else CPU_ROWS)
         self._memory_fraction, self._impl = memory_fraction, impl
+        self._forward = compiled(self.checkpoint.model) if compile else None
         self._cache = PrefixCache(parse_size(prefix_cache))
         if self.checkpoint.notice:
             _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
@@ -173,7 +177,14 @@ class Sampler:
             device=device,
         )
         loop = DecodeLoop(
-            checkpoint, drawing, store, self._cache, header=header, impl=self._impl, progress=progress
+            checkpoint,
+            drawing,
+            store,
+            self._cache,
+            header=header,
+            impl=self._impl,
+            progress=progress,
+            forward=self._forward,
         )
         return loop.run(work)
 

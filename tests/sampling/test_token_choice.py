@@ -8,7 +8,7 @@ from codesample.sampling.token_choice import choose
 
 
 def slow_draw(logits, uniform, params):
-    """One row by the definition: sort, keep, walk the cumulative distribution; unsorted where all are kept."""
+    """One row by the definition: sort, keep, walk the cumulative distribution; unsorted if all are kept."""
     if params.top_k == params.min_p == 0 and params.top_p == 1:
         return slow_walk(range(len(logits)), torch.softmax(logits.double() / params.temperature, -1), uniform)
     order = sorted(range(len(logits)), key=lambda i: (-logits[i].item(), i))

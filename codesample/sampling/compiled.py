@@ -1,0 +1,31 @@
+"""A model's decode step through `torch.compile`; attention stays the call that it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from codesample.errors import ModelError
+from codesample.sampling.decode_step import Forward
+
+__all__ = ["compiled"]
+
+
+def compiled(model: PreTrainedModel) -> Forward:
+    """Return the model's forward pass, compiled when it is first called; any number of rows is one program.
+
+    Raises:
+        ModelError: by the call, where the model or this machine's compiler does not serve.
+    """
+    run = torch.compile(model, dynamic=True)
+
+    def forward(**inputs: Any) -> Any:
+        try:
+            return run(**inputs)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"the model cannot be compiled here: {reason}; leave compile off") from error
+
+    return forward
