@@ -65,10 +65,17 @@ class Task:
         return self.assemble(problem, completion)
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over the evaluated problems, in order; the same for any copy of the data."""
+        """Return a SHA-256 over the evaluated problems, in order, and the form of their programs.
+
+        The same for any copy of the data.
+        """
         digest = hashlib.sha256()
         for problem in self.problems():
-            parts = (problem.task_id, problem.prompt, _stated(problem.tests))
+            parts: tuple[object, ...] = (problem.task_id, problem.prompt, _stated(problem.tests))
+            # a model may answer nothing, so every form makes a program of that
+            built = self.program(problem, "")
+            if built != problem.prompt:
+                parts += (built,)
             digest.update(repr(parts).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 

@@ -60,10 +60,11 @@ def test_a_program_is_the_prompt_continued_or_the_completion_alone() -> None:
     assert _task([GOOD], assemble=completion_alone).program(GOOD, " x") == " x"
 
 
-def test_the_fingerprint_follows_what_is_asked_and_graded_and_nothing_else() -> None:
+def test_the_fingerprint_follows_what_is_asked_built_and_graded_and_nothing_else() -> None:
     base = _task([GOOD]).fingerprint()
     assert _task([dataclasses.replace(GOOD, metadata={"tier": "x"})]).fingerprint() == base
     for changes in ({"prompt": "head other"}, {"task_id": "a/2"}, {"tests": Tests(source="assert 1")}):
         assert _task([dataclasses.replace(GOOD, **changes)]).fingerprint() != base
+    assert _task([GOOD], assemble=completion_alone).fingerprint() != base
     other = dataclasses.replace(GOOD, task_id="a/2")
     assert _task([GOOD, other]).fingerprint() != _task([other, GOOD]).fingerprint()
