@@ -48,7 +48,7 @@ def user_task(path: Path) -> Task:
         name=path.name.split(".")[0],
         version="file",
         source=str(path),
-        stop=_agreed(rows, lambda row: row.strings("stop", []) or None, "stop", STOP),
+        stop=_agreed(rows, _stop, "stop", STOP if form == "continues_prompt" else ()),
         max_new_tokens=512,
         load=lambda: problems,
         assemble=_FORMS[form],
@@ -67,6 +67,15 @@ def _agreed(rows: list[Row], read: Callable[[Row], _T | None], field: str, defau
         elif value != first[1]:
             raise DataError(f"{row.where}: {field} {value!r} differs from {first[1]!r} ({first[0].where})")
     return default if first is None else first[1]
+
+
+def _stop(row: Row) -> tuple[str, ...] | None:
+    if row.get("stop", list, None) is None:
+        return None
+    stop = row.strings("stop")
+    if "" in stop:
+        raise DataError(f"{row.where}: stop holds an empty string, which would end every candidate at once")
+    return stop
 
 
 def _problem(row: Row, *, continues: bool) -> Problem:

@@ -63,6 +63,23 @@ def test_a_completion_may_be_the_whole_program(tmp_path: Path) -> None:
     assert task.stop == ("```",)
 
 
+def test_a_whole_program_is_cut_at_no_string_unless_some_are_stated(tmp_path: Path) -> None:
+    row = {**ROW, "prompt": "Write f.", "completion": "is_program"}
+    assert _load(tmp_path, row).stop == ()
+    assert _load(tmp_path, {**row, "stop": ["```"]}).stop == ("```",)
+
+
+def test_stating_no_stop_strings_means_none(tmp_path: Path) -> None:
+    assert _load(tmp_path, {**ROW, "stop": []}).stop == ()
+    assert _load(tmp_path, {**ROW, "stop": None}).stop == _load(tmp_path, ROW).stop != ()
+
+
+def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> None:
+    continued = _load(tmp_path, ROW).fingerprint()
+    assert _load(tmp_path, {**ROW, "completion": "is_program"}).fingerprint() != continued
+    assert _load(tmp_path, {**ROW, "completion": "continues_prompt"}).fingerprint() == continued
+
+
 @pytest.mark.parametrize(
     ("second", "complaint"),
     [
@@ -72,6 +89,8 @@ def test_a_completion_may_be_the_whole_program(tmp_path: Path) -> None:
         ({"entry_point": "f(x)"}, "is not a Python name"),
         ({"entry_point": "g"}, "does not define entry_point 'g'"),
         ({"stop": ["b"]}, r"stop \('b',\) differs from \('a',\) "),
+        ({"stop": []}, r"stop \(\) differs from \('a',\) "),
+        ({"stop": ["b", ""]}, "stop holds an empty string"),
         ({"examples": [3]}, "an example is int"),
         ({"examples": [{"call": "f(1)"}]}, "field 'expected' is missing"),
         ({"completion": "is_program"}, "completion 'is_program' differs"),
