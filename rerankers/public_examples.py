@@ -8,7 +8,7 @@ from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
 
-__all__ = ["public_examples"]
+__all__ = ["examples_held", "public_examples"]
 
 
 @reranker(needs={"public_examples"}, independent=True)
@@ -20,6 +20,17 @@ def public_examples(view: PublicView, candidates: Sequence[Candidate], ctx: Cont
     """
     if not view.examples:
         return [None] * len(candidates)
+    return [None if held is None else float(sum(held)) for held in examples_held(view, candidates, ctx)]
+
+
+def examples_held(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> list[tuple[bool, ...] | None]:
+    """Say of each candidate which of the prompt's examples hold, in order; None where the harness failed.
+
+    Raises:
+        RerankerError: as `Context.check`.
+    """
     statements = [f"assert ({example.call}) == ({example.expected})" for example in view.examples]
-    results = ctx.check(candidates, statements, trusted=True)
-    return [None if held is None else float(sum(held)) for held in results]
+    # apart from the program: beside it, an object that equals everything would pass
+    return ctx.check(candidates, statements, trusted=True)

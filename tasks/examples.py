@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 import warnings
 from collections.abc import Iterator
@@ -22,16 +21,20 @@ _AFTER_VALUE = re.compile(r"\s*(?:$|[.;,]\s*$|#|\(|=\s|[.;,]?\s*(?:\"\"\"|'''))"
 _PROMPT = ">>>"
 # characters; what is longer is no example that a person would read
 _MAX_LENGTH = 2000
-_VALUE_NAMES = frozenset({"set", "frozenset", "complex", "float", "bytes", "dict", "list", "tuple"})
-_CALL_NAMES = frozenset(dir(builtins)) - {"eval", "exec", "open", "input", "__import__", "print", "compile"}
+# built-in functions that take no more time and memory than their arguments did
+_FUNCTIONS = frozenset(
+    {"abs", "float", "frozenset", "len", "list", "max", "min", "round", "set", "sorted", "sum", "tuple"}
+)
 
 
 def prompt_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
     """Return the input/output pairs that `prompt` shows for `entry_point`, in order, without repeats.
 
-    A pair counts only if its call and its value parse as Python expressions and use no name but
-    `entry_point` and built-ins; escapes are read as the prompt's source spells them. Examples that
-    are themselves wrong are kept: they are what the prompt shows.
+    A pair counts only if its call is one of `entry_point` on literals, alone or within sums, differences,
+    quotients and a few built-in functions, and its value is made of literals in the same way. So a prompt
+    that nobody vouches for can ask for nothing but calls of the program: examples are run and compared
+    outside the sandbox. Escapes are read as the prompt's source spells them. Examples that are themselves
+    wrong are kept: they are what the prompt shows.
     """
     found: dict[Example, None] = {}
     covered = 0
@@ -54,15 +57,14 @@ def _examples_at(prompt: str, start: int, entry_point: str) -> Iterator[tuple[Ex
     if before.lstrip().startswith(_PROMPT):
         yield from _doctest(prompt, line_start, entry_point)
         return
-    call = _call_at(prompt, start)
-    if call is None or not _uses_only(call, _CALL_NAMES | {entry_point}):
-        return
-    separator = _SEPARATOR.match(prompt, start + len(call))
-    if separator is None:
+    text = _call_at(prompt, start)
+    separator = _SEPARATOR.match(prompt, start + len(text)) if text else None
+    if text is None or separator is None:
         return
     line_end = _line_end(prompt, separator.end())
-    value = _value_in(prompt[separator.end() : line_end])
-    if value is not None:
+    call = _call(_parse(text), entry_point)
+    value = call and _value_in(prompt[separator.end() : line_end])
+    if call and value:
         yield Example(call=call, expected=value), line_end
 
 
@@ -81,17 +83,15 @@ def _doctest(prompt: str, line_start: int, entry_point: str) -> Iterator[tuple[E
         else:
             output.append(line)
         end = next_end
-    tree = _parse("\n".join(source))
-    if tree is None or not _uses_only("\n".join(source), _CALL_NAMES | {entry_point}):
-        return
-    body = tree.body
-    if isinstance(body, ast.Compare) and len(body.ops) == 1 and isinstance(body.ops[0], ast.Eq):
-        yield Example(call=ast.unparse(body.left), expected=ast.unparse(body.comparators[0])), end
-        return
-    # a call that prints nothing returned None
-    value = "\n".join(output) if output or not isinstance(body, ast.Call) else "None"
-    if _uses_only(value, _VALUE_NAMES):
-        yield Example(call=ast.unparse(body), expected=_bare(value)), end
+    shown = _parse("\n".join(source))
+    if isinstance(shown, ast.Compare) and len(shown.ops) == 1 and isinstance(shown.ops[0], ast.Eq):
+        call, value = _call(shown.left, entry_point), _plain(shown.comparators[0])
+    else:
+        # a call that prints nothing returned None
+        printed = "\n".join(output) if output or not isinstance(shown, ast.Call) else "None"
+        call, value = _call(shown, entry_point), _plain(_parse(printed))
+    if call and value:
+        yield Example(call=call, expected=value), end
 
 
 def _call_at(text: str, start: int) -> str | None:
@@ -100,9 +100,9 @@ def _call_at(text: str, start: int) -> str | None:
     limit = min(len(text), start + _MAX_LENGTH)
     while (end := text.find(")", end, limit)) >= 0:
         end += 1
-        tree = _parse(text[start:end])
-        if tree is not None:
-            return text[start:end] if isinstance(tree.body, ast.Call) else None
+        found = _parse(text[start:end])
+        if found is not None:
+            return text[start:end] if isinstance(found, ast.Call) else None
     return None
 
 
@@ -110,25 +110,55 @@ def _value_in(line: str) -> str | None:
     """Return the expression that `line` begins with, or None; what follows it must look like a remark."""
     for end in range(len(line) if len(line) <= _MAX_LENGTH else 0, 0, -1):
         value = line[:end].strip()
-        if _AFTER_VALUE.match(line, end) and not value.endswith(".") and _uses_only(value, _VALUE_NAMES):
-            return _bare(value)
+        if _AFTER_VALUE.match(line, end) and not value.endswith(".") and (plain := _plain(_parse(value))):
+            return plain
     return None
 
 
-def _bare(source: str) -> str:
-    """Return an expression's source without a comment behind it."""
-    tree = _parse(source)
-    return (tree and ast.get_source_segment(source.strip(), tree.body)) or source
+def _call(shown: ast.expr | None, entry_point: str) -> str | None:
+    """Return `shown` as source if it is plain and calls `entry_point`, else None."""
+    called = shown and any(isinstance(node, ast.Name) and node.id == entry_point for node in ast.walk(shown))
+    return _plain(shown, entry_point) if called else None
 
 
-def _uses_only(source: str, names: frozenset[str]) -> bool:
-    tree = _parse(source)
-    return tree is not None and all(node.id in names for node in ast.walk(tree) if isinstance(node, ast.Name))
+def _plain(shown: ast.expr | None, *functions: str) -> str | None:
+    """Return `shown` as source if it does no more than an example may, else None.
 
-
-def _parse(source: str) -> ast.Expression | None:
+    Written anew from what was looked at, so that nothing else can be run.
+    """
     try:
-        return ast.parse(source.strip(), mode="eval")
+        return ast.unparse(shown) if shown and _is_plain(shown, functions) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_plain(node: ast.expr | None, functions: tuple[str, ...]) -> bool:
+    """Whether a node is a literal, or is made of plain ones; `functions` may be called with any of them."""
+    match node:
+        case ast.Constant():
+            return True
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            return all(_is_plain(part, functions) for part in parts)
+        case ast.Dict(keys=keys, values=values):
+            return all(_is_plain(part, functions) for part in (*keys, *values))
+        case ast.UnaryOp(operand=operand):
+            return _is_plain(operand, functions)
+        # products and powers of small numbers can be huge
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Div(), right=right):
+            return _is_plain(left, functions) and _is_plain(right, functions)
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
+            more = [keyword.value for keyword in keywords]
+            if name in functions:
+                return all(_is_plain(part, functions) for part in (*arguments, *more))
+            # round(1, -10**9) would be huge too, and a bare constant is never negative
+            bare = all(isinstance(part, ast.Constant) for part in (*arguments[1:], *more))
+            return name in _FUNCTIONS and bare and all(_is_plain(part, functions) for part in arguments[:1])
+    return False
+
+
+def _parse(source: str) -> ast.expr | None:
+    try:
+        return ast.parse(source.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

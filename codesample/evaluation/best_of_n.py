@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from codesample.errors import ParameterError, RerankerError
 from codesample.evaluation.example_checks import ExampleChecks
 from codesample.evaluation.program_outputs import ProgramOutputs
+from codesample.evaluation.scoring import EXECUTED
 from codesample.execution import Executor
 from codesample.records import Candidate, Example, PublicView, Request, SamplingParams
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker, require_supplied
+from codesample.rerankers.public_examples import examples_held
 from codesample.rerankers.registry import load_reranker
 from codesample.sampling.engine import Engine
 from codesample.tasks.examples import prompt_examples
@@ -21,8 +23,6 @@ __all__ = ["BestOfN", "Until", "best_of_n", "passed"]
 
 Until = Callable[[PublicView, Sequence[Candidate], Context], Sequence[bool]]
 """Says of each candidate whether it is good enough to stop at; list-wise, like a reranker."""
-
-_EXECUTING = {"public_examples", "outputs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,7 @@ def passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> l
     """
     if not view.examples:
         raise RerankerError("until=passed needs examples, and the prompt shows none; give examples=[...]")
-    statements = [f"assert ({example.call}) == ({example.expected})" for example in view.examples]
-    return [held is not None and all(held) for held in ctx.check(candidates, statements)]
+    return [held is not None and all(held) for held in examples_held(view, candidates, ctx)]
 
 
 def best_of_n(
@@ -81,7 +80,7 @@ def best_of_n(
         reranker: A reranker, its name, or "file.py:name"; see `load_reranker`.
         params: How tokens are chosen. Default: `SamplingParams()`.
         entry_point: Function the prompt asks for; with it, examples are read from the prompt.
-        examples: Public examples, where the prompt's own are not to be used.
+        examples: Public examples, where the prompt's own are not to be used; trusted, unlike those.
         program: Makes the text that is run from a completion. Default: prompt + completion.
         until: Asked after each round of `batch` candidates; sampling stops once it says yes to one, and
             the choice is then among those it said yes to.
@@ -97,13 +96,13 @@ def best_of_n(
     if n < 1 or batch < 1:
         raise ParameterError(f"n = {n}, batch = {batch}: expected at least 1 each")
     ranker = load_reranker(reranker)
-    require_supplied([ranker], sampler.abilities | _EXECUTING)
+    require_supplied([ranker], sampler.abilities | EXECUTED)
     if examples is None:
         examples = prompt_examples(prompt, entry_point) if entry_point else ()
     view = PublicView("prompt", "prompt", prompt, prompt, entry_point, tuple(examples))
     assemble = program or (lambda completion: prompt + completion)
     with ExitStack() as stack:
-        if executor is None and (until is not None or ranker.needs & _EXECUTING):
+        if executor is None and (until is not None or ranker.needs & EXECUTED):
             executor = stack.enter_context(Executor())
         checks = None if executor is None else ExampleChecks(executor, "prompt")
         outputs = None if executor is None else ProgramOutputs(executor)

@@ -54,6 +54,12 @@ def test_sampling_stops_with_the_round_in_which_one_passes():
     assert got.tokens_saved == round(14 * got.tokens / 6)
 
 
+def test_a_result_that_equals_everything_stops_nothing():
+    always = "    return type('Any', (), {'__eq__': lambda self, other: True})()\n"
+    got = best_of_n(Canned(always), PROMPT, n=4, entry_point="double", until=passed, batch=2)
+    assert got.not_drawn == 0
+
+
 def test_where_none_passes_all_n_are_drawn_and_the_reranker_chooses():
     engine = Canned(WRONG, BROKEN)
     got = best_of_n(engine, PROMPT, n=5, entry_point="double", until=passed, batch=2)

@@ -137,6 +137,12 @@ def test_typed_arguments_fulfil_the_data_sets_own_contracts(published: Callable[
     assert refused == BREAK_THEIR_CONTRACT
 
 
+def test_the_shown_examples_are_found(published: Callable[[str], Path]) -> None:
+    for name, count in (("humaneval_plus", 401), ("mbpp_plus", 355)):
+        task = load_task(name, data=published(FILES[name][0]))
+        assert sum(len(problem.examples) for problem in task.problems()) == count
+
+
 def test_every_form_belongs_to_a_problem_of_the_data(published: Callable[[str], Path]) -> None:
     ids = {row.fields["task_id"] for row in read_rows(published("MbppPlus.jsonl.gz"))}
     assert set(FORMS) <= ids

@@ -33,7 +33,8 @@ def test_a_call_an_arrow_and_a_value_are_an_example(arrow: str) -> None:
         ("None", "None"),
         ("set()", "set()"),
         ("-1", "-1"),
-        ('"a # b."', '"a # b."'),
+        ('"a # b."', "'a # b.'"),
+        ("float('inf')", "float('inf')"),
     ],
 )
 def test_a_remark_behind_the_value_is_left_out(value: str, expected: str) -> None:
@@ -55,15 +56,45 @@ def test_a_remark_behind_the_value_is_left_out(value: str, expected: str) -> Non
         "g.f(1) == 2",
         "half(1) == 2",
         "f(n) = f(n - 1) + f(n - 2)",
+        'f(globals()["__builtins__"]["__import__"]("os").getcwd()) == 1',
+        "f(().__class__.__base__.__subclasses__()) == 1",
+        "f(1).__class__ == 1",
+        "f(1) == [].__class__",
+        "f(lambda: 1) == 1",
+        "f([x for x in [1]]) == 1",
+        "f(f'{1:9}') == 1",
+        "f(9 ** 9) == 1",
+        "f('a' * 9) == 1",
+        "f('%9d' % 1) == 1",
+        "f(1 << 9) == 1",
+        "f(*[1]) == 1",
+        "f(round(1, -9)) == 1",
+        "f(round(ndigits=-9, number=1)) == 1",
+        "f(sorted([1], key=len)) == 1",
+        "f(getattr(1, 'real')) == 1",
+        "f((y := 1)) == 1",
+        "f(1) == 2 * 3",
     ],
 )
-def test_what_is_not_a_closed_python_pair_is_no_example(line: str) -> None:
+def test_what_is_not_a_call_on_literals_and_a_literal_is_no_example(line: str) -> None:
     assert _pairs(f"    {line}") == []
+    assert _pairs(f"    >>> {line}") == []
+
+
+@pytest.mark.parametrize(
+    "call", ["sorted(f([2, 1]), reverse=True)", "f(f(1)) + f(-2)", "f(x=[{1: (2,)}, {3}])"]
+)
+def test_a_few_functions_and_sums_may_stand_around_the_call(call: str) -> None:
+    assert _pairs(f"    >>> {call}\n    3") == [(call, "3")]
+
+
+def test_a_doctest_that_only_names_the_function_is_no_example() -> None:
+    assert _pairs("    >>> len('f(1)')\n    4\n    >>> 'f(1)' == 'f(1)'") == []
 
 
 def test_doctest_output_is_the_value() -> None:
     text = "    >>> f([1])\n    True\n    >>> f([2])\n    [1,\n     2]\n\n    Prose."
-    assert _pairs(text) == [("f([1])", "True"), ("f([2])", "[1,\n2]")]
+    assert _pairs(text) == [("f([1])", "True"), ("f([2])", "[1, 2]")]
 
 
 def test_a_doctest_line_may_hold_the_comparison_itself() -> None:
@@ -82,7 +113,7 @@ def test_a_doctest_may_go_on_over_lines_and_wrap_the_call() -> None:
 
 def test_a_call_may_span_lines() -> None:
     assert _pairs("    f([\n      [1],\n      [2]\n    ], 1) == [(0, 0)]") == [
-        ("f([\n      [1],\n      [2]\n    ], 1)", "[(0, 0)]")
+        ("f([[1], [2]], 1)", "[(0, 0)]")
     ]
 
 
@@ -99,7 +130,7 @@ def test_repeats_count_once_and_wrong_examples_stay() -> None:
 
 
 def test_escapes_are_read_as_the_source_spells_them() -> None:
-    assert _pairs('    >>> f("a\\nb")\n    "c\\nd"') == [("f('a\\nb')", '"c\\nd"')]
+    assert _pairs('    >>> f("a\\nb")\n    "c\\nd"') == [("f('a\\nb')", "'c\\nd'")]
 
 
 PIECES = st.sampled_from(

@@ -11,6 +11,8 @@ from importlib.resources import files
 
 import pytest
 
+from codesample.tasks.examples import prompt_examples
+
 TEXT = (files("codesample") / "tasks" / "mini" / "problems.jsonl").read_text(encoding="utf-8")
 ROWS = [json.loads(line) for line in TEXT.splitlines()]
 EXAMPLE = re.compile(r"^    >>> (.*)\n    (.*)$", re.MULTILINE)
@@ -65,6 +67,7 @@ class TestProblem:
         namespace = load(row)
         examples = EXAMPLE.findall(row["prompt"])
         assert 2 <= len(examples) <= 3
+        assert len(prompt_examples(row["prompt"], row["entry_point"])) == len(examples)
         for call, expected in examples:
             assert repr(eval(call, namespace)) == expected
 
