@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,5 +57,7 @@ def leading_code(prompt: str, entry_point: str, *, where: str) -> str:
     for position, node in enumerate(body):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            return "".join(prompt.splitlines(keepends=True)[: first - 1]) if position else ""
+            # lines as Python counts them; str.splitlines would end one at a form feed or U+2028 too
+            lines = list(io.StringIO(prompt, newline=""))
+            return "".join(lines[: first - 1]) if position else ""
     raise DataError(f"{where}: the prompt does not define entry_point {entry_point!r}")
