@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from typing import Any, overload
 
 from codesample.errors import CodesampleError, ParameterError, RerankerError
@@ -172,26 +172,32 @@ def _score(value: object, position: int) -> float | None:
     return float(value)
 
 
-def _undeclared(field: str, need: str) -> property:
+def _undeclared(name: str, need: str) -> Any:
     def refuse(self: object) -> Any:
-        raise RerankerError(f"read {field!r}, an ability it does not declare; add {need!r} to needs={{...}}")
+        raise RerankerError(f"read {name!r}, an ability it does not declare; add {need!r} to needs={{...}}")
 
     return property(refuse)
 
 
+@dataclass(frozen=True)
 class _NoLogprobs(Candidate):
-    """A candidate whose log-probabilities cannot be read."""
+    """A candidate whose log-probabilities cannot be read, and are left out when it is compared or printed."""
 
     __slots__ = ()
-    logprobs = _undeclared("logprobs", "logprobs")
-    sampled_logprobs = _undeclared("sampled_logprobs", "logprobs")
+    logprobs: Any = field(default=_undeclared("logprobs", "logprobs"), init=False, repr=False, compare=False)
+    sampled_logprobs: Any = field(
+        default=_undeclared("sampled_logprobs", "logprobs"), init=False, repr=False, compare=False
+    )
 
 
+@dataclass(frozen=True)
 class _NoExamples(PublicView):
-    """A view whose examples cannot be read."""
+    """A view whose examples cannot be read, likewise."""
 
     __slots__ = ()
-    examples = _undeclared("examples", "public_examples")
+    examples: Any = field(
+        default=_undeclared("examples", "public_examples"), init=False, repr=False, compare=False
+    )
 
 
 def _narrowed(candidate: Candidate, needs: frozenset[str]) -> Candidate:
@@ -204,8 +210,4 @@ def _narrowed_view(view: PublicView, needs: frozenset[str]) -> PublicView:
 
 def _without(record: Any, kind: type[Any]) -> Any:
     """Copy a record into a subclass that hides some of its fields."""
-    hidden = object.__new__(kind)
-    for field in fields(record):
-        if field.name not in vars(kind):
-            object.__setattr__(hidden, field.name, getattr(record, field.name))
-    return hidden
+    return kind(**{each.name: getattr(record, each.name) for each in fields(kind) if each.init})

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -150,6 +152,29 @@ def test_everything_else_can_be_read_without_declaring(
         return [len(each.completion) + len(each.program or "") + each.index for each in candidates]
 
     assert None not in Reranker("r", look).score(view, candidates, ctx)
+
+
+def test_candidates_and_views_with_hidden_parts_are_compared_printed_and_replaced_like_others(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> None:
+    def use(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        first = candidates[0]
+        assert candidates.index(candidates[3]) == 3
+        assert Counter(candidates) == Counter(dict.fromkeys(candidates, 1))
+        assert repr(first.completion) in repr(first)
+        assert repr(view.prompt) in repr(view)
+        assert "logprobs" not in repr(first)
+        changed = replace(first, completion="other")
+        assert (changed.completion, changed.program, changed == first) == ("other", first.program, False)
+        assert replace(changed, completion=first.completion) == first
+        assert {replace(view, task_id=view.task_id): 1} == {view: 1}
+        with pytest.raises(RerankerError, match="read 'logprobs'"):
+            _ = changed.logprobs
+        with pytest.raises(RerankerError, match="read 'examples'"):
+            _ = replace(view, task_id="x").examples
+        return [0.0] * len(candidates)
+
+    assert Reranker("r", use).score(view, candidates, ctx) == [0.0] * 5
 
 
 def test_a_need_that_a_run_cannot_supply_is_refused_with_the_reason() -> None:
