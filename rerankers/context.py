@@ -1,17 +1,16 @@
-"""What a reranker may do besides look: run programs and draw random numbers, counted and as declared."""
+"""What a reranker may do besides look: run programs and draw random numbers, as declared."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from codesample.errors import RerankerError
 from codesample.records import Candidate, PublicView, Tests
 
-__all__ = ["ABILITIES", "CheckRunner", "Context", "OutputRunner", "Usage"]
+__all__ = ["ABILITIES", "CheckRunner", "Context", "OutputRunner"]
 
 ABILITIES: Mapping[str, str] = MappingProxyType(
     {
@@ -49,15 +48,6 @@ class OutputRunner(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Usage:
-    """What scoring one problem cost: distinct programs started, statements judged and calls made in them."""
-
-    programs: int = 0
-    statements: int = 0
-    calls: int = 0
-
-
 class Context:
     """The abilities a reranker has on one problem. The driver makes one per problem and run.
 
@@ -66,9 +56,6 @@ class Context:
         seed: With the problem's and the reranker's name it settles `rng`.
         checks: Runs statements against programs; None where this run executes nothing.
         outputs: Runs programs on inputs; None where this run cannot.
-
-    Attributes:
-        usage: What was spent so far, by every reranker that shares this context.
     """
 
     def __init__(
@@ -79,7 +66,6 @@ class Context:
         checks: CheckRunner | None = None,
         outputs: OutputRunner | None = None,
     ) -> None:
-        self.usage = Usage()
         self._view, self._seed = view, seed
         self._checks, self._outputs = checks, outputs
         self._user, self._declared = "", frozenset(ABILITIES)
@@ -87,9 +73,9 @@ class Context:
         self._known: dict[tuple[str, _Wanted], tuple[bool, ...] | None] = {}
 
     def bind(self, user: str, needs: frozenset[str]) -> Context:
-        """Return this context narrowed to the abilities in `needs`; counters and known results are shared."""
+        """Return this context narrowed to the abilities in `needs`; known results are shared."""
         bound = Context(self._view, seed=self._seed, checks=self._checks, outputs=self._outputs)
-        bound.usage, bound._known = self.usage, self._known
+        bound._known = self._known
         bound._user, bound._declared = user, needs & self._declared
         return bound
 
@@ -111,8 +97,9 @@ class Context:
         Args:
             candidates: Their `program` must be set.
             statements: Python statements, such as "assert f(1) == 2".
-            trusted: The statements come from the task, not from a model. They then run apart from the
-                program, which cannot tamper with them; others run beside it, inside the sandbox.
+            trusted: The statements come from the task, or do no more than call the program and compare.
+                They then run apart from the program, which cannot tamper with them, and outside the
+                sandbox; others, such as a model's, run beside it, inside.
 
         Returns: per candidate one bool for each statement, or None where the harness failed.
 
@@ -131,8 +118,6 @@ class Context:
             tests = Tests(checks=tuple(statements), entry_point=self._view.entry_point, mode=mode)
             for program, held in zip(fresh, self._checks.check(fresh, tests), strict=True):
                 self._known[program, wanted] = _padded(held, len(statements))
-            self.usage.programs += len(fresh)
-            self.usage.statements += len(fresh) * len(statements)
         return [self._known[program, wanted] for program in programs]
 
     def run(
@@ -156,8 +141,6 @@ class Context:
         distinct = list(dict.fromkeys(programs))
         rows = self._outputs.outputs(distinct, self._view.entry_point, inputs)
         results = dict(zip(distinct, rows, strict=True))
-        self.usage.programs += len(distinct)
-        self.usage.calls += len(distinct) * len(inputs)
         return [results[program] for program in programs]
 
     def _need(self, *abilities: str) -> None:

@@ -32,12 +32,11 @@ def test_each_statement_is_judged_on_its_own(ctx: Context, candidates: Sequence[
     assert held == [(True, True), (True, True), (True, False), (False, False), (False, False)]
 
 
-def test_equal_programs_run_once_and_every_run_is_counted(
+def test_equal_programs_run_once(
     ctx: Context, checks: TrustedChecks, candidates: Sequence[Candidate]
 ) -> None:
     ctx.check(candidates, STATEMENTS)
     assert len(checks.runs) == 4
-    assert (ctx.usage.programs, ctx.usage.statements) == (4, 8)
 
 
 def test_what_one_reranker_ran_the_next_one_knows(
@@ -45,9 +44,9 @@ def test_what_one_reranker_ran_the_next_one_knows(
 ) -> None:
     first = ctx.bind("a", frozenset({"public_examples"})).check(candidates, STATEMENTS)
     assert ctx.bind("b", frozenset({"outputs"})).check(candidates[::-1], STATEMENTS) == first[::-1]
-    assert len(checks.runs) == ctx.usage.programs == 4
+    assert len(checks.runs) == 4
     ctx.check(candidates, STATEMENTS[:1])
-    assert ctx.usage.programs == 8
+    assert len(checks.runs) == 8
 
 
 def test_statements_that_were_never_reached_do_not_hold(
@@ -124,7 +123,6 @@ def test_outputs_are_called_once_per_distinct_program(
     assert len(runner.programs) == 4
     length = len(candidates[0].program or "")
     assert rows[0] == rows[1] == (f"f(1,){length}", f"f(2,){length}")
-    assert (ctx.usage.programs, ctx.usage.calls) == (4, 8)
 
 
 def test_random_numbers_depend_on_seed_problem_and_reranker_alone(view: PublicView) -> None:
