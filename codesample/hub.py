@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+import threading
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 __all__ = ["expect_hub"]
@@ -12,22 +15,31 @@ _SECONDS = 3.0
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
-def expect_hub() -> bool:
-    """Look whether the hub can be reached, and switch its libraries to their caches where it cannot.
+def expect_hub() -> None:
+    """Set HF_HUB_OFFLINE for the rest of this process if the hub does not answer within three seconds.
 
-    Works only before `huggingface_hub` is imported, which reads its settings once; later, and behind a
-    proxy, nothing is tried. The user's own HF_HUB_OFFLINE is left alone.
-
-    Returns:
-        Whether the hub may answer.
+    Its libraries then use their caches. Nothing is tried behind a proxy, where the user has set
+    HF_HUB_OFFLINE, and once `huggingface_hub` is imported, which reads its settings then and never again.
     """
-    if "HF_HUB_OFFLINE" in os.environ or any(name in os.environ for name in _PROXIES):
-        return True
+    settled = "HF_HUB_OFFLINE" in os.environ or "huggingface_hub" in sys.modules
+    if settled or any(name in os.environ for name in _PROXIES):
+        return
     endpoint = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
     port = endpoint.port or (80 if endpoint.scheme == "http" else 443)
-    try:
-        socket.create_connection((endpoint.hostname or "", port), timeout=_SECONDS).close()
-    except OSError:
+    if not _answers((endpoint.hostname or "", port)):
         os.environ["HF_HUB_OFFLINE"] = "1"
-        return False
-    return True
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    answered = threading.Event()
+
+    def knock() -> None:
+        with suppress(OSError):
+            socket.create_connection(address, timeout=_SECONDS).close()
+            answered.set()
+
+    # a name server that is silent keeps its caller waiting, whatever the time limit of the socket
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    thread.join(_SECONDS)
+    return answered.is_set()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+import threading
+import time
 
 import pytest
 
+from codesample import hub
 from codesample.hub import expect_hub
 
 SETTINGS = ("HF_HUB_OFFLINE", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -18,12 +22,13 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SETTINGS:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+    monkeypatch.delitem(sys.modules, "huggingface_hub", raising=False)
 
 
 def test_a_hub_that_answers_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
-        assert expect_hub()
+        expect_hub()
     assert "HF_HUB_OFFLINE" not in os.environ
 
 
@@ -31,13 +36,33 @@ def test_a_hub_out_of_reach_switches_to_the_cache(monkeypatch: pytest.MonkeyPatc
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = server.getsockname()[1]
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed}")
-    assert not expect_hub()
+    expect_hub()
     assert os.environ["HF_HUB_OFFLINE"] == "1"
+
+
+def test_a_name_server_that_is_silent_is_waited_for_no_longer_than_the_hub(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: silent.wait(20) and [])
+    monkeypatch.setattr(hub, "_SECONDS", 0.05)
+    began = time.monotonic()
+    expect_hub()
+    silent.set()
+    assert time.monotonic() - began < 10
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+
+
+def test_once_the_hubs_library_is_imported_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", sys)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    expect_hub()
+    assert "HF_HUB_OFFLINE" not in os.environ
 
 
 @pytest.mark.parametrize(("name", "value"), [("HF_HUB_OFFLINE", "0"), ("HTTPS_PROXY", "http://proxy:8080")])
 def test_settings_of_the_user_are_left_alone(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv(name, value)
-    assert expect_hub()
+    expect_hub()
     assert os.environ.get("HF_HUB_OFFLINE") == (value if name == "HF_HUB_OFFLINE" else None)
