@@ -57,15 +57,17 @@ def test_every_path_on_the_map_exists() -> None:
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
 
 
-def test_every_folder_with_sources_is_on_the_map() -> None:
+def test_every_folder_and_every_module_is_on_the_map() -> None:
     links = {ROOT / "codesample" / name for name in TOPS[1:]}
-    folders = {
-        file.parent.relative_to(ROOT).as_posix() + "/"
+    files = {
+        file.relative_to(ROOT)
         for top in TOPS
         for file in (ROOT / top).rglob("*.py")
         if not links.intersection(file.parents)
     }
-    assert sorted(folder for folder in folders if folder not in MAP) == []
+    folders = {f"{file.parent.as_posix()}/" for file in files}
+    modules = {file.as_posix() for file in files if file.name != "__init__.py"}
+    assert sorted(path for path in folders | modules if f"`{path}`" not in MAP) == []
 
 
 @pytest.mark.parametrize("part", BELOW)

@@ -1,1 +1,1 @@
-"""What people look at: terminal tables, HTML, plots."""
+"""What people look at on a terminal: tables, progress, and what is at hand."""
