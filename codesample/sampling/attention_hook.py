@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -20,7 +22,7 @@ from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, bifurcated_decode
 from codesample.sampling.prefill_attention import attend_causally
 
-__all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached"]
+__all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached", "released"]
 
 NAME = "codesample_bifurcated"
 
@@ -118,9 +120,16 @@ def _attention(
 AttentionInterface.register(NAME, torch.compiler.disable(_attention))
 
 
+# per model: who has it, and what its attention was before, innermost last
+_LOCKS: WeakKeyDictionary[PreTrainedModel, RLock] = WeakKeyDictionary()
+_BEFORE: WeakKeyDictionary[PreTrainedModel, list[str]] = WeakKeyDictionary()
+
+
 @contextmanager
 def attached(model: PreTrainedModel) -> Iterator[None]:
-    """Route the model's attention through this module, and put back what it used before.
+    """Route the model's attention through this module, in evaluation mode, and put back what was before.
+
+    Another thread that attaches the same model waits.
 
     Raises:
         ModelError: the architecture has attention of its own that cannot be replaced.
@@ -129,9 +138,29 @@ def attached(model: PreTrainedModel) -> Iterator[None]:
     can_replace = getattr(model, "_can_set_attn_implementation", None)
     if can_replace is not None and not can_replace():
         raise ModelError("its attention cannot be replaced")
-    before = model.config._attn_implementation
-    model.set_attn_implementation(NAME)
+    with _LOCKS.setdefault(model, RLock()):
+        training, before = model.training, _BEFORE.setdefault(model, [])
+        before.append(str(model.config._attn_implementation))
+        model.set_attn_implementation(NAME)
+        if training:
+            model.eval()
+        try:
+            yield
+        finally:
+            if training:
+                model.train()
+            model.set_attn_implementation(before.pop())
+
+
+@contextmanager
+def released(model: PreTrainedModel) -> Iterator[None]:
+    """Inside of `attached`, give the model its own attention for a while, for callbacks that may call it."""
+    before = _BEFORE.get(model)
+    if not before:
+        yield
+        return
+    model.set_attn_implementation(before[-1])
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        model.set_attn_implementation(NAME)

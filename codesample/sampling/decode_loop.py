@@ -8,9 +8,11 @@ stream and its own prompt, never on who decodes beside it.
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -78,7 +80,6 @@ class DecodeLoop:
         drawing: How rows begin and tokens are chosen.
         store: Sized by the caller: every prompt's context must fit into an empty pool.
         cache: Prompts of earlier calls; this loop's are added.
-        header: Tokens that every prompt starts with and that are stored once for all, or ().
         impl: Implementation of the attention, see `bifurcated_decode`.
         progress: See `Engine.stream`.
         forward: Of decode steps. Default: the model's.
@@ -92,7 +93,6 @@ class DecodeLoop:
         store: KVStore,
         cache: PrefixCache,
         *,
-        header: tuple[int, ...] = (),
         impl: str = "auto",
         progress: Progress | None = None,
         forward: Forward | None = None,
@@ -100,11 +100,11 @@ class DecodeLoop:
     ) -> None:
         self._checkpoint, self._drawing = checkpoint, drawing
         self._store, self._cache = store, cache
-        self._header, self._impl, self._progress = header, impl, progress
+        self._impl, self._progress = impl, progress
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
         self._waiting: deque[PromptWork] = deque()
         self._groups: list[_Group] = []
-        self._parents: tuple[tuple[int, int], ...] = ()
+        self._headers: dict[tuple[int, ...], int] = {}
         self._finished: list[Candidate] = []
         self._row_limit, self._chunk = store.rows, CHUNK
         self._batch: _Batch | None = None
@@ -114,7 +114,7 @@ class DecodeLoop:
             self._pace = self._pace._replace(lag=0)
 
     def run(self, work: Sequence[PromptWork]) -> Iterator[Candidate]:
-        """Yield the candidates of all prompts as they finish."""
+        """Yield the candidates of all prompts as they finish; prompts of one header stand side by side."""
         self._waiting.extend(work)
         while self._waiting or self._groups:
             self._advance()
@@ -126,8 +126,6 @@ class DecodeLoop:
         """Take rows in between two batches, and step until a row ends. The model is ours only in here."""
         try:
             with attached(self._checkpoint.model):
-                if self._header and not self._parents:
-                    self._store_header()
                 if self._batch is None and self._should_admit():
                     self._admit()
                 if self._batch is None and self._live:
@@ -148,6 +146,7 @@ class DecodeLoop:
                 "memory_fraction, or choose a smaller model or dtype"
             ) from error
         self._batch = None
+        self._cache.clear()
         self._row_limit = max(1, min(self._row_limit, len(self._live) or self._row_limit) // 2)
         self._chunk = max(_SMALLEST_CHUNK, self._chunk // 2)
         for group in self._groups:
@@ -159,18 +158,6 @@ class DecodeLoop:
     @property
     def _live(self) -> list[Row]:
         return [row for group in self._groups for row in group.rows]
-
-    def _store_header(self) -> None:
-        start = self._store.pool.take(len(self._header))
-        assert start is not None, "the caller sized the pool for the header"
-        filled = self._cache.fill(self._store, self._header, 0, start)
-        try:
-            self._prefill([Context(self._header, start, filled=filled)])
-        except BaseException:
-            self._store.pool.give_back(start, len(self._header))
-            raise
-        self._parents = ((start, len(self._header)),)
-        self._cache.keep(self._store, self._header, self._parents)
 
     def _should_admit(self) -> bool:
         """Take rows in by the quarter batch: each admission costs a prefill and a new plan."""
@@ -195,28 +182,50 @@ class DecodeLoop:
         slots = self._free_rows - sum(len(g.waiting) for g in self._groups)
         opened: list[tuple[PromptWork, Context]] = []
         tokens = 0
-        while self._waiting and slots > 0 and tokens < self._chunk:
-            ids = self._waiting[0].ids[len(self._header) :]
-            start = self._store.pool.take(len(ids))
-            if start is None:
-                break
-            work = self._waiting.popleft()
-            filled = self._cache.fill(self._store, work.ids, len(self._header), start)
-            opened.append((work, Context(ids, start, self._parents, filled)))
-            slots -= len(work.indices)
-            tokens += len(ids) - filled
-        if opened:
-            try:
-                logits = self._prefill([context for _, context in opened])
-            except BaseException:
-                for work, context in reversed(opened):
-                    self._waiting.appendleft(work)
-                    self._store.pool.give_back(context.start, len(context.ids))
-                raise
-            for (work, context), first in zip(opened, logits, strict=True):
-                self._groups.append(_Group(work, context, first, deque(work.indices)))
-                own = (context.start, len(context.ids))
-                self._cache.keep(self._store, work.ids, [*self._parents, own])
+        try:
+            while self._waiting and slots > 0 and tokens < self._chunk:
+                work = self._waiting[0]
+                if not self._has_header(work.header_ids):
+                    break
+                start = self._store.pool.take(len(work.own_ids))
+                if start is None:
+                    break
+                self._waiting.popleft()
+                filled = self._cache.fill(self._store, work.ids, work.header, start)
+                opened.append((work, Context(work.own_ids, start, self._parents(work), filled)))
+                slots -= len(work.indices)
+                tokens += len(work.own_ids) - filled
+            logits = self._prefill([context for _, context in opened]) if opened else ()
+        except BaseException:
+            for work, context in reversed(opened):
+                self._waiting.appendleft(work)
+                self._store.pool.give_back(context.start, len(context.ids))
+            raise
+        for (work, context), first in zip(opened, logits, strict=True):
+            self._groups.append(_Group(work, context, first, deque(work.indices)))
+        for work, context in opened:
+            own = (context.start, len(context.ids))
+            self._cache.keep(self._store, work.ids, [*context.parents, own])
+
+    def _has_header(self, ids: tuple[int, ...]) -> bool:
+        """Store a header that is not stored yet; return whether there is room for it."""
+        if not ids or ids in self._headers:
+            return True
+        start = self._store.pool.take(len(ids))
+        if start is None:
+            return False
+        try:
+            filled = self._cache.fill(self._store, ids, 0, start)
+            self._prefill([Context(ids, start, filled=filled)])
+        except BaseException:
+            self._store.pool.give_back(start, len(ids))
+            raise
+        self._headers[ids] = start
+        self._cache.keep(self._store, ids, [(start, len(ids))])
+        return True
+
+    def _parents(self, work: PromptWork) -> tuple[tuple[int, int], ...]:
+        return ((self._headers[work.header_ids], work.header),) if work.header else ()
 
     def _prefill(self, contexts: Sequence[Context]) -> Tensor:
         return prefill(self._checkpoint.model, self._store, contexts, chunk=self._chunk)
@@ -271,6 +280,12 @@ class DecodeLoop:
         Ended rows of a batch go on writing into their slots, which nobody else takes before it is left.
         """
         live = [(row, choice) for row, choice in zip(rows, drawn, strict=True) if row.slot >= 0 <= choice[0]]
+        if any(math.isnan(logprob) for _, (_, logprob, _) in live):
+            dtype = str(self._checkpoint.model.dtype).removeprefix("torch.")
+            raise ModelError(
+                f"{self._checkpoint.name} in {dtype} gives logits that are not numbers, or a logits "
+                "processor does; try bfloat16 or float32"
+            )
         ended = False
         for row, choice in live:
             done = row.push(*choice)
@@ -287,22 +302,26 @@ class DecodeLoop:
         segments: list[Segment] = []
         slots: list[int] = []
         context_lens: list[int] = []
-        for group in self._groups:
-            if not group.rows:
-                continue
-            begin = len(slots)
-            slots += [row.slot for row in group.rows]
-            context_lens += [len(group.work.ids)] * len(group.rows)
-            context = group.context
-            segments.append(Segment(context.start, len(context.ids), begin, len(slots), context.position))
-        for start, length in self._parents:
-            segments.insert(0, Segment(start, length, 0, len(slots), 0))
+        for parents, groups in groupby(self._groups, lambda g: g.context.parents):
+            first = len(slots)
+            for group in groups:
+                context, begin = group.context, len(slots)
+                slots += [row.slot for row in group.rows]
+                context_lens += [len(group.work.ids)] * len(group.rows)
+                if group.rows:
+                    own = Segment(context.start, len(context.ids), begin, len(slots), context.position)
+                    segments.append(own)
+            if len(slots) > first:
+                segments += [Segment(start, length, first, len(slots), 0) for start, length in parents]
         return DecodePlan.build(segments, slots=slots, context_lens=context_lens, device=self._device)
 
     def _close_groups(self) -> None:
-        """Drop ended rows, and free the context of every group that has none left, live or waiting."""
+        """Drop ended rows, and free what no row needs any more, live or waiting: contexts and headers."""
         for group in self._groups:
             group.rows = [row for row in group.rows if row.slot >= 0]
             if not group.rows and not group.waiting:
                 self._store.pool.give_back(group.context.start, len(group.context.ids))
         self._groups = [g for g in self._groups if g.rows or g.waiting]
+        needed = {w.header_ids for w in self._waiting} | {g.work.header_ids for g in self._groups}
+        for ids in [ids for ids in self._headers if ids not in needed]:
+            self._store.pool.give_back(self._headers.pop(ids), len(ids))

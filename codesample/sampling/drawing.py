@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from codesample.records import SamplingParams
+from codesample.sampling.attention_hook import released
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.logit_edits import LogitEdits, LogitsProcessor
 from codesample.sampling.random_streams import row_key, uniforms
@@ -31,7 +33,7 @@ class Drawing:
     ) -> None:
         self._params, self._eos_ids = params, checkpoint.eos_ids
         self._decode = decoder_of(checkpoint.tokenizer)
-        self._device = checkpoint.model.device
+        self._model, self._device = checkpoint.model, checkpoint.model.device
         vocabulary = checkpoint.model.config.get_text_config().vocab_size
         self._edits = LogitEdits(params, vocabulary, device=self._device, processors=processors)
         self._ends = torch.tensor(sorted(checkpoint.eos_ids), dtype=torch.int64, device=self._device)
@@ -76,5 +78,9 @@ class Drawing:
             drawn: [R] int64, tokens each row has drawn before.
             width: See `choose`.
         """
-        edited = self._edits(logits, rows) if self._edits.active else None
+        edited = None
+        if self._edits.active:
+            # the caller's processors may call the model themselves
+            with released(self._model) if self._edits.calls_out else nullcontext():
+                edited = self._edits(logits, rows)
         return choose(logits, uniforms(keys, drawn), self._params, edited=edited, width=width)

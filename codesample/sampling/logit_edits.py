@@ -29,6 +29,7 @@ class LogitEdits:
     Attributes:
         active: Whether anything is changed at all.
         read_rows: Whether changes depend on the tokens of rows.
+        calls_out: Whether the caller's processors take part.
     Raises:
         ParameterError: a token id outside the vocabulary, or everything banned.
     """
@@ -47,6 +48,7 @@ class LogitEdits:
         self._bias = None if bias is None else bias.to(device)
         penalised = self._repetition != 1 or self._frequency != 0
         self.read_rows = bool(penalised or self._processors)
+        self.calls_out = bool(self._processors)
         self.active = self._bias is not None or self.read_rows
 
     def __call__(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from codesample.errors import ModelError
 from codesample.sampling.attention_hook import PrefillPiece, PrefillState
 from codesample.sampling.kv_store import KVStore
 
@@ -98,11 +99,17 @@ def _run(model: PreTrainedModel, store: KVStore, pieces: Sequence[_Piece], chose
     # a pass that ends no context still has to run its head on something
     last = torch.tensor(chosen or [0], device=device)
     sliced = "logits_to_keep" in inspect.signature(model.forward).parameters
+    state = PrefillState(store.layers, layout)
     logits = model(
         input_ids=ids[None],
         position_ids=positions[None],
         use_cache=False,
-        codesample_kv=PrefillState(store.layers, layout),
+        codesample_kv=state,
         **({"logits_to_keep": last} if sliced else {}),
     ).logits[0]
+    if len(state.reached) != len(store.layers):
+        raise ModelError(
+            f"{len(state.reached)} of {len(store.layers)} layers stored their keys: the model's attention "
+            "was replaced during the call, by a hook or another thread; give each thread a model of its own"
+        )
     return (logits if sliced else logits[last])[: len(chosen)]

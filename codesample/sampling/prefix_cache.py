@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from codesample.sampling.kv_store import KVStore
+from codesample.sampling.memory import is_out_of_memory
 
-__all__ = ["CacheInfo", "PrefixCache"]
+__all__ = ["CacheInfo", "PrefixCache", "common_start"]
 
 Range = tuple[int, int]
 """(start, length) in the shared pool of a `KVStore`."""
@@ -67,7 +68,7 @@ class PrefixCache:
         self._lookups += 1
         best, length = None, skip
         for known in self._entries:
-            common = _common(known, ids)
+            common = common_start(known, ids)
             if common > length:
                 best, length = known, common
         count = min(length, len(ids) - 1) - skip
@@ -90,6 +91,8 @@ class PrefixCache:
             store: Where it is.
             ids: The whole prompt.
             ranges: Where its tokens are in the pool, in order.
+
+        Where memory does not suffice, nothing is kept.
         """
         if ids in self._entries:
             self._entries.move_to_end(ids)
@@ -99,10 +102,20 @@ class PrefixCache:
             return
         while self._bytes + size > self._budget:
             self._drop_oldest()
-        self._entries[ids] = [
-            (_copied(s.k_shared, ranges), _copied(s.v_shared, ranges)) for s in store.layers
-        ]
+        try:
+            copies = [(_copied(s.k_shared, ranges), _copied(s.v_shared, ranges)) for s in store.layers]
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            self.clear()
+            return
+        self._entries[ids] = copies
         self._bytes += size
+
+    def clear(self) -> None:
+        """Forget all prompts; the counters go on."""
+        self._entries.clear()
+        self._bytes = 0
 
     def _drop_oldest(self) -> None:
         _, arrays = self._entries.popitem(last=False)
@@ -113,7 +126,7 @@ def _copied(pool: Tensor, ranges: Sequence[Range]) -> Tensor:
     return torch.cat([pool[:, start : start + length] for start, length in ranges], dim=1)
 
 
-def _common(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+def common_start(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     """Return the length of the common start, by bisection over slices."""
     low, high = 0, min(len(a), len(b))
     while low < high:

@@ -21,7 +21,7 @@ from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
 from codesample.sampling.memory import free_memory, parse_size
 from codesample.sampling.ordinary import OrdinaryLoop
-from codesample.sampling.planner import CPU_ROWS, GPU_ROWS, plan_store, shared_header
+from codesample.sampling.planner import CPU_ROWS, GPU_ROWS, plan_store, with_headers
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
 from codesample.sampling.work import PromptWork, prepare
 
@@ -78,6 +78,7 @@ class Sampler:
         self._memory_fraction, self._impl = memory_fraction, impl
         self._forward = compiled(self.checkpoint.model) if compile else None
         self._cache = PrefixCache(parse_size(prefix_cache))
+        self._weights: tuple[tuple[int, int], ...] = ()
         if self.checkpoint.notice:
             _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
 
@@ -115,6 +116,7 @@ class Sampler:
         """Do what `stream` does for prompts that are tokens already."""
         if not work:
             return iter(())
+        self._forget_other_weights()
         drawing = Drawing(self.checkpoint, params, processors=processors)
         if not self.checkpoint.shared:
             loop = OrdinaryLoop(self.checkpoint, drawing, max_rows=self._max_rows, progress=progress)
@@ -148,25 +150,34 @@ class Sampler:
         """How much of the prompts so far was stored already."""
         return self._cache.info
 
+    def _forget_other_weights(self) -> None:
+        """Drop what was stored under weights that have been changed since, as by a training step."""
+        # inference tensors keep no version, and cannot be trained either
+        now = tuple(
+            (p.data_ptr(), 0 if p.is_inference() else p._version) for p in self.checkpoint.model.parameters()
+        )
+        if now != self._weights:
+            self._cache.clear()
+            self._weights = now
+
     def _shared(
         self, work: Sequence[PromptWork], drawing: Drawing, progress: Progress | None
     ) -> Iterator[Candidate]:
         checkpoint = self.checkpoint
         device, dtype = checkpoint.model.device, checkpoint.model.dtype
-        header = shared_header(work)
+        work = with_headers(work)
         plan = plan_store(
             work,
-            header,
             token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
             budget=int(free_memory(device) * self._memory_fraction),
             max_rows=self._max_rows,
         )
         _log.info(
-            "%d rows at a time, %d shared tokens, %.2f GiB of keys and values, header of %d tokens",
+            "%d rows at a time, %d shared tokens, %.2f GiB of keys and values, %d headers",
             plan.rows,
             plan.shared_tokens,
             plan.bytes / 2**30,
-            len(header),
+            len({w.header_ids for w in work if w.header}),
         )
         store = KVStore(
             checkpoint.kv_shapes,
@@ -181,7 +192,6 @@ class Sampler:
             drawing,
             store,
             self._cache,
-            header=header,
             impl=self._impl,
             progress=progress,
             forward=self._forward,

@@ -77,7 +77,8 @@ def _likeliest(logits: Tensor) -> Tensor:
     # the lowest id among equal logits; argmax promises no order
     top = logits.amax(-1, keepdim=True)
     ids = torch.arange(logits.shape[-1], device=logits.device)
-    return torch.where(logits == top, ids, logits.shape[-1]).amin(-1)
+    # NaN equals nothing; the caller sees it by its log-probability
+    return torch.where(logits == top, ids, logits.shape[-1] - 1).amin(-1)
 
 
 def _shaped(logits: Tensor, params: SamplingParams) -> Tensor:

@@ -21,12 +21,24 @@ class PromptWork:
         ids: Tokens of the whole prompt.
         indices: Which candidates to draw.
         limit: Most tokens per candidate.
+        header: How many of its first tokens are stored once for this and other prompts.
     """
 
     task_id: str
     ids: tuple[int, ...]
     indices: tuple[int, ...]
     limit: int
+    header: int = 0
+
+    @property
+    def header_ids(self) -> tuple[int, ...]:
+        """Its tokens that are stored once for several prompts."""
+        return self.ids[: self.header]
+
+    @property
+    def own_ids(self) -> tuple[int, ...]:
+        """The rest of its tokens."""
+        return self.ids[self.header :]
 
 
 def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: SamplingParams) -> list[PromptWork]:

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 
 from codesample.errors import ModelError
 from codesample.records import Request, SamplingParams
-from codesample.sampling import Sampler, decode_loop, decode_step
+from codesample.sampling import Sampler, decode_loop, decode_step, prefix_cache
 from codesample.testing.models import random_model
 
 PARAMS = SamplingParams(max_new_tokens=10)
@@ -171,3 +173,94 @@ def test_a_header_is_run_once_for_all_prompts(double, tokenizer, monkeypatch):
     monkeypatch.setattr(type(double), "forward", counted)
     list(sampler.stream(REQUESTS, SamplingParams(max_new_tokens=1)))
     assert sizes == [len("shared start of all\n" * 4), 2 + 5 + 8 + 11]
+
+
+def test_each_family_of_prompts_reads_its_own_header(double, tokenizer, monkeypatch):
+    families = ["first shared start of some\n" * 3, "another start for the others\n" * 4]
+    requests = [Request(f"p{i}", families[i % 2] + "abcdef"[i] * (i + 2), tuple(range(3))) for i in range(6)]
+    requests.append(Request("alone", "z" * 90, (0, 1)))
+    alone = {
+        k: c
+        for r in requests
+        for k, c in keyed(Sampler(double, tokenizer=tokenizer).stream([r], PARAMS)).items()
+    }
+    sizes, forward = [], type(double).forward
+
+    def counted(module, input_ids=None, **kwargs):
+        sizes.append(input_ids.numel())
+        return forward(module, input_ids=input_ids, **kwargs)
+
+    monkeypatch.setattr(type(double), "forward", counted)
+    for rows in (4, 20):
+        sampler = Sampler(double, tokenizer=tokenizer, max_rows=rows, prefix_cache=0)
+        sizes.clear()
+        assert keyed(sampler.stream(requests, PARAMS)) == alone
+        assert [sizes.count(len(header)) for header in families] == [1, 1]
+        # what is not shared was run once as well: own tokens of six prompts and the lone one
+        assert sampler.cache_info.tokens_computed == sum(map(len, families)) + sum(range(2, 8)) + 90
+
+
+@settings(max_examples=15, deadline=None)
+@given(at=st.integers(1, 6), rows=st.sampled_from([5, 24]))
+def test_no_memory_left_for_the_cache_loses_no_prompt(double, tokenizer, expected, at, rows):
+    calls, copied = 0, prefix_cache._copied
+
+    def failing(*args):
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise torch.OutOfMemoryError("out of memory")
+        return copied(*args)
+
+    sampler = Sampler(double, tokenizer=tokenizer, max_rows=rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefix_cache, "_copied", failing)
+        assert keyed(sampler.stream(REQUESTS, PARAMS)) == expected
+    assert calls >= at
+
+
+def test_keys_stored_under_other_weights_are_not_used_again(tokenizer):
+    model = random_model("llama", seed=3)
+    sampler = Sampler(model, tokenizer=tokenizer)
+    sampler.sample("once upon a time", n=4, max_new_tokens=5)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    got = sampler.sample("once upon a time", n=4, max_new_tokens=5)
+    assert got == Sampler(model, tokenizer=tokenizer).sample("once upon a time", n=4, max_new_tokens=5)
+
+
+def test_a_model_in_training_mode_samples_without_dropout_and_stays_in_it(tokenizer):
+    model = random_model("gpt2", seed=3).double()
+    sampler = Sampler(model, tokenizer=tokenizer)
+    plain = sampler.sample("once upon", n=4, max_new_tokens=8)
+    model.train()
+    assert sampler.sample("once upon", n=4, max_new_tokens=8) == plain
+    assert model.training
+
+
+def test_two_threads_may_share_a_model(double, tokenizer, expected):
+    before = double.config._attn_implementation
+    with ThreadPoolExecutor(2) as threads:
+        samplers = [Sampler(double, tokenizer=tokenizer, max_rows=rows) for rows in (4, 9)]
+        for got in threads.map(lambda s: list(s.stream(REQUESTS, PARAMS)), samplers):
+            assert keyed(got) == expected
+    assert double.config._attn_implementation == before
+
+
+def test_a_processor_may_call_the_model(double, tokenizer):
+    def guided(ids, scores):
+        return scores + double(ids).logits[:, -1]
+
+    sampler = Sampler(double, tokenizer=tokenizer)
+    got = sampler.stream(REQUESTS[:1], SamplingParams(max_new_tokens=4), processors=[guided])
+    assert len(list(got)) == 6
+
+
+def test_logits_that_are_not_numbers_are_an_error_that_names_the_dtype(tokenizer):
+    model = random_model("llama", seed=3)
+    sampler = Sampler(model, tokenizer=tokenizer)
+    model.lm_head.weight.data.fill_(float("nan"))
+    for params in (PARAMS, SamplingParams(temperature=0), SamplingParams(top_p=1.0)):
+        with pytest.raises(ModelError, match="float32 gives logits that are not numbers"):
+            list(sampler.stream(REQUESTS, params))

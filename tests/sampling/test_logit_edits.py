@@ -5,7 +5,7 @@ from transformers import RepetitionPenaltyLogitsProcessor, TypicalLogitsWarper
 from codesample.errors import ParameterError
 from codesample.records import SamplingParams
 from codesample.sampling import Sampler
-from codesample.sampling.token_choice import _typical, choose
+from codesample.sampling.token_choice import _shaped, choose
 from codesample.testing.models import random_model
 
 PROMPT = "def f(x):\n    return x + 1\n"
@@ -72,7 +72,8 @@ def test_typical_p_keeps_what_transformers_keeps():
     logits = torch.randn(20, 200) * 3
     for share in (0.2, 0.9):
         theirs = TypicalLogitsWarper(mass=share)(None, logits)
-        assert torch.equal(_typical(logits, share).isneginf(), theirs.isneginf())
+        ours = _shaped(logits, SamplingParams(temperature=1, typical_p=share))
+        assert torch.equal(ours.isneginf(), theirs.isneginf())
     choice = choose(logits, torch.rand(20, dtype=torch.float64), SamplingParams(typical_p=0.2, top_p=1))
     assert not theirs.gather(-1, choice.tokens[:, None]).isneginf().any()
 
