@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import torch
 
 from codesample.errors import ParameterError
 
-__all__ = ["free_memory", "is_out_of_memory", "parse_size"]
+__all__ = ["free_memory", "is_out_of_memory", "parse_size", "size_text"]
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_GROUPS, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+class _GroupFiles(NamedTuple):
+    """Where one version of control groups says what; `prefix` marks sums over the groups beneath."""
+
+    mount: str
+    limit: str
+    used: str
+    prefix: str
+
+
+_V1 = _GroupFiles("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
+_V2 = _GroupFiles("", "memory.max", "memory.current", "")
 
 
 def free_memory(device: torch.device) -> int:
     """Return the bytes that can still be allocated on `device`.
 
     CUDA: what the driver reports plus what torch's allocator holds unused. CPU: the kernel's
-    MemAvailable, within the limit of the control group where one is set.
+    MemAvailable, within the limits of the control groups around the process, cached files not counted.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min(_available(), *_group_limits())
+    return min([_available(), *_group_limits()])
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -43,6 +58,14 @@ def parse_size(size: int | str) -> int:
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
+def size_text(size: float) -> str:
+    """Write a number of bytes with three digits and its unit: 2.15 GB."""
+    unit = 0
+    while size >= 999.5:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.3g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB')[unit]}"
+
+
 def _available() -> int:
     for line in Path("/proc/meminfo").read_text().splitlines():
         name, _, rest = line.partition(":")
@@ -52,16 +75,30 @@ def _available() -> int:
 
 
 def _group_limits() -> list[int]:
-    limits = [2**62]
-    for limit_file, used_file in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        root = Path("/sys/fs/cgroup")
-        try:
-            limit = (root / limit_file).read_text().strip()
-            if limit != "max":
-                limits.append(int(limit) - int((root / used_file).read_text()))
-        except (OSError, ValueError):
-            continue
-    return limits
+    """Return what each control group around this process, of either version, still lets it allocate."""
+    try:
+        lines = _MEMBERSHIP.read_text().splitlines()
+    except OSError:
+        return []
+    left = []
+    for _, controllers, path in (line.split(":", 2) for line in lines):
+        if controllers in ("", "memory"):
+            names = _V1 if controllers else _V2
+            # inside a container the path may be the host's; its mount then begins at the group itself
+            group = PurePosixPath(path.lstrip("/"))
+            left += [_left(_GROUPS / names.mount / place, names) for place in (group, *group.parents)]
+    return [room for room in left if room is not None]
+
+
+def _left(group: Path, names: _GroupFiles) -> int | None:
+    try:
+        limit = (group / names.limit).read_text().strip()
+        if limit == "max":
+            return None
+        used = int((group / names.used).read_text())
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return None
+    # the cache of files counts as used and is given up when memory is asked for
+    cached = sum(int(stat.get(names.prefix + kind, 0)) for kind in ("inactive_file", "active_file"))
+    return int(limit) - used + cached
