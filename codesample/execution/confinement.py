@@ -24,6 +24,8 @@ _MAX_DESCRIPTORS = 64
 _TRUNCATE_SINCE = 3
 
 _LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+_INSTALLED = {"site-packages", "dist-packages", "codesample"}
+"""Names within the above that programs may not read: packages nobody granted, and hidden tests of ours."""
 _DATA = ("/usr/share/zoneinfo", "/dev/urandom", "/dev/random")
 _DEVICES = ("/dev/null", "/dev/zero")
 
@@ -56,18 +58,28 @@ class Confinement:
         return cls(**{**data, "level": Level(data["level"]), "packages": tuple(data["packages"])})
 
     @property
-    def readable(self) -> list[str]:
-        """Paths beneath which programs may read."""
-        library = os.path.dirname(os.__file__)
+    def visible(self) -> list[str]:
+        """Paths that hold what programs may read, and little else."""
         base = os.path.join(sys.base_prefix, "lib")
-        return [library, base, *self.packages, *_LIBRARIES, *_DATA, self.folder]
+        return [*self.searched, base, *_LIBRARIES, *_DATA, self.folder]
+
+    @property
+    def searched(self) -> list[str]:
+        """Folders that programs import from, and may therefore list."""
+        return [os.path.dirname(os.__file__), *self.packages]
+
+    @property
+    def readable(self) -> list[str]:
+        """Paths beneath which programs may read: `visible` without installed packages."""
+        folders = dict.fromkeys(map(os.path.realpath, self.visible))
+        return [part for folder in folders for part in _without_installed(folder)]
 
     @property
     def wrapper(self) -> list[str]:
         """The command that a zygote is started through; empty without `bwrap`."""
         if not self.bwrap:
             return []
-        return bubblewrap.wrapper(self.bwrap, readable=self.readable, devices=_DEVICES, folder=self.folder)
+        return bubblewrap.wrapper(self.bwrap, readable=self.visible, devices=_DEVICES, folder=self.folder)
 
 
 class Kit:
@@ -89,11 +101,15 @@ class Kit:
             weak = level < Level.CONFINED or landlock.interface_version() < _TRUNCATE_SINCE
             self._filter = seccomp.Filter(read_only=weak)
         if level >= Level.NAMESPACED and not confinement.bwrap:
-            namespaces.enter(readable=confinement.readable, devices=_DEVICES, folder=confinement.folder)
+            # the folders it makes are for the programs' user to walk
+            os.umask(0o022)
+            namespaces.enter(readable=confinement.visible, devices=_DEVICES, folder=confinement.folder)
         elif uid is not None:
             self._keep_library_reachable()
         if level >= Level.CONFINED:
-            self._ruleset = landlock.make_ruleset(readable=confinement.readable, devices=_DEVICES)
+            self._ruleset = landlock.make_ruleset(
+                readable=confinement.readable, listable=confinement.searched, devices=_DEVICES
+            )
             self.kept.append(self._ruleset)
         os.chdir(confinement.folder)
         os.umask(0o077)
@@ -146,6 +162,26 @@ class Kit:
             os.close(self._ruleset)
         if self._filter is not None:
             self._filter.load()
+
+
+def _without_installed(folder: str) -> list[str]:
+    """Return the path, or what it holds besides installed packages where it holds any."""
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.is_symlink()]
+    except OSError:
+        return [folder]
+    parts = []
+    whole = True
+    for entry in entries:
+        if entry.name in _INSTALLED:
+            whole = False
+        elif entry.name.startswith("py") and entry.is_dir():
+            inner = _without_installed(entry.path)
+            whole = whole and inner == [entry.path]
+            parts += inner
+        else:
+            parts.append(entry.path)
+    return [folder] if whole else parts
 
 
 def _lower(kind: int, soft: int, hard: int | None) -> None:

@@ -34,9 +34,10 @@ def interface_version() -> int:
         return 0
 
 
-def make_ruleset(*, readable: Iterable[str], devices: Iterable[str]) -> int:
-    """Build a ruleset that denies all but reading beneath `readable`, and using `devices`.
+def make_ruleset(*, readable: Iterable[str], listable: Iterable[str], devices: Iterable[str]) -> int:
+    """Build a ruleset that denies all but what is asked for here.
 
+    Files and folders beneath `readable` may be read, folders beneath `listable` listed, `devices` used.
     Paths that do not exist are left out. Returns a descriptor for `restrict_self`.
 
     Raises:
@@ -53,6 +54,8 @@ def make_ruleset(*, readable: Iterable[str], devices: Iterable[str]) -> int:
     ruleset = syscall(_CREATE_RULESET, buffer, len(attributes), 0)
     for path in readable:
         _allow(ruleset, path, _READ_FILE | _READ_DIR)
+    for path in listable:
+        _allow(ruleset, path, _READ_DIR)
     for path in devices:
         _allow(ruleset, path, handled & (_READ_FILE | _WRITE_FILE | _TRUNCATE))
     return ruleset

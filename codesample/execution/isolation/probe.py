@@ -17,7 +17,7 @@ from codesample.execution.confinement import Confinement
 from codesample.execution.isolation import attacks, bubblewrap, landlock
 from codesample.execution.isolation.report import Isolation, Level, Mechanism
 from codesample.execution.limits import Limits
-from codesample.execution.proxy import PROGRAM_MODULE, SEED, Remote
+from codesample.execution.proxy import PROGRAM_MODULE, SEED, Remote, said
 from codesample.execution.session import ProgramStopped, Session
 from codesample.execution.spawner import HarnessFault, Spawner
 
@@ -139,6 +139,8 @@ def _confine(level: Level, *, wrapped: bool) -> _Trial:
             return _Trial(None, str(fault))
         except ProgramStopped as stopped:
             return _Trial(None, stopped.detail)
+        except Exception as error:
+            return _Trial(None, f"the small attacks could not be tried: {said(error)}")
         finally:
             spawner.close()
             ours.close()
