@@ -7,6 +7,7 @@ reach is bounded by the kernel, and what it can say by the worker that decodes i
 from __future__ import annotations
 
 import _socket
+import atexit
 import json
 import random
 import sys
@@ -119,6 +120,7 @@ class _Program:
             code = error.code
         if "threading" in sys.modules:
             sys.modules["threading"]._shutdown()
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         return code if type(code) is int else int(code is not None)
 

@@ -62,6 +62,8 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a module with descriptors `pass_fds` open and standard error on `stderr`.
 
+    It leads a session of its own: Ctrl-C and Ctrl-Z on the caller's terminal do not reach it.
+
     `wrapper` is a command that runs the command after it, such as `bwrap` and its options.
     """
     return subprocess.Popen(
@@ -72,4 +74,5 @@ def start(
         stderr=stderr,
         pass_fds=tuple(pass_fds),
         cwd=os.sep,
+        start_new_session=True,
     )

@@ -7,11 +7,13 @@ hands the socket on which one will arrive to a fresh child.
 from __future__ import annotations
 
 import _socket
+import builtins
 import gc
 import importlib
 import json
 import os
 import sys
+from _sitebuiltins import Quitter
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
         importlib.import_module(name)
     sys.dont_write_bytecode = True
     os.environ.clear()
-    os.setsid()
+    _look_like_a_script()
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     kit = Kit(confinement)
     linux.die_with_parent(int(arguments[1]) or os.getppid())
@@ -68,6 +70,12 @@ def main(arguments: Sequence[str]) -> None:
     control.sendall(json.dumps({"zygote": os.getpid()}).encode())
     os.dup2(1, 2)
     _serve(control, kit)
+
+
+def _look_like_a_script() -> None:
+    """Give programs what `python FILE` would: no arguments of ours, two built-ins that `-S` leaves out."""
+    sys.argv, sys.orig_argv = [""], [""]
+    builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
 
 
 def _serve(control: _socket.socket, kit: Kit) -> None:

@@ -291,6 +291,21 @@ def test_scripts_are_judged_by_what_they_print(judge: Judge) -> None:
     assert judge("import sys\nprint(3 if '2' in sys.stdin.read() else 11)\nsys.exit()", ECHO).passed
 
 
+@pytest.mark.parametrize(
+    ("source", "printed"),
+    [
+        ("print(3)\nexit()\nprint(4)", "3"),
+        ("print(3)\nquit(0)", "3"),
+        ("import atexit\natexit.register(print, 4)\nprint(3)", "3\n4"),
+        ("import atexit, sys\natexit.register(print, 4)\nsys.exit()", "4"),
+        ("import sys\nprint(len(sys.argv), len(sys.orig_argv))", "1 1"),
+    ],
+)
+def test_scripts_end_as_an_interpreter_ends_them(judge: Judge, source: str, printed: str) -> None:
+    verdict = judge(source, Tests(io=(("", printed),)))
+    assert verdict.passed, verdict
+
+
 def test_calls_return_plain_data_or_why_not(executor: Executor) -> None:
     source = """
 import os
@@ -415,6 +430,26 @@ def test_probe_reports_what_holds() -> None:
     )
     assert all(set(item) == {"granted", "detail"} for item in data["mechanisms"].values())
     assert data["kernel"] == os.uname().release
+
+
+def test_a_narrow_umask_costs_no_isolation() -> None:
+    script = """
+import os
+os.umask(0o077)
+from codesample.execution import probe_isolation
+print(probe_isolation().level.label)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == probe_isolation().level.label
+
+
+def test_attacks_that_cannot_be_tried_are_a_reason_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    from codesample.execution.isolation import attacks, probe
+
+    monkeypatch.setattr(attacks, "SOURCE", "import no_such_module")
+    trial = probe._confine(Level.NONE, wrapped=False)
+    assert trial.held is None
+    assert "No module named 'no_such_module'" in trial.reason
 
 
 def test_less_isolation_than_asked_for_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

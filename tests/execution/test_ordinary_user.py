@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from codesample.execution import Level
+from codesample.records import Status, Tests
 
 ROOT = Path(__file__).parents[2]
 USER = 54_321
@@ -52,18 +53,20 @@ def interpreter() -> str:
 
 
 @pytest.fixture(scope="module")
-def verdicts_at(outside: Any, fakers: Any, attacks: Any) -> Any:
+def surprises_at(outside: Any) -> Any:
+    """Give a function that runs sets of hostile programs and returns the statuses they should not have."""
     if os.geteuid() != 0:
         pytest.skip("started by an ordinary user: the other tests already run as one")
     python = interpreter()
-    programs = [
-        [f"{item.name} ({kind})", outside.fill_in(item.source), tests.source]
-        for kind, (items, tests) in (("faker", fakers), ("attack", attacks))
-        for item in items
-    ]
-    programs.append(["honest", "def f(x):\n    return x * x", fakers[1].source])
 
-    def run(level: Level) -> dict[str, str]:
+    def run(level: Level, *sets: tuple[list[Any], Tests]) -> dict[str, str]:
+        honest = "def f(x):\n    return x * x"
+        programs = [["honest", honest, sets[0][1].source]]
+        expected = {"honest": frozenset({Status.PASSED})}
+        for items, tests in sets:
+            for item in items:
+                expected[item.name] = item.statuses
+                programs.append([item.name, outside.fill_in(item.source), tests.source])
         done = subprocess.run(
             [python, "-c", SCRIPT],
             input=json.dumps({"level": level.label, "programs": programs}),
@@ -80,7 +83,9 @@ def verdicts_at(outside: Any, fakers: Any, attacks: Any) -> Any:
         if "refused" in answer:
             pytest.skip(answer["refused"])
         assert answer["uid"] == f"the caller's, {USER}"
-        return answer["verdicts"]
+        verdicts = answer["verdicts"]
+        assert verdicts.keys() == expected.keys()
+        return {name: status for name, status in verdicts.items() if status not in expected[name]}
 
     return run
 
@@ -91,18 +96,17 @@ def verdicts_at(outside: Any, fakers: Any, attacks: Any) -> Any:
     ids=lambda level: level.label,
 )
 def test_nothing_passes_or_escapes(
-    level: Level, verdicts_at: Any, fakers: Any, attacks: Any, outside: Any
+    level: Level, surprises_at: Any, fakers: Any, attacks: Any, outside: Any
 ) -> None:
-    verdicts = verdicts_at(level)
-    assert verdicts.pop("honest") == "passed"
-    expected = {
-        f"{item.name} ({kind})": item.statuses
-        for kind, (items, _) in (("faker", fakers), ("attack", attacks))
-        for item in items
-    }
-    assert verdicts.keys() == expected.keys()
-    surprises = {name: status for name, status in verdicts.items() if status not in expected[name]}
-    assert surprises == {}
+    assert surprises_at(level, fakers, attacks) == {}
+    assert outside.state() == outside.before
+
+
+@pytest.mark.parametrize("level", [Level.NONE, Level.LIMITED], ids=lambda level: level.label)
+def test_verdict_cannot_be_faked_where_files_can_be_read(
+    level: Level, surprises_at: Any, fakers: Any, outside: Any
+) -> None:
+    assert surprises_at(level, fakers) == {}
     assert outside.state() == outside.before
 
 

@@ -119,6 +119,51 @@ def test_nothing_stays_when_the_caller_is_killed() -> None:
     assert wait_until(lambda: not os.path.exists(folder))
 
 
+INTERRUPTED = """
+import os, signal, time
+from codesample.execution import Executor, Program
+from codesample.records import Tests
+signal.signal(signal.SIGINT, lambda *_: None)
+signal.signal(signal.SIGTSTP, lambda *_: None)
+slow = "import time\\nend = time.process_time() + 1\\nwhile time.process_time() < end: f(1)"
+with Executor(workers=2) as executor:
+    source = "def f(x): return x * x"
+    executor.submit(Program("t", 2, source, Tests("assert f(2) == 4"))).result()
+    futures = [executor.submit(Program("t", n, source + f"\\n# {n}", Tests(slow))) for n in range(2)]
+    time.sleep(0.7)
+    for key in (signal.SIGINT, signal.SIGTSTP):
+        os.killpg(0, key)
+    print(*[future.result().status for future in futures])
+"""
+
+
+def test_keys_that_interrupt_or_stop_the_caller_do_not_reach_its_programs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+    assert done.stdout.split() == ["passed", "passed"], done
+
+
+def test_an_interrupted_worker_is_replaced_and_its_program_tried_again() -> None:
+    tests = Tests("import time\nassert f(2) == 4\ntime.sleep(1)", "f")
+    # other tests of this process may keep executors of their own
+    others = set(family_at(os.getpid(), 1))
+    with Executor(workers=1) as executor:
+        future = executor.submit(Program("t", 0, "def f(x): return x * x", tests))
+        assert wait_until(lambda: set(family_at(os.getpid(), 1)) - others)
+        (worker,) = set(family_at(os.getpid(), 1)) - others
+        # its zygote, and the program: by then it is among the tests
+        assert wait_until(lambda: family_at(worker, 2))
+        os.kill(worker, signal.SIGINT)
+        assert future.result(PATIENCE_SECONDS).passed
+        assert not alive(worker)
+
+
 def test_nothing_stays_after_closing() -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     # other tests of this process may keep executors of their own
