@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from codesample import __version__
 from codesample.cli import bench, doctor, evaluate, execute, listing, report, rerank, sample, tasks
 from codesample.cli.errors import Commands
+from codesample.cli.output import say
 
 __all__ = ["app", "main"]
 
@@ -50,8 +52,19 @@ def _options(
         typer.echo(context.get_help())
 
 
+class _Said(logging.Handler):
+    """Shows what the library logs as lines among the command's own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record))
+
+
 def main() -> None:
     """Run the command line; the entry point `codesample`."""
+    log = logging.getLogger("codesample")
+    log.setLevel(logging.INFO)
+    log.addHandler(_Said())
+    log.propagate = False
     # one line of our own says what is wrong; the hub's library would add a dozen about its retries
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     if not sys.stderr.isatty():

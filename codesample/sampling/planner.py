@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from codesample.errors import ModelError
+from codesample.sampling.memory import size_text
 from codesample.sampling.prefix_cache import common_start
 from codesample.sampling.work import PromptWork
 
@@ -118,6 +119,6 @@ def plan_store(
         return Plan(longest, 1, row_tokens, smallest)
     raise ModelError(
         f"one candidate of the longest prompt ({longest} + {row_tokens} tokens) takes "
-        f"{smallest / 2**30:.2f} GiB of keys and values, and {budget / 2**30:.2f} GiB may be used; "
+        f"{size_text(smallest)} of keys and values, and {size_text(budget)} may be used; "
         "lower max_new_tokens, shorten the prompt or raise memory_fraction"
     )

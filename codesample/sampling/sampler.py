@@ -19,7 +19,7 @@ from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
-from codesample.sampling.memory import free_memory, parse_size
+from codesample.sampling.memory import free_memory, parse_size, size_text
 from codesample.sampling.ordinary import OrdinaryLoop
 from codesample.sampling.planner import CPU_ROWS, GPU_ROWS, plan_store, with_headers
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
@@ -173,10 +173,9 @@ class Sampler:
             max_rows=self._max_rows,
         )
         _log.info(
-            "%d rows at a time, %d shared tokens, %.2f GiB of keys and values, %d headers",
+            "candidates decoded together: %d; their keys and values: %s; starts shared by prompts: %d",
             plan.rows,
-            plan.shared_tokens,
-            plan.bytes / 2**30,
+            size_text(plan.bytes),
             len({w.header_ids for w in work if w.header}),
         )
         store = KVStore(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -123,3 +124,10 @@ def test_samples_of_a_task_can_be_executed(place: Path) -> None:
     out, err = judged.communicate(timeout=200)
     assert judged.returncode == 0, err
     assert json.loads(out)["samples"] == 4
+
+
+def test_sampling_says_how_much_it_decodes_together(tmp_path):
+    run = start("sample", "def f(x):", "--n", 3, "--max-new-tokens", 4, "--max-rows", 2, cwd=tmp_path)
+    out, err = run.communicate(timeout=120)
+    assert len(out.splitlines()) == 3
+    assert re.search(r"^candidates decoded together: 2; their keys and values: [\d.]+ KB;", err, re.MULTILINE)
