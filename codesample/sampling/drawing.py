@@ -14,7 +14,7 @@ from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.logit_edits import LogitEdits, LogitsProcessor
 from codesample.sampling.random_streams import row_key, uniforms
 from codesample.sampling.rows import Row
-from codesample.sampling.text import TextStream, decoder_of
+from codesample.sampling.text import TextStream, decoder_of, special_stops
 from codesample.sampling.token_choice import Choice, choose
 from codesample.sampling.work import PromptWork
 
@@ -31,12 +31,14 @@ class Drawing:
     def __init__(
         self, checkpoint: Checkpoint, params: SamplingParams, *, processors: Sequence[LogitsProcessor] = ()
     ) -> None:
-        self._params, self._eos_ids = params, checkpoint.eos_ids
+        self._params = params
         self._decode = decoder_of(checkpoint.tokenizer)
         self._model, self._device = checkpoint.model, checkpoint.model.device
         vocabulary = checkpoint.model.config.get_text_config().vocab_size
         self._edits = LogitEdits(params, vocabulary, device=self._device, processors=processors)
-        self._ends = torch.tensor(sorted(checkpoint.eos_ids), dtype=torch.int64, device=self._device)
+        stops = special_stops(checkpoint.tokenizer, params.stop)
+        self._ends: dict[int, str | None] = {**stops, **dict.fromkeys(checkpoint.eos_ids)}
+        self._end_ids = torch.tensor(sorted(self._ends), dtype=torch.int64, device=self._device)
 
     @property
     def reads_rows(self) -> bool:
@@ -45,7 +47,7 @@ class Drawing:
 
     def goes_on(self, tokens: Tensor) -> Tensor:
         """Tell which rows have drawn a token, [R] bool, and one that does not end them."""
-        return (tokens >= 0) & ~torch.isin(tokens, self._ends)
+        return (tokens >= 0) & ~torch.isin(tokens, self._end_ids)
 
     def rows(self, work: PromptWork, indices: Sequence[int]) -> list[Row]:
         """Begin candidates `indices` of a prompt."""
@@ -56,7 +58,7 @@ class Drawing:
                 prompt=work.ids,
                 key=row_key(self._params.seed, work.task_id, index),
                 text=TextStream(self._decode, work.ids, self._params.stop),
-                eos_ids=self._eos_ids,
+                ends=self._ends,
                 limit=work.limit,
             )
             for index in indices

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from codesample.records import Candidate, FinishReason
 from codesample.sampling.text import TextStream
 
@@ -16,16 +18,16 @@ class Row:
         prompt: Tokens it continues.
         key: Of its random stream, see `random_streams.row_key`.
         text: Fresh stream that starts behind the prompt.
-        eos_ids: Tokens that end it.
+        ends: Tokens that end it, each with the stop string that it is, or None for EOS.
         limit: Most tokens it may draw.
     Attributes:
-        ids: Tokens drawn, without EOS.
+        ids: Tokens drawn, without the one that ended it.
         limit: As given.
         slot: Where its own keys and values are, or -1.
     """
 
     __slots__ = (
-        "_eos_ids",
+        "_ends",
         "_logprobs",
         "_sampled",
         "_text",
@@ -46,7 +48,7 @@ class Row:
         prompt: tuple[int, ...],
         key: int,
         text: TextStream,
-        eos_ids: frozenset[int],
+        ends: Mapping[int, str | None],
         limit: int,
     ) -> None:
         self.task_id, self.index, self.prompt, self.key = task_id, index, prompt, key
@@ -55,12 +57,12 @@ class Row:
         self._logprobs: list[float] = []
         self._sampled: list[float] = []
         self.limit = limit
-        self._text, self._eos_ids = text, eos_ids
+        self._text, self._ends = text, ends
 
     def push(self, token: int, logprob: float, sampled_logprob: float) -> Candidate | None:
         """Take the next token; return the candidate when this ends it."""
-        if token in self._eos_ids:
-            return self._finish(FinishReason.EOS)
+        if token in self._ends:
+            return self._finish(FinishReason.EOS, self._ends[token])
         self.ids.append(token)
         self._logprobs.append(logprob)
         self._sampled.append(sampled_logprob)
@@ -70,10 +72,10 @@ class Row:
             return self._finish(FinishReason.LENGTH)
         return None
 
-    def _finish(self, reason: FinishReason) -> Candidate:
+    def _finish(self, reason: FinishReason, stop: str | None = None) -> Candidate:
+        kept = len(self.ids)
         if self._text.finish():
-            reason = FinishReason.STOP
-        kept = self._text.kept_tokens() if reason is FinishReason.STOP else len(self.ids)
+            stop, kept = self._text.stop, self._text.kept_tokens()
         return Candidate(
             task_id=self.task_id,
             index=self.index,
@@ -81,6 +83,6 @@ class Row:
             token_ids=tuple(self.ids[:kept]),
             logprobs=tuple(self._logprobs[:kept]),
             sampled_logprobs=tuple(self._sampled[:kept]),
-            finish_reason=reason,
-            stop=self._text.stop,
+            finish_reason=reason if stop is None else FinishReason.STOP,
+            stop=stop,
         )

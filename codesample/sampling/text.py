@@ -7,10 +7,10 @@ that starts before the new token, and emits what the window gained, but for a ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-__all__ = ["TextStream", "decoder_of"]
+__all__ = ["TextStream", "decoder_of", "special_stops"]
 
 Decoder = Callable[[list[int]], str]
 
@@ -26,6 +26,12 @@ def decoder_of(tokenizer: Any) -> Decoder:
     if backend is not None:
         return lambda ids: backend.decode(ids, skip_special_tokens=True)
     return lambda ids: tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def special_stops(tokenizer: Any, stops: Collection[str]) -> dict[int, str]:
+    """Return the stop strings that are one special token each, by id; a decoder leaves those out of the text."""
+    tokens = getattr(tokenizer, "added_tokens_decoder", {}).items()
+    return {i: token.content for i, token in tokens if token.special and token.content in stops}
 
 
 class TextStream:

@@ -159,6 +159,23 @@ def test_a_stop_string_cuts_text_tokens_and_logprobs_alike(exact):
         assert after.logprobs == pytest.approx(before.logprobs[: len(after.logprobs)])
 
 
+@pytest.mark.parametrize("architecture", ["llama", "bloom"])
+def test_a_special_token_as_stop_string_ends_a_candidate(architecture, tokenizer):
+    # much of the mass is on the special token <pad>, which leaves no text
+    sampler = Sampler(random_model(architecture).double(), tokenizer=tokenizer)
+    params = {"n": 8, "max_new_tokens": 30, "logit_bias": ((258, 20.0),), "temperature": 3.0}
+    plain = sampler.sample(PROMPT, **params)
+    assert any(258 in c.token_ids for c in plain)
+    for before, after in zip(plain, sampler.sample(PROMPT, stop=["<pad>", "never"], **params), strict=True):
+        if 258 not in before.token_ids:
+            assert after == before
+            continue
+        assert after.token_ids == before.token_ids[: before.token_ids.index(258)]
+        assert len(after.token_ids) == len(after.logprobs) == len(after.sampled_logprobs)
+        assert before.completion.startswith(after.completion)
+        assert (after.finish_reason, after.stop) == (FinishReason.STOP, "<pad>")
+
+
 def test_eos_ends_a_candidate_and_is_not_part_of_it(llama, tokenizer):
     llama.generation_config.eos_token_id = list(range(128))
     try:

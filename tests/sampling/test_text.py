@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from codesample.sampling.text import TextStream, decoder_of
+from codesample.sampling.text import TextStream, decoder_of, special_stops
 
 CORPUS = [
     "def f(x):\n    return x + 1\n",
@@ -153,3 +153,11 @@ def test_special_tokens_leave_no_text():
     tokenizer.add_special_tokens({"eos_token": "</s>"})
     ids = [*tokenizer.encode("a"), tokenizer.eos_token_id, *tokenizer.encode("b")]
     assert streamed(decoder_of(tokenizer), [], ids)[0].text == "ab"
+
+
+def test_only_stop_strings_that_are_a_whole_special_token_count_as_such():
+    tokenizer = wrapped("byte_level")
+    tokenizer.add_special_tokens({"eos_token": "</s>"})
+    tokenizer.add_tokens("plain")
+    stops = ["</s>", "</s>\n", "plain", "def"]
+    assert special_stops(tokenizer, stops) == {tokenizer.eos_token_id: "</s>"}
