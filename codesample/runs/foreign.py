@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,13 +16,16 @@ from codesample.tasks.reader import Row, read_rows
 
 __all__ = ["read_samples"]
 
+_OPTIONAL = ("token_ids", "logprobs", "sampled_logprobs", "finish_reason", "stop")
+
 
 def read_samples(path: Path, *, known: Collection[str] | None = None) -> Iterator[Candidate]:
     """Read candidates from `.jsonl`, `.json` or `.parquet`, any number per task, in any order.
 
     A row holds `task_id` and either `completion` (what the model continued the prompt with) or `solution`
-    (a whole program, which becomes the candidate's `program`). `index` and this toolkit's further fields
-    are read where present; a row without `index` gets the next one after those of its task above it.
+    (a whole program, which becomes the candidate's `program`). A row without `index` gets the next one
+    after those of its task above it. This toolkit's further fields are read where present; tokens,
+    log-probabilities and how a candidate ended are left out where another tool wrote them in its own form.
 
     Args:
         known: Task ids that exist; others are refused. None accepts any.
@@ -58,6 +62,16 @@ def _candidate(row: Row, index: int) -> Candidate:
     completion = row.get("completion", str, None)
     if solution is None and completion is None:
         raise DataError(f"{row.where}: holds neither 'completion' nor 'solution'")
-    fields = {**row.fields, "index": index, "completion": solution if completion is None else completion}
+    fields = {
+        "task_id": row.fields["task_id"],
+        "index": index,
+        "completion": solution if completion is None else completion,
+        "program": solution if completion is None else row.get("program", str, None),
+    }
     candidate = candidate_from_row(Row(fields, row.where))
-    return replace(candidate, program=solution) if completion is None else candidate
+    for name in _OPTIONAL:
+        if row.fields.get(name) is not None:
+            with suppress(DataError):
+                one = candidate_from_row(Row({**fields, name: row.fields[name]}, row.where))
+                candidate = replace(candidate, **{name: getattr(one, name)})
+    return candidate
