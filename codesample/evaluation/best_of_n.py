@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
 from codesample.errors import ParameterError, RerankerError
 from codesample.evaluation.example_checks import ExampleChecks
 from codesample.evaluation.program_outputs import ProgramOutputs
 from codesample.evaluation.scoring import EXECUTED
 from codesample.execution import Executor
-from codesample.records import Candidate, Example, PublicView, Request, SamplingParams
+from codesample.records import Candidate, Example, PublicView, Request, SamplingParams, Tests
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.rerankers.public_examples import examples_held
@@ -92,6 +93,7 @@ def best_of_n(
     Raises:
         ParameterError: n or batch below 1, or a bad prompt.
         RerankerError: the reranker needs what the engine or the prompt does not give, or broke its contract.
+        IsolationError: a program has to be run, and this machine grants too little isolation.
     """
     if n < 1 or batch < 1:
         raise ParameterError(f"n = {n}, batch = {batch}: expected at least 1 each")
@@ -101,12 +103,10 @@ def best_of_n(
         examples = prompt_examples(prompt, entry_point) if entry_point else ()
     view = PublicView("prompt", "prompt", prompt, prompt, entry_point, tuple(examples))
     assemble = program or (lambda completion: prompt + completion)
-    with ExitStack() as stack:
-        if executor is None and (until is not None or ranker.needs & EXECUTED):
-            executor = stack.enter_context(Executor())
-        checks = None if executor is None else ExampleChecks(executor, "prompt")
-        outputs = None if executor is None else ProgramOutputs(executor)
-        context = Context(view, seed=(params or SamplingParams()).seed, checks=checks, outputs=outputs)
+    with _Sandbox(executor) as sandbox:
+        if ranker.needs & EXECUTED:
+            sandbox.open()
+        context = Context(view, seed=(params or SamplingParams()).seed, checks=sandbox, outputs=sandbox)
         drawn: list[Candidate] = []
         good: list[Candidate] = []
         while len(drawn) < n and not good:
@@ -120,6 +120,27 @@ def best_of_n(
                 good = [c for c, yes in zip(fresh, said, strict=True) if yes]
         scores = ranker.score(view, drawn, context)
     return _chosen(drawn, scores, good or drawn, n)
+
+
+class _Sandbox(ExitStack):
+    """Runs programs in the caller's executor, or in one of its own that is opened when first needed."""
+
+    def __init__(self, executor: Executor | None) -> None:
+        super().__init__()
+        self._executor = executor
+
+    def open(self) -> Executor:
+        if self._executor is None:
+            self._executor = self.enter_context(Executor())
+        return self._executor
+
+    def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
+        return ExampleChecks(self.open(), "prompt").check(programs, tests)
+
+    def outputs(
+        self, programs: Sequence[str], entry_point: str, inputs: Sequence[tuple[Any, ...]]
+    ) -> list[tuple[str | None, ...] | None]:
+        return ProgramOutputs(self.open()).outputs(programs, entry_point, inputs)
 
 
 def _chosen(

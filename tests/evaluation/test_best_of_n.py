@@ -1,7 +1,7 @@
 import pytest
 
 from codesample import BestOfN, best_of_n, passed, reranker
-from codesample.errors import ParameterError, RerankerError
+from codesample.errors import IsolationError, ParameterError, RerankerError
 from codesample.records import Candidate, Example
 
 PROMPT = 'def double(x):\n    """Return twice x.\n\n    >>> double(3)\n    6\n    """\n'
@@ -115,6 +115,24 @@ def test_an_executor_of_the_caller_is_used_and_left_open():
                 executor=executor,
             )
             assert got.best.index == 1
+
+
+def test_without_a_program_to_run_no_sandbox_is_needed(monkeypatch):
+    def refuse():
+        raise IsolationError("nothing is isolated here")
+
+    def likely(view, candidates, ctx):
+        return [c.index >= 2 for c in candidates]
+
+    monkeypatch.setattr("codesample.evaluation.best_of_n.Executor", refuse)
+    got = best_of_n(Canned(WRONG, RIGHT), PROMPT, n=8, until=likely, batch=3)
+    assert (got.best.index, got.not_drawn) == (2, 5)
+    with pytest.raises(IsolationError):
+        best_of_n(Canned(WRONG), PROMPT, n=8, until=passed, entry_point="double")
+    engine = Canned(WRONG)
+    with pytest.raises(IsolationError):
+        best_of_n(engine, PROMPT, n=8, reranker="public_examples", entry_point="double")
+    assert engine.asked == []
 
 
 def test_what_cannot_work_is_refused_before_sampling():
