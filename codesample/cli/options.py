@@ -27,6 +27,7 @@ __all__ = [
     "MemoryFraction",
     "MinP",
     "Model",
+    "MovedData",
     "N",
     "NoRerankerSpecs",
     "RepetitionPenalty",
@@ -91,13 +92,18 @@ def source_of(
     """Return the prompt, the text of the file, or the task, of which exactly one is given.
 
     Raises:
-        ParameterError: none or several of them, or the file cannot be read as UTF-8.
+        ParameterError: none or several of them, `data` or `limit` without a task, or the file cannot be
+            read as UTF-8.
         CodesampleError: as `choose_task`.
     """
     from codesample.evaluation.plan import choose_task
 
     if sum(given is not None for given in (prompt, prompt_file, task, task_file)) != 1:
         raise ParameterError("expected exactly one of PROMPT, --prompt-file, --task and --task-file")
+    if prompt is not None or prompt_file is not None:
+        for option, given in (("--data", data), ("--limit", limit)):
+            if given is not None:
+                raise ParameterError(f"{option} {given}: belongs to a task; name one by --task, or drop it")
     if prompt is not None:
         return prompt
     if prompt_file is None:
@@ -115,6 +121,9 @@ TaskFile = Annotated[
 ]
 DataFile = Annotated[
     Path | None, typer.Option(help="The task's data in their published form, instead of the hub's copy.")
+]
+MovedData = Annotated[
+    Path | None, typer.Option("--data", help="The problems' file, where it is not where the run found it.")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first problems of the task.")]
 

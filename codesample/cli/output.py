@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,8 @@ def show_names(rows: Sequence[tuple[str, str]], *, as_json: bool) -> None:
 def lines_to(path: Path | None) -> Iterator[Callable[[str], None]]:
     """Give a function that writes a line to stdout, or to a new file, at once.
 
+    A file to which nothing was written is removed, so that the same call can be made again.
+
     Raises:
         ParameterError: the file exists or cannot be written.
     """
@@ -69,7 +72,11 @@ def lines_to(path: Path | None) -> Iterator[Callable[[str], None]]:
     except OSError as error:
         raise ParameterError(f"{path}: cannot be written: {error.strerror}; choose another file") from error
     with file:
-        yield lambda line: print(line, file=file, flush=True)
+        try:
+            yield lambda line: print(line, file=file, flush=True)
+        finally:
+            if not os.fstat(file.fileno()).st_size:
+                path.unlink(missing_ok=True)
 
 
 def say(text: str) -> None:

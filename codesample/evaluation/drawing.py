@@ -56,10 +56,11 @@ def draw(
     if isinstance(source, Chosen):
         requests = [Request(problem.task_id, problem.prompt, indices) for problem in source.problems]
         stop = (*source.task.stop, *stop)
-        limit = max_new_tokens or source.task.max_new_tokens
+        usual = source.task.max_new_tokens
     else:
         requests = [Request(PROMPT_ID, source, indices)]
-        limit = max_new_tokens or params.max_new_tokens
+        usual = params.max_new_tokens
+    limit = usual if max_new_tokens is None else max_new_tokens
     settled = replace(params, stop=tuple(stop), max_new_tokens=limit)
     return _drawn(requests, model, settled, progress)
 
