@@ -21,9 +21,9 @@ class Limits:
 
     Attributes:
         cpu_seconds: User plus system time of the program, all its threads together.
-        wall_seconds: Elapsed seconds less those spent waiting for a core, so that a busy machine makes
-            no time-outs; None means five times `cpu_seconds`, at least 10. Ten times this, load or
-            no load, ends any program.
+        wall_seconds: Seconds that the tests wait for the program, less those spent waiting for a core, so
+            that a busy machine makes no time-outs; None means five times `cpu_seconds`, at least 10. Ten
+            times this, load or no load, ends any program.
         memory: Bytes of private memory; address space may exceed it by 256 MiB.
         output_bytes: Bytes kept of each output stream of a stdin/stdout program.
         result_bytes: Encoded bytes of one value that a program may hand back.

@@ -17,6 +17,7 @@ from codesample.records import Status
 __all__ = ["CallerGone", "ProgramStopped", "Session"]
 
 _SHORTEST_WAIT = 0.02
+_FIRST_LOOK_SECONDS = 0.05
 _MEMORY_LOOK_SECONDS = 0.05
 _FRAME_MARGIN = 1 << 16
 _RECEIVE_BYTES = 1 << 18
@@ -68,6 +69,9 @@ class Session:
         forked = spawner.fork(limits, streams)
         self._pid, self._sock = forked.pid, forked.sock
         self._started = time.monotonic()
+        # while the tests compute, nobody waits for the program
+        self._idle_since: float | None = self._started
+        self._idle = 0.0
         self._cores = len(os.sched_getaffinity(0))
         self._frames = Frames(limits.result_bytes + _FRAME_MARGIN)
         self._poll = select.poll()
@@ -80,8 +84,10 @@ class Session:
             os.set_blocking(output, False)
             self._poll.register(output, select.POLLIN)
         self._confined = False
-        self._cpu = self._waited = 0.0
-        self._plan_next_look()
+        self._cpu = self._queued = self._waited = 0.0
+        self._own_before: float | None = None
+        # most programs have ended by then, at no cost
+        self._next_look = self._started + _FIRST_LOOK_SECONDS
 
     def exchange(self, request: bytes) -> bytes:
         """Send one request and return its reply.
@@ -98,6 +104,7 @@ class Session:
         """Send one request without waiting for a reply; raises as `exchange` does."""
         if self.ended is not None:
             raise self.ended
+        self._resume()
         data = memoryview(frame(request))
         while data:
             try:
@@ -112,6 +119,7 @@ class Session:
         """Return the next message; raises as `exchange` does."""
         if self.ended is not None:
             raise self.ended
+        self._resume()
         while True:
             try:
                 body = self._frames.next()
@@ -120,6 +128,7 @@ class Session:
             if body is None:
                 self._read_more()
             elif self._confined:
+                self._idle_since = time.monotonic()
                 return body
             elif body != b'["confined"]':
                 reason = body[:200].decode(errors="replace")
@@ -164,8 +173,15 @@ class Session:
 
     @property
     def wall_seconds(self) -> float:
-        """Elapsed seconds less those spent in the run queue, as last looked at."""
-        return max(0.0, time.monotonic() - self._started - self._waited)
+        """Seconds that the tests waited for the program, less those that either waited for a core."""
+        now = time.monotonic()
+        idle = self._idle + (now - self._idle_since if self._idle_since is not None else 0.0)
+        return max(0.0, now - self._started - idle - self._waited)
+
+    def _resume(self) -> None:
+        if self._idle_since is not None:
+            self._idle += time.monotonic() - self._idle_since
+            self._idle_since = None
 
     def _kill(self) -> None:
         try:
@@ -204,12 +220,15 @@ class Session:
         limits = self._limits
         wall = time.monotonic() - self._started
         self._cpu = _cpu_seconds(self._pid, self._cpu)
-        self._waited = _queue_seconds(self._pid, self._waited)
+        self._queued = _queue_seconds(self._pid, self._queued)
+        own = _queue_seconds(os.getpid(), 0.0)
+        self._own_before = own if self._own_before is None else self._own_before
+        self._waited = self._queued + own - self._own_before
         if self._cpu >= limits.cpu_seconds:
             self.stop(Status.CPU_TIMEOUT, f"stopped at the limit of {limits.cpu_seconds:g} CPU seconds")
         if wall >= limits.hard_wall:
             self.stop(Status.WALL_TIMEOUT, f"stopped after {limits.hard_wall:g} seconds on the clock")
-        if wall - self._waited >= limits.wall:
+        if self.wall_seconds >= limits.wall:
             self.stop(Status.WALL_TIMEOUT, f"stopped at the limit of {limits.wall:g} wall seconds")
         if limits.imports and _resident_bytes(self._pid) > limits.memory:
             self.stop(Status.MEMORY, f"stopped at the limit of {limits.memory} bytes")
@@ -222,7 +241,7 @@ class Session:
         wall = now - self._started
         wait = min(
             (limits.cpu_seconds - self._cpu) / self._cores,
-            limits.wall - (wall - self._waited),
+            limits.wall - self.wall_seconds,
             limits.hard_wall - wall,
         )
         if limits.imports:

@@ -107,6 +107,18 @@ def test_without_cache_programs_run_again(executor_at: Any) -> None:
     assert first.detail != second.detail
 
 
+def test_time_that_the_tests_take_is_not_the_program_s() -> None:
+    slow = Tests(source="import time\nassert f(2) == 4\ntime.sleep(0.8)\nassert f(3) == 9", entry_point="f")
+    sleeper = "import time\ndef f(x):\n    time.sleep(1)\n    return x * x"
+    with Executor(workers=1, limits=Limits(wall_seconds=0.4)) as executor:
+        patient = executor.submit(Program("t", 0, GOOD, slow)).result(60)
+        late = executor.submit(Program("t", 1, sleeper, slow)).result(60)
+    assert patient.passed, patient
+    assert patient.wall_seconds is not None
+    assert patient.wall_seconds < 0.4
+    assert late.status is Status.WALL_TIMEOUT
+
+
 def test_each_check_is_judged_on_its_own(judge: Judge) -> None:
     checks = ("assert f(1) == 1", "assert f(2) == 5", "assert f(0) == f(0)", "assert f('x')")
     verdict = judge(GOOD, source="", checks=checks)
