@@ -15,13 +15,14 @@ def run(
     run: options.RunFolderArgument,
     reranker: options.RerankerSpecs = _RERANKERS,
     k: options.K = None,
-    data: options.DataFile = None,
+    data: options.MovedData = None,
     workers: options.Workers = None,
     allow_weak_isolation: options.AllowWeakIsolation = None,
     json: options.Json = False,
 ) -> None:
     """Score the candidates of a run by other rerankers, without sampling or judging again."""
     from codesample.evaluation.reranking import rerank_run
+    from codesample.reports.progress import RunProgress
     from codesample.reports.terminal import render
 
     outcome = rerank_run(
@@ -31,6 +32,7 @@ def run(
         data=data,
         workers=workers,
         allow_weak_isolation=allow_weak_isolation,
+        observer=RunProgress(),
     )
     if json:
         emit_json(outcome.as_json())

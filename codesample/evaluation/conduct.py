@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from codesample.evaluation.filling import Spent, fill
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.plan import Chosen, check_run_folder
+from codesample.evaluation.plan import Chosen
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.scoring import EXECUTED, pools, score
 from codesample.evaluation.session import session_facts
@@ -22,7 +22,7 @@ from codesample.runs import Key, Manifest, RunFolder
 if TYPE_CHECKING:
     from codesample.sampling.engine import Engine
 
-__all__ = ["Plan", "conduct", "open_executor"]
+__all__ = ["Plan", "conduct", "notice_weakness", "open_executor"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Plan:
         out: The run folder.
         resume: Whether it exists already.
         settings: What else was asked for, for the record; plain JSON data.
+        checkpoint: Fingerprint of the model's folder; None where it is in none.
     """
 
     command: str
@@ -51,10 +52,8 @@ class Plan:
     manifest: Manifest
     out: Path
     resume: bool
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_run_folder(self.out, self.manifest, resume=self.resume)
+    settings: Mapping[str, Any]
+    checkpoint: str | None = None
 
 
 def open_executor(workers: int | None, allow_weak_isolation: str | None) -> Executor:
@@ -68,6 +67,15 @@ def open_executor(workers: int | None, allow_weak_isolation: str | None) -> Exec
     return Executor(workers=workers, minimum=minimum)
 
 
+def notice_weakness(executor: Executor, observer: Observer) -> None:
+    """Say it where programs are isolated less than they are by default."""
+    isolation = executor.isolation
+    if isolation.level < Level.CONFINED:
+        observer.notice(
+            f"programs are kept apart only at level {isolation.level.label!r}: {isolation.remedy}"
+        )
+
+
 def conduct(
     plan: Plan, load: Callable[[], Engine], executor: Executor, observer: Observer, *, began: float
 ) -> Report:
@@ -79,20 +87,22 @@ def conduct(
         began: `time.monotonic()` when the caller was asked.
 
     Raises:
-        CodesampleError: as `evaluate`, from loading the model on.
+        CodesampleError: as `evaluate`, from loading the model on; a reranker's failure after the results
+            without it are written.
     """
-    isolation = executor.isolation.as_json()
     engine = load()
     require_supplied(
         plan.rerankers, EXECUTED | engine.abilities, {"logprobs": f"{engine.name} gives no log-probabilities"}
     )
     facts = session_facts(
         plan.command,
-        model=engine.describe(),
-        isolation=isolation,
+        model=engine.describe() | ({"checkpoint": plan.checkpoint} if plan.checkpoint else {}),
+        isolation=executor.isolation.as_json(),
         settings={
             **plan.settings,
             **plan.chosen.origin,
+            "n": plan.n,
+            "candidates": len(plan.wanted),
             "k": plan.k,
             "rerankers": [each.name for each in plan.rerankers],
         },
@@ -101,43 +111,44 @@ def conduct(
     with start(plan.out, replace(plan.manifest, sessions=(facts,))) as run:
         for notice in run.notices:
             observer.notice(notice)
-        if executor.isolation.level < Level.CONFINED:
-            observer.notice(
-                f"programs are kept apart only at level {isolation['level']!r}: {isolation['remedy']}"
+        notice_weakness(executor, observer)
+        try:
+            spent = fill(
+                run,
+                plan.chosen,
+                plan.wanted,
+                engine=engine,
+                params=plan.manifest.params,
+                executor=executor,
+                observer=observer,
             )
-        spent = fill(
-            run,
-            plan.chosen,
-            plan.wanted,
-            engine=engine,
-            params=plan.manifest.params,
-            executor=executor,
-            observer=observer,
-        )
-        report = _conclude(plan, run, spent, executor=executor, isolation=isolation["level"], began=began)
-        run.write_results(report.as_json())
-    return report
+            return _conclude(plan, run, spent, executor=executor, observer=observer, began=began)
+        finally:
+            observer.stopped()
 
 
 def _conclude(
-    plan: Plan, run: RunFolder, spent: Spent, *, executor: Executor, isolation: str, began: float
+    plan: Plan, run: RunFolder, spent: Spent, *, executor: Executor, observer: Observer, began: float
 ) -> Report:
     gathered = pools(run, plan.chosen, plan.wanted)
-    scores = score(
+    scored = score(
         plan.rerankers,
         gathered,
         task=plan.chosen.task.name,
         seed=plan.manifest.params.seed,
         executor=executor,
         run=run,
+        observer=observer,
     )
-    return summarise(
+    report = summarise(
         run,
         gathered,
-        scores,
+        scored.scores,
         n=plan.n,
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
-        isolation=isolation,
     )
+    run.write_results(report.as_json())
+    scored.raise_failures(run, observer)
+    return report

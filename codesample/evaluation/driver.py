@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 
 from codesample.errors import ParameterError
 from codesample.evaluation.conduct import Plan, conduct, open_executor
+from codesample.evaluation.fingerprint import fingerprint
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import DEFAULT_MODEL, DEFAULT_N, DEFAULT_RERANKERS, ModelOptions, choose_k
-from codesample.evaluation.plan import choose_rerankers, choose_task, manifest_of, model_name, new_run_folder
+from codesample.evaluation.plan import (
+    check_run_folder,
+    choose_rerankers,
+    choose_task,
+    manifest_of,
+    model_name,
+    new_run_folder,
+)
 from codesample.evaluation.report import Report
 from codesample.records import SamplingParams
 from codesample.rerankers.contract import Reranker
@@ -80,8 +88,10 @@ def evaluate(
         UnknownNameError: no task, reranker or model of that name.
         DataError, HubUnavailableError: the data or the model cannot be had.
         ModelError: the checkpoint is broken or does not fit into memory.
-        RerankerError: a reranker cannot be loaded, lacks what it needs, or broke its contract.
-        RunFolderError: the folder cannot be written, or holds another run.
+        RerankerError: a reranker cannot be loaded, lacks what it needs, or broke its contract; in the
+            last case the results without it are in the run folder.
+        RunFolderError: the folder cannot be written, or holds another run or files of one; with `resume`,
+            other settings or other weights than the run's.
         IsolationError: this machine grants less isolation than asked for.
         ExecutionError: the sandbox itself failed.
     """
@@ -91,7 +101,8 @@ def evaluate(
         raise ParameterError("resume without a run folder; name the one to go on with: --out RUN --resume")
     loaded = choose_rerankers(rerankers)
     chosen = choose_task(task, data=data, limit=limit)
-    named = model_name(model)
+    source = ModelOptions(str(model)) if isinstance(model, str | Path) else model
+    named = model_name(source)
     params = SamplingParams(
         temperature=temperature,
         top_p=top_p,
@@ -104,6 +115,10 @@ def evaluate(
         stop=chosen.task.stop,
         seed=seed,
     )
+    manifest = manifest_of(chosen, named, params, n)
+    out = out or new_run_folder(chosen.task.name, named)
+    check_run_folder(out, manifest, resume=resume)
+    folder = source.folder if isinstance(source, ModelOptions) else None
     plan = Plan(
         command="eval",
         chosen=chosen,
@@ -111,16 +126,15 @@ def evaluate(
         n=n,
         k=ks,
         rerankers=loaded,
-        manifest=manifest_of(chosen, named, params, n),
-        out=out or new_run_folder(chosen.task.name, named),
+        manifest=manifest,
+        out=out,
         resume=resume,
-        settings={"n": n, "limit": limit, "workers": workers, "allow_weak_isolation": allow_weak_isolation},
+        settings={"limit": limit, "workers": workers, "allow_weak_isolation": allow_weak_isolation},
+        checkpoint=fingerprint(folder) if folder else None,
     )
     with open_executor(workers, allow_weak_isolation) as executor:
-        return conduct(plan, lambda: _engine(model), executor, observer or Observer(), began=began)
+        return conduct(plan, lambda: _engine(source), executor, observer or Observer(), began=began)
 
 
-def _engine(model: str | Path | ModelOptions | Engine) -> Engine:
-    if isinstance(model, str | Path):
-        return ModelOptions(str(model)).load()
-    return model.load() if isinstance(model, ModelOptions) else model
+def _engine(source: ModelOptions | Engine) -> Engine:
+    return source.load() if isinstance(source, ModelOptions) else source

@@ -89,13 +89,13 @@ def fill(
         expected[task_id] += 1
     tally, judged, sampled = Tally(expected), run.judged, run.sampled
     tally.add(verdict for key, verdict in run.verdicts().items() if key in judged and key in wanted)
+    unjudged = (sampled & set(wanted)) - judged
     judging = Judging(chosen.task, chosen.by_id, executor=executor, run=run, tally=tally)
     meter = _Meter(observer, tally)
     observer.started(run.path, problems=len(chosen.problems), candidates=len(wanted))
     try:
-        for candidate in run.samples():
-            key = (candidate.task_id, candidate.index)
-            if key in wanted and key not in judged:
+        for candidate in run.samples() if unjudged else ():
+            if (candidate.task_id, candidate.index) in unjudged:
                 judging.submit(candidate)
         requests = requests_for(chosen.problems, [key for key in wanted if key not in sampled])
         with ExitStack() as stack:
@@ -112,5 +112,4 @@ def fill(
         meter.show(at_once=True)
     finally:
         judging.abandon()
-        observer.stopped()
     return Spent(sampling=meter.seconds, execution=judging.seconds, tokens=meter.tokens)

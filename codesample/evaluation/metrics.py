@@ -19,7 +19,6 @@ __all__ = [
     "best_of_n",
     "best_of_n_curve",
     "gap_closed",
-    "mean_pass_at_k",
     "pass_at_k",
     "pass_at_k_by_problem",
     "ranked_pass_at_k",
@@ -67,12 +66,6 @@ def pass_at_k_by_problem(counts: Mapping[str, tuple[int, int]], k: int) -> dict[
     short = min(counts, key=lambda problem: counts[problem][0])
     _check_k(k, counts[short][0], problem=short)
     return {problem: pass_at_k(n, c, k) for problem, (n, c) in counts.items()}
-
-
-def mean_pass_at_k(counts: Mapping[str, tuple[int, int]], k: int) -> float:
-    """Return pass@k averaged over problems; arguments and errors as `pass_at_k_by_problem`."""
-    values = pass_at_k_by_problem(counts, k).values()
-    return math.fsum(values) / len(values)
 
 
 def best_of_n(scores: Sequence[Score], passed: Sequence[bool]) -> float:

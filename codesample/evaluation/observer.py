@@ -47,6 +47,9 @@ class Observer:
     def progress(self, snapshot: Snapshot) -> None:
         """Take note of progress; called often, after tokens as after verdicts."""
 
+    def scored(self, reranker: str, *, done: int, problems: int) -> None:
+        """Take note that a reranker has scored `done` of all the run's problems."""
+
     def stopped(self) -> None:
         """Take note that nothing more comes, whether the run is complete or not."""
 

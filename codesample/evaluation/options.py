@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codesample.errors import MetricError, ParameterError
+from codesample.errors import MetricError, ModelError, ParameterError
 from codesample.hub import expect_hub
 
 if TYPE_CHECKING:
@@ -48,6 +49,19 @@ class ModelOptions:
     memory_fraction: float = 0.8
     compile: bool = False
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the model; None for the built-in one and for a hub id.
+
+        Raises:
+            ModelError: what the name leads to cannot be looked at.
+        """
+        path = Path(os.path.expanduser(self.model))
+        try:
+            return path if self.model != DEFAULT_MODEL and path.is_dir() else None
+        except OSError as error:
+            raise ModelError(f"{self.model}: cannot be looked at: {error.strerror}") from error
+
     def load(self) -> Engine:
         """Load the weights; the only slow step of a run's preparation.
 
@@ -57,7 +71,7 @@ class ModelOptions:
             ModelError: the checkpoint is broken or does not fit into memory.
         """
         # a hub id; built-in names and folders need no network
-        if "/" in self.model and not Path(self.model).is_dir():
+        if self.folder is None and "/" in self.model:
             expect_hub()
         from codesample.sampling import Sampler
 

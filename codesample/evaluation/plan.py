@@ -32,6 +32,7 @@ __all__ = [
     "model_name",
     "new_run_folder",
     "requests_for",
+    "wanted_again",
 ]
 
 
@@ -91,29 +92,46 @@ def choose_task(task: str | Path | Task, *, data: Path | None = None, limit: int
     return Chosen(made, tuple(made.problems()[:limit]), task_file=task_file)
 
 
-def choose_again(run: RunFolder, *, data: Path | None = None) -> Chosen:
-    """Find the task of a run and read its problems again.
+def choose_again(run: RunFolder, *, task: Task | None = None, data: Path | None = None) -> Chosen:
+    """Find the task of a run and read the problems again that its last call covered.
 
     Args:
-        data: Where its data are now; None takes the place that the run recorded.
+        task: The task itself, for a run that was made with one that has no name here.
+        data: Where its data, or the user's own problems, are now; None takes the place that the run recorded.
 
     Raises:
-        RunFolderError: the problems are not those of the run.
-        UnknownNameError, DataError, HubUnavailableError: as `choose_task`.
+        RunFolderError: the task or its problems are not those of the run.
+        UnknownNameError, DataError, HubUnavailableError, ParameterError: as `choose_task`.
     """
-    manifest = run.manifest
-    settings = manifest.sessions[-1].get("settings", {}) if manifest.sessions else {}
-    data, task_file = data or settings.get("data"), settings.get("task_file")
-    if task_file:
-        chosen = choose_task(Path(task_file))
+    manifest, settings = run.manifest, run.manifest.settings
+    limit, task_file = settings.get("limit"), settings.get("task_file")
+    place = data or settings.get("data")
+    if task is not None:
+        chosen = choose_task(task, data=data, limit=limit)
+    elif task_file:
+        chosen = choose_task(Path(data or task_file), limit=limit)
     else:
-        chosen = choose_task(manifest.task, data=Path(data) if data else None)
+        chosen = choose_task(manifest.task, data=Path(place) if place else None, limit=limit)
+    if chosen.task.version != manifest.task_version:
+        raise RunFolderError(
+            f"{run.path}: was made with version {manifest.task_version} of {manifest.task}, "
+            f"which is version {chosen.task.version} here; sample it anew"
+        )
     if chosen.task.fingerprint() != manifest.data_hash:
         raise RunFolderError(
             f"{run.path}: its problems are not those that {manifest.task} has now; "
             "name the data it was made with: --data FILE"
         )
     return chosen
+
+
+def wanted_again(run: RunFolder, chosen: Chosen) -> frozenset[Key]:
+    """Return the keys of the candidates that the last call into a run asked for, as far as it has them."""
+    n = run.manifest.settings.get("n", run.manifest.n)
+    # recorded samples carry indices of their own; the run holds those of one file and no others
+    any_index = "samples" in run.manifest.settings
+    known = chosen.by_id
+    return frozenset(key for key in run.sampled if key[0] in known and (any_index or key[1] < n))
 
 
 def choose_rerankers(specs: Sequence[str | Reranker]) -> list[Reranker]:
@@ -150,23 +168,21 @@ def check_run_folder(path: Path, manifest: Manifest, *, resume: bool) -> None:
     """Refuse a run folder that could not be started, or not be continued with `manifest`; writes nothing.
 
     Raises:
-        RunFolderError: it holds a run although `resume` is off, it holds none or another run although it
-            is on, or it cannot be written.
+        RunFolderError: it holds a run or files of one although `resume` is off, it holds none or another
+            run although it is on, or it cannot be written.
     """
     if resume:
         with RunFolder.open(path) as run:
             run.manifest.continued_by(manifest, where=str(path))
-    elif (path / "run.json").exists():
-        raise RunFolderError(
-            f"{path}: holds a run already; continue it with --resume, or choose another folder"
-        )
     else:
+        RunFolder.expect_none(path)
         _try_writing(path)
 
 
 def _try_writing(path: Path) -> None:
-    absent = [folder for folder in (path, *path.parents) if not folder.exists()]
+    absent: list[Path] = []
     try:
+        absent = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=path).close()
     except OSError as error:
@@ -183,14 +199,14 @@ def new_run_folder(task: str, model: str) -> Path:
     """Return the path of a new run folder under `runs/`, named after task, model and time of day."""
     words = "-".join(part for part in (task, Path(model).name) if part)
     safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in words)
-    return Path("runs") / f"{safe}-{datetime.now():%Y%m%d-%H%M%S}"
+    return Path("runs") / f"{safe[:100]}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def model_name(model: str | Path | ModelOptions | Engine) -> str:
-    """Return the name by which a run knows the model, with all that settles its weights; loads nothing."""
+def model_name(model: ModelOptions | Engine) -> str:
+    """Return the name by which a run knows the model, with the revision asked for; loads nothing."""
     if isinstance(model, ModelOptions):
         return model.model if model.revision is None else f"{model.model}@{model.revision}"
-    return str(model) if isinstance(model, str | Path) else model.name
+    return model.name
 
 
 def requests_for(problems: Sequence[Problem], missing: Collection[Key]) -> list[Request]:

@@ -14,7 +14,13 @@ from codesample.errors import DataError, ParameterError
 from codesample.evaluation.conduct import Plan, conduct, open_executor
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import choose_k
-from codesample.evaluation.plan import choose_rerankers, choose_task, manifest_of, new_run_folder
+from codesample.evaluation.plan import (
+    check_run_folder,
+    choose_rerankers,
+    choose_task,
+    manifest_of,
+    new_run_folder,
+)
 from codesample.evaluation.report import Report
 from codesample.records import Candidate, Request, SamplingParams
 from codesample.rerankers.contract import Reranker
@@ -101,16 +107,20 @@ def execute_samples(
     engine = RecordedSamples(samples, candidates)
     per_problem = Counter(candidate.task_id for candidate in candidates)
     n = min(per_problem.values())
+    ks = choose_k(k, n)
+    # how another tool chose its tokens is unknown; nothing here draws any
+    manifest = manifest_of(chosen, engine.name, SamplingParams(), n)
+    out = out or new_run_folder(chosen.task.name, samples.name.split(".")[0])
+    check_run_folder(out, manifest, resume=resume)
     plan = Plan(
         command="execute",
         chosen=replace(chosen, problems=tuple(p for p in chosen.problems if p.task_id in per_problem)),
         wanted=frozenset(engine.candidates),
         n=n,
-        k=choose_k(k, n),
+        k=ks,
         rerankers=loaded,
-        # how another tool chose its tokens is unknown; nothing here draws any
-        manifest=manifest_of(chosen, engine.name, SamplingParams(), n),
-        out=out or new_run_folder(chosen.task.name, samples.name.split(".")[0]),
+        manifest=manifest,
+        out=out,
         resume=resume,
         settings={"samples": str(samples.resolve()), "workers": workers},
     )

@@ -51,7 +51,7 @@ class Report:
         problems: How many problems have at least one graded candidate.
         n: Candidates asked for per problem; the smallest number of any problem for samples of other origin.
         samples: Candidates in the run.
-        pass_at_k: By k; unbiased, mean over problems.
+        pass_at_k: By k; unbiased, mean over `problems`; a k that one of them does not reach is left out.
         rerankers: By name.
         random: What choosing at random gives: pass@1.
         oracle: What choosing with the hidden tests would give: pass@n.
@@ -59,7 +59,8 @@ class Report:
         tokens: Drawn for all candidates, cut ones excluded.
         tokens_per_second: Sampling speed of the process that ended the run; None where it sampled nothing.
         statuses: Verdicts by status; harness errors are no grade and count in no figure.
-        isolation: Level that the sandbox reached, such as "confined".
+        isolation: Weakest level at which programs of this run were judged, such as "confined".
+        notices: What the figures leave out and why, a sentence each.
         run: The run folder; not part of `as_json`.
     """
 
@@ -77,6 +78,7 @@ class Report:
     tokens_per_second: float | None
     statuses: Mapping[str, int]
     isolation: str
+    notices: tuple[str, ...]
     run: Path = field(compare=False)
 
     @property
@@ -107,6 +109,7 @@ class Report:
             }
             known["random"], known["oracle"] = Estimate(**known["random"]), Estimate(**known["oracle"])
             known["seconds"] = Seconds(**known["seconds"])
+            known["notices"] = tuple(known["notices"])
             return cls(**known, run=run)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunFolderError(
@@ -115,8 +118,7 @@ class Report:
             ) from error
 
     def __str__(self) -> str:
-        first = min(self.pass_at_k)
-        parts = [f"pass@{first} {self.pass_at_k[first].value:.3f}"]
+        parts = [f"pass@{k} {each.value:.3f}" for k, each in list(self.pass_at_k.items())[:1]]
         parts += [f"{name} {each.best_of_n.value:.3f}" for name, each in self.rerankers.items()]
         parts.append(f"oracle {self.oracle.value:.3f}")
         return f"{self.task}, {self.model}, {self.problems} problems x {self.n}: {', '.join(parts)}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from codesample.errors import CodesampleError, RerankerError
 from codesample.evaluation.example_checks import ExampleChecks
+from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import Chosen
 from codesample.evaluation.program_outputs import ProgramOutputs
 from codesample.execution import Executor
@@ -15,7 +17,7 @@ from codesample.rerankers.contract import Reranker
 from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
 
-__all__ = ["EXECUTED", "Pool", "Scores", "pools", "saved_scores", "score"]
+__all__ = ["EXECUTED", "Pool", "Scored", "Scores", "pools", "saved_scores", "score"]
 
 EXECUTED = frozenset({"outputs", "public_examples"})
 """Abilities of rerankers that `score` gives by running programs."""
@@ -49,6 +51,28 @@ class Pool:
         return [self.verdicts[at].passed for at in self.graded]
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What became of the rerankers of one call.
+
+    Attributes:
+        scores: Of those that scored everything.
+        failures: What the others ended with.
+    """
+
+    scores: dict[str, Scores] = field(default_factory=dict)
+    failures: list[CodesampleError] = field(default_factory=list)
+
+    def raise_failures(self, run: RunFolder, observer: Observer) -> None:
+        """Raise what stopped a reranker, if one was stopped: the error itself, or one that names them all."""
+        if self.failures:
+            observer.notice(f"the results without what failed are kept: codesample report {run.path}")
+        if len(self.failures) == 1:
+            raise self.failures[0]
+        if self.failures:
+            raise RerankerError("; ".join(map(str, self.failures))) from self.failures[0]
+
+
 def pools(run: RunFolder, chosen: Chosen, wanted: Collection[Key]) -> list[Pool]:
     """Gather the candidates of `wanted` that have a verdict by problem, in the task's order.
 
@@ -79,48 +103,68 @@ def score(
     *,
     task: str,
     seed: int,
-    executor: Executor,
+    executor: Executor | None,
     run: RunFolder,
-) -> dict[str, Scores]:
-    """Let each reranker score every pool, and keep the scores in the run folder.
+    observer: Observer,
+) -> Scored:
+    """Let each reranker score every pool, and keep the scores in the run folder once they are complete.
 
-    None of them sees a hidden test.
+    None of them sees a hidden test. One that fails costs its own scores only; earlier ones of it stay.
 
     Args:
         task: Name.
         seed: For rerankers that draw random numbers.
-        executor: Runs public examples and inputs of the rerankers' own.
+        executor: Runs public examples and inputs of the rerankers' own; None where none of them needs it.
         run: Open for writing.
+        observer: Told of each pool.
 
     Raises:
-        RerankerError: a reranker broke its contract; names it and the problem.
+        RunFolderError: scores cannot be written.
     """
     views = [PublicView.of(task, pool.problem) for pool in gathered]
-    outputs = ProgramOutputs(executor)
+    outputs = ProgramOutputs(executor) if executor else None
     contexts = [
-        Context(view, seed=seed, checks=ExampleChecks(executor, view.task_id), outputs=outputs)
+        Context(
+            view,
+            seed=seed,
+            checks=ExampleChecks(executor, view.task_id) if executor else None,
+            outputs=outputs,
+        )
         for view in views
     ]
-    scores: dict[str, Scores] = {}
+    scored = Scored()
     for each in rerankers:
-        run.clear_scores(each.name)
-        column = scores[each.name] = {}
-        for view, pool, context in zip(views, gathered, contexts, strict=True):
-            column[view.task_id] = each.score(view, pool.candidates, context)
-            indices = (candidate.index for candidate in pool.candidates)
-            run.add_scores(each.name, view.task_id, dict(zip(indices, column[view.task_id], strict=True)))
-    return scores
+        column: Scores = {}
+        try:
+            for view, pool, context in zip(views, gathered, contexts, strict=True):
+                column[view.task_id] = each.score(view, pool.candidates, context)
+                observer.scored(each.name, done=len(column), problems=len(gathered))
+        except CodesampleError as error:
+            scored.failures.append(error)
+            continue
+        run.write_scores(each.name, _by_key(gathered, column))
+        scored.scores[each.name] = column
+    return scored
 
 
 def saved_scores(gathered: Sequence[Pool], run: RunFolder) -> dict[str, Scores]:
-    """Read the scores of every reranker that scored all of these candidates earlier."""
-    scores: dict[str, Scores] = {}
-    for name in run.scored_by():
-        kept = run.scores(name)
-        keys = [[(c.task_id, c.index) for c in pool.candidates] for pool in gathered]
-        if all(key in kept for row in keys for key in row):
-            scores[name] = {row[0][0]: [kept[key] for key in row] for row in keys}
-    return scores
+    """Read the scores of every reranker that scored these candidates, and no others, earlier."""
+    keys = [[(each.task_id, each.index) for each in pool.candidates] for pool in gathered]
+    wanted = {key for row in keys for key in row}
+    found = {name: run.scores(name) for name in run.scored_by()}
+    return {
+        name: {row[0][0]: [kept[key] for key in row] for row in keys}
+        for name, kept in found.items()
+        if kept.keys() == wanted
+    }
+
+
+def _by_key(gathered: Sequence[Pool], column: Scores) -> dict[Key, float | None]:
+    return {
+        (each.task_id, each.index): score
+        for pool in gathered
+        for each, score in zip(pool.candidates, column[pool.problem.task_id], strict=True)
+    }
 
 
 def _with_program(task: Task, problem: Problem, candidate: Candidate) -> Candidate:

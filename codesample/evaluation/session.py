@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-__all__ = ["PACKAGES", "session_facts", "versions"]
+from codesample.execution import Level
+
+__all__ = ["PACKAGES", "session_facts", "versions", "weakest_isolation"]
 
 PACKAGES = ("codesample", "torch", "triton", "transformers", "tokenizers", "datasets")
 """Distributions whose version can change a result."""
@@ -46,3 +48,8 @@ def session_facts(
         "isolation": dict(isolation),
         "settings": dict(settings),
     }
+
+
+def weakest_isolation(sessions: Sequence[Mapping[str, Any]]) -> str:
+    """Return the label of the weakest level under which any of a run's sessions ran programs."""
+    return min(Level.parse(session["isolation"]["level"]) for session in sessions).label

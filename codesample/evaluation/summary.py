@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k
-from codesample.evaluation.metrics_interval import bootstrap
+from codesample.errors import MetricError
+from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
+from codesample.evaluation.metrics_interval import Estimate, bootstrap
 from codesample.evaluation.report import Report, Seconds, Selection
 from codesample.evaluation.scoring import Pool, Scores
+from codesample.evaluation.session import weakest_isolation
 from codesample.runs import RunFolder
 
 __all__ = ["summarise"]
@@ -23,28 +25,33 @@ def summarise(
     k: Sequence[int],
     seconds: Seconds,
     tokens_per_second: float | None,
-    isolation: str,
 ) -> Report:
     """Turn a run's verdicts and scores into figures with intervals.
 
-    Candidates without a grade are left out; pass@k is taken over the problems with at least k graded ones,
-    and a k that no problem reaches is left out.
+    Candidates without a grade are left out, and so are problems without any graded one. All figures are
+    over the same problems: a k that one of them does not reach is left out, with a notice.
 
     Args:
-        run: Says which task and model.
+        run: Says which task and model, and how its programs were isolated.
         gathered: From `codesample.evaluation.scoring.pools`.
         scores: By reranker.
-        n, seconds, tokens_per_second, isolation: See `Report`.
+        n, seconds, tokens_per_second: See `Report`.
         k: The k of pass@k, ascending.
 
     Raises:
         MetricError: no candidate at all was graded.
     """
     graded = [pool for pool in gathered if pool.graded]
-    counts = [(len(pool.passed), sum(pool.passed)) for pool in graded]
-    by_k = {each: [pass_at_k(size, correct, each) for size, correct in counts if size >= each] for each in k}
-    random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts])
-    oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts])
+    counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
+    random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
+    oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
+    by_k: dict[int, Estimate] = {}
+    notices = []
+    for each in k:
+        try:
+            by_k[each] = bootstrap(list(pass_at_k_by_problem(counts, each).values()))
+        except MetricError as error:
+            notices.append(str(error))
     selections = {}
     for name, column in scores.items():
         chosen = bootstrap([_best_of(pool, column[pool.problem.task_id]) for pool in graded])
@@ -56,7 +63,7 @@ def summarise(
         problems=len(graded),
         n=n,
         samples=len(candidates),
-        pass_at_k={each: bootstrap(values) for each, values in by_k.items() if values},
+        pass_at_k=by_k,
         rerankers=selections,
         random=random,
         oracle=oracle,
@@ -64,7 +71,8 @@ def summarise(
         tokens=sum(len(candidate.token_ids or ()) for candidate in candidates),
         tokens_per_second=tokens_per_second,
         statuses=dict(Counter(str(verdict.status) for pool in gathered for verdict in pool.verdicts)),
-        isolation=isolation,
+        isolation=weakest_isolation(run.manifest.sessions),
+        notices=tuple(notices),
         run=run.path,
     )
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import IO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from codesample.evaluation.observer import Observer, Snapshot
 
@@ -43,20 +43,16 @@ class RunProgress(Observer):
         self._console = Console(file=stream or sys.stderr, highlight=False, markup=False, soft_wrap=True)
         self._clock = clock
         self._bar: Progress | None = None
+        self._rows: dict[str, TaskID] = {}
         self._problems = 0
-        self._next_line = 0.0
+        self._next_line = clock() + PLAIN_INTERVAL
 
     def started(self, run: Path, *, problems: int, candidates: int) -> None:
         """Name the run folder and put up the bar."""
         self.run, self._problems = run, problems
         self._console.print(f"run folder {run}: {problems} problems, {candidates} candidates")
-        if self._console.is_terminal:
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("problems, {task.description}"))
-            self._bar = Progress(*columns, TimeElapsedColumn(), console=self._console)
-            self._bar.add_task("", total=problems)
-            self._bar.start()
-        else:
-            self._next_line = self._clock() + PLAIN_INTERVAL
+        self._next_line = self._clock() + PLAIN_INTERVAL
+        self._show("judged", done=0, of=problems, text="")
 
     def notice(self, text: str) -> None:
         """Print one line above the bar."""
@@ -64,15 +60,29 @@ class RunProgress(Observer):
 
     def progress(self, snapshot: Snapshot) -> None:
         """Move the bar, or print a line when the last one is `PLAIN_INTERVAL` old."""
-        if self._bar is not None:
-            task = self._bar.task_ids[0]
-            self._bar.update(task, completed=snapshot.problems_done, description=describe(snapshot))
-        elif self._clock() >= self._next_line:
-            self._next_line = self._clock() + PLAIN_INTERVAL
-            self._console.print(f"{snapshot.problems_done}/{self._problems} problems, {describe(snapshot)}")
+        self._show("judged", done=snapshot.problems_done, of=self._problems, text=describe(snapshot))
+
+    def scored(self, reranker: str, *, done: int, problems: int) -> None:
+        """Move a bar of the reranker's own, below the others, or print a line as `progress` does."""
+        self._show(f"by {reranker}", done=done, of=problems, text=f"scored by {reranker}")
 
     def stopped(self) -> None:
-        """Take the bar down, leaving its last state on the screen."""
+        """Take the bars down, leaving their last state on the screen."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+            self._rows.clear()
+
+    def _show(self, row: str, *, done: int, of: int, text: str) -> None:
+        if not self._console.is_terminal:
+            if self._clock() >= self._next_line:
+                self._next_line = self._clock() + PLAIN_INTERVAL
+                self._console.print(f"{done}/{of} problems, {text}")
+            return
+        if self._bar is None:
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("problems, {task.description}"))
+            self._bar = Progress(*columns, TimeElapsedColumn(), console=self._console)
+            self._bar.start()
+        if row not in self._rows:
+            self._rows[row] = self._bar.add_task("", total=of)
+        self._bar.update(self._rows[row], completed=done, description=text)

@@ -50,6 +50,8 @@ def _lines(report: Report) -> Iterator[str]:
             f"[red]harness     {report.harness_errors} candidates could not be judged "
             f"({Status.HARNESS_ERROR}); they count in no figure; --resume judges them again[/red]"
         )
+    for notice in report.notices:
+        yield f"left out    {escape(notice)}"
     weak = " [red](weaker than confined)[/red]" if report.isolation in _WEAK else ""
     yield f"isolation   {report.isolation}{weak}"
     speed = f", {report.tokens_per_second:,.0f} tokens/s" if report.tokens_per_second else ""

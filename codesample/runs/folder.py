@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,12 +16,15 @@ from codesample.runs.codec import candidate_from_row, row_of_candidate, row_of_v
 from codesample.runs.lines import JsonLines
 from codesample.runs.lock import FolderLock
 from codesample.runs.manifest import Manifest
+from codesample.runs.replace import replace_file
 from codesample.runs.scores import ScoreFiles
 from codesample.tasks.reader import Row
 
 __all__ = ["Key", "RunFolder"]
 
 Key = tuple[str, int]
+
+_CONTENTS = ("run.json", "samples.jsonl", "verdicts.jsonl", "scores", "results.json")
 
 
 class RunFolder:
@@ -44,19 +48,39 @@ class RunFolder:
         self._scores = ScoreFiles(path / "scores")
         if lock is not None:
             self.notices = [
-                notice
-                for file in (self._samples, self._verdicts, *self._scores.files())
-                if (notice := file.cut_torn_line())
+                notice for file in (self._samples, self._verdicts) if (notice := file.cut_torn_line())
             ]
-        self._sampled = {_key(row) for row in self._samples.rows()}
-        self._judged = {(v.task_id, v.index): v.status for v in self._read_verdicts()}
+
+    @staticmethod
+    def expect_none(path: Path) -> None:
+        """Refuse a folder in which a new run would find files that it takes for its own.
+
+        Raises:
+            RunFolderError: it holds a run, or some file of one, or cannot be looked into.
+        """
+        for name in _CONTENTS:
+            try:
+                (path / name).lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise RunFolderError(
+                    f"{path}: cannot be looked into: {error.strerror}; choose another folder"
+                ) from error
+            if name == "run.json":
+                raise RunFolderError(
+                    f"{path}: holds a run already; continue it with --resume, or choose another folder"
+                )
+            raise RunFolderError(
+                f"{path}: holds {name}, which a new run would take for its own; choose another folder"
+            )
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> Self:
-        """Start a run in a new or empty folder.
+        """Start a run in a folder that is new or holds no file of a run.
 
         Raises:
-            RunFolderError: the folder holds a run already, is locked, or cannot be written.
+            RunFolderError: as `expect_none`, or the folder is locked or cannot be written.
         """
         path = Path(path)
         try:
@@ -67,10 +91,7 @@ class RunFolder:
             ) from error
         lock = FolderLock(path)
         try:
-            if (path / "run.json").exists():
-                raise RunFolderError(
-                    f"{path}: holds a run already; continue it with --resume, or choose another folder"
-                )
+            cls.expect_none(path)
             _write_json(path / "run.json", manifest.to_json())
             return cls(path, manifest, lock)
         except BaseException:
@@ -132,15 +153,10 @@ class RunFolder:
         self._judged[key] = verdict.status
         return True
 
-    def add_scores(self, reranker: str, task_id: str, scores: Mapping[int, float | None]) -> None:
-        """Append what a reranker gave the candidates of one problem, by index; the latest call counts."""
+    def write_scores(self, reranker: str, scores: Mapping[Key, float | None]) -> None:
+        """Replace the scores of a reranker in one step; a reader sees the old or the new ones, whole."""
         self._need_lock()
-        self._scores.add(reranker, task_id, scores)
-
-    def clear_scores(self, reranker: str) -> None:
-        """Drop the scores of a reranker, before it is run anew."""
-        self._need_lock()
-        self._scores.clear(reranker)
+        self._scores.write(reranker, scores)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Replace `results.json` in one step; a reader sees the old or the new one, whole."""
@@ -160,7 +176,7 @@ class RunFolder:
         return {(verdict.task_id, verdict.index): verdict for verdict in self._read_verdicts()}
 
     def scores(self, reranker: str) -> dict[Key, float | None]:
-        """Read a reranker's scores; a problem whose scores were only partly written is left out."""
+        """Read a reranker's scores; none where it has not scored this run."""
         return self._scores.read(reranker)
 
     def scored_by(self) -> list[str]:
@@ -169,8 +185,10 @@ class RunFolder:
 
     def results(self) -> dict[str, Any] | None:
         """Read `results.json`, or None where the run has not come that far."""
-        path = self.path / "results.json"
-        return dict(_read_json(path).fields) if path.exists() else None
+        try:
+            return dict(_read_json(self.path / "results.json").fields)
+        except FileNotFoundError:
+            return None
 
     @property
     def sampled(self) -> frozenset[Key]:
@@ -183,12 +201,17 @@ class RunFolder:
         return frozenset(key for key, status in self._judged.items() if status is not Status.HARNESS_ERROR)
 
     def close(self) -> None:
-        """Bring everything to the disk and let others write; may be called again."""
-        for file in (self._samples, self._verdicts, *self._scores.files()):
-            file.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Bring everything to the disk and let others write; may be called again.
+
+        Raises:
+            RunFolderError: the disk did not take everything; others may write all the same.
+        """
+        lock, self._lock = self._lock, None
+        with ExitStack() as stack:
+            if lock is not None:
+                stack.callback(lock.release)
+            stack.callback(self._samples.close)
+            stack.callback(self._verdicts.close)
 
     def __enter__(self) -> Self:
         return self
@@ -197,6 +220,14 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @cached_property
+    def _sampled(self) -> set[Key]:
+        return {_key(row) for row in self._samples.rows()}
+
+    @cached_property
+    def _judged(self) -> dict[Key, Status]:
+        return {(verdict.task_id, verdict.index): verdict.status for verdict in self._read_verdicts()}
 
     def _read_verdicts(self) -> Iterator[Verdict]:
         """Yield verdicts in file order, so that of two for one key the one that counts comes last."""
@@ -219,32 +250,27 @@ def _key(row: Row) -> Key:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    if not (path / "run.json").is_file():
-        raise RunFolderError(f"{path}: not a run folder (no run.json)")
     try:
         return Manifest.from_json(_read_json(path / "run.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFolderError(f"{path}: not a run folder (no run.json)") from None
     except DataError as error:
         raise RunFolderError(str(error)) from error
 
 
 def _read_json(path: Path) -> Row:
+    """Read an object; whether a missing file is an error is left to the caller."""
     try:
         value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise
     except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: cannot be read: {error}") from error
+        said = error.strerror if isinstance(error, OSError) else error
+        raise RunFolderError(f"{path}: cannot be read: {said}") from error
     if not isinstance(value, dict):
         raise RunFolderError(f"{path}: holds {type(value).__name__}, expected an object")
     return Row(value, str(path))
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(value, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise RunFolderError(f"{path}: cannot be written: {error.strerror}; choose another folder") from error
+    replace_file(path, json.dumps(value, indent=2) + "\n")

@@ -81,11 +81,21 @@ class JsonLines:
         return f"{self.path.name}: cut off an incomplete last line of {torn} bytes; it will be made again"
 
     def close(self) -> None:
-        """Bring everything to the disk and close; appending again opens the file again."""
-        if self._descriptor is not None:
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Bring everything to the disk and close; appending again opens the file again.
+
+        Raises:
+            RunFolderError: the disk did not take everything; the file is closed all the same.
+        """
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        try:
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise RunFolderError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     def _row(self, line: bytes, where: str) -> Row:
         try:

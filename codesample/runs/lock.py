@@ -28,26 +28,32 @@ class FolderLock:
         """
         self._key: tuple[int, int] | None = None
         path = folder / ".lock"
-        # looked at before opening: closing any descriptor of the file drops the lock this process holds
-        if path.exists() and _identity(path.stat()) in _held:
-            raise RunFolderError(f"{folder}: already open for writing in this process; close it first")
         try:
+            # looked at before opening: closing any descriptor of the file drops the lock this process holds
+            if path.exists() and _identity(path.stat()) in _held:
+                raise RunFolderError(f"{folder}: already open for writing in this process; close it first")
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                self._key = self._take(folder)
+            except BaseException:
+                os.close(self._descriptor)
+                raise
         except OSError as error:
             raise RunFolderError(f"{folder}: cannot be written: {error.strerror}; choose another") from error
+        _held.add(self._key)
+
+    def _take(self, folder: Path) -> tuple[int, int]:
         try:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
-            os.close(self._descriptor)
             raise RunFolderError(
                 f"{folder}: another process ({holder or 'unknown'}) is writing this run; "
                 "wait for it or choose another folder"
             ) from error
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"pid {os.getpid()}\n".encode("ascii"), 0)
-        self._key = _identity(os.fstat(self._descriptor))
-        _held.add(self._key)
+        return _identity(os.fstat(self._descriptor))
 
     def release(self) -> None:
         """Let others write; may be called again."""

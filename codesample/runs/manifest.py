@@ -13,7 +13,8 @@ from codesample.tasks.reader import Row
 __all__ = ["Manifest"]
 
 _FORMAT = 1
-_IDENTITY = ("task", "task_version", "data_hash", "model", "params")
+_IDENTITY = ("task", "task_version", "data_hash", "model")
+_LOADED = ("checkpoint", "revision", "architecture", "parameters", "dtype")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Manifest:
         model: Name or folder, with anything else that settles the weights, such as a revision.
         params: How tokens are chosen; holds the seed.
         n: Candidates per problem; may grow from one call to the next.
-        sessions: One entry for each call that wrote into the run: versions, machine, isolation, rerankers.
+        sessions: One entry for each call that wrote into the run: versions, machine, model as loaded,
+            isolation, settings.
     """
 
     task: str
@@ -38,15 +40,21 @@ class Manifest:
     n: int
     sessions: tuple[Mapping[str, Any], ...] = field(default=())
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the last call that wrote into the run asked for."""
+        return self.sessions[-1].get("settings", {}) if self.sessions else {}
+
     def continued_by(self, other: Manifest, *, where: str) -> Manifest:
         """Return the manifest of a run that `other` resumes: the larger n, the sessions of both.
 
         Raises:
-            RunFolderError: task, data, model or sampling parameters differ; names each with both values.
+            RunFolderError: task, data, model, weights as far as both record them, or sampling parameters
+                differ; names each with both values.
         """
         differences = [
             f"{name} is {theirs!r}, the run has {ours!r}"
-            for name, ours, theirs in _pairs(self, other)
+            for name, ours, theirs in (*_pairs(self, other), *_loaded_pairs(self, other))
             if ours != theirs
         ]
         if differences:
@@ -75,7 +83,7 @@ class Manifest:
             extra = f", unknown parameters {', '.join(unknown)}" if unknown else ""
             raise RunFolderError(f"{row.where}: format {version}{extra}; this version reads format {_FORMAT}")
         return cls(
-            **{name: row.get(name, str) for name in _IDENTITY if name != "params"},
+            **{name: row.get(name, str) for name in _IDENTITY},
             params=SamplingParams(**{name: _tuples(value) for name, value in params.items()}),
             n=row.get("n", int),
             sessions=tuple(row.get("sessions", list, [])),
@@ -89,8 +97,16 @@ def _tuples(value: Any) -> Any:
 
 def _pairs(ours: Manifest, theirs: Manifest) -> list[tuple[str, Any, Any]]:
     """List every field that settles what is sampled, parameters one by one."""
-    pairs = [(name, getattr(ours, name), getattr(theirs, name)) for name in _IDENTITY if name != "params"]
+    pairs = [(name, getattr(ours, name), getattr(theirs, name)) for name in _IDENTITY]
     return pairs + [
         (each.name, getattr(ours.params, each.name), getattr(theirs.params, each.name))
         for each in fields(SamplingParams)
     ]
+
+
+def _loaded_pairs(ours: Manifest, theirs: Manifest) -> list[tuple[str, Any, Any]]:
+    """List what the sessions on both sides say of the loaded weights; devices may change between them."""
+    if not ours.sessions or not theirs.sessions:
+        return []
+    before, now = (sessions[-1].get("model", {}) for sessions in (ours.sessions, theirs.sessions))
+    return [(name, before[name], now[name]) for name in _LOADED if name in before and name in now]

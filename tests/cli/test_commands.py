@@ -12,6 +12,7 @@ import pytest
 
 COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
 SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
+TOO_LONG = "x" * 300
 PROBLEMS = [
     {
         "task_id": f"mine/{addend}",
@@ -144,6 +145,9 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["eval", "mini", "--allow-weak-isolation", "nine"], "Levels: none, limited"),
         (["eval", "mini", "--task-file", "x.jsonl"], "expected one of the two"),
         (["eval", "mini", "--out", "/proc/absent/run"], "cannot be written"),
+        (["eval", "mini", "--out", TOO_LONG], "File name too long; choose another"),
+        (["eval", "mini", "--out", TOO_LONG, "--resume"], "cannot be read: File name too long"),
+        (["eval", "mini", "--model", TOO_LONG], "cannot be looked at: File name too long"),
         (["eval", "humaneval", "--data", "absent.jsonl"], "absent.jsonl: cannot be read"),
         (["eval", "--task-file", "broken.jsonl"], "broken.jsonl:2: not JSON"),
         (["sample"], "exactly one of PROMPT"),
@@ -152,6 +156,10 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["sample", "--prompt-file", "absent.txt"], "absent.txt: cannot be read"),
         (["sample", "def f", "--out", "broken.jsonl"], "exists already"),
         (["sample", "def f", "--n", "0"], "n = 0"),
+        (["sample", "def f", "--max-new-tokens", "0"], "max_new_tokens = 0"),
+        (["sample", "def f", "--limit", "3"], "--limit 3: belongs to a task"),
+        (["sample", "def f", "--data", "x.jsonl"], "--data x.jsonl: belongs to a task"),
+        (["sample", "def f", "--model", "tinny", "--out", "drawn.jsonl"], "did you mean 'tiny'?"),
         (["execute", "absent.jsonl", "--task", "mini"], "absent.jsonl: cannot be read"),
         (["execute", "broken.jsonl", "--task", "mini"], "broken.jsonl:1"),
         (["bench", "decode", "--shape", "0.1b-mhaa"], "did you mean '0.1b-mha'?"),
@@ -160,11 +168,12 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["bench", "attention", "--n", "1;2"], "--n 1;2: expected whole numbers"),
         (["rerank", "absent"], "not a run folder"),
         (["report", "absent"], "not a run folder"),
+        (["report", TOO_LONG], "cannot be read: File name too long"),
         (["list", "nothing"], "--help"),
         (["tasks", "verify", "minni"], "did you mean 'mini'?"),
         (["no-such-command"], "--help"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_what_is_refused_is_one_line_with_the_next_step(
     words: list[str], message: str, tmp_path: Path

@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
-from codesample.errors import MetricError, ModelError, ParameterError, RunFolderError, UnknownNameError
+from codesample.errors import (
+    MetricError,
+    ModelError,
+    ParameterError,
+    RerankerError,
+    RunFolderError,
+    UnknownNameError,
+)
 from codesample.evaluation.driver import evaluate
 from codesample.evaluation.observer import Observer, Snapshot
+from codesample.evaluation.options import ModelOptions
 from codesample.evaluation.report import Report
+from codesample.evaluation.reranking import load_report
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.contract import reranker
 from codesample.runs import RunFolder
@@ -140,6 +149,9 @@ class Recorder(Observer):
     def progress(self, snapshot: Snapshot) -> None:
         self.last = snapshot
 
+    def scored(self, reranker: str, *, done: int, problems: int) -> None:
+        self.calls.append(f"{reranker} {done} of {problems}")
+
     def stopped(self) -> None:
         self.calls.append("stopped")
 
@@ -147,7 +159,8 @@ class Recorder(Observer):
 def test_an_observer_is_told_of_the_whole_run(adding, scripted_engine, options, tmp_path: Path) -> None:
     watching = Recorder()
     evaluate(adding, model=scripted_engine(), out=tmp_path / "run", observer=watching, **options)
-    assert watching.calls == ["started 4 24", "stopped"]
+    scored = [f"{name} {done} of 4" for name in BEST for done in (1, 2, 3, 4)]
+    assert watching.calls == ["started 4 24", *scored, "stopped"]
     assert watching.last is not None
     assert (watching.last.problems_done, watching.last.candidates_done, watching.last.tokens) == (4, 24, 96)
     assert watching.last.pass_at_1 == pytest.approx(SHARE)
@@ -198,6 +211,79 @@ def test_other_settings_do_not_continue_a_run(
     (name,) = changed
     with pytest.raises(RunFolderError, match=name):
         evaluate(adding, model=scripted_engine(), out=report.run, resume=True, **options, **changed)
+
+
+def test_samples_of_another_origin_are_not_taken_for_the_runs_own(
+    adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    row = {"task_id": "adding/1", "completion": "    return 0\n", "index": 0}
+    (run / "samples.jsonl").write_text(json.dumps(row) + "\n")
+    engine = scripted_engine()
+    with pytest.raises(RunFolderError, match=r"holds samples\.jsonl"):
+        evaluate(adding, model=engine, out=run, **options)
+    assert engine.asked == []
+    assert [each.name for each in run.iterdir()] == ["samples.jsonl"]
+
+
+def test_other_weights_under_one_name_do_not_continue_a_run(
+    adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    def engine(dtype: str, device: str) -> Any:
+        made = scripted_engine()
+        made.describe = lambda: {"name": "scripted", "dtype": dtype, "device": device}
+        return made
+
+    run = tmp_path / "run"
+    evaluate(adding, model=engine("float32", "cpu"), out=run, **options)
+    with pytest.raises(RunFolderError, match="dtype is 'bfloat16', the run has 'float32'"):
+        evaluate(adding, model=engine("bfloat16", "cpu"), out=run, resume=True, **{**options, "n": N + 2})
+    evaluate(adding, model=engine("float32", "cuda:0"), out=run, resume=True, **options)
+
+
+def test_a_checkpoint_that_was_overwritten_does_not_continue_a_run(
+    adding, scripted_engine, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelOptions, "load", lambda self: scripted_engine())
+    folder, run = tmp_path / "model", tmp_path / "run"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"before")
+    evaluate(adding, model=folder, out=run, **options)
+    evaluate(adding, model=folder, out=run, resume=True, **options)
+    (folder / "model.safetensors").write_bytes(b"after!")
+    with pytest.raises(RunFolderError, match="checkpoint is"):
+        evaluate(adding, model=folder, out=run, resume=True, **{**options, "n": N + 2})
+
+
+def test_a_reranker_that_fails_costs_only_its_own_scores(
+    adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    @reranker
+    def faulty(view: PublicView, candidates: list[Candidate], ctx: object) -> list[float]:
+        return [0.0] * (len(candidates) - (view.task_id == "adding/5"))
+
+    run, settings = tmp_path / "run", {**options, "rerankers": [faulty, "mean_logprob"]}
+    with pytest.raises(RerankerError, match="'faulty', problem 'adding/5'"):
+        evaluate(adding, model=scripted_engine(), out=run, **settings)
+    kept = load_report(run)
+    assert list(kept.rerankers) == ["mean_logprob"]
+    assert kept.pass_at_k[1].value == pytest.approx(SHARE)
+
+
+@pytest.mark.parametrize("ends", ["candidate", "verdict", "score"])
+def test_an_observer_is_told_of_the_end_whatever_ends_the_run(
+    ends: str, adding, scripted_engine, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **more: object) -> None:
+        raise RunFolderError("the disk is full")
+
+    method = {"candidate": "add_sample", "verdict": "add_verdict", "score": "write_scores"}[ends]
+    monkeypatch.setattr(RunFolder, method, fail)
+    watching = Recorder()
+    with pytest.raises(RunFolderError, match="the disk is full"):
+        evaluate(adding, model=scripted_engine(), out=tmp_path / "run", observer=watching, **options)
+    assert watching.calls[-1] == "stopped"
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(

@@ -13,7 +13,6 @@ from codesample.evaluation.metrics import (
     best_of_n,
     best_of_n_curve,
     gap_closed,
-    mean_pass_at_k,
     pass_at_k,
     pass_at_k_by_problem,
     ranked_pass_at_k,
@@ -75,16 +74,15 @@ def test_pass_at_k_outside_its_range_is_refused(n: int, c: int, k: int) -> None:
 def test_each_problem_counts_with_its_own_n() -> None:
     counts = {"a": (10, 5), "b": (2, 2), "c": (4, 0)}
     assert pass_at_k_by_problem(counts, 2) == {"a": pass_at_k(10, 5, 2), "b": 1.0, "c": 0.0}
-    assert mean_pass_at_k(counts, 1) == pytest.approx((0.5 + 1 + 0) / 3)
 
 
 def test_k_above_a_problems_n_names_the_problem() -> None:
     with pytest.raises(
         MetricError, match=r"pass@5 needs at least 5 candidates, problem 'b' has 2; .* k <= 2"
     ):
-        mean_pass_at_k({"a": (10, 5), "b": (2, 2), "c": (4, 0)}, 5)
+        pass_at_k_by_problem({"a": (10, 5), "b": (2, 2), "c": (4, 0)}, 5)
     with pytest.raises(MetricError, match="pass@1 of no problems"):
-        mean_pass_at_k({}, 1)
+        pass_at_k_by_problem({}, 1)
 
 
 @settings(max_examples=150)

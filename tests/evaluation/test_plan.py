@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codesample.errors import DataError, ParameterError, RerankerError, UnknownNameError
+from codesample.errors import DataError, ModelError, ParameterError, RerankerError, UnknownNameError
 from codesample.evaluation.options import DEFAULT_K, ModelOptions, choose_k
 from codesample.evaluation.plan import choose_rerankers, choose_task, model_name, new_run_folder, requests_for
 
@@ -58,7 +58,16 @@ def test_two_rerankers_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_a_model_is_named_with_its_revision() -> None:
     assert model_name(ModelOptions("org/name", revision="v2")) == "org/name@v2"
-    assert model_name("tiny") == model_name(ModelOptions()) == "tiny"
+    assert model_name(ModelOptions()) == "tiny"
+
+
+def test_only_a_model_in_a_folder_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    assert [ModelOptions(name).folder for name in ("tiny", "org/name")] == [None, None]
+    assert ModelOptions(str(tmp_path)).folder == tmp_path
+    with pytest.raises(ModelError, match="File name too long"):
+        _ = ModelOptions("x" * 300).folder
 
 
 @pytest.mark.parametrize("model", ["org/name", "/models/name", "name"])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from codesample.errors import RerankerError, RunFolderError
+from codesample.errors import DataError, IsolationError, RerankerError, RunFolderError
 from codesample.evaluation.driver import evaluate
+from codesample.evaluation.observer import Observer
+from codesample.evaluation.recorded import execute_samples
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, rerank_run
 
@@ -92,6 +95,111 @@ def test_problems_that_changed_since_are_refused(report: Report, problems: Path)
     problems.write_text(problems.read_text().replace("== 2", "== 3"))
     with pytest.raises(RunFolderError, match="not those"):
         rerank_run(report.run, rerankers=["mean_logprob"], **WEAK)
+
+
+def test_problems_that_moved_are_found_where_they_are_now(report: Report, problems: Path) -> None:
+    moved = problems.rename(problems.with_name("moved.jsonl"))
+    with pytest.raises(DataError, match="cannot be read"):
+        rerank_run(report.run, rerankers=["mean_logprob"], **WEAK)
+    assert rerank_run(report.run, rerankers=["mean_logprob"], data=moved, **WEAK) == report
+
+
+def test_a_run_of_a_task_of_ones_own_is_reranked_by_giving_the_task(
+    adding, scripted_engine, tmp_path
+) -> None:
+    made = evaluate(
+        adding, model=scripted_engine(), n=2, rerankers=["mean_logprob"], out=tmp_path / "run", **WEAK
+    )
+    assert rerank_run(made.run, task=adding, rerankers=["mean_logprob"], **WEAK) == made
+    with pytest.raises(RunFolderError, match="made with version 1 of adding, which is version 2 here"):
+        rerank_run(made.run, task=replace(adding, version="2"), **WEAK)
+
+
+def test_a_run_that_is_not_finished_is_refused_and_gets_no_results(adding, scripted_engine, tmp_path) -> None:
+    def stop(count: int) -> None:
+        if count == 5:
+            raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(adding, model=scripted_engine(stop), n=2, rerankers=["mean_logprob"], out=run, **WEAK)
+    with pytest.raises(RunFolderError, match=r"[3-8] of 8 candidates have no verdict yet; .* --resume"):
+        rerank_run(run, task=adding, **WEAK)
+    assert not (run / "results.json").exists()
+
+
+def test_samples_of_another_origin_are_reranked_whatever_their_indices(adding, tmp_path) -> None:
+    file = tmp_path / "samples.jsonl"
+    rows = [{"task_id": "adding/2", "completion": "    return x + 2\n", "index": index} for index in (3, 9)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = execute_samples(file, adding, out=tmp_path / "run", **WEAK)
+    again = rerank_run(made.run, task=adding, rerankers=["public_examples"], **WEAK)
+    assert (again.samples, again.n, again.pass_at_k) == (2, 2, made.pass_at_k)
+
+
+def test_what_the_last_call_covered_is_what_is_reranked(adding, scripted_engine, tmp_path) -> None:
+    run, given = tmp_path / "run", {"rerankers": ["mean_logprob"], "out": tmp_path / "run", **WEAK}
+    evaluate(adding, model=scripted_engine(), n=3, **given)
+    fewer = evaluate(adding, model=scripted_engine(), n=2, limit=3, resume=True, **given)
+    assert fewer.samples == 6
+    assert rerank_run(run, task=adding, rerankers=["mean_logprob"], **WEAK) == fewer
+
+
+def test_the_k_of_the_run_are_kept(problems: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    evaluate(problems, model=Adding(), n=3, k=(2, 3), rerankers=["mean_logprob"], out=run, **WEAK)
+    assert list(rerank_run(run, rerankers=["mean_logprob"], **WEAK).pass_at_k) == [2, 3]
+    assert list(rerank_run(run, rerankers=["mean_logprob"], k=(1,), **WEAK).pass_at_k) == [1]
+
+
+def test_the_isolation_of_the_verdicts_stays_that_of_the_sampling(report: Report) -> None:
+    record = json.loads((report.run / "run.json").read_text())
+    record["sessions"][0]["isolation"]["level"] = "limited"
+    (report.run / "run.json").write_text(json.dumps(record))
+    assert rerank_run(report.run, rerankers=["mean_logprob"], **WEAK).isolation == "limited"
+
+
+def test_rerankers_that_run_no_program_need_no_sandbox(
+    report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise IsolationError("nothing is isolated here")
+
+    monkeypatch.setattr("codesample.evaluation.reranking.open_executor", refuse)
+    assert rerank_run(report.run, rerankers=["mean_logprob"]) == report
+    with pytest.raises(IsolationError):
+        rerank_run(report.run, rerankers=["public_examples"])
+
+
+def test_what_opening_the_run_repaired_is_said(report: Report) -> None:
+    said: list[str] = []
+
+    class Listening(Observer):
+        def notice(self, text: str) -> None:
+            said.append(text)
+
+    with (report.run / "verdicts.jsonl").open("a") as file:
+        file.write("{torn")
+    rerank_run(report.run, rerankers=["mean_logprob"], observer=Listening(), **WEAK)
+    assert said == ["verdicts.jsonl: cut off an incomplete last line of 5 bytes; it will be made again"]
+
+
+def test_a_reranker_that_fails_leaves_its_earlier_scores_and_the_others(report: Report, tmp_path) -> None:
+    file = tmp_path / "idea.py"
+    file.write_text(SCORER)
+    first = rerank_run(report.run, rerankers=[f"{file}:last"], **WEAK)
+    fault = "for candidate in candidates] * (view.task_id != 'mine/2')"
+    file.write_text(SCORER.replace("for candidate in candidates]", fault))
+    with pytest.raises(RerankerError, match="'last', problem 'mine/2'"):
+        rerank_run(report.run, rerankers=[f"{file}:last", "sum_logprob"], **WEAK)
+    kept = load_report(report.run)
+    assert list(kept.rerankers) == ["last", "mean_logprob", "sum_logprob"]
+    assert kept.rerankers["last"] == first.rerankers["last"]
+
+
+def test_a_damaged_sample_line_does_not_hide_the_report(report: Report) -> None:
+    (report.run / "samples.jsonl").write_text("{\n")
+    assert load_report(report.run) == report
 
 
 def test_a_run_without_results_has_no_report(report: Report) -> None:

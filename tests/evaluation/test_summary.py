@@ -25,15 +25,17 @@ def summary(adding, tmp_path: Path):
         statuses: dict[str, list[Status]],
         k: tuple[int, ...] = (1, 2),
         scores: dict[str, list[float]] | None = None,
+        levels: tuple[str, ...] = ("confined",),
     ) -> Report:
-        manifest = Manifest("adding", "1", "hash", "scripted", SamplingParams(), 3)
+        sessions = tuple({"isolation": {"level": level}} for level in levels)
+        manifest = Manifest("adding", "1", "hash", "scripted", SamplingParams(), 3, sessions)
         with RunFolder.create(tmp_path / "run", manifest) as run:
             for task_id, row in statuses.items():
                 for index, status in enumerate(row):
                     run.add_sample(Candidate(task_id, index, "    return x\n", token_ids=(1, 2)))
                     run.add_verdict(Verdict(task_id, index, status))
-                if scores:
-                    run.add_scores("given", task_id, dict(enumerate(scores[task_id])))
+            if scores:
+                run.write_scores("given", {(t, i): s for t in scores for i, s in enumerate(scores[t])})
             gathered = pools(run, Chosen(adding, tuple(adding.problems())), run.sampled)
             return summarise(
                 run,
@@ -43,7 +45,6 @@ def summary(adding, tmp_path: Path):
                 k=k,
                 seconds=Seconds(1.0, 1.0, 2.0),
                 tokens_per_second=None,
-                isolation="confined",
             )
 
     return make
@@ -56,14 +57,22 @@ def test_a_harness_error_is_neither_pass_nor_fail(summary) -> None:
     assert report.samples == 6
 
 
-def test_a_problem_with_too_few_grades_is_left_out_of_that_k(summary) -> None:
+def test_a_k_that_some_problem_does_not_reach_is_left_out_and_says_so(summary) -> None:
     report = summary({"adding/1": [PASSED, BROKEN, BROKEN], "adding/2": [WRONG, WRONG, PASSED]})
-    assert report.pass_at_k[1].value == pytest.approx((1 + 1 / 3) / 2)
-    assert report.pass_at_k[2].value == pytest.approx(2 / 3)
+    assert {k: each.value for k, each in report.pass_at_k.items()} == {1: pytest.approx((1 + 1 / 3) / 2)}
+    (notice,) = report.notices
+    assert "pass@2 needs at least 2 candidates, problem 'adding/1' has 1" in notice
 
 
-def test_a_k_that_no_problem_reaches_is_left_out(summary) -> None:
-    assert list(summary({"adding/1": [PASSED, BROKEN, BROKEN]}, k=(1, 2)).pass_at_k) == [1]
+def test_without_any_k_left_the_report_can_still_be_printed(summary) -> None:
+    report = summary({"adding/1": [PASSED, BROKEN, BROKEN]}, k=(2,))
+    assert (report.pass_at_k, len(report.notices)) == ({}, 1)
+    assert str(report) == "adding, scripted, 1 problems x 3: oracle 1.000"
+
+
+def test_the_isolation_reported_is_the_weakest_that_programs_ran_under(summary) -> None:
+    levels = ("confined", "limited", "namespaced")
+    assert summary({"adding/1": [PASSED]}, k=(1,), levels=levels).isolation == "limited"
 
 
 def test_a_problem_without_any_grade_is_not_counted(summary) -> None:

@@ -53,6 +53,26 @@ def test_a_notice_is_one_line_and_keeps_its_brackets() -> None:
     assert stream.getvalue() == "notice: samples.jsonl: cut off [3 bytes]\n"
 
 
+def test_reranking_is_shown_too() -> None:
+    stream, now = StringIO(), [0.0]
+    progress = RunProgress(stream, clock=lambda: now[0])
+    progress.scored("mean_logprob", done=1, problems=4)
+    now[0] = PLAIN_INTERVAL
+    progress.scored("mean_logprob", done=2, problems=4)
+    assert stream.getvalue() == "2/4 problems, scored by mean_logprob\n"
+
+
+def test_a_terminal_shows_a_bar_for_each_reranker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    progress = RunProgress(stream)
+    for name in ("first", "second"):
+        progress.scored(name, done=4, problems=4)
+    progress.stopped()
+    assert "scored by first" in stream.getvalue()
+    assert "scored by second" in stream.getvalue()
+
+
 def test_stopping_before_anything_started_is_fine() -> None:
     stream = StringIO()
     RunProgress(stream).stopped()

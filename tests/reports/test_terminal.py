@@ -32,6 +32,7 @@ def report() -> Report:
         tokens_per_second=12345.6,
         statuses={"passed": 2000, "wrong": 700, "cpu_timeout": 52},
         isolation="confined",
+        notices=(),
         run=Path("runs/[x]"),
     )
 
@@ -63,6 +64,11 @@ def test_weak_isolation_is_said_loudly(report: Report) -> None:
 def test_a_pool_without_a_gap_says_so(report: Report) -> None:
     rerankers = {"mean_logprob": Selection(Estimate(1.0, 1.0, 1.0), None)}
     assert "no gap" in shown(replace(report, rerankers=rerankers))
+
+
+def test_what_the_figures_leave_out_is_said(report: Report) -> None:
+    assert "left out" not in shown(report)
+    assert "left out    pass@5 of [x]" in shown(replace(report, notices=("pass@5 of [x]",)))
 
 
 def test_a_short_line_sums_a_report_up(report: Report) -> None:

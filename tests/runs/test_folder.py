@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -34,7 +35,7 @@ def test_what_was_written_is_read_back_exactly(path: Path, manifest: Manifest) -
         assert run.add_sample(SAMPLE)
         assert run.add_sample(replace(SAMPLE, index=1), with_program=True)
         assert run.add_verdict(VERDICT)
-        run.add_scores("public_examples,mean_logprob", "mini/0", {0: 1 / 3, 1: None})
+        run.write_scores("public_examples,mean_logprob", {("mini/0", 0): 1 / 3, ("mini/0", 1): None})
         run.write_results({"pass_at_k": {"1": 0.1 + 0.2}})
     run = RunFolder.open(path)
     assert run.manifest == manifest
@@ -106,14 +107,12 @@ def test_a_torn_last_line_is_cut_with_a_notice(path: Path, manifest: Manifest) -
     assert [each.task_id for each in RunFolder.open(path).samples()] == ["mini/0", "mini/1"]
 
 
-@pytest.mark.parametrize("name", ["samples.jsonl", "verdicts.jsonl", "scores/mean_logprob.jsonl"])
+@pytest.mark.parametrize("name", ["samples.jsonl", "verdicts.jsonl"])
 def test_cut_at_any_byte_every_whole_line_survives(path: Path, manifest: Manifest, name: str) -> None:
     with RunFolder.create(path, manifest) as run:
         for index in range(2):
             run.add_sample(Candidate("mini/0", index, "x"))
             run.add_verdict(Verdict("mini/0", index, Status.PASSED))
-        run.add_scores("mean_logprob", "mini/0", {0: 0.5, 1: None})
-        run.add_scores("mean_logprob", "mini/1", {0: -1.0})
     whole = (path / name).read_bytes()
     for end in range(len(whole) + 1):
         (path / name).write_bytes(whole[:end])
@@ -122,10 +121,8 @@ def test_cut_at_any_byte_every_whole_line_survives(path: Path, manifest: Manifes
             assert bool(run.notices) == (not whole[:end].endswith(b"\n") and end > 0)
             if name == "samples.jsonl":
                 assert len(list(run.samples())) == len(run.sampled) == lines
-            elif name == "verdicts.jsonl":
-                assert len(run.verdicts()) == len(run.judged) == lines
             else:
-                assert len(run.scores("mean_logprob")) == (0, 0, 2, 3)[lines]
+                assert len(run.verdicts()) == len(run.judged) == lines
 
 
 def test_a_damaged_line_is_named_not_skipped(path: Path, manifest: Manifest) -> None:
@@ -134,7 +131,15 @@ def test_a_damaged_line_is_named_not_skipped(path: Path, manifest: Manifest) -> 
     with (path / "samples.jsonl").open("ab") as file:
         file.write(b'{"broken\n{"task_id":"a","index":0,"completion":"x"}\n')
     with pytest.raises(RunFolderError, match=r"samples\.jsonl:2: not JSON"):
-        RunFolder.open(path)
+        _ = RunFolder.open(path).sampled
+
+
+def test_results_are_read_beside_a_damaged_line(path: Path, manifest: Manifest) -> None:
+    with RunFolder.create(path, manifest) as run:
+        run.write_results({"a": 1})
+    (path / "samples.jsonl").write_text("{broken\n")
+    (path / "verdicts.jsonl").write_text("{broken\n")
+    assert RunFolder.open(path).results() == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -151,14 +156,14 @@ def test_a_foreign_line_is_named_by_file_and_number(
     RunFolder.create(path, manifest).close()
     (path / "samples.jsonl").write_text(row + "\n")
     with pytest.raises((RunFolderError, DataError), match=rf"samples\.jsonl:1: {complaint}"):
-        RunFolder.open(path)
+        _ = RunFolder.open(path).sampled
 
 
 def test_a_verdict_of_unknown_status_is_named(path: Path, manifest: Manifest) -> None:
     RunFolder.create(path, manifest).close()
     (path / "verdicts.jsonl").write_text('{"task_id":"a","index":0,"status":"fine"}\n')
     with pytest.raises(DataError, match=r"verdicts\.jsonl:1: status 'fine'; expected one of passed"):
-        RunFolder.open(path)
+        _ = RunFolder.open(path).judged
 
 
 @pytest.mark.parametrize(
@@ -183,6 +188,28 @@ def test_resuming_another_run_is_refused_field_by_field(
     assert RunFolder.open(path).manifest == manifest
 
 
+@pytest.mark.parametrize(
+    ("fact", "before", "now"),
+    [
+        ("dtype", "float32", "bfloat16"),
+        ("revision", "1a2b", "3c4d"),
+        ("checkpoint", "1a2b", "3c4d"),
+        ("architecture", "LlamaForCausalLM", "Qwen2ForCausalLM"),
+        ("parameters", 1000, 2000),
+    ],
+)
+def test_other_weights_under_the_same_name_do_not_continue_a_run(
+    path: Path, manifest: Manifest, fact: str, before: object, now: object
+) -> None:
+    first = {"model": {"device": "cpu", fact: before}}
+    RunFolder.create(path, replace(manifest, sessions=(first,))).close()
+    with pytest.raises(RunFolderError, match=f"{fact} is {now!r}, the run has {before!r}"):
+        RunFolder.resume(path, replace(manifest, sessions=({"model": {"device": "cpu", fact: now}},)))
+    RunFolder.resume(
+        path, replace(manifest, sessions=({"model": {"device": "cuda:0", fact: before}},))
+    ).close()
+
+
 def test_resuming_may_raise_n_and_records_the_session(path: Path, manifest: Manifest) -> None:
     RunFolder.create(path, manifest).close()
     with RunFolder.resume(path, replace(manifest, n=8, sessions=({"codesample": "0.2.0"},))) as run:
@@ -197,6 +224,24 @@ def test_a_folder_that_holds_a_run_is_not_begun_anew(path: Path, manifest: Manif
     RunFolder.create(path, manifest).close()
     with pytest.raises(RunFolderError, match="holds a run already; continue it with --resume"):
         RunFolder.create(path, manifest)
+
+
+@pytest.mark.parametrize("name", ["samples.jsonl", "verdicts.jsonl", "results.json", "scores"])
+def test_a_new_run_takes_nothing_for_its_own_that_it_did_not_make(
+    path: Path, manifest: Manifest, name: str
+) -> None:
+    path.mkdir()
+    (path / name).mkdir() if name == "scores" else (path / name).write_text("")
+    with pytest.raises(RunFolderError, match=f"holds {name}, which a new run would take for its own"):
+        RunFolder.create(path, manifest)
+    assert not (path / "run.json").exists()
+
+
+def test_other_files_beside_a_new_run_are_left_alone(path: Path, manifest: Manifest) -> None:
+    path.mkdir()
+    (path / "notes.txt").write_text("mine")
+    RunFolder.create(path, manifest).close()
+    assert (path / "notes.txt").read_text() == "mine"
 
 
 def test_what_is_no_run_is_named(path: Path, manifest: Manifest) -> None:
@@ -225,6 +270,28 @@ def test_a_folder_that_cannot_be_made_is_a_one_line_error(tmp_path: Path, manife
     with pytest.raises(RunFolderError, match=r"cannot be made: .*; choose another folder") as caught:
         RunFolder.create(tmp_path / "file" / "run", manifest)
     assert "\n" not in str(caught.value)
+
+
+def test_a_path_that_cannot_be_looked_into_is_a_one_line_error(tmp_path: Path, manifest: Manifest) -> None:
+    too_long = tmp_path / ("x" * 300) / "run"
+    attempts = (
+        lambda: RunFolder.expect_none(too_long),
+        lambda: RunFolder.create(too_long, manifest),
+        lambda: RunFolder.resume(too_long, manifest),
+        lambda: RunFolder.open(too_long),
+    )
+    for attempt in attempts:
+        with pytest.raises(RunFolderError, match="File name too long"):
+            attempt()
+
+
+@pytest.mark.skipif(AS_ROOT, reason="root may search everywhere")
+def test_a_folder_that_may_not_be_searched_is_a_one_line_error(path: Path, manifest: Manifest) -> None:
+    path.mkdir()
+    path.chmod(0o600)
+    for attempt in (lambda: RunFolder.expect_none(path), lambda: RunFolder.open(path)):
+        with pytest.raises(RunFolderError, match="Permission denied"):
+            attempt()
 
 
 @pytest.mark.skipif(AS_ROOT, reason="root may write everywhere")
@@ -302,6 +369,36 @@ def test_a_full_disk_leaves_no_partial_line(
     assert len(list(RunFolder.open(path).samples())) == 2
 
 
+def test_a_disk_that_fails_at_the_end_is_a_one_line_error_and_lets_others_write(
+    path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    run = RunFolder.create(path, manifest)
+    run.add_sample(SAMPLE)
+    run.add_verdict(VERDICT)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(RunFolderError, match="Input/output error"):
+        run.close()
+    monkeypatch.undo()
+    RunFolder.open(path, write=True).close()
+
+
+def test_a_full_disk_bars_no_later_writer(
+    path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    RunFolder.create(path, manifest).close()
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(RunFolderError, match="cannot be written: No space left on device"):
+        RunFolder.open(path, write=True)
+    monkeypatch.undo()
+    RunFolder.open(path, write=True).close()
+
+
 def test_results_are_replaced_whole(path: Path, manifest: Manifest) -> None:
     with RunFolder.create(path, manifest) as run:
         run.write_results({"a": 1})
@@ -312,16 +409,14 @@ def test_results_are_replaced_whole(path: Path, manifest: Manifest) -> None:
         assert run.results() == {"b": 2}
 
 
-def test_scores_of_a_larger_pool_replace_those_of_a_smaller_one(path: Path, manifest: Manifest) -> None:
+def test_scores_are_replaced_whole(path: Path, manifest: Manifest) -> None:
     with RunFolder.create(path, manifest) as run:
-        run.add_scores("r", "a", {0: 1.0, 1: 2.0})
-        run.add_scores("r", "b", {0: 5.0})
-        run.add_scores("r", "a", {0: 0.25, 1: 0.5, 2: None})
-        assert run.scores("r") == {("a", 0): 0.25, ("a", 1): 0.5, ("a", 2): None, ("b", 0): 5.0}
-        run.clear_scores("r")
-        assert (run.scores("r"), run.scored_by()) == ({}, [])
-        run.add_scores("r", "a", {0: 3.0})
-        assert run.scores("r") == {("a", 0): 3.0}
+        run.write_scores("r", {("a", 0): 1.0, ("a", 1): 2.0, ("b", 0): 5.0})
+        with pytest.raises(TypeError):
+            run.write_scores("r", {("a", 0): 1.0, ("a", 1): object()})
+        assert run.scores("r") == {("a", 0): 1.0, ("a", 1): 2.0, ("b", 0): 5.0}
+        run.write_scores("r", {("a", 0): None})
+        assert (run.scores("r"), run.scored_by()) == ({("a", 0): None}, ["r"])
 
 
 def test_killed_at_any_moment_nothing_whole_is_lost(path: Path, manifest: Manifest) -> None:
