@@ -4,8 +4,17 @@ from codesample.kernels.bifurcated_decode.api import (
     DecodeOutput,
     LayerStore,
     bifurcated_decode,
+    take_over,
     usable_impls,
 )
 from codesample.kernels.bifurcated_decode.plan import DecodePlan, Segment
 
-__all__ = ["DecodeOutput", "DecodePlan", "LayerStore", "Segment", "bifurcated_decode", "usable_impls"]
+__all__ = [
+    "DecodeOutput",
+    "DecodePlan",
+    "LayerStore",
+    "Segment",
+    "bifurcated_decode",
+    "take_over",
+    "usable_impls",
+]

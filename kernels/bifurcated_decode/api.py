@@ -13,7 +13,7 @@ import torch
 from codesample.errors import ImplUnavailableError, ParameterError, ShapeError
 from codesample.kernels.bifurcated_decode.plan import DecodePlan
 
-__all__ = ["DecodeOutput", "LayerStore", "bifurcated_decode", "usable_impls"]
+__all__ = ["DecodeOutput", "LayerStore", "bifurcated_decode", "take_over", "usable_impls"]
 
 _IMPLS = ("reference", "torch", "triton")
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -106,6 +106,26 @@ def bifurcated_decode(
 def usable_impls(device: torch.device | str = "cpu") -> tuple[str, ...]:
     """Names of the implementations that can run on `device` here, "reference" first."""
     return _IMPLS if _why_no_triton(torch.device(device)) is None else _IMPLS[:2]
+
+
+def take_over(old: DecodePlan, new: DecodePlan) -> DecodePlan | None:
+    """Let captured launches of one layout compute another.
+
+    A CUDA graph that was captured with `old` reads its layout from tables on the device; these are filled
+    with the other layout.
+
+    Args:
+        old: The plan of the captured calls; not to be used any more unless None is returned.
+        new: A plan of as many rows on the same device.
+
+    Returns:
+        The plan to go on with, or None where the launches or the room of the tables differ: capture anew.
+    """
+    if new.rows != old.rows or new.device != old.device:
+        return None
+    from codesample.kernels.bifurcated_decode.triton import take_over
+
+    return take_over(old, new)
 
 
 def stored_on_host(lens: torch.Tensor, queries: int, store: LayerStore, written: bool) -> list[int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -124,6 +124,22 @@ class DecodePlan:
             # holding the object keeps its id from naming another
             found = self._memo[full] = (of, make())
         return found[1]
+
+    def memos(self) -> dict[Hashable, Any]:
+        """Return what `memo` keeps for no object in particular, by key."""
+        return {key: value for (key, _), (of, value) in self._memo.items() if of is None}
+
+    def in_place_of(self, old: DecodePlan, keys: Iterable[Hashable]) -> DecodePlan:
+        """Return this layout on the device tensors of `old`, refilled, with its memos of `keys`."""
+        old.slots_on_device.copy_(self.slots_on_device)
+        old.context_lens_on_device.copy_(self.context_lens_on_device)
+        kept = set(keys)
+        return replace(
+            self,
+            slots_on_device=old.slots_on_device,
+            context_lens_on_device=old.context_lens_on_device,
+            _memo={full: entry for full, entry in old._memo.items() if full[0] in kept},
+        )
 
 
 def _check_chains(segments: Sequence[Segment], context_lens: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ Limits: fp32, bf16 or fp16; head width up to 256; Q * H / G up to 128; compute c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -27,11 +28,11 @@ from codesample.kernels.bifurcated_decode.triton_kernels import (
     single_kernel,
 )
 
-__all__ = ["Launch", "decode", "launches", "tiling_for"]
+__all__ = ["Launch", "decode", "launches", "take_over", "tiling_for"]
 
 
 class _Work(NamedTuple):
-    # the schedule on the device, and room for the partial results of one layer
+    # the schedule on the device, and room for the partial results of one layer; all with room to spare
     items: torch.Tensor
     worker_items: torch.Tensor
     partials: torch.Tensor
@@ -158,7 +159,7 @@ def launches(
             ),
         )
     work = plan.memo(
-        ("work", tiling, queries, group, kv_heads, width),
+        ("work", tiling, queries * group, kv_heads, width),
         lambda: _prepare(plan, tiling, queries * group, kv_heads, width),
     )
     rooms = (work.part_out, work.part_lse, work.own_out, work.own_lse)
@@ -187,6 +188,34 @@ def launches(
     return parts, join
 
 
+def take_over(old: DecodePlan, new: DecodePlan) -> DecodePlan | None:
+    """Do what `api.take_over` states."""
+    kept = [key for key in old.memos() if key == "chain" or isinstance(key, tuple)]
+    filled: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for key in kept:
+        value = old.memos()[key]
+        match key:
+            case ("tiling", shape):
+                wanted = choose_tiling(new, shape)
+                if replace(wanted, busy_workers=value.busy_workers) != value:
+                    return None
+            case ("work", tiling, *sizes):
+                per_row, kv_heads, _ = sizes
+                tables, partial_rows = _tables(new, tiling, per_row, kv_heads)
+                if partial_rows > value.part_lse.numel():
+                    return None
+                filled += zip(value, tables, strict=False)
+            case "chain":
+                filled += zip(value, _chain_tables(new), strict=True)
+            case _:
+                return None
+    if any(table.numel() > room.numel() for room, table in filled):
+        return None
+    for room, table in filled:
+        room.view(-1)[: table.numel()].copy_(table.view(-1))
+    return new.in_place_of(old, kept)
+
+
 @cache
 def _gpu(device: torch.device) -> tuple[int, int]:
     """Return multiprocessors and ten times the compute capability."""
@@ -197,21 +226,39 @@ def _gpu(device: torch.device) -> tuple[int, int]:
     return properties.multi_processor_count, properties.major * 10 + properties.minor
 
 
-def _table(values: Any, columns: int, plan: DecodePlan) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.int32).reshape(-1, columns).to(plan.device)
+def _table(values: Any, columns: int) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.int32).reshape(-1, columns)
 
 
-def _chain(plan: DecodePlan) -> tuple[torch.Tensor, torch.Tensor]:
-    """List every row's segments as (start, position, length), and where each row's list begins."""
+def _roomy(table: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a table to the device with room for a longer one, so that another layout may take its place."""
+    room = torch.zeros(_room(len(table)), table.shape[1], dtype=table.dtype, device=device)
+    room[: len(table)] = table.to(device)
+    return room
+
+
+def _room(count: int) -> int:
+    return max(64, triton.next_power_of_2(count))
+
+
+def _chain_tables(plan: DecodePlan) -> tuple[torch.Tensor, torch.Tensor]:
+    """List where each row's list of segments begins, and all lists as (start, position, length)."""
     begins, fields = [0], []
     for row in range(plan.rows):
         mine = [s for s in plan.segments if s.row_start <= row < s.row_stop and s.length]
         fields += [(s.start, s.position, s.length) for s in mine]
         begins.append(len(fields))
-    return _table(begins, 1, plan), _table(fields, 3, plan)
+    return _table(begins, 1), _table(fields, 3)
 
 
-def _prepare(plan: DecodePlan, tiling: Tiling, per_row: int, kv_heads: int, width: int) -> _Work:
+def _chain(plan: DecodePlan) -> tuple[torch.Tensor, ...]:
+    return tuple(_roomy(table, plan.device) for table in _chain_tables(plan))
+
+
+def _tables(
+    plan: DecodePlan, tiling: Tiling, per_row: int, kv_heads: int
+) -> tuple[tuple[torch.Tensor, ...], int]:
+    """Write a schedule as the first five fields of `_Work`, and count the rows of its partial results."""
     schedule = divide_context(
         plan.segments,
         rows=plan.rows,
@@ -225,20 +272,27 @@ def _prepare(plan: DecodePlan, tiling: Tiling, per_row: int, kv_heads: int, widt
     for row, tiles in enumerate(schedule.row_tiles):
         entries += [(tile, (row - schedule.tiles[tile].row_start) * per_row) for tile in tiles]
         row_entries.append(len(entries))
+    tables = (
+        _table(_fields(plan, schedule), ITEM_FIELDS.value),
+        _table([*schedule.worker_items, *idle], 1),
+        _table(schedule.partials, 1),
+        _table(row_entries, 1),
+        _table(entries, 2),
+    )
+    return tables, len(schedule.items) * tiling.block_m
+
+
+def _prepare(plan: DecodePlan, tiling: Tiling, per_row: int, kv_heads: int, width: int) -> _Work:
+    tables, partial_rows = _tables(plan, tiling, per_row, kv_heads)
 
     def room(*shape: int) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.float32, device=plan.device)
 
-    partial_rows = len(schedule.items) * tiling.block_m
     own_rows = plan.rows * kv_heads * tiling.splits * per_row
     return _Work(
-        items=_table(_fields(plan, schedule), ITEM_FIELDS.value, plan),
-        worker_items=_table([*schedule.worker_items, *idle], 1, plan),
-        partials=_table(schedule.partials, 1, plan),
-        row_entries=_table(row_entries, 1, plan),
-        entries=_table(entries, 2, plan),
-        part_out=room(partial_rows, width),
-        part_lse=room(partial_rows),
+        *(_roomy(table, plan.device) for table in tables),
+        part_out=room(_room(partial_rows), width),
+        part_lse=room(_room(partial_rows)),
         own_out=room(own_rows, width),
         own_lse=room(own_rows),
     )

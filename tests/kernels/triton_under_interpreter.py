@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from triton.runtime import interpreter
 
 from codesample.errors import ImplUnavailableError
-from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, Segment, usable_impls
+from codesample.kernels.bifurcated_decode import (
+    DecodeOutput,
+    DecodePlan,
+    LayerStore,
+    Segment,
+    take_over,
+    usable_impls,
+)
 from codesample.kernels.bifurcated_decode import triton as backend
 from codesample.kernels.bifurcated_decode.cost import Tiling
 from codesample.testing.attention import (
@@ -168,6 +175,70 @@ def test_a_repeated_call_is_bitwise_equal():
     (a, _), (b, _) = launch(x), launch(x)
     assert torch.equal(a.out, b.out)
     assert torch.equal(a.lse, b.lse)
+
+
+ORDER = [4, 1, 0, 5, 2, 3]
+
+
+def other_layout(x: DecodeInputs) -> DecodePlan:
+    """Other rows behind the same segments: two see the last one, three the header and the first, one none."""
+    header, first, last = x.plan.segments
+    segments = [
+        last._replace(row_start=0, row_stop=2, position=0),
+        header._replace(row_start=2, row_stop=5),
+        first._replace(row_start=2, row_stop=5),
+    ]
+    behind = header.length + first.length
+    lens = [last.length] * 2 + [behind] * 3 + [7]
+    return DecodePlan.build(segments, slots=[x.plan.slots[r] for r in ORDER], context_lens=lens, device="cpu")
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_launches_of_one_layout_compute_another_that_took_its_place(shared):
+    case = DecodeCase(groups=((4, 70), (2, 30)), lens=(3, 0, 5, 17, 2, 2), header=12, heads=(4, 2))
+    x = make_decode_inputs(case, dtype=torch.float32)
+    x = x._replace(plan=replace(x.plan, segments=(x.plan.segments[0], *sorted(x.plan.segments[1:]))))
+    new, store = other_layout(x), LayerStore(*(t.clone() for t in x.store))
+    lens = x.lens[ORDER]
+    exact, plain = (joined_attention(y._replace(plan=new, lens=lens)) for y in (x.to(torch.float64), x))
+    result = DecodeOutput(torch.empty_like(x.q), torch.empty(x.q.shape[:3]))
+    calls = backend.launches(
+        *x[:3],
+        store,
+        x.plan,
+        x.lens,
+        result,
+        replace(SMALL, shared=shared),
+        scale=x.q.shape[-1] ** -0.5,
+        window=None,
+        softcap=None,
+        sinks=None,
+    )
+    slots = x.plan.slots_on_device
+    taken = take_over(x.plan, new)
+    assert taken is not None
+    assert taken.slots_on_device is slots
+    x.lens.copy_(lens)
+    for kernel, grid, arguments, constants, warps in calls:
+        kernel[grid](*arguments, **constants, num_warps=warps)
+    assert_within_rounding(result.out, exact.out, plain.out)
+    assert_within_rounding(result.lse, exact.lse, plain.lse)
+    got, _ = launch(x._replace(plan=taken), replace(SMALL, shared=shared))
+    assert torch.equal(got.out, result.out)
+
+
+def test_a_layout_that_needs_other_launches_takes_no_place():
+    def used(segments, rows):
+        case = DecodeCase(groups=((rows, 40),), lens=(2,) * rows)
+        x = make_decode_inputs(case, dtype=torch.float16)
+        plan = DecodePlan.build(segments, slots=range(rows), context_lens=[40] * rows, device="cpu")
+        launch(x._replace(plan=plan), tiling=None)
+        return plan
+
+    together, fewer = used([Segment(0, 40, 0, 40, 0)], 40), used([Segment(0, 40, 0, 39, 0)], 39)
+    apart = used([Segment(0, 40, row, row + 1, 0) for row in range(40)], 40)
+    assert take_over(together, fewer) is None
+    assert take_over(together, apart) is None
 
 
 def test_strided_stores_are_read_in_place():
