@@ -64,11 +64,17 @@ class WorkerProcess:
         self._outgoing = bytearray()
         self._held: OrderedDict[str, None] = OrderedDict()
         self._log = os.memfd_create("worker", os.MFD_CLOEXEC)
-        with theirs:
-            descriptor = theirs.fileno()
+        descriptor = theirs.fileno()
+        try:
             self.process: subprocess.Popen[bytes] = launch.start(
                 "worker", [str(descriptor), *arguments], pass_fds=[descriptor], stderr=self._log
             )
+        except OSError:
+            self.sock.close()
+            os.close(self._log)
+            raise
+        finally:
+            theirs.close()
         self.sock.setblocking(False)
 
     def give(self, job: Job) -> None:

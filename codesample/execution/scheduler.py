@@ -137,7 +137,9 @@ class Scheduler:
         try:
             worker = WorkerProcess(self._arguments[slot])
         except OSError as error:
-            self._fail_all(ExecutionError(f"a worker could not be started: {error}"))
+            # the machine may be full for the moment; those that run will do the work
+            if not self._workers:
+                self._fail_all(ExecutionError(f"a worker could not be started: {error}"))
             return
         self._workers[slot] = worker
         self._selector.register(worker.sock, selectors.EVENT_READ, slot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import FileIO
 from typing import Any
 
 from codesample.execution.judging import Finding
@@ -28,15 +29,15 @@ def run_case(
         HarnessFault: the sandbox failed.
     """
     text, expected = case
-    null = os.open(os.devnull, os.O_WRONLY)
     reader, writer = os.pipe()
-    stdin = _readable(text)
-    try:
-        session = Session(spawner, limits, caller=caller, streams=(stdin, writer, null), output=reader)
-    finally:
-        for descriptor in (null, writer, stdin):
-            os.close(descriptor)
-    try:
+    with open(reader, "rb", buffering=0):
+        with (
+            open(writer, "wb", buffering=0) as stdout,
+            open(os.devnull, "wb", buffering=0) as null,
+            _readable(text) as stdin,
+        ):
+            streams = (stdin.fileno(), stdout.fileno(), null.fileno())
+            session = Session(spawner, limits, caller=caller, streams=streams, output=reader)
         finding = _run(Remote(session), source)
         wall = session.wall_seconds
         usage = session.close()
@@ -44,8 +45,6 @@ def run_case(
             session.read_output()
         except ProgramStopped as stopped:
             finding = Finding(stopped.status, stopped.detail)
-    finally:
-        os.close(reader)
     if finding.status is Status.PASSED and not same_output(bytes(session.output), expected):
         shown = bytes(session.output[:_SHOWN]).decode(errors="replace")
         finding = Finding(Status.WRONG, f"printed {shown!r}, expected {expected[:_SHOWN]!r}")
@@ -64,15 +63,12 @@ def _run(remote: Remote, source: str) -> Finding:
     return Finding(Status.PASSED)
 
 
-def _readable(text: str) -> int:
-    """Return a descriptor that reads `text` and can be written by nobody."""
-    draft = os.memfd_create("stdin", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(os.dup(draft), "wb") as file:
-            file.write(text.encode())
-        return os.open(f"/proc/self/fd/{draft}", os.O_RDONLY | os.O_CLOEXEC)
-    finally:
-        os.close(draft)
+def _readable(text: str) -> FileIO:
+    """Return a file that reads `text` and can be written by nobody."""
+    with open(os.memfd_create("stdin", os.MFD_CLOEXEC), "wb") as draft:
+        draft.write(text.encode())
+        draft.flush()
+        return open(f"/proc/self/fd/{draft.fileno()}", "rb", buffering=0)
 
 
 def same_output(got: bytes, expected: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,12 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from codesample.errors import ExecutionError
 from codesample.execution import Executor, Level, Limits, Program
 from codesample.execution import launch as launching
+from codesample.execution import spawner as spawning
+from codesample.execution.confinement import Confinement
+from codesample.execution.script import run_case
+from codesample.execution.spawner import HarnessFault, Spawner
 from codesample.records import Status, Tests
 
 SQUARE = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
@@ -214,10 +220,61 @@ def test_a_sandbox_that_cannot_start_is_an_error_not_a_verdict(monkeypatch: pyte
         executor.submit(programs(1)[0]).result(PATIENCE_SECONDS)
 
 
-def test_zygotes_are_replaced_with_age() -> None:
-    from codesample.execution import spawner
+def test_workers_that_run_do_the_work_of_one_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = launching.start, []
 
-    assert 100 <= spawner._PROGRAMS_PER_ZYGOTE <= 2_000
+    def start_one_only(*args: Any, **kwargs: Any) -> Any:
+        if started:
+            raise BlockingIOError(errno.EAGAIN, "too many processes")
+        started.append(start(*args, **kwargs))
+        return started[0]
+
+    monkeypatch.setattr(launching, "start", start_one_only)
+    before = sorted(os.listdir("/proc/self/fd"))
+    with Executor(workers=2) as executor:
+        futures = [executor.submit(program) for program in programs(40)]
+    assert [future.result().passed for future in futures] == [True, False] * 20
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_no_worker_at_all_is_an_error_not_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise BlockingIOError(errno.EAGAIN, "too many processes")
+
+    executor = Executor(workers=2)
+    monkeypatch.setattr(launching, "start", refuse)
+    with executor, pytest.raises(ExecutionError, match=r"could not be started: .*too many processes"):
+        executor.submit(programs(1)[0]).result(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("text", ["", "\ud800"])
+def test_a_script_that_cannot_be_started_leaves_no_descriptor(text: str) -> None:
+    class Broken:
+        def fork(self, limits: Limits, streams: tuple[int, ...]) -> None:
+            raise HarnessFault("no zygote")
+
+    before = sorted(os.listdir("/proc/self/fd"))
+    with pytest.raises((HarnessFault, UnicodeEncodeError)):
+        run_case(Broken(), Limits(), "", (text, ""), caller=0)  # type: ignore[arg-type]
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_zygotes_are_replaced_with_age(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(spawning, "_PROGRAMS_PER_ZYGOTE", 3)
+    spawner = Spawner(Confinement(level=Level.NONE, folder=str(tmp_path)), ())
+    zygotes = []
+    try:
+        for _ in range(7):
+            child = spawner.fork(Limits())
+            zygotes.append(spawner.pid)
+            child.sock.close()
+            spawner.reap()
+        assert not any(alive(pid) for pid in zygotes[:6] if pid)
+    finally:
+        spawner.close()
+    first, second, third = zygotes[0], zygotes[3], zygotes[6]
+    assert zygotes == [first] * 3 + [second] * 3 + [third]
+    assert len({first, second, third}) == 3
 
 
 def test_threads_of_the_caller_do_no_harm() -> None:
