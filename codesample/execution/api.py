@@ -33,6 +33,7 @@ __all__ = ["Executor", "Program", "run", "run_async"]
 
 _STUCK_MARGIN_SECONDS = 60.0
 _PROCESSES_PER_BATCH = MAX_PROCESSES * int(REFERENCE_PATIENCE) + 4 * int(REFERENCE_PATIENCE)
+_VERDICTS_KEPT, _TESTS_KEPT = 10_000, 1_000
 _MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity")
 
 
@@ -75,7 +76,8 @@ class Executor:
             limits: For programs whose tests do not say otherwise; None means `Limits()`.
             minimum: Weakest isolation to accept.
             level: Isolation to use; None means the strongest this machine grants.
-            cache: Whether equal programs with equal tests get their verdict from memory.
+            cache: Whether equal programs with equal tests get their verdict from memory, which holds the
+                last ten thousand.
 
         Raises:
             IsolationError: this machine grants less than `minimum` or `level`; the message names the remedy.
@@ -195,14 +197,17 @@ class Executor:
 
     def _encoded(self, tests: Tests) -> tuple[bytes, str]:
         """Return encoded tests and their hash, computed once for each object."""
-        known = self._tests.get(id(tests))
+        with self._lock:
+            known = self._tests.get(id(tests))
         if known is None:
             try:
                 encoded = wire.encode_tests(tests)
             except codec.CodecError as error:
                 raise ParameterError(f"the inputs of the tests are not plain data: {error}") from None
             # the record itself is kept too, so that its id stays its own
-            known = self._tests[id(tests)] = (tests, encoded, wire.digest(encoded))
+            known = (tests, encoded, wire.digest(encoded))
+            with self._lock:
+                _keep(self._tests, id(tests), known, most=_TESTS_KEPT)
         return known[1], known[2]
 
     def _submit(
@@ -218,6 +223,10 @@ class Executor:
             encoded = codec.encode(body)
         except codec.CodecError as error:
             raise ParameterError(f"the arguments are not plain data: {error}") from None
+        if len(encoded) + len(tests) > wire.MAX_MESSAGE:
+            raise ParameterError(
+                f"program and tests take {len(encoded) + len(tests)} bytes; at most {wire.MAX_MESSAGE}"
+            )
         key = wire.digest(encoded, self.isolation.level.label.encode(), self.isolation.python.encode())
         future: Future[Any] = Future()
         listener = _Listener(future, build)
@@ -248,8 +257,10 @@ class Executor:
         """Settle everyone who waits for a job; runs in the scheduler's thread."""
         with self._lock:
             listeners = self._waiting.pop(job.key)
-            if self._cache is not None and isinstance(reply, dict) and "fault" not in reply:
-                self._cache[job.key] = reply
+            # faults are to be tried again, and what calls return may be large
+            status = reply.get("status") if isinstance(reply, dict) else None
+            if self._cache is not None and status not in (None, Status.HARNESS_ERROR):
+                _keep(self._cache, job.key, reply, most=_VERDICTS_KEPT)
             if not self._waiting:
                 self._idle.notify_all()
         for listener in listeners:
@@ -272,6 +283,13 @@ class _Listener:
             self.future.set_result(self.build(reply))
         except Exception as error:
             self.future.set_exception(error)
+
+
+def _keep(kept: dict[Any, Any], key: Any, value: Any, *, most: int) -> None:
+    """Add an entry, and drop the oldest where there are more than `most`."""
+    kept[key] = value
+    if len(kept) > most:
+        del kept[next(iter(kept))]
 
 
 def _failure(reply: dict[str, Any]) -> tuple[Status, str]:
@@ -299,19 +317,22 @@ def run(
     """Judge programs and return their verdicts in the same order.
 
     Args:
-        programs: What to run; read as a whole before the first verdict.
+        programs: What to run; read to its end without waiting for verdicts.
         workers, limits, minimum, level: See `Executor`.
-        on_verdict: Called with each verdict as it comes, in the executor's thread.
+        on_verdict: Called with each verdict as it comes, in the executor's thread, or in the caller's
+            where the verdict is known already.
 
     Raises:
         IsolationError: this machine grants less than `minimum`.
         ExecutionError: the harness cannot work at all.
     """
     with Executor(workers=workers, limits=limits, minimum=minimum, level=level) as executor:
-        futures = [executor.submit(program) for program in programs]
-        if on_verdict is not None:
-            for future in futures:
-                future.add_done_callback(lambda done: on_verdict(done.result()))
+        futures = []
+        for program in programs:
+            future = executor.submit(program)
+            if on_verdict is not None:
+                future.add_done_callback(lambda done: done.exception() or on_verdict(done.result()))
+            futures.append(future)
         return [future.result() for future in futures]
 
 

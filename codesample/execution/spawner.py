@@ -101,8 +101,10 @@ class Spawner:
     def reap(self) -> Usage:
         """Collect the current child, which has ended or was killed.
 
+        A zygote whose child left processes behind is replaced.
+
         Raises:
-            HarnessFault: the zygote broke, or the child had left processes behind.
+            HarnessFault: the zygote broke.
         """
         reply = self._ask({"reap": True}, ())
         if reply["left"]:

@@ -13,6 +13,9 @@ from codesample.records import Status, Tests
 __all__ = [
     "CHECKS_TIMED_OUT",
     "HELD_TESTS",
+    "MAX_MESSAGE",
+    "READY",
+    "REFERENCE_PATIENCE",
     "Outcome",
     "as_plain",
     "digest",
@@ -25,6 +28,9 @@ CHECKS_TIMED_OUT = "the tests did not finish on what the program returned"
 
 REFERENCE_PATIENCE = 5.0
 """A reference may use so many times the CPU time of a program; the program then gets more as well."""
+
+MAX_MESSAGE = 1 << 30
+"""Bytes of one job with its tests, and of one reply."""
 
 READY = b"null"
 """The first message of a worker, before any reply."""

@@ -7,13 +7,24 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from codesample.errors import ExecutionError, IsolationError, ParameterError
-from codesample.execution import Executor, Level, Limits, Outcome, Program, probe_isolation, run, run_async
+from codesample.execution import (
+    Executor,
+    Level,
+    Limits,
+    Outcome,
+    Program,
+    api,
+    probe_isolation,
+    run,
+    run_async,
+)
 from codesample.records import Status, Tests, Verdict
 
 SQUARE = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
@@ -105,6 +116,30 @@ def test_without_cache_programs_run_again(executor_at: Any) -> None:
         first = executor.submit(Program("a", 0, source, tests)).result(60)
         second = executor.submit(Program("a", 0, source, tests)).result(60)
     assert first.detail != second.detail
+
+
+def test_only_so_many_verdicts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_VERDICTS_KEPT", 2)
+    monkeypatch.setattr(api, "_TESTS_KEPT", 2)
+
+    def told(number: int) -> str:
+        source = f"import time\ndef f(x):\n    return (time.time_ns(), {number})"
+        tests = Tests(source="raise AssertionError(repr(f(1)))", entry_point="f")
+        return executor.submit(Program("t", number, source, tests)).result(60).detail
+
+    with Executor(workers=1) as executor:
+        first = [told(number) for number in range(3)]
+        assert told(2) == first[2]
+        assert told(1) == first[1]
+        assert told(0) != first[0]
+        assert told(2) == first[2]
+        assert len(executor._tests) == 2
+
+
+def test_what_calls_returned_is_not_kept(executor: Executor) -> None:
+    source = "import time\ndef f():\n    return time.time_ns()"
+    first, second = (executor.submit_calls(source, "f", [()]).result(60)[0].value for _ in range(2))
+    assert first < second
 
 
 def test_time_that_the_tests_take_is_not_the_program_s() -> None:
@@ -371,6 +406,16 @@ def test_run_keeps_the_order_and_reports_as_it_goes() -> None:
     assert sorted(seen) == list(range(6))
     assert [verdict.passed for verdict in verdicts] == [True] + [False] * 5
     assert run([]) == []
+
+
+def test_run_reports_a_verdict_while_programs_are_still_being_made() -> None:
+    seen = threading.Event()
+
+    def made() -> Iterator[Program]:
+        yield Program("t", 0, GOOD, SQUARE)
+        assert seen.wait(60)
+
+    assert len(run(made(), workers=1, on_verdict=lambda verdict: seen.set())) == 1
 
 
 def test_run_async_leaves_the_event_loop_free() -> None:
