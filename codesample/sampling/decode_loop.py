@@ -72,6 +72,11 @@ class _Group:
     rows: list[Row] = field(default_factory=list)
 
 
+def _bucket(rows: int) -> int:
+    """Return how many places a batch gets, so that few sizes have to be captured."""
+    return 1 << (rows - 1).bit_length() if rows <= 64 else -(-rows // 64) * 64
+
+
 class DecodeLoop:
     """Samples prompts over one KV store. Use once.
 
@@ -108,6 +113,9 @@ class DecodeLoop:
         self._finished: list[Candidate] = []
         self._row_limit, self._chunk = store.rows, CHUNK
         self._batch: _Batch | None = None
+        # by number of places; kept where they hold graphs that later batches can use
+        self._steps: dict[int, DecodeStep] = {}
+        self._graph_pool = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
         self._pace = pace or (GPU_PACE if self._device.type == "cuda" else CPU_PACE)
         if drawing.reads_rows:
             # what is drawn next depends on tokens that the host must have read
@@ -146,6 +154,7 @@ class DecodeLoop:
                 "memory_fraction, or choose a smaller model or dtype"
             ) from error
         self._batch = None
+        self._steps.clear()
         self._cache.clear()
         self._row_limit = max(1, min(self._row_limit, len(self._live) or self._row_limit) // 2)
         self._chunk = max(_SMALLEST_CHUNK, self._chunk // 2)
@@ -244,15 +253,23 @@ class DecodeLoop:
         group.rows = [row for row in group.rows if row.slot >= 0]
 
     def _form_batch(self) -> _Batch:
-        step = DecodeStep(
-            self._forward,
-            self._drawing,
-            self._store.layers,
-            self._plan(),
-            self._live,
-            impl=self._impl,
-            ahead=self._pace.lag > 0,
-        )
+        rows, ahead = self._live, self._pace.lag > 0
+        places = min(_bucket(len(rows)), len(rows) + self._store.free_slots) if ahead else len(rows)
+        plan = self._plan(places - len(rows))
+        step = self._steps.get(places)
+        if step is None or not step.refit(plan, rows):
+            step = DecodeStep(
+                self._forward,
+                self._drawing,
+                self._store.layers,
+                plan,
+                rows,
+                impl=self._impl,
+                ahead=ahead,
+                pool=self._graph_pool,
+            )
+        if ahead:
+            self._steps[places] = step
         return _Batch(step)
 
     def _decode_until_an_end(self, batch: _Batch) -> None:
@@ -298,7 +315,8 @@ class DecodeLoop:
             self._progress(len(live))
         return ended
 
-    def _plan(self) -> DecodePlan:
+    def _plan(self, empty: int) -> DecodePlan:
+        """Lay out the live rows, and behind them places in idle slots that see nothing."""
         segments: list[Segment] = []
         slots: list[int] = []
         context_lens: list[int] = []
@@ -313,6 +331,8 @@ class DecodeLoop:
                     segments.append(own)
             if len(slots) > first:
                 segments += [Segment(start, length, first, len(slots), 0) for start, length in parents]
+        slots += self._store.idle_slots(empty)
+        context_lens += [0] * empty
         return DecodePlan.build(segments, slots=slots, context_lens=context_lens, device=self._device)
 
     def _close_groups(self) -> None:

@@ -1,10 +1,10 @@
 """One decode step of a fixed batch, from the last tokens to the next ones, without asking the host.
 
 All that a step reads and writes stays where it is. So on CUDA the second step of a batch is captured as
-a graph and replayed from then on, and the host reads the tokens of a step while the next one runs; on a
-CPU the same function runs as it is. A row that has drawn its last token, or whose draw the likeliest
-tokens did not settle, stands still: what it would write again is what is there. The host orders a wide
-step for the latter.
+a graph and replayed from then on, for later batches of its size too, and the host reads the tokens of a
+step while the next one runs; on a CPU the same function runs as it is. A row that has drawn its last
+token, or whose draw the likeliest tokens did not settle, stands still: what it would write again is what
+is there. The host orders a wide step for the latter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore
+from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, take_over
 from codesample.sampling.attention_hook import DecodeState
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.rows import Row
@@ -37,11 +37,12 @@ class Unread:
     """What a step drew, on its way to the host.
 
     Args:
-        packed: [3, R], float64: tokens or -1, their log-probabilities, those they were drawn with.
+        packed: [3, P], float64: tokens or -1, their log-probabilities, those they were drawn with.
+        rows: R, how many of the P places are rows.
     """
 
-    def __init__(self, packed: Tensor) -> None:
-        self._arrived = None
+    def __init__(self, packed: Tensor, rows: int) -> None:
+        self._arrived, self._rows = None, rows
         self._packed = packed
         if packed.device.type == "cuda":
             self._packed = torch.empty(packed.shape, dtype=packed.dtype, pin_memory=True)
@@ -54,23 +55,24 @@ class Unread:
         if self._arrived is not None:
             self._arrived.synchronize()
         tokens, *logprobs = self._packed.tolist()
-        return list(zip(map(int, tokens), *logprobs, strict=True))
+        return list(zip(map(int, tokens), *logprobs, strict=True))[: self._rows]
 
 
 class DecodeStep:
-    """Steps a batch of rows that have drawn at least one token.
+    """Steps a batch of rows that have drawn at least one token, and then others in their places.
 
     Args:
         forward: Of a model whose attention is attached (see `attention_hook`).
         drawing: How tokens are chosen.
         layers: Where keys and values are.
-        plan: The layout of the rows.
-        rows: R rows, in the plan's order.
+        plan: The layout of P places.
+        rows: R rows for the first places; what is in the others never moves and is never read.
         impl: Implementation of the attention, see `bifurcated_decode`.
         ahead: Whether the host reads late: choosing tokens then never asks it anything, and on CUDA the step
             becomes a graph.
+        pool: Memory that graphs share, see `torch.cuda.graph_pool_handle`.
     Attributes:
-        rows: As given.
+        rows: Those it steps now.
     """
 
     def __init__(
@@ -83,21 +85,49 @@ class DecodeStep:
         *,
         impl: str = "auto",
         ahead: bool = False,
+        pool: Any = None,
     ) -> None:
-        self.rows = rows
         self._forward, self._drawing = forward, drawing
-        device = plan.device
-        self._tokens = torch.tensor([row.ids[-1] for row in rows], device=device)
-        self._drawn = torch.tensor([len(row.ids) for row in rows], device=device)
-        self._limits = torch.tensor([row.limit for row in rows], device=device)
-        self._keys = drawing.keys(rows)
-        self._contexts = plan.context_lens_on_device.long()
-        self._lens = torch.empty_like(plan.context_lens_on_device)
-        self._state = DecodeState(layers, plan, self._lens, impl)
-        self._ahead = ahead
-        self._captures = ahead and device.type == "cuda"
+        self._layers, self._impl, self._ahead, self._pool = layers, impl, ahead, pool
+        self._captures = ahead and plan.device.type == "cuda"
         self._runs: Counter[bool] = Counter()
         self._graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+        self._tokens, self._drawn, self._limits, self._keys, self._contexts = (
+            torch.zeros(plan.rows, dtype=torch.int64, device=plan.device) for _ in range(5)
+        )
+        self._lens = torch.zeros(plan.rows, dtype=torch.int32, device=plan.device)
+        self._take(plan, rows)
+
+    def refit(self, plan: DecodePlan, rows: Sequence[Row]) -> bool:
+        """Go on with other rows; all that was launched must have been read.
+
+        Returns whether they fit: as many places, and a layout that the captured graphs can compute.
+        """
+        if plan.rows != self._state.plan.rows:
+            return False
+        if self._graphs:
+            taken = take_over(self._state.plan, plan)
+            if taken is None:
+                return False
+            plan = taken
+        else:
+            self._runs.clear()
+        self._take(plan, rows)
+        return True
+
+    def _take(self, plan: DecodePlan, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self._state = DecodeState(self._layers, plan, self._lens, self._impl)
+        self._contexts.copy_(plan.context_lens_on_device)
+        self._keys[: len(rows)] = self._drawing.keys(rows)
+        # with a limit of 1 and a token drawn, an empty place stands still
+        empty = plan.rows - len(rows)
+        for tensor, values, rest in (
+            (self._tokens, [row.ids[-1] for row in rows], 0),
+            (self._drawn, [len(row.ids) for row in rows], 1),
+            (self._limits, [row.limit for row in rows], 1),
+        ):
+            tensor.copy_(torch.tensor(values + [rest] * empty))
 
     def launch(self, *, wide: bool = False) -> Unread:
         """Start the next step; the one before may still be running.
@@ -109,10 +139,10 @@ class DecodeStep:
             self._capture(wide)
         self._runs[wide] += 1
         if wide not in self._graphs:
-            return Unread(self._run(wide))
+            return Unread(self._run(wide), len(self.rows))
         graph, packed = self._graphs[wide]
         graph.replay()
-        return Unread(packed)
+        return Unread(packed, len(self.rows))
 
     def _run(self, wide: bool) -> Tensor:
         self._lens.copy_(self._drawn - 1)
@@ -135,7 +165,7 @@ class DecodeStep:
         # such a step ran by itself before, and has compiled and set up all that a capture must not
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, pool=self._pool):
                 packed = self._run(wide)
         except RuntimeError as error:
             self._captures = False

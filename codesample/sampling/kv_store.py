@@ -119,6 +119,10 @@ class KVStore:
         taken, self._slots = self._slots[:count], self._slots[count:]
         return taken
 
+    def idle_slots(self, count: int) -> list[int]:
+        """Name `count` free slots that may be written to until the next are taken."""
+        return self._slots[:count]
+
     def give_back_slots(self, slots: Iterable[int]) -> None:
         """Free slots; what they hold is never read again before it is written."""
         for slot in slots:

@@ -58,7 +58,7 @@ class DecodePlan:
     slot_stop: int
     slots_on_device: torch.Tensor
     context_lens_on_device: torch.Tensor
-    _memo: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+    _memo: dict[tuple[Hashable, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def rows(self) -> int:

@@ -289,8 +289,13 @@ def _prepare(plan: DecodePlan, tiling: Tiling, per_row: int, kv_heads: int, widt
         return torch.empty(shape, dtype=torch.float32, device=plan.device)
 
     own_rows = plan.rows * kv_heads * tiling.splits * per_row
+    items, worker_items, partials, row_entries, entries = (_roomy(table, plan.device) for table in tables)
     return _Work(
-        *(_roomy(table, plan.device) for table in tables),
+        items,
+        worker_items,
+        partials,
+        row_entries,
+        entries,
         part_out=room(_room(partial_rows), width),
         part_lse=room(_room(partial_rows)),
         own_out=room(own_rows, width),
