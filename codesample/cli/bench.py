@@ -81,8 +81,8 @@ def attention(
     from codesample.kernels.bifurcated_decode.bench import ON_CPU, ON_GPU, cells, measure_attention
     from codesample.kernels.bifurcated_decode.bench_report import markdown
     from codesample.kernels.bifurcated_decode.bench_report import plot as draw
-    from codesample.sampling.bench.choice import device_of, dtype_of
     from codesample.sampling.bench.report import save_rows
+    from codesample.sampling.checkpoint import device_of, dtype_of
 
     where = device_of(device)
     usual = ON_GPU if where.type == "cuda" else ON_CPU
@@ -146,8 +146,8 @@ def step(
 ) -> None:
     """Time a whole decode step of a model with random weights, in one CUDA graph where there is CUDA."""
     from codesample.kernels.bifurcated_decode.step_bench import measure_step
-    from codesample.sampling.bench.choice import device_of, dtype_of
     from codesample.sampling.bench.report import save_rows
+    from codesample.sampling.checkpoint import device_of, dtype_of
 
     measured = measure_step(
         model,

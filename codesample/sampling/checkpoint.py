@@ -16,7 +16,7 @@ from codesample.sampling.kv_store import KVShape
 from codesample.sampling.memory import free_memory
 from codesample.sampling.probe import probe_shared_path
 
-__all__ = ["BUILT_IN_MODELS", "Checkpoint", "load_checkpoint"]
+__all__ = ["BUILT_IN_MODELS", "Checkpoint", "device_of", "dtype_of", "load_checkpoint"]
 
 BUILT_IN_MODELS = {"tiny": Path(__file__).parents[1] / "tiny" / "weights"}
 """Models shipped in the package, by name."""
@@ -38,6 +38,8 @@ class Checkpoint:
         model, tokenizer: Of transformers; the model is in evaluation mode.
         kv_shapes: Per layer, when the shared path serves this model; () otherwise.
         notice: Why the shared path does not serve it; "" when it does.
+        rope_switch: Longest prompt plus candidate, in tokens, whose rotary positions do not depend on what
+            runs beside it; None where none does.
         eos_ids: Tokens that end a candidate.
         max_positions: Longest prompt plus candidate, in tokens, or None where the model states no limit.
         revision: Commit of a hub checkpoint, where known.
@@ -51,11 +53,16 @@ class Checkpoint:
     revision: str | None = None
     kv_shapes: tuple[KVShape, ...] = ()
     notice: str = ""
+    rope_switch: int | None = None
 
     @property
     def shared(self) -> bool:
         """Whether prompts are stored once and read once for all their rows."""
         return bool(self.kv_shapes)
+
+    def shares(self, tokens: int) -> bool:
+        """Whether that holds for a prompt that takes so many tokens together with its candidate."""
+        return self.shared and (self.rope_switch is None or tokens <= self.rope_switch)
 
     def encode(self, prompt: str) -> tuple[int, ...]:
         """Tokenise a prompt with the special tokens its tokenizer adds, a BOS never twice, no EOS at the end.
@@ -67,8 +74,11 @@ class Checkpoint:
         bos = tokenizer.bos_token
         has_bos = bool(bos) and prompt.startswith(bos)
         ids = list(tokenizer(prompt, add_special_tokens=not has_bos)["input_ids"])
-        if ids and ids[-1] in self.eos_ids and not prompt.endswith(tokenizer.eos_token or "\0"):
-            ids.pop()
+        if ids and ids[-1] in self.eos_ids:
+            # an EOS of the prompt's own stays
+            own = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+            if not own or ids[-len(own) :] != own:
+                ids.pop()
         if not ids and tokenizer.bos_token_id is not None:
             ids = [tokenizer.bos_token_id]
         if not ids:
@@ -104,10 +114,12 @@ def load_checkpoint(
     Args:
         model: A built-in name, a folder written by `save_pretrained`, a hub id, or a loaded model.
         tokenizer: Loaded tokenizer; needed with a loaded model, else found beside the weights.
-        device: "auto" takes CUDA when there is one.
-        dtype: "auto" is the checkpoint's own dtype on CUDA and float32 on a CPU.
+        device: "auto" takes CUDA when there is one; a loaded model stays where it is.
+        dtype: "auto" is the checkpoint's own dtype on CUDA and float32 on a CPU, or a loaded model's own.
         revision: Branch, tag or commit of a hub checkpoint.
     Raises:
+        ParameterError: no such device or dtype, or a loaded model without its tokenizer or with another
+            device, dtype or revision than its own.
         UnknownNameError: neither a built-in name, nor a folder, nor the form of a hub id.
         HubUnavailableError: a hub id that is not on this machine, with the hub out of reach.
         ModelError: not a causal language model, damaged, or too large for the device.
@@ -117,12 +129,14 @@ def load_checkpoint(
             raise ParameterError(
                 "a loaded model needs its tokenizer as well: Sampler(model, tokenizer=tokenizer)"
             )
+        _check_loaded(model, device, dtype, revision)
         loaded, name = model, model.name_or_path or type(model).__name__
     else:
         name = str(model)
         source = _source(name)
-        target = _device(device)
-        loaded = _load_model(source, name, target, _dtype(dtype, target), revision)
+        target = device_of(device)
+        kept = "auto" if target.type == "cuda" else torch.float32
+        loaded = _load_model(source, name, target, kept if dtype == "auto" else dtype_of(dtype), revision)
         tokenizer = tokenizer or _load_tokenizer(source, name, revision)
     loaded.eval()
     config = loaded.config.get_text_config()
@@ -135,7 +149,7 @@ def load_checkpoint(
         revision=getattr(loaded.config, "_commit_hash", None),
     )
     probed = probe_shared_path(loaded)
-    return replace(found, kv_shapes=probed.kv_shapes, notice=probed.notice)
+    return replace(found, **probed._asdict())
 
 
 def _source(name: str) -> str:
@@ -158,25 +172,52 @@ def _source(name: str) -> str:
     )
 
 
-def _device(device: str | torch.device) -> torch.device:
+def _check_loaded(
+    model: PreTrainedModel, device: str | torch.device, dtype: str | torch.dtype, revision: str | None
+) -> None:
+    """Refuse what a model that is loaded already cannot be given any more."""
+    own = model.device
+    if device != "auto":
+        asked = device_of(device)
+        if asked.type != own.type or asked.index not in (None, own.index):
+            raise ParameterError(
+                f"device = {str(device)!r}: the loaded model is on {own}; move it with .to()"
+            )
+    if dtype != "auto" and dtype_of(dtype) != model.dtype:
+        raise ParameterError(
+            f"dtype = {str(dtype)!r}: the loaded model has {model.dtype}; cast it with .to()"
+        )
+    if revision is not None and revision != getattr(model.config, "_commit_hash", None):
+        raise ParameterError(f"revision = {revision!r}: the model is loaded already; give its name instead")
+
+
+def device_of(device: str | torch.device) -> torch.device:
+    """Return the device of that name; "auto" takes CUDA when there is one.
+
+    Raises:
+        ParameterError: no such device here.
+    """
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(device)
     except RuntimeError as error:
-        raise ParameterError(f"device = {device!r}: expected 'auto', 'cpu', 'cuda' or 'cuda:N'") from error
+        raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ParameterError(f"device = {device!r}: this machine shows no CUDA device; use --device cpu")
     return found
 
 
-def _dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype | str:
+def dtype_of(dtype: str | torch.dtype) -> torch.dtype:
+    """Return the dtype of that name.
+
+    Raises:
+        ParameterError: there is none.
+    """
     if isinstance(dtype, torch.dtype):
         return dtype
-    if dtype == "auto":
-        return "auto" if device.type == "cuda" else torch.float32
     if dtype not in _DTYPES:
-        raise ParameterError(f"dtype = {dtype!r}: expected 'auto' or one of {', '.join(_DTYPES)}")
+        raise ParameterError(f"dtype = {dtype!r}: expected one of {', '.join(_DTYPES)}")
     return _DTYPES[dtype]
 
 

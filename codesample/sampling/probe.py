@@ -2,12 +2,13 @@
 
 Some architectures ignore the attention setting without a word, some drop the argument that carries
 the store, some have attention this toolkit does not compute. Rather than keep a list, each load runs
-a short prompt both ways.
+a short prompt both ways. Of what only a long prompt would show, the configuration is asked: windows that
+are in the mask alone, and rotary frequencies that change with the longest sequence of a pass.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,49 +28,75 @@ _KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 
 
 class Probed(NamedTuple):
-    """What the probe found: the shape per layer, or () and the reason."""
+    """What the probe found.
+
+    Attributes:
+        kv_shapes: Per layer, or () where the shared path does not serve the model.
+        notice: Why not, or "".
+        rope_switch: Most positions for which rotary frequencies are the same whatever else is in the pass;
+            None where they always are.
+    """
 
     kv_shapes: tuple[KVShape, ...]
     notice: str
+    rope_switch: int | None = None
 
 
 @torch.inference_mode()
 def probe_shared_path(model: PreTrainedModel) -> Probed:
     """Compare a prefill and decode steps over the KV store with the model's ordinary forward pass."""
     config = model.config.get_text_config()
+    switch, name = _rope_switch(config), type(model).__name__
     other = set(getattr(config, "layer_types", None) or ()) - _KNOWN_LAYERS
     if model.config.is_encoder_decoder or other:
-        return Probed(
-            (), f"{type(model).__name__} has layers other than self-attention over all or recent tokens"
-        )
+        return Probed((), f"{name} has layers other than self-attention over all or recent tokens", switch)
     try:
         shapes = _layer_shapes(model)
         error = _relative_error(model, shapes)
     except Exception as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
-        reason = (
-            f"{type(model).__name__} does not route its attention through transformers' interface ({first})"
-        )
-        return Probed((), reason)
+        reason = f"{name} does not route its attention through transformers' interface ({first})"
+        return Probed((), reason, switch)
     if not error <= _TOLERANCE[model.dtype]:
-        return Probed(
-            (),
-            f"{type(model).__name__} gives other logits over the shared store (relative error {error:.1e})",
-        )
-    return Probed(shapes, "")
+        reason = f"{name} gives other logits over the shared store (relative error {error:.1e})"
+        return Probed((), reason, switch)
+    return Probed(shapes, "", switch)
+
+
+def _rope_switch(config: Any) -> int | None:
+    given = getattr(config, "rope_parameters", None) or {}
+    # one set for all layers, or one per kind of layer
+    kinds = [kind for kind in (given, *given.values()) if isinstance(kind, dict)]
+    limits = [
+        kind.get("original_max_position_embeddings") or config.max_position_embeddings
+        for kind in kinds
+        if kind.get("rope_type") == "longrope" or "dynamic" in kind.get("rope_type", "")
+    ]
+    return min(limits, default=None)
+
+
+def _windows(config: Any) -> list[bool]:
+    """Whether the configuration gives each layer a window."""
+    layers: int = config.num_hidden_layers
+    if not getattr(config, "sliding_window", None) or getattr(config, "use_sliding_window", None) is False:
+        return [False] * layers
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"] * layers
+    return [kind == "sliding_attention" for kind in kinds]
 
 
 class _ShapeReader(PrefillState):
-    """Notes each layer's key shape and lets queries attend to nothing but the first value."""
+    """Notes each layer's key shape and window, and lets queries attend to nothing but the first value."""
 
     def __init__(self) -> None:
         super().__init__(layers=(), pieces=())
         self.shapes: dict[int, KVShape] = {}
+        self.windows: dict[int, int | None] = {}
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
         if k.shape[-1] != v.shape[-1]:
             raise ValueError(f"keys are {k.shape[-1]} wide and values {v.shape[-1]}")
         self.shapes[layer] = KVShape(k.shape[1], k.shape[-1])
+        self.windows[layer] = options["window"]
         return v[:, :1, :1].expand(1, q.shape[2], q.shape[1], v.shape[-1])
 
 
@@ -78,9 +105,13 @@ def _layer_shapes(model: PreTrainedModel) -> tuple[KVShape, ...]:
     ids = torch.zeros(1, 2, dtype=torch.long, device=model.device)
     with attached(model):
         _forward(model, ids, torch.arange(2, device=model.device)[None], reader)
-    layers = model.config.get_text_config().num_hidden_layers
+    config = model.config.get_text_config()
+    layers = config.num_hidden_layers
     if sorted(reader.shapes) != list(range(layers)):
         raise ValueError(f"{len(reader.shapes)} of {layers} layers reached the attention function")
+    for layer, windowed in enumerate(_windows(config)):
+        if windowed and reader.windows[layer] is None:
+            raise ValueError(f"the window of layer {layer} is in its mask alone")
     return tuple(reader.shapes[i] for i in range(layers))
 
 

@@ -29,7 +29,7 @@ def decoder_of(tokenizer: Any) -> Decoder:
 
 
 def special_stops(tokenizer: Any, stops: Collection[str]) -> dict[int, str]:
-    """Return the stop strings that are one special token each, by id; a decoder leaves those out of the text."""
+    """Return by id the stop strings that are one special token each: decoders leave those out of the text."""
     tokens = getattr(tokenizer, "added_tokens_decoder", {}).items()
     return {i: token.content for i, token in tokens if token.special and token.content in stops}
 

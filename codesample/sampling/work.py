@@ -48,7 +48,7 @@ def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: Samplin
     model's positions leave behind the prompt where that is less.
 
     Raises:
-        ParameterError: a repeated task id or index, an empty prompt, or one that fills all positions.
+        ParameterError: an index asked for twice or below 0, an empty prompt, or one that fills all positions.
     """
     work = []
     seen: set[tuple[str, int]] = set()

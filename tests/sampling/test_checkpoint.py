@@ -91,3 +91,40 @@ def test_bos_is_added_once_and_eos_never(folder):
     assert loaded.encode("a\n") == (256, *plain)
     assert loaded.encode("<s>a\n") == (256, *plain)
     assert loaded.encode("") == (256,)
+
+
+def test_only_an_eos_that_the_tokenizer_adds_is_dropped():
+    from tokenizers.processors import TemplateProcessing
+
+    model, tokenizer = random_model("llama"), byte_tokenizer()
+    plain = tokenizer("a")["input_ids"]
+    # chat models end their turns with a token of their own
+    model.generation_config.eos_token_id = [257, 258]
+    loaded = load_checkpoint(model, tokenizer=tokenizer)
+    assert loaded.encode("a<pad>") == (*plain, 258)
+    assert loaded.encode("a</s>") == (*plain, 257)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 256), ("</s>", 257)]
+    )
+    assert loaded.encode("a<pad>") == (256, *plain, 258)
+    assert loaded.encode("a</s>") == (256, *plain, 257)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"device": "meta"}, "device = 'meta': the loaded model is on cpu"),
+        ({"dtype": "bfloat16"}, r"dtype = 'bfloat16': the loaded model has torch\.float32"),
+        ({"dtype": torch.float64}, r"dtype = 'torch\.float64': the loaded model has torch\.float32"),
+        ({"revision": "main"}, "revision = 'main': the model is loaded already"),
+    ],
+)
+def test_a_loaded_model_is_not_asked_to_be_another(asked, message):
+    with pytest.raises(ParameterError, match=message):
+        load_checkpoint(random_model("llama"), tokenizer=byte_tokenizer(), **asked)
+
+
+def test_a_loaded_model_may_be_named_as_what_it_is():
+    model = random_model("llama")
+    loaded = load_checkpoint(model, tokenizer=byte_tokenizer(), device="cpu", dtype="float32")
+    assert loaded.model is model
