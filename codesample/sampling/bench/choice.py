@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 
-from codesample.errors import ParameterError, UnknownNameError
+from codesample.errors import UnknownNameError
 from codesample.sampling.bench.methods import METHODS
 from codesample.sampling.bench.run import STEP_CELLS, DecodeBench, Row
 from codesample.sampling.bench.shapes import SHAPES, WORKLOADS
+from codesample.sampling.checkpoint import device_of, dtype_of
 
-__all__ = ["device_of", "dtype_of", "measure"]
+__all__ = ["measure"]
 
 
 def measure(
@@ -66,32 +67,3 @@ def _check_names(kind: str, given: Sequence[str], known: Mapping[str, object]) -
     for name in given:
         if name not in known:
             raise UnknownNameError(kind, name, known, f"Known: {', '.join(known)}")
-
-
-def dtype_of(name: str) -> torch.dtype:
-    """Return the torch dtype of that name.
-
-    Raises:
-        ParameterError: there is none.
-    """
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype):
-        raise ParameterError(f"dtype = {name!r}: expected float32, bfloat16 or float16")
-    return found
-
-
-def device_of(name: str) -> torch.device:
-    """Return the device of that name; "auto" takes CUDA when there is one.
-
-    Raises:
-        ParameterError: no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(name)
-    except RuntimeError as error:
-        raise ParameterError(f"device = {name!r}: expected auto, cpu, cuda or cuda:N") from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ParameterError(f"device = {name!r}: this machine shows no CUDA device; use --device cpu")
-    return found
