@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,11 +34,13 @@ __all__ = [
     "Cell",
     "Grid",
     "cells",
+    "clock_of",
     "copy_rate",
     "facts",
     "free_memory",
     "measure_attention",
     "median_time",
+    "reason_of",
 ]
 
 Row = dict[str, Any]
@@ -141,7 +144,13 @@ def measure_attention(
     if repeats < 1:
         raise ParameterError(f"repeats = {repeats}; expected at least 1")
     dtype = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
-    common = {**facts(device), "dtype": str(dtype).removeprefix("torch."), "impl": impl}
+    common = {
+        "kind": "attention",
+        **facts(device),
+        "clock": clock_of(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "impl": impl,
+    }
     ceiling = copy_rate(device)
     for cell in wanted:
         yield {
@@ -209,8 +218,8 @@ def _against_rivals(
                 left_out[name] = f"wrong result: {wrong}"
             else:
                 times[name] = median_time(calls, device, repeats)
-        except (RuntimeError, TypeError) as error:
-            left_out[name] = str(error).splitlines()[0]
+        except Exception as error:
+            left_out[name] = reason_of(error)
     singles = [name for name in times if name not in (rivals.EXPANDED, rivals.CASCADE)]
     return {
         "rival_seconds": times,
@@ -324,10 +333,13 @@ def free_memory(device: torch.device) -> int:
     raise ParameterError("/proc/meminfo does not state MemAvailable; the benchmark needs Linux")
 
 
+def clock_of(device: torch.device) -> str:
+    """Name the clock of `median_time`."""
+    return "CUDA events" if device.type == "cuda" else _cpu_clock().__name__
+
+
 def facts(device: torch.device) -> Row:
     """Return what a row must say about where and with what it was measured."""
-    import triton
-
     here = Path(__file__).resolve().parent
     git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
     name = (
@@ -336,11 +348,21 @@ def facts(device: torch.device) -> Row:
         else platform.processor() or platform.machine()
     )
     return {
-        "kind": "attention",
         "device": name,
         "commit": git.stdout.strip() or None,
         "torch": torch.__version__,
-        "triton": triton.__version__,
+        "triton": _version("triton"),
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
-        "clock": "CUDA events" if device.type == "cuda" else _cpu_clock().__name__,
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def reason_of(error: Exception) -> str:
+    """Say in one line what went wrong, for a row that has no figure."""
+    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].removesuffix(": ")[:160]

@@ -17,7 +17,7 @@ from torch.nn.functional import linear, rms_norm, silu
 
 from codesample.errors import UnknownNameError
 from codesample.kernels.bifurcated_decode.api import LayerStore, bifurcated_decode
-from codesample.kernels.bifurcated_decode.bench import copy_rate, facts, free_memory, median_time
+from codesample.kernels.bifurcated_decode.bench import clock_of, copy_rate, facts, free_memory, median_time
 from codesample.kernels.bifurcated_decode.plan import DecodePlan, Segment
 from codesample.kernels.bifurcated_decode.rounding import beyond_rounding
 
@@ -190,8 +190,9 @@ def measure_step(
         if name not in STEP_MODELS:
             raise UnknownNameError("model", name, STEP_MODELS)
     common = {
-        **facts(device),
         "kind": "step",
+        **facts(device),
+        "clock": clock_of(device),
         "dtype": str(dtype).removeprefix("torch."),
         "impl": impl,
         "own": own,

@@ -1,6 +1,8 @@
 """The attention benchmark: what it measures, what it refuses to show."""
 
 import json
+import sys
+from importlib import metadata
 
 import pytest
 import torch
@@ -56,6 +58,32 @@ def test_a_wrong_rival_is_left_out(monkeypatch):
     assert row["left_out"]["SDPA"].startswith("wrong result")
     assert row["best_single"] is None
     assert markdown([row]).count("-") > 3
+
+
+def test_a_rival_that_cannot_run_is_left_out_with_its_reason(monkeypatch):
+    def broken(*_):
+        raise ImportError("undefined symbol: flash\nand where it was looked for")
+
+    def silent(*_):
+        raise AttributeError
+
+    monkeypatch.setattr(rivals, "rivals_on", lambda device: {"flash_attn": broken, "cascade": silent})
+    row = measure()
+    assert row["left_out"] == {
+        "flash_attn": "ImportError: undefined symbol: flash",
+        "cascade": "AttributeError",
+    }
+    assert row["seconds"] > 0
+
+
+def test_a_row_without_triton_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.setattr(bench.metadata, "version", missing)
+    assert bench.facts(CPU)["triton"] is None
+
+
+def missing(package):
+    raise metadata.PackageNotFoundError(package)
 
 
 def test_a_cell_that_does_not_fit_is_refused(monkeypatch):
