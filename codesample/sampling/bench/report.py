@@ -35,18 +35,26 @@ def markdown(rows: Iterable[Row]) -> str:
             lines.append(head + " | ".join(map(str, figures)) + f" | {r['codesample_is_faster_by']}x |")
     steps = [r for r in kept if r["kind"] == "step"]
     if steps:
-        methods = list(steps[0]["ms"])
+        methods = list(dict.fromkeys(m for r in steps for m in [*r.get("ms", ()), *r.get("left_out", ())]))
         lines += [
             "",
-            "| shape | context | n | " + " | ".join(f"{m}, ms" for m in methods) + " | attention, ms |",
+            "| shape | context | n | " + "".join(f"{m}, ms | " for m in methods) + "attention, ms |",
         ]
         lines.append("|---" * (len(methods) + 4) + "|")
         for r in steps:
-            cells = [f"{r['ms'][m]} ({r['ratio'][m]}x)" for m in methods]
-            lines.append(
-                f"| {r['shape']} | {r['context']} | {r['n']} | {' | '.join(cells)} | {r['attention_ms']} |"
+            cells = (
+                [f"not shown: {r['refused']}"] + [""] * len(methods)
+                if "refused" in r
+                else [*(_step_cell(r, m) for m in methods), str(r["attention_ms"])]
             )
+            lines.append(f"| {r['shape']} | {r['context']} | {r['n']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _step_cell(row: Row, method: str) -> str:
+    if method in row["ms"]:
+        return f"{row['ms'][method]} ({row['ratio'][method]}x)"
+    return f"not shown: {row['left_out'][method]}" if method in row["left_out"] else ""
 
 
 def plot(rows: Iterable[Row], path: Path) -> None:
@@ -62,7 +70,7 @@ def plot(rows: Iterable[Row], path: Path) -> None:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ParameterError("a plot needs matplotlib: pip install 'codesample[plots]'") from error
-    steps = [r for r in rows if r["kind"] == "step"]
+    steps = [r for r in rows if r["kind"] == "step" and "ms" in r]
     cells = [(r["shape"], r["context"]) for r in steps]
     if not cells:
         raise ParameterError("no rows of single steps to plot; run without --no-steps")
@@ -71,11 +79,13 @@ def plot(rows: Iterable[Row], path: Path) -> None:
         (r for r in steps if (r["shape"], r["context"]) == (shape, context)), key=lambda r: r["n"]
     )
     figure, axes = plt.subplots(figsize=(7, 4.5))
-    for method in chosen[0]["ms"]:
-        axes.plot([r["n"] for r in chosen], [r["ms"][method] for r in chosen], marker="o", label=method)
+    for method in dict.fromkeys(m for r in chosen for m in r["ms"]):
+        had = [r for r in chosen if method in r["ms"]]
+        axes.plot([r["n"] for r in had], [r["ms"][method] for r in had], marker="o", label=method)
     axes.set(xscale="log", yscale="log", xlabel="candidates", ylabel="ms per decode step")
     axes.set_xscale("log", base=2)
-    axes.set_title(f"{shape}, {context} prompt tokens, {chosen[0]['device']}, {chosen[0]['threads']} threads")
+    where = [chosen[0]["device"], *([f"{threads} threads"] if (threads := chosen[0]["threads"]) else [])]
+    axes.set_title(", ".join([shape, f"{context} prompt tokens", *where]))
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
     figure.tight_layout()

@@ -1,10 +1,8 @@
-"""Runs the cells, checks that methods agree before any speed is kept, and yields one row per measurement."""
+"""Runs the cells, checks what methods draw before any speed is kept, and yields one row per measurement."""
 
 from __future__ import annotations
 
-import platform
 import resource
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,12 +12,17 @@ from typing import Any
 
 import torch
 import transformers
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from codesample.errors import CodesampleError
+from codesample.kernels.bifurcated_decode.bench import facts, reason_of
 from codesample.sampling.bench.methods import METHODS, Drawn
 from codesample.sampling.bench.shapes import WORKLOADS, Workload, random_checkpoint
-from codesample.sampling.bench.steps import StepBench
+from codesample.sampling.bench.steps import TOLERANCES, StepBench
+from codesample.sampling.kv_store import token_bytes
+from codesample.sampling.memory import free_memory
+from codesample.sampling.probe import probe_shared_path
 
 __all__ = ["STEP_CELLS", "DecodeBench", "Row", "machine"]
 
@@ -34,25 +37,15 @@ STEP_CELLS = (
 )
 """(shape, context, n) of the cells of single steps."""
 
-_CHECKED_TOKENS = 6
+# enough that rows of several prompts decode together in every method
+_CHECKED_ROWS, _CHECKED_TOKENS = 4, 6
 
 
-def machine() -> Row:
-    """Say on what a row was measured."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+def machine(device: torch.device) -> Row:
+    """Say on what and with what a row was measured."""
     return {
-        "commit": commit,
-        "torch": torch.__version__,
+        **facts(device),
         "transformers": transformers.__version__,
-        "device": device,
-        "threads": torch.get_num_threads(),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 
@@ -88,34 +81,47 @@ class DecodeBench:
         for shape in dict.fromkeys(cell[0] for cell in cells):
             model = random_checkpoint(shape, device=self.device, dtype=self.dtype)
             for _, context, rows in (cell for cell in cells if cell[0] == shape):
-                bench = StepBench(model, context, rows)
-                times = bench.run()
-                ours = times["codesample"]
-                yield {
-                    "kind": "step",
-                    "shape": shape,
-                    "context": context,
-                    "n": rows,
-                    "ms": {method: round(ms, 2) for method, ms in times.items()},
-                    "attention_ms": round(bench.attention(), 2),
-                    "ratio": {method: round(ms / ours, 2) for method, ms in times.items()},
-                    **machine(),
-                }
-                del bench
+                row = {"kind": "step", "shape": shape, "context": context, "n": rows}
+                yield row | self._cell(model, context, rows) | self._facts()
+
+    def _facts(self) -> Row:
+        return machine(self.device) | {"dtype": str(self.dtype).removeprefix("torch.")}
+
+    def _cell(self, model: PreTrainedModel, context: int, rows: int) -> Row:
+        try:
+            bench = StepBench(model, context, rows)
+            ms, left_out = bench.run()
+            attention = bench.attention()
+        except (CodesampleError, MemoryError, RuntimeError) as error:
+            return {"refused": reason_of(error)}
+        if "codesample" in left_out:
+            return {"refused": left_out["codesample"]}
+        return {
+            "ms": {method: round(took, 2) for method, took in ms.items()},
+            "attention_ms": round(attention, 2),
+            "ratio": {method: round(took / ms["codesample"], 2) for method, took in ms.items()},
+            "left_out": left_out,
+        }
 
     def _job(self, model: PreTrainedModel, shape: str, name: str, workload: Workload) -> Iterator[Row]:
         prompts = workload.prompts(model.config.get_text_config().vocab_size)
-        refused = {method: self._disagreement(model, method, prompts, workload) for method in self.methods}
+        refused = {method: self._refusal(model, method, prompts, workload) for method in self.methods}
         runs: dict[str, list[tuple[float, Drawn, int]]] = {method: [] for method in self.methods}
         for _ in range(self.repeats):
-            for method in self.methods:
-                if not refused[method]:
+            for method in (method for method in self.methods if not refused[method]):
+                try:
                     runs[method].append(_measured(model, method, prompts, workload, self.device))
-        seconds = {method: sorted(r[0] for r in got)[len(got) // 2] for method, got in runs.items() if got}
+                except Exception as error:
+                    refused[method] = reason_of(error)
+        seconds = {
+            method: sorted(r[0] for r in got)[len(got) // 2]
+            for method, got in runs.items()
+            if not refused[method]
+        }
         for method in self.methods:
             row: Row = {"kind": "job", "shape": shape, "workload": name, "n": workload.n, "method": method}
             if refused[method]:
-                yield row | {"refused": refused[method]} | machine()
+                yield row | {"refused": refused[method]} | self._facts()
                 continue
             tokens = len(prompts) * workload.n * workload.new
             yield row | {
@@ -126,20 +132,55 @@ class DecodeBench:
                 "codesample_is_faster_by": round(seconds[method] / seconds["codesample"], 2)
                 if "codesample" in seconds
                 else None,
-                **machine(),
+                **self._facts(),
             }
 
-    def _disagreement(
+    def _refusal(
         self, model: PreTrainedModel, method: str, prompts: Sequence[Sequence[int]], workload: Workload
     ) -> str:
-        """Return why no speed of `method` may be shown: "" when its greedy tokens are those of `generate`."""
-        shortest = [min(prompts, key=len)]
-        expected = METHODS["generate"](model, shortest, 2, _CHECKED_TOKENS, True).tokens[0]
+        """Return why no speed of `method` may be shown; "" where its greedy tokens are right.
+
+        Checked are a few candidates of every prompt, drawn as the timed ones are, all in one call.
+        """
+        needed, free = _bytes_without_sharing(model, method, prompts, workload), free_memory(self.device)
+        if method != "codesample" and needed > free:
+            return f"needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
+        n = min(workload.n, _CHECKED_ROWS)
         try:
-            got = METHODS[method](model, shortest, 2, _CHECKED_TOKENS, True).tokens[0]
-        except (CodesampleError, RuntimeError, ValueError, ImportError, AttributeError, TypeError) as error:
-            return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:160]}"
-        return "" if torch.equal(got.cpu(), expected.cpu()) else "greedy tokens differ from those of generate"
+            drawn = METHODS[method](model, prompts, n, _CHECKED_TOKENS, True).tokens
+            return _wrong_tokens(model, prompts, drawn, n)
+        except Exception as error:
+            return reason_of(error)
+
+
+def _bytes_without_sharing(
+    model: PreTrainedModel, method: str, prompts: Sequence[Sequence[int]], workload: Workload
+) -> int:
+    """Keys and values of rows that share nothing, and half as much for what is computed beside them."""
+    tokens = [workload.n * (len(prompt) + workload.new) for prompt in prompts]
+    together = sum(tokens) if method == "generate_batch" else max(tokens)
+    return together * token_bytes(probe_shared_path(model).kv_shapes, model.dtype) * 3 // 2
+
+
+@torch.inference_mode()
+def _wrong_tokens(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], drawn: Sequence[Tensor], n: int
+) -> str:
+    """Return what is wrong with greedy tokens: "" if each is the likeliest behind those before it.
+
+    Judged by the model's plain forward pass. Rounding moves single logits by up to five times what it moves
+    their norm by, so a token may miss the largest by twice the tolerance each way.
+    """
+    for prompt, rows in zip(prompts, drawn, strict=True):
+        if rows.shape != (n, _CHECKED_TOKENS):
+            return f"{list(rows.shape)} tokens for [{n}, {_CHECKED_TOKENS}]"
+        for row in rows.to(model.device).unique(dim=0):
+            ids = torch.tensor([[*prompt, *row[:-1].tolist()]], device=model.device)
+            logits = model(ids, use_cache=False, logits_to_keep=len(row)).logits[0].float()
+            missed = (logits.amax(-1) - logits.gather(-1, row[:, None])[:, 0]).amax()
+            if missed > 4 * TOLERANCES[model.dtype] * logits.square().mean().sqrt():
+                return f"greedy tokens are not the likeliest: a logit is {float(missed):.2g} too small"
+    return ""
 
 
 def _measured(
