@@ -139,13 +139,13 @@ class Decoder:
         """Compile the parts around attention."""
         self.before, self.after = torch.compile(_before), torch.compile(_after)
 
-    def logits(self, impl: str) -> torch.Tensor:
-        """Run one step: [R, vocabulary] logits of the tokens after `self.tokens`."""
+    def logits(self, impl: str, layers: int | None = None) -> torch.Tensor:
+        """Run one step of the first layers: [R, vocabulary] logits of the tokens after `self.tokens`."""
         s = self.shape
         x = self.embedding[self.tokens]
         rates = _ROTARY_BASE ** (-torch.arange(0, s.width, 2, device=x.device) / s.width)
         angles = ((self.plan.context_lens_on_device + self.lens)[:, None, None] * rates).float()
-        for (qkv, out, up, down), store in zip(self.weights, self.stores, strict=True):
+        for (qkv, out, up, down), store in zip(self.weights[:layers], self.stores[:layers], strict=True):
             q, k, v = self.before(x, self.norm, qkv, angles, s)
             attended = bifurcated_decode(q, k, v, store, self.plan, self.lens, impl=impl).out
             x = self.after(x, attended, out, self.norm, up, down)
@@ -224,12 +224,12 @@ def _measure(
         return {"refused": f"needs {1.2 * needed / 1e9:.1f} GB, {free_memory(device) / 1e9:.1f} GB are free"}
     with torch.inference_mode():
         model = Decoder(shape, rows=rows, context=context, steps=own + 16, dtype=dtype, device=device)
-        wrong = _wrong(model, impl)
-        if wrong:
-            return {"refused": f"wrong logits: {wrong}"}
         model.lens.fill_(own)
         if device.type == "cuda":
             model.compile()
+        wrong = _wrong(model, impl)
+        if wrong:
+            return {"refused": f"wrong logits: {wrong}"}
         step: Callable[[], None] = lambda: model.step(impl)
         seconds = median_time([step], device, repeats, rounds=1)
     least = _weight_bytes(shape, dtype) + _kv_bytes(shape, rows, context, own, dtype)
@@ -240,7 +240,7 @@ def _wrong(model: Decoder, impl: str) -> str | None:
     layers, dtype = min(_CHECKED_LAYERS, model.shape.layers), model.head.dtype
     exact = model.to(torch.float64, layers).logits("reference")
     plain = model.to(dtype, layers).logits("reference")
-    return beyond_rounding(model.to(dtype, layers).logits(impl), exact, plain)
+    return beyond_rounding(model.logits(impl, layers), exact, plain)
 
 
 def _weight_bytes(s: ModelShape, dtype: torch.dtype) -> int:

@@ -38,14 +38,16 @@ def test_implementations_agree_on_the_logits():
     torch.testing.assert_close(logits("torch"), logits("reference"), rtol=1e-12, atol=1e-12)
 
 
-def test_wrong_logits_are_refused(monkeypatch):
+@pytest.mark.parametrize("wrong_from", [0, 5])
+def test_wrong_logits_are_refused_at_the_lengths_that_are_timed(monkeypatch, wrong_from):
     def broken(*arguments, impl, **options):
         got = original(*arguments, impl=impl, **options)
-        return got if impl == "reference" else got._replace(out=got.out * 1.01)
+        wrong = impl != "reference" and arguments[-1].max() >= wrong_from
+        return got._replace(out=got.out * 1.01) if wrong else got
 
     original = step_bench.bifurcated_decode
     monkeypatch.setattr(step_bench, "bifurcated_decode", broken)
-    (row,) = measure()
+    (row,) = measure(own=5)
     assert row["refused"].startswith("wrong logits: error")
 
 
