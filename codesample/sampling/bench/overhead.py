@@ -1,0 +1,94 @@
+"""How much of a sampling loop's time is not the model's: token choice, text, bookkeeping, planning."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import time
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+from codesample.errors import ModelError
+from codesample.records import Request, SamplingParams
+from codesample.sampling.sampler import Sampler
+
+__all__ = ["loop_overhead", "loop_profile"]
+
+_PROFILED = 25
+
+
+def loop_overhead(
+    sampler: Sampler, requests: Sequence[Request], params: SamplingParams, *, repeats: int = 5
+) -> dict[str, Any]:
+    """Time a sampling run and, inside it, the model's forward passes.
+
+    Args:
+        sampler: On the shared path, without a prefix cache, so that every run does the same.
+        requests, params: What is sampled.
+        repeats: Timed runs after one that is not; the one with the median share is returned.
+
+    Returns: tokens, steps, seconds, seconds of decode steps' forward passes, and the share of the rest of a
+        step, prefill left out on both sides.
+
+    Raises:
+        ModelError: the sampler is on the ordinary path.
+    """
+    if not sampler.checkpoint.shared:
+        raise ModelError(f"{sampler.name} is sampled on the ordinary path; this measures the shared one")
+    runs = sorted(
+        (_timed(sampler, requests, params) for _ in range(repeats + 1)), key=lambda r: r["overhead"]
+    )
+    return runs[len(runs) // 2]
+
+
+def loop_profile(sampler: Sampler, requests: Sequence[Request], params: SamplingParams) -> str:
+    """Return where the time of a run goes, by function, as `pstats` prints it; profiling slows Python code."""
+    profile = cProfile.Profile()
+    profile.runcall(lambda: list(sampler.stream(requests, params)))
+    lines: list[str] = []
+
+    class Lines:
+        write = staticmethod(lines.append)
+
+    stats = pstats.Stats(profile, stream=Lines())  # type: ignore[arg-type]
+    stats.strip_dirs().sort_stats("tottime").print_stats(_PROFILED)
+    return "".join(lines)
+
+
+def _timed(sampler: Sampler, requests: Sequence[Request], params: SamplingParams) -> dict[str, Any]:
+    model: Callable[..., Any] = sampler.checkpoint.model
+    spent = {"decode": 0.0, "prefill": 0.0}
+    calls = dict.fromkeys(spent, 0)
+
+    def measured(name: str) -> Callable[..., Any]:
+        @wraps(plain)
+        def forward(*args: Any, **inputs: Any) -> Any:
+            begun = time.perf_counter()
+            try:
+                return plain(*args, **inputs)
+            finally:
+                spent[name] += time.perf_counter() - begun
+                calls[name] += 1
+
+        return forward
+
+    plain = model.forward  # type: ignore[attr-defined]
+    before, sampler._forward = sampler._forward, measured("decode")
+    model.forward = measured("prefill")  # type: ignore[attr-defined]
+    try:
+        begun = time.perf_counter()
+        tokens = sum(len(candidate.token_ids) for candidate in sampler.stream(requests, params))
+        seconds = time.perf_counter() - begun
+    finally:
+        sampler._forward = before
+        del model.forward  # type: ignore[attr-defined]
+    loop = seconds - spent["prefill"]
+    return {
+        "tokens": tokens,
+        "steps": calls["decode"],
+        "seconds": round(seconds, 4),
+        "forward_seconds": round(spent["decode"], 4),
+        "step_ms": round(1000 * loop / calls["decode"], 3),
+        "overhead": round(1 - spent["decode"] / loop, 4),
+    }
