@@ -1,20 +1,31 @@
-"""The path for models whose attention cannot be routed: one prefill per prompt, one cache per row."""
+"""The path for models whose attention cannot be routed: one prefill per prompt, one cache per row.
+
+Models that keep no cache of rows read all tokens again in each step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from codesample.errors import ModelError
 from codesample.records import Candidate
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
+from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.work import PromptWork
 
 __all__ = ["OrdinaryLoop"]
+
+_log = logging.getLogger("codesample.sampling")
+# under which names models give and take what they have read
+_CACHES = ("past_key_values", "cache_params")
 
 
 class OrdinaryLoop:
@@ -27,20 +38,46 @@ class OrdinaryLoop:
         self, checkpoint: Checkpoint, drawing: Drawing, *, max_rows: int, progress: Progress | None = None
     ) -> None:
         self._checkpoint, self._drawing = checkpoint, drawing
-        self._max_rows, self._progress = max_rows, progress
+        self._rows, self._progress = max_rows, progress
+        takes = inspect.signature(checkpoint.model.forward).parameters
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
     def run(self, work: PromptWork) -> Iterator[Candidate]:
-        """Yield the candidates of one prompt as they finish."""
-        for begin in range(0, len(work.indices), self._max_rows):
-            yield from self._slice(work, work.indices[begin : begin + self._max_rows])
+        """Yield the candidates of one prompt as they finish.
+
+        Raises:
+            ModelError: a single candidate does not fit into memory.
+        """
+        waiting = list(work.indices)
+        while waiting:
+            try:
+                for candidate in self._slice(work, waiting[: self._rows]):
+                    waiting.remove(candidate.index)
+                    yield candidate
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._retreat(error, len(waiting))
+
+    def _retreat(self, error: Exception, waiting: int) -> None:
+        """Go on with half as many rows; what those taken back draw again is the same."""
+        if self._rows == 1:
+            raise ModelError(
+                f"{self._checkpoint.model.device} ran out of memory with a single candidate; lower "
+                "max_new_tokens, or choose a smaller model or dtype"
+            ) from error
+        self._rows = max(1, min(self._rows, waiting) // 2)
+        _log.warning("out of memory: going on with %d rows at a time", self._rows)
 
     @torch.inference_mode()
-    def _slice(self, work: PromptWork, indices: tuple[int, ...]) -> Iterator[Candidate]:
+    def _slice(self, work: PromptWork, indices: Sequence[int]) -> Iterator[Candidate]:
         rows = self._drawing.rows(work, indices)
         keys = self._drawing.keys(rows)
-        logits, cache = self._prefill(work, len(rows))
         drawn = torch.zeros_like(keys)
-        while rows:
+        logits, cache = self._read([work.ids], {})
+        logits = logits.expand(len(rows), -1)
+        _pick(cache, torch.zeros_like(keys))
+        while True:
             choice = self._drawing.draw(logits, rows, keys, drawn)
             drawn = drawn + 1
             done = [row.push(*token) for row, *token in zip(rows, *(t.tolist() for t in choice), strict=True)]
@@ -48,20 +85,37 @@ class OrdinaryLoop:
                 self._progress(len(rows))
             alive = [i for i, candidate in enumerate(done) if candidate is None]
             yield from (candidate for candidate in done if candidate is not None)
-            tokens = choice.tokens
+            if not alive:
+                return
             if len(alive) < len(rows):
                 rows = [rows[i] for i in alive]
-                if not rows:
-                    break
                 keep = torch.tensor(alive, device=keys.device)
-                keys, drawn, tokens = keys[keep], drawn[keep], tokens[keep]
-                cache.batch_select_indices(keep)
-            output = self._checkpoint.model(input_ids=tokens[:, None], past_key_values=cache, use_cache=True)
-            logits, cache = output.logits[:, -1], output.past_key_values
+                keys, drawn = keys[keep], drawn[keep]
+                _pick(cache, keep)
+            logits, cache = self._step([(*work.ids, *row.ids) for row in rows], cache)
 
-    def _prefill(self, work: PromptWork, rows: int) -> tuple[Tensor, Any]:
-        """Return the logits behind the prompt, [rows, V], and a cache of `rows` rows."""
+    def _step(
+        self, ids: Sequence[tuple[int, ...]], cache: Mapping[str, Any]
+    ) -> tuple[Tensor, dict[str, Any]]:
+        switch = self._checkpoint.rope_switch
+        if not cache or (switch is not None and len(ids[0]) == switch + 1):
+            # the keys stored so far have the rotary positions of a shorter text
+            return self._read(ids, {})
+        return self._read([row[-1:] for row in ids], cache)
+
+    def _read(
+        self, ids: Sequence[tuple[int, ...]], cache: Mapping[str, Any]
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Return the logits behind tokens [R, T], [R, V], and the caches that now hold them, by name."""
         model = self._checkpoint.model
-        output = model(input_ids=torch.tensor([work.ids], device=model.device), use_cache=True)
-        output.past_key_values.batch_repeat_interleave(rows)
-        return output.logits[:, -1].expand(rows, -1), output.past_key_values
+        output = model(
+            input_ids=torch.tensor(ids, device=model.device), use_cache=True, **self._last_only, **cache
+        )
+        found = {name: getattr(output, name, None) for name in _CACHES}
+        return output.logits[:, -1], {n: c for n, c in found.items() if hasattr(c, "reorder_cache")}
+
+
+def _pick(cache: Mapping[str, Any], rows: Tensor) -> None:
+    # meant for beams, but any rows may be taken, and unlike the methods for batches all caches have it
+    for content in cache.values():
+        content.reorder_cache(rows)
