@@ -43,7 +43,7 @@ def loop_overhead(
 
 
 def loop_profile(sampler: Sampler, requests: Sequence[Request], params: SamplingParams) -> str:
-    """Return where the time of a run goes, by function, as `pstats` prints it; profiling slows Python code."""
+    """Return where a run spends its time, by function, as `pstats` prints it; profiling slows Python code."""
     profile = cProfile.Profile()
     profile.runcall(lambda: list(sampler.stream(requests, params)))
     lines: list[str] = []
