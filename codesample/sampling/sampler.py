@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +118,18 @@ class Sampler:
             return iter(())
         self._forget_other_weights()
         drawing = Drawing(self.checkpoint, params, processors=processors)
-        if not self.checkpoint.shared:
-            loop = OrdinaryLoop(self.checkpoint, drawing, max_rows=self._max_rows, progress=progress)
-            return (candidate for item in work for candidate in loop.run(item))
-        return self._shared(work, drawing, progress)
+        shared = [item for item in work if self.checkpoint.shares(len(item.ids) + item.limit)]
+        others = [item for item in work if not self.checkpoint.shares(len(item.ids) + item.limit)]
+        if others and self.checkpoint.shared:
+            _log.warning(
+                "%d prompts may grow past %d tokens, where rotary positions change; sampling these on the "
+                "ordinary path",
+                len(others),
+                self.checkpoint.rope_switch,
+            )
+        loop = OrdinaryLoop(self.checkpoint, drawing, max_rows=self._max_rows, progress=progress)
+        streams = [self._shared(shared, drawing, progress)] if shared else []
+        return _in_turn([*streams, *(loop.run(item) for item in others)])
 
     def sample(self, prompt: str, n: int = 1, *, task_id: str = "prompt", **params: Any) -> list[Candidate]:
         """Draw `n` candidates of one prompt.
@@ -196,6 +204,11 @@ class Sampler:
             forward=self._forward,
         )
         return loop.run(work)
+
+
+def _in_turn(streams: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:
+    for stream in streams:
+        yield from stream
 
 
 def _params(given: dict[str, Any]) -> SamplingParams:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, Phi3Config
 
 from codesample.errors import ParameterError
 from codesample.records import FinishReason, Request, SamplingParams
@@ -193,6 +194,33 @@ def test_a_candidate_stops_where_the_models_positions_end(tokenizer):
     assert candidate.finish_reason is FinishReason.LENGTH
     with pytest.raises(ParameterError, match=r"512 tokens and .* takes 512 in all"):
         sampler.sample("z" * 512)
+
+
+def test_rotary_positions_do_not_depend_on_who_runs_beside(tokenizer, caplog):
+    rope = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+    sizes = {"vocab_size": 259, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    config = Phi3Config(
+        **sizes,
+        num_attention_heads=2,
+        pad_token_id=258,
+        rope_parameters=rope,
+        original_max_position_embeddings=64,
+    )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).double().eval()
+    sampler = Sampler(model, tokenizer=tokenizer)
+    short, long = (Request(name, name * size, (0, 1, 2)) for name, size in (("s", 40), ("l", 100)))
+    alone = drawn(sampler, [short], temperature=1.5) | drawn(sampler, [long], temperature=1.5)
+    with caplog.at_level(logging.WARNING):
+        assert drawn(sampler, [short, long], temperature=1.5) == alone
+    assert "1 prompts may grow past 64 tokens" in caplog.text
+    for request in (short, long):
+        ids = sampler.checkpoint.encode(request.prompt)
+        candidate = alone[request.task_id, 0]
+        with torch.inference_mode():
+            logits = model(torch.tensor([[*ids, *candidate.token_ids]])).logits[0, len(ids) - 1 : -1]
+        picked = logits.log_softmax(-1).gather(-1, torch.tensor(candidate.token_ids)[:, None])[:, 0]
+        assert candidate.logprobs == pytest.approx(picked.tolist(), abs=1e-5)
 
 
 def test_a_prompt_longer_than_one_pass_is_stored_in_chunks(tokenizer, monkeypatch):
