@@ -170,7 +170,8 @@ class Scheduler:
             self._settle_or_requeue(jobs.pop(0), reason, stuck=stuck)
         for job in reversed(jobs):
             self._requeue(job)
-        self._failed_starts = 0 if ready else self._failed_starts + 1
+        working = ready or any(other.ready for other in self._workers.values())
+        self._failed_starts = 0 if working else self._failed_starts + 1
         if self._failed_starts >= _MAX_FAILED_STARTS:
             self._failed_starts = 0
             self._fail_all(ExecutionError(f"no worker gets to work: {reason}"))

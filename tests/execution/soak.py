@@ -1,6 +1,6 @@
-"""Run tens of thousands of programs, a third of them hostile, and see that nothing is left or grows.
+"""Run tens of thousands of programs, a third of them hostile, and see that nothing is lost, left or grows.
 
-python tests/execution/soak.py --programs 50000
+python tests/execution/soak.py --programs 50000 --kill 50
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ import argparse
 import json
 import os
 import random
+import signal
+import sys
+import tempfile
 import time
 from collections import Counter, deque
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from conftest import MACHINE_ATTACKS, SQUARES, VERDICT_FAKERS, WON, Outside
 
@@ -20,7 +24,10 @@ from codesample.execution import Executor, Limits, Program
 from codesample.records import Status, Verdict
 
 WINDOW = 200
-SAMPLE_EVERY = 1_000
+SAMPLE_EVERY = 500
+GROWTH_MIB = 32
+"""What an executor may remember, such as its last verdicts, with a margin for the allocator."""
+PATIENCE_SECONDS = 300.0
 SLOW = {Status.CPU_TIMEOUT, Status.WALL_TIMEOUT, Status.MEMORY, Status.OUTPUT_LIMIT}
 """Endings that take long; such programs are a small share, or the soak would last for days."""
 LIMITS = Limits(cpu_seconds=0.3, wall_seconds=0.6, memory=256 << 20, check_seconds=3.0)
@@ -35,94 +42,157 @@ def make(number: int, draw: random.Random, outside: Outside) -> Program:
     return Program(item.name, number, f"{outside.fill_in(item.source)}\n# {number}", tests)
 
 
-def family(pid: int) -> list[int]:
-    """Worker and zygote processes below this one."""
-    found = []
+def read(path: str) -> bytes:
+    """Return a file of /proc; nothing of a process that is gone."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def children(pid: int) -> list[int]:
+    found: list[int] = []
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):
-            for child in map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split()):
-                found += [child, *family(child)]
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
     except OSError:
         return found
     return found
 
 
-def resident(pid: int) -> int:
+def family(pid: int) -> list[int]:
+    """Return all processes below one."""
+    return [member for child in children(pid) for member in (child, *family(child))]
+
+
+def is_ours(pid: int) -> bool:
+    """Whether this is a worker, a zygote or a program of this soak: their commands name its folder."""
+    return tempfile.gettempdir().encode() in read(f"/proc/{pid}/cmdline")
+
+
+def shoot(draw: random.Random) -> str:
+    """Kill a worker or a zygote, whichever comes first by chance; return which."""
+    workers = [pid for pid in children(os.getpid()) if is_ours(pid)]
+    zygotes = [pid for worker in workers for pid in children(worker) if is_ours(pid)]
+    victim = draw.choice([*workers, *zygotes] or [0])
+    if victim == 0:
+        return "nobody"
+    os.kill(victim, signal.SIGKILL)
+    return "a worker" if victim in workers else "a zygote"
+
+
+def resident_mib(pid: int) -> int:
+    pages = read(f"/proc/{pid}/statm").split()
+    return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") >> 20 if pages else 0
+
+
+def descriptors(pid: int) -> int:
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return 0
 
 
-def state_of(executor_pid: int) -> dict[str, object]:
-    members = family(executor_pid)
-    names = {
-        pid: Path(f"/proc/{pid}/cmdline").read_bytes()
-        for pid in members
-        if os.path.exists(f"/proc/{pid}/cmdline")
-    }
-    workers = [pid for pid, name in names.items() if b"execution.worker" in name]
+def state() -> dict[str, int]:
+    """Say what this process and its family hold now."""
+    members = family(os.getpid())
+    workers = [pid for pid in members if b"execution.worker" in read(f"/proc/{pid}/cmdline")]
     return {
-        "descriptors": len(os.listdir("/proc/self/fd")),
-        "own_mib": resident(executor_pid) >> 20,
-        "worker_mib": max((resident(pid) >> 20 for pid in workers), default=0),
-        "worker_descriptors": max((len(os.listdir(f"/proc/{pid}/fd")) for pid in workers), default=0),
+        "descriptors": descriptors(os.getpid()),
+        "own_mib": resident_mib(os.getpid()),
+        "worker_mib": max(map(resident_mib, workers), default=0),
+        "worker_descriptors": max(map(descriptors, workers), default=0),
         "processes": len(members),
-        "zombies": sum(
-            Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] == "Z"
-            for pid in names
-            if resident(pid) == 0
-        ),
+        "zombies": sum(read(f"/proc/{pid}/stat").rpartition(b") ")[2][:1] == b"Z" for pid in members),
     }
 
 
-def soak(programs: int, seed: int) -> dict[str, object]:
-    draw = random.Random(seed)
-    before = len(os.listdir("/proc/self/fd"))
-    outside = Outside()
-    counts: Counter[str] = Counter()
-    surprises: list[str] = []
-    states: list[dict[str, object]] = []
-    waiting: deque[tuple[Program, Future[Verdict]]] = deque()
-    start = time.monotonic()
+class Soak:
+    """Programs under way, and what came of those before."""
 
-    def settle() -> None:
-        program, future = waiting.popleft()
-        status = future.result().status
-        counts[status] += 1
-        if (status is Status.PASSED) != (program.task_id == "honest"):
-            surprises.append(f"{program.task_id} {program.index}: {future.result()}")
+    def __init__(self, seed: int, kill: int) -> None:
+        self.draw, self.aim = random.Random(seed), random.Random(seed)
+        self.kill = kill
+        self.statuses: Counter[str] = Counter()
+        self.shots: Counter[str] = Counter()
+        self.surprises: list[str] = []
+        self.states: list[dict[str, int]] = []
+        self.waiting: deque[tuple[Program, Future[Verdict]]] = deque()
 
-    with Executor(limits=LIMITS, cache=False) as executor:
+    def run(self, executor: Executor, programs: int, outside: Outside) -> None:
+        """Keep the executor busy, killing as asked; the last programs are left in peace."""
+        next_shot = self.kill or programs
         for number in range(programs):
-            program = make(number, draw, outside)
-            waiting.append((program, executor.submit(program)))
-            if len(waiting) >= WINDOW:
-                settle()
+            program = make(number, self.draw, outside)
+            self.waiting.append((program, executor.submit(program)))
+            if len(self.waiting) >= WINDOW:
+                self.settle()
+            if next_shot <= number < programs - WINDOW:
+                self.shots[shoot(self.aim)] += 1
+                # far enough apart for a program to be tried again between two shots
+                next_shot = number + self.aim.randint(self.kill // 2 + 1, self.kill * 3 // 2 + 1)
             if number % SAMPLE_EVERY == SAMPLE_EVERY - 1:
-                states.append(state_of(os.getpid()))
-        while waiting:
-            settle()
+                self.states.append(state())
+        while self.waiting:
+            self.settle()
+        self.states.append(state())
+
+    def settle(self) -> None:
+        program, future = self.waiting.popleft()
+        verdict = future.result(PATIENCE_SECONDS)
+        self.statuses[verdict.status] += 1
+        if verdict.passed != (program.task_id == "honest") or verdict.status is Status.HARNESS_ERROR:
+            self.surprises.append(f"{program.task_id} {program.index}: {verdict}")
+
+
+def soak(programs: int, seed: int, kill: int) -> dict[str, Any]:
+    before = descriptors(os.getpid())
+    outside = Outside()
+    under_way = Soak(seed, kill)
+    start = time.monotonic()
+    with Executor(limits=LIMITS) as executor:
+        under_way.run(executor, programs, outside)
         level = executor.isolation.level.label
     changed = {key: value for key, value in outside.state().items() if value != outside.before[key]}
     outside.close()
+    first, last = under_way.states[0], under_way.states[-1]
     return {
         "programs": programs,
         "level": level,
         "seconds": round(time.monotonic() - start, 1),
-        "statuses": dict(counts),
-        "surprises": surprises,
+        "statuses": dict(under_way.statuses),
+        "shots": dict(under_way.shots),
+        "surprises": under_way.surprises,
         "changed_outside": changed,
-        "descriptors_left": len(os.listdir("/proc/self/fd")) - before,
-        "processes_left": len(family(os.getpid())),
-        "first_state": states[:1],
-        "last_state": states[-1:],
+        "descriptors_left": descriptors(os.getpid()) - before,
+        "processes_left": [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if is_ours(pid)],
+        "files_left": os.listdir(tempfile.gettempdir()),
+        "zombies": last["zombies"],
+        "grown_mib": max(last[name] - first[name] for name in ("own_mib", "worker_mib")),
+        "first_state": first,
+        "last_state": last,
     }
+
+
+def complaints(report: dict[str, Any]) -> list[str]:
+    """Name what a report should not say."""
+    nothing = ("surprises", "changed_outside", "descriptors_left", "processes_left", "files_left", "zombies")
+    found = [name for name in nothing if report[name]]
+    return found + ["grown_mib"] * (report["grown_mib"] > GROWTH_MIB)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--kill", type=int, default=0, metavar="N", help="kill a worker or a zygote about every N programs"
+    )
     options = parser.parse_args()
-    print(json.dumps(soak(options.programs, options.seed), indent=1))
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        tempfile.tempdir = folder
+        outcome = soak(options.programs, options.seed, options.kill)
+    print(json.dumps(outcome, indent=1))
+    if found := complaints(outcome):
+        sys.exit(f"not as it should be: {', '.join(found)}")

@@ -237,6 +237,19 @@ def test_workers_that_run_do_the_work_of_one_that_cannot_start(monkeypatch: pyte
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
+def test_workers_that_die_as_they_start_cost_nothing_while_another_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Executor(workers=2, cache=False) as executor:
+        early = [executor.submit(program) for program in programs(20)]
+        assert all(future.result(PATIENCE_SECONDS) for future in early)
+        monkeypatch.setattr(launching, "_BOOT", "raise SystemExit('no such luck')")
+        assert executor._scheduler is not None
+        executor._scheduler._workers[1].process.kill()
+        futures = [executor.submit(program) for program in programs(400)]
+        assert [future.result(PATIENCE_SECONDS).passed for future in futures] == [True, False] * 200
+
+
 def test_no_worker_at_all_is_an_error_not_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise BlockingIOError(errno.EAGAIN, "too many processes")
