@@ -106,6 +106,41 @@ def attention(
 
 
 @app.command()
+def loop(
+    task: Annotated[str, typer.Option(help="Whose prompts are sampled.")] = "mini",
+    data: options.DataFile = None,
+    model: options.Model = "tiny",
+    n: options.N = 32,
+    limit: options.Limit = 20,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed runs; the median is kept.")] = 5,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    out: Annotated[Path | None, typer.Option(help="Append the row to this file of JSON lines.")] = None,
+    profile: Annotated[Path | None, typer.Option(help="Write where the time goes, by function.")] = None,
+) -> None:
+    """Measure how much of a sampling step is not the model's: token choice, text, bookkeeping."""
+    from codesample.evaluation.plan import choose_task
+    from codesample.records import Request, SamplingParams
+    from codesample.sampling import Sampler
+    from codesample.sampling.bench.overhead import loop_overhead, loop_profile
+    from codesample.sampling.bench.report import save_rows
+    from codesample.sampling.bench.run import machine
+
+    chosen = choose_task(task, data=data, limit=limit)
+    sampler = Sampler(model, device=device, dtype=dtype, max_rows=n, prefix_cache=0)
+    requests = [Request(problem.task_id, problem.prompt, tuple(range(n))) for problem in chosen.problems]
+    params = SamplingParams(stop=chosen.task.stop, max_new_tokens=chosen.task.max_new_tokens)
+    row = {"kind": "loop", "model": model, "task": task, "problems": len(requests), "n": n}
+    row |= loop_overhead(sampler, requests, params, repeats=repeats)
+    row |= machine(sampler.checkpoint.model.device)
+    if out is not None:
+        save_rows([row], out)
+    show_columns([row], ["model", "task", "problems", "n", "tokens", "steps", "step_ms", "overhead"])
+    if profile is not None:
+        profile.write_text(loop_profile(sampler, requests, params))
+
+
+@app.command()
 def execution(
     task: options.TaskOption = None,
     task_file: options.TaskFile = None,

@@ -78,7 +78,7 @@ def _timed(sampler: Sampler, requests: Sequence[Request], params: SamplingParams
     model.forward = measured("prefill")  # type: ignore[attr-defined]
     try:
         begun = time.perf_counter()
-        tokens = sum(len(candidate.token_ids) for candidate in sampler.stream(requests, params))
+        tokens = sum(len(candidate.token_ids or ()) for candidate in sampler.stream(requests, params))
         seconds = time.perf_counter() - begun
     finally:
         sampler._forward = before
