@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,11 +27,23 @@ from codesample.sampling.probe import Probed, probe_shared_path
 
 __all__ = ["bifurcated_generate"]
 
+# own tokens per row by which the store grows: copying it so seldom costs next to nothing beside the steps
+_GROWTH = 256
+# what `generate` prepares for every prompt, and what follows from input_ids and attention_mask anyway
+_IMPLIED = {
+    "attention_mask",
+    "cache_position",
+    "logits_to_keep",
+    "past_key_values",
+    "position_ids",
+    "use_cache",
+}
+
 _log = logging.getLogger("codesample.sampling")
 _probed: WeakKeyDictionary[PreTrainedModel, Probed] = WeakKeyDictionary()
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def bifurcated_generate(
     model: PreTrainedModel,
     input_ids: Tensor,
@@ -44,16 +56,19 @@ def bifurcated_generate(
     """Greedy decoding or sampling with shared prompts; give it to `generate` as `custom_generate`.
 
     Args:
-        model, input_ids, logits_processor, stopping_criteria, generation_config, streamer: As `generate`
-            prepares them: input_ids [B, S], left-padded where prompts differ in length, each prompt
-            repeated for each of its sequences.
-        **model_kwargs: What else `generate` prepares; of these only `attention_mask` is used.
+        model, input_ids, logits_processor, stopping_criteria, generation_config: As `generate` prepares
+            them: input_ids [B, S], left-padded where prompts differ in length, each prompt repeated for
+            each of its sequences.
+        streamer: As for `generate`, which keeps its own from a `custom_generate` (transformers 5.23).
+        **model_kwargs: What else `generate` prepares; of these only `attention_mask` is used, and what does
+            not follow from it and `input_ids` is refused.
 
     Returns: what `generate` returns: sequences [B, S + new], or `GenerateDecoderOnlyOutput`. Scores and
         logits of rows that have ended are 0.
 
     Raises:
-        ParameterError: beam search, or inputs other than token ids.
+        ParameterError: beam search, inputs other than token ids and their mask, or hidden states and
+            attentions asked for.
     """
     if generation_config.num_beams > 1 or model.config.is_encoder_decoder or not input_ids.shape[1]:
         raise ParameterError(
@@ -64,7 +79,8 @@ def bifurcated_generate(
         _probed[model] = probe_shared_path(model)
         if _probed[model].notice:
             _log.warning("%s; generating on the ordinary path", _probed[model].notice)
-    if not _probed[model].kv_shapes:
+    shapes, _, switch = _probed[model]
+    if not shapes or (switch is not None and generation_config.max_length > switch):
         ordinary: Any = type(model)
         return ordinary._sample(
             model,
@@ -75,8 +91,28 @@ def bifurcated_generate(
             streamer=streamer,
             **model_kwargs,
         )
+    left_out = next(_left_out(input_ids, model_kwargs, generation_config), None)
+    if left_out is not None:
+        raise ParameterError(
+            f"{left_out}: bifurcated_generate does not use this; call generate without custom_generate for it"
+        )
     rows = _Generation(model, input_ids, model_kwargs.get("attention_mask"), generation_config)
     return rows.run(logits_processor, stopping_criteria, streamer)
+
+
+def _left_out(ids: Tensor, model_kwargs: dict[str, Any], config: GenerationConfig) -> Iterator[str]:
+    """Yield the names of what was given or asked for and `generate` would heed."""
+    yield from (name for name, value in model_kwargs.items() if value is not None and name not in _IMPLIED)
+    if config.return_dict_in_generate:
+        yield from (name for name in ("output_attentions", "output_hidden_states") if getattr(config, name))
+    stored, mask, positions = (
+        model_kwargs.get(n) for n in ("past_key_values", "attention_mask", "position_ids")
+    )
+    if stored is not None and stored.get_seq_length():
+        yield "past_key_values"
+    kept = torch.ones_like(ids) if mask is None else mask
+    if positions is not None and ((positions - kept.cumsum(-1) + 1) * kept).any():
+        yield "position_ids"
 
 
 class _Generation:
@@ -90,6 +126,7 @@ class _Generation:
         config: GenerationConfig,
     ) -> None:
         self._model, self._config, self._ids = model, config, input_ids
+        self._steps = max(1, config.max_length - input_ids.shape[1])
         self._prompts = _prompts(input_ids, attention_mask)
         self._rows_of = _runs(self._prompts)
         contexts = [self._prompts[begin] for begin, _ in self._rows_of]
@@ -97,7 +134,7 @@ class _Generation:
             _probed[model].kv_shapes,
             shared_tokens=sum(map(len, contexts)),
             rows=len(input_ids),
-            row_tokens=max(1, config.max_length - input_ids.shape[1]),
+            row_tokens=min(self._steps, _GROWTH),
             dtype=model.dtype,
             device=model.device,
         )
@@ -117,7 +154,7 @@ class _Generation:
         raw: list[Any] = []
         with attached(self._model):
             logits = self._prefill()
-            for step in range(self._store.row_tokens):
+            for step in range(self._steps):
                 changed = processors(ids, logits.clone())
                 if config.output_scores:
                     scores.append(changed)
@@ -130,7 +167,7 @@ class _Generation:
                 ended = self._live & criteria(ids, changed)
                 if ended.any():
                     self._live, self._plan = self._live & ~ended, None
-                if not self._live.any() or step + 1 == self._store.row_tokens:
+                if not self._live.any() or step + 1 == self._steps:
                     break
                 logits = self._step(tokens, step)
         if streamer is not None:
@@ -164,6 +201,9 @@ class _Generation:
         """Return the next logits, [B, V] float32, 0 for rows that have ended."""
         device = self._model.device
         live = self._live.nonzero()[:, 0]
+        if step == self._store.row_tokens:
+            self._store.grow(min(self._steps, step + _GROWTH))
+            self._plan = None
         if self._plan is None:
             self._plan = self._planned(live.tolist())
         lens = torch.full((len(live),), step, dtype=torch.int32, device=device)

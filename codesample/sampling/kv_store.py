@@ -2,7 +2,7 @@
 
 The pool is `[G, C, D]` per layer. A prompt takes one contiguous range of it, found first-fit and
 given back with the prompt's last row. A row takes one slot of `[S, G, T, D]`; rows come and go by
-slot number, and nothing stored is ever moved.
+slot number, and nothing stored is moved unless all slots grow.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import LayerStore
@@ -108,6 +109,14 @@ class KVStore:
                 f"keys and values of {shared_tokens} shared tokens and {rows} rows x {row_tokens} tokens "
                 f"take {size / 2**30:.1f} GiB, which {device} does not have; lower max_rows or max_new_tokens"
             ) from error
+
+    def grow(self, row_tokens: int) -> None:
+        """Give every slot room for so many tokens, what it holds kept, one layer after another."""
+        more = row_tokens - self.row_tokens
+        for i, layer in enumerate(self.layers):
+            k, v = (F.pad(held, (0, 0, 0, more)) for held in (layer.k_decode, layer.v_decode))
+            self.layers[i] = layer._replace(k_decode=k, v_decode=v)
+        self.row_tokens = row_tokens
 
     @property
     def free_slots(self) -> int:

@@ -1,8 +1,9 @@
 import pytest
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import AutoModelForCausalLM, Phi3Config, StoppingCriteria, StoppingCriteriaList
 
 from codesample.errors import ParameterError
+from codesample.sampling import generate
 from codesample.sampling.generate import bifurcated_generate
 from codesample.testing.models import ARCHITECTURES, random_model
 
@@ -142,3 +143,86 @@ def test_a_result_without_a_dictionary_and_logits_on_request(llama):
 def test_beams_are_refused_with_a_way_out(llama):
     with pytest.raises(ParameterError, match="without custom_generate"):
         llama.generate(**ONE, num_beams=2, max_new_tokens=2, custom_generate=bifurcated_generate)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"inputs_embeds": torch.zeros(1, 50, 64)}, "inputs_embeds"),
+        ({"position_ids": torch.arange(50)[None] + 3}, "position_ids"),
+        ({"output_hidden_states": True, "return_dict_in_generate": True}, "output_hidden_states"),
+        ({"output_attentions": True, "return_dict_in_generate": True}, "output_attentions"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_would_be_left_out_is_refused_by_name(llama, given, name):
+    with pytest.raises(ParameterError, match=f"{name}: .* without custom_generate"):
+        llama.generate(**ONE, **given, max_new_tokens=2, custom_generate=bifurcated_generate)
+
+
+def test_tokens_already_in_a_cache_are_refused(llama):
+    with torch.no_grad():
+        stored = llama(ONE["input_ids"][:, :-1], use_cache=True).past_key_values
+    with pytest.raises(ParameterError, match="past_key_values: "):
+        llama.generate(**ONE, past_key_values=stored, max_new_tokens=2, custom_generate=bifurcated_generate)
+
+
+def test_the_positions_that_follow_from_the_mask_may_be_given(llama):
+    positions = (SEVERAL["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+    settings = {"max_new_tokens": 4, "do_sample": False, "custom_generate": bifurcated_generate}
+    expected = llama.generate(**SEVERAL, **settings)
+    assert torch.equal(llama.generate(**SEVERAL, position_ids=positions, **settings), expected)
+
+
+def test_the_sequences_can_be_trained_on(llama):
+    got = llama.generate(**ONE, max_new_tokens=4, custom_generate=bifurcated_generate)
+    try:
+        llama(got, labels=got).loss.backward()
+        assert all(p.grad is not None for p in llama.parameters())
+    finally:
+        llama.zero_grad()
+
+
+class _StopAt(StoppingCriteria):
+    def __init__(self, length):
+        self.length = length
+
+    def __call__(self, input_ids, scores, **_):
+        return torch.full((len(input_ids),), input_ids.shape[1] >= self.length)
+
+
+def test_memory_is_taken_for_the_tokens_drawn_and_not_for_those_allowed(llama):
+    settings = {"do_sample": False, "max_new_tokens": 10**9, "stopping_criteria": [_StopAt(56)]}
+    expected = llama.generate(**ONE, **settings)
+    assert expected.shape[1] == 56
+    assert torch.equal(llama.generate(**ONE, **settings, custom_generate=bifurcated_generate), expected)
+
+
+@pytest.mark.parametrize("growth", [1, 3])
+def test_keys_and_values_grow_with_the_rows(llama, monkeypatch, growth):
+    llama.generation_config.eos_token_id = list(range(20))
+    try:
+        settings = {"max_new_tokens": 11, "do_sample": False}
+        expected = llama.generate(**SEVERAL, **settings)
+        monkeypatch.setattr(generate, "_GROWTH", growth)
+        got = llama.generate(**SEVERAL, **settings, custom_generate=bifurcated_generate)
+    finally:
+        llama.generation_config.eos_token_id = EOS
+    assert torch.equal(got, expected)
+
+
+def test_rows_past_a_switch_of_rotary_positions_are_left_to_the_model():
+    rope = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+    sizes = {"vocab_size": 259, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "pad_token_id": PAD, "eos_token_id": EOS}
+    config = Phi3Config(**sizes, **heads, rope_parameters=rope, original_max_position_embeddings=64)
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    for count in (14, 20):
+        settings = {"max_new_tokens": count, "do_sample": False}
+        expected = model.generate(**SEVERAL, **settings)
+        assert torch.equal(
+            model.generate(**SEVERAL, **settings, custom_generate=bifurcated_generate), expected
+        )
