@@ -66,14 +66,6 @@ def size_text(size: float) -> str:
     return f"{size:.3g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB')[unit]}"
 
 
-def size_text(size: float) -> str:
-    """Write a number of bytes with three digits and its unit: 2.15 GB."""
-    unit = 0
-    while size >= 999.5:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.3g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB')[unit]}"
-
-
 def _available() -> int:
     for line in Path("/proc/meminfo").read_text().splitlines():
         name, _, rest = line.partition(":")
