@@ -121,12 +121,11 @@ class Session:
             raise self.ended
         self._resume()
         while True:
-            try:
-                body = self._frames.next()
-            except OverflowError as error:
-                self.stop(Status.OUTPUT_LIMIT, str(error))
+            body = self._next()
+            if body is None and self._read():
+                body = self._next()
             if body is None:
-                self._read_more()
+                self._wait(select.POLLIN)
             elif self._confined:
                 self._idle_since = time.monotonic()
                 return body
@@ -189,22 +188,33 @@ class Session:
         except ProcessLookupError:
             raise HarnessFault("a child vanished") from None
 
-    def _read_more(self) -> None:
-        if time.monotonic() >= self._next_look:
-            self._look()
+    def _next(self) -> bytes | None:
+        try:
+            return self._frames.next()
+        except OverflowError as error:
+            self.stop(Status.OUTPUT_LIMIT, str(error))
+
+    def _read(self) -> bool:
+        """Take what has arrived; return whether anything has."""
         try:
             data = self._sock.recv(_RECEIVE_BYTES)
         except BlockingIOError:
-            self._wait(select.POLLIN)
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self._explain_end()
         self._frames.feed(data)
+        return True
 
     def _wait(self, events: int) -> None:
-        """Wait until the socket is ready or limits need a look."""
+        """Wait until the socket is ready or limits need a look.
+
+        Limits are looked at before, never after: what arrived meanwhile is read first, for it was in
+        time however late this process gets to it.
+        """
+        if time.monotonic() >= self._next_look:
+            self._look()
         self._poll.modify(self._sock, events)
         timeout = max(0.0, self._next_look - time.monotonic())
         for descriptor, _ in self._poll.poll(timeout * 1000):
@@ -212,8 +222,6 @@ class Session:
                 self._end(CallerGone())
             if descriptor == self._output_descriptor:
                 self.read_output()
-        if time.monotonic() >= self._next_look:
-            self._look()
 
     def _look(self) -> None:
         """Compare use with the limits and plan the next look."""

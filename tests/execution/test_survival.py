@@ -170,6 +170,21 @@ def test_an_interrupted_worker_is_replaced_and_its_program_tried_again() -> None
         assert not alive(worker)
 
 
+def test_a_reply_that_came_in_time_counts_however_late_it_is_read() -> None:
+    source = "import time\ndef f(x):\n    time.sleep(0.3)\n    return x * x"
+    others = set(family_at(os.getpid(), 1))
+    with Executor(workers=1, limits=Limits(wall_seconds=1.0)) as executor:
+        future = executor.submit(Program("t", 0, source, Tests("assert f(2) == 4", "f")))
+        assert wait_until(lambda: set(family_at(os.getpid(), 1)) - others)
+        (worker,) = set(family_at(os.getpid(), 1)) - others
+        assert wait_until(lambda: family_at(worker, 2))
+        time.sleep(0.1)
+        os.kill(worker, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(worker, signal.SIGCONT)
+        assert future.result(PATIENCE_SECONDS).passed
+
+
 def test_nothing_stays_after_closing() -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     # other tests of this process may keep executors of their own
