@@ -16,13 +16,13 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, bifurcated_decode
 from codesample.sampling.prefill_attention import attend_causally
 
-__all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached", "released"]
+__all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached", "evaluating", "released"]
 
 NAME = "codesample_bifurcated"
 
@@ -120,9 +120,10 @@ def _attention(
 AttentionInterface.register(NAME, torch.compiler.disable(_attention))
 
 
-# per model: who has it, and what its attention was before, innermost last
+# per model: who has it, the configurations that name its attention, and what they named, innermost last
 _LOCKS: WeakKeyDictionary[PreTrainedModel, RLock] = WeakKeyDictionary()
-_BEFORE: WeakKeyDictionary[PreTrainedModel, list[str]] = WeakKeyDictionary()
+_CONFIGS: WeakKeyDictionary[PreTrainedModel, list[PreTrainedConfig]] = WeakKeyDictionary()
+_BEFORE: WeakKeyDictionary[PreTrainedModel, list[list[str]]] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -138,18 +139,17 @@ def attached(model: PreTrainedModel) -> Iterator[None]:
     can_replace = getattr(model, "_can_set_attn_implementation", None)
     if can_replace is not None and not can_replace():
         raise ModelError("its attention cannot be replaced")
-    with _LOCKS.setdefault(model, RLock()):
-        training, before = model.training, _BEFORE.setdefault(model, [])
-        before.append(str(model.config._attn_implementation))
-        model.set_attn_implementation(NAME)
-        if training:
-            model.eval()
+    with _LOCKS.setdefault(model, RLock()), evaluating(model):
+        if model not in _CONFIGS:
+            parts = [model, *(m for m in model.modules() if isinstance(m, PreTrainedModel))]
+            _CONFIGS[model] = list({id(part.config): part.config for part in parts}.values())
+        configs, before = _CONFIGS[model], _BEFORE.setdefault(model, [])
+        before.append([str(config._attn_implementation) for config in configs])
+        _name(configs, [NAME] * len(configs))
         try:
             yield
         finally:
-            if training:
-                model.train()
-            model.set_attn_implementation(before.pop())
+            _name(configs, before.pop())
 
 
 @contextmanager
@@ -159,8 +159,28 @@ def released(model: PreTrainedModel) -> Iterator[None]:
     if not before:
         yield
         return
-    model.set_attn_implementation(before[-1])
+    configs = _CONFIGS[model]
+    _name(configs, before[-1])
     try:
         yield
     finally:
-        model.set_attn_implementation(NAME)
+        _name(configs, [NAME] * len(configs))
+
+
+@contextmanager
+def evaluating(model: PreTrainedModel) -> Iterator[None]:
+    """Take a model out of training mode for a while."""
+    if not model.training:
+        yield
+        return
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train()
+
+
+def _name(configs: Sequence[PreTrainedConfig], names: Sequence[str]) -> None:
+    # set_attn_implementation walks all modules, milliseconds of a deep model's step
+    for config, name in zip(configs, names, strict=True):
+        config._attn_implementation = name

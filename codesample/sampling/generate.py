@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,7 @@ from transformers.generation import GenerateDecoderOnlyOutput
 
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import DecodePlan, Segment
-from codesample.sampling.attention_hook import DecodeState, attached
+from codesample.sampling.attention_hook import DecodeState, attached, released
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.prefill import Context, prefill
 from codesample.sampling.probe import Probed, probe_shared_path
@@ -152,10 +153,13 @@ class _Generation:
         config = self._config
         scores: list[Any] = []
         raw: list[Any] = []
+        calls_out = any(hasattr(p, "model") or "transformers" not in type(p).__module__ for p in processors)
         with attached(self._model):
             logits = self._prefill()
             for step in range(self._steps):
-                changed = processors(ids, logits.clone())
+                # a processor that holds the model calls it itself, as guidance does
+                with released(self._model) if calls_out else nullcontext():
+                    changed = processors(ids, logits.clone())
                 if config.output_scores:
                     scores.append(changed)
                 if config.output_logits:

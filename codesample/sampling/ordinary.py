@@ -15,6 +15,7 @@ from torch import Tensor
 
 from codesample.errors import ModelError
 from codesample.records import Candidate
+from codesample.sampling.attention_hook import evaluating
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
@@ -108,9 +109,10 @@ class OrdinaryLoop:
     ) -> tuple[Tensor, dict[str, Any]]:
         """Return the logits behind tokens [R, T], [R, V], and the caches that now hold them, by name."""
         model = self._checkpoint.model
-        output = model(
-            input_ids=torch.tensor(ids, device=model.device), use_cache=True, **self._last_only, **cache
-        )
+        with evaluating(model):
+            output = model(
+                input_ids=torch.tensor(ids, device=model.device), use_cache=True, **self._last_only, **cache
+            )
         found = {name: getattr(output, name, None) for name in _CACHES}
         return output.logits[:, -1], {n: c for n, c in found.items() if hasattr(c, "reorder_cache")}
 

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -230,9 +231,12 @@ def test_keys_stored_under_other_weights_are_not_used_again(tokenizer):
     assert got == Sampler(model, tokenizer=tokenizer).sample("once upon a time", n=4, max_new_tokens=5)
 
 
-def test_a_model_in_training_mode_samples_without_dropout_and_stays_in_it(tokenizer):
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_model_in_training_mode_samples_without_dropout_and_stays_in_it(tokenizer, shared):
     model = random_model("gpt2", seed=3).double()
     sampler = Sampler(model, tokenizer=tokenizer)
+    if not shared:
+        sampler.checkpoint = replace(sampler.checkpoint, kv_shapes=())
     plain = sampler.sample("once upon", n=4, max_new_tokens=8)
     model.train()
     assert sampler.sample("once upon", n=4, max_new_tokens=8) == plain

@@ -226,3 +226,10 @@ def test_rows_past_a_switch_of_rotary_positions_are_left_to_the_model():
         assert torch.equal(
             model.generate(**SEVERAL, **settings, custom_generate=bifurcated_generate), expected
         )
+
+
+def test_guidance_that_calls_the_model_itself_gives_the_same(llama):
+    ids = torch.tensor([[72, 101, 108, 108, 111]])
+    options = {"max_new_tokens": 8, "do_sample": False, "guidance_scale": 1.5}
+    plain = llama.generate(ids, **options)
+    assert llama.generate(ids, **options, custom_generate=bifurcated_generate).equal(plain)
