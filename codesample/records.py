@@ -51,6 +51,9 @@ class Tests:
         reference: Trusted source that defines `entry_point`; with `inputs` only.
         atol: Absolute tolerance for floats in compared results; 0 means exact. With `inputs` only.
         time_limit: CPU seconds for the whole program, or None for the executor's default.
+        memory: Bytes of private memory for the program, or None for the executor's default.
+        imports: Modules of the caller's installation that the program may import, beside those that the
+            executor grants to all.
         oracle: Trusted source that defines `accept(arguments, result, expected) -> bool`, used in place
             of equality; with `inputs` only. `expected` is what `reference` returned.
         io: (standard input, expected standard output) pairs for a program that is a script; each is
@@ -71,6 +74,8 @@ class Tests:
     reference: str | None = None
     atol: float = 0.0
     time_limit: float | None = None
+    memory: int | None = None
+    imports: tuple[str, ...] = ()
     oracle: str | None = None
     io: tuple[tuple[str, str], ...] = ()
     mode: Literal["split", "in_process"] = "split"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +28,13 @@ _FIELDS = (
     "stop",
     "completion",
     "metadata",
+    "io",
+    "in_process",
+    "time_limit",
+    "memory_mib",
+    "imports",
 )
+_MAX_SECONDS, _MAX_MIB = 86_400, 1 << 20
 _FORMS = {"continues_prompt": prompt_then_completion, "is_program": completion_alone}
 
 
@@ -79,39 +86,73 @@ def _stop(row: Row) -> tuple[str, ...] | None:
 
 
 def _problem(row: Row, *, continues: bool) -> Problem:
-    prompt, test = row.get("prompt", str), row.get("test", str)
+    prompt = row.get("prompt", str)
     entry_point = row.get("entry_point", str, None)
     if entry_point is not None and not entry_point.isidentifier():
         raise DataError(f"{row.where}: entry_point {entry_point!r} is not a Python name")
-    checked = entry_point is not None and "def check(" in test
     stub = leading_code(prompt, entry_point, where=row.where) if continues and entry_point else ""
     return Problem(
         task_id=row.get("task_id", str),
         prompt=prompt,
         description=prompt,
         entry_point=entry_point,
-        tests=Tests(
-            source=f"{test}\n\ncheck({entry_point})\n" if checked else test,
-            entry_point=entry_point,
-            stub=stub,
-        ),
+        tests=_tests(row, entry_point, stub),
         examples=_examples(row, prompt, entry_point),
         reference=row.get("canonical_solution", str, None),
         metadata=row.get("metadata", dict, {}),
     )
 
 
+def _tests(row: Row, entry_point: str | None, stub: str) -> Tests:
+    seconds = None if row.get("time_limit", object, None) is None else row.number("time_limit")
+    mib = row.get("memory_mib", int, None)
+    for name, value, most in (("time_limit", seconds, _MAX_SECONDS), ("memory_mib", mib, _MAX_MIB)):
+        if value is not None and not 0 < value <= most:
+            raise DataError(f"{row.where}: {name} {value}; expected a number above 0, at most {most}")
+    imports = row.strings("imports", [])
+    for name in imports:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise DataError(f"{row.where}: imports {name!r}, which is not the name of a module")
+    limits = Tests(time_limit=seconds, memory=mib and mib << 20, imports=imports)
+    in_process = row.get("in_process", bool, False)
+    if row.get("io", list, None) is not None:
+        if row.get("test", str, None) is not None or in_process:
+            raise DataError(f"{row.where}: io stands alone, without test and in_process")
+        return replace(limits, io=_cases(row))
+    test = row.get("test", str)
+    checked = entry_point is not None and "def check(" in test
+    return replace(
+        limits,
+        source=f"{test}\n\ncheck({entry_point})\n" if checked else test,
+        entry_point=entry_point,
+        stub=stub,
+        mode="in_process" if in_process else "split",
+    )
+
+
+def _cases(row: Row) -> tuple[tuple[str, str], ...]:
+    cases = _pairs(row, "io", "input", "output")
+    if not cases:
+        raise DataError(f"{row.where}: io holds no case")
+    return tuple(cases)
+
+
 def _examples(row: Row, prompt: str, entry_point: str | None) -> tuple[Example, ...]:
-    given = row.get("examples", list, None)
-    if given is None:
+    if row.get("examples", list, None) is None:
         return prompt_examples(prompt, entry_point) if entry_point else ()
-    examples = []
-    for item in given:
+    return tuple(Example(*pair) for pair in _pairs(row, "examples", "call", "expected"))
+
+
+def _pairs(row: Row, field: str, first: str, second: str) -> list[tuple[str, str]]:
+    """Read a list of objects with two texts each."""
+    pairs = []
+    for item in row.get(field, list):
         if not isinstance(item, dict):
-            raise DataError(f"{row.where}: an example is {type(item).__name__}, expected call and expected")
-        pair = Row(item, f"{row.where}, examples")
-        examples.append(Example(call=pair.get("call", str), expected=pair.get("expected", str)))
-    return tuple(examples)
+            got = type(item).__name__
+            raise DataError(f"{row.where}: {field} holds {got}, expected objects with {first} and {second}")
+        pair = Row(item, f"{row.where}, {field}")
+        pairs.append((pair.get(first, str), pair.get(second, str)))
+    return pairs
 
 
 def _refuse_near_misses(row: Row) -> None:

@@ -105,13 +105,10 @@ class Executor:
 
         Raises:
             ExecutionError: the executor is closed.
-            ParameterError: the tests hold inputs that are not plain data.
+            ParameterError: the tests hold inputs that are not plain data, or a limit that is not positive.
         """
         encoded, group = self._encoded(program.tests)
-        limits = self.limits
-        cpu_seconds = program.tests.time_limit
-        if cpu_seconds is not None:
-            limits = replace(limits, cpu_seconds=cpu_seconds)
+        limits = _limits_for(program.tests, self.limits)
         body = {"tests_key": group, "source": program.source, "limits": wire.as_plain(limits)}
         processes = max(1, len(program.tests.io))
         if program.tests.inputs is not None:
@@ -180,9 +177,7 @@ class Executor:
         self.close()
 
     def _worker_arguments(self) -> list[list[str]]:
-        packages = (
-            tuple(path for path in sys.path if path.endswith("-packages")) if self.limits.imports else ()
-        )
+        packages = tuple(path for path in sys.path if path.endswith("-packages"))
         arguments = []
         for _ in range(self.workers):
             confinement = Confinement(
@@ -283,6 +278,16 @@ class _Listener:
             self.future.set_result(self.build(reply))
         except Exception as error:
             self.future.set_exception(error)
+
+
+def _limits_for(tests: Tests, limits: Limits) -> Limits:
+    """Return an executor's limits as far as the tests do not say otherwise."""
+    if tests.time_limit is not None:
+        limits = replace(limits, cpu_seconds=tests.time_limit)
+    if tests.memory is not None:
+        limits = replace(limits, memory=tests.memory)
+    more = tuple(name for name in tests.imports if name not in limits.imports)
+    return replace(limits, imports=limits.imports + more) if more else limits
 
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any, *, most: int) -> None:

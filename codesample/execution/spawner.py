@@ -9,7 +9,7 @@ import socket
 import subprocess
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codesample.execution import launch
@@ -53,9 +53,9 @@ class Spawner:
     """Owns one zygote at a time; makes one child at a time."""
 
     def __init__(self, confinement: Confinement, imports: Sequence[str]) -> None:
-        """Remember how to start zygotes; the first starts with the first child."""
+        """Remember how to start zygotes; the first starts with the first child, for `imports`."""
         self._confinement = confinement
-        self._imports = list(imports)
+        self._imports = tuple(imports)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._zygote_pid = 0
@@ -76,8 +76,9 @@ class Spawner:
         Raises:
             HarnessFault: no zygote could be started, or it broke; the next call starts another.
         """
-        if self._forked >= _PROGRAMS_PER_ZYGOTE:
+        if self._forked >= _PROGRAMS_PER_ZYGOTE or limits.imports != self._imports:
             self.close()
+            self._imports = limits.imports
         if self._control is None:
             self._start()
         ours, theirs = socket.socketpair()
@@ -123,21 +124,22 @@ class Spawner:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        parent = 0 if self._confinement.bwrap else os.getpid()
-        confinement = json.dumps(self._confinement.as_json())
-        arguments = [str(theirs.fileno()), str(parent), confinement, json.dumps(self._imports)]
+        confinement = self._confinement if self._imports else replace(self._confinement, packages=())
+        parent = 0 if confinement.bwrap else os.getpid()
+        settings = (confinement.as_json(), self._imports)
+        arguments = [str(theirs.fileno()), str(parent), *map(json.dumps, settings)]
         log = os.memfd_create("zygote", os.MFD_CLOEXEC)
         try:
-            with theirs:
-                self._process = launch.start(
-                    "zygote",
-                    arguments,
-                    pass_fds=[theirs.fileno()],
-                    stderr=log,
-                    wrapper=self._confinement.wrapper,
-                )
-            ours.settimeout(_START_SECONDS)
             try:
+                with theirs:
+                    self._process = launch.start(
+                        "zygote",
+                        arguments,
+                        pass_fds=[theirs.fileno()],
+                        stderr=log,
+                        wrapper=confinement.wrapper,
+                    )
+                ours.settimeout(_START_SECONDS)
                 hello = ours.recv(_MAX_REPLY)
             except OSError as error:
                 hello = b""

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.errors import DataError
-from codesample.records import Example
+from codesample.records import Example, Tests
+from codesample.tasks import user
 from codesample.tasks.contract import Task
 from codesample.tasks.registry import load_task_file
 
@@ -91,9 +92,22 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"stop": ["b"]}, r"stop \('b',\) differs from \('a',\) "),
         ({"stop": []}, r"stop \(\) differs from \('a',\) "),
         ({"stop": ["b", ""]}, "stop holds an empty string"),
-        ({"examples": [3]}, "an example is int"),
+        ({"examples": [3]}, "examples holds int, expected objects with call and expected"),
         ({"examples": [{"call": "f(1)"}]}, "field 'expected' is missing"),
         ({"completion": "is_program"}, "completion 'is_program' differs"),
+        ({"io": [{"input": "1", "output": "2"}]}, "io stands alone"),
+        ({"test": None, "in_process": True, "io": [{"input": "1", "output": "2"}]}, "io stands alone"),
+        ({"test": None, "io": []}, "io holds no case"),
+        ({"test": None, "io": ["1"]}, "io holds str, expected objects with input and output"),
+        ({"test": None, "io": [{"input": "1"}]}, "field 'output' is missing"),
+        ({"time_limit": 0}, "time_limit 0.0; expected a number above 0"),
+        ({"time_limit": float("nan")}, "time_limit nan; expected a number above 0"),
+        ({"time_limit": True}, "'time_limit' is bool, expected a number"),
+        ({"memory_mib": -1}, "memory_mib -1; expected a number above 0"),
+        ({"memory_mib": 0.5}, "'memory_mib' is float, expected int"),
+        ({"imports": ["numpy; x"]}, "which is not the name of a module"),
+        ({"in_process": "yes"}, "'in_process' is str, expected bool"),
+        ({"time_limits": 3}, "unknown field 'time_limits'; did you mean 'time_limit'"),
     ],
 )
 def test_a_malformed_row_is_named_by_file_and_line(
@@ -103,6 +117,34 @@ def test_a_malformed_row_is_named_by_file_and_line(
     with pytest.raises(DataError, match=complaint) as caught:
         _load(tmp_path, first, {**ROW, "task_id": "mine/1", **second})
     assert "my_problems.jsonl:2" in str(caught.value)
+
+
+def test_a_row_may_limit_its_programs_and_grant_them_modules(tmp_path: Path) -> None:
+    limits = {"time_limit": 2, "memory_mib": 64, "imports": ["numpy", "scipy.special"]}
+    (problem,) = _load(tmp_path, {**ROW, **limits}).problems()
+    assert problem.tests == Tests(
+        source=ROW["test"], time_limit=2.0, memory=64 << 20, imports=("numpy", "scipy.special")
+    )
+
+
+def test_a_row_may_ask_for_scripts(tmp_path: Path) -> None:
+    cases = [{"input": "1 2\n", "output": "3"}, {"input": "", "output": ""}]
+    row = {"task_id": "mine/0", "prompt": "Add.", "completion": "is_program", "io": cases, "time_limit": 1}
+    (problem,) = _load(tmp_path, row).problems()
+    assert problem.tests == Tests(io=(("1 2\n", "3"), ("", "")), time_limit=1.0)
+
+
+def test_a_row_may_have_its_tests_run_beside_the_program(tmp_path: Path) -> None:
+    (problem,) = _load(tmp_path, {**ROW, "in_process": True}).problems()
+    assert problem.tests.mode == "in_process"
+    (problem,) = _load(tmp_path, {**ROW, "in_process": False}).problems()
+    assert problem.tests.mode == "split"
+
+
+def test_fields_that_say_no_more_than_the_defaults_leave_the_fingerprint_alone(tmp_path: Path) -> None:
+    said = {"time_limit": None, "memory_mib": None, "imports": [], "in_process": False}
+    assert _load(tmp_path, {**ROW, **said}).fingerprint() == _load(tmp_path, ROW).fingerprint()
+    assert _load(tmp_path, {**ROW, "memory_mib": 64}).fingerprint() != _load(tmp_path, ROW).fingerprint()
 
 
 def test_an_unknown_form_of_completion_is_refused(tmp_path: Path) -> None:
@@ -124,7 +166,7 @@ VALUES = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["prompt", "test", "entry_point", "examples", "stop", "completion", "metadata"]),
+        st.sampled_from(user._FIELDS),
         VALUES,
     )
 )
