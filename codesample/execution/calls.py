@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from codesample.execution import codec
-from codesample.execution.proxy import PROGRAM_MODULE, SEED, Handle, Reading, Remote, said
+from codesample.execution.proxy import Handle, Reading, Remote, brief, said
 from codesample.execution.session import ProgramStopped, Session
+from codesample.execution.watch import ChecksTimedOut, limited_checks
+from codesample.execution.wire import CHECKS_TIMED_OUT
 from codesample.records import Status
 
-__all__ = ["MAX_PROCESSES", "Called", "run_calls"]
+__all__ = ["MAX_PROCESSES", "TOO_MUCH", "Called", "run_calls"]
 
 MAX_PROCESSES = 3
+
+TOO_MUCH = "the program's results together are too large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,24 @@ class Called:
 
 
 def run_calls(
-    start: Callable[[], Session], source: str, entry_point: str, inputs: list[tuple[Any, ...]]
+    start: Callable[[], Session],
+    source: str,
+    entry_point: str,
+    inputs: list[tuple[Any, ...]],
+    *,
+    check_seconds: float,
+    room: float = math.inf,
 ) -> Called:
     """Call `entry_point` once for each argument list.
 
     A call that ends the process (a time-out, a crash) costs that input alone: the rest go on in a fresh
-    process, until the third one has ended so. A value that cannot cross is a `Handle` of no further use.
+    process, until the third one has ended so.
+
+    Args:
+        start: Makes a process for the program.
+        source, entry_point, inputs: The program, its function, and what to call it with.
+        check_seconds: CPU seconds to spend here on what one call returned.
+        room: Estimated bytes of memory for all values together; a call beyond them is at an output limit.
 
     Raises:
         HarnessFault: the sandbox failed.
@@ -38,9 +55,11 @@ def run_calls(
     readings: list[Reading] = []
     cpu_seconds = 0.0
     for _ in range(MAX_PROCESSES):
-        session = start()
-        loaded, ending = _run_some(Remote(session), source, entry_point, inputs[len(readings) :], readings)
-        cpu_seconds += session.close().cpu_seconds
+        remote = Remote(start())
+        rest = inputs[len(readings) :]
+        loaded, ending = _run_some(remote, source, entry_point, rest, readings, check_seconds, room)
+        cpu_seconds += remote.session.close().cpu_seconds
+        room -= remote.received
         if ending is None:
             break
         readings.append(ending)
@@ -51,22 +70,53 @@ def run_calls(
 
 
 def _run_some(
-    remote: Remote, source: str, entry_point: str, inputs: list[tuple[Any, ...]], readings: list[Reading]
+    remote: Remote,
+    source: str,
+    entry_point: str,
+    inputs: list[tuple[Any, ...]],
+    readings: list[Reading],
+    check_seconds: float,
+    room: float,
 ) -> tuple[bool, Reading | None]:
     """Append readings until the process ends; return whether it got to the calls, and what ended it."""
     loaded = False
     try:
-        names = remote.perform("load", source, PROGRAM_MODULE, [entry_point], SEED)
-        function = names.get(entry_point) if type(names) is dict else None
-        if type(function) is not Handle:
-            return False, Reading(
-                Status.ERROR, detail=f"NameError: the program does not define {entry_point!r}"
-            )
-        loaded = True
-        for reply in remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0):
-            readings.append(remote.read(reply))
+        with limited_checks(check_seconds):
+            names = remote.load(source, [entry_point])
+            if entry_point not in names:
+                detail = f"NameError: the program does not define {entry_point!r}"
+                return False, Reading(Status.ERROR, detail=detail)
+            function = names[entry_point]
+            if type(function) is not Handle:
+                detail = f"TypeError: {entry_point} is {brief(function)}, no function"
+                return False, Reading(Status.ERROR, detail=detail)
+        loaded, handles = True, remote.handles
+        replies = remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0)
+        for _ in inputs:
+            with limited_checks(check_seconds):
+                reading = remote.read(next(replies))
+                if remote.handles > handles:
+                    reading = _plain(reading)
+            if remote.received > room:
+                remote.session.stop(Status.OUTPUT_LIMIT, TOO_MUCH)
+            readings.append(reading)
+    except ChecksTimedOut:
+        return loaded, Reading(Status.CPU_TIMEOUT, detail=CHECKS_TIMED_OUT)
     except ProgramStopped as stopped:
         return loaded, Reading(stopped.status, detail=stopped.detail)
     except Exception as error:
         return False, Reading(Status.ERROR, detail=said(error))
     return True, None
+
+
+def _plain(reading: Reading) -> Reading:
+    """Return a reading of plain data as it is, and of anything else that it is none."""
+    try:
+        codec.encode(reading.value, _refuse)
+    except codec.CodecError as error:
+        return Reading(Status.UNSUPPORTED_VALUE, detail=str(error))
+    return reading
+
+
+def _refuse(handle: Handle) -> NoReturn:
+    raise codec.CodecError(f"the program returned a {handle._codesample_kind[:40]}, which is not plain data")

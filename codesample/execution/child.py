@@ -42,6 +42,13 @@ def serve(sock: _socket.socket, result_bytes: int) -> None:
         program.answer(request)
 
 
+class _Callable:
+    """Something callable that goes by handle even where it is plain data, as a built-in type is."""
+
+    def __init__(self, itself: Any) -> None:
+        self.itself = itself
+
+
 class _Program:
     """The program's objects that were handed out, and the operations on them."""
 
@@ -49,6 +56,7 @@ class _Program:
         self._sock = sock
         self._result_bytes = result_bytes
         self._objects: list[Any] = []
+        self._numbers: dict[int, int] = {}
         self._lines: list[str] = []
         self._names: dict[str, Any] = {}
         self._operations: dict[str, Callable[..., Any]] = {
@@ -66,7 +74,7 @@ class _Program:
 
     def answer(self, request: bytes) -> None:
         """Carry out one request and send its reply or replies."""
-        operation, *arguments = codec.decode(request, self._objects.__getitem__)
+        operation, *arguments = codec.decode(request, self._objects.__getitem__, trusted=True)
         if operation == "batch":
             self._batch(*arguments)
         else:
@@ -109,7 +117,8 @@ class _Program:
         sys.modules[name] = module
         self._names = module.__dict__
         exec(compile(source, FILENAME, "exec"), self._names)
-        return {name: self._names[name] for name in wanted if name in self._names}
+        found = {name: self._names[name] for name in wanted if name in self._names}
+        return {name: _Callable(value) if callable(value) else value for name, value in found.items()}
 
     def _script(self, source: str, seed: int) -> int:
         """Run the program as a script reading standard input; return its exit status."""
@@ -142,8 +151,12 @@ class _Program:
             plain = value.item()
             if type(plain) in (bool, int, float, complex, str, bytes):
                 return json.loads(codec.encode(plain))
-        self._objects.append(value)
-        return {"h": [len(self._objects) - 1, type(value).__name__]}
+        if type(value) is _Callable:
+            value = value.itself
+        number = self._numbers.setdefault(id(value), len(self._objects))
+        if number == len(self._objects):
+            self._objects.append(value)
+        return {"h": [number, type(value).__name__]}
 
     def _describe(self, error: BaseException) -> bytes:
         """Return the reply for an exception: its nearest built-in class, plain arguments, and where."""

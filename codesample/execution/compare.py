@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
-from codesample.execution.proxy import Handle
-
-__all__ = ["Opaque", "same_result"]
+__all__ = ["same_result"]
 
 _RELATIVE = 1e-7
 _FLOAT_TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """An expected result that is not plain data, such as a match object: only its type's name counts."""
-
-    kind: str
 
 
 def same_result(got: Any, expected: Any, atol: float) -> bool:
@@ -28,8 +18,6 @@ def same_result(got: Any, expected: Any, atol: float) -> bool:
     or tuple of floats, types and shapes must agree and numbers lie within atol + 1e-7 |expected|;
     there `atol` 0 stands for 1e-6.
     """
-    if type(expected) is Opaque:
-        return type(got) is Handle and got._codesample_kind == expected.kind
     if got == expected:
         return True
     if atol == 0 and _is_floats(expected):
@@ -54,6 +42,7 @@ def _close(got: Any, expected: Any, atol: float) -> bool:
         return True
     try:
         gap, size = abs(got - expected), abs(expected)
+        return math.isfinite(size) and gap <= atol + _RELATIVE * size
     except OverflowError:
+        # beyond the range of floats only equal numbers are close
         return False
-    return math.isfinite(size) and gap <= atol + _RELATIVE * size

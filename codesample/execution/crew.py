@@ -15,14 +15,13 @@ from typing import Any
 
 from codesample.execution import codec, launch
 from codesample.execution.channel import Frames, frame
-from codesample.execution.wire import HELD_TESTS
+from codesample.execution.wire import HELD_TESTS, MAX_MESSAGE
 
 __all__ = ["IN_FLIGHT", "Job", "WorkerProcess"]
 
 IN_FLIGHT = 2
 """Jobs a worker holds: the one it does and the next, so that it never waits for the scheduler."""
 
-_MAX_REPLY = 1 << 30
 _RECEIVE_BYTES = 1 << 18
 _LOG_BYTES = 4_000
 _EXIT_SECONDS = 5.0
@@ -60,7 +59,8 @@ class WorkerProcess:
         self.group = ""
         self.ready = False
         """Whether it got as far as its own code."""
-        self._frames = Frames(_MAX_REPLY)
+        self._broken = False
+        self._frames = Frames(MAX_MESSAGE)
         self._outgoing = bytearray()
         self._held: OrderedDict[str, None] = OrderedDict()
         self._log = os.memfd_create("worker", os.MFD_CLOEXEC)
@@ -106,6 +106,8 @@ class WorkerProcess:
 
     def read(self) -> list[tuple[Job, dict[str, Any]]] | None:
         """Return the replies that have arrived, each with its job; None once the worker has died."""
+        if self._broken:
+            return None
         try:
             data = self.sock.recv(_RECEIVE_BYTES)
         except BlockingIOError:
@@ -115,14 +117,21 @@ class WorkerProcess:
         if not data:
             return None
         self._frames.feed(data)
-        done = []
-        while (body := self._frames.next()) is not None:
-            if not self.ready:
-                self.ready = True
-                continue
-            done.append((self.jobs.popleft(), codec.decode(body)))
-            if self.jobs:
-                self.jobs[0].started = time.monotonic()
+        done: list[tuple[Job, dict[str, Any]]] = []
+        try:
+            while (body := self._frames.next()) is not None:
+                if not self.ready:
+                    self.ready = True
+                    continue
+                reply = codec.decode(body, trusted=True)
+                done.append((self.jobs.popleft(), reply))
+                if self.jobs:
+                    self.jobs[0].started = time.monotonic()
+        except Exception:
+            # a reply that is none; the worker is given up at the next read, its job still in hand
+            self._broken = True
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
         return done
 
     @property

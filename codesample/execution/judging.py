@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-import reprlib
 import secrets
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
 from codesample.execution.compare import same_result
-from codesample.execution.prepared import Prepared
-from codesample.execution.proxy import PROGRAM_MODULE, SEED, Remote, said
+from codesample.execution.prepared import Prepared, TestsFault
+from codesample.execution.proxy import SEED, Handle, Remote, brief, crossed, said
 from codesample.execution.session import ProgramStopped
 from codesample.execution.spawner import Interruption
 from codesample.execution.watch import ChecksTimedOut
@@ -19,7 +18,6 @@ from codesample.records import Status
 
 __all__ = ["Finding", "judge"]
 
-_MAX_DETAIL = 1_000
 _LEFT_OUT = "{} inputs left out: the reference has no answer within the limits"
 
 
@@ -36,6 +34,10 @@ def judge(prepared: Prepared, source: str, remote: Remote) -> Finding:
     """Load a program, run the tests against it, and return the finding; the child may live on.
 
     Passing needs the tests to end here, in this process, with every check executed.
+
+    Raises:
+        TestsFault: the tests cannot judge any program.
+        HarnessFault: the sandbox failed.
     """
     checks: list[bool] = []
     try:
@@ -55,25 +57,26 @@ def judge(prepared: Prepared, source: str, remote: Remote) -> Finding:
         return _judge_checks(prepared, names, remote, checks)
     except ProgramStopped as stopped:
         return Finding(stopped.status, stopped.detail, _failed(prepared, checks))
+    except Exception as error:
+        # what a program returned may break code that reads it, which must not spare it a verdict
+        detail = f"the tests do not get along with what the program returned: {said(error)}"
+        return Finding(Status.ERROR, detail, _failed(prepared, checks))
 
 
 def _load(prepared: Prepared, source: str, names: dict[str, Any], remote: Remote) -> str | None:
     """Run the program in its child and bind its names; return the entry point if that is missing."""
     try:
-        found = remote.perform("load", source, PROGRAM_MODULE, list(prepared.names), SEED)
+        found = remote.load(source, prepared.names)
     except Exception as error:
         remote.session.stop(Status.ERROR, said(error))
-    if type(found) is not dict:
-        remote.session.stop(Status.CRASHED, "the program sent something that is not a reply")
-    names.update({name: found[name] for name in prepared.names if name in found})
-    remote.calls = 0
+    names.update(found)
     entry = prepared.tests.entry_point
     return entry if entry and entry not in found else None
 
 
 def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Finding | None:
     """Run test code; return None where it ended normally, else why it did not."""
-    remote.met_opaque, remote.raised = False, None
+    remote.met_opaque = False
     try:
         exec(code, names)
     except (Interruption, ChecksTimedOut):
@@ -88,8 +91,9 @@ def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Finding |
 
 
 def _blame(error: BaseException, remote: Remote) -> Finding:
-    if error is remote.raised:
+    if crossed(error):
         return Finding(Status.ERROR, said(error))
+    _demand_imports(error)
     if remote.met_opaque:
         return Finding(
             Status.UNSUPPORTED_VALUE, f"the tests compare a value that is not plain data: {said(error)}"
@@ -97,6 +101,12 @@ def _blame(error: BaseException, remote: Remote) -> Finding:
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
         return Finding(Status.ERROR, f"the program lacks a name the tests use: {said(error)}")
     return Finding(Status.WRONG, said(error))
+
+
+def _demand_imports(error: BaseException) -> None:
+    """Raise TestsFault for an import that failed in the tests themselves, and would for any program."""
+    if isinstance(error, ImportError) and not crossed(error):
+        raise TestsFault(f"the tests import what is not there: {said(error)}")
 
 
 def _judge_checks(prepared: Prepared, names: dict[str, Any], remote: Remote, checks: list[bool]) -> Finding:
@@ -108,24 +118,30 @@ def _judge_checks(prepared: Prepared, names: dict[str, Any], remote: Remote, che
     if first is not None:
         return Finding(first.status, first.detail, tuple(checks))
     if not remote.calls:
-        return Finding(Status.HARNESS_ERROR, "the tests never used the program", tuple(checks))
+        for name in prepared.names:
+            if type(names.get(name)) is not Handle:
+                detail = f"the tests used nothing of the program: it defines no function {name!r}"
+                return Finding(Status.ERROR, detail, tuple(checks))
+        raise TestsFault("the tests never use the program")
     return Finding(Status.PASSED, "", tuple(checks))
 
 
 def _judge_batch(prepared: Prepared, names: dict[str, Any], remote: Remote) -> Finding:
     """Call the entry point on every input at once and compare results as they come."""
     inputs = prepared.inputs
-    results = remote.batch(names[prepared.names[0]], prepared.inputs_json, len(inputs))
+    function = names[prepared.names[0]]
+    if type(function) is not Handle:
+        return Finding(Status.ERROR, f"TypeError: {prepared.names[0]} is {brief(function)}, no function")
+    results = remote.batch(function, prepared.inputs_json, len(inputs))
     for arguments, wanted, reply in zip(inputs, prepared.expected, results, strict=True):
-        where = f"with arguments {reprlib.repr(arguments)}"
         try:
             got = remote.result(reply)
         except Exception as error:
-            return Finding(Status.ERROR, f"{said(error)}\n{where}"[:_MAX_DETAIL])
+            return Finding(Status.ERROR, f"{said(error)}\nwith arguments {brief(arguments)}")
         if not _accepts(prepared, arguments, got, wanted):
             status = Status.UNSUPPORTED_VALUE if remote.met_opaque else Status.WRONG
-            shown = f"got {reprlib.repr(got)}, expected {reprlib.repr(wanted)}"
-            return Finding(status, f"{shown}\n{where}"[:_MAX_DETAIL])
+            where = f"with arguments {brief(arguments)}"
+            return Finding(status, f"got {brief(got)}, expected {brief(wanted)}\n{where}")
     left_out = prepared.left_out
     return Finding(Status.PASSED, _LEFT_OUT.format(left_out) if left_out else "")
 
@@ -135,8 +151,9 @@ def _accepts(prepared: Prepared, arguments: tuple[Any, ...], got: Any, wanted: A
         return same_result(got, wanted, prepared.tests.atol)
     try:
         return bool(prepared.accept(arguments, got, wanted))
-    except Exception:
+    except Exception as error:
         # an oracle computes with the result, and what it cannot compute with is not right
+        _demand_imports(error)
         return False
 
 
@@ -145,7 +162,7 @@ def _judge_beside(prepared: Prepared, source: str, remote: Remote) -> Finding:
     tests = prepared.tests
     token = secrets.token_hex(16)
     try:
-        remote.perform("load", source, PROGRAM_MODULE, [], SEED)
+        remote.load(source)
         reply = remote.perform("run", tests.source, list(tests.checks), token)
     except AssertionError as error:
         return Finding(Status.WRONG, said(error), _failed(prepared, []))

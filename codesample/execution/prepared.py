@@ -10,17 +10,23 @@ from typing import Any
 
 from codesample.execution import codec
 from codesample.execution.calls import Called
-from codesample.execution.compare import Opaque
 from codesample.execution.names import wanted_names
-from codesample.execution.proxy import Handle
+from codesample.execution.proxy import brief, said
 from codesample.execution.spawner import HarnessFault
 from codesample.records import Status, Tests
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "TestsFault", "prepare"]
 
 _TIMES_THE_REFERENCE = 4.0
 
 RunReference = Callable[[str, str, list[Any]], Called]
+
+
+class TestsFault(HarnessFault):
+    """The tests can judge no program; to try again on a fresh zygote would not help."""
+
+    # pytest would collect a class of this name
+    __test__ = False
 
 
 @dataclass(slots=True)
@@ -55,9 +61,12 @@ class Prepared:
     accept: Callable[[Any, Any, Any], Any] | None = None
 
     def namespace(self) -> dict[str, Any]:
-        """Return fresh globals in which the stub has run."""
+        """Return fresh globals in which the stub has run; raises TestsFault where it fails."""
         names: dict[str, Any] = {"__name__": "tests", **self.modules}
-        exec(self.stub, names)
+        try:
+            exec(self.stub, names)
+        except Exception as error:
+            raise TestsFault(f"the stub of the tests fails: {said(error)}") from None
         return names
 
 
@@ -69,8 +78,12 @@ def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
         run_reference: Calls the entry point of a source on argument lists, confined as programs are.
 
     Raises:
-        HarnessFault: the tests are no Python, or the reference fails on its own inputs.
+        TestsFault: the tests are no Python or test nothing, or the reference fails on its own inputs or
+            returns what is not plain data.
+        HarnessFault: the sandbox failed.
     """
+    if tests.mode == "in_process" and not (tests.source.strip() or tests.checks):
+        raise TestsFault("the tests are empty")
     trusted = tests if tests.mode == "split" else Tests(checks=("",) * len(tests.checks))
     try:
         stub = compile(trusted.stub, "<stub>", "exec")
@@ -78,8 +91,11 @@ def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
         checks = [compile(check, "<check>", "exec") for check in trusted.checks]
         wanted = wanted_names("\n".join((trusted.stub, trusted.source, *trusted.checks)), tests.entry_point)
     except (SyntaxError, ValueError) as error:
-        raise HarnessFault(f"the tests are not valid Python: {error}") from None
-    modules = {name: importlib.import_module(name) for name in wanted.modules}
+        raise TestsFault(f"the tests are not valid Python: {error}") from None
+    try:
+        modules = {name: importlib.import_module(name) for name in wanted.modules}
+    except ImportError as error:
+        raise TestsFault(f"the tests need a module that is not here: {error}") from None
     prepared = Prepared(tests, stub, body, checks, wanted.program, modules)
     if tests.inputs is not None:
         _learn_expected(prepared, tests.inputs, run_reference)
@@ -95,20 +111,17 @@ def _learn_expected(
     tests = prepared.tests
     called = run_reference(tests.reference or "", tests.entry_point or "", list(inputs))
     for arguments, reading in zip(inputs, called.readings, strict=True):
-        if reading.status is Status.ERROR:
-            raise HarnessFault(f"the reference fails on its own input {arguments!r:.100}: {reading.detail}")
+        if reading.status in (Status.ERROR, Status.UNSUPPORTED_VALUE):
+            # two objects of two processes cannot be compared, and what is left out is judged by nobody
+            raise TestsFault(f"the reference fails on its own input {brief(arguments)}: {reading.detail}")
         if reading.status is Status.PASSED:
             prepared.inputs.append(arguments)
-            prepared.expected.append(_expected(reading.value))
+            prepared.expected.append(reading.value)
     if not prepared.inputs:
-        raise HarnessFault(f"the reference answers none of its inputs: {called.readings[0].detail}")
+        raise TestsFault(f"the reference answers none of its inputs: {called.readings[0].detail}")
     prepared.left_out = len(inputs) - len(prepared.inputs)
     prepared.inputs_json = codec.encode(prepared.inputs)
     prepared.least_cpu = _TIMES_THE_REFERENCE * called.cpu_seconds
-
-
-def _expected(value: Any) -> Any:
-    return Opaque(value._codesample_kind) if type(value) is Handle else value
 
 
 def _oracle(prepared: Prepared, source: str) -> Callable[[Any, Any, Any], Any]:
@@ -117,4 +130,4 @@ def _oracle(prepared: Prepared, source: str) -> Callable[[Any, Any, Any], Any]:
         exec(compile(source, "<oracle>", "exec"), names)
         return names["accept"]
     except Exception as error:
-        raise HarnessFault(f"the oracle does not define accept(): {type(error).__name__}: {error}") from None
+        raise TestsFault(f"the oracle does not define accept(): {said(error)}") from None

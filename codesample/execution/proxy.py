@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 from codesample.execution import codec
 from codesample.execution.session import Session
 from codesample.records import Status
 
-__all__ = ["PROGRAM_MODULE", "SEED", "Handle", "Reading", "Remote", "said"]
+__all__ = ["PROGRAM_MODULE", "SEED", "Handle", "Reading", "Remote", "brief", "crossed", "said", "shown"]
 
 PROGRAM_MODULE = "program"
 """Name under which a program's module goes; not "__main__", so that script parts do not run."""
@@ -24,9 +26,13 @@ _MAX_ITERATED = 1_000_000
 _PART_BYTES = 1 << 16
 _NO_REPLY = "the program sent something that is not a reply"
 
-_ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
-_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
-_UNARY = ("__abs__", "__neg__", "__int__", "__float__", "__index__", "__round__")
+_ORDER = ["lt", "le", "gt", "ge"]
+_ARITHMETIC = ["add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"]
+_BITS = ["lshift", "rshift", "and", "or", "xor"]
+_UNARY = ["abs", "neg", "pos", "invert"]
+_CONVERSIONS = ["int", "float", "complex", "index", "round", "trunc", "floor", "ceil", "fspath"]
+_PROTOCOLS = ["next", "enter", "exit", "await", "aiter", "anext", "delitem", "delattr"]
+_CHECKS_OF_CLASSES = ["instancecheck", "subclasscheck"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +45,33 @@ class Reading:
     raised: Exception | None = None
 
 
+def crossed(error: BaseException) -> bool:
+    """Whether the program raised this exception, not the tests."""
+    return hasattr(error, "__notes__")
+
+
 def said(error: BaseException) -> str:
     """Describe an exception in a line or a few: as the program reported it, if it came from there."""
-    notes = getattr(error, "__notes__", None)
-    return _shown(notes[-1] if notes else f"{type(error).__name__}: {error}")
+    if crossed(error):
+        return str(error.__notes__[-1])
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        # it may hold anything, such as an integer too long for decimal digits
+        return type(error).__name__
 
 
-def _shown(text: str) -> str:
-    """Cut what a program said, and take out what could steer a terminal."""
-    return "".join(mark if mark.isprintable() or mark == "\n" else "?" for mark in str(text)[:_MAX_DETAIL])
+def brief(value: object) -> str:
+    """Describe any value in a few words."""
+    try:
+        return reprlib.repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def shown(text: str) -> str:
+    """Cut what a program may have had a part in, and take out what could steer a terminal."""
+    return "".join(mark if mark.isprintable() or mark == "\n" else "?" for mark in text[:_MAX_DETAIL])
 
 
 class Remote:
@@ -58,10 +82,25 @@ class Remote:
         self.session = session
         self.calls = 0
         """How many operations the program answered."""
+        self.handles = 0
+        """How many handles arrived."""
+        self.received = 0
+        """Estimated memory of all replies, in bytes."""
         self.met_opaque = False
         """Whether the tests computed with a value that cannot cross."""
-        self.raised: BaseException | None = None
-        """The last exception that crossed."""
+        self._known: WeakValueDictionary[int, Handle] = WeakValueDictionary()
+
+    def load(self, source: str, names: Sequence[str] = ()) -> dict[str, Any]:
+        """Run the program; return what it defines of `names`, whatever can be called as a handle.
+
+        Raises:
+            ProgramStopped, Exception: as `perform`.
+        """
+        found = self.perform("load", source, PROGRAM_MODULE, list(names), SEED)
+        if type(found) is not dict:
+            self.session.stop(Status.CRASHED, _NO_REPLY)
+        self.calls = 0
+        return {name: found[name] for name in names if name in found}
 
     def perform(self, operation: str, *arguments: Any) -> Any:
         """Carry out one operation in the program and return its plain result.
@@ -71,7 +110,7 @@ class Remote:
             Exception: what the program raised, as the nearest built-in class.
         """
         try:
-            request = codec.encode([operation, *arguments], self._to_program)
+            request = codec.encode([operation, *arguments], self._to_program, exact=True)
         except codec.CodecError as error:
             self.session.stop(Status.UNSUPPORTED_VALUE, f"the tests hand over what cannot cross: {error}")
         return self.result(self._decoded(self.session.exchange(request)))
@@ -96,6 +135,7 @@ class Remote:
             yield from part
 
     def _decoded(self, body: bytes) -> list[Any]:
+        self.received += codec.footprint(body)
         try:
             parts = codec.decode(body, self._from_program)
         except codec.CodecError as error:
@@ -112,7 +152,6 @@ class Remote:
             return reading.value
         if reading.raised is None:
             self.session.stop(reading.status, reading.detail)
-        self.raised = reading.raised
         raise reading.raised
 
     def read(self, parts: list[Any]) -> Reading:
@@ -131,7 +170,11 @@ class Remote:
     def _from_program(self, content: Any) -> Handle:
         match content:
             case [int(number), str(kind)]:
-                return Handle(self, number, kind)
+                self.handles += 1
+                known = self._known.get(number)
+                if known is None:
+                    known = self._known[number] = Handle(self, number, kind)
+                return known
         raise codec.CodecError("a malformed handle")
 
 
@@ -141,12 +184,13 @@ def _reading(parts: list[Any]) -> Reading | None:
         case ["value", value]:
             return Reading(Status.PASSED, value=value)
         case ["raise", str(kind), list(arguments), str(detail)]:
-            return _reading_of_exception(kind, arguments, _shown(detail))
+            return _reading_of_exception(kind, arguments, detail)
         case ["refused", str(reason)]:
-            detail = _shown(f"the program returned what cannot cross: {reason}")
-            return Reading(Status.UNSUPPORTED_VALUE, detail=detail)
+            return Reading(
+                Status.UNSUPPORTED_VALUE, detail=f"the program returned what cannot cross: {reason}"
+            )
         case ["large", int(size)]:
-            return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {size} encoded bytes")
+            return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {brief(size)} encoded bytes")
     return None
 
 
@@ -169,7 +213,11 @@ def _reading_of_exception(kind: str, arguments: list[Any], detail: str) -> Readi
 
 
 class Handle:
-    """A value that stays in the program: true, equal to nothing but itself, usable only by asking it."""
+    """A value that stays in the program: true, equal to nothing but itself, usable only by asking it.
+
+    Where tests do with it what only the value itself could answer, that is noted in `Remote.met_opaque`.
+    The same object of the program is the same handle for as long as the tests hold it.
+    """
 
     def __init__(self, remote: Remote, number: int, kind: str) -> None:
         """Stand for object `number` of the program."""
@@ -180,7 +228,10 @@ class Handle:
         return self._codesample_remote.perform("call", self, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(("__", "_codesample")):
+        if name.startswith("_codesample"):
+            raise AttributeError(name)
+        if name.startswith("__"):
+            _note(self)
             raise AttributeError(name)
         return self._codesample_remote.perform("attribute", self, name)
 
@@ -194,7 +245,21 @@ class Handle:
         return self._codesample_remote.perform("item", self, key)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._codesample_remote.perform("iterate", self, _MAX_ITERATED))
+        items = self._codesample_remote.perform("iterate", self, _MAX_ITERATED)
+        if type(items) is not list:
+            self._codesample_remote.session.stop(Status.CRASHED, _NO_REPLY)
+        return iter(items)
+
+    def __contains__(self, item: object) -> bool:
+        # not asked outright: the program could claim to hold anything
+        try:
+            found = item in iter(self)
+        except TypeError as error:
+            _note(self)
+            raise TypeError(f"{self!r} cannot be searched: {error}") from None
+        if not found:
+            _note(self)
+        return found
 
     def __len__(self) -> int:
         length = self._codesample_remote.perform("length", self)
@@ -203,35 +268,51 @@ class Handle:
         return length
 
     def __bool__(self) -> bool:
+        _note(self)
         return True
 
     def __eq__(self, other: object) -> bool:
-        if type(other) is Handle:
-            return self._codesample_id == other._codesample_id
-        self._codesample_remote.met_opaque = True
+        if self is other:
+            return True
+        _note(self)
         return False
 
     def __hash__(self) -> int:
+        _note(self)
         return hash(self._codesample_id)
 
     def __repr__(self) -> str:
+        _note(self)
         return f"<{self._codesample_kind[:40]} in the program>"
 
+    def __format__(self, spec: str) -> str:
+        return repr(self)
 
-def _refuse(self: Handle, *others: object) -> Any:
-    self._codesample_remote.met_opaque = True
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        # asked for by isinstance
+        _note(self)
+        return Handle
+
+
+def _note(handle: Handle) -> None:
+    """Note that the tests computed with a value that they do not have."""
+    handle._codesample_remote.met_opaque = True
+
+
+def _refuse_binary(self: Handle, *others: object) -> Any:
+    _note(self)
     return NotImplemented
 
 
-def _refuse_unary(self: Handle, *others: object) -> Any:
-    self._codesample_remote.met_opaque = True
-    raise TypeError(f"{self!r} is not a number")
+def _refuse(self: Handle, *others: object) -> Any:
+    raise TypeError(f"{self!r} cannot do this for the tests")
 
 
+for _name in (*_ARITHMETIC, *_BITS):
+    setattr(Handle, f"__{_name}__", _refuse_binary)
+    setattr(Handle, f"__r{_name}__", _refuse_binary)
 for _name in _ORDER:
-    setattr(Handle, _name, _refuse)
-for _name in _ARITHMETIC:
+    setattr(Handle, f"__{_name}__", _refuse_binary)
+for _name in (*_UNARY, *_CONVERSIONS, *_PROTOCOLS, *_CHECKS_OF_CLASSES):
     setattr(Handle, f"__{_name}__", _refuse)
-    setattr(Handle, f"__r{_name}__", _refuse)
-for _name in _UNARY:
-    setattr(Handle, _name, _refuse_unary)

@@ -8,9 +8,11 @@ from typing import Any
 
 from codesample.execution.judging import Finding
 from codesample.execution.limits import Limits
-from codesample.execution.proxy import SEED, Remote, said
+from codesample.execution.proxy import SEED, Remote, brief, said
 from codesample.execution.session import ProgramStopped, Session
 from codesample.execution.spawner import Spawner, Usage
+from codesample.execution.watch import ChecksTimedOut, limited_checks
+from codesample.execution.wire import CHECKS_TIMED_OUT
 from codesample.records import Status
 
 __all__ = ["run_case", "same_output"]
@@ -38,7 +40,11 @@ def run_case(
         ):
             streams = (stdin.fileno(), stdout.fileno(), null.fileno())
             session = Session(spawner, limits, caller=caller, streams=streams, output=reader)
-        finding = _run(Remote(session), source)
+        try:
+            with limited_checks(limits.check_seconds):
+                finding = _run(Remote(session), source)
+        except ChecksTimedOut:
+            finding = Finding(Status.CPU_TIMEOUT, CHECKS_TIMED_OUT)
         wall = session.wall_seconds
         usage = session.close()
         try:
@@ -58,8 +64,10 @@ def _run(remote: Remote, source: str) -> Finding:
         return Finding(stopped.status, stopped.detail)
     except Exception as error:
         return Finding(Status.ERROR, said(error))
+    if type(code) is not int:
+        return Finding(Status.CRASHED, "the program sent something that is not a reply")
     if code != 0:
-        return Finding(Status.ERROR, f"exit status {code}")
+        return Finding(Status.ERROR, f"exit status {brief(code)}")
     return Finding(Status.PASSED)
 
 

@@ -41,6 +41,10 @@ def limited_checks(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+        try:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        finally:
+            # again, for it may have gone off in that line; it does not so twice within so short a time
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, before)
+            resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))

@@ -8,21 +8,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from codesample.execution import channel, codec
-from codesample.execution.calls import Called, run_calls
+from codesample.execution.calls import TOO_MUCH, Called, run_calls
 from codesample.execution.confinement import Confinement
 from codesample.execution.isolation import linux
 from codesample.execution.judging import Finding, judge
-from codesample.execution.limits import Limits
-from codesample.execution.prepared import Prepared, prepare
-from codesample.execution.proxy import Reading, Remote
+from codesample.execution.limits import MIB, Limits
+from codesample.execution.prepared import Prepared, TestsFault, prepare
+from codesample.execution.proxy import Reading, Remote, shown
 from codesample.execution.script import run_case
 from codesample.execution.session import CallerGone, Session
 from codesample.execution.spawner import HarnessFault, Spawner, Usage
@@ -30,6 +32,7 @@ from codesample.execution.watch import ChecksTimedOut, limited_checks
 from codesample.execution.wire import (
     CHECKS_TIMED_OUT,
     HELD_TESTS,
+    MAX_MESSAGE,
     READY,
     REFERENCE_PATIENCE,
     limits_from,
@@ -40,6 +43,8 @@ from codesample.records import Status
 __all__ = ["main"]
 
 _ATTEMPTS = 2
+_CALLS_ROOM = 256 * MIB
+_MEMORY = 4_096 * MIB
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -52,14 +57,20 @@ def main(arguments: Sequence[str]) -> None:
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     # as an exception it would pass for a failure of the tests
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # tests may be led to compute something huge from what a program returned
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    least = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (least, most))
     sock = socket.socket(fileno=int(arguments[0]))
     confinement, imports = (json.loads(text) for text in arguments[1:3])
     spawner = Spawner(Confinement.from_json(confinement), imports)
+    # what programs may import, their tests may import too
+    sys.path.extend(confinement["packages"])
     worker = _Worker(sock, spawner)
     try:
         sock.sendall(channel.frame(READY))
         while (request := channel.receive(sock)) is not None:
-            sock.sendall(channel.frame(codec.encode(worker.work(*codec.decode(request)))))
+            sock.sendall(channel.frame(worker.work(*codec.decode(request, trusted=True))))
     except (CallerGone, BrokenPipeError, ConnectionResetError):
         pass
     finally:
@@ -75,10 +86,10 @@ class _Worker:
     def __init__(self, sock: socket.socket, spawner: Spawner) -> None:
         self._caller = sock.fileno()
         self._spawner = spawner
-        self._held: OrderedDict[str, Prepared | HarnessFault] = OrderedDict()
+        self._held: OrderedDict[str, Prepared | TestsFault | dict[str, Any]] = OrderedDict()
 
-    def work(self, job: dict[str, Any], tests: dict[str, Any] | None) -> dict[str, Any]:
-        """Do one job; a failure of the sandbox is tried once more on a fresh zygote."""
+    def work(self, job: dict[str, Any], tests: dict[str, Any] | None) -> bytes:
+        """Do one job and encode the reply; where the sandbox fails, try once more on a fresh zygote."""
         limits = limits_from(job["limits"])
         trouble = ""
         for _ in range(_ATTEMPTS):
@@ -86,11 +97,14 @@ class _Worker:
                 if "tests_key" not in job:
                     return self._call(job, limits)
                 prepared = self._prepared(job["tests_key"], tests, limits)
-                return self._judge(prepared, job["source"], limits)
+                return codec.encode(self._judge(prepared, job["source"], limits))
+            except TestsFault as fault:
+                trouble = str(fault)
+                break
             except HarnessFault as fault:
                 trouble = str(fault)
                 self._spawner.close()
-        return {"fault": trouble}
+        return codec.encode({"fault": shown(trouble)})
 
     def _prepared(self, key: str, tests: dict[str, Any] | None, limits: Limits) -> Prepared:
         """Return the job's tests made ready, keeping those of the problems seen last.
@@ -98,25 +112,32 @@ class _Worker:
         Raises:
             HarnessFault: they cannot be made ready.
         """
-        held = self._held.get(key)
-        if held is None or (isinstance(held, HarnessFault) and tests is not None):
-            held = self._held[key] = self._prepare(tests or {}, limits)
+        held = self._held.setdefault(key, tests or {})
         self._held.move_to_end(key)
         if len(self._held) > HELD_TESTS:
             self._held.popitem(last=False)
-        if isinstance(held, HarnessFault):
+        if isinstance(held, dict):
+            # stays as it came where the sandbox fails, for the next try
+            held = self._held[key] = self._prepare(held, limits)
+        if isinstance(held, TestsFault):
             raise held
         return held
 
-    def _prepare(self, tests: dict[str, Any], limits: Limits) -> Prepared | HarnessFault:
+    def _prepare(self, tests: dict[str, Any], limits: Limits) -> Prepared | TestsFault:
         patient = replace(limits, cpu_seconds=REFERENCE_PATIENCE * limits.cpu_seconds)
 
         def run_reference(source: str, entry_point: str, inputs: list[Any]) -> Called:
-            return run_calls(lambda: self._session(patient), source, entry_point, inputs)
+            return run_calls(
+                lambda: self._session(patient),
+                source,
+                entry_point,
+                inputs,
+                check_seconds=patient.check_seconds,
+            )
 
         try:
             return prepare(tests_from(tests), run_reference)
-        except HarnessFault as fault:
+        except TestsFault as fault:
             return fault
 
     def _session(self, limits: Limits) -> Session:
@@ -151,26 +172,35 @@ class _Worker:
                 break
         return _verdict(finding, usages, total, "io")
 
-    def _call(self, job: dict[str, Any], limits: Limits) -> dict[str, Any]:
-        with limited_checks(limits.check_seconds):
-            called = run_calls(
-                lambda: self._session(limits), job["source"], job["entry_point"], job["inputs"]
-            )
-            return {"outcomes": [_outcome(reading) for reading in called.readings]}
+    def _call(self, job: dict[str, Any], limits: Limits) -> bytes:
+        called = run_calls(
+            lambda: self._session(limits),
+            job["source"],
+            job["entry_point"],
+            job["inputs"],
+            check_seconds=limits.check_seconds,
+            room=_CALLS_ROOM,
+        )
+        reply = b'{"d":[["outcomes",[%s]]]}' % b",".join(map(_outcome, called.readings))
+        if len(reply) > MAX_MESSAGE:
+            return codec.encode({"status": Status.OUTPUT_LIMIT.value, "detail": TOO_MUCH})
+        return reply
 
 
-def _outcome(reading: Reading) -> list[Any]:
+def _outcome(reading: Reading) -> bytes:
+    """Encode a reading; its value by itself, for inside the whole reply it might be too deep."""
+    status, detail = reading.status, reading.detail
     try:
-        codec.encode(reading.value)
+        value = codec.encode(reading.value)
     except codec.CodecError as error:
-        return [Status.UNSUPPORTED_VALUE.value, None, str(error)]
-    return [reading.status.value, reading.value, reading.detail]
+        status, value, detail = Status.UNSUPPORTED_VALUE, b"null", str(error)
+    return b"[%s,%s,%s]" % (codec.encode(status.value), value, codec.encode(shown(detail)))
 
 
 def _verdict(finding: Finding, usages: list[Usage], wall: float, integrity: str) -> dict[str, Any]:
     return {
         "status": finding.status.value,
-        "detail": finding.detail,
+        "detail": shown(finding.detail),
         "checks": finding.checks,
         "cpu_seconds": sum(usage.cpu_seconds for usage in usages),
         "wall_seconds": wall,

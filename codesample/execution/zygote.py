@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import sys
 from _sitebuiltins import Quitter
 from array import array
@@ -54,6 +55,9 @@ def main(arguments: Sequence[str]) -> None:
         arguments: Descriptor of the control socket; the worker's pid, or 0 to trust whoever is the
             parent; JSON of a `Confinement`; JSON list of further modules to import.
     """
+    # inherited is the bound of the worker, which is not that of programs
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     control = _socket.socket(fileno=int(arguments[0]))
     confinement = Confinement.from_json(json.loads(arguments[2]))
     sys.path.extend(confinement.packages)

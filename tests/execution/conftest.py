@@ -1,7 +1,8 @@
-"""Hostile programs, and something outside that they must not change."""
+"""Hostile programs and replies, and something outside that they must not change."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -13,9 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
 
 from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Limits, Program
+from codesample.execution.proxy import Remote
+from codesample.execution.session import ProgramStopped
+from codesample.execution.spawner import Usage
 from codesample.records import Status, Tests, Verdict
 
 HOSTILE = Path(__file__).parent / "hostile"
@@ -164,6 +169,17 @@ def executor(executor_at: Callable[[Level], Executor]) -> Executor:
     return executor_at(Level.CONFINED)
 
 
+@pytest.fixture(scope="session")
+def worker_pids() -> Callable[[Executor], set[int]]:
+    """Give a function from an executor to the process ids of its workers."""
+
+    def pids(executor: Executor) -> set[int]:
+        assert executor._scheduler is not None
+        return {worker.process.pid for worker in list(executor._scheduler._workers.values())}
+
+    return pids
+
+
 Submitted = Callable[[Level, "list[Hostile]", Tests], "dict[str, Future[Verdict]]"]
 
 
@@ -200,3 +216,87 @@ def fakers() -> tuple[list[Hostile], Tests]:
 @pytest.fixture(scope="session")
 def attacks() -> tuple[list[Hostile], Tests]:
     return MACHINE_ATTACKS, WON
+
+
+class ScriptedSession:
+    """Answers requests with given messages, one after another, and then has crashed."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self.replies = list(replies)
+        self.ended: BaseException | None = None
+
+    def send(self, request: bytes) -> None:
+        if self.ended is not None:
+            raise self.ended
+
+    def receive(self) -> bytes:
+        if not self.replies:
+            self.stop(Status.CRASHED, "no more replies")
+        return self.replies.pop(0)
+
+    def exchange(self, request: bytes) -> bytes:
+        self.send(request)
+        return self.receive()
+
+    def stop(self, status: Status, detail: str) -> None:
+        self.ended = ProgramStopped(status, detail)
+        raise self.ended
+
+    def close(self) -> Usage:
+        return Usage(0, 0.0, 0)
+
+
+@pytest.fixture(scope="session")
+def remote() -> Callable[..., Remote]:
+    """Give a function from replies to a program that sends just these."""
+    return lambda *replies: Remote(ScriptedSession(*replies))  # type: ignore[arg-type]
+
+
+WORDS = ["value", "raise", "refused", "large", "SystemExit", "StopIteration", "UnicodeDecodeError", "eval"]
+STRANGE = [
+    '{"i":"' + "f" * 5_000 + '"}',
+    '{"i":"-' + "f" * 5_000 + '"}',
+    "1e308",
+    "NaN",
+    '{"c":[1e308,1e308]}',
+    '{"h":[0,"\\u001b[2J"]}',
+    '{"d":[[{"h":[1,"Key"]},{"h":[1,"Key"]}]]}',
+    '{"s":[{"h":[4,"Key"]}]}',
+    "[" * 400 + "]" * 400,
+    '{"t":[' * 200 + "]}" * 200,
+    '{"n":"int"}',
+    '"\\ud800"',
+]
+
+
+PLAIN = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(max_size=3)
+TAGGED = st.recursive(
+    PLAIN | st.sampled_from(WORDS),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("tsfdbacinh"), inner, max_size=1)
+    ),
+    max_leaves=10,
+).map(json.dumps)
+VALUES = st.sampled_from(STRANGE) | TAGGED
+KINDS = st.sampled_from(["value", "raise", "refused", "large"])
+ERRORS = st.sampled_from(["ValueError", "ImportError", "KeyError", "SyntaxError", "OSError"])
+REPLIES = st.one_of(
+    TAGGED,
+    st.tuples(KINDS, TAGGED, TAGGED, TAGGED).map(lambda parts: '["{}",{},{},{}]'.format(*parts)),
+    VALUES.map('["value",{}]'.format),
+    st.lists(VALUES.map('["value",{}]'.format), min_size=1, max_size=3).map(
+        lambda replies: f"[{','.join(replies)}]"
+    ),
+    st.tuples(ERRORS, VALUES).map(lambda parts: '["raise","{}",[{}],"line 1"]'.format(*parts)),
+)
+
+
+@st.composite
+def hostile_reply(draw: st.DrawFn) -> bytes:
+    return draw(st.binary(max_size=60) | REPLIES.map(str.encode))
+
+
+@pytest.fixture(scope="session")
+def any_reply() -> st.SearchStrategy[bytes]:
+    """Messages that a hostile program might send: random bytes, random tags, and values made to hurt."""
+    return hostile_reply()

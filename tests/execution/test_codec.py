@@ -6,6 +6,7 @@ import collections
 import enum
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -137,6 +138,48 @@ def test_depth_is_bounded_for_cycles_too() -> None:
     for value in ([deep], cycle, {"a": cycle}):
         with pytest.raises(CodecError, match="deeper"):
             encode(value)
+
+
+@given(st.integers(codec.MAX_DEPTH - 5, codec.MAX_DEPTH + 5), st.randoms(use_true_random=False), values)
+def test_nesting_comes_back_or_is_refused(depth: int, random: Any, value: Any) -> None:
+    for _ in range(depth):
+        value = random.choice([lambda v: [v], lambda v: (v, 1), lambda v: {1: v}])(value)
+    try:
+        encoded = encode(value)
+    except CodecError:
+        assert depth > codec.MAX_DEPTH / 2 - 5
+        return
+    assert same(decode(encoded), value)
+
+
+def test_our_own_messages_may_hold_any_number_of_elements() -> None:
+    long = encode([0] * (codec.MAX_ELEMENTS + 1))
+    with pytest.raises(CodecError, match="elements"):
+        decode(long)
+    assert len(decode(long, trusted=True)) == codec.MAX_ELEMENTS + 1
+
+
+@pytest.mark.parametrize("value", [[[]] * 1_000, [{n} for n in range(1_000)], "x" * 10_000, [0.5] * 1_000])
+def test_footprint_is_at_least_what_decoding_takes(value: Any) -> None:
+    encoded = encode(value)
+    tracemalloc.start()
+    decoded = decode(encoded)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert decoded == value
+    assert 0.5 * taken < codec.footprint(encoded) < 20 * taken
+
+
+@pytest.mark.parametrize("value", [collections.Counter("a"), Colour.RED, [{1: LyingList()}], {LyingText()}])
+def test_subclasses_are_refused_where_types_must_agree(value: Any) -> None:
+    assert encode(value)
+    with pytest.raises(CodecError, match="not plain data"):
+        encode(value, exact=True)
+
+
+@given(values)
+def test_built_in_types_agree_with_themselves(value: Any) -> None:
+    assert encode(value, exact=True) == encode(value)
 
 
 def test_long_integers_cross_up_to_a_limit() -> None:

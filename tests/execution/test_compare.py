@@ -37,6 +37,12 @@ from codesample.execution.compare import same_result
         (10**400, 1.0, 1e-3, False),
         ([10**400], [1.0], 1e-3, False),
         ([], [], 1e-3, True),
+        (3, 10**400, 1e-3, False),
+        ([3], [10**400], 1e-3, False),
+        ([3, 10**400], [3.0, 10**400], 1e-3, True),
+        (10**400 + 1, 10**400, 1e-3, False),
+        (1e308, -1e308, 1e-3, False),
+        (complex(1e308, 1e308), complex(-1e308, 1e308), 1e-3, False),
     ],
 )
 def test_cases(got: Any, expected: Any, atol: float, same: bool) -> None:
