@@ -24,7 +24,7 @@ from codesample.execution.spawner import Usage
 from codesample.records import Status, Tests, Verdict
 
 HOSTILE = Path(__file__).parent / "hostile"
-TIGHT = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=3.0)
+TIGHT = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=1.0)
 
 
 @dataclass(frozen=True)
@@ -186,11 +186,11 @@ Submitted = Callable[[Level, "list[Hostile]", Tests], "dict[str, Future[Verdict]
 @pytest.fixture(scope="session")
 def submitted(executor_at: Callable[[Level], Executor], outside: Outside) -> Submitted:
     """Give a function that submits a whole set of hostile programs at a level, once."""
-    known: dict[tuple[Level, str], dict[str, Future[Verdict]]] = {}
+    known: dict[tuple[Level, Tests], dict[str, Future[Verdict]]] = {}
 
     def submit(level: Level, programs: list[Hostile], tests: Tests) -> dict[str, Future[Verdict]]:
         executor = executor_at(level)
-        key = (level, tests.source)
+        key = (level, tests)
         if key not in known:
             known[key] = {
                 item.name: executor.submit(Program(item.name, 0, outside.fill_in(item.source), tests))
@@ -211,6 +211,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def fakers() -> tuple[list[Hostile], Tests]:
     return VERDICT_FAKERS, SQUARES
+
+
+OTHER_WAYS = {
+    "checks": Tests(checks=("assert f(2) == 4", "assert abs(f(-4)) == 16, f(-4)"), entry_point="f"),
+    "inputs": Tests(
+        inputs=((2,), (3,), (-4,)), reference="def f(x):\n    return x * x", entry_point="f", atol=1e-6
+    ),
+    "io": Tests(io=(("2\n", "4\n"), ("3\n", "9\n"))),
+}
+
+
+@pytest.fixture(params=OTHER_WAYS)
+def other_way(request: pytest.FixtureRequest) -> Tests:
+    """Tests for squares that are no plain source."""
+    return OTHER_WAYS[request.param]
+
+
+@pytest.fixture
+def other_ways() -> list[Tests]:
+    return list(OTHER_WAYS.values())
 
 
 @pytest.fixture(scope="session")
