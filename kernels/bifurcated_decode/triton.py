@@ -135,7 +135,9 @@ def launches(
         window or 0,
     )
     sink = result.lse if sinks is None else sinks
-    shape = {"Q": queries, "P": group, "G": kv_heads, "D": width, "BLOCK_D": triton.next_power_of_2(width)}
+    # a product in 16 bits takes at least 16 columns
+    padded = max(16, triton.next_power_of_2(width))
+    shape = {"Q": queries, "P": group, "G": kv_heads, "D": width, "BLOCK_D": padded}
     features = {
         "WRITE": written,
         "WINDOW": window is not None,

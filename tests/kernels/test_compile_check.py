@@ -44,6 +44,13 @@ def test_the_7b_configuration_on_hopper():
     assert_sound(CONFIGURATIONS[2], 90)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_heads_narrower_than_a_product_needs_compile(shared):
+    kernel = compile_configuration(Configuration("width 8", 16, (8, 8), 8, shared=shared), GPUS[90])[0]
+    assert kernel.matrix == "mma"
+    assert kernel.spills == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", sorted(GPUS))
 @pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda c: c.name)

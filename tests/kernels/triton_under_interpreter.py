@@ -71,7 +71,7 @@ CASES = [
     ),
 ]
 UNEVEN = DecodeCase(groups=((1, 50), (2, 21)), lens=(3, 0, 20), heads=(4, 2))
-WIDTHS = [64, 80, 96, 128, 256]
+WIDTHS = [8, 64, 80, 96, 128, 256]
 
 
 @pytest.fixture(autouse=True, scope="module")
