@@ -47,7 +47,8 @@ class Tests:
         entry_point: Name the program must define; None for data sets that do not state one.
         stub: Trusted definitions that stand before the program in the prompt, such as HumanEval's helpers.
         checks: Statements run one after another after `source`, each judged on its own; all must hold.
-        inputs: Argument lists for `entry_point`; each result must equal what `reference` returns.
+        inputs: Argument lists for `entry_point`; each result must equal what `reference` returns, plain
+            data of built-in types.
         reference: Trusted source that defines `entry_point`; with `inputs` only.
         atol: Absolute tolerance for floats in compared results; 0 means exact. With `inputs` only.
         time_limit: CPU seconds for the whole program, or None for the executor's default.
