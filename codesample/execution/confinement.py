@@ -92,7 +92,6 @@ class Kit:
             OSError: the machine does not grant a step of the level.
         """
         level, uid = confinement.level, confinement.uid
-        self._ruleset: int | None = None
         self._filter: seccomp.Filter | None = None
         self._limit_threads = uid is not None
         self.kept: list[int] = []
@@ -106,11 +105,12 @@ class Kit:
             namespaces.enter(readable=confinement.visible, devices=_DEVICES, folder=confinement.folder)
         elif uid is not None:
             self._keep_library_reachable()
+        linux.no_new_privileges()
         if level >= Level.CONFINED:
-            self._ruleset = landlock.make_ruleset(
+            # once for all children: the rules are many, and each would copy them
+            landlock.restrict_self(
                 readable=confinement.readable, listable=confinement.searched, devices=_DEVICES
             )
-            self.kept.append(self._ruleset)
         os.chdir(confinement.folder)
         os.umask(0o077)
         if uid is not None:
@@ -118,7 +118,6 @@ class Kit:
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
         linux.drop_capabilities()
-        linux.no_new_privileges()
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
 
     @property
@@ -157,9 +156,6 @@ class Kit:
         if bounded_space:
             _lower(resource.RLIMIT_DATA, memory, memory)
             _lower(resource.RLIMIT_AS, memory + _ADDRESS_SPACE_MARGIN, memory + _ADDRESS_SPACE_MARGIN)
-        if self._ruleset is not None:
-            landlock.restrict_self(self._ruleset)
-            os.close(self._ruleset)
         if self._filter is not None:
             self._filter.load()
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from codesample.execution.isolation.linux import syscall
 
-__all__ = ["interface_version", "make_ruleset", "restrict_self"]
+__all__ = ["interface_version", "restrict_self"]
 
 # the same three numbers on every architecture
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -34,14 +34,14 @@ def interface_version() -> int:
         return 0
 
 
-def make_ruleset(*, readable: Iterable[str], listable: Iterable[str], devices: Iterable[str]) -> int:
-    """Build a ruleset that denies all but what is asked for here.
+def restrict_self(*, readable: Iterable[str], listable: Iterable[str], devices: Iterable[str]) -> None:
+    """Deny the calling thread and its later children, for good, all but what is asked for here.
 
     Files and folders beneath `readable` may be read, folders beneath `listable` listed, `devices` used.
-    Paths that do not exist are left out. Returns a descriptor for `restrict_self`.
+    Paths that do not exist are left out.
 
     Raises:
-        OSError: the kernel has no Landlock or refuses the ruleset.
+        OSError: the kernel has no Landlock or refuses the rules.
     """
     version = interface_version()
     handled = max((mask for since, mask in _FILE_RIGHTS.items() if since <= version), default=0)
@@ -52,13 +52,16 @@ def make_ruleset(*, readable: Iterable[str], listable: Iterable[str], devices: I
         attributes += struct.pack("=Q", _SCOPES)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     ruleset = syscall(_CREATE_RULESET, buffer, len(attributes), 0)
-    for path in readable:
-        _allow(ruleset, path, _READ_FILE | _READ_DIR)
-    for path in listable:
-        _allow(ruleset, path, _READ_DIR)
-    for path in devices:
-        _allow(ruleset, path, handled & (_READ_FILE | _WRITE_FILE | _TRUNCATE))
-    return ruleset
+    try:
+        for path in readable:
+            _allow(ruleset, path, _READ_FILE | _READ_DIR)
+        for path in listable:
+            _allow(ruleset, path, _READ_DIR)
+        for path in devices:
+            _allow(ruleset, path, handled & (_READ_FILE | _WRITE_FILE | _TRUNCATE))
+        syscall(_RESTRICT_SELF, ruleset, 0)
+    finally:
+        os.close(ruleset)
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
@@ -74,8 +77,3 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
         syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, buffer, 0)
     finally:
         os.close(beneath)
-
-
-def restrict_self(ruleset: int) -> None:
-    """Put the calling thread and its later children under `ruleset` for good; raises OSError."""
-    syscall(_RESTRICT_SELF, ruleset, 0)
