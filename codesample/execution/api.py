@@ -187,7 +187,7 @@ class Executor:
                 packages=packages,
                 bwrap=bubblewrap.find() if self.isolation.mechanisms["bwrap"].granted else "",
             )
-            arguments.append([json.dumps(confinement.as_json()), json.dumps(self.limits.imports)])
+            arguments.append([json.dumps(confinement.as_json())])
         return arguments
 
     def _encoded(self, tests: Tests) -> tuple[bytes, str]:

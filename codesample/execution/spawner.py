@@ -52,10 +52,10 @@ class Usage:
 class Spawner:
     """Owns one zygote at a time; makes one child at a time."""
 
-    def __init__(self, confinement: Confinement, imports: Sequence[str]) -> None:
-        """Remember how to start zygotes; the first starts with the first child, for `imports`."""
+    def __init__(self, confinement: Confinement) -> None:
+        """Remember how to start zygotes; the first starts with the first child."""
         self._confinement = confinement
-        self._imports = tuple(imports)
+        self._imports: tuple[str, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._zygote_pid = 0
@@ -68,6 +68,8 @@ class Spawner:
 
     def fork(self, limits: Limits, streams: Sequence[int] = ()) -> Forked:
         """Fork a child that confines itself and then serves its socket.
+
+        Children with other imports than those before need another zygote.
 
         Args:
             limits: Kernel limits for the child.

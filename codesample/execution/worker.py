@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -43,6 +44,7 @@ from codesample.records import Status
 __all__ = ["main"]
 
 _ATTEMPTS = 2
+_CALLER_SECONDS = 0.5
 _CALLS_ROOM = 256 * MIB
 _MEMORY = 4_096 * MIB
 
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     """Serve jobs until the scheduler closes the socket.
 
     Args:
-        arguments: Descriptor of the socket; JSON of a `Confinement`; JSON list of modules to import.
+        arguments: Descriptor of the socket; JSON of a `Confinement`.
     """
     # a program that runs as the same user may not look into the tests
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
@@ -62,10 +64,11 @@ def main(arguments: Sequence[str]) -> None:
     least = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
     resource.setrlimit(resource.RLIMIT_DATA, (least, most))
     sock = socket.socket(fileno=int(arguments[0]))
-    confinement, imports = (json.loads(text) for text in arguments[1:3])
-    spawner = Spawner(Confinement.from_json(confinement), imports)
-    # what programs may import, their tests may import too
-    sys.path.extend(confinement["packages"])
+    caller = os.pidfd_open(os.getppid())
+    confinement = Confinement.from_json(json.loads(arguments[1]))
+    spawner = Spawner(confinement)
+    # what programs may be granted, their tests may import anyway
+    sys.path.extend(confinement.packages)
     worker = _Worker(sock, spawner)
     try:
         sock.sendall(channel.frame(READY))
@@ -75,9 +78,10 @@ def main(arguments: Sequence[str]) -> None:
         pass
     finally:
         spawner.close()
-    # the caller may have been killed before it could clean up
+    # the caller may have been killed before it could clean up; alive, it gave up only this worker
     with contextlib.suppress(OSError):
-        os.rmdir(confinement["folder"])
+        if select.select([caller], [], [], _CALLER_SECONDS)[0]:
+            os.rmdir(confinement.folder)
 
 
 class _Worker:

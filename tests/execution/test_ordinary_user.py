@@ -120,7 +120,7 @@ from codesample.execution.proxy import Remote
 from codesample.execution.session import Session
 from codesample.execution.spawner import Spawner
 with tempfile.TemporaryDirectory() as folder:
-    spawner = Spawner(Confinement(level=Level.NAMESPACED, folder=folder, bwrap=shutil.which("bwrap")), ())
+    spawner = Spawner(Confinement(level=Level.NAMESPACED, folder=folder, bwrap=shutil.which("bwrap")))
     ours, theirs = socket.socketpair()
     session = Session(spawner, Limits(), caller=ours.fileno())
     found = Remote(session).perform("load", attacks.SOURCE, "program", ["held"], 0)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -252,6 +253,15 @@ def test_workers_that_run_do_the_work_of_one_that_cannot_start(monkeypatch: pyte
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_worker_that_is_given_up_takes_nothing_from_the_next() -> None:
+    with Executor(workers=1, cache=False) as executor:
+        assert executor.submit(programs(1)[0]).result(PATIENCE_SECONDS).passed
+        assert executor._scheduler is not None
+        executor._scheduler._workers[0].sock.shutdown(socket.SHUT_RDWR)
+        assert executor.submit(programs(1)[0]).result(PATIENCE_SECONDS).passed
+        assert os.path.isdir(executor._folder)
+
+
 def test_workers_that_die_as_they_start_cost_nothing_while_another_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -289,7 +299,7 @@ def test_a_script_that_cannot_be_started_leaves_no_descriptor(text: str) -> None
 
 def test_zygotes_are_replaced_with_age(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(spawning, "_PROGRAMS_PER_ZYGOTE", 3)
-    spawner = Spawner(Confinement(level=Level.NONE, folder=str(tmp_path)), ())
+    spawner = Spawner(Confinement(level=Level.NONE, folder=str(tmp_path)))
     zygotes = []
     try:
         for _ in range(7):

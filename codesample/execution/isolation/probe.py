@@ -127,8 +127,7 @@ def _confine(level: Level, *, wrapped: bool) -> _Trial:
         spawner = Spawner(
             Confinement(
                 level=level, folder=folder, uid=spare_user(), bwrap=bubblewrap.find() if wrapped else ""
-            ),
-            (),
+            )
         )
         ours, theirs = socket.socketpair()
         try:
