@@ -81,7 +81,7 @@ def _run_some(
     """Append readings until the process ends; return whether it got to the calls, and what ended it."""
     loaded = False
     try:
-        with limited_checks(check_seconds):
+        with limited_checks(check_seconds) as start_again:
             names = remote.load(source, [entry_point])
             if entry_point not in names:
                 detail = f"NameError: the program does not define {entry_point!r}"
@@ -90,16 +90,15 @@ def _run_some(
             if type(function) is not Handle:
                 detail = f"TypeError: {entry_point} is {brief(function)}, no function"
                 return False, Reading(Status.ERROR, detail=detail)
-        loaded, handles = True, remote.handles
-        replies = remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0)
-        for _ in inputs:
-            with limited_checks(check_seconds):
-                reading = remote.read(next(replies))
+            loaded, handles = True, remote.handles
+            for reply in remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0):
+                reading = remote.read(reply)
                 if remote.handles > handles:
                     reading = _plain(reading)
-            if remote.received > room:
-                remote.session.stop(Status.OUTPUT_LIMIT, TOO_MUCH)
-            readings.append(reading)
+                if remote.received > room:
+                    remote.session.stop(Status.OUTPUT_LIMIT, TOO_MUCH)
+                readings.append(reading)
+                start_again()
     except ChecksTimedOut:
         return loaded, Reading(Status.CPU_TIMEOUT, detail=CHECKS_TIMED_OUT)
     except ProgramStopped as stopped:
