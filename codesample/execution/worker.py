@@ -194,11 +194,12 @@ class _Worker:
 def _outcome(reading: Reading) -> bytes:
     """Encode a reading; its value by itself, for inside the whole reply it might be too deep."""
     status, detail = reading.status, reading.detail
-    try:
-        value = codec.encode(reading.value)
-    except codec.CodecError as error:
-        status, value, detail = Status.UNSUPPORTED_VALUE, b"null", str(error)
-    return b"[%s,%s,%s]" % (codec.encode(status.value), value, codec.encode(shown(detail)))
+    if status is Status.PASSED:
+        try:
+            return b'["passed",%s,""]' % codec.encode(reading.value)
+        except codec.CodecError as error:
+            status, detail = Status.UNSUPPORTED_VALUE, str(error)
+    return codec.encode([status.value, None, shown(detail)])
 
 
 def _verdict(finding: Finding, usages: list[Usage], wall: float, integrity: str) -> dict[str, Any]:
