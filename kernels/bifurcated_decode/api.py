@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from codesample.errors import ImplUnavailableError, ParameterError, ShapeError
+from codesample.kernels.bifurcated_decode.cost import most_queries
 from codesample.kernels.bifurcated_decode.plan import DecodePlan
 
 __all__ = ["DecodeOutput", "LayerStore", "bifurcated_decode", "take_over", "usable_impls"]
@@ -173,8 +174,12 @@ def _why_not(q: torch.Tensor, kv_heads: int) -> str | None:
         return f"does not serve {q.dtype}"
     if width > 256:
         return f"serves head widths up to 256, not D = {width}"
-    if queries * heads // kv_heads > 128:
-        return f"serves up to 128 queries per row and KV head, not Q * H / G = {queries * heads // kv_heads}"
+    per_row, most = queries * heads // kv_heads, most_queries(width, q.element_size())
+    if per_row > most:
+        return (
+            f"serves up to {most} queries per row and KV head with D = {width} in {q.dtype}, "
+            f"not Q * H / G = {per_row}"
+        )
     return _why_no_triton(q.device)
 
 

@@ -88,6 +88,7 @@ CONFIGURATIONS = (
     Configuration("width 80, 64 rows", 64, (32, 32), 80),
     Configuration("width 96, 64 rows", 64, (32, 32), 96),
     Configuration("width 256, 64 rows, soft cap", 64, (8, 8), 256, softcap=50.0, window=4096),
+    Configuration("Gemma 2 9B, 64 rows", 64, (16, 8), 256, softcap=50.0, window=4096),
     Configuration("sinks and window, 16 rows", 16, (64, 8), 64, window=128, sinks=True),
     Configuration("four queries per row", 16, (32, 8), 128, queries=4),
     Configuration("one launch, 2 rows", 2, (32, 8), 128, shared=False),
@@ -101,8 +102,12 @@ CONFIGURATIONS = (
         sinks=True,
         shared=False,
     ),
+    Configuration("one launch, 48 heads per KV head", 2, (48, 1), 128, shared=False),
     Configuration("fp16, 64 rows", 64, (32, 32), 128, dtype=torch.float16),
     Configuration("fp32, 16 rows", 16, (32, 32), 128, dtype=torch.float32),
+    Configuration("fp32, 128 rows", 128, (32, 32), 128, dtype=torch.float32),
+    Configuration("fp32, width 64, 128 rows", 128, (32, 32), 64, dtype=torch.float32),
+    Configuration("fp32, width 256, 64 rows", 64, (16, 8), 256, dtype=torch.float32),
 )
 
 

@@ -12,7 +12,19 @@ from typing import NamedTuple
 
 from codesample.kernels.bifurcated_decode.plan import DecodePlan
 
-__all__ = ["HOPPER", "CallShape", "Estimate", "Machine", "Tiling", "choose_tiling", "estimate"]
+__all__ = [
+    "HOPPER",
+    "CallShape",
+    "Estimate",
+    "Machine",
+    "Tiling",
+    "choose_tiling",
+    "estimate",
+    "most_queries",
+]
+
+# with a larger tile of queries some kernel spills registers, as `compile_check` finds
+_QUERY_TILE_BYTES = 32 << 10
 
 
 @dataclass(frozen=True)
@@ -114,24 +126,35 @@ def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER)
     """Choose how to launch a call; own tokens are taken to fill half a slot."""
     per_row = shape.queries * shape.group
     packed = max((s.row_stop - s.row_start for s in plan.segments), default=1) * per_row
-    block_m = max(16, _power_of_two(per_row), min(128, _power_of_two(packed)))
+    own_block_m = max(16, _power_of_two(per_row))
+    block_m = max(own_block_m, min(most_queries(shape.width, shape.element_size), _power_of_two(packed)))
+    row_bytes = _power_of_two(shape.width) * shape.element_size
     # 16 KiB of keys and as much of values per stage: two or three stages keep enough bytes in flight
-    block_n = max(16, min(64, 16384 // (_power_of_two(shape.width) * shape.element_size)))
+    block_n = max(16, min(64, 16384 // row_bytes))
+    if shape.element_size == 4 and block_m > 16:
+        # without matrix instructions, more keys at a time spill registers
+        block_n = 16
     workers = shape.multiprocessors * (2 if block_m <= 64 else 1)
     rows_per_tile = block_m // per_row
     tiles = shape.kv_heads * sum(
         -(-s.length // block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile) for s in plan.segments
     )
-    # with four warps, fp32 and, on capability 10.0, tiles of more than 16 rows spill registers
-    many = shape.element_size == 4 or block_m > (16 if shape.capability >= 100 else 64)
+    # with four warps, fp32, large tiles and, on capability 10.0, any of more than 16 rows spill registers
+    many = (
+        shape.element_size == 4
+        or block_m > (16 if shape.capability >= 100 else 64)
+        or 2 * block_m * row_bytes > _QUERY_TILE_BYTES
+    )
     warps = 8 if many else 4
     wanted_splits = -(-2 * shape.multiprocessors // (plan.rows * shape.kv_heads))
     expected = estimate(plan, shape, shape.capacity // 2, machine)
+    # one launch holds its queries through two loops, which leaves fewer registers for them
+    too_large = 2 * own_block_m * row_bytes > _QUERY_TILE_BYTES
     return Tiling(
-        shared=expected.shared <= expected.single,
+        shared=too_large or expected.shared <= expected.single,
         block_m=block_m,
         block_n=block_n,
-        own_block_m=max(16, _power_of_two(per_row)),
+        own_block_m=own_block_m,
         workers=workers,
         busy_workers=max(1, min(workers, tiles // 2)),
         splits=max(1, min(wanted_splits, shape.capacity // 256)),
@@ -139,6 +162,11 @@ def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER)
         stages=3 if shape.element_size == 2 else 2,
         join_warps=1 if per_row * shape.width <= 512 else 4,
     )
+
+
+def most_queries(width: int, element_size: int) -> int:
+    """Return how many packed query rows of that many elements one tile may hold."""
+    return min(128, _QUERY_TILE_BYTES // (_power_of_two(width) * element_size))
 
 
 def _power_of_two(n: int) -> int:

@@ -5,7 +5,8 @@ once per set of live rows, and of one program per row, KV head and split, which 
 and writes the new ones; the second joins the fp32 partial results, always in the order of levels, keys and
 splits. Or one launch without sharing, where the cost model finds that faster. Lengths are read on the
 device, so a captured CUDA graph stays valid while they grow.
-Limits: fp32, bf16 or fp16; head width up to 256; Q * H / G up to 128; compute capability 8.0 and above.
+Limits: fp32, bf16 or fp16; head width up to 256; Q * H / G up to 128, or fewer where `cost.most_queries` says
+so; compute capability 8.0 and above.
 """
 
 from __future__ import annotations

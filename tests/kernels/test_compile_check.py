@@ -34,8 +34,8 @@ def assert_sound(configuration: Configuration, capability: int) -> None:
         packed = configuration.queries * heads // kv_heads * (rows if configuration.shared else 1)
         wanted = {
             80: "mma",
-            90: "wgmma" if packed >= 64 else "mma",
-            100: "tcgen05" if packed >= 64 else "mma",
+            90: "wgmma" if packed > 32 else "mma",
+            100: "tcgen05" if packed > 32 else "mma",
         }
         assert wanted[capability] in parts.matrix.split("+")
 

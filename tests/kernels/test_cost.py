@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from codesample.kernels.bifurcated_decode import DecodePlan, Segment
-from codesample.kernels.bifurcated_decode.cost import HOPPER, CallShape, choose_tiling, estimate
+from codesample.kernels.bifurcated_decode.cost import HOPPER, CallShape, choose_tiling, estimate, most_queries
 
 MISTRAL = CallShape(
     queries=1, group=4, kv_heads=8, width=128, element_size=2, capacity=512, multiprocessors=132
@@ -44,18 +44,25 @@ def test_slower_launches_favour_one_launch():
     context=st.integers(0, 70000),
     group=st.sampled_from([1, 4, 6, 7, 48]),
     kv_heads=st.sampled_from([1, 8, 32]),
-    width=st.sampled_from([64, 80, 96, 128, 256]),
+    width=st.sampled_from([8, 64, 80, 96, 128, 256]),
     element_size=st.sampled_from([2, 4]),
     queries=st.sampled_from([1, 2]),
+    capability=st.sampled_from([80, 90, 100]),
 )
-def test_every_choice_can_be_launched(rows, context, group, kv_heads, width, element_size, queries):
-    shape = CallShape(queries, group, kv_heads, width, element_size, 512, 132)
+def test_every_choice_is_of_a_size_that_compiles_without_spilling(
+    rows, context, group, kv_heads, width, element_size, queries, capability
+):
+    assume(queries * group <= most_queries(width, element_size))
+    shape = CallShape(queries, group, kv_heads, width, element_size, 512, 132, capability)
     t = choose_tiling(prompt(rows, context), shape)
-    assert 16 <= t.block_m <= 128
-    assert t.block_m & (t.block_m - 1) == 0
-    assert t.block_m >= queries * group
-    assert t.own_block_m >= max(16, queries * group)
+    row_bytes = (1 << (width - 1).bit_length()) * element_size
+    assert 16 <= t.own_block_m <= t.block_m <= 128
+    assert t.block_m & (t.block_m - 1) == t.own_block_m & (t.own_block_m - 1) == 0
+    assert t.own_block_m >= queries * group
+    assert t.block_m * row_bytes <= 32 << 10
+    assert t.shared or t.own_block_m * row_bytes <= 16 << 10
     assert t.block_n in (16, 32, 64)
+    assert element_size == 2 or t.block_m == 16 or t.block_n == 16
     assert 1 <= t.busy_workers <= t.workers
     assert t.splits >= 1
 

@@ -311,6 +311,9 @@ def test_named_implementation_refuses_what_it_does_not_serve():
     many = make_decode_inputs(DecodeCase(groups=((1, 3),), lens=(0,), heads=(130, 1)), dtype=torch.float32)
     with pytest.raises(ImplUnavailableError, match="= 130"):
         many.run("triton")
+    large = DecodeCase(groups=((1, 3),), lens=(0,), heads=(40, 1), width=256)
+    with pytest.raises(ImplUnavailableError, match=r"up to 32 queries .* D = 256 in torch.float32, .* = 40"):
+        make_decode_inputs(large, dtype=torch.float32).run("triton")
     with pytest.raises(ImplUnavailableError, match="float64"):
         wide.to(torch.float64).run("triton")
     assert wide.run("auto").out.isfinite().all()
