@@ -70,15 +70,25 @@ def is_ours(pid: int) -> bool:
     return tempfile.gettempdir().encode() in read(f"/proc/{pid}/cmdline")
 
 
-def shoot(draw: random.Random) -> str:
-    """Kill a worker or a zygote, whichever comes first by chance; return which."""
-    workers = [pid for pid in children(os.getpid()) if is_ours(pid)]
-    zygotes = [pid for worker in workers for pid in children(worker) if is_ours(pid)]
-    victim = draw.choice([*workers, *zygotes] or [0])
-    if victim == 0:
-        return "nobody"
-    os.kill(victim, signal.SIGKILL)
-    return "a worker" if victim in workers else "a zygote"
+def shoot(draw: random.Random) -> str | None:
+    """Kill a worker or a zygote, whichever comes first by chance; return which.
+
+    None are shot as they start: that would look like a sandbox that cannot start.
+    """
+    pairs = [
+        (worker, zygote)
+        for worker in children(os.getpid())
+        for zygote in children(worker)
+        if is_ours(worker) and is_ours(zygote)
+    ]
+    if not pairs:
+        return None
+    kind = draw.randrange(2)
+    try:
+        os.kill(draw.choice(pairs)[kind], signal.SIGKILL)
+    except ProcessLookupError:
+        return None
+    return ("a worker", "a zygote")[kind]
 
 
 def resident_mib(pid: int) -> int:
@@ -127,8 +137,8 @@ class Soak:
             self.waiting.append((program, executor.submit(program)))
             if len(self.waiting) >= WINDOW:
                 self.settle()
-            if next_shot <= number < programs - WINDOW:
-                self.shots[shoot(self.aim)] += 1
+            if next_shot <= number < programs - WINDOW and (shot := shoot(self.aim)):
+                self.shots[shot] += 1
                 # far enough apart for a program to be tried again between two shots
                 next_shot = number + self.aim.randint(self.kill // 2 + 1, self.kill * 3 // 2 + 1)
             if number % SAMPLE_EVERY == SAMPLE_EVERY - 1:
