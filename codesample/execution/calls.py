@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from codesample.execution import codec
-from codesample.execution.proxy import Handle, Reading, Remote, brief, said
+from codesample.execution.proxy import Handle, Reading, Remote, brief, said, shown
 from codesample.execution.session import ProgramStopped, Session
 from codesample.execution.watch import ChecksTimedOut, limited_checks
 from codesample.execution.wire import CHECKS_TIMED_OUT
 from codesample.records import Status
 
-__all__ = ["MAX_PROCESSES", "TOO_MUCH", "Called", "run_calls"]
+__all__ = ["MAX_PROCESSES", "TOO_MUCH", "Called", "pack_reading", "run_calls"]
 
 MAX_PROCESSES = 3
 
@@ -67,6 +67,20 @@ def run_calls(
             break
     readings += readings[-1:] * (len(inputs) - len(readings))
     return Called(readings, cpu_seconds)
+
+
+def pack_reading(reading: Reading) -> bytes:
+    """Encode a reading; its value by itself, for inside the whole reply it might be too deep.
+
+    What a program's reply held can be deeper than may cross once more; it is then none.
+    """
+    status, detail = reading.status, reading.detail
+    if status is Status.PASSED:
+        try:
+            return b'["passed",%s,""]' % codec.encode(reading.value)
+        except codec.CodecError as error:
+            status, detail = Status.UNSUPPORTED_VALUE, str(error)
+    return codec.encode([status.value, None, shown(detail)])
 
 
 def _run_some(

@@ -19,13 +19,13 @@ from dataclasses import replace
 from typing import Any
 
 from codesample.execution import channel, codec
-from codesample.execution.calls import TOO_MUCH, Called, run_calls
+from codesample.execution.calls import TOO_MUCH, Called, pack_reading, run_calls
 from codesample.execution.confinement import Confinement
 from codesample.execution.isolation import linux
 from codesample.execution.judging import Finding, judge
 from codesample.execution.limits import MIB, Limits
 from codesample.execution.prepared import Prepared, TestsFault, prepare
-from codesample.execution.proxy import Reading, Remote, shown
+from codesample.execution.proxy import Remote, shown
 from codesample.execution.script import run_case
 from codesample.execution.session import CallerGone, Session
 from codesample.execution.spawner import HarnessFault, Spawner, Usage
@@ -185,21 +185,10 @@ class _Worker:
             check_seconds=limits.check_seconds,
             room=_CALLS_ROOM,
         )
-        reply = b'{"d":[["outcomes",[%s]]]}' % b",".join(map(_outcome, called.readings))
+        reply = b'{"d":[["outcomes",[%s]]]}' % b",".join(map(pack_reading, called.readings))
         if len(reply) > MAX_MESSAGE:
             return codec.encode({"status": Status.OUTPUT_LIMIT.value, "detail": TOO_MUCH})
         return reply
-
-
-def _outcome(reading: Reading) -> bytes:
-    """Encode a reading; its value by itself, for inside the whole reply it might be too deep."""
-    status, detail = reading.status, reading.detail
-    if status is Status.PASSED:
-        try:
-            return b'["passed",%s,""]' % codec.encode(reading.value)
-        except codec.CodecError as error:
-            status, detail = Status.UNSUPPORTED_VALUE, str(error)
-    return codec.encode([status.value, None, shown(detail)])
 
 
 def _verdict(finding: Finding, usages: list[Usage], wall: float, integrity: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from codesample.errors import ParameterError
 from codesample.execution import Executor, Outcome, Program, codec, wire
-from codesample.execution.calls import run_calls
+from codesample.execution.calls import pack_reading, run_calls
+from codesample.execution.proxy import Reading
 from codesample.records import Status, Tests
 
 GOOD = "def f(x):\n    return x"
@@ -105,4 +106,14 @@ def test_any_replies_make_one_reading_for_each_input(
     assert len(called.readings) == count
     for reading in called.readings:
         assert reading.status is not Status.HARNESS_ERROR
-        assert reading.status is not Status.PASSED or codec.encode(reading.value)
+        assert codec.decode(pack_reading(reading))[0] in (reading.status.value, "unsupported_value")
+
+
+def test_a_value_too_deep_to_cross_once_more_is_none() -> None:
+    value: Any = 0
+    for _ in range(codec.MAX_DEPTH + 1):
+        value = [value]
+    status, sent, detail = codec.decode(pack_reading(Reading(Status.PASSED, value=value)))
+    assert (status, sent) == ("unsupported_value", None)
+    assert "nested deeper" in detail
+    assert codec.decode(pack_reading(Reading(Status.PASSED, value=value[0]))) == ["passed", value[0], ""]
