@@ -8,11 +8,14 @@ that starts before the new token, and emits what the window gained, but for a ch
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["TextStream", "decoder_of", "special_stops"]
 
 Decoder = Callable[[list[int]], str]
+
+_REMEMBERED = 2**16
 
 # tokens of the prompt in the first window: enough to hold a whole character
 _LEAD = 6
@@ -21,11 +24,19 @@ _REPLACEMENT = "\ufffd"
 
 
 def decoder_of(tokenizer: Any) -> Decoder:
-    """Return ids -> text without special tokens and without any clean-up of spaces."""
+    """Return ids -> text without special tokens and without any clean-up of spaces.
+
+    It remembers: candidates of a prompt share most of their windows.
+    """
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:
-        return lambda ids: backend.decode(ids, skip_special_tokens=True)
-    return lambda ids: tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    @lru_cache(_REMEMBERED)
+    def decode(ids: tuple[int, ...]) -> str:
+        if backend is not None:
+            return str(backend.decode(ids, skip_special_tokens=True))
+        return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    return lambda ids: decode(tuple(ids))
 
 
 def special_stops(tokenizer: Any, stops: Collection[str]) -> dict[int, str]:

@@ -45,7 +45,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
     command = [*COMMAND, *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # where a shell started the tests in the background, they and their children ignore Ctrl-C
+    return subprocess.Popen(command, cwd=cwd, preexec_fn=_heed_interrupts, **pipes)
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def evaluation(out: Path) -> list[object]:

@@ -53,7 +53,8 @@ def markdown(rows: Iterable[Row]) -> str:
 
 def _step_cell(row: Row, method: str) -> str:
     if method in row["ms"]:
-        return f"{row['ms'][method]} ({row['ratio'][method]}x)"
+        low, ratio, high = (row[name][method] for name in ("ratio_low", "ratio", "ratio_high"))
+        return f"{row['ms'][method]} ({ratio}x, {low} to {high})"
     return f"not shown: {row['left_out'][method]}" if method in row["left_out"] else ""
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -77,7 +78,11 @@ class DecodeBench:
                 yield from self._job(model, shape, name, WORKLOADS[name])
 
     def steps(self, cells: Sequence[tuple[str, int, int]] = STEP_CELLS) -> Iterator[Row]:
-        """Yield a row per cell: milliseconds per step by method, and of the attention alone."""
+        """Yield a row per cell: milliseconds per step by method, and of the attention alone.
+
+        A ratio is the median over rounds of a method's time over codesample's in the same round; the lowest
+        and the highest stand beside it.
+        """
         for shape in dict.fromkeys(cell[0] for cell in cells):
             model = random_checkpoint(shape, device=self.device, dtype=self.dtype)
             for _, context, rows in (cell for cell in cells if cell[0] == shape):
@@ -90,17 +95,21 @@ class DecodeBench:
     def _cell(self, model: PreTrainedModel, context: int, rows: int) -> Row:
         try:
             bench = StepBench(model, context, rows)
-            ms, left_out = bench.run()
+            times = bench.run()
             attention = bench.attention()
         except (CodesampleError, MemoryError, RuntimeError) as error:
             return {"refused": reason_of(error)}
-        if "codesample" in left_out:
-            return {"refused": left_out["codesample"]}
+        if "codesample" in times.left_out:
+            return {"refused": times.left_out["codesample"]}
+        ratios = times.ratios("codesample")
         return {
-            "ms": {method: round(took, 2) for method, took in ms.items()},
+            "ms": {method: round(took, 2) for method, took in times.ms().items()},
             "attention_ms": round(attention, 2),
-            "ratio": {method: round(took / ms["codesample"], 2) for method, took in ms.items()},
-            "left_out": left_out,
+            "rounds": len(times.rounds["codesample"]),
+            "ratio": {method: round(median(found), 2) for method, found in ratios.items()},
+            "ratio_low": {method: round(found[0], 2) for method, found in ratios.items()},
+            "ratio_high": {method: round(found[-1], 2) for method, found in ratios.items()},
+            "left_out": times.left_out,
         }
 
     def _job(self, model: PreTrainedModel, shape: str, name: str, workload: Workload) -> Iterator[Row]:
