@@ -11,6 +11,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.memory import is_out_of_memory
+from codesample.sampling.packed_weights import PackedWeights
 from codesample.sampling.prefill import CHUNK, Context, prefill
 from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.rows import Row
@@ -89,6 +91,7 @@ class DecodeLoop:
         progress: See `Engine.stream`.
         forward: Of decode steps. Default: the model's.
         pace: Default: the one of the model's device.
+        packed: Copies of the model's weights to multiply with. Default: the weights themselves.
     """
 
     def __init__(
@@ -102,10 +105,11 @@ class DecodeLoop:
         progress: Progress | None = None,
         forward: Forward | None = None,
         pace: Pace | None = None,
+        packed: PackedWeights | None = None,
     ) -> None:
         self._checkpoint, self._drawing = checkpoint, drawing
         self._store, self._cache = store, cache
-        self._impl, self._progress = impl, progress
+        self._impl, self._progress, self._packed = impl, progress, packed
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
         self._waiting: deque[PromptWork] = deque()
         self._groups: list[_Group] = []
@@ -133,7 +137,7 @@ class DecodeLoop:
     def _advance(self) -> None:
         """Take rows in between two batches, and step until a row ends. The model is ours only in here."""
         try:
-            with attached(self._checkpoint.model):
+            with attached(self._checkpoint.model), self._packed.used() if self._packed else nullcontext():
                 if self._batch is None and self._should_admit():
                     self._admit()
                 if self._batch is None and self._live:

@@ -21,6 +21,7 @@ from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
 from codesample.sampling.memory import free_memory, parse_size, size_text
 from codesample.sampling.ordinary import OrdinaryLoop
+from codesample.sampling.packed_weights import PackedWeights
 from codesample.sampling.planner import CPU_ROWS, GPU_ROWS, plan_store, with_headers
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
 from codesample.sampling.work import PromptWork, prepare
@@ -44,6 +45,8 @@ class Sampler:
         revision: Branch, tag or commit of a hub checkpoint.
         impl: Implementation of the attention: "auto", "torch", "triton" or "reference".
         compile: Whether decode steps run through `torch.compile`; the first takes its time.
+        pack_weights: Whether decode steps in float32 on a CPU multiply with a second copy of the linear
+            weights, which is much faster; made where it takes less than a quarter of the free memory.
     Raises:
         ParameterError: an argument outside its range.
         UnknownNameError, HubUnavailableError, ModelError: see `load_checkpoint`.
@@ -64,6 +67,7 @@ class Sampler:
         revision: str | None = None,
         impl: str = "auto",
         compile: bool = False,
+        pack_weights: bool = True,
     ) -> None:
         if max_rows is not None and max_rows < 1:
             raise ParameterError(f"max_rows = {max_rows}: expected at least 1")
@@ -77,6 +81,9 @@ class Sampler:
         self._max_rows = max_rows or (GPU_ROWS if on_gpu else CPU_ROWS)
         self._memory_fraction, self._impl = memory_fraction, impl
         self._forward = compiled(self.checkpoint.model) if compile else None
+        # a compiled program has its own way with weights
+        self._packs = pack_weights and not compile
+        self._packed: PackedWeights | None = None
         self._cache = PrefixCache(parse_size(prefix_cache))
         self._weights: tuple[tuple[int, int], ...] = ()
         if self.checkpoint.notice:
@@ -166,6 +173,7 @@ class Sampler:
         )
         if now != self._weights:
             self._cache.clear()
+            self._packed = None
             self._weights = now
 
     def _shared(
@@ -174,6 +182,8 @@ class Sampler:
         checkpoint = self.checkpoint
         device, dtype = checkpoint.model.device, checkpoint.model.dtype
         work = with_headers(work)
+        if self._packs and self._packed is None:
+            self._packed = PackedWeights.of(checkpoint.model)
         plan = plan_store(
             work,
             token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
@@ -202,6 +212,7 @@ class Sampler:
             impl=self._impl,
             progress=progress,
             forward=self._forward,
+            packed=self._packed,
         )
         return loop.run(work)
 

@@ -31,6 +31,8 @@ PATIENCE_SECONDS = 300.0
 SLOW = {Status.CPU_TIMEOUT, Status.WALL_TIMEOUT, Status.MEMORY, Status.OUTPUT_LIMIT}
 """Endings that take long; such programs are a small share, or the soak would last for days."""
 LIMITS = Limits(cpu_seconds=0.3, wall_seconds=0.6, memory=256 << 20, check_seconds=3.0)
+SHOTS_APART = 1.5
+"""Seconds in which any program ends: one that is hit twice in its two tries is reported as not judged."""
 
 
 def make(number: int, draw: random.Random, outside: Outside) -> Program:
@@ -131,15 +133,16 @@ class Soak:
 
     def run(self, executor: Executor, programs: int, outside: Outside) -> None:
         """Keep the executor busy, killing as asked; the last programs are left in peace."""
-        next_shot = self.kill or programs
+        next_shot, not_before = self.kill or programs, 0.0
         for number in range(programs):
             program = make(number, self.draw, outside)
             self.waiting.append((program, executor.submit(program)))
             if len(self.waiting) >= WINDOW:
                 self.settle()
-            if next_shot <= number < programs - WINDOW and (shot := shoot(self.aim)):
+            ready = time.monotonic() >= not_before and next_shot <= number < programs - WINDOW
+            if ready and (shot := shoot(self.aim)):
                 self.shots[shot] += 1
-                # far enough apart for a program to be tried again between two shots
+                not_before = time.monotonic() + SHOTS_APART
                 next_shot = number + self.aim.randint(self.kill // 2 + 1, self.kill * 3 // 2 + 1)
             if number % SAMPLE_EVERY == SAMPLE_EVERY - 1:
                 self.states.append(state())

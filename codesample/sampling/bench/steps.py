@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple, cast
@@ -21,6 +22,7 @@ from codesample.sampling.decode_step import DecodeStep
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.memory import free_memory
+from codesample.sampling.packed_weights import PackedWeights
 from codesample.sampling.prefill import Context, prefill
 from codesample.sampling.probe import probe_shared_path
 from codesample.sampling.rows import Row
@@ -159,6 +161,7 @@ class StepBench:
             dtype=model.dtype,
             device=model.device,
         )
+        self._packed = PackedWeights.of(model)
         with torch.inference_mode(), attached(model):
             prefill(model, self._store, [Context(self._prompt, 0)])
         segment = Segment(0, self.context, 0, self.rows, 0)
@@ -263,7 +266,7 @@ class StepBench:
             step.launch()
             return given.logits
 
-        with attached(self.model):
+        with attached(self.model), self._packed.used() if self._packed else nullcontext():
             return self._timed(forward)
 
     @torch.inference_mode()
@@ -280,7 +283,7 @@ class StepBench:
                 codesample_kv=state,
             ).logits[:, -1]
 
-        with attached(self.model):
+        with attached(self.model), self._packed.used() if self._packed else nullcontext():
             return self._timed(forward)
 
     @torch.inference_mode()

@@ -1,0 +1,109 @@
+"""A second copy of linear weights, in the layout that a CPU multiplies few rows with fastest.
+
+A decode step multiplies a few dozen rows with every weight of the model. torch's product arranges the
+weight anew for each call; oneDNN can keep it arranged, and then takes half the time for 8 rows and four
+fifths for 32 (0.1B parameters in float32, two cores of an AVX2 server). Outputs differ by rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from codesample.sampling.memory import free_memory
+
+__all__ = ["PackedWeights"]
+
+# for more rows, as in a prefill, arranging a weight costs nothing beside the product
+_MOST_ROWS = 256
+# of the memory that is free; the rest is for keys and values
+_MOST_MEMORY = 0.25
+_TOLERANCE = 1e-4
+
+
+class PackedWeights:
+    """Copies of a model's linear weights. They do not follow the model's: pack anew once those change.
+
+    Args:
+        model: Float32 weights on a CPU are copied; layers that are more than `nn.Linear` are left alone.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._forwards = [(layer, _forward_of(layer)) for layer in _layers(model)]
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> PackedWeights | None:
+        """Pack where there is anything to pack, a library to do it, and memory for the copies."""
+        needed = sum(layer.weight.nbytes for layer in _layers(model))
+        serves = 0 < needed <= _MOST_MEMORY * free_memory(torch.device("cpu")) and _works()
+        return cls(model) if serves else None
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Let the model multiply with the copies, wherever no gradient is recorded."""
+        before = [layer.__dict__.get("forward") for layer, _ in self._forwards]
+        for layer, forward in self._forwards:
+            layer.__dict__["forward"] = forward
+        try:
+            yield
+        finally:
+            for (layer, _), own in zip(self._forwards, before, strict=True):
+                if own is None:
+                    layer.__dict__.pop("forward", None)
+                else:
+                    layer.__dict__["forward"] = own
+
+
+def _layers(model: PreTrainedModel) -> list[nn.Linear]:
+    """Return the layers that do no more than multiply with float32 weights on a CPU."""
+    return [
+        layer
+        for layer in model.modules()
+        if type(layer) is nn.Linear
+        and isinstance(layer.weight, nn.Parameter)
+        and layer.weight.device.type == "cpu"
+        and layer.weight.dtype == torch.float32
+        and "forward" not in layer.__dict__
+    ]
+
+
+def _forward_of(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
+    packed = _packed(layer.weight.detach())
+
+    def forward(input: Tensor) -> Tensor:
+        few = input.dtype == torch.float32 and input.numel() <= _MOST_ROWS * layer.in_features
+        if not few or torch.is_grad_enabled():
+            return F.linear(input, layer.weight, layer.bias)
+        return _multiplied(input, packed, layer.bias)
+
+    return forward
+
+
+def _packed(weight: Tensor) -> Tensor:
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight)
+    return packed
+
+
+def _multiplied(rows: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+    return product
+
+
+@cache
+@torch.inference_mode()
+def _works() -> bool:
+    """Try it once: neither call is one that torch promises to keep."""
+    generator = torch.Generator().manual_seed(0)
+    rows, weight, bias = (torch.randn(size, generator=generator) for size in ((3, 1, 96), (160, 96), (160,)))
+    exact = F.linear(rows.double(), weight.double(), bias.double())
+    try:
+        found = _multiplied(rows, _packed(weight), bias)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return found.shape == exact.shape and bool((found - exact).abs().max() <= _TOLERANCE)
