@@ -301,7 +301,7 @@ class DecodeLoop:
         Ended rows of a batch go on writing into their slots, which nobody else takes before it is left.
         """
         live = [(row, choice) for row, choice in zip(rows, drawn, strict=True) if row.slot >= 0 <= choice[0]]
-        if any(math.isnan(logprob) for _, (_, logprob, _) in live):
+        if math.isnan(sum(logprob for _, (_, logprob, _) in live)):
             dtype = str(self._checkpoint.model.dtype).removeprefix("torch.")
             raise ModelError(
                 f"{self._checkpoint.name} in {dtype} gives logits that are not numbers, or a logits "

@@ -64,8 +64,7 @@ def choose(
     logits = logits if logits.dtype == torch.float64 else logits.float()
     source, logprobs = logits if edited is None else edited, logits.log_softmax(-1)
     if params.temperature == 0:
-        tokens = _likeliest(source, on_host=width is None)
-        sampled = torch.zeros_like(uniforms)
+        tokens, sampled = _likeliest(source), torch.zeros_like(uniforms)
     else:
         as_given = edited is None and params.temperature == params.typical_p == 1
         shaped = logprobs if as_given else _shaped(source, params)
@@ -74,10 +73,10 @@ def choose(
     return Choice(tokens, picked.float(), sampled.float())
 
 
-def _likeliest(logits: Tensor, *, on_host: bool) -> Tensor:
+def _likeliest(logits: Tensor) -> Tensor:
     """Return the lowest id among each row's largest logits, [R]; a row with NaN may give any."""
-    if on_host and logits.device.type == "cpu":
-        # NumPy promises the first; it searches each row several times faster than torch on a CPU
+    if type(logits) is Tensor and logits.device.type == "cpu":
+        # NumPy promises the first, and searches each row several times faster than torch does on a CPU
         return torch.from_numpy(logits.numpy().argmax(-1))
     # torch's argmax promises no order
     top = logits.amax(-1, keepdim=True)
@@ -115,7 +114,7 @@ def _drawn(
         tokens, logprob, settled = _draw_by_rank(logprobs, uniforms, params, wide)
         return torch.where(settled, tokens, -1), logprob
     # most rows of a trained model are sure of their token: it alone is kept
-    tokens = _likeliest(logprobs, on_host=True)
+    tokens = _likeliest(logprobs)
     logprob = torch.zeros_like(uniforms)
     rows = (logprobs.amax(-1).exp() <= max(params.top_p, 0.5)).nonzero()[:, 0]
     while len(rows):
@@ -158,18 +157,18 @@ def _draw_by_rank(
         values, ids = logprobs.sort(dim=-1, descending=True, stable=True)
     else:
         values, ids = _sorted_top(logprobs, width)
-    mass = values.double().exp()
+    values = values.double()
+    mass = values.exp()
     cumulative = mass.cumsum(-1)
-    kept, total = _kept(mass, cumulative, params, whole=whole)
+    last, total = _kept(mass, cumulative, params, whole=whole)
     target = uniforms * total
-    at = torch.minimum((cumulative <= target[:, None]).sum(-1), kept - 1)[:, None]
+    at = torch.minimum((cumulative <= target[:, None]).sum(-1), last)[:, None]
     tokens = ids.gather(-1, at)[:, 0]
-    logprob = mass.gather(-1, at)[:, 0].log() - total.log()
+    logprob = values.gather(-1, at)[:, 0] - total.log()
     if whole:
         return tokens, logprob, torch.ones_like(tokens, dtype=torch.bool)
     # the last column may tie with tokens not seen, so nothing that reaches it is settled
-    edge = torch.maximum(kept - 1, at[:, 0])
-    return tokens, logprob, values.gather(-1, edge[:, None])[:, 0] > values[:, -1]
+    return tokens, logprob, values.gather(-1, last[:, None])[:, 0] > values[:, -1]
 
 
 def _truncates(params: SamplingParams) -> bool:
@@ -185,17 +184,20 @@ def _sorted_top(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _kept(mass: Tensor, cumulative: Tensor, params: SamplingParams, *, whole: bool) -> tuple[Tensor, Tensor]:
-    """Return per row how many leading tokens are kept, [R] int64, and their mass, [R] float64.
+    """Return per row which column is the last one kept, [R] int64, and the mass up to it, [R] float64.
 
     A prefix that goes on beyond the columns at hand is reported as all of them.
     """
     width = mass.shape[-1]
     limit = min(params.top_k or width, width)
     # without top-k the mass not seen counts as well: it is 1 in all, up to rounding
-    total = cumulative[:, limit - 1] if whole or params.top_k else torch.ones_like(cumulative[:, 0])
-    kept = torch.full_like(total, limit, dtype=torch.int64)
+    total = cumulative[:, limit - 1, None] if whole or params.top_k else 1.0
+    # of what follows, each column counts those before the one that a filter keeps last
+    columns = cumulative[:, : limit - 1]
     if params.top_p < 1:
-        kept = torch.minimum(kept, (cumulative < params.top_p * total[:, None]).sum(-1) + 1)
+        last = (columns < params.top_p * total).sum(-1)
+    else:
+        last = torch.full_like(mass[:, 0], limit - 1, dtype=torch.int64)
     if params.min_p > 0:
-        kept = torch.minimum(kept, (mass >= params.min_p * mass[:, :1]).sum(-1))
-    return kept, cumulative.gather(-1, kept[:, None] - 1)[:, 0]
+        last = torch.minimum(last, (mass >= params.min_p * mass[:, :1]).sum(-1) - 1)
+    return last, cumulative.gather(-1, last[:, None])[:, 0]
