@@ -6,7 +6,6 @@ message alone and exits with code 2; a traceback therefore always means a mistak
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -47,6 +46,8 @@ class UnknownNameError(CodesampleError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.kind, self.name = kind, name
+        import difflib
+
         near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
         parts = [f"unknown {kind} {name!r}"]
         if near:

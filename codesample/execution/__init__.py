@@ -1,8 +1,9 @@
 """Programs in, verdicts out: run untrusted Python in confined processes. Imports no torch."""
 
 from codesample.execution.api import Executor, Program, run, run_async
+from codesample.execution.isolation.level import Level
 from codesample.execution.isolation.probe import probe_isolation
-from codesample.execution.isolation.report import Isolation, Level, Mechanism
+from codesample.execution.isolation.report import Isolation, Mechanism
 from codesample.execution.limits import Limits
 from codesample.execution.wire import Outcome
 

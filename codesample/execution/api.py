@@ -22,8 +22,9 @@ from codesample.execution.confinement import Confinement
 from codesample.execution.cores import usable_cores
 from codesample.execution.crew import Job
 from codesample.execution.isolation import bubblewrap
+from codesample.execution.isolation.level import Level
 from codesample.execution.isolation.probe import choose, spare_user
-from codesample.execution.isolation.report import Isolation, Level
+from codesample.execution.isolation.report import Isolation
 from codesample.execution.limits import Limits
 from codesample.execution.scheduler import Scheduler
 from codesample.execution.wire import REFERENCE_PATIENCE, Outcome

@@ -28,7 +28,7 @@ from typing import Any
 from codesample.errors import ExecutionError
 from codesample.execution.api import Executor, Program
 from codesample.execution.cores import usable_cores
-from codesample.execution.isolation.report import Level
+from codesample.execution.isolation.level import Level
 from codesample.records import Tests
 
 __all__ = ["compare_throughput", "tiny_programs"]

@@ -31,6 +31,7 @@ _TYPES: dict[str, Any] = {
     for kind in (bool, int, float, str, list, tuple, dict, set, frozenset, bytes, complex, object, type(None))
 }
 _TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class CodecError(ValueError):
@@ -62,7 +63,7 @@ def encode(value: object, opaque: Callable[[Any], Any] = nothing, *, exact: bool
         CodecError: too deep, an integer beyond 2**25 bits, or refused by `opaque`.
     """
     try:
-        return json.dumps(_pack(value, 0, _Rules(opaque, exact)), separators=(",", ":")).encode("ascii")
+        return _ENCODER.encode(_pack(value, 0, _Rules(opaque, exact))).encode("ascii")
     except RecursionError:
         raise CodecError(f"nested deeper than {MAX_DEPTH}") from None
 
@@ -160,8 +161,10 @@ def decode(raw: bytes, handle: Callable[[Any], Any] = nothing, *, trusted: bool 
             raise CodecError(f"unknown tag {tag[:20]!r}")
         return unpack(content)
 
+    # a decoder with a hook is made anew for each call
+    hook = untag if b"{" in raw else None
     try:
-        return json.loads(raw, object_pairs_hook=untag)
+        return json.loads(raw, object_pairs_hook=hook)
     except CodecError:
         raise
     except RecursionError:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from codesample.execution.isolation import bubblewrap, landlock, linux, namespaces, seccomp
-from codesample.execution.isolation.report import Level
+from codesample.execution.isolation.level import Level
 
 __all__ = ["Confinement", "Kit"]
 
@@ -30,8 +29,7 @@ _DATA = ("/usr/share/zoneinfo", "/dev/urandom", "/dev/random")
 _DEVICES = ("/dev/null", "/dev/zero")
 
 
-@dataclass(frozen=True, slots=True)
-class Confinement:
+class Confinement(NamedTuple):
     """How the children of one zygote are confined.
 
     Attributes:
@@ -50,7 +48,7 @@ class Confinement:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data for `from_json`."""
-        return asdict(self)
+        return self._asdict()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Confinement:

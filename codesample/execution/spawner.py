@@ -9,7 +9,7 @@ import socket
 import subprocess
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from codesample.execution import launch
@@ -126,7 +126,7 @@ class Spawner:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        confinement = self._confinement if self._imports else replace(self._confinement, packages=())
+        confinement = self._confinement if self._imports else self._confinement._replace(packages=())
         parent = 0 if confinement.bwrap else os.getpid()
         settings = (confinement.as_json(), self._imports)
         arguments = [str(theirs.fileno()), str(parent), *map(json.dumps, settings)]

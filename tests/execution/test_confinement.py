@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codesample.execution.confinement import Confinement
-from codesample.execution.isolation.report import Level
+from codesample.execution.isolation.level import Level
 
 
 def plant(folder: Path, *names: str) -> None:

@@ -114,7 +114,7 @@ WRAPPED = """
 import json, shutil, socket, sys, tempfile
 from codesample.execution.confinement import Confinement
 from codesample.execution.isolation import attacks
-from codesample.execution.isolation.report import Level
+from codesample.execution.isolation.level import Level
 from codesample.execution.limits import Limits
 from codesample.execution.proxy import Remote
 from codesample.execution.session import Session

@@ -42,7 +42,7 @@ def run(code: bytes, number: int, arguments: tuple[int, ...] = (), architecture:
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize(("variant", "read_only"), [("confined", False), ("read-only", True)])
 def test_shipped_filter_is_the_assembled_policy(machine: str, variant: str, read_only: bool) -> None:
-    shipped = (seccomp.FILTERS / f"{variant}-{machine}.bpf").read_bytes()
+    shipped = (Path(seccomp.FILTERS) / f"{variant}-{machine}.bpf").read_bytes()
     assert shipped == seccomp.build(machine, read_only=read_only), (
         "run: python -m codesample.execution.isolation.seccomp"
     )
@@ -51,7 +51,7 @@ def test_shipped_filter_is_the_assembled_policy(machine: str, variant: str, read
 @pytest.fixture(params=MACHINES)
 def decide(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
     machine = request.param
-    code = (seccomp.FILTERS / f"confined-{machine}.bpf").read_bytes()
+    code = (Path(seccomp.FILTERS) / f"confined-{machine}.bpf").read_bytes()
     numbers = syscalls.numbers(machine)
     return lambda name, *arguments: run(
         code, name if isinstance(name, int) else numbers[name], arguments, MACHINES[machine]
@@ -108,14 +108,14 @@ def test_unknown_calls_do_not_exist(decide) -> None:  # type: ignore[no-untyped-
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_other_architectures_are_killed(machine: str) -> None:
-    code = (seccomp.FILTERS / f"confined-{machine}.bpf").read_bytes()
+    code = (Path(seccomp.FILTERS) / f"confined-{machine}.bpf").read_bytes()
     for other in {0x40000003, *MACHINES.values()} - {MACHINES[machine]}:
         assert run(code, 0, (), other) == KILL
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_read_only_variant_opens_for_reading_alone(machine: str) -> None:
-    code = (seccomp.FILTERS / f"read-only-{machine}.bpf").read_bytes()
+    code = (Path(seccomp.FILTERS) / f"read-only-{machine}.bpf").read_bytes()
     number = syscalls.numbers(machine)["openat"]
     assert run(code, number, (0, 0, 0o2000000), MACHINES[machine]) == ALLOW
     for flags in (1, 2, 0o100, 0o1000, 0o20200000):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codesample.execution.isolation.report import Level
+from codesample.execution.isolation.level import Level
 
 __all__ = ["NAMES", "REQUIRED", "SOURCE"]
 

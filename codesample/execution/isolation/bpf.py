@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["ALLOW", "EPERM", "INSTRUCTION", "SELF", "Argument", "assemble"]
 
@@ -29,14 +29,13 @@ _NUMBER_OFFSET, _ARCHITECTURE_OFFSET, _ARGUMENTS_OFFSET = 0, 4, 16
 _X32_BIT = 0x40000000
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A condition: the low 32 bits of argument `index`, under `mask`, are one of `values`.
+class Argument(NamedTuple):
+    """A condition: the low 32 bits of argument `number`, under `mask`, are one of `values`.
 
     With `high`, the upper 32 bits are meant instead.
     """
 
-    index: int
+    number: int
     values: tuple[int, ...]
     mask: int = 0xFFFFFFFF
     high: bool = False
@@ -82,7 +81,7 @@ def _conditions(tests: Sequence[Argument]) -> list[tuple[int, int, int, int]]:
     """Instructions that return ALLOW where all tests hold and EPERM elsewhere."""
     code: list[tuple[int, int, int, int]] = []
     for test in tests:
-        code.append((_LOAD, 0, 0, _ARGUMENTS_OFFSET + 8 * test.index + 4 * test.high))
+        code.append((_LOAD, 0, 0, _ARGUMENTS_OFFSET + 8 * test.number + 4 * test.high))
         if test.mask != 0xFFFFFFFF:
             code.append((_AND, 0, 0, test.mask))
         count = len(test.values)

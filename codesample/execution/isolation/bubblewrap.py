@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 __all__ = ["find", "wrapper"]
 
-_PACKAGE = Path(__file__).resolve().parents[2]
+_PACKAGE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 _SHARED = ("--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts")
 
 
 def find() -> str:
     """Return the path of the command; "" where it is missing or of no use: root needs no help."""
+    # zygotes import this module, and every page they hold is paid for again at each fork
+    import shutil
+
     return "" if os.geteuid() == 0 else shutil.which("bwrap") or ""
 
 
@@ -28,7 +29,7 @@ def wrapper(program: str, *, readable: Iterable[str], devices: Iterable[str], fo
         devices: Device files to show.
         folder: Becomes an empty folder.
     """
-    shown = {*readable, str(_PACKAGE), sys.prefix, sys.base_prefix, "/proc"} - {folder}
+    shown = {*readable, _PACKAGE, sys.prefix, sys.base_prefix, "/proc"} - {folder}
     command = [program, *_SHARED, "--die-with-parent", "--clearenv"]
     for path in sorted(shown):
         command += ["--ro-bind-try", path, path]

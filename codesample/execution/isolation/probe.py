@@ -15,7 +15,8 @@ from codesample.errors import IsolationError
 from codesample.execution import launch
 from codesample.execution.confinement import Confinement
 from codesample.execution.isolation import attacks, bubblewrap, landlock
-from codesample.execution.isolation.report import Isolation, Level, Mechanism
+from codesample.execution.isolation.level import Level
+from codesample.execution.isolation.report import Isolation, Mechanism
 from codesample.execution.limits import Limits
 from codesample.execution.proxy import PROGRAM_MODULE, SEED, Remote, said
 from codesample.execution.session import ProgramStopped, Session

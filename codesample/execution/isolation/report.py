@@ -1,47 +1,14 @@
-"""Levels of isolation and the report of what this machine grants."""
+"""The report of what this machine grants."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
-from codesample.errors import UnknownNameError
+from codesample.execution.isolation.level import Level
 
-__all__ = ["Isolation", "Level", "Mechanism"]
-
-
-class Level(IntEnum):
-    """How far a program is kept from the machine; each level adds to the one below.
-
-    NONE: limits on time and memory only. LIMITED: seccomp; files can be read, nothing can be written,
-    sent or started. CONFINED: Landlock; only the Python library can be read. NAMESPACED: own mount,
-    network, IPC and host-name namespaces; the machine's files have no names at all.
-    """
-
-    NONE = 0
-    LIMITED = 1
-    CONFINED = 2
-    NAMESPACED = 3
-
-    @property
-    def label(self) -> str:
-        """The name as written on the command line and in run files."""
-        return self.name.lower()
-
-    @classmethod
-    def parse(cls, text: str) -> Level:
-        """Return the level of that label.
-
-        Raises:
-            UnknownNameError: no such level; near names are suggested.
-        """
-        try:
-            return cls[text.upper()]
-        except KeyError:
-            known = [level.label for level in cls]
-            raise UnknownNameError("isolation level", text, known, f"Levels: {', '.join(known)}") from None
+__all__ = ["Isolation", "Mechanism"]
 
 
 @dataclass(frozen=True, slots=True)

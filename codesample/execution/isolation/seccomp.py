@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
-from pathlib import Path
 
 from codesample.execution.isolation import bpf, syscalls
 from codesample.execution.isolation.bpf import Argument
@@ -17,7 +15,8 @@ from codesample.execution.isolation.linux import syscall
 
 __all__ = ["FILTERS", "Filter", "build"]
 
-FILTERS = Path(__file__).parent / "filters"
+FILTERS = os.path.join(os.path.dirname(__file__), "filters")
+"""Folder of the shipped filters."""
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SECCOMP_NUMBER = {"x86_64": 317, "aarch64": 277}
@@ -71,9 +70,10 @@ class Filter:
 
     def __init__(self, *, read_only: bool) -> None:
         """Read the filter for this machine; raises OSError where none is shipped."""
-        self._machine = platform.machine()
+        self._machine = os.uname().machine
         variant = "read-only" if read_only else "confined"
-        code = (FILTERS / f"{variant}-{self._machine}.bpf").read_bytes()
+        with open(os.path.join(FILTERS, f"{variant}-{self._machine}.bpf"), "rb") as file:
+            code = file.read()
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = _Program(len(code) // bpf.INSTRUCTION.size, ctypes.addressof(self._code))
         self._reference = ctypes.byref(self._program)
@@ -95,7 +95,8 @@ def main() -> None:
     """Write the filters of every architecture to the package, to be committed."""
     for machine in _ARCHITECTURES:
         for variant, read_only in (("confined", False), ("read-only", True)):
-            (FILTERS / f"{variant}-{machine}.bpf").write_bytes(build(machine, read_only=read_only))
+            with open(os.path.join(FILTERS, f"{variant}-{machine}.bpf"), "wb") as file:
+                file.write(build(machine, read_only=read_only))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,23 @@
+"""What a zygote holds is paid for at each fork: page tables copied, mappings made and torn down."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from codesample.execution import launch
+
+PACKAGE = Path(launch.__file__).parent
+SHOW = "import importlib, sys; importlib.import_module(sys.argv[3]); print(*sys.modules)"
+
+
+def test_a_zygote_imports_nothing_large_of_its_own() -> None:
+    boot = launch._BOOT.replace("importlib.import_module(sys.argv[3]).main(sys.argv[4:])", SHOW)
+    assert SHOW in boot
+    words = ["-s", "-S", "-P", "-c", boot, str(PACKAGE.parent), str(PACKAGE), "codesample.execution.zygote"]
+    out = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stdout
+    loaded = set(out.split())
+    assert "codesample.execution.child" in loaded
+    large = {"asyncio", "dataclasses", "difflib", "inspect", "logging", "pathlib", "shutil", "subprocess"}
+    assert not loaded & (large | {"platform", "tempfile", "threading", "urllib", "torch", "numpy"})
