@@ -25,6 +25,9 @@ _SHORT = 24
 _WIDER = 8
 # tokens per block of an untruncated draw
 _BLOCK = 256
+# logits worked on at a time where the host may be asked: what comes of more leaves the cache, and the
+# C library gives memory of that size back to the kernel, to be cleared and mapped again at every step
+_CHUNK = 1 << 20
 
 
 class Choice(NamedTuple):
@@ -61,6 +64,21 @@ def choose(
         width: Look at so many of the likeliest tokens (or top_k + 1, if more), and give -1 to rows that these
             do not settle, without asking the host anything. Default: look further until all are settled.
     """
+    most = max(1, _CHUNK // logits.shape[-1])
+    if width is None and len(logits) > most:
+        slices = [slice(i, i + most) for i in range(0, len(logits), most)]
+        changed = [None if edited is None else edited[at] for at in slices]
+        parts = [
+            _choose(logits[at], uniforms[at], params, other, None)
+            for at, other in zip(slices, changed, strict=True)
+        ]
+        return Choice(*map(torch.cat, zip(*parts, strict=True)))
+    return _choose(logits, uniforms, params, edited, width)
+
+
+def _choose(
+    logits: Tensor, uniforms: Tensor, params: SamplingParams, edited: Tensor | None, width: int | None
+) -> Choice:
     logits = logits if logits.dtype == torch.float64 else logits.float()
     source, logprobs = logits if edited is None else edited, logits.log_softmax(-1)
     if params.temperature == 0:

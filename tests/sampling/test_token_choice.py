@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesample.records import SamplingParams
+from codesample.sampling import token_choice
 from codesample.sampling.token_choice import choose
 
 
@@ -119,3 +120,18 @@ def test_rows_do_not_influence_one_another():
     alone = [choose(row, u[None], SamplingParams()) for row, u in zip((flat, peaked), uniform, strict=True)]
     assert together.tokens.tolist() == [a.tokens.item() for a in alone]
     assert together.sampled_logprobs.tolist() == [a.sampled_logprobs.item() for a in alone]
+
+
+@pytest.mark.parametrize(
+    "params", [SamplingParams(), SamplingParams(top_p=1.0), SamplingParams(temperature=0)]
+)
+@pytest.mark.parametrize("changed", [True, False])
+def test_rows_are_chosen_for_in_chunks_as_all_at_once(params, changed, monkeypatch):
+    torch.manual_seed(0)
+    logits, uniform = torch.randn(11, 90) * 3, torch.rand(11, dtype=torch.float64)
+    edited = logits + torch.randn(11, 90) if changed else None
+    whole = choose(logits, uniform, params, edited=edited)
+    for limit in (1, 90, 200, 11 * 90):
+        monkeypatch.setattr(token_choice, "_CHUNK", limit)
+        for got, expected in zip(choose(logits, uniform, params, edited=edited), whole, strict=True):
+            assert torch.equal(got, expected)
