@@ -45,9 +45,10 @@ class UnknownNameError(CodesampleError, LookupError):
     """A task, reranker or model of that name does not exist; near names are suggested."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
-        self.kind, self.name = kind, name
+        # zygotes import this module, and every page they hold is paid for again at each fork
         import difflib
 
+        self.kind, self.name = kind, name
         near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
         parts = [f"unknown {kind} {name!r}"]
         if near:

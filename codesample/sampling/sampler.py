@@ -29,6 +29,8 @@ from codesample.sampling.work import PromptWork, prepare
 __all__ = ["Sampler"]
 
 _log = logging.getLogger("codesample.sampling")
+# numbers of a weight that tell whether it has changed; a training step moves nearly all of them
+_LOOKED_AT = 64
 
 
 class Sampler:
@@ -85,7 +87,7 @@ class Sampler:
         self._packs = pack_weights and not compile
         self._packed: PackedWeights | None = None
         self._cache = PrefixCache(parse_size(prefix_cache))
-        self._weights: tuple[tuple[int, int], ...] = ()
+        self._weights = b""
         if self.checkpoint.notice:
             _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
 
@@ -167,10 +169,7 @@ class Sampler:
 
     def _forget_other_weights(self) -> None:
         """Drop what was stored under weights that have been changed since, as by a training step."""
-        # inference tensors keep no version, and cannot be trained either
-        now = tuple(
-            (p.data_ptr(), 0 if p.is_inference() else p._version) for p in self.checkpoint.model.parameters()
-        )
+        now = _fingerprint(self.checkpoint.model)
         if now != self._weights:
             self._cache.clear()
             self._packed = None
@@ -215,6 +214,15 @@ class Sampler:
             packed=self._packed,
         )
         return loop.run(work)
+
+
+def _fingerprint(model: PreTrainedModel) -> bytes:
+    """Sum up a few dozen numbers of each weight; versions do not tell what was written through `.data`."""
+    sums = [
+        flat[:: max(1, flat.numel() // _LOOKED_AT)].sum(dtype=torch.float64).to(model.device)
+        for flat in (p.detach().reshape(-1) for p in model.parameters())
+    ]
+    return torch.stack(sums).cpu().numpy().tobytes()
 
 
 def _in_turn(streams: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:
