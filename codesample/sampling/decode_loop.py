@@ -248,7 +248,7 @@ class DecodeLoop:
         rows = self._drawing.rows(group.work, [group.waiting[i] for i in range(count)])
         keys = self._drawing.keys(rows)
         logits = group.first_logits.expand(len(rows), -1)
-        choice = self._drawing.draw(logits, rows, keys, torch.zeros_like(keys))
+        choice = self._drawing.draw(logits, rows, self._drawing.numbers(keys, torch.zeros_like(keys)))
         for row, slot in zip(rows, self._store.take_slots(len(rows)), strict=True):
             group.waiting.popleft()
             row.slot = slot

@@ -26,6 +26,8 @@ __all__ = ["DecodeStep", "Forward", "Unread"]
 
 # the likeliest tokens that settle all but a few draws of a trained model
 _NARROW = 1024
+# steps for which random numbers are drawn at once: a dozen small operations, for one number or for many
+_NUMBERS = 16
 
 _log = logging.getLogger("codesample.sampling")
 
@@ -96,6 +98,9 @@ class DecodeStep:
             torch.zeros(plan.rows, dtype=torch.int64, device=plan.device) for _ in range(5)
         )
         self._lens = torch.zeros(plan.rows, dtype=torch.int32, device=plan.device)
+        # [P, N], for the tokens that follow the first `_numbered` of a row
+        self._numbered = torch.zeros_like(self._drawn)
+        self._numbers = torch.zeros(plan.rows, _NUMBERS, dtype=torch.float64, device=plan.device)
         self._take(plan, rows)
 
     def refit(self, plan: DecodePlan, rows: Sequence[Row]) -> bool:
@@ -118,6 +123,7 @@ class DecodeStep:
     def _take(self, plan: DecodePlan, rows: Sequence[Row]) -> None:
         self.rows = rows
         self._state = DecodeState(self._layers, plan, self._lens, self._impl)
+        self._numbers_left = 0
         self._contexts.copy_(plan.context_lens_on_device)
         self._keys[: len(rows)] = self._drawing.keys(rows)
         # with a limit of 1 and a token drawn, an empty place stands still
@@ -135,6 +141,9 @@ class DecodeStep:
         Args:
             wide: Look at the whole vocabulary, so that every draw is settled.
         """
+        if not self._numbers_left:
+            self._draw_numbers()
+        self._numbers_left -= 1
         if self._captures and self._runs[wide] == 1:
             self._capture(wide)
         self._runs[wide] += 1
@@ -143,6 +152,12 @@ class DecodeStep:
         graph, packed = self._graphs[wide]
         graph.replay()
         return Unread(packed, len(self.rows))
+
+    def _draw_numbers(self) -> None:
+        self._numbered.copy_(self._drawn)
+        positions = self._drawn[:, None] + torch.arange(_NUMBERS, device=self._drawn.device)
+        self._numbers.copy_(self._drawing.numbers(self._keys[:, None], positions))
+        self._numbers_left = _NUMBERS
 
     def _run(self, wide: bool) -> Tensor:
         self._lens.copy_(self._drawn - 1)
@@ -155,7 +170,8 @@ class DecodeStep:
         width = None
         if self._ahead:
             width = logits.shape[-1] if wide else _NARROW
-        tokens, *logprobs = self._drawing.draw(logits, self.rows, self._keys, self._drawn, width=width)
+        numbers = self._numbers.gather(1, (self._drawn - self._numbered)[:, None])[:, 0]
+        tokens, *logprobs = self._drawing.draw(logits, self.rows, numbers, width=width)
         goes_on = self._drawing.goes_on(tokens) & (self._drawn + 1 < self._limits)
         self._tokens.copy_(torch.where(goes_on, tokens, self._tokens))
         self._drawn += goes_on

@@ -68,16 +68,19 @@ class Drawing:
         """Return the rows' random keys, [R] int64."""
         return torch.tensor([row.key for row in rows], device=self._device)
 
+    def numbers(self, keys: Tensor, positions: Tensor) -> Tensor:
+        """Return what decides which token a row draws at these positions; see `uniforms`."""
+        return uniforms(keys, positions)
+
     def draw(
-        self, logits: Tensor, rows: Sequence[Row], keys: Tensor, drawn: Tensor, *, width: int | None = None
+        self, logits: Tensor, rows: Sequence[Row], numbers: Tensor, *, width: int | None = None
     ) -> Choice:
         """Draw each row's next token.
 
         Args:
             logits: [R, V].
             rows: Whose they are; read only where logits are to be changed.
-            keys: [R], from `keys`.
-            drawn: [R] int64, tokens each row has drawn before.
+            numbers: [R], from `numbers`, for the tokens each row has drawn before.
             width: See `choose`.
         """
         edited = None
@@ -85,4 +88,4 @@ class Drawing:
             # the caller's processors may call the model themselves
             with released(self._model) if self._edits.calls_out else nullcontext():
                 edited = self._edits(logits, rows)
-        return choose(logits, uniforms(keys, drawn), self._params, edited=edited, width=width)
+        return choose(logits, numbers, self._params, edited=edited, width=width)

@@ -79,7 +79,7 @@ class OrdinaryLoop:
         logits = logits.expand(len(rows), -1)
         _pick(cache, torch.zeros_like(keys))
         while True:
-            choice = self._drawing.draw(logits, rows, keys, drawn)
+            choice = self._drawing.draw(logits, rows, self._drawing.numbers(keys, drawn))
             drawn = drawn + 1
             done = [row.push(*token) for row, *token in zip(rows, *(t.tolist() for t in choice), strict=True)]
             if self._progress is not None:

@@ -31,13 +31,13 @@ def row_key(seed: int, task_id: str, index: int) -> int:
 
 
 def uniforms(keys: Tensor, positions: Tensor) -> Tensor:
-    """Draw one number in [0, 1) per row.
+    """Draw one number in [0, 1) for each token of a row.
 
     Args:
-        keys: [R], int64, from `row_key`.
-        positions: [R], int64, number of tokens the row has drawn before.
+        keys: [R], or [R, 1] for several tokens, int64, from `row_key`.
+        positions: [R] or [R, K], int64, number of tokens the row has drawn before.
     Returns:
-        [R], float64, multiples of 2^-53.
+        Like `positions`, float64, multiples of 2^-53.
     """
     # int64 multiplication wraps as the unsigned one does; only the shifts need their sign bits cleared
     z = keys + (positions + 1) * _GAMMA

@@ -134,7 +134,8 @@ def _drawn(
     # most rows of a trained model are sure of their token: it alone is kept
     tokens = _likeliest(logprobs)
     logprob = torch.zeros_like(uniforms)
-    rows = (logprobs.amax(-1).exp() <= max(params.top_p, 0.5)).nonzero()[:, 0]
+    largest = logprobs.gather(-1, tokens[:, None])[:, 0]
+    rows = (largest.exp() <= max(params.top_p, 0.5)).nonzero()[:, 0]
     while len(rows):
         unsure, drawn_by = logprobs.index_select(0, rows), uniforms.index_select(0, rows)
         tokens[rows], logprob[rows], settled = _draw_by_rank(unsure, drawn_by, params, wide)

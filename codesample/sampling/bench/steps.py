@@ -85,11 +85,14 @@ class _Given(Drawing):
     def goes_on(self, tokens: Tensor) -> Tensor:
         return tokens >= 0
 
+    def numbers(self, keys: Tensor, positions: Tensor) -> Tensor:
+        return positions.double()
+
     def draw(
-        self, logits: Tensor, rows: Sequence[Row], keys: Tensor, drawn: Tensor, *, width: int | None = None
+        self, logits: Tensor, rows: Sequence[Row], numbers: Tensor, *, width: int | None = None
     ) -> Choice:
         self.logits = logits
-        tokens = self._tokens.gather(0, drawn[None].clamp_max(len(self._tokens) - 1))[0]
+        tokens = self._tokens.gather(0, numbers[None].long().clamp_max(len(self._tokens) - 1))[0]
         nothing = torch.zeros_like(tokens, dtype=torch.float32)
         return Choice(tokens, nothing, nothing)
 
