@@ -113,7 +113,7 @@ def cells(grid: Grid) -> Iterator[Cell]:
     """
     for name in grid.models:
         if name not in MODELS:
-            raise UnknownNameError("model", name, MODELS)
+            raise UnknownNameError("model", name, MODELS, f"Known: {', '.join(MODELS)}")
     for model in grid.models:
         for prompts, context, rows, own in product(grid.prompts, grid.contexts, grid.rows, grid.own):
             yield Cell(model, rows, context, own, prompts)

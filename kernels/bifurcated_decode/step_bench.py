@@ -188,7 +188,7 @@ def measure_step(
     """
     for name in models:
         if name not in STEP_MODELS:
-            raise UnknownNameError("model", name, STEP_MODELS)
+            raise UnknownNameError("model", name, STEP_MODELS, f"Known: {', '.join(STEP_MODELS)}")
     common = {
         "kind": "step",
         **facts(device),

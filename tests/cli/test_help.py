@@ -43,6 +43,12 @@ def test_every_command_has_a_page(command: str) -> None:
     assert "Usage:" in page(command)
 
 
+def test_the_package_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "codesample", "eval", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "codesample eval [OPTIONS]" in done.stdout
+
+
 def test_a_help_page_imports_no_heavy_library() -> None:
     script = """
 import json, sys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
@@ -178,6 +180,18 @@ def worker_pids() -> Callable[[Executor], set[int]]:
         return {worker.process.pid for worker in list(executor._scheduler._workers.values())}
 
     return pids
+
+
+@pytest.fixture
+def judge(executor: Executor) -> Callable[..., Verdict]:
+    """Give a function from a program's source, and tests or changes to them, to its verdict."""
+    plain = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
+
+    def submit(source: str, tests: Tests = plain, /, **changes: Any) -> Verdict:
+        program = Program("task/1", 3, source, dataclasses.replace(tests, **changes))
+        return executor.submit(program).result(120)
+
+    return submit
 
 
 Submitted = Callable[[Level, "list[Hostile]", Tests], "dict[str, Future[Verdict]]"]

@@ -54,3 +54,5 @@ def test_wrong_logits_are_refused_at_the_lengths_that_are_timed(monkeypatch, wro
 def test_unknown_models_are_refused():
     with pytest.raises(UnknownNameError, match="did you mean 'mistral-7b'"):
         list(step_bench.measure_step(["mistral-7"], rows=[1], contexts=[8], device=CPU))
+    with pytest.raises(UnknownNameError, match=r"unknown model 'x'\. Known: .*7b-mha"):
+        list(step_bench.measure_step(["x"], rows=[1], contexts=[8], device=CPU))
