@@ -85,4 +85,10 @@ class IsolationError(ExecutionError):
 
 
 class RerankerError(CodesampleError):
-    """A reranker could not be loaded, lacks what it needs, or broke its contract."""
+    """A reranker could not be loaded, lacks what it needs, or broke its contract.
+
+    Attributes:
+        candidates: What `best_of_n` had drawn by then.
+    """
+
+    candidates: tuple[object, ...] = ()

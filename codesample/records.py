@@ -50,7 +50,8 @@ class Tests:
         inputs: Argument lists for `entry_point`; each result must equal what `reference` returns, plain
             data of built-in types.
         reference: Trusted source that defines `entry_point`; with `inputs` only.
-        atol: Absolute tolerance for floats in compared results; 0 means exact. With `inputs` only.
+        atol: Absolute tolerance of numbers in compared results; 0 means exact, but for a float or a list
+            or tuple of floats, which get 1e-6. With `inputs` only.
         time_limit: CPU seconds for the whole program, or None for the executor's default.
         memory: Bytes of private memory for the program, or None for the executor's default.
         imports: Modules of the caller's installation that the program may import, beside those that the

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from codesample.records import Example
 
-__all__ = ["prompt_examples"]
+__all__ = ["flaw_of", "prompt_examples"]
 
 # separators between call and value that HumanEval's prompts use, longest first
 _SEPARATOR = re.compile(
@@ -48,6 +48,18 @@ def prompt_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
                 found[example] = None
                 covered = end
     return tuple(found)
+
+
+def flaw_of(example: Example) -> str:
+    """Return why an example that somebody wrote cannot be run; "" where it can."""
+    for name, text in (("call", example.call), ("expected", example.expected)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)
+                ast.parse(f"({text})", mode="eval")
+        except (SyntaxError, ValueError, RecursionError) as error:
+            return f"{name} {text!r} is not a Python expression: {error}"
+    return ""
 
 
 def _examples_at(prompt: str, start: int, entry_point: str) -> Iterator[tuple[Example, int]]:

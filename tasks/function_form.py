@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from codesample.errors import DataError
@@ -51,7 +52,7 @@ def leading_code(prompt: str, entry_point: str, *, where: str) -> str:
         DataError: the prompt with an empty body is not Python, or does not define `entry_point`.
     """
     try:
-        body = ast.parse(prompt.rstrip() + "\n    pass\n").body
+        body = _parsed(prompt.rstrip())
     except (SyntaxError, ValueError, RecursionError) as error:
         raise DataError(f"{where}: the prompt is not Python up to a function's body: {error}") from error
     for position, node in enumerate(body):
@@ -61,3 +62,14 @@ def leading_code(prompt: str, entry_point: str, *, where: str) -> str:
             lines = list(io.StringIO(prompt, newline=""))
             return "".join(lines[: first - 1]) if position else ""
     raise DataError(f"{where}: the prompt does not define entry_point {entry_point!r}")
+
+
+def _parsed(prompt: str) -> list[ast.stmt]:
+    """Parse a prompt whose last function may still lack its body; a docstring alone is one."""
+    last = prompt.rpartition("\n")[2]
+    indent = last[: len(last) - len(last.lstrip())]
+    bodies = ("", f"\n{indent}pass\n", f"\n{indent}    pass\n")
+    for body in bodies[:-1]:
+        with suppress(SyntaxError):
+            return ast.parse(prompt + body).body
+    return ast.parse(prompt + bodies[-1]).body

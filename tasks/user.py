@@ -11,7 +11,7 @@ from typing import TypeVar
 from codesample.errors import DataError
 from codesample.records import Example, Problem, Tests
 from codesample.tasks.contract import Task, completion_alone, prompt_then_completion
-from codesample.tasks.examples import prompt_examples
+from codesample.tasks.examples import flaw_of, prompt_examples
 from codesample.tasks.function_form import STOP, leading_code
 from codesample.tasks.reader import Row, read_rows
 
@@ -140,7 +140,10 @@ def _cases(row: Row) -> tuple[tuple[str, str], ...]:
 def _examples(row: Row, prompt: str, entry_point: str | None) -> tuple[Example, ...]:
     if row.get("examples", list, None) is None:
         return prompt_examples(prompt, entry_point) if entry_point else ()
-    return tuple(Example(*pair) for pair in _pairs(row, "examples", "call", "expected"))
+    examples = tuple(Example(*pair) for pair in _pairs(row, "examples", "call", "expected"))
+    for flaw in filter(None, map(flaw_of, examples)):
+        raise DataError(f"{row.where}: examples: {flaw}")
+    return examples
 
 
 def _pairs(row: Row, field: str, first: str, second: str) -> list[tuple[str, str]]:

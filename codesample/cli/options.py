@@ -163,6 +163,17 @@ NoRerankerSpecs = Annotated[
     list[str],
     typer.Option("--reranker", "-r", help="Rerank the samples too, by a name or FILE.py:NAME; repeatable."),
 ]
+AgainRerankerSpecs = Annotated[
+    list[str],
+    typer.Option(
+        "--reranker",
+        "-r",
+        help="A name, FILE.py:NAME, or several with commas; repeatable. Default: eval's, if the run allows.",
+    ),
+]
+AgainK = Annotated[
+    str | None, typer.Option("--k", metavar="1,5,10", help="The k of pass@k; default: the run's own.")
+]
 RunFolderArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 RunOut = Annotated[Path | None, typer.Option("--out", help="Run folder; default: a new one under runs/.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from codesample.cli import options
 from codesample.cli.output import emit_json, show
-from codesample.evaluation.options import DEFAULT_RERANKERS
 
 __all__ = ["run"]
 
-_RERANKERS = list(DEFAULT_RERANKERS)
+_NONE: list[str] = []
 
 
 def run(
     run: options.RunFolderArgument,
-    reranker: options.RerankerSpecs = _RERANKERS,
-    k: options.K = None,
+    reranker: options.AgainRerankerSpecs = _NONE,
+    k: options.AgainK = None,
     data: options.MovedData = None,
     workers: options.Workers = None,
     allow_weak_isolation: options.AllowWeakIsolation = None,
@@ -27,7 +26,7 @@ def run(
 
     outcome = rerank_run(
         run,
-        rerankers=reranker,
+        rerankers=reranker or None,
         k=options.numbers(k),
         data=data,
         workers=workers,

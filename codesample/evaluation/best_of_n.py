@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.rerankers.public_examples import examples_held
 from codesample.rerankers.registry import load_reranker
 from codesample.sampling.engine import Engine
-from codesample.tasks.examples import prompt_examples
+from codesample.tasks.examples import flaw_of, prompt_examples
 
 __all__ = ["BestOfN", "Until", "best_of_n", "passed"]
 
@@ -53,8 +53,7 @@ def passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> l
     Raises:
         RerankerError: the prompt shows no example, so nothing could ever stop the sampling.
     """
-    if not view.examples:
-        raise RerankerError("until=passed needs examples, and the prompt shows none; give examples=[...]")
+    _expect_examples(view)
     return [held is not None and all(held) for held in examples_held(view, candidates, ctx)]
 
 
@@ -91,8 +90,9 @@ def best_of_n(
     Returns: the winner, with everything drawn and scored.
 
     Raises:
-        ParameterError: n or batch below 1, or a bad prompt.
-        RerankerError: the reranker needs what the engine or the prompt does not give, or broke its contract.
+        ParameterError: n or batch below 1, a bad prompt, or an example that is not Python.
+        RerankerError: the reranker needs what the engine or the prompt does not give, or broke its contract;
+            its `candidates` are those that were drawn.
         IsolationError: a program has to be run, and this machine grants too little isolation.
     """
     if n < 1 or batch < 1:
@@ -101,10 +101,14 @@ def best_of_n(
     require_supplied([ranker], sampler.abilities | EXECUTED)
     if examples is None:
         examples = prompt_examples(prompt, entry_point) if entry_point else ()
+    for flaw in filter(None, map(flaw_of, examples)):
+        raise ParameterError(f"examples: {flaw}")
     view = PublicView("prompt", "prompt", prompt, prompt, entry_point, tuple(examples))
+    if until is passed:
+        _expect_examples(view)
     assemble = program or (lambda completion: prompt + completion)
     with _Sandbox(executor) as sandbox:
-        if ranker.needs & EXECUTED:
+        if until is passed or ranker.needs & EXECUTED:
             sandbox.open()
         context = Context(view, seed=(params or SamplingParams()).seed, checks=sandbox, outputs=sandbox)
         drawn: list[Candidate] = []
@@ -115,11 +119,27 @@ def best_of_n(
             fresh = sorted(sampler.stream([request], params or SamplingParams()), key=lambda c: c.index)
             fresh = [replace(c, program=assemble(c.completion)) for c in fresh]
             drawn += fresh
-            if until is not None:
-                said = until(view, fresh, context)
-                good = [c for c, yes in zip(fresh, said, strict=True) if yes]
-        scores = ranker.score(view, drawn, context)
+            with _handing_over(drawn):
+                if until is not None:
+                    said = until(view, fresh, context)
+                    good = [c for c, yes in zip(fresh, said, strict=True) if yes]
+        with _handing_over(drawn):
+            scores = ranker.score(view, drawn, context)
     return _chosen(drawn, scores, good or drawn, n)
+
+
+def _expect_examples(view: PublicView) -> None:
+    if not view.examples:
+        raise RerankerError("until=passed needs examples, and the prompt shows none; give examples=[...]")
+
+
+@contextmanager
+def _handing_over(drawn: Sequence[Candidate]) -> Iterator[None]:
+    try:
+        yield
+    except RerankerError as error:
+        error.candidates = tuple(drawn)
+        raise
 
 
 class _Sandbox(ExitStack):

@@ -32,6 +32,7 @@ class Plan:
     Attributes:
         command: "eval" or "execute".
         chosen: Task and problems.
+        of_problems: How many problems the task has, with those that no candidate is wanted of.
         wanted: Keys of the candidates the run is to hold.
         n: Candidates per problem, for the record.
         k: The k of pass@k, ascending.
@@ -45,6 +46,7 @@ class Plan:
 
     command: str
     chosen: Chosen
+    of_problems: int
     wanted: frozenset[Key]
     n: int
     k: tuple[int, ...]
@@ -144,10 +146,12 @@ def _conclude(
         run,
         gathered,
         scored.scores,
+        problems=plan.of_problems,
         n=plan.n,
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
+        notices=scored.notices,
     )
     run.write_results(report.as_json())
     scored.raise_failures(run, observer)

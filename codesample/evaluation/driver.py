@@ -122,6 +122,7 @@ def evaluate(
     plan = Plan(
         command="eval",
         chosen=chosen,
+        of_problems=len(chosen.problems),
         wanted=frozenset((problem.task_id, index) for problem in chosen.problems for index in range(n)),
         n=n,
         k=ks,

@@ -16,10 +16,14 @@ class ExampleChecks:
     Args:
         executor: Open.
         task_id: Problem the programs belong to; for the executor's messages.
+
+    Attributes:
+        failures: Why the harness failed on a program, for each on which it did.
     """
 
     def __init__(self, executor: Executor, task_id: str) -> None:
         self._executor, self._task_id = executor, task_id
+        self.failures: list[str] = []
 
     def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
         """Return, per program, a result for each of `tests.checks`; None where the harness itself failed.
@@ -29,4 +33,6 @@ class ExampleChecks:
         """
         jobs = [Program(self._task_id, index, source, tests) for index, source in enumerate(programs)]
         verdicts = [future.result() for future in [self._executor.submit(job) for job in jobs]]
-        return [None if verdict.status is Status.HARNESS_ERROR else verdict.checks for verdict in verdicts]
+        failed = [verdict for verdict in verdicts if verdict.status is Status.HARNESS_ERROR]
+        self.failures += [f"{verdict.task_id}: {verdict.detail or 'no reason known'}" for verdict in failed]
+        return [None if verdict in failed else verdict.checks for verdict in verdicts]

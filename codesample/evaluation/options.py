@@ -99,5 +99,5 @@ def choose_k(k: Sequence[int] | None, n: int) -> tuple[int, ...]:
         return tuple(value for value in DEFAULT_K if value <= n)
     for value in k:
         if not 1 <= value <= n:
-            raise MetricError(f"k = {value} with n = {n}: pass@k needs 1 <= k <= n; raise --n or lower --k")
+            raise MetricError(f"k = {value} with n = {n}: pass@k needs 1 <= k <= n; sample more or lower k")
     return tuple(sorted(set(k))) or choose_k(None, n)

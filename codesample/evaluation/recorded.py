@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from codesample.errors import DataError, ParameterError
+from codesample.errors import DataError, MetricError, ParameterError
 from codesample.evaluation.conduct import Plan, conduct, open_executor
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import choose_k
@@ -90,7 +90,7 @@ def execute_samples(
         data, rerankers, out, resume, workers, allow_weak_isolation, observer: As for `evaluate`.
 
     Returns:
-        Figures over the problems that have samples.
+        Figures over the problems that have samples; how many have none is among its notices.
 
     Raises:
         DataError: a row is malformed, or of a problem the task does not have; names file and line.
@@ -106,8 +106,11 @@ def execute_samples(
         raise DataError(f"{samples}: holds no samples")
     engine = RecordedSamples(samples, candidates)
     per_problem = Counter(candidate.task_id for candidate in candidates)
-    n = min(per_problem.values())
-    ks = choose_k(k, n)
+    fewest, n = min(per_problem.items(), key=lambda item: item[1])
+    try:
+        ks = choose_k(k, n)
+    except MetricError as error:
+        raise MetricError(f"{error}; {fewest} has the fewest samples") from None
     # how another tool chose its tokens is unknown; nothing here draws any
     manifest = manifest_of(chosen, engine.name, SamplingParams(), n)
     out = out or new_run_folder(chosen.task.name, samples.name.split(".")[0])
@@ -115,6 +118,7 @@ def execute_samples(
     plan = Plan(
         command="execute",
         chosen=replace(chosen, problems=tuple(p for p in chosen.problems if p.task_id in per_problem)),
+        of_problems=len(chosen.problems),
         wanted=frozenset(engine.candidates),
         n=n,
         k=ks,

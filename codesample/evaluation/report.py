@@ -50,6 +50,7 @@ class Report:
         task, model: Names.
         problems: How many problems have at least one graded candidate.
         n: Candidates asked for per problem; the smallest number of any problem for samples of other origin.
+        n_max: Candidates of the problem that has most.
         samples: Candidates in the run.
         pass_at_k: By k; unbiased, mean over `problems`; a k that one of them does not reach is left out.
         rerankers: By name.
@@ -68,6 +69,7 @@ class Report:
     model: str
     problems: int
     n: int
+    n_max: int
     samples: int
     pass_at_k: Mapping[int, Estimate]
     rerankers: Mapping[str, Selection]

@@ -13,7 +13,9 @@ from codesample.evaluation.options import DEFAULT_RERANKERS, choose_k
 from codesample.evaluation.plan import choose_again, choose_rerankers, wanted_again
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.scoring import EXECUTED, Pool, pools, saved_scores, score
+from codesample.evaluation.session import weakest_isolation
 from codesample.evaluation.summary import summarise
+from codesample.execution import Executor, Level
 from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.runs import RunFolder
 from codesample.tasks.contract import Task
@@ -24,7 +26,7 @@ __all__ = ["load_report", "rerank_run"]
 def rerank_run(
     run: Path,
     *,
-    rerankers: Sequence[str | Reranker] = DEFAULT_RERANKERS,
+    rerankers: Sequence[str | Reranker] | None = None,
     k: Sequence[int] | None = None,
     task: Task | None = None,
     data: Path | None = None,
@@ -37,9 +39,10 @@ def rerank_run(
     Args:
         run: A run folder; scores of these rerankers and results.json are replaced.
         k: The k of pass@k; None takes the run's own.
+        rerankers: As for `evaluate`; None takes its default as far as the run has what they need.
         task: The task itself, for a run that was made with a task of one's own.
         data: The task's data, or one's own problems, where they are no longer where the run found them.
-        rerankers, observer: As for `evaluate`.
+        observer: As for `evaluate`.
         workers, allow_weak_isolation: As for `evaluate`; for rerankers that run programs.
 
     Returns:
@@ -51,7 +54,7 @@ def rerank_run(
         CodesampleError: as `evaluate`.
     """
     watching = observer or Observer()
-    loaded = choose_rerankers(rerankers)
+    loaded = choose_rerankers(DEFAULT_RERANKERS if rerankers is None else rerankers)
     executes = any(each.needs & EXECUTED for each in loaded)
     opened = open_executor(workers, allow_weak_isolation) if executes else nullcontext()
     with RunFolder.open(run, write=True) as folder, opened as executor:
@@ -67,6 +70,10 @@ def rerank_run(
         _expect_complete(folder, gathered)
         kept = all(each.logprobs is not None for pool in gathered for each in pool.candidates)
         supplied = EXECUTED | ({"logprobs"} if kept else set())
+        if rerankers is None:
+            for each in (each for each in loaded if not each.needs <= supplied):
+                watching.notice(f"not scored by {each.name}: {run} kept no log-probabilities")
+            loaded = [each for each in loaded if each.needs <= supplied]
         require_supplied(loaded, supplied, {"logprobs": f"{run} kept no log-probabilities"})
         try:
             scored = score(
@@ -85,10 +92,12 @@ def rerank_run(
             folder,
             gathered,
             {**saved_scores(gathered, folder), **scored.scores},
+            problems=len(chosen.problems),
             n=n,
             k=ks,
             seconds=before.seconds if before else Seconds(0.0, 0.0, 0.0),
             tokens_per_second=before.tokens_per_second if before else None,
+            notices=[*scored.notices, *_weaker(executor, folder)],
         )
         folder.write_results(report.as_json())
         scored.raise_failures(folder, watching)
@@ -116,6 +125,14 @@ def _expect_complete(folder: RunFolder, gathered: Sequence[Pool]) -> None:
             f"{folder.path}: {asked - judged} of {asked} candidates have no verdict yet; "
             f"finish it first by the call that began it, with --out {folder.path} --resume"
         )
+
+
+def _weaker(executor: Executor | None, folder: RunFolder) -> list[str]:
+    judged = weakest_isolation(folder.manifest.sessions)
+    if executor is None or executor.isolation.level >= Level.parse(judged):
+        return []
+    now = executor.isolation.level.label
+    return [f"rerankers ran programs at isolation {now!r}, weaker than {judged!r}, at which they were judged"]
 
 
 def _earlier(run: Path) -> Report | None:

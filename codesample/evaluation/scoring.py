@@ -58,10 +58,12 @@ class Scored:
     Attributes:
         scores: Of those that scored everything.
         failures: What the others ended with.
+        notices: What is known to weaken the scores.
     """
 
     scores: dict[str, Scores] = field(default_factory=dict)
     failures: list[CodesampleError] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     def raise_failures(self, run: RunFolder, observer: Observer) -> None:
         """Raise what stopped a reranker, if one was stopped: the error itself, or one that names them all."""
@@ -123,14 +125,10 @@ def score(
     """
     views = [PublicView.of(task, pool.problem) for pool in gathered]
     outputs = ProgramOutputs(executor) if executor else None
+    checks = [ExampleChecks(executor, view.task_id) if executor else None for view in views]
     contexts = [
-        Context(
-            view,
-            seed=seed,
-            checks=ExampleChecks(executor, view.task_id) if executor else None,
-            outputs=outputs,
-        )
-        for view in views
+        Context(view, seed=seed, checks=runs, outputs=outputs)
+        for view, runs in zip(views, checks, strict=True)
     ]
     scored = Scored()
     for each in rerankers:
@@ -144,6 +142,12 @@ def score(
             continue
         run.write_scores(each.name, _by_key(gathered, column))
         scored.scores[each.name] = column
+    failures = [failure for runs in checks if runs for failure in runs.failures]
+    if failures:
+        scored.notices.append(
+            f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
+            f"first of {failures[0]}"
+        )
     return scored
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from codesample.errors import MetricError
+from codesample.errors import ExecutionError, MetricError
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
 from codesample.evaluation.metrics_interval import Estimate, bootstrap
 from codesample.evaluation.report import Report, Seconds, Selection
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.evaluation.session import weakest_isolation
+from codesample.records import Status, Verdict
 from codesample.runs import RunFolder
 
 __all__ = ["summarise"]
+
+_UNJUDGED = Status.HARNESS_ERROR
 
 
 def summarise(
@@ -21,10 +24,12 @@ def summarise(
     gathered: Sequence[Pool],
     scores: Mapping[str, Scores],
     *,
+    problems: int,
     n: int,
     k: Sequence[int],
     seconds: Seconds,
     tokens_per_second: float | None,
+    notices: Sequence[str] = (),
 ) -> Report:
     """Turn a run's verdicts and scores into figures with intervals.
 
@@ -35,23 +40,34 @@ def summarise(
         run: Says which task and model, and how its programs were isolated.
         gathered: From `codesample.evaluation.scoring.pools`.
         scores: By reranker.
+        problems: How many the task has, as far as it was asked for; those without samples are missed aloud.
+        notices: What else the report is to say.
         n, seconds, tokens_per_second: See `Report`.
         k: The k of pass@k, ascending.
 
     Raises:
-        MetricError: no candidate at all was graded.
+        ExecutionError: the harness failed on every candidate; says why for the first.
     """
     graded = [pool for pool in gathered if pool.graded]
+    faults = [verdict for pool in gathered for verdict in pool.verdicts if verdict.status is _UNJUDGED]
+    if not graded:
+        raise ExecutionError(f"no candidate could be judged. {_first(faults)}")
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
     oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
     by_k: dict[int, Estimate] = {}
-    notices = []
+    said = []
+    if problems > len(gathered):
+        said.append(f"{problems - len(gathered)} of {problems} problems, which have no samples")
+    if len(gathered) > len(graded):
+        said.append(f"{len(gathered) - len(graded)} problems without any candidate that could be judged")
+    if faults:
+        said.append(_first(faults))
     for each in k:
         try:
             by_k[each] = bootstrap(list(pass_at_k_by_problem(counts, each).values()))
         except MetricError as error:
-            notices.append(str(error))
+            said.append(str(error))
     selections = {}
     for name, column in scores.items():
         chosen = bootstrap([_best_of(pool, column[pool.problem.task_id]) for pool in graded])
@@ -62,6 +78,7 @@ def summarise(
         model=run.manifest.model,
         problems=len(graded),
         n=n,
+        n_max=max(len(pool.candidates) for pool in graded),
         samples=len(candidates),
         pass_at_k=by_k,
         rerankers=selections,
@@ -72,8 +89,17 @@ def summarise(
         tokens_per_second=tokens_per_second,
         statuses=dict(Counter(str(verdict.status) for pool in gathered for verdict in pool.verdicts)),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=tuple(notices),
+        notices=(*said, *notices),
         run=run.path,
+    )
+
+
+def _first(faults: Sequence[Verdict]) -> str:
+    first = faults[0]
+    why = first.detail or "no reason known"
+    return (
+        f"The harness failed on {first.task_id}, candidate {first.index}: {why}; "
+        "if its tests are at fault, `codesample tasks verify` shows it"
     )
 
 

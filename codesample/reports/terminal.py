@@ -19,9 +19,9 @@ _WEAK = {"none", "limited"}
 
 def render(report: Report) -> RenderableType:
     """Return the tables and lines that `codesample eval` ends with."""
-    title = (
-        f"{report.task}, {report.model}: {report.problems} problems x {report.n}, {report.samples} samples"
-    )
+    # samples of other origin may be unequally many
+    each = str(report.n) if report.n >= report.n_max else f"{report.n} to {report.n_max}"
+    title = f"{report.task}, {report.model}: {report.problems} problems x {each}, {report.samples} samples"
     table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=64)
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -30,7 +30,7 @@ def render(report: Report) -> RenderableType:
     for k, estimate in report.pass_at_k.items():
         table.add_row(f"pass@{k}", *_cells(estimate), "")
     table.add_section()
-    table.add_row(f"best of {report.n}, at random", *_cells(report.random), "0 %")
+    table.add_row(f"best of {each}, at random", *_cells(report.random), "0 %")
     for name, selection in report.rerankers.items():
         gap = "no gap" if selection.gap_closed is None else f"{selection.gap_closed:.0%}".replace("%", " %")
         table.add_row(f"  by {escape(name)}", *_cells(selection.best_of_n), gap)
@@ -54,8 +54,14 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"left out    {escape(notice)}"
     weak = " [red](weaker than confined)[/red]" if report.isolation in _WEAK else ""
     yield f"isolation   {report.isolation}{weak}"
-    speed = f", {report.tokens_per_second:,.0f} tokens/s" if report.tokens_per_second else ""
     seconds = report.seconds
-    yield f"sampling    {seconds.sampling:.1f} s, {report.tokens:,} tokens{speed}"
+    if report.tokens_per_second:
+        speed = f"{report.tokens_per_second:,.0f} tokens/s"
+        # a run that was resumed has tokens of earlier sessions too
+        earlier = seconds.sampling * report.tokens_per_second < 0.99 * report.tokens
+        last, every = (" in the last session", " in all") if earlier else ("", "")
+        yield f"sampling    {seconds.sampling:.1f} s{last}, {report.tokens:,} tokens{every}, {speed}"
+    elif report.tokens:
+        yield f"sampling    {report.tokens:,} tokens, drawn in earlier sessions"
     yield f"execution   {seconds.execution:.1f} s, beside sampling; {seconds.total:.1f} s in all"
     yield f"run folder  {escape(str(report.run))}"

@@ -8,7 +8,7 @@ function below. There the new keys and values are stored and the queries attend 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
@@ -22,7 +22,7 @@ from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, bifurcated_decode
 from codesample.sampling.prefill_attention import attend_causally
 
-__all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached", "evaluating", "released"]
+__all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached", "detached"]
 
 NAME = "codesample_bifurcated"
 
@@ -139,7 +139,7 @@ def attached(model: PreTrainedModel) -> Iterator[None]:
     can_replace = getattr(model, "_can_set_attn_implementation", None)
     if can_replace is not None and not can_replace():
         raise ModelError("its attention cannot be replaced")
-    with _LOCKS.setdefault(model, RLock()), evaluating(model):
+    with _alone(model):
         if model not in _CONFIGS:
             parts = [model, *(m for m in model.modules() if isinstance(m, PreTrainedModel))]
             _CONFIGS[model] = list({id(part.config): part.config for part in parts}.values())
@@ -153,31 +153,39 @@ def attached(model: PreTrainedModel) -> Iterator[None]:
 
 
 @contextmanager
-def released(model: PreTrainedModel) -> Iterator[None]:
-    """Inside of `attached`, give the model its own attention for a while, for callbacks that may call it."""
-    before = _BEFORE.get(model)
-    if not before:
-        yield
-        return
-    configs = _CONFIGS[model]
-    _name(configs, before[-1])
-    try:
-        yield
-    finally:
-        _name(configs, [NAME] * len(configs))
+def detached(model: PreTrainedModel) -> Iterator[None]:
+    """Call the model with its own attention, in evaluation mode; inside of `attached` too, as callbacks do.
+
+    Another thread that attaches the same model waits.
+    """
+    with _alone(model):
+        before = _BEFORE.get(model)
+        if not before:
+            yield
+            return
+        configs = _CONFIGS[model]
+        _name(configs, before[-1])
+        try:
+            yield
+        finally:
+            _name(configs, [NAME] * len(configs))
 
 
 @contextmanager
-def evaluating(model: PreTrainedModel) -> Iterator[None]:
-    """Take a model out of training mode for a while."""
-    if not model.training:
-        yield
-        return
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train()
+def _alone(model: PreTrainedModel) -> Iterator[None]:
+    """Keep other threads away, on the model's GPU and with none of its modules in training mode."""
+    device = model.device
+    # kernels, events and graphs of our own go to the current GPU, which need not be the model's
+    here = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+    with _LOCKS.setdefault(model, RLock()), here:
+        training = [module for module in model.modules() if module.training]
+        for module in training:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module in training:
+                module.training = True
 
 
 def _name(configs: Sequence[PreTrainedConfig], names: Sequence[str]) -> None:

@@ -138,7 +138,6 @@ def load_checkpoint(
         kept = "auto" if target.type == "cuda" else torch.float32
         loaded = _load_model(source, name, target, kept if dtype == "auto" else dtype_of(dtype), revision)
         tokenizer = tokenizer or _load_tokenizer(source, name, revision)
-    loaded.eval()
     config = loaded.config.get_text_config()
     found = Checkpoint(
         name=name,

@@ -8,9 +8,8 @@ stream and its own prompt, never on who decodes beside it.
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -119,7 +118,6 @@ class DecodeLoop:
         self._batch: _Batch | None = None
         # by number of places; kept where they hold graphs that later batches can use
         self._steps: dict[int, DecodeStep] = {}
-        self._graph_pool = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
         self._pace = pace or (GPU_PACE if self._device.type == "cuda" else CPU_PACE)
         if drawing.reads_rows:
             # what is drawn next depends on tokens that the host must have read
@@ -198,11 +196,14 @@ class DecodeLoop:
         try:
             while self._waiting and slots > 0 and tokens < self._chunk:
                 work = self._waiting[0]
-                if not self._has_header(work.header_ids):
-                    break
-                start = self._store.pool.take(len(work.own_ids))
+                has_header = self._has_header(work.header_ids)
+                start = self._store.pool.take(len(work.own_ids)) if has_header else None
                 if start is None:
-                    break
+                    if opened or self._groups or not self._headers:
+                        break
+                    # nothing lives, yet headers of waiting prompts lie scattered over the pool
+                    self._drop_headers(self._headers.keys())
+                    continue
                 self._waiting.popleft()
                 filled = self._cache.fill(self._store, work.ids, work.header, start)
                 opened.append((work, Context(work.own_ids, start, self._parents(work), filled)))
@@ -262,6 +263,7 @@ class DecodeLoop:
         plan = self._plan(places - len(rows))
         step = self._steps.get(places)
         if step is None or not step.refit(plan, rows):
+            self._steps.pop(places, None)
             step = DecodeStep(
                 self._forward,
                 self._drawing,
@@ -270,7 +272,7 @@ class DecodeLoop:
                 rows,
                 impl=self._impl,
                 ahead=ahead,
-                pool=self._graph_pool,
+                pool=next((other.pool for other in self._steps.values() if other.captured), None),
             )
         if ahead:
             self._steps[places] = step
@@ -301,12 +303,7 @@ class DecodeLoop:
         Ended rows of a batch go on writing into their slots, which nobody else takes before it is left.
         """
         live = [(row, choice) for row, choice in zip(rows, drawn, strict=True) if row.slot >= 0 <= choice[0]]
-        if math.isnan(sum(logprob for _, (_, logprob, _) in live)):
-            dtype = str(self._checkpoint.model.dtype).removeprefix("torch.")
-            raise ModelError(
-                f"{self._checkpoint.name} in {dtype} gives logits that are not numbers, or a logits "
-                "processor does; try bfloat16 or float32"
-            )
+        self._drawing.expect_numbers(logprob for _, (_, logprob, _) in live)
         ended = False
         for row, choice in live:
             done = row.push(*choice)
@@ -347,5 +344,8 @@ class DecodeLoop:
                 self._store.pool.give_back(group.context.start, len(group.context.ids))
         self._groups = [g for g in self._groups if g.rows or g.waiting]
         needed = {w.header_ids for w in self._waiting} | {g.work.header_ids for g in self._groups}
-        for ids in [ids for ids in self._headers if ids not in needed]:
+        self._drop_headers(self._headers.keys() - needed)
+
+    def _drop_headers(self, which: Iterable[tuple[int, ...]]) -> None:
+        for ids in list(which):
             self._store.pool.give_back(self._headers.pop(ids), len(ids))

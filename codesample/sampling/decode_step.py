@@ -20,6 +20,7 @@ from torch import Tensor
 from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, take_over
 from codesample.sampling.attention_hook import DecodeState
 from codesample.sampling.drawing import Drawing
+from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.rows import Row
 
 __all__ = ["DecodeStep", "Forward", "Unread"]
@@ -72,9 +73,10 @@ class DecodeStep:
         impl: Implementation of the attention, see `bifurcated_decode`.
         ahead: Whether the host reads late: choosing tokens then never asks it anything, and on CUDA the step
             becomes a graph.
-        pool: Memory that graphs share, see `torch.cuda.graph_pool_handle`.
+        pool: Memory of other graphs to share while one of them lives; see `torch.cuda.graph_pool_handle`.
     Attributes:
         rows: Those it steps now.
+        pool: Memory of its graphs; None before it is asked for.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class DecodeStep:
         pool: Any = None,
     ) -> None:
         self._forward, self._drawing = forward, drawing
-        self._layers, self._impl, self._ahead, self._pool = layers, impl, ahead, pool
+        self._layers, self._impl, self._ahead, self.pool = layers, impl, ahead, pool
         self._captures = ahead and plan.device.type == "cuda"
         self._runs: Counter[bool] = Counter()
         self._graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
@@ -102,6 +104,11 @@ class DecodeStep:
         self._numbered = torch.zeros_like(self._drawn)
         self._numbers = torch.zeros(plan.rows, _NUMBERS, dtype=torch.float64, device=plan.device)
         self._take(plan, rows)
+
+    @property
+    def captured(self) -> bool:
+        """Whether it holds graphs."""
+        return bool(self._graphs)
 
     def refit(self, plan: DecodePlan, rows: Sequence[Row]) -> bool:
         """Go on with other rows; all that was launched must have been read.
@@ -179,11 +186,17 @@ class DecodeStep:
 
     def _capture(self, wide: bool) -> None:
         # such a step ran by itself before, and has compiled and set up all that a capture must not
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        self.pool = self.pool or torch.cuda.graph_pool_handle()
         try:
-            with torch.cuda.graph(graph, pool=self._pool):
+            # other threads may go on allocating
+            with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
                 packed = self._run(wide)
         except RuntimeError as error:
+            # a capture that cannot be ended leaves its own stream behind
+            torch.cuda.set_stream(stream)
+            if is_out_of_memory(error):
+                raise
             self._captures = False
             reason = str(error).strip().splitlines()[0]
             _log.warning(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
+from codesample.errors import ModelError
 from codesample.records import SamplingParams
-from codesample.sampling.attention_hook import released
+from codesample.sampling.attention_hook import detached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.logit_edits import LogitEdits, LogitsProcessor
 from codesample.sampling.random_streams import row_key, uniforms
@@ -31,7 +33,7 @@ class Drawing:
     def __init__(
         self, checkpoint: Checkpoint, params: SamplingParams, *, processors: Sequence[LogitsProcessor] = ()
     ) -> None:
-        self._params = params
+        self._params, self._name = params, checkpoint.name
         self._decode = decoder_of(checkpoint.tokenizer)
         self._model, self._device = checkpoint.model, checkpoint.model.device
         vocabulary = checkpoint.model.config.get_text_config().vocab_size
@@ -47,7 +49,21 @@ class Drawing:
 
     def goes_on(self, tokens: Tensor) -> Tensor:
         """Tell which rows have drawn a token, [R] bool, and one that does not end them."""
-        return (tokens >= 0) & ~torch.isin(tokens, self._end_ids)
+        # torch.isin would sort, and ask the host, once there are a dozen of them
+        return (tokens >= 0) & ~(tokens[:, None] == self._end_ids).any(-1)
+
+    def expect_numbers(self, logprobs: Iterable[float]) -> None:
+        """Refuse log-probabilities of drawn tokens that are NaN.
+
+        Raises:
+            ModelError: the model overflows, or a processor spoils its logits.
+        """
+        if math.isnan(sum(logprobs)):
+            dtype = str(self._model.dtype).removeprefix("torch.")
+            raise ModelError(
+                f"{self._name} in {dtype} gives logits that are not numbers, or a logits "
+                "processor does; try bfloat16 or float32"
+            )
 
     def rows(self, work: PromptWork, indices: Sequence[int]) -> list[Row]:
         """Begin candidates `indices` of a prompt."""
@@ -86,6 +102,6 @@ class Drawing:
         edited = None
         if self._edits.active:
             # the caller's processors may call the model themselves
-            with released(self._model) if self._edits.calls_out else nullcontext():
+            with detached(self._model) if self._edits.calls_out else nullcontext():
                 edited = self._edits(logits, rows)
         return choose(logits, numbers, self._params, edited=edited, width=width)

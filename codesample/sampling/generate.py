@@ -21,7 +21,7 @@ from transformers.generation import GenerateDecoderOnlyOutput
 
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import DecodePlan, Segment
-from codesample.sampling.attention_hook import DecodeState, attached, released
+from codesample.sampling.attention_hook import DecodeState, attached, detached
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.prefill import Context, prefill
 from codesample.sampling.probe import Probed, probe_shared_path
@@ -158,7 +158,7 @@ class _Generation:
             logits = self._prefill()
             for step in range(self._steps):
                 # a processor that holds the model calls it itself, as guidance does
-                with released(self._model) if calls_out else nullcontext():
+                with detached(self._model) if calls_out else nullcontext():
                     changed = processors(ids, logits.clone())
                 if config.output_scores:
                     scores.append(changed)

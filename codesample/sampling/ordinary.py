@@ -15,7 +15,7 @@ from torch import Tensor
 
 from codesample.errors import ModelError
 from codesample.records import Candidate
-from codesample.sampling.attention_hook import evaluating
+from codesample.sampling.attention_hook import detached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.drawing import Drawing
 from codesample.sampling.engine import Progress
@@ -81,7 +81,9 @@ class OrdinaryLoop:
         while True:
             choice = self._drawing.draw(logits, rows, self._drawing.numbers(keys, drawn))
             drawn = drawn + 1
-            done = [row.push(*token) for row, *token in zip(rows, *(t.tolist() for t in choice), strict=True)]
+            tokens = list(zip(*(t.tolist() for t in choice), strict=True))
+            self._drawing.expect_numbers(logprob for _, logprob, _ in tokens)
+            done = [row.push(*token) for row, token in zip(rows, tokens, strict=True)]
             if self._progress is not None:
                 self._progress(len(rows))
             alive = [i for i, candidate in enumerate(done) if candidate is None]
@@ -109,7 +111,7 @@ class OrdinaryLoop:
     ) -> tuple[Tensor, dict[str, Any]]:
         """Return the logits behind tokens [R, T], [R, V], and the caches that now hold them, by name."""
         model = self._checkpoint.model
-        with evaluating(model):
+        with detached(model):
             output = model(
                 input_ids=torch.tensor(ids, device=model.device), use_cache=True, **self._last_only, **cache
             )

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from codesample.kernels.bifurcated_decode import DecodePlan, Segment
-from codesample.sampling.attention_hook import DecodeState, PrefillPiece, PrefillState, attached
+from codesample.sampling.attention_hook import DecodeState, PrefillPiece, PrefillState, attached, detached
 from codesample.sampling.kv_store import KVShape, KVStore
 
 __all__ = ["Probed", "probe_shared_path"]
@@ -120,7 +120,8 @@ def _relative_error(model: PreTrainedModel, shapes: tuple[KVShape, ...]) -> floa
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, vocabulary, (_ROWS, _PROMPT + _TAIL), generator=generator).to(model.device)
     ids[:, :_PROMPT] = ids[0, :_PROMPT]
-    expected = model(ids, use_cache=False).logits.float()[:, _PROMPT - 1 :]
+    with detached(model):
+        expected = model(ids, use_cache=False).logits.float()[:, _PROMPT - 1 :]
     with attached(model):
         got = _over_store(model, shapes, ids).float()
     centred = expected - expected.mean(dim=-1, keepdim=True)

@@ -220,9 +220,10 @@ def _fingerprint(model: PreTrainedModel) -> bytes:
     """Sum up a few dozen numbers of each weight; versions do not tell what was written through `.data`."""
     sums = [
         flat[:: max(1, flat.numel() // _LOOKED_AT)].sum(dtype=torch.float64).to(model.device)
-        for flat in (p.detach().reshape(-1) for p in model.parameters())
+        # weights that are kept elsewhere until they are used have no numbers here
+        for flat in (p.detach().reshape(-1) for p in model.parameters() if not p.is_meta)
     ]
-    return torch.stack(sums).cpu().numpy().tobytes()
+    return torch.stack(sums).cpu().numpy().tobytes() if sums else b""
 
 
 def _in_turn(streams: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:

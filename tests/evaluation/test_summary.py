@@ -41,6 +41,7 @@ def summary(adding, tmp_path: Path):
                 run,
                 gathered,
                 saved_scores(gathered, run),
+                problems=len(gathered),
                 n=3,
                 k=k,
                 seconds=Seconds(1.0, 1.0, 2.0),

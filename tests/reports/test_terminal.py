@@ -22,6 +22,7 @@ def report() -> Report:
         model="tiny",
         problems=86,
         n=32,
+        n_max=32,
         samples=2752,
         pass_at_k={1: half, 5: Estimate(0.75, 0.7, 0.8)},
         rerankers={"mean_logprob": Selection(Estimate(0.625, 0.5, 0.7), 0.25)},

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from codesample.errors import ModelError
@@ -239,7 +239,12 @@ def test_a_model_in_training_mode_samples_without_dropout_and_stays_in_it(tokeni
         sampler.checkpoint = replace(sampler.checkpoint, kv_shapes=())
     plain = sampler.sample("once upon", n=4, max_new_tokens=8)
     model.train()
+    frozen = model.transformer.h[0].eval()
     assert sampler.sample("once upon", n=4, max_new_tokens=8) == plain
+    assert model.training
+    assert [m for m in model.modules() if not m.training] == list(frozen.modules())
+    # found out about as it is used, whatever mode it is in
+    assert Sampler(model, tokenizer=tokenizer).checkpoint.shared
     assert model.training
 
 
@@ -261,10 +266,41 @@ def test_a_processor_may_call_the_model(double, tokenizer):
     assert len(list(got)) == 6
 
 
-def test_logits_that_are_not_numbers_are_an_error_that_names_the_dtype(tokenizer):
+@pytest.mark.parametrize("shared", [True, False])
+def test_logits_that_are_not_numbers_are_an_error_that_names_the_dtype(tokenizer, shared):
     model = random_model("llama", seed=3)
     sampler = Sampler(model, tokenizer=tokenizer)
+    if not shared:
+        sampler.checkpoint = replace(sampler.checkpoint, kv_shapes=())
     model.lm_head.weight.data.fill_(float("nan"))
     for params in (PARAMS, SamplingParams(temperature=0), SamplingParams(top_p=1.0)):
         with pytest.raises(ModelError, match="float32 gives logits that are not numbers"):
             list(sampler.stream(REQUESTS, params))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    shapes=st.lists(st.tuples(st.sampled_from([0, 40, 64, 90]), st.integers(1, 120)), min_size=2, max_size=7),
+    rows=st.integers(1, 5),
+)
+@example(shapes=[(0, 20), (0, 20), (64, 100), (64, 10)], rows=4)
+def test_headers_anywhere_in_the_pool_leave_room_for_every_prompt(double, tokenizer, shapes, rows):
+    requests = [
+        Request(f"p{i}", str(header) * (header // 2) + "abcdefg"[i] * own, tuple(range(4)))
+        for i, (header, own) in enumerate(shapes)
+    ]
+    # rows end at different times, so that prompts of several families are in the pool together
+    params = SamplingParams(max_new_tokens=30, stop=tuple("0123456789abcdef"))
+    steps, advance = 0, decode_loop.DecodeLoop._advance
+
+    def counted(loop):
+        nonlocal steps
+        steps += 1
+        assert steps < 1000, "the loop makes no progress"
+        advance(loop)
+
+    sampler = Sampler(double, tokenizer=tokenizer, max_rows=rows, prefix_cache=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode_loop.DecodeLoop, "_advance", counted)
+        got = keyed(sampler.stream(requests, params))
+    assert got == {k: c for r in requests for k, c in keyed(sampler.stream([r], params)).items()}
