@@ -61,7 +61,7 @@ class Report:
         tokens_per_second: Sampling speed of the process that ended the run; None where it sampled nothing.
         statuses: Verdicts by status; harness errors are no grade and count in no figure.
         isolation: Weakest level at which programs of this run were judged, such as "confined".
-        notices: What the figures leave out and why, a sentence each.
+        notices: What the figures leave out and why, and what weakens them; a sentence each.
         run: The run folder; not part of `as_json`.
     """
 

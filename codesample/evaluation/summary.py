@@ -51,23 +51,24 @@ def summarise(
     graded = [pool for pool in gathered if pool.graded]
     faults = [verdict for pool in gathered for verdict in pool.verdicts if verdict.status is _UNJUDGED]
     if not graded:
-        raise ExecutionError(f"no candidate could be judged. {_first(faults)}")
+        raise ExecutionError("; ".join(["no candidate could be judged", *map(_why, faults[:1])]))
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
     oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
     by_k: dict[int, Estimate] = {}
     said = []
     if problems > len(gathered):
-        said.append(f"{problems - len(gathered)} of {problems} problems, which have no samples")
+        said.append(
+            f"{problems - len(gathered)} of {problems} problems have no samples and count in no figure"
+        )
     if len(gathered) > len(graded):
-        said.append(f"{len(gathered) - len(graded)} problems without any candidate that could be judged")
-    if faults:
-        said.append(_first(faults))
+        said.append(f"{len(gathered) - len(graded)} problems have no candidate that could be judged")
+    said += map(_why, faults[:1])
     for each in k:
         try:
             by_k[each] = bootstrap(list(pass_at_k_by_problem(counts, each).values()))
         except MetricError as error:
-            said.append(str(error))
+            said.append(f"pass@{each} is left out: {error}")
     selections = {}
     for name, column in scores.items():
         chosen = bootstrap([_best_of(pool, column[pool.problem.task_id]) for pool in graded])
@@ -94,12 +95,11 @@ def summarise(
     )
 
 
-def _first(faults: Sequence[Verdict]) -> str:
-    first = faults[0]
-    why = first.detail or "no reason known"
+def _why(fault: Verdict) -> str:
+    why = fault.detail or "no reason known"
     return (
-        f"The harness failed on {first.task_id}, candidate {first.index}: {why}; "
-        "if its tests are at fault, `codesample tasks verify` shows it"
+        f"the harness failed on {fault.task_id}, candidate {fault.index}: {why} "
+        "(whether its tests are at fault, `codesample tasks verify` tells)"
     )
 
 

@@ -22,6 +22,7 @@ MAX_DEPTH = 100
 MAX_ELEMENTS = 2_000_000
 _ELEMENT_BYTES = 64
 _MAX_INT_BITS = 1 << 25
+_MOST_COLLIDING = 64
 _DECIMAL_BITS = 8_192
 
 _SCALARS = frozenset({type(None), bool, int, float, str})
@@ -180,18 +181,25 @@ def _unpack_list(content: Any) -> list[Any]:
 
 
 def _unpack_set(content: Any) -> set[Any]:
-    # one by one: keys chosen to collide take quadratic time, and only between steps can a timer end it
-    result = set()
-    for item in _unpack_list(content):
-        result.add(item)
-    return result
+    return set(_spread(_unpack_list(content)))
 
 
 def _unpack_dict(content: Any) -> dict[Any, Any]:
-    result = {}
-    for key, value in _unpack_list(content):
-        result[key] = value
-    return result
+    pairs = [(key, value) for key, value in _unpack_list(content)]
+    _spread([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def _spread(keys: list[Any]) -> list[Any]:
+    """Return keys as they are, unless they are chosen to collide: those would take quadratic time."""
+    if len(keys) > _MOST_COLLIDING:
+        counts: dict[int, int] = {}
+        for key in keys:
+            known = hash(key)
+            counts[known] = counts.get(known, 0) + 1
+        if max(counts.values()) > _MOST_COLLIDING:
+            raise CodecError("keys of one hash, chosen to collide")
+    return keys
 
 
 def _unpack_int(content: Any) -> int:

@@ -17,6 +17,7 @@ __all__ = ["Confinement", "Kit"]
 
 _MIB = 1 << 20
 _ADDRESS_SPACE_MARGIN = 256 * _MIB
+_MODULES_MARGIN = 2048 * _MIB
 _STACK_BYTES = 64 * _MIB
 _MAX_THREADS = 64
 _MAX_DESCRIPTORS = 64
@@ -92,6 +93,8 @@ class Kit:
         level, uid = confinement.level, confinement.uid
         self._filter: seccomp.Filter | None = None
         self._limit_threads = uid is not None
+        # with installed modules imported, address space is mostly theirs, and they reserve more than they use
+        self._space = _address_space() + _MODULES_MARGIN
         self.kept: list[int] = []
         """Descriptors that children need open."""
         if level >= Level.LIMITED:
@@ -138,7 +141,8 @@ class Kit:
         Args:
             cpu_seconds: Beyond it plus one second the kernel ends the process.
             memory: Bytes of private memory.
-            bounded_space: Whether to bound address space as well.
+            bounded_space: Whether to bound memory by what the kernel counts for a process. Otherwise the
+                kernel keeps only what is far beyond it away, and somebody has to watch.
 
         Raises:
             OSError: a step was refused.
@@ -154,8 +158,16 @@ class Kit:
         if bounded_space:
             _lower(resource.RLIMIT_DATA, memory, memory)
             _lower(resource.RLIMIT_AS, memory + _ADDRESS_SPACE_MARGIN, memory + _ADDRESS_SPACE_MARGIN)
+        else:
+            _lower(resource.RLIMIT_AS, self._space + 2 * memory, self._space + 2 * memory)
         if self._filter is not None:
             self._filter.load()
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _without_installed(folder: str) -> list[str]:

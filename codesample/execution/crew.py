@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -151,5 +150,5 @@ class WorkerProcess:
         said = os.pread(self._log, _LOG_BYTES, 0).decode(errors="replace").strip().splitlines()
         os.close(self._log)
         if code is not None and code < 0:
-            return signal.Signals(-code).name
+            return launch.signal_name(-code)
         return said[-1] if said else "no reason given"

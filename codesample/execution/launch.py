@@ -7,12 +7,13 @@ a zygote holds is paid for again at each fork.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["ENVIRONMENT", "command", "start"]
+__all__ = ["ENVIRONMENT", "command", "signal_name", "start"]
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -76,3 +77,11 @@ def start(
         cwd=os.sep,
         start_new_session=True,
     )
+
+
+def signal_name(number: int) -> str:
+    """Name the signal that ended a process; most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -41,7 +41,8 @@ class Scheduler:
         self._groups: OrderedDict[str, deque[Job]] = OrderedDict()
         self._inbox: deque[Job] = deque()
         self._failed_starts = 0
-        self._closing = False
+        self._closing = self._ended = False
+        self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
         self._woken.setblocking(False)
@@ -55,9 +56,10 @@ class Scheduler:
         Raises:
             ExecutionError: the scheduler's thread has ended.
         """
-        if not self._thread.is_alive():
-            raise ExecutionError("the scheduler has ended; close the executor and make a new one")
-        self._inbox.append(job)
+        with self._lock:
+            if self._ended:
+                raise ExecutionError("the scheduler has ended; close the executor and make a new one")
+            self._inbox.append(job)
         self._nudge()
 
     def close(self) -> None:
@@ -75,6 +77,9 @@ class Scheduler:
             while not self._closing:
                 self._step()
         finally:
+            # whatever is submitted before this is delivered below
+            with self._lock:
+                self._ended = True
             for slot, worker in list(self._workers.items()):
                 for job in worker.jobs:
                     self._requeue(job)

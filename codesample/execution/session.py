@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from codesample.execution import child
 from codesample.execution.channel import Frames, frame
+from codesample.execution.launch import signal_name
 from codesample.execution.limits import Limits
 from codesample.execution.spawner import HarnessFault, Interruption, Spawner, Usage
 from codesample.records import Status
@@ -110,7 +111,8 @@ class Session:
             try:
                 data = data[self._sock.send(data) :]
             except BlockingIOError:
-                self._wait(select.POLLIN | select.POLLOUT)
+                # what it says meanwhile is read once it has taken the request
+                self._wait(select.POLLOUT)
             except OSError:
                 # gone; what it said before is still to be read
                 return
@@ -275,7 +277,7 @@ def _explain(usage: Usage, limits: Limits) -> tuple[Status, str]:
         return Status.CRASHED, f"the process ended with status {code} before its tests did"
     if usage.cpu_seconds >= limits.cpu_seconds - _CPU_SLACK or -code == signal.SIGXCPU:
         return Status.CPU_TIMEOUT, f"stopped at the limit of {limits.cpu_seconds:g} CPU seconds"
-    return Status.CRASHED, f"killed by {signal.Signals(-code).name}"
+    return Status.CRASHED, f"killed by {signal_name(-code)}"
 
 
 def _cpu_seconds(pid: int, before: float) -> float:

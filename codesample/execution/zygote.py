@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import sys
+import time
 from _sitebuiltins import Quitter
 from array import array
 from collections.abc import Sequence
@@ -45,6 +46,8 @@ PRELOADED = (
 """Modules that programs find imported; more would slow every fork."""
 
 _MAX_REQUEST = 1 << 16
+_FORK_ATTEMPTS = 600
+_FORK_SECONDS = 60.0
 _MAX_DESCRIPTORS = 4
 
 
@@ -94,13 +97,23 @@ def _serve(control: _socket.socket, kit: Kit) -> None:
             reply = _reap(pid, sweep=not kit.single_process)
             pid = 0
         else:
-            pid = os.fork()
+            pid = _fork()
             if pid == 0:
                 _become_child(control, kit, request, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
             reply = {"pid": pid}
         control.sendall(json.dumps(reply).encode())
+
+
+def _fork() -> int:
+    """Fork, and wait while a program's threads take every process id that there is."""
+    for _ in range(_FORK_ATTEMPTS):
+        try:
+            return os.fork()
+        except BlockingIOError:
+            time.sleep(_FORK_SECONDS / _FORK_ATTEMPTS)
+    return os.fork()
 
 
 def _receive(control: _socket.socket) -> tuple[dict[str, Any] | None, list[int]]:

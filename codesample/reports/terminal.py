@@ -51,7 +51,7 @@ def _lines(report: Report) -> Iterator[str]:
             f"({Status.HARNESS_ERROR}); they count in no figure; --resume judges them again[/red]"
         )
     for notice in report.notices:
-        yield f"left out    {escape(notice)}"
+        yield f"note        {escape(notice)}"
     weak = " [red](weaker than confined)[/red]" if report.isolation in _WEAK else ""
     yield f"isolation   {report.isolation}{weak}"
     seconds = report.seconds
@@ -63,5 +63,6 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"sampling    {seconds.sampling:.1f} s{last}, {report.tokens:,} tokens{every}, {speed}"
     elif report.tokens:
         yield f"sampling    {report.tokens:,} tokens, drawn in earlier sessions"
-    yield f"execution   {seconds.execution:.1f} s, beside sampling; {seconds.total:.1f} s in all"
+    beside = ", beside sampling" if report.tokens_per_second else ""
+    yield f"execution   {seconds.execution:.1f} s{beside}; {seconds.total:.1f} s in all"
     yield f"run folder  {escape(str(report.run))}"

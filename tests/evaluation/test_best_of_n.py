@@ -127,9 +127,9 @@ def test_without_a_program_to_run_no_sandbox_is_needed(monkeypatch):
     monkeypatch.setattr("codesample.evaluation.best_of_n.Executor", refuse)
     got = best_of_n(Canned(WRONG, RIGHT), PROMPT, n=8, until=likely, batch=3)
     assert (got.best.index, got.not_drawn) == (2, 5)
-    with pytest.raises(IsolationError):
-        best_of_n(Canned(WRONG), PROMPT, n=8, until=passed, entry_point="double")
     engine = Canned(WRONG)
+    with pytest.raises(IsolationError):
+        best_of_n(engine, PROMPT, n=8, until=passed, entry_point="double")
     with pytest.raises(IsolationError):
         best_of_n(engine, PROMPT, n=8, reranker="public_examples", entry_point="double")
     assert engine.asked == []
@@ -141,6 +141,19 @@ def test_what_cannot_work_is_refused_before_sampling():
         best_of_n(engine, PROMPT)
     with pytest.raises(ParameterError, match="n = 0"):
         best_of_n(engine, PROMPT, n=0)
-    assert engine.asked == []
+    with pytest.raises(ParameterError, match="expected '4 # four' is not a Python expression"):
+        best_of_n(Canned(WRONG), PROMPT, examples=[Example("double(2)", "4 # four")])
+    engine = Canned(WRONG)
     with pytest.raises(RerankerError, match="shows none"):
-        best_of_n(Canned(WRONG), "no examples", n=2, until=passed)
+        best_of_n(engine, "no examples", n=2, until=passed)
+    assert engine.asked == []
+
+
+def test_a_reranker_that_fails_hands_over_what_was_drawn():
+    @reranker
+    def broken(view, candidates, ctx):
+        raise KeyError("oh")
+
+    with pytest.raises(RerankerError, match="oh") as caught:
+        best_of_n(Canned(WRONG, RIGHT), PROMPT, n=3, reranker=broken)
+    assert [c.index for c in caught.value.candidates] == [0, 1, 2]

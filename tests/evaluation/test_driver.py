@@ -170,7 +170,7 @@ def test_an_observer_is_told_of_the_whole_run(adding, scripted_engine, options, 
     ("changed", "error", "message"),
     [
         ({"n": 0}, ParameterError, "at least 1"),
-        ({"k": (N + 1,)}, MetricError, "raise --n or lower --k"),
+        ({"k": (N + 1,)}, MetricError, "sample more or lower k"),
         ({"k": (0,)}, MetricError, "1 <= k"),
         ({"limit": 0}, ParameterError, "at least 1 problem"),
         ({"rerankers": ("mean_logprobs",)}, UnknownNameError, "did you mean 'mean_logprob'"),

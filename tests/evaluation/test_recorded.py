@@ -35,6 +35,11 @@ def test_a_subset_of_the_problems_and_unequal_numbers_of_samples_are_fine(write,
     assert (report.problems, report.n, report.samples) == (2, 2, 5)
     assert report.pass_at_k[1].value == pytest.approx((1 / 3 + 1) / 2)
     assert report.statuses == {"passed": 3, "wrong": 2}
+    assert report.n_max == 3
+    # a generation that died is not to pass for a whole one
+    (notice,) = report.notices
+    problems = len(adding.problems())
+    assert notice == f"{problems - 2} of {problems} problems have no samples and count in no figure"
 
 
 def test_a_solution_is_run_as_the_whole_program(write, adding, tmp_path) -> None:
@@ -60,7 +65,7 @@ def test_another_file_does_not_continue_a_run(write, adding, tmp_path) -> None:
 
 def test_k_above_the_fewest_samples_is_refused(write, adding, tmp_path) -> None:
     samples = write(row(1, True), row(1, True), row(2, True))
-    with pytest.raises(MetricError, match="k = 2 with n = 1"):
+    with pytest.raises(MetricError, match=r"k = 2 with n = 1.*; adding/2 has the fewest samples"):
         execute_samples(samples, adding, k=(2,), out=tmp_path / "run", **WEAK)
     assert not (tmp_path / "run").exists()
 

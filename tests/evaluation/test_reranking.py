@@ -14,6 +14,7 @@ from codesample.evaluation.observer import Observer
 from codesample.evaluation.recorded import execute_samples
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, rerank_run
+from codesample.execution import Executor, Level
 
 WEAK = {"workers": 1, "allow_weak_isolation": "none"}
 PROBLEMS = [
@@ -135,6 +136,33 @@ def test_samples_of_another_origin_are_reranked_whatever_their_indices(adding, t
     made = execute_samples(file, adding, out=tmp_path / "run", **WEAK)
     again = rerank_run(made.run, task=adding, rerankers=["public_examples"], **WEAK)
     assert (again.samples, again.n, again.pass_at_k) == (2, 2, made.pass_at_k)
+
+
+def test_without_a_name_a_run_is_scored_by_what_it_has_the_means_for(adding, tmp_path) -> None:
+    file = tmp_path / "samples.jsonl"
+    file.write_text(json.dumps({"task_id": "adding/2", "completion": "    return x + 2\n"}) + "\n")
+    made = execute_samples(file, adding, out=tmp_path / "run", **WEAK)
+    said: list[str] = []
+
+    class Listening(Observer):
+        def notice(self, message: str) -> None:
+            said.append(message)
+
+    again = rerank_run(made.run, task=adding, observer=Listening(), **WEAK)
+    assert list(again.rerankers) == ["public_examples"]
+    assert replace(again, rerankers={}) == made
+    assert any("not scored by mean_logprob" in notice for notice in said)
+
+
+def test_programs_kept_apart_less_than_for_the_verdicts_are_said(report: Report) -> None:
+    record = json.loads((report.run / "run.json").read_text())
+    record["sessions"][0]["isolation"]["level"] = "namespaced"
+    (report.run / "run.json").write_text(json.dumps(record))
+    executor = Executor(workers=1, level=Level.NONE, minimum=Level.NONE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("codesample.evaluation.reranking.open_executor", lambda *_: executor)
+        again = rerank_run(report.run, rerankers=["public_examples"])
+    assert "at isolation 'none', weaker than 'namespaced'" in again.notices[-1]
 
 
 def test_what_the_last_call_covered_is_what_is_reranked(adding, scripted_engine, tmp_path) -> None:

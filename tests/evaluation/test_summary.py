@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codesample.errors import MetricError
+from codesample.errors import ExecutionError
 from codesample.evaluation.plan import Chosen
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.scoring import pools, saved_scores
@@ -61,13 +61,14 @@ def test_a_harness_error_is_neither_pass_nor_fail(summary) -> None:
 def test_a_k_that_some_problem_does_not_reach_is_left_out_and_says_so(summary) -> None:
     report = summary({"adding/1": [PASSED, BROKEN, BROKEN], "adding/2": [WRONG, WRONG, PASSED]})
     assert {k: each.value for k, each in report.pass_at_k.items()} == {1: pytest.approx((1 + 1 / 3) / 2)}
-    (notice,) = report.notices
-    assert "pass@2 needs at least 2 candidates, problem 'adding/1' has 1" in notice
+    why, notice = report.notices
+    assert "the harness failed on adding/1, candidate 1: no reason known" in why
+    assert "pass@2 is left out: pass@2 needs at least 2 candidates, problem 'adding/1' has 1" in notice
 
 
 def test_without_any_k_left_the_report_can_still_be_printed(summary) -> None:
     report = summary({"adding/1": [PASSED, BROKEN, BROKEN]}, k=(2,))
-    assert (report.pass_at_k, len(report.notices)) == ({}, 1)
+    assert (report.pass_at_k, len(report.notices)) == ({}, 2)
     assert str(report) == "adding, scripted, 1 problems x 3: oracle 1.000"
 
 
@@ -79,10 +80,11 @@ def test_the_isolation_reported_is_the_weakest_that_programs_ran_under(summary) 
 def test_a_problem_without_any_grade_is_not_counted(summary) -> None:
     report = summary({"adding/1": [BROKEN, BROKEN, BROKEN], "adding/2": [PASSED, WRONG, WRONG]})
     assert (report.problems, report.samples, report.harness_errors) == (1, 6, 3)
+    assert report.notices[0] == "1 problems have no candidate that could be judged"
 
 
 def test_nothing_graded_is_refused(summary) -> None:
-    with pytest.raises(MetricError):
+    with pytest.raises(ExecutionError, match=r"no candidate could be judged; .* adding/1, candidate 0: no"):
         summary({"adding/1": [BROKEN, BROKEN, BROKEN]})
 
 

@@ -255,6 +255,10 @@ def test_random_tags_decode_to_plain_data_or_are_refused(tree: Any) -> None:
     assert same(decode(encode(value)), value) or value != value or "nan" in repr(value)
 
 
-def test_colliding_keys_are_inserted_one_at_a_time() -> None:
-    items = {n * (2**61 - 1) for n in range(500)}
-    assert decode(encode(items)) == items
+@pytest.mark.parametrize("kind", [set, frozenset, dict.fromkeys])
+def test_keys_chosen_to_collide_are_refused(kind: Any) -> None:
+    few, many = (kind(n * (2**61 - 1) for n in range(count)) for count in (50, 500))
+    assert decode(encode(few)) == few
+    assert decode(encode(kind(range(5_000)))) == kind(range(5_000))
+    with pytest.raises(CodecError, match="chosen to collide"):
+        decode(encode(many))

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from codesample.errors import ExecutionError
-from codesample.execution import Executor, Level, Limits, Program
+from codesample.execution import Executor, Level, Limits, Program, probe_isolation
 from codesample.execution import launch as launching
 from codesample.execution import spawner as spawning
 from codesample.execution.confinement import Confinement
@@ -53,6 +53,14 @@ def alive(pid: int) -> bool:
         return False
 
 
+def threads(pid: int) -> bool:
+    """Whether a process has more threads than one."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
+
+
 def wait_until(condition) -> bool:  # type: ignore[no-untyped-def]
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
@@ -69,7 +77,7 @@ def test_killing_processes_at_random_loses_no_verdict(depth: str) -> None:
         futures = [executor.submit(program) for program in programs(150)]
         kills = 0
         while not all(future.done() for future in futures):
-            victims = family_at(os.getpid(), levels[depth])
+            victims = [pid for pid in shot_at(executor, levels[depth]) if alive(pid)]
             # not while they still start, which would look like a sandbox that cannot start
             if victims and kills < 3 and sum(future.done() for future in futures) > 20 * kills:
                 # a program may have ended by itself between the look and the shot
@@ -87,6 +95,13 @@ def test_killing_processes_at_random_loses_no_verdict(depth: str) -> None:
     # a program that was shot is reported as crashed, never as anything a program did
     assert len(surprises) <= kills
     assert {verdict.status for verdict in surprises} <= {Status.CRASHED, Status.HARNESS_ERROR}
+
+
+def shot_at(executor: Executor, depth: int) -> list[int]:
+    """Process ids of this executor's own workers, zygotes or programs; other tests may keep executors."""
+    assert executor._scheduler is not None
+    workers = [worker.process.pid for worker in list(executor._scheduler._workers.values())]
+    return [pid for worker in workers for pid in family_at(worker, depth - 1)]
 
 
 def family_at(pid: int, depth: int) -> list[int]:
@@ -175,14 +190,17 @@ def test_an_interrupted_worker_is_replaced_and_its_program_tried_again() -> None
 
 
 def test_a_reply_that_came_in_time_counts_however_late_it_is_read() -> None:
-    source = "import time\ndef f(x):\n    time.sleep(0.3)\n    return x * x"
+    source = (
+        "import _thread, time\n"
+        "def f(x):\n    _thread.start_new_thread(time.sleep, (5,))\n    time.sleep(0.3)\n    return x * x"
+    )
     others = set(family_at(os.getpid(), 1))
     with Executor(workers=1, limits=Limits(wall_seconds=1.0)) as executor:
         future = executor.submit(Program("t", 0, source, Tests("assert f(2) == 4", "f")))
         assert wait_until(lambda: set(family_at(os.getpid(), 1)) - others)
         (worker,) = set(family_at(os.getpid(), 1)) - others
-        assert wait_until(lambda: family_at(worker, 2))
-        time.sleep(0.1)
+        # its second thread says that the call has begun
+        assert wait_until(lambda: any(map(threads, family_at(worker, 2))))
         os.kill(worker, signal.SIGSTOP)
         time.sleep(1.5)
         os.kill(worker, signal.SIGCONT)
@@ -240,6 +258,8 @@ def test_a_sandbox_that_cannot_start_is_an_error_not_a_verdict(monkeypatch: pyte
 
 
 def test_workers_that_run_do_the_work_of_one_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    # what it finds out stays known; its own process must not be the one that starts
+    probe_isolation()
     start, started = launching.start, []
 
     def start_one_only(*args: Any, **kwargs: Any) -> Any:

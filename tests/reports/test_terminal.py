@@ -57,6 +57,22 @@ def test_harness_errors_are_said_apart(report: Report) -> None:
     assert "3 candidates could not be judged" in shown(replace(report, statuses={"harness_error": 3}))
 
 
+def test_unequal_numbers_of_candidates_are_no_single_n(report: Report) -> None:
+    assert "best of 32, at random" in shown(report)
+    text = shown(replace(report, n=1, n_max=100))
+    assert "x 1 to 100," in text
+    assert "best of 1 to 100, at random" in text
+
+
+def test_time_and_tokens_of_different_sessions_are_told_apart(report: Report) -> None:
+    assert "sampling    10.0 s, 123,456 tokens, 12,346 tokens/s" in shown(report)
+    resumed = replace(report, seconds=Seconds(2.0, 9.0, 12.0))
+    assert "sampling    2.0 s in the last session, 123,456 tokens in all, 12,346 tokens/s" in shown(resumed)
+    judged_again = replace(report, tokens_per_second=None)
+    assert "sampling    123,456 tokens, drawn in earlier sessions" in shown(judged_again)
+    assert "sampling" not in shown(replace(judged_again, tokens=0))
+
+
 def test_weak_isolation_is_said_loudly(report: Report) -> None:
     assert "weaker than confined" not in shown(report)
     assert "weaker than confined" in shown(replace(report, isolation="limited"))
@@ -68,8 +84,8 @@ def test_a_pool_without_a_gap_says_so(report: Report) -> None:
 
 
 def test_what_the_figures_leave_out_is_said(report: Report) -> None:
-    assert "left out" not in shown(report)
-    assert "left out    pass@5 of [x]" in shown(replace(report, notices=("pass@5 of [x]",)))
+    assert "note" not in shown(report)
+    assert "note        pass@5 of [x]" in shown(replace(report, notices=("pass@5 of [x]",)))
 
 
 def test_a_short_line_sums_a_report_up(report: Report) -> None:

@@ -94,6 +94,7 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"stop": ["b", ""]}, "stop holds an empty string"),
         ({"examples": [3]}, "examples holds int, expected objects with call and expected"),
         ({"examples": [{"call": "f(1)"}]}, "field 'expected' is missing"),
+        ({"examples": [{"call": "f(1)", "expected": "4 # four"}]}, "'4 # four' is not a Python expression"),
         ({"completion": "is_program"}, "completion 'is_program' differs"),
         ({"io": [{"input": "1", "output": "2"}]}, "io stands alone"),
         ({"test": None, "in_process": True, "io": [{"input": "1", "output": "2"}]}, "io stands alone"),
