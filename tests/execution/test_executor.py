@@ -104,6 +104,21 @@ def test_tests_may_grant_modules_and_memory_to_their_own_programs() -> None:
     assert "No module named 'numpy'" in denied.detail
 
 
+def test_memory_that_hides_from_the_watch_is_bounded_by_the_kernel() -> None:
+    pytest.importorskip("numpy")
+    # shared pages that are given back count for no process, and stay
+    source = (
+        "import mmap\nkept, block = [], bytes(64 << 20)\n"
+        "def f(x):\n    while True:\n        kept.append(mmap.mmap(-1, len(block)))\n"
+        "        kept[-1][:] = block\n        kept[-1].madvise(mmap.MADV_DONTNEED)"
+    )
+    granting = dataclasses.replace(SQUARE, imports=("numpy",), memory=256 << 20)
+    with Executor(workers=1) as executor:
+        verdict = executor.submit(Program("t", 0, source, granting)).result(120)
+    assert verdict.status is Status.ERROR
+    assert "Cannot allocate memory" in verdict.detail
+
+
 def test_equal_programs_run_once_and_keep_their_own_names(executor: Executor) -> None:
     source = "import time\ndef f(x):\n    return (time.time_ns(), x)"
     tests = Tests(source="raise AssertionError(repr(f(1)))", entry_point="f")
