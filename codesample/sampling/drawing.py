@@ -22,6 +22,9 @@ from codesample.sampling.work import PromptWork
 
 __all__ = ["Drawing"]
 
+# with more, torch.isin may sort, and asks the host for what it found
+_FEW_ENDS = 10
+
 
 class Drawing:
     """One checkpoint with one set of parameters.
@@ -49,8 +52,11 @@ class Drawing:
 
     def goes_on(self, tokens: Tensor) -> Tensor:
         """Tell which rows have drawn a token, [R] bool, and one that does not end them."""
-        # torch.isin would sort, and ask the host, once there are a dozen of them
-        return (tokens >= 0) & ~(tokens[:, None] == self._end_ids).any(-1)
+        if len(self._end_ids) < _FEW_ENDS:
+            ended = torch.isin(tokens, self._end_ids)
+        else:
+            ended = (tokens[:, None] == self._end_ids).any(-1)
+        return (tokens >= 0) & ~ended
 
     def expect_numbers(self, logprobs: Iterable[float]) -> None:
         """Refuse log-probabilities of drawn tokens that are NaN.
