@@ -33,6 +33,9 @@ class ExampleChecks:
         """
         jobs = [Program(self._task_id, index, source, tests) for index, source in enumerate(programs)]
         verdicts = [future.result() for future in [self._executor.submit(job) for job in jobs]]
-        failed = [verdict for verdict in verdicts if verdict.status is Status.HARNESS_ERROR]
-        self.failures += [f"{verdict.task_id}: {verdict.detail or 'no reason known'}" for verdict in failed]
-        return [None if verdict in failed else verdict.checks for verdict in verdicts]
+        self.failures += [
+            f"{verdict.task_id}: {verdict.detail or 'no reason known'}"
+            for verdict in verdicts
+            if verdict.status is Status.HARNESS_ERROR
+        ]
+        return [None if verdict.status is Status.HARNESS_ERROR else verdict.checks for verdict in verdicts]
