@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all lint format clean
+.PHONY: help setup demo test test-slow test-all lint format map clean
 
 help:
 	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-all  install, then every test, slow ones included"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"
+	@echo "make map       write the table of modules in docs/architecture.md anew"
 	@echo "make clean     remove .venv and caches"
 
 setup: $(STAMP)
@@ -48,6 +49,9 @@ lint: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+map: setup
+	$(BIN)/python docs/write_map.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from codesample.errors import CodesampleError
     from codesample.evaluation.best_of_n import BestOfN, best_of_n, passed
-    from codesample.evaluation.driver import evaluate
+    from codesample.evaluation.evaluate import evaluate
     from codesample.evaluation.report import Report
     from codesample.execution import Executor
     from codesample.records import Candidate, Problem, PublicView, Request, SamplingParams, Verdict
@@ -54,7 +54,7 @@ _HOME = {
     "Verdict": "codesample.records",
     "best_of_n": "codesample.evaluation.best_of_n",
     "bifurcated_generate": "codesample.sampling.generate",
-    "evaluate": "codesample.evaluation.driver",
+    "evaluate": "codesample.evaluation.evaluate",
     "passed": "codesample.evaluation.best_of_n",
     "reranker": "codesample.rerankers.contract",
 }

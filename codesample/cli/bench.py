@@ -38,9 +38,9 @@ def decode(
     plot: Annotated[Path | None, typer.Option(help="Draw milliseconds per step over n.")] = None,
 ) -> None:
     """Time sampling with a shared prompt beside `generate`, a repeated cache and continuous batching."""
-    from codesample.sampling.bench.choice import measure
-    from codesample.sampling.bench.report import markdown, save_rows
-    from codesample.sampling.bench.report import plot as draw
+    from codesample.bench.decode import measure
+    from codesample.bench.tables import markdown, save_rows
+    from codesample.bench.tables import plot as draw
 
     rows = []
     for row in measure(
@@ -78,10 +78,10 @@ def attention(
     plot: Annotated[Path | None, typer.Option(help="Draw microseconds over n.")] = None,
 ) -> None:
     """Time decode attention of one layer beside what else computes it."""
-    from codesample.kernels.bifurcated_decode.bench import ON_CPU, ON_GPU, cells, measure_attention
-    from codesample.kernels.bifurcated_decode.bench_report import markdown
-    from codesample.kernels.bifurcated_decode.bench_report import plot as draw
-    from codesample.sampling.bench.report import save_rows
+    from codesample.bench.attention import ON_CPU, ON_GPU, cells, measure_attention
+    from codesample.bench.attention_tables import markdown
+    from codesample.bench.attention_tables import plot as draw
+    from codesample.bench.tables import save_rows
     from codesample.sampling.checkpoint import device_of, dtype_of
 
     where = device_of(device)
@@ -119,12 +119,12 @@ def loop(
     profile: Annotated[Path | None, typer.Option(help="Write where the time goes, by function.")] = None,
 ) -> None:
     """Measure how much of a sampling step is not the model's: token choice, text, bookkeeping."""
+    from codesample.bench.decode_cells import machine
+    from codesample.bench.loop_overhead import loop_overhead, loop_profile
+    from codesample.bench.tables import save_rows
     from codesample.evaluation.plan import choose_task
     from codesample.records import Request, SamplingParams
     from codesample.sampling import Sampler
-    from codesample.sampling.bench.overhead import loop_overhead, loop_profile
-    from codesample.sampling.bench.report import save_rows
-    from codesample.sampling.bench.run import machine
 
     chosen = choose_task(task, data=data, limit=limit)
     sampler = Sampler(model, device=device, dtype=dtype, max_rows=n, prefix_cache=0)
@@ -151,10 +151,10 @@ def execution(
     out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
 ) -> None:
     """Time the sandbox beside simpler ways to run programs: tiny ones, or a task's reference solutions."""
+    from codesample.bench.execution import compare_throughput, tiny_programs
+    from codesample.bench.tables import save_rows
     from codesample.evaluation.plan import choose_task
     from codesample.evaluation.references import reference_programs
-    from codesample.execution.bench import compare_throughput, tiny_programs
-    from codesample.sampling.bench.report import save_rows
 
     if task is None and task_file is None:
         name, programs = "tiny", tiny_programs(count)
@@ -180,8 +180,8 @@ def step(
     out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
 ) -> None:
     """Time a whole decode step of a model with random weights, in one CUDA graph where there is CUDA."""
-    from codesample.kernels.bifurcated_decode.step_bench import measure_step
-    from codesample.sampling.bench.report import save_rows
+    from codesample.bench.model_step import measure_step
+    from codesample.bench.tables import save_rows
     from codesample.sampling.checkpoint import device_of, dtype_of
 
     measured = measure_step(

@@ -49,7 +49,7 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Sample candidates for every problem of a task, run them, rerank them, and report."""
-    from codesample.evaluation.driver import evaluate
+    from codesample.evaluation.evaluate import evaluate
     from codesample.reports.progress import RunProgress
     from codesample.reports.terminal import render
 

@@ -33,7 +33,7 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Run recorded samples against a task's hidden tests and report pass@k."""
-    from codesample.evaluation.recorded import execute_samples
+    from codesample.evaluation.execute_samples import execute_samples
     from codesample.reports.progress import RunProgress
     from codesample.reports.terminal import render
 

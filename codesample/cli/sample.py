@@ -48,8 +48,8 @@ def run(
     compile: options.Compile = _LOADING.compile,
 ) -> None:
     """Sample candidates for a prompt, a file with a prompt, or a task, as JSON lines."""
-    from codesample.evaluation.drawing import draw
-    from codesample.runs.codec import row_of_candidate
+    from codesample.evaluation.sample_candidates import draw
+    from codesample.runs.encoding import row_of_candidate
 
     candidates = draw(
         options.source_of(prompt, prompt_file, task, task_file, data=data, limit=limit),

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from codesample.engines.contract import Engine
 from codesample.errors import ParameterError, RerankerError
 from codesample.evaluation.example_checks import ExampleChecks
 from codesample.evaluation.program_outputs import ProgramOutputs
@@ -17,7 +18,6 @@ from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.rerankers.public_examples import examples_held
 from codesample.rerankers.registry import load_reranker
-from codesample.sampling.engine import Engine
 from codesample.tasks.examples import flaw_of, prompt_examples
 
 __all__ = ["BestOfN", "Until", "best_of_n", "passed"]

@@ -12,7 +12,7 @@ from codesample.errors import MetricError, ModelError, ParameterError
 from codesample.hub import expect_hub
 
 if TYPE_CHECKING:
-    from codesample.sampling.engine import Engine
+    from codesample.engines.contract import Engine
 
 __all__ = ["DEFAULT_K", "DEFAULT_MODEL", "DEFAULT_N", "DEFAULT_RERANKERS", "ModelOptions", "choose_k"]
 

@@ -20,7 +20,7 @@ from codesample.tasks.contract import Task
 from codesample.tasks.registry import load_task, load_task_file
 
 if TYPE_CHECKING:
-    from codesample.sampling.engine import Engine
+    from codesample.engines.contract import Engine
 
 __all__ = [
     "Chosen",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesample.evaluation.conduct import open_executor
+from codesample.evaluation.pipeline import open_executor
 from codesample.evaluation.plan import choose_task
 from codesample.execution import Program
 from codesample.records import Verdict

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codesample.errors import RunFolderError
-from codesample.evaluation.metrics_interval import Estimate
+from codesample.evaluation.intervals import Estimate
 from codesample.records import Status
 
 __all__ = ["Report", "Seconds", "Selection"]

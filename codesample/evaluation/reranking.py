@@ -7,13 +7,13 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from codesample.errors import RunFolderError
-from codesample.evaluation.conduct import notice_weakness, open_executor
+from codesample.evaluation.environment import weakest_isolation
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import DEFAULT_RERANKERS, choose_k
+from codesample.evaluation.pipeline import notice_weakness, open_executor
 from codesample.evaluation.plan import choose_again, choose_rerankers, wanted_again
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.scoring import EXECUTED, Pool, pools, saved_scores, score
-from codesample.evaluation.session import weakest_isolation
 from codesample.evaluation.summary import summarise
 from codesample.execution import Executor, Level
 from codesample.rerankers.contract import Reranker, require_supplied

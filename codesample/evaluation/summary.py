@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from codesample.errors import ExecutionError, MetricError
+from codesample.evaluation.environment import weakest_isolation
+from codesample.evaluation.intervals import Estimate, bootstrap
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
-from codesample.evaluation.metrics_interval import Estimate, bootstrap
 from codesample.evaluation.report import Report, Seconds, Selection
 from codesample.evaluation.scoring import Pool, Scores
-from codesample.evaluation.session import weakest_isolation
 from codesample.records import Status, Verdict
 from codesample.runs import RunFolder
 

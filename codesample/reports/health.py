@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from codesample.evaluation.session import versions
+from codesample.evaluation.environment import versions
 from codesample.execution import Isolation, Level, probe_isolation
 
 __all__ = ["Health", "health"]

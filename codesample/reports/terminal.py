@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from codesample.evaluation.metrics_interval import Estimate
+from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.report import Report
 from codesample.records import Status
 

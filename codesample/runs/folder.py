@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from codesample.errors import DataError, RunFolderError
 from codesample.records import Candidate, Status, Verdict
-from codesample.runs.codec import candidate_from_row, row_of_candidate, row_of_verdict, verdict_from_row
+from codesample.runs.encoding import candidate_from_row, row_of_candidate, row_of_verdict, verdict_from_row
 from codesample.runs.lines import JsonLines
 from codesample.runs.lock import FolderLock
 from codesample.runs.manifest import Manifest

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from codesample.errors import DataError
 from codesample.records import Candidate
-from codesample.runs.codec import candidate_from_row
+from codesample.runs.encoding import candidate_from_row
 from codesample.tasks.reader import Row, read_rows
 
 __all__ = ["read_samples"]

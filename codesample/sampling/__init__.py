@@ -3,7 +3,7 @@
 `Sampler` is the native engine; `Engine` is what anything else that makes candidates must offer.
 """
 
-from codesample.sampling.engine import Engine, Progress
+from codesample.engines.contract import Engine, Progress
 from codesample.sampling.sampler import Sampler
 
 __all__ = ["Engine", "Progress", "Sampler"]

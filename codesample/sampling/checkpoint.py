@@ -12,9 +12,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
+from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.kv_store import KVShape
 from codesample.sampling.memory import free_memory
-from codesample.sampling.probe import probe_shared_path
 
 __all__ = ["BUILT_IN_MODELS", "Checkpoint", "device_of", "dtype_of", "load_checkpoint"]
 

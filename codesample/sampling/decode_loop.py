@@ -18,14 +18,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from codesample.engines.contract import Progress
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import DecodePlan, Segment
 from codesample.records import Candidate
 from codesample.sampling.attention_hook import attached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.decode_step import DecodeStep, Forward, Unread
-from codesample.sampling.drawing import Drawing
-from codesample.sampling.engine import Progress
+from codesample.sampling.draws import Drawing
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.packed_weights import PackedWeights

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, take_over
 from codesample.sampling.attention_hook import DecodeState
-from codesample.sampling.drawing import Drawing
+from codesample.sampling.draws import Drawing
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.rows import Row
 

@@ -22,9 +22,9 @@ from transformers.generation import GenerateDecoderOnlyOutput
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import DecodePlan, Segment
 from codesample.sampling.attention_hook import DecodeState, attached, detached
+from codesample.sampling.attention_probe import Probed, probe_shared_path
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.prefill import Context, prefill
-from codesample.sampling.probe import Probed, probe_shared_path
 
 __all__ = ["bifurcated_generate"]
 

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from codesample.engines.contract import Progress
 from codesample.errors import ModelError
 from codesample.records import Candidate
 from codesample.sampling.attention_hook import detached
 from codesample.sampling.checkpoint import Checkpoint
-from codesample.sampling.drawing import Drawing
-from codesample.sampling.engine import Progress
+from codesample.sampling.draws import Drawing
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.work import PromptWork
 

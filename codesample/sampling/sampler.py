@@ -10,20 +10,20 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from codesample.engines.contract import Progress
 from codesample.errors import ParameterError
 from codesample.records import Candidate, Request, SamplingParams
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
-from codesample.sampling.drawing import Drawing
-from codesample.sampling.engine import Progress
+from codesample.sampling.draws import Drawing
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
 from codesample.sampling.memory import free_memory, parse_size, size_text
 from codesample.sampling.ordinary import OrdinaryLoop
 from codesample.sampling.packed_weights import PackedWeights
-from codesample.sampling.planner import CPU_ROWS, GPU_ROWS, plan_store, with_headers
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
+from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, plan_store, with_headers
 from codesample.sampling.work import PromptWork, prepare
 
 __all__ = ["Sampler"]

@@ -7,7 +7,7 @@ from codesample.kernels.bifurcated_decode.api import (
     take_over,
     usable_impls,
 )
-from codesample.kernels.bifurcated_decode.plan import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
 
 __all__ = [
     "DecodeOutput",

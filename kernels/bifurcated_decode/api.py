@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 
 from codesample.errors import ImplUnavailableError, ParameterError, ShapeError
+from codesample.kernels.bifurcated_decode.batch import DecodePlan
 from codesample.kernels.bifurcated_decode.cost import most_queries
-from codesample.kernels.bifurcated_decode.plan import DecodePlan
 
 __all__ = ["DecodeOutput", "LayerStore", "bifurcated_decode", "take_over", "usable_impls"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from codesample.kernels.bifurcated_decode.plan import DecodePlan
+from codesample.kernels.bifurcated_decode.batch import DecodePlan
 
 __all__ = [
     "HOPPER",

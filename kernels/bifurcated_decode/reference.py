@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, stored_on_host
-from codesample.kernels.bifurcated_decode.plan import DecodePlan
+from codesample.kernels.bifurcated_decode.batch import DecodePlan
 
 __all__ = ["decode"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from codesample.errors import ParameterError
-from codesample.kernels.bifurcated_decode.plan import Segment
+from codesample.kernels.bifurcated_decode.batch import Segment
 
 __all__ = ["Item", "RowTile", "Schedule", "divide_context"]
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import torch
 
 from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, stored_on_host
-from codesample.kernels.bifurcated_decode.layout import Block, Layout, Mask, Piece, Visible, layout_of
-from codesample.kernels.bifurcated_decode.plan import DecodePlan
+from codesample.kernels.bifurcated_decode.batch import DecodePlan
+from codesample.kernels.bifurcated_decode.step_views import Block, Layout, Mask, Piece, Visible, layout_of
 
 __all__ = ["SCRATCH_BYTES", "decode"]
 

@@ -19,8 +19,8 @@ import torch
 import triton
 
 from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore
+from codesample.kernels.bifurcated_decode.batch import DecodePlan
 from codesample.kernels.bifurcated_decode.cost import CallShape, Tiling, choose_tiling
-from codesample.kernels.bifurcated_decode.plan import DecodePlan
 from codesample.kernels.bifurcated_decode.schedule import Schedule, divide_context
 from codesample.kernels.bifurcated_decode.triton_kernels import (
     ITEM_FIELDS,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from codesample.errors import DataError, IsolationError, RerankerError, RunFolderError
-from codesample.evaluation.driver import evaluate
+from codesample.evaluation.evaluate import evaluate
+from codesample.evaluation.execute_samples import execute_samples
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.recorded import execute_samples
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, rerank_run
 from codesample.execution import Executor, Level

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from codesample.evaluation.driver import evaluate
+from codesample.evaluation.evaluate import evaluate
 from codesample.evaluation.report import Report
 from codesample.records import Candidate, Verdict
 from codesample.runs import RunFolder

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Limits, Program
-from codesample.execution.proxy import Remote
-from codesample.execution.session import ProgramStopped
-from codesample.execution.spawner import Usage
+from codesample.execution.worker.exchange import ProgramStopped
+from codesample.execution.worker.remote import Remote
+from codesample.execution.worker.spawner import Usage
 from codesample.records import Status, Tests, Verdict
 
 HOSTILE = Path(__file__).parent / "hostile"

@@ -112,13 +112,13 @@ def test_verdict_cannot_be_faked_where_files_can_be_read(
 
 WRAPPED = """
 import json, shutil, socket, sys, tempfile
-from codesample.execution.confinement import Confinement
+from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation import attacks
 from codesample.execution.isolation.level import Level
 from codesample.execution.limits import Limits
-from codesample.execution.proxy import Remote
-from codesample.execution.session import Session
-from codesample.execution.spawner import Spawner
+from codesample.execution.worker.remote import Remote
+from codesample.execution.worker.exchange import Session
+from codesample.execution.worker.spawner import Spawner
 with tempfile.TemporaryDirectory() as folder:
     spawner = Spawner(Confinement(level=Level.NAMESPACED, folder=folder, bwrap=shutil.which("bwrap")))
     ours, theirs = socket.socketpair()

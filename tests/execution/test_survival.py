@@ -18,11 +18,11 @@ import pytest
 
 from codesample.errors import ExecutionError
 from codesample.execution import Executor, Level, Limits, Program, probe_isolation
-from codesample.execution import launch as launching
-from codesample.execution import spawner as spawning
-from codesample.execution.confinement import Confinement
-from codesample.execution.script import run_case
-from codesample.execution.spawner import HarnessFault, Spawner
+from codesample.execution.isolation.confinement import Confinement
+from codesample.execution.wire import launch as launching
+from codesample.execution.worker import spawner as spawning
+from codesample.execution.worker.run_script import run_case
+from codesample.execution.worker.spawner import HarnessFault, Spawner
 from codesample.records import Status, Tests
 
 SQUARE = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")

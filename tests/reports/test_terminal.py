@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from codesample.evaluation.metrics_interval import Estimate
+from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.report import Report, Seconds, Selection
 from codesample.reports.terminal import render
 

@@ -8,7 +8,7 @@ from codesample.kernels.bifurcated_decode import DecodePlan, Segment
 from codesample.records import SamplingParams
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.decode_step import DecodeStep
-from codesample.sampling.drawing import Drawing
+from codesample.sampling.draws import Drawing
 from codesample.sampling.work import PromptWork
 from codesample.testing.models import VOCABULARY, byte_tokenizer
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from codesample.tiny.batching import encode
-from codesample.tiny.corpus import generate
+from codesample.tiny.training.batching import encode
+from codesample.tiny.training.corpus import generate
 
 FOLDER = Path(str(files("codesample.tiny"))) / "weights"
 PROMPT = (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from codesample.errors import UnknownNameError
-
 __all__ = ["Level"]
 
 
@@ -37,5 +35,8 @@ class Level(IntEnum):
         try:
             return cls[text.upper()]
         except KeyError:
+            # only the caller parses, and children load nothing for it
+            from codesample.errors import UnknownNameError
+
             known = [level.label for level in cls]
             raise UnknownNameError("isolation level", text, known, f"Levels: {', '.join(known)}") from None

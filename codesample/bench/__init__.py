@@ -1,0 +1,1 @@
+"""Everything that measures, and nothing that the product needs."""

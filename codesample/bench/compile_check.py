@@ -1,0 +1,295 @@
+"""Compile the Triton kernels for GPUs that need not be here, and read what the compiler made of them.
+
+`python -m codesample.bench.compile_check` prints the table of every shipped
+configuration; nothing runs on a GPU, so the table states resources and instructions, never times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore
+from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode.triton import Launch, launches, tiling_for
+
+__all__ = ["CONFIGURATIONS", "GPUS", "Configuration", "Gpu", "Resources", "compile_configuration", "table"]
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """Limits of one compute capability, from the vendor's programming guide; memory in bytes.
+
+    Attributes:
+        capability: Compute capability times ten.
+        multiprocessors: Of the data-centre part.
+        block_memory: Shared memory one program may have.
+        memory: Shared memory of a multiprocessor.
+        reserved: Shared memory the system keeps per program.
+        registers, warps, programs: Per multiprocessor.
+    """
+
+    capability: int
+    multiprocessors: int
+    block_memory: int
+    memory: int
+    reserved: int = 1024
+    registers: int = 65536
+    warps: int = 64
+    programs: int = 32
+
+
+GPUS = {
+    80: Gpu(80, 108, 163 << 10, 164 << 10),
+    90: Gpu(90, 132, 227 << 10, 228 << 10),
+    100: Gpu(100, 148, 227 << 10, 228 << 10),
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """R rows of one prompt, H query and G KV heads of width D, the options, and one launch or two."""
+
+    name: str
+    rows: int
+    heads: tuple[int, int]
+    width: int
+    dtype: torch.dtype = torch.bfloat16
+    queries: int = 1
+    window: int | None = None
+    softcap: float | None = None
+    sinks: bool = False
+    shared: bool = True
+
+
+CONFIGURATIONS = (
+    Configuration("7B MHA, 1 row", 1, (32, 32), 128),
+    Configuration("7B MHA, 32 rows", 32, (32, 32), 128),
+    Configuration("7B MHA, 64 rows", 64, (32, 32), 128),
+    Configuration("7B MHA, 128 rows", 128, (32, 32), 128),
+    Configuration("Mistral 7B, 4 rows", 4, (32, 8), 128),
+    Configuration("Mistral 7B, 32 rows", 32, (32, 8), 128, window=4096),
+    Configuration("Qwen2.5-Coder 7B, 8 rows", 8, (28, 4), 128),
+    Configuration("Qwen2.5-Coder 1.5B, 64 rows", 64, (12, 2), 128),
+    Configuration("StarCoder 15B MQA, 32 rows", 32, (48, 1), 128),
+    Configuration("width 64, 64 rows", 64, (16, 16), 64),
+    Configuration("width 80, 64 rows", 64, (32, 32), 80),
+    Configuration("width 96, 64 rows", 64, (32, 32), 96),
+    Configuration("width 256, 64 rows, soft cap", 64, (8, 8), 256, softcap=50.0, window=4096),
+    Configuration("Gemma 2 9B, 64 rows", 64, (16, 8), 256, softcap=50.0, window=4096),
+    Configuration("sinks and window, 16 rows", 16, (64, 8), 64, window=128, sinks=True),
+    Configuration("four queries per row", 16, (32, 8), 128, queries=4),
+    Configuration("one launch, 2 rows", 2, (32, 8), 128, shared=False),
+    Configuration(
+        "one launch, 2 rows, all features",
+        2,
+        (32, 8),
+        128,
+        window=512,
+        softcap=30.0,
+        sinks=True,
+        shared=False,
+    ),
+    Configuration("one launch, 48 heads per KV head", 2, (48, 1), 128, shared=False),
+    Configuration("fp16, 64 rows", 64, (32, 32), 128, dtype=torch.float16),
+    Configuration("fp32, 16 rows", 16, (32, 32), 128, dtype=torch.float32),
+    Configuration("fp32, 128 rows", 128, (32, 32), 128, dtype=torch.float32),
+    Configuration("fp32, width 64, 128 rows", 128, (32, 32), 64, dtype=torch.float32),
+    Configuration("fp32, width 256, 64 rows", 64, (16, 8), 256, dtype=torch.float32),
+)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one compiled kernel takes and contains.
+
+    Attributes:
+        kernel: Its name.
+        warps: Per program.
+        registers: Per thread.
+        shared: Bytes of shared memory per program.
+        spills: Loads and stores of local memory in the machine code.
+        wide_loads: 16-byte loads from global memory.
+        narrow_loads: Loads from global memory of fewer bytes, such as the schedule's and the lengths'.
+        narrow_copies: Those of them that copy into shared memory, as the tiles of keys and values are.
+        matrix: Matrix instructions: "wgmma", "mma", "tcgen05", or "none".
+        programs: Programs that fit one multiprocessor, by registers, shared memory and warps.
+    """
+
+    kernel: str
+    warps: int
+    registers: int
+    shared: int
+    spills: int
+    wide_loads: int
+    narrow_loads: int
+    narrow_copies: int
+    matrix: str
+    programs: int
+
+
+@cache
+def compile_configuration(configuration: Configuration, gpu: Gpu) -> tuple[Resources, ...]:
+    """Compile the kernels of one call as the launcher would launch them on `gpu`.
+
+    Raises:
+        Exception: what Triton or its assembler says where a kernel does not compile.
+    """
+    return tuple(_compile(launch, gpu) for launch in _launches(configuration, gpu))
+
+
+def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
+    (heads, kv_heads), context, capacity = c.heads, 8192, 512
+
+    def empty(*shape: int, dtype: torch.dtype = c.dtype) -> torch.Tensor:
+        return torch.empty(shape, dtype=dtype, device="meta")
+
+    plan = DecodePlan.build(
+        [Segment(0, context, 0, c.rows, 0)],
+        slots=range(c.rows),
+        context_lens=[context] * c.rows,
+        device="meta",
+    )
+    shared, own = (kv_heads, context, c.width), (c.rows, kv_heads, capacity, c.width)
+    store = LayerStore(empty(*shared), empty(*shared), empty(*own), empty(*own))
+    q = empty(c.rows, c.queries, heads, c.width)
+    new = empty(c.rows, c.queries, kv_heads, c.width)
+    result = DecodeOutput(torch.empty_like(q), empty(*q.shape[:3], dtype=torch.float32))
+    tiling = tiling_for(q, store, plan, gpu.multiprocessors, gpu.capability)
+    return launches(
+        q,
+        new,
+        new,
+        store,
+        plan,
+        empty(c.rows, dtype=torch.int32),
+        result,
+        replace(tiling, shared=c.shared),
+        scale=c.width**-0.5,
+        window=c.window,
+        softcap=c.softcap,
+        sinks=empty(heads, dtype=torch.float32) if c.sinks else None,
+    )
+
+
+def _compile(launch: Launch, gpu: Gpu) -> Resources:
+    kernel = launch.kernel
+    signature: dict[str, str] = {}
+    constants: dict[str, Any] = dict(launch.constants)
+    aligned: dict[tuple[int], list[list[Any]]] = {}
+    for index, (name, value) in enumerate(zip(kernel.arg_names, launch.arguments, strict=False)):
+        if isinstance(value, torch.Tensor):
+            signature[name] = (
+                "*" + triton.runtime.jit.type_canonicalisation_dict[str(value.dtype).split(".")[1]]
+            )
+            aligned[(index,)] = [["tt.divisibility", 16]]
+        elif isinstance(value, float):
+            signature[name] = "fp32"
+        elif value == 1:
+            constants[name] = 1
+        else:
+            signature[name] = "i32"
+            if value % 16 == 0:
+                aligned[(index,)] = [["tt.divisibility", 16]]
+    signature |= dict.fromkeys(constants, "constexpr")
+    source = ASTSource(kernel, signature, constexprs=constants, attrs=aligned)
+    compiled = triton.compile(
+        source, target=GPUTarget("cuda", gpu.capability, 32), options={"num_warps": launch.warps}
+    )
+    return _read(compiled, launch.warps, gpu)
+
+
+def _read(compiled: Any, warps: int, gpu: Gpu) -> Resources:
+    with tempfile.TemporaryDirectory() as folder:
+        cubin = Path(folder, "kernel.cubin")
+        cubin.write_bytes(compiled.asm["cubin"])
+        usage = _cuobjdump("--dump-resource-usage", str(cubin))
+        code = _cuobjdump("--dump-sass", str(cubin))
+    registers = int(re.findall(r"REG:(\d+)", usage)[-1])
+    loads = re.findall(r"\b(LDG|LDGSTS)(\.\S+)", code)
+    wide = sum(1 for _, kind in loads if ".128" in kind)
+    shared = compiled.metadata.shared
+    by_registers = gpu.registers // (-(-registers // 8) * 8 * 32 * warps)
+    by_memory = gpu.memory // (shared + gpu.reserved)
+    names = {"HGMMA": "wgmma", "UTCHMMA": "tcgen05", "UTCMMA": "tcgen05", "HMMA": "mma"}
+    return Resources(
+        kernel=compiled.metadata.name,
+        warps=warps,
+        registers=registers,
+        shared=shared,
+        spills=len(re.findall(r"\b(?:LDL|STL)\b", code)),
+        wide_loads=wide,
+        narrow_loads=len(loads) - wide,
+        narrow_copies=sum(1 for op, kind in loads if op == "LDGSTS" and ".128" not in kind),
+        matrix="+".join(dict.fromkeys(name for op, name in names.items() if re.search(rf"\b{op}\b", code)))
+        or "none",
+        programs=min(by_registers, by_memory, gpu.warps // warps, gpu.programs),
+    )
+
+
+@cache
+def _tool() -> str:
+    return str(Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump")
+
+
+def _cuobjdump(*arguments: str) -> str:
+    return subprocess.run([_tool(), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def table(gpus: Sequence[Gpu], configurations: Sequence[Configuration] = CONFIGURATIONS) -> Iterator[str]:
+    """Yield the lines of a Markdown table, one row per configuration, GPU and kernel."""
+    columns = (
+        "configuration",
+        "cc",
+        "kernel",
+        "warps",
+        "registers",
+        "shared, KiB",
+        "spills",
+        "16-byte loads",
+        "other loads",
+        "matrix",
+        "programs per SM",
+    )
+    yield "| " + " | ".join(columns) + " |"
+    yield "|---" * len(columns) + "|"
+    for configuration in configurations:
+        for gpu in gpus:
+            for r in compile_configuration(configuration, gpu):
+                cells = (
+                    configuration.name,
+                    gpu.capability / 10,
+                    r.kernel.strip("_"),
+                    r.warps,
+                    r.registers,
+                    f"{r.shared / 1024:.1f}",
+                    r.spills,
+                    r.wide_loads,
+                    r.narrow_loads,
+                    r.matrix,
+                    r.programs,
+                )
+                yield "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--capability", type=int, nargs="*", choices=sorted(GPUS), default=sorted(GPUS))
+    for line in table([GPUS[c] for c in parser.parse_args().capability]):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    _main()

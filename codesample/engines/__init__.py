@@ -1,0 +1,1 @@
+"""What makes candidates, behind one contract; importing this loads neither torch nor transformers."""

@@ -1,0 +1,359 @@
+"""Programs in, verdicts out: the executor and the functions built on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+
+from codesample.errors import ExecutionError, ParameterError
+from codesample.execution.caller.cores import usable_cores
+from codesample.execution.caller.isolation_probe import choose, spare_user
+from codesample.execution.caller.scheduler import Scheduler
+from codesample.execution.caller.worker_process import Job
+from codesample.execution.isolation import bubblewrap
+from codesample.execution.isolation.confinement import Confinement
+from codesample.execution.isolation.grants import Isolation
+from codesample.execution.isolation.level import Level
+from codesample.execution.limits import Limits
+from codesample.execution.wire import codec, messages
+from codesample.execution.wire.messages import REFERENCE_PATIENCE, Outcome
+from codesample.execution.worker.run_calls import MAX_PROCESSES
+from codesample.records import Status, Tests, Verdict
+
+__all__ = ["Executor", "Program", "run", "run_async"]
+
+_STUCK_MARGIN_SECONDS = 60.0
+_PROCESSES_PER_BATCH = MAX_PROCESSES * int(REFERENCE_PATIENCE) + 4 * int(REFERENCE_PATIENCE)
+_VERDICTS_KEPT, _TESTS_KEPT = 10_000, 1_000
+_MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program to be judged.
+
+    Attributes:
+        task_id, index: Which candidate; copied into the verdict.
+        source: What is run, whole: prompt and candidate, or the code of an answer.
+        tests: What judges it.
+    """
+
+    task_id: str
+    index: int
+    source: str
+    tests: Tests
+
+
+class Executor:
+    """Runs programs in confined processes and returns what came of them.
+
+    Use it as a context manager, or call `close`. It never forks the calling process: workers are
+    started by exec and end when this process does, however it ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        minimum: Level = Level.CONFINED,
+        level: Level | None = None,
+        cache: bool = True,
+    ) -> None:
+        """Probe the machine and make ready; processes start with the first program.
+
+        Args:
+            workers: How many programs run at once; None means one for each usable core.
+            limits: For programs whose tests do not say otherwise; None means `Limits()`.
+            minimum: Weakest isolation to accept.
+            level: Isolation to use; None means the strongest this machine grants.
+            cache: Whether equal programs with equal tests get their verdict from memory, which holds the
+                last ten thousand.
+
+        Raises:
+            IsolationError: this machine grants less than `minimum` or `level`; the message names the remedy.
+            ParameterError: fewer than one worker.
+        """
+        if workers is not None and workers < 1:
+            raise ParameterError(f"workers = {workers}: expected at least 1, or None for one per core")
+        self.limits = limits or Limits()
+        self.isolation: Isolation = choose(minimum=minimum, level=level)
+        self.workers = workers or usable_cores()
+        self._cache: dict[str, dict[str, Any]] | None = {} if cache else None
+        self._waiting: dict[str, list[_Listener]] = {}
+        self._tests: dict[int, tuple[Tests, bytes, str]] = {}
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._folder = tempfile.mkdtemp(prefix="codesample-")
+        os.chmod(self._folder, 0o755)
+        self._scheduler: Scheduler | None = Scheduler(self._worker_arguments(), self._deliver)
+
+    def submit(self, program: Program) -> Future[Verdict]:
+        """Queue a program; its verdict arrives in the future.
+
+        The future raises ExecutionError where the harness cannot work at all; a failure that concerns
+        one program is the verdict HARNESS_ERROR.
+
+        Raises:
+            ExecutionError: the executor is closed.
+            ParameterError: the tests hold inputs that are not plain data, or a limit that is not positive.
+        """
+        encoded, group = self._encoded(program.tests)
+        limits = _limits_for(program.tests, self.limits)
+        body = {"tests_key": group, "source": program.source, "limits": messages.as_plain(limits)}
+        processes = max(1, len(program.tests.io))
+        if program.tests.inputs is not None:
+            processes = _PROCESSES_PER_BATCH
+
+        def build(reply: dict[str, Any]) -> Verdict:
+            return _verdict(program, reply)
+
+        return self._submit(body, group, encoded, processes, build)
+
+    def submit_calls(
+        self,
+        source: str,
+        entry_point: str,
+        inputs: Sequence[tuple[Any, ...]],
+        *,
+        cpu_seconds: float | None = None,
+    ) -> Future[list[Outcome]]:
+        """Queue calls of an untrusted program's function; one outcome for each argument list arrives.
+
+        Args:
+            source: The program.
+            entry_point: Name of the function to call.
+            inputs: Argument lists of plain data.
+            cpu_seconds: For all calls together; None means the executor's limit. A call that exceeds
+                it, or crashes, costs that input alone, at most three times.
+
+        Raises:
+            ExecutionError: the executor is closed.
+            ParameterError: an argument is not plain data.
+        """
+        limits = self.limits if cpu_seconds is None else replace(self.limits, cpu_seconds=cpu_seconds)
+        body = {
+            "source": source,
+            "entry_point": entry_point,
+            "inputs": list(inputs),
+            "limits": messages.as_plain(limits),
+        }
+
+        def build(reply: dict[str, Any]) -> list[Outcome]:
+            if "outcomes" not in reply:
+                status, detail = _failure(reply)
+                return [Outcome(status, None, detail)] * len(inputs)
+            return [Outcome(Status(status), value, detail) for status, value, detail in reply["outcomes"]]
+
+        return self._submit(body, "", b"null", MAX_PROCESSES, build)
+
+    def close(self) -> None:
+        """End all processes; futures still waiting raise ExecutionError. May be called twice."""
+        with self._lock:
+            scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what was submitted, unless leaving by an exception, and close."""
+        if kind is None:
+            with self._lock:
+                self._idle.wait_for(lambda: not self._waiting)
+        self.close()
+
+    def _worker_arguments(self) -> list[list[str]]:
+        packages = tuple(path for path in sys.path if path.endswith("-packages"))
+        arguments = []
+        for _ in range(self.workers):
+            confinement = Confinement(
+                level=self.isolation.level,
+                folder=self._folder,
+                uid=spare_user(),
+                packages=packages,
+                bwrap=bubblewrap.find() if self.isolation.mechanisms["bwrap"].granted else "",
+            )
+            arguments.append([json.dumps(confinement.as_json())])
+        return arguments
+
+    def _encoded(self, tests: Tests) -> tuple[bytes, str]:
+        """Return encoded tests and their hash, computed once for each object."""
+        with self._lock:
+            known = self._tests.get(id(tests))
+        if known is None:
+            try:
+                encoded = messages.encode_tests(tests)
+            except codec.CodecError as error:
+                raise ParameterError(f"the inputs of the tests are not plain data: {error}") from None
+            # the record itself is kept too, so that its id stays its own
+            known = (tests, encoded, messages.digest(encoded))
+            with self._lock:
+                _keep(self._tests, id(tests), known, most=_TESTS_KEPT)
+        return known[1], known[2]
+
+    def _submit(
+        self,
+        body: dict[str, Any],
+        group: str,
+        tests: bytes,
+        processes: int,
+        build: Callable[[dict[str, Any]], Any],
+    ) -> Future[Any]:
+        """Queue one job, or join an equal one that was done or is under way."""
+        try:
+            encoded = codec.encode(body)
+        except codec.CodecError as error:
+            raise ParameterError(f"the arguments are not plain data: {error}") from None
+        if len(encoded) + len(tests) > messages.MAX_MESSAGE:
+            raise ParameterError(
+                f"program and tests take {len(encoded) + len(tests)} bytes; at most {messages.MAX_MESSAGE}"
+            )
+        key = messages.digest(encoded, self.isolation.level.label.encode(), self.isolation.python.encode())
+        future: Future[Any] = Future()
+        listener = _Listener(future, build)
+        with self._lock:
+            scheduler = self._scheduler
+            if scheduler is None:
+                raise ExecutionError("the executor is closed; make a new one")
+            reply = self._cache.get(key) if self._cache is not None else None
+            if reply is None:
+                listeners = self._waiting.get(key)
+                if listeners is not None:
+                    listeners.append(listener)
+                    return future
+                self._waiting[key] = [listener]
+        if reply is not None:
+            listener.settle(reply)
+            return future
+        limits = messages.limits_from(body["limits"])
+        seconds = processes * limits.hard_wall + limits.check_seconds + _STUCK_MARGIN_SECONDS
+        job = Job(key=key, group=group, body=encoded, tests=tests, seconds=seconds)
+        try:
+            scheduler.submit(job)
+        except ExecutionError as error:
+            self._deliver(job, error)
+        return future
+
+    def _deliver(self, job: Job, reply: dict[str, Any] | Exception) -> None:
+        """Settle everyone who waits for a job; runs in the scheduler's thread."""
+        with self._lock:
+            listeners = self._waiting.pop(job.key)
+            # faults are to be tried again, and what calls return may be large
+            status = reply.get("status") if isinstance(reply, dict) else None
+            if self._cache is not None and status not in (None, Status.HARNESS_ERROR):
+                _keep(self._cache, job.key, reply, most=_VERDICTS_KEPT)
+            if not self._waiting:
+                self._idle.notify_all()
+        for listener in listeners:
+            listener.settle(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """A future and how to make its result from a worker's reply."""
+
+    future: Future[Any]
+    build: Callable[[dict[str, Any]], Any]
+
+    def settle(self, reply: dict[str, Any] | Exception) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            if isinstance(reply, Exception):
+                raise reply
+            self.future.set_result(self.build(reply))
+        except Exception as error:
+            self.future.set_exception(error)
+
+
+def _limits_for(tests: Tests, limits: Limits) -> Limits:
+    """Return an executor's limits as far as the tests do not say otherwise."""
+    if tests.time_limit is not None:
+        limits = replace(limits, cpu_seconds=tests.time_limit)
+    if tests.memory is not None:
+        limits = replace(limits, memory=tests.memory)
+    more = tuple(name for name in tests.imports if name not in limits.imports)
+    return replace(limits, imports=limits.imports + more) if more else limits
+
+
+def _keep(kept: dict[Any, Any], key: Any, value: Any, *, most: int) -> None:
+    """Add an entry, and drop the oldest where there are more than `most`."""
+    kept[key] = value
+    if len(kept) > most:
+        del kept[next(iter(kept))]
+
+
+def _failure(reply: dict[str, Any]) -> tuple[Status, str]:
+    """Status and detail of a reply without a result."""
+    if "fault" in reply:
+        return Status.HARNESS_ERROR, reply["fault"]
+    return Status(reply["status"]), reply["detail"]
+
+
+def _verdict(program: Program, reply: dict[str, Any]) -> Verdict:
+    status, detail = _failure(reply)
+    rest = {name: reply[name] for name in _MEASURED if name in reply}
+    return Verdict(program.task_id, program.index, status, detail=detail, **rest)
+
+
+def run(
+    programs: Iterable[Program],
+    *,
+    workers: int | None = None,
+    limits: Limits | None = None,
+    minimum: Level = Level.CONFINED,
+    level: Level | None = None,
+    on_verdict: Callable[[Verdict], None] | None = None,
+) -> list[Verdict]:
+    """Judge programs and return their verdicts in the same order.
+
+    Args:
+        programs: What to run; read to its end without waiting for verdicts.
+        workers, limits, minimum, level: See `Executor`.
+        on_verdict: Called with each verdict as it comes, in the executor's thread, or in the caller's
+            where the verdict is known already.
+
+    Raises:
+        IsolationError: this machine grants less than `minimum`.
+        ExecutionError: the harness cannot work at all.
+    """
+    with Executor(workers=workers, limits=limits, minimum=minimum, level=level) as executor:
+        futures = []
+        for program in programs:
+            future = executor.submit(program)
+            if on_verdict is not None:
+                future.add_done_callback(lambda done: done.exception() or on_verdict(done.result()))
+            futures.append(future)
+        return [future.result() for future in futures]
+
+
+async def run_async(
+    programs: Iterable[Program],
+    *,
+    workers: int | None = None,
+    limits: Limits | None = None,
+    minimum: Level = Level.CONFINED,
+    level: Level | None = None,
+) -> list[Verdict]:
+    """Judge programs without blocking the event loop; as `run` otherwise."""
+    executor = await asyncio.to_thread(Executor, workers=workers, limits=limits, minimum=minimum, level=level)
+    try:
+        futures = [asyncio.wrap_future(executor.submit(program)) for program in programs]
+        return list(await asyncio.gather(*futures))
+    finally:
+        await asyncio.to_thread(executor.close)

@@ -1,0 +1,209 @@
+"""Hand jobs to workers from one thread, keep workers alive, and lose no job when one dies."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from codesample.errors import ExecutionError
+from codesample.execution.caller.worker_process import IN_FLIGHT, Job, WorkerProcess
+from codesample.execution.wire.messages import CHECKS_TIMED_OUT
+from codesample.records import Status
+
+__all__ = ["Scheduler"]
+
+_MAX_ATTEMPTS = 2
+_MAX_FAILED_STARTS = 5
+
+Deliver = Callable[[Job, "dict[str, Any] | Exception"], None]
+
+
+class Scheduler:
+    """Owns the workers. Nothing of it runs in the caller's threads but `submit` and `close`."""
+
+    def __init__(self, arguments: Sequence[Sequence[str]], deliver: Deliver) -> None:
+        """Start the thread; workers start when there is work for them.
+
+        Args:
+            arguments: For each worker, the arguments that `worker.main` takes after its socket.
+            deliver: Called in the scheduler's thread with each job and its reply, or the error that
+                keeps it from ever being done.
+        """
+        self._arguments = list(arguments)
+        self._deliver = deliver
+        self._workers: dict[int, WorkerProcess] = {}
+        self._groups: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._inbox: deque[Job] = deque()
+        self._failed_starts = 0
+        self._closing = self._ended = False
+        self._lock = threading.Lock()
+        self._selector = selectors.DefaultSelector()
+        self._wake, self._woken = socket.socketpair()
+        self._woken.setblocking(False)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._loop, name="codesample-execution", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; any thread may call this.
+
+        Raises:
+            ExecutionError: the scheduler's thread has ended.
+        """
+        with self._lock:
+            if self._ended:
+                raise ExecutionError("the scheduler has ended; close the executor and make a new one")
+            self._inbox.append(job)
+        self._nudge()
+
+    def close(self) -> None:
+        """End all workers; jobs not done are delivered as errors."""
+        self._closing = True
+        self._nudge()
+        self._thread.join()
+
+    def _nudge(self) -> None:
+        with contextlib.suppress(OSError):
+            self._wake.send(b".", socket.MSG_DONTWAIT)
+
+    def _loop(self) -> None:
+        try:
+            while not self._closing:
+                self._step()
+        finally:
+            # whatever is submitted before this is delivered below
+            with self._lock:
+                self._ended = True
+            for slot, worker in list(self._workers.items()):
+                for job in worker.jobs:
+                    self._requeue(job)
+                self._end(slot, stuck=True)
+            self._fail_all(ExecutionError("the executor was closed before this program was run"))
+            self._selector.close()
+            self._wake.close()
+            self._woken.close()
+
+    def _step(self) -> None:
+        self._take_inbox()
+        self._assign()
+        nearest = min((worker.deadline for worker in self._workers.values()), default=float("inf"))
+        timeout = None if nearest == float("inf") else max(0.0, nearest - time.monotonic())
+        for key, events in self._selector.select(timeout):
+            if key.fileobj is self._woken:
+                with contextlib.suppress(BlockingIOError):
+                    self._woken.recv(4096)
+            elif key.data in self._workers:
+                self._serve(key.data, events)
+        now = time.monotonic()
+        for slot, worker in list(self._workers.items()):
+            if worker.deadline <= now:
+                self._bury(slot, stuck=True)
+
+    def _take_inbox(self) -> None:
+        while self._inbox:
+            job = self._inbox.popleft()
+            self._groups.setdefault(job.group, deque()).append(job)
+
+    def _assign(self) -> None:
+        """Give every worker with room its next job, starting workers while there is work for more."""
+        for slot in range(len(self._arguments)):
+            if not self._groups:
+                return
+            if slot not in self._workers:
+                self._start(slot)
+        # one job to each before a second to any, so that none waits behind a slow one
+        for room in range(1, IN_FLIGHT + 1):
+            for slot, worker in self._workers.items():
+                if len(worker.jobs) < room and (job := self._next_for(worker)):
+                    worker.give(job)
+                    self._watch(slot)
+
+    def _next_for(self, worker: WorkerProcess) -> Job | None:
+        """Prefer the tests that the worker has ready, then those that no other worker is on."""
+        if not self._groups:
+            return None
+        busy = {other.group for other in self._workers.values()}
+        group = worker.group
+        if group not in self._groups:
+            group = next((name for name in self._groups if name not in busy), next(iter(self._groups)))
+        jobs = self._groups[group]
+        job = jobs.popleft()
+        if not jobs:
+            del self._groups[group]
+        return job
+
+    def _start(self, slot: int) -> None:
+        try:
+            worker = WorkerProcess(self._arguments[slot])
+        except OSError as error:
+            # the machine may be full for the moment; those that run will do the work
+            if not self._workers:
+                self._fail_all(ExecutionError(f"a worker could not be started: {error}"))
+            return
+        self._workers[slot] = worker
+        self._selector.register(worker.sock, selectors.EVENT_READ, slot)
+
+    def _watch(self, slot: int) -> None:
+        worker = self._workers[slot]
+        writing = selectors.EVENT_WRITE if worker.flush() else 0
+        self._selector.modify(worker.sock, selectors.EVENT_READ | writing, slot)
+
+    def _serve(self, slot: int, events: int) -> None:
+        worker = self._workers[slot]
+        if events & selectors.EVENT_READ:
+            replies = worker.read()
+            if replies is None:
+                self._bury(slot, stuck=False)
+                return
+            for job, reply in replies:
+                self._deliver(job, reply)
+        if events & selectors.EVENT_WRITE:
+            self._watch(slot)
+
+    def _bury(self, slot: int, *, stuck: bool) -> None:
+        """Collect a dead or stuck worker, settle or repeat the job it was doing, requeue the others."""
+        worker = self._workers[slot]
+        jobs, ready = list(worker.jobs), worker.ready
+        reason = self._end(slot, stuck=stuck)
+        if ready and jobs:
+            self._settle_or_requeue(jobs.pop(0), reason, stuck=stuck)
+        for job in reversed(jobs):
+            self._requeue(job)
+        working = ready or any(other.ready for other in self._workers.values())
+        self._failed_starts = 0 if working else self._failed_starts + 1
+        if self._failed_starts >= _MAX_FAILED_STARTS:
+            self._failed_starts = 0
+            self._fail_all(ExecutionError(f"no worker gets to work: {reason}"))
+
+    def _settle_or_requeue(self, job: Job, reason: str, *, stuck: bool) -> None:
+        """Decide about the job that a worker was doing when it died for `reason`."""
+        job.attempts += 1
+        last = job.attempts >= _MAX_ATTEMPTS
+        if reason == "SIGXCPU" or (stuck and last):
+            self._deliver(job, {"status": Status.CPU_TIMEOUT.value, "detail": CHECKS_TIMED_OUT})
+        elif last:
+            self._deliver(job, {"fault": f"the worker died: {reason}"})
+        else:
+            self._requeue(job)
+
+    def _requeue(self, job: Job) -> None:
+        self._groups.setdefault(job.group, deque()).appendleft(job)
+        self._groups.move_to_end(job.group, last=False)
+
+    def _end(self, slot: int, *, stuck: bool) -> str:
+        worker = self._workers.pop(slot)
+        self._selector.unregister(worker.sock)
+        return worker.end(stuck=stuck)
+
+    def _fail_all(self, error: ExecutionError) -> None:
+        self._take_inbox()
+        waiting = [job for jobs in self._groups.values() for job in jobs]
+        self._groups.clear()
+        for job in waiting:
+            self._deliver(job, error)

@@ -1,0 +1,154 @@
+"""One worker process as the scheduler sees it: start, send, read, and what it died of."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from codesample.execution.wire import codec, launch
+from codesample.execution.wire.channel import Frames, frame
+from codesample.execution.wire.messages import HELD_TESTS, MAX_MESSAGE
+
+__all__ = ["IN_FLIGHT", "Job", "WorkerProcess"]
+
+IN_FLIGHT = 2
+"""Jobs a worker holds: the one it does and the next, so that it never waits for the scheduler."""
+
+_RECEIVE_BYTES = 1 << 18
+_LOG_BYTES = 4_000
+_EXIT_SECONDS = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One unit of work for a worker.
+
+    Attributes:
+        key: Hash of everything the result depends on.
+        group: Hash of the tests; jobs of one group share what a worker prepared. "" for calls.
+        body: The encoded message.
+        tests: Encoded tests, sent to a worker that does not hold them.
+        seconds: After so long the worker itself is stuck.
+        attempts: How many workers have died of it, or with it first in hand.
+    """
+
+    key: str
+    group: str
+    body: bytes
+    tests: bytes
+    seconds: float
+    attempts: int = 0
+    started: float = field(default=0.0)
+
+
+class WorkerProcess:
+    """A running worker and the jobs it holds, first the one it is doing."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Start a worker with `arguments` after its socket's descriptor; raises OSError."""
+        self.sock, theirs = socket.socketpair()
+        self.jobs: deque[Job] = deque()
+        self.group = ""
+        self.ready = False
+        """Whether it got as far as its own code."""
+        self._broken = False
+        self._frames = Frames(MAX_MESSAGE)
+        self._outgoing = bytearray()
+        self._held: OrderedDict[str, None] = OrderedDict()
+        self._log = os.memfd_create("worker", os.MFD_CLOEXEC)
+        descriptor = theirs.fileno()
+        try:
+            self.process: subprocess.Popen[bytes] = launch.start(
+                "worker.main", [str(descriptor), *arguments], pass_fds=[descriptor], stderr=self._log
+            )
+        except OSError:
+            self.sock.close()
+            os.close(self._log)
+            raise
+        finally:
+            theirs.close()
+        self.sock.setblocking(False)
+
+    def give(self, job: Job) -> None:
+        """Queue a job for sending, with its tests unless the worker holds them."""
+        tests = b"null"
+        if job.group:
+            if job.group not in self._held:
+                tests = job.tests
+            self._held[job.group] = None
+            self._held.move_to_end(job.group)
+            if len(self._held) > HELD_TESTS:
+                self._held.popitem(last=False)
+        if not self.jobs:
+            job.started = time.monotonic()
+        self.jobs.append(job)
+        self.group = job.group
+        self._outgoing += frame(b"[%s,%s]" % (job.body, tests))
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send what the socket takes; return whether some is left."""
+        try:
+            while self._outgoing:
+                del self._outgoing[: self.sock.send(self._outgoing)]
+        except OSError:
+            # full, or the worker died, which reading will tell
+            pass
+        return bool(self._outgoing)
+
+    def read(self) -> list[tuple[Job, dict[str, Any]]] | None:
+        """Return the replies that have arrived, each with its job; None once the worker has died."""
+        if self._broken:
+            return None
+        try:
+            data = self.sock.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        if not data:
+            return None
+        self._frames.feed(data)
+        done: list[tuple[Job, dict[str, Any]]] = []
+        try:
+            while (body := self._frames.next()) is not None:
+                if not self.ready:
+                    self.ready = True
+                    continue
+                reply = codec.decode(body, trusted=True)
+                done.append((self.jobs.popleft(), reply))
+                if self.jobs:
+                    self.jobs[0].started = time.monotonic()
+        except Exception:
+            # a reply that is none; the worker is given up at the next read, its job still in hand
+            self._broken = True
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+        return done
+
+    @property
+    def deadline(self) -> float:
+        """Monotonic time at which this worker counts as stuck."""
+        return self.jobs[0].started + self.jobs[0].seconds if self.jobs else float("inf")
+
+    def end(self, *, stuck: bool) -> str:
+        """Collect the process, killing it if it is `stuck`; return its signal or what it said last."""
+        self.sock.close()
+        if not stuck:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_EXIT_SECONDS)
+        code = self.process.poll()
+        self.process.kill()
+        self.process.wait()
+        said = os.pread(self._log, _LOG_BYTES, 0).decode(errors="replace").strip().splitlines()
+        os.close(self._log)
+        if code is not None and code < 0:
+            return launch.signal_name(-code)
+        return said[-1] if said else "no reason given"

@@ -1,0 +1,1 @@
+"""What crosses between the sandbox's processes, and how those are started."""

@@ -1,0 +1,87 @@
+"""Start the sandbox's own Python processes: by exec, with a built environment and few modules.
+
+The package's `__init__` modules are stepped over, because they export the whole library: every page
+a zygote holds is paid for again at each fork.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["ENVIRONMENT", "command", "signal_name", "start"]
+
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "TZ": "UTC",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+_BOOT = """
+import sys
+def package(name, path):
+    module = type(sys)(name)
+    module.__path__ = [path]
+    sys.modules[name] = module
+package("codesample", sys.argv[1])
+package("codesample.execution", sys.argv[2])
+import importlib
+importlib.import_module(sys.argv[3]).main(sys.argv[4:])
+"""
+
+
+def command(module: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command that runs `main(arguments)` of `codesample.execution.<module>` in a new Python.
+
+    Isolated mode would do more, but it ignores PYTHONHASHSEED: the same program must see the same
+    order of sets in every process.
+    """
+    here = str(_PACKAGE)
+    flags = ["-s", "-S", "-P", "-X", "utf8"]
+    boot = ["-c", _BOOT, str(_PACKAGE.parent), here, f"codesample.execution.{module}"]
+    return [sys.executable, *flags, *boot, *arguments]
+
+
+def start(
+    module: str,
+    arguments: Sequence[str],
+    *,
+    pass_fds: Sequence[int],
+    stderr: int,
+    wrapper: Sequence[str] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a module with descriptors `pass_fds` open and standard error on `stderr`.
+
+    It leads a session of its own: Ctrl-C and Ctrl-Z on the caller's terminal do not reach it.
+
+    `wrapper` is a command that runs the command after it, such as `bwrap` and its options.
+    """
+    return subprocess.Popen(
+        [*wrapper, *command(module, arguments)],
+        env=dict(ENVIRONMENT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        pass_fds=tuple(pass_fds),
+        cwd=os.sep,
+        start_new_session=True,
+    )
+
+
+def signal_name(number: int) -> str:
+    """Name the signal that ended a process; most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

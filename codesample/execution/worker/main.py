@@ -1,0 +1,211 @@
+"""The trusted process beside a zygote: takes jobs from the scheduler, runs tests, returns findings.
+
+One job at a time, in one thread; what a program did never outlives its job here but as plain data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from codesample.execution.isolation import linux
+from codesample.execution.isolation.confinement import Confinement
+from codesample.execution.limits import MIB, Limits
+from codesample.execution.wire import channel, codec
+from codesample.execution.wire.messages import (
+    CHECKS_TIMED_OUT,
+    HELD_TESTS,
+    MAX_MESSAGE,
+    READY,
+    REFERENCE_PATIENCE,
+    limits_from,
+    tests_from,
+)
+from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
+from codesample.execution.worker.exchange import CallerGone, Session
+from codesample.execution.worker.prepared_tests import Prepared, TestsFault, prepare
+from codesample.execution.worker.remote import Remote, shown
+from codesample.execution.worker.run_calls import TOO_MUCH, Called, pack_reading, run_calls
+from codesample.execution.worker.run_script import run_case
+from codesample.execution.worker.run_tests import Finding, judge
+from codesample.execution.worker.spawner import HarnessFault, Spawner, Usage
+from codesample.records import Status
+
+__all__ = ["main"]
+
+_ATTEMPTS = 2
+_CALLER_SECONDS = 0.5
+_CALLS_ROOM = 256 * MIB
+_MEMORY = 4_096 * MIB
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve jobs until the scheduler closes the socket.
+
+    Args:
+        arguments: Descriptor of the socket; JSON of a `Confinement`.
+    """
+    # a program that runs as the same user may not look into the tests
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    # as an exception it would pass for a failure of the tests
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # tests may be led to compute something huge from what a program returned
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    least = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (least, most))
+    sock = socket.socket(fileno=int(arguments[0]))
+    caller = os.pidfd_open(os.getppid())
+    confinement = Confinement.from_json(json.loads(arguments[1]))
+    spawner = Spawner(confinement)
+    # what programs may be granted, their tests may import anyway
+    sys.path.extend(confinement.packages)
+    worker = _Worker(sock, spawner)
+    try:
+        sock.sendall(channel.frame(READY))
+        while (request := channel.receive(sock)) is not None:
+            _forget_what_was_said()
+            sock.sendall(channel.frame(worker.work(*codec.decode(request, trusted=True))))
+    except (CallerGone, BrokenPipeError, ConnectionResetError):
+        pass
+    finally:
+        spawner.close()
+    # the caller may have been killed before it could clean up; alive, it gave up only this worker
+    with contextlib.suppress(OSError):
+        if select.select([caller], [], [], _CALLER_SECONDS)[0]:
+            os.rmdir(confinement.folder)
+
+
+def _forget_what_was_said() -> None:
+    """Empty the log of this process, to which tests may write for ever; the caller reads its start."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(2, 0)
+        os.lseek(2, 0, os.SEEK_SET)
+
+
+class _Worker:
+    """Prepared tests and the means to run programs."""
+
+    def __init__(self, sock: socket.socket, spawner: Spawner) -> None:
+        self._caller = sock.fileno()
+        self._spawner = spawner
+        self._held: OrderedDict[str, Prepared | TestsFault | dict[str, Any]] = OrderedDict()
+
+    def work(self, job: dict[str, Any], tests: dict[str, Any] | None) -> bytes:
+        """Do one job and encode the reply; where the sandbox fails, try once more on a fresh zygote."""
+        limits = limits_from(job["limits"])
+        trouble = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                if "tests_key" not in job:
+                    return self._call(job, limits)
+                prepared = self._prepared(job["tests_key"], tests, limits)
+                return codec.encode(self._judge(prepared, job["source"], limits))
+            except TestsFault as fault:
+                trouble = str(fault)
+                break
+            except HarnessFault as fault:
+                trouble = str(fault)
+                self._spawner.close()
+        return codec.encode({"fault": shown(trouble)})
+
+    def _prepared(self, key: str, tests: dict[str, Any] | None, limits: Limits) -> Prepared:
+        """Return the job's tests made ready, keeping those of the problems seen last.
+
+        Raises:
+            HarnessFault: they cannot be made ready.
+        """
+        held = self._held.setdefault(key, tests or {})
+        self._held.move_to_end(key)
+        if len(self._held) > HELD_TESTS:
+            self._held.popitem(last=False)
+        if isinstance(held, dict):
+            # stays as it came where the sandbox fails, for the next try
+            held = self._held[key] = self._prepare(held, limits)
+        if isinstance(held, TestsFault):
+            raise held
+        return held
+
+    def _prepare(self, tests: dict[str, Any], limits: Limits) -> Prepared | TestsFault:
+        patient = replace(limits, cpu_seconds=REFERENCE_PATIENCE * limits.cpu_seconds)
+
+        def run_reference(source: str, entry_point: str, inputs: list[Any]) -> Called:
+            return run_calls(
+                lambda: self._session(patient),
+                source,
+                entry_point,
+                inputs,
+                check_seconds=patient.check_seconds,
+            )
+
+        try:
+            return prepare(tests_from(tests), run_reference)
+        except TestsFault as fault:
+            return fault
+
+    def _session(self, limits: Limits) -> Session:
+        return Session(self._spawner, limits, caller=self._caller)
+
+    def _judge(self, prepared: Prepared, source: str, limits: Limits) -> dict[str, Any]:
+        if prepared.tests.io:
+            return self._judge_script(prepared.tests.io, source, limits)
+        limits = replace(limits, cpu_seconds=max(limits.cpu_seconds, prepared.least_cpu))
+        session = self._session(limits)
+        try:
+            with limited_checks(limits.check_seconds):
+                finding = judge(prepared, source, Remote(session))
+        except ChecksTimedOut:
+            finding = Finding(Status.CPU_TIMEOUT, CHECKS_TIMED_OUT, (False,) * len(prepared.checks))
+        finally:
+            wall = session.wall_seconds
+            usage = session.close()
+        integrity = "weak" if prepared.tests.mode == "in_process" else "split"
+        return _verdict(finding, [usage], wall, integrity)
+
+    def _judge_script(
+        self, cases: tuple[tuple[str, str], ...], source: str, limits: Limits
+    ) -> dict[str, Any]:
+        usages, total = [], 0.0
+        finding = Finding(Status.HARNESS_ERROR, "no case to run")
+        for case in cases:
+            finding, usage, wall = run_case(self._spawner, limits, source, case, caller=self._caller)
+            usages.append(usage)
+            total += wall
+            if finding.status is not Status.PASSED:
+                break
+        return _verdict(finding, usages, total, "io")
+
+    def _call(self, job: dict[str, Any], limits: Limits) -> bytes:
+        called = run_calls(
+            lambda: self._session(limits),
+            job["source"],
+            job["entry_point"],
+            job["inputs"],
+            check_seconds=limits.check_seconds,
+            room=_CALLS_ROOM,
+        )
+        reply = b'{"d":[["outcomes",[%s]]]}' % b",".join(map(pack_reading, called.readings))
+        if len(reply) > MAX_MESSAGE:
+            return codec.encode({"status": Status.OUTPUT_LIMIT.value, "detail": TOO_MUCH})
+        return reply
+
+
+def _verdict(finding: Finding, usages: list[Usage], wall: float, integrity: str) -> dict[str, Any]:
+    return {
+        "status": finding.status.value,
+        "detail": shown(finding.detail),
+        "checks": finding.checks,
+        "cpu_seconds": sum(usage.cpu_seconds for usage in usages),
+        "wall_seconds": wall,
+        "peak_memory": max(usage.peak_memory for usage in usages) if usages else None,
+        "integrity": integrity,
+    }

@@ -1,0 +1,173 @@
+"""The worker's side of a zygote: start it, ask it for children, replace it when it is old or broken."""
+
+from __future__ import annotations
+
+import _socket
+import json
+import os
+import socket
+import subprocess
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codesample.execution.isolation.confinement import Confinement
+from codesample.execution.limits import Limits
+from codesample.execution.wire import launch
+
+__all__ = ["Forked", "HarnessFault", "Interruption", "Spawner", "Usage"]
+
+_PROGRAMS_PER_ZYGOTE = 1_000
+_MAX_REPLY = 1 << 12
+_START_SECONDS = 60.0
+_REPLY_SECONDS = 30.0
+
+
+class Interruption(BaseException):
+    """Work on a program cannot go on; not an `Exception`, so that tests do not catch it by accident."""
+
+
+class HarnessFault(Interruption):
+    """The sandbox itself failed; says nothing about the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A fresh child: its pid as this process sees it, and the socket it serves."""
+
+    pid: int
+    sock: socket.socket
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a child that ended had used: wait status, CPU seconds, peak resident bytes."""
+
+    status: int
+    cpu_seconds: float
+    peak_memory: int
+
+
+class Spawner:
+    """Owns one zygote at a time; makes one child at a time."""
+
+    def __init__(self, confinement: Confinement) -> None:
+        """Remember how to start zygotes; the first starts with the first child."""
+        self._confinement = confinement
+        self._imports: tuple[str, ...] = ()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._zygote_pid = 0
+        self._forked = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the zygote, if one runs."""
+        return self._process.pid if self._process else None
+
+    def fork(self, limits: Limits, streams: Sequence[int] = ()) -> Forked:
+        """Fork a child that confines itself and then serves its socket.
+
+        Children with other imports than those before need another zygote.
+
+        Args:
+            limits: Kernel limits for the child.
+            streams: Descriptors that become its standard input, output and error, in this order.
+
+        Raises:
+            HarnessFault: no zygote could be started, or it broke; the next call starts another.
+        """
+        if self._forked >= _PROGRAMS_PER_ZYGOTE or limits.imports != self._imports:
+            self.close()
+            self._imports = limits.imports
+        if self._control is None:
+            self._start()
+        ours, theirs = socket.socketpair()
+        request = {
+            "zygote": self._zygote_pid,
+            "cpu_seconds": limits.cpu_seconds,
+            "memory": limits.memory,
+            "bounded_space": not limits.imports,
+            "result_bytes": limits.result_bytes,
+        }
+        try:
+            with theirs:
+                reply = self._ask(request, (theirs.fileno(), *streams))
+        except HarnessFault:
+            ours.close()
+            raise
+        self._forked += 1
+        ours.setblocking(False)
+        return Forked(pid=reply["pid"], sock=ours)
+
+    def reap(self) -> Usage:
+        """Collect the current child, which has ended or was killed.
+
+        A zygote whose child left processes behind is replaced.
+
+        Raises:
+            HarnessFault: the zygote broke.
+        """
+        reply = self._ask({"reap": True}, ())
+        if reply["left"]:
+            self.close()
+        return Usage(reply["status"], reply["cpu_seconds"], reply["peak_memory"])
+
+    def close(self) -> None:
+        """End the zygote, and with it any child."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        confinement = self._confinement if self._imports else self._confinement._replace(packages=())
+        parent = 0 if confinement.bwrap else os.getpid()
+        settings = (confinement.as_json(), self._imports)
+        arguments = [str(theirs.fileno()), str(parent), *map(json.dumps, settings)]
+        log = os.memfd_create("zygote", os.MFD_CLOEXEC)
+        try:
+            try:
+                with theirs:
+                    self._process = launch.start(
+                        "child.zygote",
+                        arguments,
+                        pass_fds=[theirs.fileno()],
+                        stderr=log,
+                        wrapper=confinement.wrapper,
+                    )
+                ours.settimeout(_START_SECONDS)
+                hello = ours.recv(_MAX_REPLY)
+            except OSError as error:
+                hello = b""
+                os.write(log, str(error).encode())
+            if not hello:
+                ours.close()
+                self.close()
+                said = os.pread(log, 4_000, 0).decode(errors="replace").strip().splitlines()
+                raise HarnessFault("the sandbox did not start: " + (said[-1] if said else "no reason given"))
+        finally:
+            os.close(log)
+        ours.settimeout(_REPLY_SECONDS)
+        self._control, self._forked = ours, 0
+        self._zygote_pid = json.loads(hello)["zygote"]
+
+    def _ask(self, request: dict[str, Any], descriptors: Sequence[int]) -> dict[str, Any]:
+        if self._control is None:
+            raise HarnessFault("the zygote is gone")
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
+        try:
+            self._control.sendmsg([json.dumps(request).encode()], rights)
+            reply = self._control.recv(_MAX_REPLY)
+        except OSError as error:
+            self.close()
+            raise HarnessFault(f"the zygote does not answer: {error}") from None
+        if not reply:
+            self.close()
+            raise HarnessFault("the zygote ended")
+        return json.loads(reply)

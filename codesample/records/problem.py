@@ -1,0 +1,70 @@
+"""A problem, and the part of it that may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from codesample.records.tests import Tests
+
+__all__ = ["Example", "Problem", "PublicView"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An input and its output as the prompt shows them: two Python expressions."""
+
+    call: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One item of a task.
+
+    Attributes:
+        task_id: Unique within the task, such as "HumanEval/0".
+        prompt: The whole text given to the model, `header` included, not stripped.
+        tests: Hidden tests; they grade and are seen by nothing else.
+        header: Leading part of `prompt` that other problems of the task share, or "".
+        description: The prompt without its header; what a person would read.
+        entry_point: Name of the function asked for, if the task states one.
+        examples: Public examples: input/output pairs that the prompt itself shows.
+        reference: A completion (in the form a model would give it) that passes, if the data set has one.
+        metadata: Facts for reports, such as {"tier": "compose"}; must be plain JSON data.
+    """
+
+    task_id: str
+    prompt: str
+    tests: Tests
+    header: str = ""
+    description: str = ""
+    entry_point: str | None = None
+    examples: tuple[Example, ...] = ()
+    reference: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicView:
+    """What a reranker may know of a problem: an allow-list that holds no hidden test and no reference."""
+
+    task: str
+    task_id: str
+    prompt: str
+    description: str
+    entry_point: str | None
+    examples: tuple[Example, ...]
+
+    @classmethod
+    def of(cls, task: str, problem: Problem) -> PublicView:
+        """Build the view of `problem` by copying the allowed fields, each by name."""
+        return cls(
+            task=task,
+            task_id=problem.task_id,
+            prompt=problem.prompt,
+            description=problem.description,
+            entry_point=problem.entry_point,
+            examples=problem.examples,
+        )

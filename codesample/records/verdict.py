@@ -1,0 +1,54 @@
+"""What came of running one program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Status", "Verdict"]
+
+
+class Status(StrEnum):
+    """Outcome of one program. Only HARNESS_ERROR says nothing about the program."""
+
+    PASSED = "passed"
+    WRONG = "wrong"
+    ERROR = "error"
+    CPU_TIMEOUT = "cpu_timeout"
+    WALL_TIMEOUT = "wall_timeout"
+    MEMORY = "memory"
+    OUTPUT_LIMIT = "output_limit"
+    CRASHED = "crashed"
+    UNSUPPORTED_VALUE = "unsupported_value"
+    HARNESS_ERROR = "harness_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of running one program against hidden tests.
+
+    Attributes:
+        task_id, index: Which candidate.
+        status: See `Status`.
+        cpu_seconds: User plus system time of the program's process.
+        wall_seconds: Wall time less the time spent waiting for a core.
+        peak_memory: Peak resident set in bytes; None where it could not be read.
+        detail: First lines of the traceback or the limit that was hit; never trusted.
+        checks: Result of each of `Tests.checks`, in order; () where the tests have none.
+        integrity: "split", "io" or "weak" (tests ran beside the program).
+    """
+
+    task_id: str
+    index: int
+    status: Status
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    peak_memory: int | None = None
+    detail: str = ""
+    checks: tuple[bool, ...] = ()
+    integrity: str = "split"
+
+    @property
+    def passed(self) -> bool:
+        """Whether every hidden test held."""
+        return self.status is Status.PASSED

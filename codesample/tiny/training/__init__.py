@@ -1,0 +1,1 @@
+"""What trained the built-in model: corpus, tokenizer, training loop. Nothing loads it to sample."""

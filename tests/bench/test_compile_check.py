@@ -1,0 +1,64 @@
+"""What the compiler makes of the Triton kernels for GPUs that need not be here."""
+
+import os
+
+import pytest
+
+pytest.importorskip("triton", reason="the Triton kernels need the package triton")
+if os.environ.get("TRITON_INTERPRET") == "1":
+    pytest.skip("interpreted kernels cannot be compiled", allow_module_level=True)
+
+from codesample.bench.compile_check import (
+    CONFIGURATIONS,
+    GPUS,
+    Configuration,
+    compile_configuration,
+    table,
+)
+
+
+def assert_sound(configuration: Configuration, capability: int) -> None:
+    gpu = GPUS[capability]
+    parts, *rest = compile_configuration(configuration, gpu)
+    (heads, kv_heads), rows = configuration.heads, configuration.rows
+    assert parts.kernel == ("parts_kernel" if configuration.shared else "single_kernel")
+    assert [join.kernel for join in rest] == ["join_kernel"] * configuration.shared
+    assert parts.wide_loads > parts.narrow_loads
+    assert parts.narrow_copies == 0
+    for kernel in (parts, *rest):
+        assert kernel.spills == 0
+        assert kernel.shared <= gpu.block_memory
+        assert kernel.registers <= 255
+        assert kernel.programs >= 1
+    if configuration.dtype.itemsize == 2:
+        packed = configuration.queries * heads // kv_heads * (rows if configuration.shared else 1)
+        wanted = {
+            80: "mma",
+            90: "wgmma" if packed > 32 else "mma",
+            100: "tcgen05" if packed > 32 else "mma",
+        }
+        assert wanted[capability] in parts.matrix.split("+")
+
+
+def test_the_7b_configuration_on_hopper():
+    assert_sound(CONFIGURATIONS[2], 90)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_heads_narrower_than_a_product_needs_compile(shared):
+    kernel = compile_configuration(Configuration("width 8", 16, (8, 8), 8, shared=shared), GPUS[90])[0]
+    assert kernel.matrix == "mma"
+    assert kernel.spills == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", sorted(GPUS))
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=lambda c: c.name)
+def test_every_shipped_configuration(configuration, capability):
+    assert_sound(configuration, capability)
+
+
+def test_the_table_has_a_row_per_kernel():
+    lines = list(table([GPUS[90]], CONFIGURATIONS[2:3]))
+    assert len(lines) == 4
+    assert all(line.count("|") == 12 for line in lines)

@@ -1,0 +1,33 @@
+import pytest
+
+from codesample.bench.loop_overhead import loop_overhead, loop_profile
+from codesample.errors import ModelError
+from codesample.records import Request, SamplingParams
+from codesample.sampling import Sampler
+from codesample.testing.models import byte_tokenizer, random_model
+
+REQUESTS = [Request("a", "once upon", (0, 1, 2)), Request("b", "a time", (0,))]
+PARAMS = SamplingParams(max_new_tokens=6)
+
+
+def test_the_overhead_is_what_the_model_does_not_take():
+    model = random_model("llama")
+    sampler = Sampler(model, tokenizer=byte_tokenizer(), prefix_cache=0)
+    tokens = sum(len(c.token_ids) for c in sampler.stream(REQUESTS, PARAMS))
+    row = loop_overhead(sampler, REQUESTS, PARAMS, repeats=1)
+    assert row["tokens"] == tokens
+    assert row["steps"] >= 5
+    assert 0 < row["forward_seconds"] < row["seconds"]
+    assert 0 < row["overhead"] < 1
+    assert "forward" not in vars(model)
+
+
+def test_the_profile_names_functions():
+    sampler = Sampler(random_model("llama"), tokenizer=byte_tokenizer(), prefix_cache=0)
+    assert "token_choice.py" in loop_profile(sampler, REQUESTS, PARAMS)
+
+
+def test_a_model_on_the_ordinary_path_is_refused():
+    sampler = Sampler(random_model("bloom"), tokenizer=byte_tokenizer())
+    with pytest.raises(ModelError, match="ordinary path"):
+        loop_overhead(sampler, REQUESTS, PARAMS)

@@ -1,0 +1,303 @@
+"""The main job from task to report, with an engine whose candidates are known and the real sandbox."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesample.errors import (
+    MetricError,
+    ModelError,
+    ParameterError,
+    RerankerError,
+    RunFolderError,
+    UnknownNameError,
+)
+from codesample.evaluation.evaluate import evaluate
+from codesample.evaluation.observer import Observer, Snapshot
+from codesample.evaluation.options import ModelOptions
+from codesample.evaluation.report import Report
+from codesample.evaluation.reranking import load_report
+from codesample.records import Candidate, PublicView
+from codesample.rerankers.contract import reranker
+from codesample.runs import RunFolder
+
+N = 6
+# index % addend == 0 is right: of six candidates 6, 3, 2 and 2
+SHARE = (6 + 3 + 2 + 2) / 4 / N
+BEST = ("mean_logprob", "public_examples")
+
+
+@pytest.fixture
+def report(adding, scripted_engine, options, tmp_path: Path) -> Report:
+    return evaluate(adding, model=scripted_engine(), out=tmp_path / "run", **options)
+
+
+def test_figures_are_those_of_the_known_candidates(report: Report) -> None:
+    assert (report.problems, report.n, report.samples) == (4, N, 4 * N)
+    assert report.pass_at_k[1].value == pytest.approx(SHARE)
+    assert report.random == report.pass_at_k[1]
+    assert report.oracle.value == 1.0
+    assert report.statuses == {"passed": 13, "wrong": 11}
+    assert report.tokens == 4 * N * 4
+
+
+def test_public_examples_find_a_right_candidate_where_there_is_one(report: Report) -> None:
+    chosen = report.rerankers["public_examples"]
+    assert (chosen.best_of_n.value, chosen.gap_closed) == (1.0, 1.0)
+
+
+def test_k_above_n_is_left_out_where_none_was_named(report: Report) -> None:
+    assert list(report.pass_at_k) == [1, 5]
+
+
+def test_results_file_holds_the_report(report: Report) -> None:
+    content = json.loads((report.run / "results.json").read_text())
+    assert content == json.loads(json.dumps(report.as_json()))
+    assert Report.from_json(content, run=report.run) == report
+    assert set(content["pass_at_k"]["1"]) == {"value", "low", "high"}
+    assert set(content["rerankers"]["mean_logprob"]) == {"best_of_n", "gap_closed"}
+    assert set(content["seconds"]) == {"sampling", "execution", "total"}
+
+
+def test_run_folder_holds_every_candidate_verdict_and_score(report: Report) -> None:
+    with RunFolder.open(report.run) as run:
+        keys = {(candidate.task_id, candidate.index) for candidate in run.samples()}
+        assert len(keys) == 4 * N
+        assert run.verdicts().keys() == keys
+        assert run.scored_by() == sorted(BEST)
+        assert run.scores("public_examples").keys() == keys
+
+
+def test_run_record_says_what_would_repeat_it(report: Report) -> None:
+    record = json.loads((report.run / "run.json").read_text())
+    (session,) = record["sessions"]
+    assert record["params"]["stop"] == ["\ndef "]
+    assert record["params"]["max_new_tokens"] == 16
+    assert session["model"] == {"name": "scripted"}
+    assert session["settings"]["rerankers"] == list(BEST)
+    assert {"python", "codesample", "torch"} <= session["versions"].keys()
+    assert session["isolation"]["level"] == report.isolation
+
+
+def test_larger_n_continues_a_run(report: Report, adding, scripted_engine, options) -> None:
+    engine = scripted_engine()
+    larger = evaluate(adding, model=engine, out=report.run, resume=True, **{**options, "n": N + 2})
+    assert sorted(engine.asked) == sorted((p.task_id, i) for p in adding.problems() for i in (N, N + 1))
+    assert larger.samples == 4 * (N + 2)
+
+
+def test_a_finished_run_resumed_asks_for_nothing_and_says_the_same(
+    report: Report, adding, scripted_engine, options
+) -> None:
+    engine = scripted_engine()
+    again = evaluate(adding, model=engine, out=report.run, resume=True, **options)
+    assert engine.asked == []
+    assert (again.pass_at_k, again.rerankers) == (report.pass_at_k, report.rerankers)
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 7, 23])
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, ModelError])
+def test_what_was_finished_is_kept_when_a_run_ends_early(
+    stop_after: int, raised: type[BaseException], adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    def stop(count: int) -> None:
+        if count == stop_after:
+            raise raised
+
+    broken = scripted_engine(stop)
+    with pytest.raises(raised):
+        evaluate(adding, model=broken, out=tmp_path / "run", **options)
+    engine = scripted_engine()
+    resumed = evaluate(adding, model=engine, out=tmp_path / "run", resume=True, **options)
+    whole = evaluate(adding, model=scripted_engine(), out=tmp_path / "whole", **options)
+    assert broken.closed
+    assert len(engine.asked) == 4 * N - stop_after
+    assert not set(engine.asked) & set(broken.asked)
+    assert (resumed.pass_at_k, resumed.rerankers) == (whole.pass_at_k, whole.rerankers)
+
+
+def test_a_reranker_of_ones_own_sees_programs_and_no_tests(
+    adding, scripted_engine, options, tmp_path
+) -> None:
+    seen: list[PublicView] = []
+
+    @reranker
+    def shortest(view: PublicView, candidates: list[Candidate], ctx: object) -> list[float]:
+        seen.append(view)
+        return [-float(len(candidate.program or "")) for candidate in candidates]
+
+    result = evaluate(
+        adding, model=scripted_engine(), out=tmp_path / "run", **{**options, "rerankers": [shortest]}
+    )
+    assert result.rerankers.keys() == {"shortest"}
+    assert [view.task_id for view in seen] == [problem.task_id for problem in adding.problems()]
+    assert not hasattr(seen[0], "tests")
+
+
+class Recorder(Observer):
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.last: Snapshot | None = None
+
+    def started(self, run: Path, *, problems: int, candidates: int) -> None:
+        self.calls.append(f"started {problems} {candidates}")
+
+    def progress(self, snapshot: Snapshot) -> None:
+        self.last = snapshot
+
+    def scored(self, reranker: str, *, done: int, problems: int) -> None:
+        self.calls.append(f"{reranker} {done} of {problems}")
+
+    def stopped(self) -> None:
+        self.calls.append("stopped")
+
+
+def test_an_observer_is_told_of_the_whole_run(adding, scripted_engine, options, tmp_path: Path) -> None:
+    watching = Recorder()
+    evaluate(adding, model=scripted_engine(), out=tmp_path / "run", observer=watching, **options)
+    scored = [f"{name} {done} of 4" for name in BEST for done in (1, 2, 3, 4)]
+    assert watching.calls == ["started 4 24", *scored, "stopped"]
+    assert watching.last is not None
+    assert (watching.last.problems_done, watching.last.candidates_done, watching.last.tokens) == (4, 24, 96)
+    assert watching.last.pass_at_1 == pytest.approx(SHARE)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"n": 0}, ParameterError, "at least 1"),
+        ({"k": (N + 1,)}, MetricError, "sample more or lower k"),
+        ({"k": (0,)}, MetricError, "1 <= k"),
+        ({"limit": 0}, ParameterError, "at least 1 problem"),
+        ({"rerankers": ("mean_logprobs",)}, UnknownNameError, "did you mean 'mean_logprob'"),
+        ({"temperature": -1.0}, ParameterError, "temperature"),
+        ({"resume": True}, ParameterError, "--out RUN --resume"),
+        ({"allow_weak_isolation": "confind"}, UnknownNameError, "did you mean 'confined'"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_is_sampled_or_written(
+    changed: dict[str, Any],
+    error: type[Exception],
+    message: str,
+    adding,
+    scripted_engine,
+    options,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    engine = scripted_engine()
+    with pytest.raises(error, match=message):
+        evaluate(adding, model=engine, **{**options, **changed})
+    assert engine.asked == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_a_run_is_not_overwritten(report: Report, adding, scripted_engine, options) -> None:
+    before = (report.run / "samples.jsonl").read_bytes()
+    with pytest.raises(RunFolderError, match="--resume"):
+        evaluate(adding, model=scripted_engine(), out=report.run, **options)
+    assert (report.run / "samples.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"temperature": 0.5}, {"max_new_tokens": 5}])
+def test_other_settings_do_not_continue_a_run(
+    changed: dict[str, Any], report: Report, adding, scripted_engine, options
+) -> None:
+    (name,) = changed
+    with pytest.raises(RunFolderError, match=name):
+        evaluate(adding, model=scripted_engine(), out=report.run, resume=True, **options, **changed)
+
+
+def test_samples_of_another_origin_are_not_taken_for_the_runs_own(
+    adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    row = {"task_id": "adding/1", "completion": "    return 0\n", "index": 0}
+    (run / "samples.jsonl").write_text(json.dumps(row) + "\n")
+    engine = scripted_engine()
+    with pytest.raises(RunFolderError, match=r"holds samples\.jsonl"):
+        evaluate(adding, model=engine, out=run, **options)
+    assert engine.asked == []
+    assert [each.name for each in run.iterdir()] == ["samples.jsonl"]
+
+
+def test_other_weights_under_one_name_do_not_continue_a_run(
+    adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    def engine(dtype: str, device: str) -> Any:
+        made = scripted_engine()
+        made.describe = lambda: {"name": "scripted", "dtype": dtype, "device": device}
+        return made
+
+    run = tmp_path / "run"
+    evaluate(adding, model=engine("float32", "cpu"), out=run, **options)
+    with pytest.raises(RunFolderError, match="dtype is 'bfloat16', the run has 'float32'"):
+        evaluate(adding, model=engine("bfloat16", "cpu"), out=run, resume=True, **{**options, "n": N + 2})
+    evaluate(adding, model=engine("float32", "cuda:0"), out=run, resume=True, **options)
+
+
+def test_a_checkpoint_that_was_overwritten_does_not_continue_a_run(
+    adding, scripted_engine, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelOptions, "load", lambda self: scripted_engine())
+    folder, run = tmp_path / "model", tmp_path / "run"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"before")
+    evaluate(adding, model=folder, out=run, **options)
+    evaluate(adding, model=folder, out=run, resume=True, **options)
+    (folder / "model.safetensors").write_bytes(b"after!")
+    with pytest.raises(RunFolderError, match="checkpoint is"):
+        evaluate(adding, model=folder, out=run, resume=True, **{**options, "n": N + 2})
+
+
+def test_a_reranker_that_fails_costs_only_its_own_scores(
+    adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    @reranker
+    def faulty(view: PublicView, candidates: list[Candidate], ctx: object) -> list[float]:
+        return [0.0] * (len(candidates) - (view.task_id == "adding/5"))
+
+    run, settings = tmp_path / "run", {**options, "rerankers": [faulty, "mean_logprob"]}
+    with pytest.raises(RerankerError, match="'faulty', problem 'adding/5'"):
+        evaluate(adding, model=scripted_engine(), out=run, **settings)
+    kept = load_report(run)
+    assert list(kept.rerankers) == ["mean_logprob"]
+    assert kept.pass_at_k[1].value == pytest.approx(SHARE)
+
+
+@pytest.mark.parametrize("ends", ["candidate", "verdict", "score"])
+def test_an_observer_is_told_of_the_end_whatever_ends_the_run(
+    ends: str, adding, scripted_engine, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **more: object) -> None:
+        raise RunFolderError("the disk is full")
+
+    method = {"candidate": "add_sample", "verdict": "add_verdict", "score": "write_scores"}[ends]
+    monkeypatch.setattr(RunFolder, method, fail)
+    watching = Recorder()
+    with pytest.raises(RunFolderError, match="the disk is full"):
+        evaluate(adding, model=scripted_engine(), out=tmp_path / "run", observer=watching, **options)
+    assert watching.calls[-1] == "stopped"
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(
+    adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        evaluate(adding, model=scripted_engine(), out=tmp_path / "taken" / "run", **options)
+
+
+def test_the_default_folder_is_named_after_task_and_model(
+    adding, scripted_engine, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = evaluate(adding, model=scripted_engine(), **options)
+    assert result.run.parent == Path("runs")
+    assert result.run.name.startswith("adding-scripted-")

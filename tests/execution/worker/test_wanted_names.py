@@ -1,0 +1,41 @@
+"""Which names tests expect of the program."""
+
+from __future__ import annotations
+
+import pytest
+
+from codesample.execution.worker.wanted_names import wanted_names
+
+
+@pytest.mark.parametrize(
+    ("source", "entry_point", "program", "modules"),
+    [
+        ("assert f(1) == 2", None, ("f",), ()),
+        ("assert f(1) == 2", "f", ("f",), ()),
+        ("def check(candidate):\n    assert candidate(1)\ncheck(f)", "f", ("f",), ()),
+        ("import math\nassert f(math.pi)", None, ("f",), ()),
+        ("assert f(math.pi) < math.e", None, ("f",), ("math",)),
+        ("assert copy([1]) == [1]", None, ("copy",), ()),
+        ("assert bisect.left([1])", "bisect", ("bisect",), ()),
+        ("assert sum(10, 15) == 6", None, ("sum",), ()),
+        ("assert set(f(1)) == set([1])", None, ("f",), ()),
+        ("assert abs(f(1)) == 1", "f", ("f",), ()),
+        ("def helper(x):\n    return g(x)\nassert helper(1) == f(2)", None, ("f", "g"), ()),
+        ("root = Node(1)\nroot.left = Node(2)\nassert depth(root) == 2", None, ("Node", "depth"), ()),
+        ("def setup():\n    global data\n    data = 1\nsetup()\nassert f(data)", None, ("f",), ()),
+        ("for i in range(3):\n    assert f(i) == [j for j in range(i)]", None, ("f",), ()),
+        ("", "f", ("f",), ()),
+        ("", None, (), ()),
+    ],
+)
+def test_names(
+    source: str, entry_point: str | None, program: tuple[str, ...], modules: tuple[str, ...]
+) -> None:
+    wanted = wanted_names(source, entry_point)
+    assert (set(wanted.program), wanted.modules) == (set(program), modules)
+    assert wanted.program[:1] == ((entry_point,) if entry_point else wanted.program[:1])
+
+
+def test_text_that_is_no_python_is_refused() -> None:
+    with pytest.raises(SyntaxError):
+        wanted_names("assert f(", None)
