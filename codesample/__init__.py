@@ -9,48 +9,82 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from codesample.engines.contract import Engine, Reproducibility
+    from codesample.engines.options import ModelOptions
     from codesample.errors import CodesampleError
-    from codesample.evaluation.best_of_n import BestOfN, best_of_n, passed
+    from codesample.evaluation.best_of_n import BestOfN, EarlyStop, best_of_n, passed
     from codesample.evaluation.evaluate import evaluate
-    from codesample.evaluation.report import Report
-    from codesample.execution import Executor
-    from codesample.records import Candidate, Problem, PublicView, Request, SamplingParams, Verdict
-    from codesample.rerankers.contract import reranker
-    from codesample.sampling import Sampler
+    from codesample.evaluation.intervals import Estimate
+    from codesample.evaluation.observer import Observer, Snapshot
+    from codesample.evaluation.options import RunOptions
+    from codesample.evaluation.report import EngineFacts, Report, Seconds, Selection
+    from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
+    from codesample.records import (
+        CallExample,
+        Candidate,
+        CodeTests,
+        Example,
+        FinishReason,
+        InputTests,
+        Problem,
+        PublicView,
+        Request,
+        SamplingParams,
+        ScriptExample,
+        ScriptTests,
+        Status,
+        Tests,
+        Verdict,
+    )
+    from codesample.rerankers.context import Context
+    from codesample.rerankers.contract import Reranker, reranker
     from codesample.sampling.generate import bifurcated_generate
-
-__all__ = [
-    "BestOfN",
-    "Candidate",
-    "CodesampleError",
-    "Executor",
-    "Problem",
-    "PublicView",
-    "Report",
-    "Request",
-    "Sampler",
-    "SamplingParams",
-    "Verdict",
-    "best_of_n",
-    "bifurcated_generate",
-    "evaluate",
-    "passed",
-    "reranker",
-]
+    from codesample.sampling.sampler import Sampler
+    from codesample.tasks.contract import Task
 
 __version__ = "0.1.0"
 
 _HOME = {
     "BestOfN": "codesample.evaluation.best_of_n",
+    "CallExample": "codesample.records",
     "Candidate": "codesample.records",
+    "CodeTests": "codesample.records",
     "CodesampleError": "codesample.errors",
+    "Context": "codesample.rerankers.context",
+    "EarlyStop": "codesample.evaluation.best_of_n",
+    "Engine": "codesample.engines.contract",
+    "EngineFacts": "codesample.evaluation.report",
+    "Estimate": "codesample.evaluation.intervals",
+    "Example": "codesample.records",
     "Executor": "codesample.execution",
+    "FinishReason": "codesample.records",
+    "InputTests": "codesample.records",
+    "Isolation": "codesample.execution",
+    "Judge": "codesample.execution",
+    "Level": "codesample.execution",
+    "Limits": "codesample.execution",
+    "Mechanism": "codesample.execution",
+    "ModelOptions": "codesample.engines.options",
+    "Observer": "codesample.evaluation.observer",
+    "Outcome": "codesample.execution",
     "Problem": "codesample.records",
+    "Program": "codesample.execution",
     "PublicView": "codesample.records",
     "Report": "codesample.evaluation.report",
+    "Reproducibility": "codesample.engines.contract",
     "Request": "codesample.records",
-    "Sampler": "codesample.sampling",
+    "Reranker": "codesample.rerankers.contract",
+    "RunOptions": "codesample.evaluation.options",
+    "Sampler": "codesample.sampling.sampler",
     "SamplingParams": "codesample.records",
+    "ScriptExample": "codesample.records",
+    "ScriptTests": "codesample.records",
+    "Seconds": "codesample.evaluation.report",
+    "Selection": "codesample.evaluation.report",
+    "Snapshot": "codesample.evaluation.observer",
+    "Status": "codesample.records",
+    "Task": "codesample.tasks.contract",
+    "Tests": "codesample.records",
     "Verdict": "codesample.records",
     "best_of_n": "codesample.evaluation.best_of_n",
     "bifurcated_generate": "codesample.sampling.generate",
@@ -58,6 +92,55 @@ _HOME = {
     "passed": "codesample.evaluation.best_of_n",
     "reranker": "codesample.rerankers.contract",
 }
+
+__all__ = [
+    "BestOfN",
+    "CallExample",
+    "Candidate",
+    "CodeTests",
+    "CodesampleError",
+    "Context",
+    "EarlyStop",
+    "Engine",
+    "EngineFacts",
+    "Estimate",
+    "Example",
+    "Executor",
+    "FinishReason",
+    "InputTests",
+    "Isolation",
+    "Judge",
+    "Level",
+    "Limits",
+    "Mechanism",
+    "ModelOptions",
+    "Observer",
+    "Outcome",
+    "Problem",
+    "Program",
+    "PublicView",
+    "Report",
+    "Reproducibility",
+    "Request",
+    "Reranker",
+    "RunOptions",
+    "Sampler",
+    "SamplingParams",
+    "ScriptExample",
+    "ScriptTests",
+    "Seconds",
+    "Selection",
+    "Snapshot",
+    "Status",
+    "Task",
+    "Tests",
+    "Verdict",
+    "best_of_n",
+    "bifurcated_generate",
+    "evaluate",
+    "passed",
+    "reranker",
+]
 
 
 def __getattr__(name: str) -> Any:

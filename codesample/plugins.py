@@ -51,17 +51,26 @@ class PluginKind:
         """Return the installed names, sorted; raises as `installed`."""
         return sorted(self.installed())
 
-    def load(self, name: str) -> Any:
-        """Import what `name` stands for and return it.
+    def expect(self, name: str) -> EntryPoint:
+        """Return the entry point of that name; imports nothing.
 
         Raises:
             UnknownNameError: nothing of that name is installed; suggests a near one.
-            CodesampleError: it cannot be imported, or as `installed`; names the distribution.
+            CodesampleError: as `installed`.
         """
         installed = self.installed()
         if name not in installed:
             raise UnknownNameError(self.kind, name, sorted(installed), hint=self.hint)
-        entry = installed[name]
+        return installed[name]
+
+    def load(self, name: str) -> Any:
+        """Import what `name` stands for and return it.
+
+        Raises:
+            UnknownNameError: as `expect`.
+            CodesampleError: it cannot be imported, or as `installed`; names the distribution.
+        """
+        entry = self.expect(name)
         try:
             return entry.load()
         except Exception as error:

@@ -18,10 +18,7 @@ from codesample.errors import CodesampleError
 if TYPE_CHECKING:
     from codesample.reports.progress import RunProgress
 
-__all__ = ["INTERRUPTED", "REFUSED", "UNJUDGED", "Commands", "resumable", "resume_command"]
-
-UNJUDGED = 1
-"""Exit code of a run in which the harness, not a program, failed."""
+__all__ = ["INTERRUPTED", "REFUSED", "Commands", "resumable", "resume_command"]
 
 REFUSED = 2
 """Exit code of whatever codesample refuses."""

@@ -10,11 +10,11 @@ import typer
 from codesample.errors import ParameterError
 
 if TYPE_CHECKING:
-    from codesample.evaluation.plan import Chosen
+    from codesample.evaluation.problem_set import ProblemSet
 
 __all__ = [
-    "AllowWeakIsolation",
-    "Compile",
+    "AgainK",
+    "AgainRerankerSpecs",
     "DataFile",
     "Device",
     "Dtype",
@@ -23,8 +23,6 @@ __all__ = [
     "K",
     "Limit",
     "MaxNewTokens",
-    "MaxRows",
-    "MemoryFraction",
     "MinP",
     "Model",
     "MovedData",
@@ -32,17 +30,11 @@ __all__ = [
     "NoRerankerSpecs",
     "RepetitionPenalty",
     "RerankerSpecs",
-    "Resume",
-    "Revision",
     "RunFolderArgument",
-    "RunOut",
     "Seed",
     "TaskFile",
     "TaskName",
     "TaskOption",
-    "Temperature",
-    "TopK",
-    "TopP",
     "TypicalP",
     "Workers",
     "numbers",
@@ -88,15 +80,15 @@ def source_of(
     *,
     data: Path | None,
     limit: int | None,
-) -> str | Chosen:
+) -> str | ProblemSet:
     """Return the prompt, the text of the file, or the task, of which exactly one is given.
 
     Raises:
         ParameterError: none or several of them, `data` or `limit` without a task, or the file cannot be
             read as UTF-8.
-        CodesampleError: as `choose_task`.
+        CodesampleError: as `read_problems`.
     """
-    from codesample.evaluation.plan import choose_task
+    from codesample.evaluation.problem_set import read_problems
 
     if sum(given is not None for given in (prompt, prompt_file, task, task_file)) != 1:
         raise ParameterError("expected exactly one of PROMPT, --prompt-file, --task and --task-file")
@@ -107,7 +99,7 @@ def source_of(
     if prompt is not None:
         return prompt
     if prompt_file is None:
-        return choose_task(task_of(task, task_file), data=data, limit=limit)
+        return read_problems(task_of(task, task_file), data=data, limit=limit)
     try:
         return prompt_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -127,20 +119,15 @@ MovedData = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first problems of the task.")]
 
+# for benchmarks; other commands take these from the records, see codesample/cli/records.py
 Model = Annotated[str, typer.Option(help="tiny (built in), a folder, or a hub id.")]
-Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-MaxRows = Annotated[
-    int | None, typer.Option(min=1, help="Most candidates decoded together; default: 128, on CUDA 512.")
-]
-MemoryFraction = Annotated[float, typer.Option(help="Share of the free memory for key/value stores.")]
-Compile = Annotated[bool, typer.Option("--compile", help="Run decode steps through torch.compile.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Sandbox workers; default: one per usable core.")]
 
 N = Annotated[int, typer.Option("--n", "-n", help="Candidates per problem.")]
-Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
-TopP = Annotated[float, typer.Option(help="Keep the likeliest tokens up to this probability; 1 keeps all.")]
-TopK = Annotated[int, typer.Option(help="Keep this many of the likeliest tokens; 0 keeps all.")]
+
+K = Annotated[int, typer.Option(help="Keep this many of the likeliest tokens; 0 keeps all.")]
 MinP = Annotated[float, typer.Option(help="Keep tokens with this share of the likeliest one's probability.")]
 TypicalP = Annotated[float, typer.Option(help="Keep the most typical tokens up to this; 1 keeps all.")]
 RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 holds back tokens that came already.")]
@@ -175,11 +162,4 @@ AgainK = Annotated[
     str | None, typer.Option("--k", metavar="1,5,10", help="The k of pass@k; default: the run's own.")
 ]
 RunFolderArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-RunOut = Annotated[Path | None, typer.Option("--out", help="Run folder; default: a new one under runs/.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Sandbox workers; default: one per usable core.")]
-AllowWeakIsolation = Annotated[
-    str | None,
-    typer.Option(metavar="LEVEL", help="Run even where the sandbox only reaches LEVEL: limited or none."),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]

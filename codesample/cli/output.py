@@ -10,12 +10,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from codesample.errors import ParameterError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["emit_json", "lines_to", "say", "show", "show_columns", "show_names", "show_plain"]
+    from codesample.evaluation.report import Report
+
+__all__ = [
+    "UNJUDGED",
+    "emit_json",
+    "lines_to",
+    "say",
+    "show",
+    "show_columns",
+    "show_names",
+    "show_plain",
+    "show_report",
+]
+
+UNJUDGED = 1
+"""Exit code of a run in which the harness, not a program, failed."""
 
 
 def emit_json(value: Any) -> None:
@@ -30,6 +47,18 @@ def show(*parts: RenderableType) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for part in parts:
         console.print(part)
+
+
+def show_report(report: Report, *, as_json: bool, judged: bool = True) -> None:
+    """Write a report to stdout; where programs were `judged` and the harness failed on some, exit with 1."""
+    if as_json:
+        emit_json(report.as_json())
+    else:
+        from codesample.reports.terminal import render
+
+        show(render(report))
+    if judged and report.harness_errors:
+        raise typer.Exit(UNJUDGED)
 
 
 def show_plain(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codesample.cli import options
-from codesample.cli.output import emit_json, show
+from codesample.cli.output import show_report
 
 __all__ = ["run"]
 
@@ -11,10 +11,5 @@ __all__ = ["run"]
 def run(run: options.RunFolderArgument, json: options.Json = False) -> None:
     """Print the results of a finished run."""
     from codesample.evaluation.reranking import load_report
-    from codesample.reports.terminal import render
 
-    outcome = load_report(run)
-    if json:
-        emit_json(outcome.as_json())
-    else:
-        show(render(outcome))
+    show_report(load_report(run), as_json=json, judged=False)

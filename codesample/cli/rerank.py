@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from codesample.cli import options
-from codesample.cli.output import emit_json, show
+from codesample.cli.output import show_report
+from codesample.cli.records import Part, takes_records
+from codesample.evaluation.options import RunOptions
 
 __all__ = ["run"]
 
 _NONE: list[str] = []
 
 
+@takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation")))
 def run(
     run: options.RunFolderArgument,
+    sandbox: RunOptions,
+    *,
     reranker: options.AgainRerankerSpecs = _NONE,
     k: options.AgainK = None,
     data: options.MovedData = None,
-    workers: options.Workers = None,
-    allow_weak_isolation: options.AllowWeakIsolation = None,
     json: options.Json = False,
 ) -> None:
     """Score the candidates of a run by other rerankers, without sampling or judging again."""
     from codesample.evaluation.reranking import rerank_run
     from codesample.reports.progress import RunProgress
-    from codesample.reports.terminal import render
 
-    outcome = rerank_run(
+    report = rerank_run(
         run,
         rerankers=reranker or None,
         k=options.numbers(k),
         data=data,
-        workers=workers,
-        allow_weak_isolation=allow_weak_isolation,
+        run=sandbox,
         observer=RunProgress(),
     )
-    if json:
-        emit_json(outcome.as_json())
-    else:
-        show(render(outcome))
+    show_report(report, as_json=json, judged=False)

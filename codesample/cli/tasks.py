@@ -7,6 +7,8 @@ import typer
 from codesample.cli import options
 from codesample.cli.errors import Commands
 from codesample.cli.output import say, show
+from codesample.cli.records import Part, takes_records
+from codesample.evaluation.options import RunOptions
 
 __all__ = ["app"]
 
@@ -22,13 +24,14 @@ def _group() -> None:
 
 
 @app.command()
+@takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation")))
 def verify(
+    sandbox: RunOptions,
+    *,
     task: options.TaskName = None,
     task_file: options.TaskFile = None,
     data: options.DataFile = None,
     limit: options.Limit = None,
-    workers: options.Workers = None,
-    allow_weak_isolation: options.AllowWeakIsolation = None,
 ) -> None:
     """Run every reference solution of a task against its hidden tests; all of them should pass."""
     from codesample.evaluation.references import verify_references
@@ -37,8 +40,7 @@ def verify(
         options.task_of(task, task_file),
         data=data,
         limit=limit,
-        workers=workers,
-        allow_weak_isolation=allow_weak_isolation,
+        run=sandbox,
     )
     for verdict in outcome.failed:
         say(f"{verdict.task_id}: {verdict.status}: {verdict.detail}".rstrip(": "))

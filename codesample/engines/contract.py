@@ -3,39 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
 
+from codesample.engines.options import ModelOptions
 from codesample.records import Candidate, Request, SamplingParams
 
-__all__ = ["Engine", "Progress"]
+__all__ = ["Engine", "OpenEngine", "Progress", "Reproducibility"]
 
 Progress = Callable[[int], None]
 """Called now and then with the number of tokens drawn since the last call."""
 
 
-class Engine(Protocol):
-    """Requests in, candidates out as they finish.
+class Reproducibility(StrEnum):
+    """How far a candidate is settled by what was asked for.
 
-    Candidate `index` of a request depends on the seed, the request's task id, the index and the
-    prompt alone, so splitting the work, resuming it or asking for more later changes nothing.
-
-    Attributes:
-        name: For records and messages.
-        abilities: What candidates carry or the engine can compute: "logprobs" (per sampled token).
+    EXACT: candidate i of a prompt depends on the seed, the request's task id, i and the prompt alone, never
+    on how many are asked for, on what is sampled beside it or on a resume; up to rounding in low precision.
+    SEEDED: the same call repeated gives the same candidates. NONE: it may not.
     """
 
-    name: str
-    abilities: frozenset[str]
+    EXACT = "exact"
+    SEEDED = "seeded"
+    NONE = "none"
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Requests in, candidates out as they finish. `codesample.testing.engines` checks all of this.
+
+    Attributes:
+        name: The model, for records and messages.
+        abilities: What candidates carry or the engine can compute: "logprobs" (per sampled token).
+        reproducibility: How far candidates repeat; runs record and show it.
+    """
+
+    @property
+    def name(self) -> str:
+        """The model, for records and messages."""
+        ...
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What candidates carry or the engine can compute."""
+        ...
+
+    @property
+    def reproducibility(self) -> Reproducibility:
+        """How far candidates repeat."""
+        ...
 
     def stream(
         self, requests: Sequence[Request], params: SamplingParams, *, progress: Progress | None = None
     ) -> Iterator[Candidate]:
         """Yield every candidate of every request once, in the order in which they finish.
 
-        Closing the iterator cancels what is still running; candidates already yielded stay valid.
+        Each has at most `params.token_limit` tokens, its text ends before the first of `params.stop`, and
+        its token ids and log-probabilities, where it has them, are equally many. Closing the iterator cancels
+        what is still running; candidates already yielded stay valid. An error ends the iterator and takes
+        none of them back, and the engine can be used again.
+
+        Raises:
+            ParameterError: a request or parameter that this engine cannot honour, before any candidate.
+            ModelError: the engine failed.
         """
         ...
 
     def describe(self) -> dict[str, Any]:
         """Plain JSON facts that a run records: model, revision, dtype, device, path taken."""
         ...
+
+
+OpenEngine = Callable[[str, ModelOptions], Engine]
+"""What an entry point of the group `codesample.engines` is: opens the engine for the model that is named.
+
+It is given REST of `--model NAME:REST` and the other options, and raises `ModelError`, or `ParameterError`
+for options that it does not know (see `ModelOptions.expect_only`). Its first line of documentation says
+what it is; importing it should load nothing heavy.
+"""

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from codesample.engines.contract import Engine
 from codesample.errors import ParameterError, RerankerError
-from codesample.evaluation.example_checks import ExampleChecks
-from codesample.evaluation.program_outputs import ProgramOutputs
+from codesample.evaluation.options import RunOptions
+from codesample.evaluation.sandbox import ProgramRunner, open_judge
 from codesample.evaluation.scoring import EXECUTED
-from codesample.execution import Executor
-from codesample.records import Candidate, Example, PublicView, Request, SamplingParams, Tests
+from codesample.execution.judge import Judge
+from codesample.records import Candidate, Example, PublicView, Request, SamplingParams
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.rerankers.public_examples import examples_held
 from codesample.rerankers.registry import load_reranker
 from codesample.tasks.examples import flaw_of, prompt_examples
 
-__all__ = ["BestOfN", "Until", "best_of_n", "passed"]
+__all__ = ["BestOfN", "EarlyStop", "Until", "best_of_n", "passed"]
+
+_ID = "prompt"
 
 Until = Callable[[PublicView, Sequence[Candidate], Context], Sequence[bool]]
 """Says of each candidate whether it is good enough to stop at; list-wise, like a reranker."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStop:
+    """When to sample no further candidates.
+
+    Attributes:
+        until: Asked after each round; sampling stops once it says yes to a candidate, and the choice is then
+            among those it said yes to.
+        every: Candidates per round.
+
+    Raises:
+        ParameterError: `every` below 1.
+    """
+
+    until: Until
+    every: int = 8
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ParameterError(f"every = {self.every}: expected at least 1 candidate per round")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +59,7 @@ class BestOfN:
         tokens: Tokens drawn, over all candidates.
         not_drawn: Candidates of the n that an early stop made needless.
         tokens_saved: Estimate of the tokens these would have taken: `not_drawn` times the mean length drawn.
+        failures: Why the harness failed on a program, for each on which it did: such candidates rank last.
     """
 
     best: Candidate
@@ -45,6 +68,7 @@ class BestOfN:
     tokens: int
     not_drawn: int
     tokens_saved: int
+    failures: tuple[str, ...] = ()
 
 
 def passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[bool]:
@@ -58,7 +82,7 @@ def passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> l
 
 
 def best_of_n(
-    sampler: Engine,
+    engine: Engine,
     prompt: str,
     *,
     n: int = 32,
@@ -67,14 +91,13 @@ def best_of_n(
     entry_point: str | None = None,
     examples: Sequence[Example] | None = None,
     program: Callable[[str], str] | None = None,
-    until: Until | None = None,
-    batch: int = 8,
-    executor: Executor | None = None,
+    until: Until | EarlyStop | None = None,
+    judge: Judge | None = None,
 ) -> BestOfN:
     """Draw up to n candidates of one prompt and return the one that the reranker puts first.
 
     Args:
-        sampler: Any engine.
+        engine: Any engine.
         prompt: Text to continue.
         n: Most candidates.
         reranker: A reranker, its name, or "file.py:name"; see `load_reranker`.
@@ -82,50 +105,56 @@ def best_of_n(
         entry_point: Function the prompt asks for; with it, examples are read from the prompt.
         examples: Public examples, where the prompt's own are not to be used; trusted, unlike those.
         program: Makes the text that is run from a completion. Default: prompt + completion.
-        until: Asked after each round of `batch` candidates; sampling stops once it says yes to one, and
-            the choice is then among those it said yes to.
-        batch: Candidates per round, with `until` only.
-        executor: Used where programs have to be run. Default: one of its own for this call.
+        until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
+        judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
 
     Returns: the winner, with everything drawn and scored.
 
     Raises:
-        ParameterError: n or batch below 1, a bad prompt, or an example that is not Python.
+        ParameterError: n below 1, a bad prompt, or an example that is not Python.
         RerankerError: the reranker needs what the engine or the prompt does not give, or broke its contract;
             its `candidates` are those that were drawn.
         IsolationError: a program has to be run, and this machine grants too little isolation.
     """
-    if n < 1 or batch < 1:
-        raise ParameterError(f"n = {n}, batch = {batch}: expected at least 1 each")
+    if n < 1:
+        raise ParameterError(f"n = {n}: expected at least 1 candidate")
     ranker = load_reranker(reranker)
-    require_supplied([ranker], sampler.abilities | EXECUTED)
+    require_supplied([ranker], engine.abilities | EXECUTED)
+    view = _view(prompt, entry_point, examples)
+    stop = EarlyStop(until) if callable(until) else until
+    by_examples = stop is not None and stop.until is passed
+    if by_examples:
+        _expect_examples(view)
+    settled = (params or SamplingParams()).settled()
+    assemble = program or (lambda completion: prompt + completion)
+    with ProgramRunner(judge or (lambda: open_judge(RunOptions())), _ID) as runner:
+        if by_examples or ranker.needs & EXECUTED:
+            # a machine that grants too little isolation is told of before anything is sampled
+            runner.open()
+        context = Context(view, seed=settled.seed, checks=runner, outputs=runner)
+        drawn: list[Candidate] = []
+        good: list[Candidate] = []
+        while len(drawn) < n and not good:
+            count = n if stop is None else min(stop.every, n - len(drawn))
+            request = Request(_ID, prompt, tuple(range(len(drawn), len(drawn) + count)))
+            fresh = sorted(engine.stream([request], settled), key=lambda c: c.index)
+            fresh = [replace(c, program=assemble(c.completion)) for c in fresh]
+            drawn += fresh
+            with _handing_over(drawn):
+                if stop is not None:
+                    said = stop.until(view, fresh, context)
+                    good = [c for c, yes in zip(fresh, said, strict=True) if yes]
+        with _handing_over(drawn):
+            scores = ranker.score(view, drawn, context)
+    return replace(_chosen(drawn, scores, good or drawn, n), failures=tuple(runner.failures))
+
+
+def _view(prompt: str, entry_point: str | None, examples: Sequence[Example] | None) -> PublicView:
     if examples is None:
         examples = prompt_examples(prompt, entry_point) if entry_point else ()
     for flaw in filter(None, map(flaw_of, examples)):
         raise ParameterError(f"examples: {flaw}")
-    view = PublicView("prompt", "prompt", prompt, prompt, entry_point, tuple(examples))
-    if until is passed:
-        _expect_examples(view)
-    assemble = program or (lambda completion: prompt + completion)
-    with _Sandbox(executor) as sandbox:
-        if until is passed or ranker.needs & EXECUTED:
-            sandbox.open()
-        context = Context(view, seed=(params or SamplingParams()).seed, checks=sandbox, outputs=sandbox)
-        drawn: list[Candidate] = []
-        good: list[Candidate] = []
-        while len(drawn) < n and not good:
-            count = n if until is None else min(batch, n - len(drawn))
-            request = Request("prompt", prompt, tuple(range(len(drawn), len(drawn) + count)))
-            fresh = sorted(sampler.stream([request], params or SamplingParams()), key=lambda c: c.index)
-            fresh = [replace(c, program=assemble(c.completion)) for c in fresh]
-            drawn += fresh
-            with _handing_over(drawn):
-                if until is not None:
-                    said = until(view, fresh, context)
-                    good = [c for c, yes in zip(fresh, said, strict=True) if yes]
-        with _handing_over(drawn):
-            scores = ranker.score(view, drawn, context)
-    return _chosen(drawn, scores, good or drawn, n)
+    return PublicView(_ID, _ID, prompt, prompt, entry_point, tuple(examples))
 
 
 def _expect_examples(view: PublicView) -> None:
@@ -140,27 +169,6 @@ def _handing_over(drawn: Sequence[Candidate]) -> Iterator[None]:
     except RerankerError as error:
         error.candidates = tuple(drawn)
         raise
-
-
-class _Sandbox(ExitStack):
-    """Runs programs in the caller's executor, or in one of its own that is opened when first needed."""
-
-    def __init__(self, executor: Executor | None) -> None:
-        super().__init__()
-        self._executor = executor
-
-    def open(self) -> Executor:
-        if self._executor is None:
-            self._executor = self.enter_context(Executor())
-        return self._executor
-
-    def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
-        return ExampleChecks(self.open(), "prompt").check(programs, tests)
-
-    def outputs(
-        self, programs: Sequence[str], entry_point: str, inputs: Sequence[tuple[Any, ...]]
-    ) -> list[tuple[str | None, ...] | None]:
-        return ProgramOutputs(self.open()).outputs(programs, entry_point, inputs)
 
 
 def _chosen(

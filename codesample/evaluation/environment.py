@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from codesample.evaluation.report import EngineFacts
 from codesample.execution import Level
 
-__all__ = ["PACKAGES", "session_facts", "versions", "weakest_isolation"]
+__all__ = ["PACKAGES", "engine_facts", "session_facts", "versions", "weakest_isolation"]
 
 PACKAGES = ("codesample", "torch", "triton", "transformers", "tokenizers", "datasets")
 """Distributions whose version can change a result."""
+
+_WEAKEST_FIRST = ("unknown", "none", "seeded", "exact")
 
 
 def versions() -> dict[str, str | None]:
@@ -53,3 +56,18 @@ def session_facts(
 def weakest_isolation(sessions: Sequence[Mapping[str, Any]]) -> str:
     """Return the label of the weakest level under which any of a run's sessions ran programs."""
     return min(Level.parse(session["isolation"]["level"]) for session in sessions).label
+
+
+def engine_facts(sessions: Sequence[Mapping[str, Any]]) -> EngineFacts:
+    """Return what all engines of a run's sessions can do, and the weakest way in which they repeat."""
+    models = [session.get("model", {}) for session in sessions]
+    repeats = [str(model.get("reproducibility", "unknown")) for model in models]
+    abilities = [set(model.get("abilities", ())) for model in models]
+    return EngineFacts(
+        abilities=tuple(sorted(set.intersection(*abilities))) if abilities else (),
+        reproducibility=min(repeats, key=_rank, default="unknown"),
+    )
+
+
+def _rank(repeats: str) -> int:
+    return _WEAKEST_FIRST.index(repeats) if repeats in _WEAKEST_FIRST else 0

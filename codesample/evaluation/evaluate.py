@@ -5,32 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from codesample.errors import ParameterError
-from codesample.evaluation.checkpoint_hash import fingerprint
+from codesample.engines.contract import Engine
+from codesample.engines.options import DEFAULT_MODEL, ModelOptions
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.options import DEFAULT_MODEL, DEFAULT_N, DEFAULT_RERANKERS, ModelOptions, choose_k
-from codesample.evaluation.pipeline import Plan, conduct, open_executor
-from codesample.evaluation.plan import (
-    check_run_folder,
-    choose_rerankers,
-    choose_task,
-    manifest_of,
-    model_name,
-    new_run_folder,
-)
+from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, RunOptions, choose_k
+from codesample.evaluation.pipeline import carry_out
+from codesample.evaluation.plan import build_plan, choose_rerankers, model_source
+from codesample.evaluation.problem_set import read_problems
 from codesample.evaluation.report import Report
 from codesample.records import SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.tasks.contract import Task
 
-if TYPE_CHECKING:
-    from codesample.engines.contract import Engine
-
 __all__ = ["evaluate"]
-
-_DRAWS = SamplingParams()
 
 
 def evaluate(
@@ -38,23 +26,12 @@ def evaluate(
     *,
     model: str | Path | ModelOptions | Engine = DEFAULT_MODEL,
     n: int = DEFAULT_N,
-    k: Sequence[int] | None = None,
+    params: SamplingParams | None = None,
     rerankers: Sequence[str | Reranker] = DEFAULT_RERANKERS,
+    k: Sequence[int] | None = None,
     data: Path | None = None,
     limit: int | None = None,
-    out: Path | None = None,
-    resume: bool = False,
-    temperature: float = _DRAWS.temperature,
-    top_p: float = _DRAWS.top_p,
-    top_k: int = _DRAWS.top_k,
-    min_p: float = _DRAWS.min_p,
-    typical_p: float = _DRAWS.typical_p,
-    repetition_penalty: float = _DRAWS.repetition_penalty,
-    frequency_penalty: float = _DRAWS.frequency_penalty,
-    max_new_tokens: int | None = None,
-    seed: int = _DRAWS.seed,
-    workers: int | None = None,
-    allow_weak_isolation: str | None = None,
+    run: RunOptions | None = None,
     observer: Observer | None = None,
 ) -> Report:
     """Sample n candidates for every problem, judge them, rerank them, and report.
@@ -64,20 +41,15 @@ def evaluate(
 
     Args:
         task: A name (see `codesample list tasks`), a `Path` to problems of one's own, or a task.
-        model: "tiny", a folder, a hub id, `ModelOptions` that say how to load it, or an engine.
+        model: "tiny", a folder, a hub id, "ENGINE:MODEL", `ModelOptions`, or an engine.
         n: Candidates per problem.
-        k: The k of pass@k; None takes those of 1, 5, 10 that n allows.
+        params: How tokens are chosen, and the seed. Default: `SamplingParams()`. Its stops come after the
+            task's, and its limit of tokens, where it has one, in place of the task's.
         rerankers: Names, `FILE.py:NAME`, several with commas between (later ones settle ties), or rerankers.
+        k: The k of pass@k; None takes those of 1, 5, 10 that n allows.
         data: The task's data in their published form, instead of the hub's copy.
         limit: Only the first problems; None takes all.
-        out: Run folder; None makes one under `runs/`.
-        resume: Go on with the run in `out`; n may grow, the rest must agree.
-        temperature, top_p, top_k, min_p, typical_p, seed: See `SamplingParams`.
-        repetition_penalty, frequency_penalty: See `SamplingParams`.
-        max_new_tokens: Tokens per candidate; None takes the task's.
-        workers: Sandbox workers; None takes one per usable core.
-        allow_weak_isolation: Level to be content with, "limited" or "none", where the sandbox reaches no
-            more; None insists on "confined".
+        run: Where the run is kept, whether it goes on with one, and how programs are run.
         observer: Told of progress.
 
     Returns:
@@ -85,7 +57,7 @@ def evaluate(
 
     Raises:
         ParameterError, MetricError: a parameter outside its range; k above n.
-        UnknownNameError: no task, reranker or model of that name.
+        UnknownNameError: no task, reranker, engine or model of that name.
         DataError, HubUnavailableError: the data or the model cannot be had.
         ModelError: the checkpoint is broken or does not fit into memory.
         RerankerError: a reranker cannot be loaded, lacks what it needs, or broke its contract; in the
@@ -97,45 +69,18 @@ def evaluate(
     """
     began = monotonic()
     ks = choose_k(k, n)
-    if resume and out is None:
-        raise ParameterError("resume without a run folder; name the one to go on with: --out RUN --resume")
     loaded = choose_rerankers(rerankers)
-    chosen = choose_task(task, data=data, limit=limit)
-    source = ModelOptions(str(model)) if isinstance(model, str | Path) else model
-    named = model_name(source)
-    params = SamplingParams(
-        temperature=temperature,
-        top_p=top_p,
-        top_k=top_k,
-        min_p=min_p,
-        typical_p=typical_p,
-        repetition_penalty=repetition_penalty,
-        frequency_penalty=frequency_penalty,
-        max_new_tokens=chosen.task.max_new_tokens if max_new_tokens is None else max_new_tokens,
-        stop=chosen.task.stop,
-        seed=seed,
-    )
-    manifest = manifest_of(chosen, named, params, n)
-    out = out or new_run_folder(chosen.task.name, named)
-    check_run_folder(out, manifest, resume=resume)
-    folder = source.folder if isinstance(source, ModelOptions) else None
-    plan = Plan(
-        command="eval",
-        chosen=chosen,
-        of_problems=len(chosen.problems),
-        wanted=frozenset((problem.task_id, index) for problem in chosen.problems for index in range(n)),
-        n=n,
+    chosen = read_problems(task, data=data, limit=limit)
+    plan = build_plan(
+        "eval",
+        chosen,
+        chosen.keys(n),
+        model_source(model),
+        params=(params or SamplingParams()).settled(
+            stop=chosen.task.stop, max_new_tokens=chosen.task.max_new_tokens
+        ),
         k=ks,
         rerankers=loaded,
-        manifest=manifest,
-        out=out,
-        resume=resume,
-        settings={"limit": limit, "workers": workers, "allow_weak_isolation": allow_weak_isolation},
-        checkpoint=fingerprint(folder) if folder else None,
+        run=run or RunOptions(),
     )
-    with open_executor(workers, allow_weak_isolation) as executor:
-        return conduct(plan, lambda: _engine(source), executor, observer or Observer(), began=began)
-
-
-def _engine(source: ModelOptions | Engine) -> Engine:
-    return source.load() if isinstance(source, ModelOptions) else source
+    return carry_out(plan, observer or Observer(), began=began)

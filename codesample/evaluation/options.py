@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from codesample.errors import MetricError, ModelError, ParameterError
-from codesample.hub import expect_hub
+from codesample.errors import MetricError, ParameterError
+from codesample.records.fields import check_settings, setting
 
-if TYPE_CHECKING:
-    from codesample.engines.contract import Engine
-
-__all__ = ["DEFAULT_K", "DEFAULT_MODEL", "DEFAULT_N", "DEFAULT_RERANKERS", "ModelOptions", "choose_k"]
-
-DEFAULT_MODEL = "tiny"
+__all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "RunOptions", "choose_k"]
 
 DEFAULT_N = 32
 """Candidates per problem."""
@@ -28,62 +21,40 @@ DEFAULT_RERANKERS = ("mean_logprob", "public_examples", "public_examples,mean_lo
 
 
 @dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """A model by name and how it is loaded; holds no weights.
+class RunOptions:
+    """Where a run is kept and how its programs are run.
 
     Attributes:
-        model: "tiny" (the built-in model), a folder, or a hub id.
-        revision: Branch, tag or commit of a hub id.
-        device: "auto", "cpu", "cuda" or "cuda:1".
-        dtype: "auto", "float32", "bfloat16" or "float16".
-        max_rows: Most candidates decoded together; None lets memory decide.
-        memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
-        compile: Whether decode steps run through `torch.compile`.
+        out: Run folder; None makes one under `runs/`.
+        resume: Go on with the run in `out`; n may grow, the rest must agree.
+        workers: Sandbox workers; None takes one per usable core.
+        allow_weak_isolation: Level to be content with, "limited" or "none", where the sandbox reaches no
+            more; None insists on "confined".
+
+    Raises:
+        ParameterError: `resume` without `out`, or a value outside its range.
     """
 
-    model: str = DEFAULT_MODEL
-    revision: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    max_rows: int | None = None
-    memory_fraction: float = 0.8
-    compile: bool = False
+    out: Path | None = setting(None, "Run folder; default: a new one under runs/.")
+    resume: bool = setting(False, "Go on with the run in --out.")
+    workers: int | None = setting(
+        None,
+        "Sandbox workers; default: one per usable core.",
+        expected="at least 1, or None for one per core",
+        holds=lambda value: value is None or value >= 1,
+    )
+    allow_weak_isolation: str | None = setting(
+        None,
+        "Run even where the sandbox only reaches LEVEL: limited or none.",
+        metavar="LEVEL",
+    )
 
-    @property
-    def folder(self) -> Path | None:
-        """The folder that holds the model; None for the built-in one and for a hub id.
-
-        Raises:
-            ModelError: what the name leads to cannot be looked at.
-        """
-        path = Path(os.path.expanduser(self.model))
-        try:
-            return path if self.model != DEFAULT_MODEL and path.is_dir() else None
-        except OSError as error:
-            raise ModelError(f"{self.model}: cannot be looked at: {error.strerror}") from error
-
-    def load(self) -> Engine:
-        """Load the weights; the only slow step of a run's preparation.
-
-        Raises:
-            UnknownNameError: no such model.
-            HubUnavailableError: the model is not on this machine and the hub cannot be reached.
-            ModelError: the checkpoint is broken or does not fit into memory.
-        """
-        # a hub id; built-in names and folders need no network
-        if self.folder is None and "/" in self.model:
-            expect_hub()
-        from codesample.sampling import Sampler
-
-        return Sampler(
-            self.model,
-            revision=self.revision,
-            device=self.device,
-            dtype=self.dtype,
-            max_rows=self.max_rows,
-            memory_fraction=self.memory_fraction,
-            compile=self.compile,
-        )
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.resume and self.out is None:
+            raise ParameterError(
+                "resume without a run folder; name the one to go on with: --out RUN --resume"
+            )
 
 
 def choose_k(k: Sequence[int] | None, n: int) -> tuple[int, ...]:

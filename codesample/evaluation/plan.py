@@ -1,137 +1,180 @@
-"""Everything about an evaluation that can be checked before the model is loaded."""
+"""The plan of an evaluation: everything that can be checked before the model is loaded, checked."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import Any
 
-from codesample.errors import ParameterError, RerankerError, RunFolderError
-from codesample.evaluation.options import ModelOptions
-from codesample.records import Problem, Request, SamplingParams
+from codesample.engines.contract import Engine
+from codesample.engines.options import ModelOptions
+from codesample.engines.registry import expect_engine, open_engine
+from codesample.errors import MetricError, RerankerError, RunFolderError
+from codesample.evaluation.checkpoint_hash import fingerprint
+from codesample.evaluation.options import RunOptions, choose_k
+from codesample.evaluation.problem_set import ProblemSet
+from codesample.records import SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
-from codesample.tasks.contract import Task
-from codesample.tasks.registry import load_task, load_task_file
-
-if TYPE_CHECKING:
-    from codesample.engines.contract import Engine
 
 __all__ = [
-    "Chosen",
-    "check_run_folder",
-    "choose_again",
+    "EvaluationPlan",
+    "ModelSource",
+    "build_plan",
     "choose_rerankers",
-    "choose_task",
-    "manifest_of",
-    "model_name",
+    "model_source",
     "new_run_folder",
-    "requests_for",
-    "wanted_again",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """A task and the problems of it that a run covers.
+class ModelSource:
+    """Where candidates will come from; nothing is loaded yet.
 
     Attributes:
-        task: The task.
-        problems: In the task's order.
-        data: Absolute path of the data file that was given, if one was.
-        task_file: Absolute path of the user's own problems, if the task is that.
+        name: By which a run knows the model.
+        open: Makes the engine.
+        checkpoint: Fingerprint of the model's folder; None where it is in none.
+        label: Short name for a new run folder; "" takes `name`.
     """
 
-    task: Task
-    problems: tuple[Problem, ...]
-    data: Path | None = None
-    task_file: Path | None = None
+    name: str
+    open: Callable[[], Engine]
+    checkpoint: str | None = None
+    label: str = ""
 
-    @property
-    def origin(self) -> dict[str, str | None]:
-        """Where the problems come from, as plain JSON data that `choose_again` takes."""
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPlan:
+    """A run whose every setting was checked; nothing has been loaded or written. Made by `build_plan`.
+
+    Attributes:
+        command: "eval" or "execute".
+        chosen: The task and the problems that candidates are wanted of.
+        of_problems: How many problems the task has, with those that no candidate is wanted of.
+        wanted: Keys of the candidates the run is to hold.
+        n: Candidates of the problem that has fewest.
+        k: The k of pass@k, ascending.
+        rerankers: Loaded.
+        source: Opens the engine.
+        manifest: Says what the run is; without sessions.
+        out: The run folder.
+        run: How programs are run, and whether the folder exists already.
+        settings: What else was asked for, for the record; plain JSON data.
+    """
+
+    command: str
+    chosen: ProblemSet
+    of_problems: int
+    wanted: frozenset[Key]
+    n: int
+    k: tuple[int, ...]
+    rerankers: Sequence[Reranker]
+    source: ModelSource
+    manifest: Manifest
+    out: Path
+    run: RunOptions
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_settings(self) -> dict[str, Any]:
+        """Return what was asked for, as a session of the run records it; plain JSON data."""
         return {
-            "data": str(self.data) if self.data else None,
-            "task_file": str(self.task_file) if self.task_file else None,
+            **self.settings,
+            "workers": self.run.workers,
+            "allow_weak_isolation": self.run.allow_weak_isolation,
+            **self.chosen.origin,
+            "n": self.n,
+            "candidates": len(self.wanted),
+            "k": self.k,
+            "rerankers": [each.name for each in self.rerankers],
         }
 
-    @property
-    def by_id(self) -> dict[str, Problem]:
-        """The problems by task id."""
-        return {problem.task_id: problem for problem in self.problems}
 
-
-def choose_task(task: str | Path | Task, *, data: Path | None = None, limit: int | None = None) -> Chosen:
-    """Find a task by name, by a file of problems (a `Path`), or take the one given, and read its problems.
-
-    Args:
-        task: What to evaluate on.
-        data: The data of a named task in their published form, instead of the hub's copy.
-        limit: Only the first problems; None takes all.
-
-    Raises:
-        UnknownNameError: no task of that name.
-        DataError: the data are malformed; names file and line.
-        HubUnavailableError: the data are not on this machine and the hub cannot be reached.
-        ParameterError: a limit below 1, or `data` beside a task file or a ready-made task.
-    """
-    if limit is not None and limit < 1:
-        raise ParameterError(f"limit = {limit}: expected at least 1 problem")
-    if not isinstance(task, str) and data is not None:
-        raise ParameterError(f"data = {str(data)!r}: only a named task reads its data from elsewhere")
-    if isinstance(task, str):
-        named = load_task(task, data=data)
-        return Chosen(named, tuple(named.problems()[:limit]), data=data.resolve() if data else None)
-    made = load_task_file(task) if isinstance(task, Path) else task
-    task_file = task.resolve() if isinstance(task, Path) else None
-    return Chosen(made, tuple(made.problems()[:limit]), task_file=task_file)
-
-
-def choose_again(run: RunFolder, *, task: Task | None = None, data: Path | None = None) -> Chosen:
-    """Find the task of a run and read the problems again that its last call covered.
+def build_plan(
+    command: str,
+    chosen: ProblemSet,
+    wanted: Collection[Key],
+    source: ModelSource,
+    *,
+    params: SamplingParams,
+    k: Sequence[int] | None,
+    rerankers: Sequence[Reranker],
+    run: RunOptions,
+    settings: Mapping[str, Any] | None = None,
+) -> EvaluationPlan:
+    """Check what an evaluation is to do, and look at its run folder; writes nothing.
 
     Args:
-        task: The task itself, for a run that was made with one that has no name here.
-        data: Where its data, or the user's own problems, are now; None takes the place that the run recorded.
+        chosen: All problems of the task; those that nothing is wanted of are left out of the plan.
+        wanted: Keys of candidates, at least one, all of them of these problems.
+        params: How tokens are chosen, with the task's stops and limit settled.
+        k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest candidates allows.
+        rerankers: From `choose_rerankers`.
+        settings: What the run is to record besides.
 
     Raises:
-        RunFolderError: the task or its problems are not those of the run.
-        UnknownNameError, DataError, HubUnavailableError, ParameterError: as `choose_task`.
+        MetricError: a k above the number of candidates of a problem.
+        RunFolderError: the folder cannot be started, or not be continued with these settings.
     """
-    manifest, settings = run.manifest, run.manifest.settings
-    limit, task_file = settings.get("limit"), settings.get("task_file")
-    place = data or settings.get("data")
-    if task is not None:
-        chosen = choose_task(task, data=data, limit=limit)
-    elif task_file:
-        chosen = choose_task(Path(data or task_file), limit=limit)
-    else:
-        chosen = choose_task(manifest.task, data=Path(place) if place else None, limit=limit)
-    if chosen.task.version != manifest.task_version:
-        raise RunFolderError(
-            f"{run.path}: was made with version {manifest.task_version} of {manifest.task}, "
-            f"which is version {chosen.task.version} here; sample it anew"
-        )
-    if chosen.task.fingerprint() != manifest.data_hash:
-        raise RunFolderError(
-            f"{run.path}: its problems are not those that {manifest.task} has now; "
-            "name the data it was made with: --data FILE"
-        )
-    return chosen
+    per_problem = Counter(task_id for task_id, _ in wanted)
+    fewest, n = min(per_problem.items(), key=lambda item: item[1])
+    try:
+        ks = choose_k(k, n)
+    except MetricError as error:
+        if len(set(per_problem.values())) == 1:
+            raise
+        raise MetricError(f"{error}; {fewest} has the fewest samples") from None
+    task = chosen.task
+    manifest = Manifest(
+        task=task.name,
+        task_version=task.version,
+        data_hash=task.fingerprint(),
+        model=source.name,
+        params=params,
+        n=n,
+    )
+    out = run.out or new_run_folder(task.name, source.label or source.name)
+    _check_run_folder(out, manifest, resume=run.resume)
+    return EvaluationPlan(
+        command=command,
+        chosen=replace(chosen, problems=tuple(p for p in chosen.problems if p.task_id in per_problem)),
+        of_problems=len(chosen.problems),
+        wanted=frozenset(wanted),
+        n=n,
+        k=ks,
+        rerankers=rerankers,
+        source=source,
+        manifest=manifest,
+        out=out,
+        run=run,
+        settings=settings or {},
+    )
 
 
-def wanted_again(run: RunFolder, chosen: Chosen) -> frozenset[Key]:
-    """Return the keys of the candidates that the last call into a run asked for, as far as it has them."""
-    n = run.manifest.settings.get("n", run.manifest.n)
-    # recorded samples carry indices of their own; the run holds those of one file and no others
-    any_index = "samples" in run.manifest.settings
-    known = chosen.by_id
-    return frozenset(key for key in run.sampled if key[0] in known and (any_index or key[1] < n))
+def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
+    """Say where candidates come from; loads nothing.
+
+    Raises:
+        UnknownNameError: no engine of the name that the model begins with.
+        ModelError: the model's folder cannot be read.
+    """
+    if isinstance(model, str | Path):
+        model = ModelOptions(str(model))
+    if not isinstance(model, ModelOptions):
+        engine = model
+        return ModelSource(engine.name, lambda: engine)
+    options = model
+    expect_engine(options)
+    folder = options.folder
+    return ModelSource(
+        options.name, lambda: open_engine(options), checkpoint=fingerprint(folder) if folder else None
+    )
 
 
 def choose_rerankers(specs: Sequence[str | Reranker]) -> list[Reranker]:
@@ -152,20 +195,8 @@ def choose_rerankers(specs: Sequence[str | Reranker]) -> list[Reranker]:
     return list(found.values())
 
 
-def manifest_of(chosen: Chosen, model: str, params: SamplingParams, n: int) -> Manifest:
-    """Return what identifies a run of `model` on these problems, without sessions."""
-    return Manifest(
-        task=chosen.task.name,
-        task_version=chosen.task.version,
-        data_hash=chosen.task.fingerprint(),
-        model=model,
-        params=params,
-        n=n,
-    )
-
-
-def check_run_folder(path: Path, manifest: Manifest, *, resume: bool) -> None:
-    """Refuse a run folder that could not be started, or not be continued with `manifest`; writes nothing.
+def _check_run_folder(path: Path, manifest: Manifest, *, resume: bool) -> None:
+    """Refuse a run folder that could not be started, or not be continued with `manifest`.
 
     Raises:
         RunFolderError: it holds a run or files of one although `resume` is off, it holds none or another
@@ -204,22 +235,3 @@ def new_run_folder(task: str, model: str) -> Path:
     safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in words)
     now = datetime.now()
     return Path("runs") / f"{safe[:100]}-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}"
-
-
-def model_name(model: ModelOptions | Engine) -> str:
-    """Return the name by which a run knows the model, with the revision asked for; loads nothing."""
-    if isinstance(model, ModelOptions):
-        return model.model if model.revision is None else f"{model.model}@{model.revision}"
-    return model.name
-
-
-def requests_for(problems: Sequence[Problem], missing: Collection[Key]) -> list[Request]:
-    """Ask for the `missing` candidates, problem by problem in the given order."""
-    indices: dict[str, list[int]] = {problem.task_id: [] for problem in problems}
-    for task_id, index in missing:
-        indices[task_id].append(index)
-    return [
-        Request(problem.task_id, problem.prompt, tuple(sorted(wanted)))
-        for problem in problems
-        if (wanted := indices[problem.task_id])
-    ]

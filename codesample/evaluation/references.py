@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from codesample.evaluation.pipeline import open_executor
-from codesample.evaluation.plan import choose_task
-from codesample.execution import Program
+from codesample.evaluation.options import RunOptions
+from codesample.evaluation.problem_set import read_problems
+from codesample.evaluation.sandbox import open_judge
+from codesample.execution.judge import Program
 from codesample.records import Verdict
 from codesample.tasks.contract import Task
 
@@ -36,18 +37,21 @@ def verify_references(
     *,
     data: Path | None = None,
     limit: int | None = None,
-    workers: int | None = None,
-    allow_weak_isolation: str | None = None,
+    run: RunOptions | None = None,
 ) -> References:
-    """Run the reference solution of every row of a task's data against its hidden tests.
+    """Run the reference solution of every entry of a task's data against its hidden tests.
+
+    Args:
+        task, data, limit: As for `evaluate`.
+        run: How programs are run; no folder is written.
 
     Raises:
         CodesampleError: as `evaluate`, as far as it concerns tasks and the sandbox.
     """
-    chosen = choose_task(task, data=data, limit=limit).task
+    chosen = read_problems(task, data=data, limit=limit).task
     programs = reference_programs(chosen, limit=limit)
-    with open_executor(workers, allow_weak_isolation) as executor:
-        verdicts = [future.result() for future in [executor.submit(program) for program in programs]]
+    with open_judge(run or RunOptions()) as judge:
+        verdicts = [future.result() for future in [judge.submit(program) for program in programs]]
     return References(
         task=chosen.name,
         passed=sum(verdict.passed for verdict in verdicts),
@@ -57,7 +61,7 @@ def verify_references(
 
 
 def reference_programs(task: Task, *, limit: int | None = None) -> list[Program]:
-    """Return the programs of the reference solutions, of every row of the task's data or of the first ones.
+    """Return the programs of the reference solutions, of every entry of the task's data or of the first ones.
 
     Raises:
         DataError, HubUnavailableError: the data are malformed or cannot be had.

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from codesample.engines.contract import Engine
 from codesample.errors import RunFolderError
 from codesample.evaluation.intervals import Estimate
 from codesample.records import Status
 
-__all__ = ["Report", "Seconds", "Selection"]
+__all__ = ["EngineFacts", "Report", "Seconds", "Selection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,28 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What the engine behind a run's candidates stated.
+
+    Attributes:
+        abilities: Sorted; see `Engine`.
+        reproducibility: "exact", "seeded", "none", or "unknown" for runs that did not record it.
+    """
+
+    abilities: tuple[str, ...] = ()
+    reproducibility: str = "unknown"
+
+    @classmethod
+    def of(cls, engine: Engine) -> EngineFacts:
+        """Take down what an engine states."""
+        return cls(tuple(sorted(engine.abilities)), str(engine.reproducibility))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return {"abilities": list(self.abilities), "reproducibility": self.reproducibility}
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Results of a run. `as_json` is the content of its results.json.
 
@@ -60,6 +83,7 @@ class Report:
         tokens: Drawn for all candidates, cut ones excluded.
         tokens_per_second: Sampling speed of the process that ended the run; None where it sampled nothing.
         statuses: Verdicts by status; harness errors are no grade and count in no figure.
+        engine: What the engine stated; the weakest of a run's sessions.
         isolation: Weakest level at which programs of this run were judged, such as "confined".
         notices: What the figures leave out and why, and what weakens them; a sentence each.
         run: The run folder; not part of `as_json`.
@@ -82,6 +106,7 @@ class Report:
     isolation: str
     notices: tuple[str, ...]
     run: Path = field(compare=False)
+    engine: EngineFacts = EngineFacts()
 
     @property
     def harness_errors(self) -> int:
@@ -112,6 +137,8 @@ class Report:
             known["random"], known["oracle"] = Estimate(**known["random"]), Estimate(**known["oracle"])
             known["seconds"] = Seconds(**known["seconds"])
             known["notices"] = tuple(known["notices"])
+            engine = known.get("engine", {})
+            known["engine"] = EngineFacts(**engine | {"abilities": tuple(engine.get("abilities", ()))})
             return cls(**known, run=run)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunFolderError(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from codesample.errors import RunFolderError
 from codesample.evaluation.environment import weakest_isolation
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.options import DEFAULT_RERANKERS, choose_k
-from codesample.evaluation.pipeline import notice_weakness, open_executor
-from codesample.evaluation.plan import choose_again, choose_rerankers, wanted_again
+from codesample.evaluation.options import DEFAULT_RERANKERS, RunOptions, choose_k
+from codesample.evaluation.plan import choose_rerankers
+from codesample.evaluation.problem_set import covered_keys, problems_of_run
 from codesample.evaluation.report import Report, Seconds
+from codesample.evaluation.sandbox import notice_weakness, open_judge
 from codesample.evaluation.scoring import EXECUTED, Pool, pools, saved_scores, score
 from codesample.evaluation.summary import summarise
-from codesample.execution import Executor, Level
+from codesample.execution import Level
+from codesample.execution.judge import Judge
 from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.runs import RunFolder
 from codesample.tasks.contract import Task
@@ -24,26 +26,25 @@ __all__ = ["load_report", "rerank_run"]
 
 
 def rerank_run(
-    run: Path,
+    folder: Path,
     *,
     rerankers: Sequence[str | Reranker] | None = None,
     k: Sequence[int] | None = None,
     task: Task | None = None,
     data: Path | None = None,
-    workers: int | None = None,
-    allow_weak_isolation: str | None = None,
+    run: RunOptions | None = None,
     observer: Observer | None = None,
 ) -> Report:
     """Score the candidates that a run's last call covered, beside the rerankers that scored them before.
 
     Args:
-        run: A run folder; scores of these rerankers and results.json are replaced.
-        k: The k of pass@k; None takes the run's own.
+        folder: A run folder; scores of these rerankers and results.json are replaced.
         rerankers: As for `evaluate`; None takes its default as far as the run has what they need.
+        k: The k of pass@k; None takes the run's own.
         task: The task itself, for a run that was made with a task of one's own.
         data: The task's data, or one's own problems, where they are no longer where the run found them.
+        run: How programs are run, for rerankers that run some.
         observer: As for `evaluate`.
-        workers, allow_weak_isolation: As for `evaluate`; for rerankers that run programs.
 
     Returns:
         The run's report, with every reranker that has scored all of it; times are those of the sampling.
@@ -55,52 +56,44 @@ def rerank_run(
     """
     watching = observer or Observer()
     loaded = choose_rerankers(DEFAULT_RERANKERS if rerankers is None else rerankers)
-    executes = any(each.needs & EXECUTED for each in loaded)
-    opened = open_executor(workers, allow_weak_isolation) if executes else nullcontext()
-    with RunFolder.open(run, write=True) as folder, opened as executor:
-        for notice in folder.notices:
+    with RunFolder.open(folder, write=True) as opened, _judge_for(loaded, run) as judge:
+        for notice in opened.notices:
             watching.notice(notice)
-        if executor:
-            notice_weakness(executor, watching)
-        settings = folder.manifest.settings
-        n = settings.get("n", folder.manifest.n)
+        if judge:
+            notice_weakness(judge, watching)
+        settings = opened.manifest.settings
+        n = settings.get("n", opened.manifest.n)
         ks = choose_k(settings.get("k") if k is None else k, n)
-        chosen = choose_again(folder, task=task, data=data)
-        gathered = pools(folder, chosen, wanted_again(folder, chosen))
-        _expect_complete(folder, gathered)
-        kept = all(each.logprobs is not None for pool in gathered for each in pool.candidates)
-        supplied = EXECUTED | ({"logprobs"} if kept else set())
-        if rerankers is None:
-            for each in (each for each in loaded if not each.needs <= supplied):
-                watching.notice(f"not scored by {each.name}: {run} kept no log-probabilities")
-            loaded = [each for each in loaded if each.needs <= supplied]
-        require_supplied(loaded, supplied, {"logprobs": f"{run} kept no log-probabilities"})
+        chosen = problems_of_run(opened, task=task, data=data)
+        gathered = pools(opened, chosen, covered_keys(opened, chosen.problems))
+        _expect_complete(opened, gathered)
+        loaded = _usable(loaded, gathered, opened, watching, named=rerankers is not None)
         try:
             scored = score(
                 loaded,
                 gathered,
                 task=chosen.task.name,
-                seed=folder.manifest.params.seed,
-                executor=executor,
-                run=folder,
+                seed=opened.manifest.params.seed,
+                judge=judge,
+                run=opened,
                 observer=watching,
             )
         finally:
             watching.stopped()
-        before = _earlier(run)
+        before = _earlier(folder)
         report = summarise(
-            folder,
+            opened,
             gathered,
-            {**saved_scores(gathered, folder), **scored.scores},
+            {**saved_scores(gathered, opened), **scored.scores},
             problems=len(chosen.problems),
             n=n,
             k=ks,
             seconds=before.seconds if before else Seconds(0.0, 0.0, 0.0),
             tokens_per_second=before.tokens_per_second if before else None,
-            notices=[*scored.notices, *_weaker(executor, folder)],
+            notices=[*scored.notices, *_weaker(judge, opened)],
         )
-        folder.write_results(report.as_json())
-        scored.raise_failures(folder, watching)
+        opened.write_results(report.as_json())
+        scored.raise_failures(opened, watching)
     return report
 
 
@@ -117,6 +110,27 @@ def load_report(run: Path) -> Report:
     return Report.from_json(content, run=run)
 
 
+def _judge_for(
+    loaded: Sequence[Reranker], run: RunOptions | None
+) -> AbstractContextManager[Judge] | AbstractContextManager[None]:
+    """Open a judge where a reranker runs programs."""
+    return open_judge(run or RunOptions()) if any(each.needs & EXECUTED for each in loaded) else nullcontext()
+
+
+def _usable(
+    loaded: Sequence[Reranker], gathered: Sequence[Pool], run: RunFolder, observer: Observer, *, named: bool
+) -> list[Reranker]:
+    """Return the rerankers that the run has what they need for; one that was `named` may not lack any."""
+    kept = all(each.logprobs is not None for pool in gathered for each in pool.candidates)
+    supplied = EXECUTED | ({"logprobs"} if kept else set())
+    lacking = [each for each in loaded if not each.needs <= supplied]
+    if named:
+        require_supplied(lacking, supplied, {"logprobs": f"{run.path} kept no log-probabilities"})
+    for each in lacking:
+        observer.notice(f"not scored by {each.name}: {run.path} kept no log-probabilities")
+    return [each for each in loaded if each not in lacking]
+
+
 def _expect_complete(folder: RunFolder, gathered: Sequence[Pool]) -> None:
     judged = sum(len(pool.candidates) for pool in gathered)
     asked = folder.manifest.settings.get("candidates", 1)
@@ -127,11 +141,11 @@ def _expect_complete(folder: RunFolder, gathered: Sequence[Pool]) -> None:
         )
 
 
-def _weaker(executor: Executor | None, folder: RunFolder) -> list[str]:
+def _weaker(judge: Judge | None, folder: RunFolder) -> list[str]:
     judged = weakest_isolation(folder.manifest.sessions)
-    if executor is None or executor.isolation.level >= Level.parse(judged):
+    if judge is None or judge.isolation.level >= Level.parse(judged):
         return []
-    now = executor.isolation.level.label
+    now = judge.isolation.level.label
     return [f"rerankers ran programs at isolation {now!r}, weaker than {judged!r}, at which they were judged"]
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
 
+from codesample.engines.contract import Engine
 from codesample.evaluation.observer import Observer, Snapshot, Tally
-from codesample.evaluation.plan import Chosen, requests_for
-from codesample.evaluation.verdict_collector import Judging
-from codesample.execution import Executor
-from codesample.records import SamplingParams
-from codesample.runs import Key, RunFolder
+from codesample.evaluation.plan import EvaluationPlan
+from codesample.evaluation.verdict_collector import VerdictCollector
+from codesample.execution.judge import Judge
+from codesample.runs import RunFolder
 
-if TYPE_CHECKING:
-    from codesample.engines.contract import Engine
-
-__all__ = ["Spent", "fill"]
+__all__ = ["Spent", "sample_and_judge"]
 
 _SHOW_INTERVAL = 0.1
 
@@ -62,54 +57,46 @@ class _Meter:
         )
 
 
-def fill(
-    run: RunFolder,
-    chosen: Chosen,
-    wanted: Collection[Key],
-    *,
-    engine: Engine,
-    params: SamplingParams,
-    executor: Executor,
-    observer: Observer,
+def sample_and_judge(
+    plan: EvaluationPlan, run: RunFolder, *, engine: Engine, judge: Judge, observer: Observer
 ) -> Spent:
-    """Sample and judge every candidate of `wanted` that the run folder lacks.
+    """Sample and judge every candidate of the plan that the run folder lacks.
 
     Whatever ends it early, also Ctrl-C, leaves every finished candidate and verdict in the folder.
 
     Args:
         run: Open for writing.
-        chosen: The task and its problems.
-        wanted: Keys of candidates, all of them of the chosen problems.
 
     Raises:
-        CodesampleError: whatever the engine, the executor or the folder refuses.
+        CodesampleError: whatever the engine, the judge or the folder refuses.
     """
+    chosen, wanted = plan.chosen, plan.wanted
     expected = dict.fromkeys((problem.task_id for problem in chosen.problems), 0)
     for task_id, _ in wanted:
         expected[task_id] += 1
     tally, judged, sampled = Tally(expected), run.judged, run.sampled
     tally.add(verdict for key, verdict in run.verdicts().items() if key in judged and key in wanted)
-    unjudged = (sampled & set(wanted)) - judged
-    judging = Judging(chosen.task, chosen.by_id, executor=executor, run=run, tally=tally)
+    unjudged = (sampled & wanted) - judged
+    collector = VerdictCollector(chosen.task, chosen.by_id, judge=judge, run=run, tally=tally)
     meter = _Meter(observer, tally)
     observer.started(run.path, problems=len(chosen.problems), candidates=len(wanted))
     try:
         for candidate in run.samples() if unjudged else ():
             if (candidate.task_id, candidate.index) in unjudged:
-                judging.submit(candidate)
-        requests = requests_for(chosen.problems, [key for key in wanted if key not in sampled])
+                collector.submit(candidate)
+        requests = chosen.requests_for([key for key in wanted if key not in sampled])
         with ExitStack() as stack:
-            stream = engine.stream(requests, params, progress=meter.drew)
+            stream = engine.stream(requests, plan.manifest.params, progress=meter.drew)
             if hasattr(stream, "close"):
                 stack.callback(stream.close)
             for candidate in stream:
                 run.add_sample(candidate, with_program=candidate.program is not None)
-                judging.submit(candidate)
-                judging.collect()
+                collector.submit(candidate)
+                collector.collect()
                 meter.show()
         meter.stop_sampling()
-        judging.finish(after_each=meter.show)
+        collector.finish(after_each=meter.show)
         meter.show(at_once=True)
     finally:
-        judging.abandon()
-    return Spent(sampling=meter.seconds, execution=judging.seconds, tokens=meter.tokens)
+        collector.abandon()
+    return Spent(sampling=meter.seconds, execution=collector.seconds, tokens=meter.tokens)

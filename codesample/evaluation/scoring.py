@@ -6,11 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from codesample.errors import CodesampleError, RerankerError
-from codesample.evaluation.example_checks import ExampleChecks
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.plan import Chosen
-from codesample.evaluation.program_outputs import ProgramOutputs
-from codesample.execution import Executor
+from codesample.evaluation.problem_set import ProblemSet
+from codesample.evaluation.sandbox import ProgramRunner
+from codesample.execution.judge import Judge
 from codesample.records import Candidate, Problem, PublicView, Status, Verdict
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
@@ -75,7 +74,7 @@ class Scored:
             raise RerankerError("; ".join(map(str, self.failures))) from self.failures[0]
 
 
-def pools(run: RunFolder, chosen: Chosen, wanted: Collection[Key]) -> list[Pool]:
+def pools(run: RunFolder, chosen: ProblemSet, wanted: Collection[Key]) -> list[Pool]:
     """Gather the candidates of `wanted` that have a verdict by problem, in the task's order.
 
     Problems without any are left out.
@@ -105,7 +104,7 @@ def score(
     *,
     task: str,
     seed: int,
-    executor: Executor | None,
+    judge: Judge | None,
     run: RunFolder,
     observer: Observer,
 ) -> Scored:
@@ -116,7 +115,7 @@ def score(
     Args:
         task: Name.
         seed: For rerankers that draw random numbers.
-        executor: Runs public examples and inputs of the rerankers' own; None where none of them needs it.
+        judge: Runs public examples and inputs of the rerankers' own; None where none of them needs it.
         run: Open for writing.
         observer: Told of each pool.
 
@@ -124,11 +123,10 @@ def score(
         RunFolderError: scores cannot be written.
     """
     views = [PublicView.of(task, pool.problem) for pool in gathered]
-    outputs = ProgramOutputs(executor) if executor else None
-    checks = [ExampleChecks(executor, view.task_id) if executor else None for view in views]
+    runners = [ProgramRunner(judge, view.task_id) if judge else None for view in views]
     contexts = [
-        Context(view, seed=seed, checks=runs, outputs=outputs)
-        for view, runs in zip(views, checks, strict=True)
+        Context(view, seed=seed, checks=runner, outputs=runner)
+        for view, runner in zip(views, runners, strict=True)
     ]
     scored = Scored()
     for each in rerankers:
@@ -142,7 +140,7 @@ def score(
             continue
         run.write_scores(each.name, _by_key(gathered, column))
         scored.scores[each.name] = column
-    failures = [failure for runs in checks if runs for failure in runs.failures]
+    failures = [failure for runner in runners if runner for failure in runner.failures]
     if failures:
         scored.notices.append(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "

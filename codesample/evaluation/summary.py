@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from codesample.errors import ExecutionError, MetricError
-from codesample.evaluation.environment import weakest_isolation
+from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.intervals import Estimate, bootstrap
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
 from codesample.evaluation.report import Report, Seconds, Selection
@@ -55,20 +55,8 @@ def summarise(
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
     oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
-    by_k: dict[int, Estimate] = {}
-    said = []
-    if problems > len(gathered):
-        said.append(
-            f"{problems - len(gathered)} of {problems} problems have no samples and count in no figure"
-        )
-    if len(gathered) > len(graded):
-        said.append(f"{len(gathered) - len(graded)} problems have no candidate that could be judged")
-    said += map(_why, faults[:1])
-    for each in k:
-        try:
-            by_k[each] = bootstrap(list(pass_at_k_by_problem(counts, each).values()))
-        except MetricError as error:
-            said.append(f"pass@{each} is left out: {error}")
+    said = [*_left_out(problems, len(gathered), len(graded)), *map(_why, faults[:1])]
+    by_k, unreached = _pass_at_k(counts, k)
     selections = {}
     for name, column in scores.items():
         chosen = bootstrap([_best_of(pool, column[pool.problem.task_id]) for pool in graded])
@@ -89,10 +77,34 @@ def summarise(
         tokens=sum(len(candidate.token_ids or ()) for candidate in candidates),
         tokens_per_second=tokens_per_second,
         statuses=dict(Counter(str(verdict.status) for pool in gathered for verdict in pool.verdicts)),
+        engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*said, *notices),
+        notices=(*said, *unreached, *notices),
         run=run.path,
     )
+
+
+def _left_out(problems: int, sampled: int, graded: int) -> list[str]:
+    said = []
+    if problems > sampled:
+        said.append(f"{problems - sampled} of {problems} problems have no samples and count in no figure")
+    if sampled > graded:
+        said.append(f"{sampled - graded} problems have no candidate that could be judged")
+    return said
+
+
+def _pass_at_k(
+    counts: Mapping[str, tuple[int, int]], k: Sequence[int]
+) -> tuple[dict[int, Estimate], list[str]]:
+    """Return pass@k by k, and why others are left out."""
+    by_k: dict[int, Estimate] = {}
+    left_out = []
+    for each in k:
+        try:
+            by_k[each] = bootstrap(list(pass_at_k_by_problem(counts, each).values()))
+        except MetricError as error:
+            left_out.append(f"pass@{each} is left out: {error}")
+    return by_k, left_out
 
 
 def _why(fault: Verdict) -> str:

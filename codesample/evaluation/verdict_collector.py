@@ -1,4 +1,4 @@
-"""Hands programs to the executor and keeps each verdict as soon as it is known."""
+"""Hands programs to the judge and keeps each verdict as soon as it is known."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 
 from codesample.evaluation.observer import Tally
-from codesample.execution import Executor, Program
+from codesample.execution.judge import Judge, Program
 from codesample.records import Candidate, Problem, Verdict
 from codesample.runs import RunFolder
 from codesample.tasks.contract import Task
 
-__all__ = ["Judging"]
+__all__ = ["VerdictCollector"]
 
 
-class Judging:
+class VerdictCollector:
     """The execution side of a run: programs go in while sampling goes on, verdicts reach the run folder.
 
-    One thread, the caller's, writes the folder; the executor's threads only queue what is done.
+    One thread, the caller's, writes the folder; the judge's threads only queue what is done. At most as many
+    programs as the judge likes to hold are open at once: sampling waits for it rather than fill the memory.
 
     Args:
         task: Says how a completion becomes a program.
         problems: By task id.
-        executor: Open.
+        judge: Open.
         run: Where verdicts are appended.
         tally: Told of each verdict.
 
@@ -33,25 +34,27 @@ class Judging:
     """
 
     def __init__(
-        self, task: Task, problems: Mapping[str, Problem], *, executor: Executor, run: RunFolder, tally: Tally
+        self, task: Task, problems: Mapping[str, Problem], *, judge: Judge, run: RunFolder, tally: Tally
     ) -> None:
         self._task, self._problems = task, problems
-        self._executor, self._run, self._tally = executor, run, tally
+        self._judge, self._run, self._tally = judge, run, tally
         self._done: SimpleQueue[Future[Verdict]] = SimpleQueue()
         self._open: set[Future[Verdict]] = set()
         self._began: float | None = None
         self.seconds = 0.0
 
     def submit(self, candidate: Candidate) -> None:
-        """Queue the candidate's program; returns at once."""
+        """Queue the candidate's program, once the judge holds fewer than it likes to; raises as `collect`."""
         problem = self._problems[candidate.task_id]
         source = candidate.program
         if source is None:
             source = self._task.program(problem, candidate.completion)
         if self._began is None:
             self._began = monotonic()
+        while len(self._open) >= self._judge.in_flight:
+            self._keep(self._done.get())
         program = Program(candidate.task_id, candidate.index, source, problem.tests)
-        future = self._executor.submit(program)
+        future = self._judge.submit(program)
         self._open.add(future)
         future.add_done_callback(self._done.put)
 
@@ -59,7 +62,7 @@ class Judging:
         """Keep the verdicts that are known by now; does not wait.
 
         Raises:
-            ExecutionError: the executor itself failed.
+            ExecutionError: the judge itself failed.
         """
         while True:
             try:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from codesample.errors import ParameterError
+from codesample.records.fields import check_settings, setting
 
-__all__ = ["Request", "SamplingParams"]
+__all__ = ["DEFAULT_NEW_TOKENS", "Request", "SamplingParams"]
+
+DEFAULT_NEW_TOKENS = 512
+"""Most tokens of a candidate where neither the caller nor a task says otherwise."""
+
+_INFINITE = float("inf")
+
+
+def _bias(word: str) -> tuple[int, float]:
+    token, amount = word.split("=")
+    return int(token), float(amount)
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
     """How tokens are chosen. Defaults are those of the pass@k literature for small n (T 0.8, top-p 0.95).
+
+    Each field is said once, here: its check, its option on the command line and its place in a run's record
+    come from its declaration.
 
     Attributes:
         temperature: Divides the logits; 0 means greedy. Range [0, inf).
@@ -26,43 +40,120 @@ class SamplingParams:
         logit_bias: (token, amount) pairs added to logits.
         allowed_tokens: The only tokens that may come; () allows all.
         banned_tokens: Tokens that may not come.
-        max_new_tokens: Upper limit per candidate, in tokens.
-        stop: Strings that end a candidate; the text is cut before the first of them.
+        max_new_tokens: Upper limit per candidate, in tokens; None means the task's, or 512 without a task.
+        stop: Strings that end a candidate, besides the task's own; the text is cut before the first of them.
         seed: Which random streams are drawn from. With (problem id, index, position) it settles every draw.
 
     Raises:
         ParameterError: a value outside its range.
     """
 
-    temperature: float = 0.8
-    top_p: float = 0.95
-    top_k: int = 0
-    min_p: float = 0.0
-    typical_p: float = 1.0
-    repetition_penalty: float = 1.0
-    frequency_penalty: float = 0.0
-    logit_bias: tuple[tuple[int, float], ...] = ()
-    allowed_tokens: tuple[int, ...] = ()
-    banned_tokens: tuple[int, ...] = ()
-    max_new_tokens: int = 512
-    stop: tuple[str, ...] = ()
-    seed: int = 0
+    temperature: float = setting(
+        0.8,
+        "0 is greedy.",
+        expected="a number of at least 0 (0 is greedy)",
+        holds=lambda value: 0 <= value < _INFINITE,
+    )
+    top_p: float = setting(
+        0.95,
+        "Keep the likeliest tokens up to this probability; 1 keeps all.",
+        expected="a number in (0, 1]",
+        holds=lambda value: 0 < value <= 1,
+    )
+    top_k: int = setting(
+        0,
+        "Keep this many of the likeliest tokens; 0 keeps all.",
+        expected="an integer of at least 0 (0 keeps all tokens)",
+        holds=lambda value: value >= 0,
+    )
+    min_p: float = setting(
+        0.0,
+        "Keep tokens with this share of the likeliest one's probability.",
+        expected="a number in [0, 1)",
+        holds=lambda value: 0 <= value < 1,
+    )
+    typical_p: float = setting(
+        1.0,
+        "Keep the most typical tokens up to this; 1 keeps all.",
+        expected="a number in (0, 1]",
+        holds=lambda value: 0 < value <= 1,
+    )
+    repetition_penalty: float = setting(
+        1.0,
+        "Above 1 holds back tokens that came already.",
+        expected="a number above 0",
+        holds=lambda value: 0 < value < _INFINITE,
+    )
+    frequency_penalty: float = setting(
+        0.0,
+        "Taken from a token's logit for each time it came.",
+        expected="a finite number",
+        holds=lambda value: abs(value) < _INFINITE,
+    )
+    logit_bias: tuple[tuple[int, float], ...] = setting(
+        (),
+        "Add to a token's logit; repeatable.",
+        expected="a tuple of (token, amount) pairs with tokens of at least 0 and finite amounts",
+        holds=lambda value: (
+            isinstance(value, tuple) and all(token >= 0 and abs(by) < _INFINITE for token, by in value)
+        ),
+        metavar="TOKEN=AMOUNT",
+        parse=_bias,
+    )
+    allowed_tokens: tuple[int, ...] = setting(
+        (),
+        "A token that may come, and none but those named so; repeatable.",
+        expected="a tuple of tokens, each at least 0",
+        holds=lambda value: isinstance(value, tuple) and all(token >= 0 for token in value),
+        metavar="TOKEN",
+        parse=int,
+    )
+    banned_tokens: tuple[int, ...] = setting(
+        (),
+        "A token that may not come; repeatable.",
+        expected="a tuple of tokens, each at least 0",
+        holds=lambda value: isinstance(value, tuple) and all(token >= 0 for token in value),
+        metavar="TOKEN",
+        parse=int,
+    )
+    max_new_tokens: int | None = setting(
+        None,
+        "Tokens per candidate; default: the task's, or 512.",
+        expected="an integer of at least 1, or None for the task's limit",
+        holds=lambda value: value is None or value >= 1,
+    )
+    stop: tuple[str, ...] = setting(
+        (),
+        "Ends a candidate, besides what the task says; repeatable.",
+        expected="a tuple of non-empty strings",
+        holds=lambda value: isinstance(value, tuple) and all(value),
+    )
+    seed: int = setting(
+        0,
+        "With problem, index and position it settles every draw.",
+        expected="a 64-bit integer",
+        holds=lambda value: -(2**63) <= value < 2**63,
+    )
 
     def __post_init__(self) -> None:
-        def need(ok: bool, name: str, expected: str) -> None:
-            if not ok:
-                raise ParameterError(f"{name} = {getattr(self, name)!r}: expected {expected}")
+        check_settings(self)
 
-        need(0 <= self.temperature < float("inf"), "temperature", "a number of at least 0 (0 is greedy)")
-        need(0 < self.top_p <= 1, "top_p", "a number in (0, 1]")
-        need(self.top_k >= 0, "top_k", "an integer of at least 0 (0 keeps all tokens)")
-        need(0 <= self.min_p < 1, "min_p", "a number in [0, 1)")
-        need(0 < self.typical_p <= 1, "typical_p", "a number in (0, 1]")
-        need(0 < self.repetition_penalty < float("inf"), "repetition_penalty", "a number above 0")
-        need(abs(self.frequency_penalty) < float("inf"), "frequency_penalty", "a finite number")
-        need(self.max_new_tokens >= 1, "max_new_tokens", "an integer of at least 1")
-        need(isinstance(self.stop, tuple) and all(self.stop), "stop", "a tuple of non-empty strings")
-        need(-(2**63) <= self.seed < 2**63, "seed", "a 64-bit integer")
+    @property
+    def token_limit(self) -> int:
+        """Most tokens of a candidate, with the default filled in."""
+        return DEFAULT_NEW_TOKENS if self.max_new_tokens is None else self.max_new_tokens
+
+    def settled(
+        self, *, stop: Sequence[str] = (), max_new_tokens: int = DEFAULT_NEW_TOKENS
+    ) -> SamplingParams:
+        """Return these parameters with nothing left open.
+
+        Args:
+            stop: What ends a candidate of the task; comes before the caller's own.
+            max_new_tokens: The task's limit, for where the caller names none.
+        """
+        limit = max_new_tokens if self.max_new_tokens is None else self.max_new_tokens
+        return replace(self, stop=tuple(dict.fromkeys((*stop, *self.stop))), max_new_tokens=limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
-"""What is at hand: tasks, rerankers and models by name, each with one line on what it is."""
+"""What is at hand: tasks, rerankers, engines and models by name, each with one line on what it is."""
 
 from __future__ import annotations
 
-from codesample.errors import RerankerError
+from codesample.engines.registry import ENGINES
+from codesample.errors import ModelError, RerankerError
 from codesample.rerankers.registry import load_reranker, reranker_names
 from codesample.tasks.registry import load_task, task_names
 
-__all__ = ["models", "rerankers", "tasks"]
+__all__ = ["engines", "models", "rerankers", "tasks"]
 
 
 def tasks() -> list[tuple[str, str]]:
@@ -27,6 +28,21 @@ def rerankers() -> list[tuple[str, str]]:
             text = f"cannot be loaded: {error}"
         rows.append((name, text.strip().partition("\n")[0]))
     return rows
+
+
+def engines() -> list[tuple[str, str]]:
+    """Return every installed engine's name and the first line of its description.
+
+    One that cannot be loaded is listed with the reason.
+    """
+    found = []
+    for name in ENGINES.names():
+        try:
+            text = ENGINES.load(name).__doc__ or ""
+        except ModelError as error:
+            text = f"cannot be loaded: {error}"
+        found.append((name, text.strip().partition("\n")[0]))
+    return found
 
 
 def models() -> list[tuple[str, str]]:

@@ -15,6 +15,11 @@ from codesample.records import Status
 __all__ = ["render"]
 
 _WEAK = {"none", "limited"}
+_REPEATS = {
+    "exact": "exact: a candidate never depends on n, on its batch or on a resume",
+    "seeded": "seeded: the same call gives the same candidates; another n may not",
+    "none": "not reproducible: the same call may give other candidates",
+}
 
 
 def render(report: Report) -> RenderableType:
@@ -54,6 +59,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"note        {escape(notice)}"
     weak = " [red](weaker than confined)[/red]" if report.isolation in _WEAK else ""
     yield f"isolation   {report.isolation}{weak}"
+    if report.engine.reproducibility in _REPEATS:
+        yield f"engine      {_REPEATS[report.engine.reproducibility]}"
     seconds = report.seconds
     if report.tokens_per_second:
         speed = f"{report.tokens_per_second:,.0f} tokens/s"

@@ -1,9 +1,18 @@
-"""Prompts in, candidates out.
+"""Prompts in, candidates out: the native engine. Importing this alone loads neither torch nor transformers."""
 
-`Sampler` is the native engine; `Engine` is what anything else that makes candidates must offer.
-"""
+from __future__ import annotations
 
-from codesample.engines.contract import Engine, Progress
-from codesample.sampling.sampler import Sampler
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Engine", "Progress", "Sampler"]
+if TYPE_CHECKING:
+    from codesample.sampling.sampler import Sampler
+
+__all__ = ["Sampler"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Sampler":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from codesample.sampling.sampler import Sampler
+
+    return Sampler

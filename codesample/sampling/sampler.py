@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel
 
-from codesample.engines.contract import Progress
+from codesample.engines.contract import Progress, Reproducibility
 from codesample.errors import ParameterError
 from codesample.records import Candidate, Request, SamplingParams
 from codesample.sampling.checkpoint import load_checkpoint
@@ -46,15 +47,16 @@ class Sampler:
         memory_fraction: Share of the free memory that keys and values may take, in (0, 1].
         revision: Branch, tag or commit of a hub checkpoint.
         impl: Implementation of the attention: "auto", "torch", "triton" or "reference".
-        compile: Whether decode steps run through `torch.compile`; the first takes its time.
-        pack_weights: Whether decode steps in float32 on a CPU multiply with a second copy of the linear
+        step: How decode steps run. "auto": in float32 on a CPU they multiply with a second copy of the linear
             weights, which is much faster; made where it takes less than a quarter of the free memory.
+            "plain": with the weights as they are. "compiled": through `torch.compile`; the first takes its time.
     Raises:
         ParameterError: an argument outside its range.
         UnknownNameError, HubUnavailableError, ModelError: see `load_checkpoint`.
     """
 
     abilities = frozenset({"logprobs"})
+    reproducibility = Reproducibility.EXACT
 
     def __init__(
         self,
@@ -68,11 +70,12 @@ class Sampler:
         memory_fraction: float = 0.8,
         revision: str | None = None,
         impl: str = "auto",
-        compile: bool = False,
-        pack_weights: bool = True,
+        step: Literal["auto", "plain", "compiled"] = "auto",
     ) -> None:
         if max_rows is not None and max_rows < 1:
             raise ParameterError(f"max_rows = {max_rows}: expected at least 1")
+        if step not in ("auto", "plain", "compiled"):
+            raise ParameterError(f"step = {step!r}: expected 'auto', 'plain' or 'compiled'")
         if not 0 < memory_fraction <= 1:
             raise ParameterError(f"memory_fraction = {memory_fraction}: expected a number in (0, 1]")
         self.checkpoint = load_checkpoint(
@@ -82,9 +85,9 @@ class Sampler:
         on_gpu = self.checkpoint.model.device.type == "cuda"
         self._max_rows = max_rows or (GPU_ROWS if on_gpu else CPU_ROWS)
         self._memory_fraction, self._impl = memory_fraction, impl
-        self._forward = compiled(self.checkpoint.model) if compile else None
+        self._forward = compiled(self.checkpoint.model) if step == "compiled" else None
         # a compiled program has its own way with weights
-        self._packs = pack_weights and not compile
+        self._packs = step == "auto"
         self._packed: PackedWeights | None = None
         self._cache = PrefixCache(parse_size(prefix_cache))
         self._weights = b""
@@ -140,14 +143,23 @@ class Sampler:
         streams = [self._shared(shared, drawing, progress)] if shared else []
         return _in_turn([*streams, *(loop.run(item) for item in others)])
 
-    def sample(self, prompt: str, n: int = 1, *, task_id: str = "prompt", **params: Any) -> list[Candidate]:
+    def sample(
+        self,
+        prompt: str,
+        n: int = 1,
+        *,
+        params: SamplingParams | None = None,
+        task_id: str = "prompt",
+        **changes: Any,
+    ) -> list[Candidate]:
         """Draw `n` candidates of one prompt.
 
         Args:
             prompt: Text to continue.
             n: How many; candidate i is the same for every n.
+            params: How tokens are chosen. Default: `SamplingParams()`.
             task_id: Names the prompt in the random streams; other ids give other candidates.
-            **params: Fields of `SamplingParams`.
+            **changes: Fields of `SamplingParams` in place of those of `params`.
         Returns:
             Candidates by index.
         Raises:
@@ -156,7 +168,8 @@ class Sampler:
         if n < 1:
             raise ParameterError(f"n = {n}: expected at least 1")
         request = Request(task_id, prompt, tuple(range(n)))
-        return sorted(self.stream([request], _params(params)), key=lambda c: c.index)
+        settled = _changed(params or SamplingParams(), changes)
+        return sorted(self.stream([request], settled), key=lambda c: c.index)
 
     def describe(self) -> dict[str, Any]:
         """Facts about the checkpoint for the record of a run."""
@@ -231,13 +244,13 @@ def _in_turn(streams: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:
         yield from stream
 
 
-def _params(given: dict[str, Any]) -> SamplingParams:
+def _changed(params: SamplingParams, changes: dict[str, Any]) -> SamplingParams:
     known = SamplingParams.__dataclass_fields__
-    unknown = sorted(set(given) - set(known))
+    unknown = sorted(set(changes) - set(known))
     if unknown:
         raise ParameterError(f"unknown sampling parameter {unknown[0]!r}; expected one of {', '.join(known)}")
-    if isinstance(given.get("stop"), list):
-        given = given | {"stop": tuple(given["stop"])}
-    elif isinstance(given.get("stop"), str):
-        given = given | {"stop": (given["stop"],)}
-    return SamplingParams(**given)
+    if isinstance(changes.get("stop"), list):
+        changes = changes | {"stop": tuple(changes["stop"])}
+    elif isinstance(changes.get("stop"), str):
+        changes = changes | {"stop": (changes["stop"],)}
+    return replace(params, **changes)

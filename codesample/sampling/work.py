@@ -44,7 +44,7 @@ class PromptWork:
 def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: SamplingParams) -> list[PromptWork]:
     """Tokenise every prompt before anything is sampled, so that bad input costs no finished work.
 
-    Requests without indices are left out. Candidates get `params.max_new_tokens`, or what the
+    Requests without indices are left out. Candidates get `params.token_limit`, or what the
     model's positions leave behind the prompt where that is less.
 
     Raises:
@@ -62,7 +62,7 @@ def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: Samplin
         if not keys:
             continue
         ids = checkpoint.encode(request.prompt)
-        limit = params.max_new_tokens
+        limit = params.token_limit
         if checkpoint.max_positions is not None:
             limit = min(limit, checkpoint.max_positions - len(ids))
         if limit < 1:

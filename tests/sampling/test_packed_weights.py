@@ -146,7 +146,7 @@ def test_the_sampler_packs_once_and_anew_after_a_training_step(through_data, mod
             written += 0.05 * torch.randn_like(p)
     after = sampler.sample(PROMPT, n=4, max_new_tokens=6)
     assert sampler._packed is not first
-    afresh = Sampler(model, tokenizer=tokenizer, pack_weights=False)
+    afresh = Sampler(model, tokenizer=tokenizer, step="plain")
     expected = afresh.sample(PROMPT, n=4, max_new_tokens=6)
     assert afresh._packed is None
     assert [c.token_ids for c in after] == [c.token_ids for c in expected]

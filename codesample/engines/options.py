@@ -1,0 +1,94 @@
+"""Which model is asked for and how it is loaded; holds no weights and loads nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from codesample.errors import ModelError, ParameterError
+from codesample.records.fields import check_settings, setting
+
+__all__ = ["DEFAULT_MODEL", "ModelOptions"]
+
+DEFAULT_MODEL = "tiny"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """A model by name and how it is loaded.
+
+    Attributes:
+        model: "tiny" (the built-in model), a folder, a hub id, or "NAME:REST" for another engine.
+        revision: Branch, tag or commit of a hub id.
+        device: "auto", "cpu", "cuda" or "cuda:1".
+        dtype: "auto", "float32", "bfloat16" or "float16".
+        max_rows: Most candidates decoded together; None lets memory decide.
+        memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
+        compile: Whether decode steps run through `torch.compile`.
+
+    Raises:
+        ParameterError: a value outside its range.
+    """
+
+    model: str = setting(
+        DEFAULT_MODEL,
+        "tiny (built in), a folder, a hub id, or ENGINE:MODEL for another engine.",
+        expected="a name",
+        holds=lambda value: isinstance(value, str) and bool(value),
+    )
+    revision: str | None = setting(None, "Branch, tag or commit of a hub id.")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
+    dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
+    max_rows: int | None = setting(
+        None,
+        "Most candidates decoded together; default: 128, on CUDA 512.",
+        expected="at least 1",
+        holds=lambda value: value is None or value >= 1,
+    )
+    memory_fraction: float = setting(
+        0.8,
+        "Share of the free memory for key/value stores.",
+        expected="a number in (0, 1]",
+        holds=lambda value: 0 < value <= 1,
+    )
+    compile: bool = setting(False, "Run decode steps through torch.compile.")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    @property
+    def name(self) -> str:
+        """The name by which a run knows the model, with the revision asked for."""
+        return self.model if self.revision is None else f"{self.model}@{self.revision}"
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the model; None for the built-in one, for a hub id and for other engines.
+
+        Raises:
+            ModelError: what the name leads to cannot be looked at.
+        """
+        path = Path(os.path.expanduser(self.model))
+        try:
+            return path if self.model != DEFAULT_MODEL and path.is_dir() else None
+        except OSError as error:
+            raise ModelError(f"{self.model}: cannot be looked at: {error.strerror}") from error
+
+    def expect_only(self, known: Collection[str], *, engine: str) -> None:
+        """Refuse options that an engine would ignore.
+
+        Args:
+            known: The fields that the engine honours, besides `model`.
+            engine: Its name, for the message.
+
+        Raises:
+            ParameterError: another field was set; names it.
+        """
+        for each in fields(self):
+            if each.name not in {"model", *known} and getattr(self, each.name) != each.default:
+                raise ParameterError(
+                    f"{each.name} = {getattr(self, each.name)!r}: the engine {engine!r} does not know this "
+                    "option; leave it out"
+                )

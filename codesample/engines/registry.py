@@ -1,0 +1,81 @@
+"""Finds the engine that a model's name asks for, and opens it.
+
+Engines come from the entry-point group `codesample.engines`, the native sampler too. Listing imports none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from codesample.engines.contract import Engine, OpenEngine
+from codesample.engines.options import ModelOptions
+from codesample.errors import ModelError
+from codesample.plugins import PluginKind
+
+__all__ = ["ENGINES", "NATIVE", "ModelName", "expect_engine", "open_engine", "split_model"]
+
+NATIVE = "native"
+"""The engine of models whose name says no other."""
+
+ENGINES = PluginKind(
+    kind="engine",
+    group="codesample.engines",
+    error=ModelError,
+    hint="List them: codesample list engines; a folder whose name holds a colon: ./NAME",
+)
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_+-]*):(.*)", re.DOTALL)
+
+
+class ModelName(NamedTuple):
+    """Which engine a model's name asks for, and what that engine is to open."""
+
+    engine: str
+    rest: str
+
+
+def split_model(options: ModelOptions) -> ModelName:
+    """Read NAME:REST; a name without such a start, or of a folder that is there, is the native engine's.
+
+    Raises:
+        ModelError: what the name leads to cannot be looked at.
+    """
+    found = _SCHEME.fullmatch(options.model)
+    if found is None or options.folder is not None:
+        return ModelName(NATIVE, options.model)
+    return ModelName(found[1], found[2])
+
+
+def expect_engine(options: ModelOptions) -> None:
+    """Refuse a model whose engine is not installed; imports nothing.
+
+    Raises:
+        UnknownNameError: no engine of that name; suggests a near one.
+        ModelError: two distributions claim one name, or as `split_model`.
+    """
+    ENGINES.expect(split_model(options).engine)
+
+
+def open_engine(options: ModelOptions) -> Engine:
+    """Open the engine that `options.model` names; the only slow step of a run's preparation.
+
+    Raises:
+        UnknownNameError: no such engine, or no such model.
+        HubUnavailableError: the model is not on this machine and the hub cannot be reached.
+        ModelError: the checkpoint is broken or does not fit into memory, or what the plug-in opened is no
+            engine; names what it lacks.
+        ParameterError: an option that the engine does not know.
+    """
+    name, rest = split_model(options)
+    opener: OpenEngine = ENGINES.load(name)
+    if not callable(opener):
+        raise ModelError(f"engine {name!r} is {type(opener).__name__}, expected a function that opens one")
+    opened = opener(rest, options)
+    if not isinstance(opened, Engine):
+        lacks = [each for each in _PROMISED if not hasattr(opened, each)]
+        raise ModelError(f"engine {name!r} opened {type(opened).__name__}, which lacks {', '.join(lacks)}")
+    return opened
+
+
+_PROMISED = ("name", "abilities", "reproducibility", "stream", "describe")

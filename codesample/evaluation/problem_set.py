@@ -1,0 +1,138 @@
+"""Which problems an evaluation covers: all of a task's or the first ones, found again for a saved run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesample.errors import ParameterError, RunFolderError
+from codesample.records import Problem, Request
+from codesample.runs import Key, RunFolder
+from codesample.tasks.contract import Task
+from codesample.tasks.registry import load_task, load_task_file
+
+__all__ = ["ProblemSet", "covered_keys", "problems_of_run", "read_problems"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSet:
+    """A task and the problems of it that a run covers.
+
+    Attributes:
+        task: The task.
+        problems: In the task's order.
+        data: Absolute path of the data file that was given, if one was.
+        task_file: Absolute path of the user's own problems, if the task is that.
+        limit: How many of the first problems were asked for; None for all.
+    """
+
+    task: Task
+    problems: tuple[Problem, ...]
+    data: Path | None = None
+    task_file: Path | None = None
+    limit: int | None = None
+
+    @property
+    def origin(self) -> dict[str, str | int | None]:
+        """Where the problems come from, as plain JSON data that `problems_of_run` takes."""
+        return {
+            "limit": self.limit,
+            "data": str(self.data) if self.data else None,
+            "task_file": str(self.task_file) if self.task_file else None,
+        }
+
+    @property
+    def by_id(self) -> dict[str, Problem]:
+        """The problems by task id."""
+        return {problem.task_id: problem for problem in self.problems}
+
+    def keys(self, n: int) -> frozenset[Key]:
+        """Return the keys of n candidates of every problem."""
+        return frozenset((problem.task_id, index) for problem in self.problems for index in range(n))
+
+    def requests_for(self, missing: Collection[Key]) -> list[Request]:
+        """Ask for the `missing` candidates, problem by problem in their order."""
+        indices: dict[str, list[int]] = {problem.task_id: [] for problem in self.problems}
+        for task_id, index in missing:
+            indices[task_id].append(index)
+        return [
+            Request(problem.task_id, problem.prompt, tuple(sorted(wanted)))
+            for problem in self.problems
+            if (wanted := indices[problem.task_id])
+        ]
+
+
+def read_problems(
+    task: str | Path | Task, *, data: Path | None = None, limit: int | None = None
+) -> ProblemSet:
+    """Find a task by name, by a file of problems (a `Path`), or take the one given, and read its problems.
+
+    Args:
+        task: What to evaluate on.
+        data: The data of a named task in their published form, instead of the hub's copy.
+        limit: Only the first problems; None takes all.
+
+    Raises:
+        UnknownNameError: no task of that name.
+        DataError: the data are malformed; names file and line.
+        HubUnavailableError: the data are not on this machine and the hub cannot be reached.
+        ParameterError: a limit below 1, or `data` beside a task file or a ready-made task.
+    """
+    if limit is not None and limit < 1:
+        raise ParameterError(f"limit = {limit}: expected at least 1 problem")
+    if not isinstance(task, str) and data is not None:
+        raise ParameterError(f"data = {str(data)!r}: only a named task reads its data from elsewhere")
+    if isinstance(task, str):
+        found = load_task(task, data=data)
+    else:
+        found = load_task_file(task) if isinstance(task, Path) else task
+    return ProblemSet(
+        found,
+        tuple(found.problems()[:limit]),
+        data=data.resolve() if data else None,
+        task_file=task.resolve() if isinstance(task, Path) else None,
+        limit=limit,
+    )
+
+
+def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | None = None) -> ProblemSet:
+    """Find the task of a run and read the problems again that its last call covered.
+
+    Args:
+        task: The task itself, for a run that was made with one that has no name here.
+        data: Where its data, or the user's own problems, are now; None takes the place that the run recorded.
+
+    Raises:
+        RunFolderError: the task or its problems are not those of the run.
+        UnknownNameError, DataError, HubUnavailableError, ParameterError: as `read_problems`.
+    """
+    manifest, settings = run.manifest, run.manifest.settings
+    limit, task_file = settings.get("limit"), settings.get("task_file")
+    place = data or settings.get("data")
+    if task is not None:
+        found = read_problems(task, data=data, limit=limit)
+    elif task_file:
+        found = read_problems(Path(data or task_file), limit=limit)
+    else:
+        found = read_problems(manifest.task, data=Path(place) if place else None, limit=limit)
+    if found.task.version != manifest.task_version:
+        raise RunFolderError(
+            f"{run.path}: was made with version {manifest.task_version} of {manifest.task}, "
+            f"which is version {found.task.version} here; sample it anew"
+        )
+    if found.task.fingerprint() != manifest.data_hash:
+        raise RunFolderError(
+            f"{run.path}: its problems are not those that {manifest.task} has now; "
+            "name the data it was made with: --data FILE"
+        )
+    return found
+
+
+def covered_keys(run: RunFolder, known: Sequence[Problem]) -> frozenset[Key]:
+    """Return the keys of the candidates that the last call into a run asked for, as far as it has them."""
+    n = run.manifest.settings.get("n", run.manifest.n)
+    # recorded samples carry indices of their own; the run holds those of one file and no others
+    any_index = "samples" in run.manifest.settings
+    ids = {problem.task_id for problem in known}
+    return frozenset(key for key in run.sampled if key[0] in ids and (any_index or key[1] < n))

@@ -1,0 +1,31 @@
+"""The native engine's door: opens a checkpoint by the options that every engine is opened with."""
+
+from __future__ import annotations
+
+from codesample.engines.contract import Engine
+from codesample.engines.options import ModelOptions
+from codesample.hub import expect_hub
+
+__all__ = ["open_native"]
+
+
+def open_native(model: str, options: ModelOptions) -> Engine:
+    """Sample with any causal language model of transformers, each prompt stored and read once.
+
+    Raises:
+        UnknownNameError, HubUnavailableError, ModelError: see `Sampler`.
+    """
+    # a hub id; built-in names and folders need no network
+    if options.folder is None and "/" in model:
+        expect_hub()
+    from codesample.sampling.sampler import Sampler
+
+    return Sampler(
+        model,
+        revision=options.revision,
+        device=options.device,
+        dtype=options.dtype,
+        max_rows=options.max_rows,
+        memory_fraction=options.memory_fraction,
+        step="compiled" if options.compile else "auto",
+    )
