@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from codesample.engines.contract import Reproducibility
 from codesample.records import Candidate, Example, FinishReason, Problem, Request, SamplingParams, Tests
 from codesample.tasks.contract import Task
 
@@ -43,6 +44,7 @@ class ScriptedEngine:
 
     name = "scripted"
     abilities = frozenset({"logprobs"})
+    reproducibility = Reproducibility.EXACT
 
     def __init__(self, before_each: Callable[[int], None] = lambda count: None) -> None:
         self.asked: list[tuple[str, int]] = []

@@ -122,11 +122,11 @@ def loop(
     from codesample.bench.decode_cells import machine
     from codesample.bench.loop_overhead import loop_overhead, loop_profile
     from codesample.bench.tables import save_rows
-    from codesample.evaluation.plan import choose_task
+    from codesample.evaluation.problem_set import read_problems
     from codesample.records import Request, SamplingParams
     from codesample.sampling import Sampler
 
-    chosen = choose_task(task, data=data, limit=limit)
+    chosen = read_problems(task, data=data, limit=limit)
     sampler = Sampler(model, device=device, dtype=dtype, max_rows=n, prefix_cache=0)
     requests = [Request(problem.task_id, problem.prompt, tuple(range(n))) for problem in chosen.problems]
     params = SamplingParams(stop=chosen.task.stop, max_new_tokens=chosen.task.max_new_tokens)
@@ -153,13 +153,13 @@ def execution(
     """Time the sandbox beside simpler ways to run programs: tiny ones, or a task's reference solutions."""
     from codesample.bench.execution import compare_throughput, tiny_programs
     from codesample.bench.tables import save_rows
-    from codesample.evaluation.plan import choose_task
+    from codesample.evaluation.problem_set import read_problems
     from codesample.evaluation.references import reference_programs
 
     if task is None and task_file is None:
         name, programs = "tiny", tiny_programs(count)
     else:
-        chosen = choose_task(options.task_of(task, task_file), data=data).task
+        chosen = read_problems(options.task_of(task, task_file), data=data).task
         name, programs = chosen.name, reference_programs(chosen)
     rows = compare_throughput(programs, name=name, workers=workers, rounds=rounds)
     if out is not None:

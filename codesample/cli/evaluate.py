@@ -20,9 +20,6 @@ _RERANKERS = list(DEFAULT_RERANKERS)
 @takes_records(model=ModelOptions, params=SamplingParams, run=RunOptions)
 def run(
     context: typer.Context,
-    model: ModelOptions,
-    params: SamplingParams,
-    run: RunOptions,
     *,
     task: options.TaskName = None,
     task_file: options.TaskFile = None,
@@ -31,6 +28,9 @@ def run(
     n: options.N = DEFAULT_N,
     k: options.K = None,
     reranker: options.RerankerSpecs = _RERANKERS,
+    model: ModelOptions,
+    params: SamplingParams,
+    run: RunOptions,
     json: options.Json = False,
 ) -> None:
     """Sample candidates for every problem of a task, run them, rerank them, and report."""

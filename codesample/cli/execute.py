@@ -24,13 +24,13 @@ def run(
     samples: Annotated[
         Path, typer.Argument(metavar="SAMPLES.jsonl", help="Rows with task_id and completion or solution.")
     ],
-    run: RunOptions,
     *,
     task: options.TaskOption = None,
     task_file: options.TaskFile = None,
     data: options.DataFile = None,
     k: options.K = None,
     reranker: options.NoRerankerSpecs = _NONE,
+    run: RunOptions,
     json: options.Json = False,
 ) -> None:
     """Run recorded samples against a task's hidden tests and report pass@k."""

@@ -18,24 +18,18 @@ __all__ = [
     "DataFile",
     "Device",
     "Dtype",
-    "FrequencyPenalty",
     "Json",
     "K",
     "Limit",
-    "MaxNewTokens",
-    "MinP",
     "Model",
     "MovedData",
     "N",
     "NoRerankerSpecs",
-    "RepetitionPenalty",
     "RerankerSpecs",
     "RunFolderArgument",
-    "Seed",
     "TaskFile",
     "TaskName",
     "TaskOption",
-    "TypicalP",
     "Workers",
     "numbers",
     "source_of",
@@ -126,14 +120,6 @@ Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Sandbox workers; default: one per usable core.")]
 
 N = Annotated[int, typer.Option("--n", "-n", help="Candidates per problem.")]
-
-K = Annotated[int, typer.Option(help="Keep this many of the likeliest tokens; 0 keeps all.")]
-MinP = Annotated[float, typer.Option(help="Keep tokens with this share of the likeliest one's probability.")]
-TypicalP = Annotated[float, typer.Option(help="Keep the most typical tokens up to this; 1 keeps all.")]
-RepetitionPenalty = Annotated[float, typer.Option(help="Above 1 holds back tokens that came already.")]
-FrequencyPenalty = Annotated[float, typer.Option(help="Taken from a token's logit for each time it came.")]
-MaxNewTokens = Annotated[int | None, typer.Option(help="Tokens per candidate; default: the task's.")]
-Seed = Annotated[int, typer.Option(help="With problem, index and position it settles every draw.")]
 
 K = Annotated[
     str | None, typer.Option("--k", metavar="1,5,10", help="The k of pass@k; default: 1,5,10 up to n.")

@@ -51,9 +51,9 @@ def takes_records(**records: type[Any] | Part) -> Callable[[Callable[..., Any]],
             }
             return command(**values, **built)
 
-        run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+        vars(run)["__signature__"] = inspect.Signature(keyword)
         run.__annotations__ = {each.name: each.annotation for each in keyword}
-        del run.__wrapped__  # type: ignore[attr-defined]
+        del run.__wrapped__
         return run
 
     return wrap
@@ -67,7 +67,8 @@ def _parameters(part: Part) -> list[inspect.Parameter]:
 
 def _parameter(name: str, hint: Any, default: Any, setting: Setting) -> inspect.Parameter:
     kind = _word_type(hint)
-    option = typer.Option(_flag(name, setting), help=setting.help, metavar=setting.metavar or None)
+    metavar = setting.metavar or ("TEXT" if kind == list[str] else None)
+    option = typer.Option(_flag(name, setting), help=setting.help, metavar=metavar)
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -15,11 +15,11 @@ _NONE: list[str] = []
 @takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation")))
 def run(
     run: options.RunFolderArgument,
-    sandbox: RunOptions,
     *,
     reranker: options.AgainRerankerSpecs = _NONE,
     k: options.AgainK = None,
     data: options.MovedData = None,
+    sandbox: RunOptions,
     json: options.Json = False,
 ) -> None:
     """Score the candidates of a run by other rerankers, without sampling or judging again."""

@@ -20,8 +20,6 @@ __all__ = ["run"]
 
 @takes_records(model=ModelOptions, params=SamplingParams)
 def run(
-    model: ModelOptions,
-    params: SamplingParams,
     *,
     prompt: Annotated[str | None, typer.Argument(help="Text to continue.")] = None,
     prompt_file: Annotated[Path | None, typer.Option(help="Text to continue, from a file.")] = None,
@@ -31,6 +29,8 @@ def run(
     limit: options.Limit = None,
     n: options.N = DEFAULT_N,
     out: Annotated[Path | None, typer.Option(help="New file for the samples; default: stdout.")] = None,
+    model: ModelOptions,
+    params: SamplingParams,
 ) -> None:
     """Sample candidates for a prompt, a file with a prompt, or a task, as JSON lines."""
     from codesample.evaluation.sample_candidates import sample_candidates

@@ -26,12 +26,12 @@ def _group() -> None:
 @app.command()
 @takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation")))
 def verify(
-    sandbox: RunOptions,
     *,
     task: options.TaskName = None,
     task_file: options.TaskFile = None,
     data: options.DataFile = None,
     limit: options.Limit = None,
+    sandbox: RunOptions,
 ) -> None:
     """Run every reference solution of a task against its hidden tests; all of them should pass."""
     from codesample.evaluation.references import verify_references

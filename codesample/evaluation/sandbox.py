@@ -51,7 +51,8 @@ class ProgramRunner(ExitStack):
 
     def __init__(self, judge: Judge | Callable[[], Judge], task_id: str) -> None:
         super().__init__()
-        self._opener, self._judge = (judge, None) if callable(judge) else (None, judge)
+        self._opener = judge if callable(judge) else None
+        self._judge: Judge | None = None if callable(judge) else judge
         self._task_id = task_id
         self.failures: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Prompts in, candidates out: the native engine. Importing this alone loads neither torch nor transformers."""
+"""The native engine: prompts in, candidates out. Importing this loads neither torch nor transformers."""
 
 from __future__ import annotations
 

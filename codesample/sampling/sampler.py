@@ -49,7 +49,7 @@ class Sampler:
         impl: Implementation of the attention: "auto", "torch", "triton" or "reference".
         step: How decode steps run. "auto": in float32 on a CPU they multiply with a second copy of the linear
             weights, which is much faster; made where it takes less than a quarter of the free memory.
-            "plain": with the weights as they are. "compiled": through `torch.compile`; the first takes its time.
+            "plain": with the weights as they are. "compiled": through `torch.compile`; the first takes long.
     Raises:
         ParameterError: an argument outside its range.
         UnknownNameError, HubUnavailableError, ModelError: see `load_checkpoint`.

@@ -9,10 +9,5 @@ import pytest
 
 @pytest.fixture
 def options() -> dict[str, Any]:
-    """Six candidates each; the weakest isolation is accepted so that any machine can run the tests."""
-    return {
-        "n": 6,
-        "rerankers": ("mean_logprob", "public_examples"),
-        "workers": 1,
-        "allow_weak_isolation": "none",
-    }
+    """Six candidates each."""
+    return {"n": 6, "rerankers": ("mean_logprob", "public_examples")}

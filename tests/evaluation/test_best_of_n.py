@@ -1,8 +1,10 @@
+from concurrent.futures import Future
+
 import pytest
 
-from codesample import BestOfN, best_of_n, passed, reranker
+from codesample import BestOfN, EarlyStop, Reproducibility, best_of_n, passed, reranker
 from codesample.errors import IsolationError, ParameterError, RerankerError
-from codesample.records import Candidate, Example
+from codesample.records import CallExample, Candidate, Status, Verdict
 
 PROMPT = 'def double(x):\n    """Return twice x.\n\n    >>> double(3)\n    6\n    """\n'
 WRONG, RIGHT, BROKEN = "    return x + 1\n", "    return 2 * x\n", "    return (\n"
@@ -12,6 +14,7 @@ class Canned:
     """An engine whose candidate i is the i-th of a list; notes which were asked for."""
 
     name = "canned"
+    reproducibility = Reproducibility.EXACT
 
     def __init__(self, *completions, abilities=("logprobs",)):
         self.completions, self.abilities, self.asked = completions, frozenset(abilities), []
@@ -47,7 +50,7 @@ def test_examples_read_from_the_prompt_find_the_right_one():
 
 def test_sampling_stops_with_the_round_in_which_one_passes():
     engine = Canned(WRONG, WRONG, BROKEN, RIGHT, RIGHT)
-    got = best_of_n(engine, PROMPT, n=20, entry_point="double", until=passed, batch=3)
+    got = best_of_n(engine, PROMPT, n=20, entry_point="double", until=EarlyStop(passed, every=3))
     assert sorted(engine.asked) == [0, 1, 2, 3, 4, 5]
     assert got.best.index == 3
     assert got.not_drawn == 14
@@ -56,13 +59,13 @@ def test_sampling_stops_with_the_round_in_which_one_passes():
 
 def test_a_result_that_equals_everything_stops_nothing():
     always = "    return type('Any', (), {'__eq__': lambda self, other: True})()\n"
-    got = best_of_n(Canned(always), PROMPT, n=4, entry_point="double", until=passed, batch=2)
+    got = best_of_n(Canned(always), PROMPT, n=4, entry_point="double", until=EarlyStop(passed, every=2))
     assert got.not_drawn == 0
 
 
 def test_where_none_passes_all_n_are_drawn_and_the_reranker_chooses():
     engine = Canned(WRONG, BROKEN)
-    got = best_of_n(engine, PROMPT, n=5, entry_point="double", until=passed, batch=2)
+    got = best_of_n(engine, PROMPT, n=5, entry_point="double", until=EarlyStop(passed, every=2))
     assert sorted(engine.asked) == [0, 1, 2, 3, 4]
     assert got.best.index == 0
     assert got.not_drawn == 0
@@ -73,7 +76,7 @@ def test_examples_may_be_given_and_programs_assembled_otherwise():
         Canned("return x - 1", "return x * 2"),
         "double x",
         n=2,
-        examples=[Example("double(4)", "8")],
+        examples=[CallExample("double(4)", "8")],
         entry_point="double",
         program=lambda completion: f"def double(x):\n    {completion}\n",
         reranker="public_examples",
@@ -112,20 +115,20 @@ def test_an_executor_of_the_caller_is_used_and_left_open():
                 n=2,
                 reranker="public_examples",
                 entry_point="double",
-                executor=executor,
+                judge=executor,
             )
             assert got.best.index == 1
 
 
 def test_without_a_program_to_run_no_sandbox_is_needed(monkeypatch):
-    def refuse():
+    def refuse(run):
         raise IsolationError("nothing is isolated here")
 
     def likely(view, candidates, ctx):
         return [c.index >= 2 for c in candidates]
 
-    monkeypatch.setattr("codesample.evaluation.best_of_n.Executor", refuse)
-    got = best_of_n(Canned(WRONG, RIGHT), PROMPT, n=8, until=likely, batch=3)
+    monkeypatch.setattr("codesample.evaluation.best_of_n.open_judge", refuse)
+    got = best_of_n(Canned(WRONG, RIGHT), PROMPT, n=8, until=EarlyStop(likely, every=3))
     assert (got.best.index, got.not_drawn) == (2, 5)
     engine = Canned(WRONG)
     with pytest.raises(IsolationError):
@@ -135,6 +138,36 @@ def test_without_a_program_to_run_no_sandbox_is_needed(monkeypatch):
     assert engine.asked == []
 
 
+def test_a_program_that_the_harness_failed_on_is_named_and_ranks_last():
+    class Failing:
+        """A judge that fails on the first program of each call."""
+
+        isolation, workers, in_flight = None, 1, 8
+
+        def submit(self, program):
+            status = Status.PASSED if program.index else Status.HARNESS_ERROR
+            verdict = Verdict(program.task_id, program.index, status, detail="no room", checks=(True,))
+            future = Future()
+            future.set_result(verdict)
+            return future
+
+    got = best_of_n(
+        Canned(WRONG, RIGHT),
+        PROMPT,
+        n=2,
+        reranker="public_examples",
+        entry_point="double",
+        judge=Failing(),
+    )
+    assert got.failures == ("prompt: no room",)
+    assert (got.scores, got.best.index) == ((None, 1.0), 1)
+
+
+def test_a_round_holds_at_least_one_candidate():
+    with pytest.raises(ParameterError, match="every = 0"):
+        EarlyStop(passed, every=0)
+
+
 def test_what_cannot_work_is_refused_before_sampling():
     engine = Canned(WRONG, abilities=())
     with pytest.raises(RerankerError, match="needs 'logprobs'"):
@@ -142,7 +175,7 @@ def test_what_cannot_work_is_refused_before_sampling():
     with pytest.raises(ParameterError, match="n = 0"):
         best_of_n(engine, PROMPT, n=0)
     with pytest.raises(ParameterError, match="expected '4 # four' is not a Python expression"):
-        best_of_n(Canned(WRONG), PROMPT, examples=[Example("double(2)", "4 # four")])
+        best_of_n(Canned(WRONG), PROMPT, examples=[CallExample("double(2)", "4 # four")])
     engine = Canned(WRONG)
     with pytest.raises(RerankerError, match="shows none"):
         best_of_n(engine, "no examples", n=2, until=passed)

@@ -18,10 +18,10 @@ from codesample.errors import (
 )
 from codesample.evaluation.evaluate import evaluate
 from codesample.evaluation.observer import Observer, Snapshot
-from codesample.evaluation.options import ModelOptions
+from codesample.evaluation.options import RunOptions
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report
-from codesample.records import Candidate, PublicView
+from codesample.records import Candidate, PublicView, SamplingParams
 from codesample.rerankers.contract import reranker
 from codesample.runs import RunFolder
 
@@ -31,9 +31,14 @@ SHARE = (6 + 3 + 2 + 2) / 4 / N
 BEST = ("mean_logprob", "public_examples")
 
 
+def kept(out: Path | None = None, *, resume: bool = False) -> RunOptions:
+    """Where a run is kept; the weakest isolation is accepted so that any machine can run the tests."""
+    return RunOptions(out=out, resume=resume, workers=1, allow_weak_isolation="none")
+
+
 @pytest.fixture
 def report(adding, scripted_engine, options, tmp_path: Path) -> Report:
-    return evaluate(adding, model=scripted_engine(), out=tmp_path / "run", **options)
+    return evaluate(adding, model=scripted_engine(), run=kept(tmp_path / "run"), **options)
 
 
 def test_figures_are_those_of_the_known_candidates(report: Report) -> None:
@@ -77,7 +82,7 @@ def test_run_record_says_what_would_repeat_it(report: Report) -> None:
     (session,) = record["sessions"]
     assert record["params"]["stop"] == ["\ndef "]
     assert record["params"]["max_new_tokens"] == 16
-    assert session["model"] == {"name": "scripted"}
+    assert session["model"] == {"name": "scripted", "abilities": ["logprobs"], "reproducibility": "exact"}
     assert session["settings"]["rerankers"] == list(BEST)
     assert {"python", "codesample", "torch"} <= session["versions"].keys()
     assert session["isolation"]["level"] == report.isolation
@@ -85,7 +90,7 @@ def test_run_record_says_what_would_repeat_it(report: Report) -> None:
 
 def test_larger_n_continues_a_run(report: Report, adding, scripted_engine, options) -> None:
     engine = scripted_engine()
-    larger = evaluate(adding, model=engine, out=report.run, resume=True, **{**options, "n": N + 2})
+    larger = evaluate(adding, model=engine, run=kept(report.run, resume=True), **{**options, "n": N + 2})
     assert sorted(engine.asked) == sorted((p.task_id, i) for p in adding.problems() for i in (N, N + 1))
     assert larger.samples == 4 * (N + 2)
 
@@ -94,7 +99,7 @@ def test_a_finished_run_resumed_asks_for_nothing_and_says_the_same(
     report: Report, adding, scripted_engine, options
 ) -> None:
     engine = scripted_engine()
-    again = evaluate(adding, model=engine, out=report.run, resume=True, **options)
+    again = evaluate(adding, model=engine, run=kept(report.run, resume=True), **options)
     assert engine.asked == []
     assert (again.pass_at_k, again.rerankers) == (report.pass_at_k, report.rerankers)
 
@@ -110,10 +115,10 @@ def test_what_was_finished_is_kept_when_a_run_ends_early(
 
     broken = scripted_engine(stop)
     with pytest.raises(raised):
-        evaluate(adding, model=broken, out=tmp_path / "run", **options)
+        evaluate(adding, model=broken, run=kept(tmp_path / "run"), **options)
     engine = scripted_engine()
-    resumed = evaluate(adding, model=engine, out=tmp_path / "run", resume=True, **options)
-    whole = evaluate(adding, model=scripted_engine(), out=tmp_path / "whole", **options)
+    resumed = evaluate(adding, model=engine, run=kept(tmp_path / "run", resume=True), **options)
+    whole = evaluate(adding, model=scripted_engine(), run=kept(tmp_path / "whole"), **options)
     assert broken.closed
     assert len(engine.asked) == 4 * N - stop_after
     assert not set(engine.asked) & set(broken.asked)
@@ -131,7 +136,7 @@ def test_a_reranker_of_ones_own_sees_programs_and_no_tests(
         return [-float(len(candidate.program or "")) for candidate in candidates]
 
     result = evaluate(
-        adding, model=scripted_engine(), out=tmp_path / "run", **{**options, "rerankers": [shortest]}
+        adding, model=scripted_engine(), run=kept(tmp_path / "run"), **{**options, "rerankers": [shortest]}
     )
     assert result.rerankers.keys() == {"shortest"}
     assert [view.task_id for view in seen] == [problem.task_id for problem in adding.problems()]
@@ -158,7 +163,7 @@ class Recorder(Observer):
 
 def test_an_observer_is_told_of_the_whole_run(adding, scripted_engine, options, tmp_path: Path) -> None:
     watching = Recorder()
-    evaluate(adding, model=scripted_engine(), out=tmp_path / "run", observer=watching, **options)
+    evaluate(adding, model=scripted_engine(), run=kept(tmp_path / "run"), observer=watching, **options)
     scored = [f"{name} {done} of 4" for name in BEST for done in (1, 2, 3, 4)]
     assert watching.calls == ["started 4 24", *scored, "stopped"]
     assert watching.last is not None
@@ -174,9 +179,8 @@ def test_an_observer_is_told_of_the_whole_run(adding, scripted_engine, options, 
         ({"k": (0,)}, MetricError, "1 <= k"),
         ({"limit": 0}, ParameterError, "at least 1 problem"),
         ({"rerankers": ("mean_logprobs",)}, UnknownNameError, "did you mean 'mean_logprob'"),
-        ({"temperature": -1.0}, ParameterError, "temperature"),
-        ({"resume": True}, ParameterError, "--out RUN --resume"),
-        ({"allow_weak_isolation": "confind"}, UnknownNameError, "did you mean 'confined'"),
+        ({"run": RunOptions(allow_weak_isolation="confind")}, UnknownNameError, "did you mean 'confined'"),
+        ({"model": "nativ:tiny"}, UnknownNameError, "unknown engine 'nativ'; did you mean 'native'"),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_is_sampled_or_written(
@@ -192,7 +196,7 @@ def test_wrong_settings_are_refused_before_anything_is_sampled_or_written(
     monkeypatch.chdir(tmp_path)
     engine = scripted_engine()
     with pytest.raises(error, match=message):
-        evaluate(adding, model=engine, **{**options, **changed})
+        evaluate(adding, **{"model": engine, **options, **changed})
     assert engine.asked == []
     assert list(tmp_path.iterdir()) == []
 
@@ -200,17 +204,34 @@ def test_wrong_settings_are_refused_before_anything_is_sampled_or_written(
 def test_a_folder_with_a_run_is_not_overwritten(report: Report, adding, scripted_engine, options) -> None:
     before = (report.run / "samples.jsonl").read_bytes()
     with pytest.raises(RunFolderError, match="--resume"):
-        evaluate(adding, model=scripted_engine(), out=report.run, **options)
+        evaluate(adding, model=scripted_engine(), run=kept(report.run), **options)
     assert (report.run / "samples.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("changed", [{"seed": 1}, {"temperature": 0.5}, {"max_new_tokens": 5}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 1},
+        {"temperature": 0.5},
+        {"max_new_tokens": 5},
+        {"stop": ("x",)},
+        {"logit_bias": ((3, 1.0),)},
+        {"allowed_tokens": (1, 2)},
+        {"banned_tokens": (7,)},
+    ],
+)
 def test_other_settings_do_not_continue_a_run(
     changed: dict[str, Any], report: Report, adding, scripted_engine, options
 ) -> None:
     (name,) = changed
     with pytest.raises(RunFolderError, match=name):
-        evaluate(adding, model=scripted_engine(), out=report.run, resume=True, **options, **changed)
+        evaluate(
+            adding,
+            model=scripted_engine(),
+            run=kept(report.run, resume=True),
+            params=SamplingParams(**changed),
+            **options,
+        )
 
 
 def test_samples_of_another_origin_are_not_taken_for_the_runs_own(
@@ -222,7 +243,7 @@ def test_samples_of_another_origin_are_not_taken_for_the_runs_own(
     (run / "samples.jsonl").write_text(json.dumps(row) + "\n")
     engine = scripted_engine()
     with pytest.raises(RunFolderError, match=r"holds samples\.jsonl"):
-        evaluate(adding, model=engine, out=run, **options)
+        evaluate(adding, model=engine, run=kept(run), **options)
     assert engine.asked == []
     assert [each.name for each in run.iterdir()] == ["samples.jsonl"]
 
@@ -236,24 +257,26 @@ def test_other_weights_under_one_name_do_not_continue_a_run(
         return made
 
     run = tmp_path / "run"
-    evaluate(adding, model=engine("float32", "cpu"), out=run, **options)
+    evaluate(adding, model=engine("float32", "cpu"), run=kept(run), **options)
     with pytest.raises(RunFolderError, match="dtype is 'bfloat16', the run has 'float32'"):
-        evaluate(adding, model=engine("bfloat16", "cpu"), out=run, resume=True, **{**options, "n": N + 2})
-    evaluate(adding, model=engine("float32", "cuda:0"), out=run, resume=True, **options)
+        evaluate(
+            adding, model=engine("bfloat16", "cpu"), run=kept(run, resume=True), **{**options, "n": N + 2}
+        )
+    evaluate(adding, model=engine("float32", "cuda:0"), run=kept(run, resume=True), **options)
 
 
 def test_a_checkpoint_that_was_overwritten_does_not_continue_a_run(
     adding, scripted_engine, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ModelOptions, "load", lambda self: scripted_engine())
+    monkeypatch.setattr("codesample.evaluation.plan.open_engine", lambda options: scripted_engine())
     folder, run = tmp_path / "model", tmp_path / "run"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"before")
-    evaluate(adding, model=folder, out=run, **options)
-    evaluate(adding, model=folder, out=run, resume=True, **options)
+    evaluate(adding, model=folder, run=kept(run), **options)
+    evaluate(adding, model=folder, run=kept(run, resume=True), **options)
     (folder / "model.safetensors").write_bytes(b"after!")
     with pytest.raises(RunFolderError, match="checkpoint is"):
-        evaluate(adding, model=folder, out=run, resume=True, **{**options, "n": N + 2})
+        evaluate(adding, model=folder, run=kept(run, resume=True), **{**options, "n": N + 2})
 
 
 def test_a_reranker_that_fails_costs_only_its_own_scores(
@@ -265,10 +288,10 @@ def test_a_reranker_that_fails_costs_only_its_own_scores(
 
     run, settings = tmp_path / "run", {**options, "rerankers": [faulty, "mean_logprob"]}
     with pytest.raises(RerankerError, match="'faulty', problem 'adding/5'"):
-        evaluate(adding, model=scripted_engine(), out=run, **settings)
-    kept = load_report(run)
-    assert list(kept.rerankers) == ["mean_logprob"]
-    assert kept.pass_at_k[1].value == pytest.approx(SHARE)
+        evaluate(adding, model=scripted_engine(), run=kept(run), **settings)
+    left = load_report(run)
+    assert list(left.rerankers) == ["mean_logprob"]
+    assert left.pass_at_k[1].value == pytest.approx(SHARE)
 
 
 @pytest.mark.parametrize("ends", ["candidate", "verdict", "score"])
@@ -282,7 +305,7 @@ def test_an_observer_is_told_of_the_end_whatever_ends_the_run(
     monkeypatch.setattr(RunFolder, method, fail)
     watching = Recorder()
     with pytest.raises(RunFolderError, match="the disk is full"):
-        evaluate(adding, model=scripted_engine(), out=tmp_path / "run", observer=watching, **options)
+        evaluate(adding, model=scripted_engine(), run=kept(tmp_path / "run"), observer=watching, **options)
     assert watching.calls[-1] == "stopped"
 
 
@@ -291,13 +314,13 @@ def test_a_file_in_the_place_of_the_folder_is_refused(
 ) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(RunFolderError, match="cannot be written"):
-        evaluate(adding, model=scripted_engine(), out=tmp_path / "taken" / "run", **options)
+        evaluate(adding, model=scripted_engine(), run=kept(tmp_path / "taken" / "run"), **options)
 
 
 def test_the_default_folder_is_named_after_task_and_model(
     adding, scripted_engine, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = evaluate(adding, model=scripted_engine(), **options)
+    result = evaluate(adding, model=scripted_engine(), run=kept(), **options)
     assert result.run.parent == Path("runs")
     assert result.run.name.startswith("adding-scripted-")

@@ -1,47 +1,77 @@
-"""What can be checked before a model is loaded."""
+"""One plan, whoever asks for it: what an evaluation is to do, checked before a model is loaded."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from codesample.errors import DataError, ModelError, ParameterError, RerankerError, UnknownNameError
-from codesample.evaluation.options import DEFAULT_K, ModelOptions, choose_k
-from codesample.evaluation.plan import choose_rerankers, choose_task, model_name, new_run_folder, requests_for
+from codesample.engines.options import ModelOptions
+from codesample.errors import MetricError, ModelError, RerankerError, RunFolderError, UnknownNameError
+from codesample.evaluation.options import RunOptions
+from codesample.evaluation.plan import (
+    EvaluationPlan,
+    ModelSource,
+    build_plan,
+    choose_rerankers,
+    model_source,
+    new_run_folder,
+)
+from codesample.evaluation.problem_set import read_problems
+from codesample.records import SamplingParams
 
 
-def test_default_k_are_those_that_n_allows() -> None:
-    assert choose_k(None, 32) == DEFAULT_K
-    assert choose_k(None, 4) == (1,)
+def never() -> Any:
+    raise AssertionError("a plan opens no engine")
 
 
-def test_named_k_are_sorted_without_repeats() -> None:
-    assert choose_k((10, 1, 10), 32) == (1, 10)
+def plan(adding, wanted: Collection[tuple[str, int]], run: RunOptions, **more: Any) -> EvaluationPlan:
+    source = ModelSource("a model", never)
+    settings = {"params": SamplingParams().settled(), "k": None, "rerankers": (), "run": run, **more}
+    return build_plan("eval", read_problems(adding), wanted, source, **settings)
 
 
-def test_requests_ask_for_the_missing_candidates_in_the_order_of_the_task(adding) -> None:
-    problems = adding.problems()
-    asked = requests_for(problems, [("adding/3", 1), ("adding/1", 5), ("adding/1", 0)])
-    assert [(each.task_id, each.indices) for each in asked] == [("adding/1", (0, 5)), ("adding/3", (1,))]
-    assert asked[0].prompt == problems[0].prompt
+def test_a_plan_holds_the_problems_that_something_is_wanted_of(adding, tmp_path: Path) -> None:
+    made = plan(adding, {("adding/3", 0), ("adding/1", 4), ("adding/1", 0)}, RunOptions(out=tmp_path))
+    assert [problem.task_id for problem in made.chosen.problems] == ["adding/1", "adding/3"]
+    assert (made.of_problems, made.n, made.k) == (4, 1, (1,))
 
 
-def test_data_beside_a_ready_made_task_are_refused(adding, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="named task"):
-        choose_task(adding, data=tmp_path / "x.jsonl")
+def test_what_was_asked_for_is_recorded_alike_for_every_command(adding, tmp_path: Path) -> None:
+    run = RunOptions(out=tmp_path, workers=3, allow_weak_isolation="limited")
+    made = plan(adding, read_problems(adding).keys(2), run, settings={"samples": "file.jsonl"})
+    assert made.as_settings() == {
+        "samples": "file.jsonl",
+        "workers": 3,
+        "allow_weak_isolation": "limited",
+        "limit": None,
+        "data": None,
+        "task_file": None,
+        "n": 2,
+        "candidates": 8,
+        "k": (1,),
+        "rerankers": [],
+    }
 
 
-def test_a_malformed_line_of_ones_own_problems_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "mine.jsonl"
-    file.write_text('{"task_id": "a"\n')
-    with pytest.raises(DataError, match=r"mine\.jsonl:1"):
-        choose_task(file)
+def test_a_k_that_the_smallest_problem_does_not_reach_is_refused_and_the_problem_named(
+    adding, tmp_path: Path
+) -> None:
+    wanted = {("adding/1", 0), ("adding/1", 1), ("adding/2", 0)}
+    with pytest.raises(MetricError, match="adding/2 has the fewest samples"):
+        plan(adding, wanted, RunOptions(out=tmp_path), k=(2,))
 
 
-def test_an_unknown_task_suggests_a_near_one() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'humaneval'"):
-        choose_task("humanevl")
+def test_a_folder_that_cannot_be_used_is_refused_and_left_as_it_was(adding, tmp_path: Path) -> None:
+    (tmp_path / "samples.jsonl").write_text("mine")
+    with pytest.raises(RunFolderError, match=r"holds samples\.jsonl"):
+        plan(adding, {("adding/1", 0)}, RunOptions(out=tmp_path))
+    with pytest.raises(RunFolderError, match="not a run folder"):
+        plan(adding, {("adding/1", 0)}, RunOptions(out=tmp_path / "absent", resume=True))
+    assert [each.name for each in tmp_path.iterdir()] == ["samples.jsonl"]
 
 
 def test_the_same_reranker_twice_counts_once() -> None:
@@ -57,19 +87,38 @@ def test_two_rerankers_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_is_named_with_its_revision() -> None:
-    assert model_name(ModelOptions("org/name", revision="v2")) == "org/name@v2"
-    assert model_name(ModelOptions()) == "tiny"
+    assert model_source(ModelOptions("org/name", revision="v2")).name == "org/name@v2"
+    assert model_source("tiny").name == "tiny"
 
 
-def test_only_a_model_in_a_folder_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny").mkdir()
-    assert [ModelOptions(name).folder for name in ("tiny", "org/name")] == [None, None]
-    assert ModelOptions(str(tmp_path)).folder == tmp_path
-    with pytest.raises(ModelError, match="File name too long"):
-        _ = ModelOptions("x" * 300).folder
+def test_an_engine_is_its_own_source(scripted_engine) -> None:
+    engine = scripted_engine()
+    source = model_source(engine)
+    assert (source.name, source.open(), source.checkpoint) == ("scripted", engine, None)
+
+
+def test_an_engine_that_is_not_installed_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'native'"):
+        model_source("nativ:tiny")
+
+
+def test_a_folder_is_fingerprinted_and_a_file_that_cannot_be_read_named(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    before = model_source(tmp_path).checkpoint
+    (tmp_path / "model.safetensors").write_bytes(b"others!")
+    assert before not in (None, model_source(tmp_path).checkpoint)
+    (tmp_path / "config.json").symlink_to(tmp_path / "config.json")
+    with pytest.raises(ModelError, match="cannot be read"):
+        model_source(tmp_path)
 
 
 @pytest.mark.parametrize("model", ["org/name", "/models/name", "name"])
 def test_a_new_run_folder_is_named_after_task_and_model(model: str) -> None:
     assert new_run_folder("mini", model).name.startswith("mini-name-")
+
+
+def test_a_plan_cannot_be_changed(adding, tmp_path: Path) -> None:
+    made = plan(adding, {("adding/1", 0)}, RunOptions(out=tmp_path))
+    assert replace(made, n=7).n == 7
+    with pytest.raises(AttributeError):
+        made.n = 7  # type: ignore[misc]

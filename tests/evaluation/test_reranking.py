@@ -12,11 +12,11 @@ from codesample.errors import DataError, IsolationError, RerankerError, RunFolde
 from codesample.evaluation.evaluate import evaluate
 from codesample.evaluation.execute_samples import execute_samples
 from codesample.evaluation.observer import Observer
+from codesample.evaluation.options import RunOptions
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, rerank_run
 from codesample.execution import Executor, Level
 
-WEAK = {"workers": 1, "allow_weak_isolation": "none"}
 PROBLEMS = [
     {
         "task_id": f"mine/{addend}",
@@ -33,6 +33,11 @@ from codesample import reranker
 def last(view, candidates, ctx):
     return [float(candidate.index) for candidate in candidates]
 """
+
+
+def kept(out: Path | None = None, *, resume: bool = False) -> RunOptions:
+    """Where a run is kept; the weakest isolation is accepted so that any machine can run the tests."""
+    return RunOptions(out=out, resume=resume, workers=1, allow_weak_isolation="none")
 
 
 class Adding:
@@ -62,12 +67,12 @@ def problems(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def report(problems: Path, tmp_path: Path) -> Report:
-    return evaluate(problems, model=Adding(), n=3, rerankers=["mean_logprob"], out=tmp_path / "run", **WEAK)
+    return evaluate(problems, model=Adding(), n=3, rerankers=["mean_logprob"], run=kept(tmp_path / "run"))
 
 
 def test_new_scores_stand_beside_the_earlier_ones(report: Report, tmp_path: Path) -> None:
     (tmp_path / "idea.py").write_text(SCORER)
-    again = rerank_run(report.run, rerankers=[f"{tmp_path}/idea.py:last"], **WEAK)
+    again = rerank_run(report.run, rerankers=[f"{tmp_path}/idea.py:last"], run=kept())
     assert list(again.rerankers) == ["last", "mean_logprob"]
     assert again.rerankers["last"].best_of_n.value == 0.5
     assert again.rerankers["mean_logprob"] == report.rerankers["mean_logprob"]
@@ -78,9 +83,9 @@ def test_new_scores_stand_beside_the_earlier_ones(report: Report, tmp_path: Path
 def test_scoring_again_replaces_what_the_same_reranker_gave(report: Report, tmp_path: Path) -> None:
     file = tmp_path / "idea.py"
     file.write_text(SCORER)
-    rerank_run(report.run, rerankers=[f"{file}:last"], **WEAK)
+    rerank_run(report.run, rerankers=[f"{file}:last"], run=kept())
     file.write_text(SCORER.replace("float(candidate.index)", "-abs(candidate.index - 1.0)"))
-    again = rerank_run(report.run, rerankers=[f"{file}:last"], **WEAK)
+    again = rerank_run(report.run, rerankers=[f"{file}:last"], run=kept())
     assert len((report.run / "scores" / "last.jsonl").read_text().splitlines()) == 6
     assert again.rerankers["last"].best_of_n.value == 0.5
 
@@ -88,32 +93,32 @@ def test_scoring_again_replaces_what_the_same_reranker_gave(report: Report, tmp_
 def test_a_reranker_that_breaks_its_contract_is_named_and_the_run_stays(report: Report, tmp_path) -> None:
     (tmp_path / "idea.py").write_text(SCORER.replace("for candidate in candidates", "for candidate in ()"))
     with pytest.raises(RerankerError, match="'last', problem 'mine/1'"):
-        rerank_run(report.run, rerankers=[f"{tmp_path}/idea.py:last"], **WEAK)
+        rerank_run(report.run, rerankers=[f"{tmp_path}/idea.py:last"], run=kept())
     assert load_report(report.run) == report
 
 
 def test_problems_that_changed_since_are_refused(report: Report, problems: Path) -> None:
     problems.write_text(problems.read_text().replace("== 2", "== 3"))
     with pytest.raises(RunFolderError, match="not those"):
-        rerank_run(report.run, rerankers=["mean_logprob"], **WEAK)
+        rerank_run(report.run, rerankers=["mean_logprob"], run=kept())
 
 
 def test_problems_that_moved_are_found_where_they_are_now(report: Report, problems: Path) -> None:
     moved = problems.rename(problems.with_name("moved.jsonl"))
     with pytest.raises(DataError, match="cannot be read"):
-        rerank_run(report.run, rerankers=["mean_logprob"], **WEAK)
-    assert rerank_run(report.run, rerankers=["mean_logprob"], data=moved, **WEAK) == report
+        rerank_run(report.run, rerankers=["mean_logprob"], run=kept())
+    assert rerank_run(report.run, rerankers=["mean_logprob"], data=moved, run=kept()) == report
 
 
 def test_a_run_of_a_task_of_ones_own_is_reranked_by_giving_the_task(
     adding, scripted_engine, tmp_path
 ) -> None:
     made = evaluate(
-        adding, model=scripted_engine(), n=2, rerankers=["mean_logprob"], out=tmp_path / "run", **WEAK
+        adding, model=scripted_engine(), n=2, rerankers=["mean_logprob"], run=kept(tmp_path / "run")
     )
-    assert rerank_run(made.run, task=adding, rerankers=["mean_logprob"], **WEAK) == made
+    assert rerank_run(made.run, task=adding, rerankers=["mean_logprob"], run=kept()) == made
     with pytest.raises(RunFolderError, match="made with version 1 of adding, which is version 2 here"):
-        rerank_run(made.run, task=replace(adding, version="2"), **WEAK)
+        rerank_run(made.run, task=replace(adding, version="2"), run=kept())
 
 
 def test_a_run_that_is_not_finished_is_refused_and_gets_no_results(adding, scripted_engine, tmp_path) -> None:
@@ -123,9 +128,9 @@ def test_a_run_that_is_not_finished_is_refused_and_gets_no_results(adding, scrip
 
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        evaluate(adding, model=scripted_engine(stop), n=2, rerankers=["mean_logprob"], out=run, **WEAK)
+        evaluate(adding, model=scripted_engine(stop), n=2, rerankers=["mean_logprob"], run=kept(run))
     with pytest.raises(RunFolderError, match=r"[3-8] of 8 candidates have no verdict yet; .* --resume"):
-        rerank_run(run, task=adding, **WEAK)
+        rerank_run(run, task=adding, run=kept())
     assert not (run / "results.json").exists()
 
 
@@ -133,22 +138,22 @@ def test_samples_of_another_origin_are_reranked_whatever_their_indices(adding, t
     file = tmp_path / "samples.jsonl"
     rows = [{"task_id": "adding/2", "completion": "    return x + 2\n", "index": index} for index in (3, 9)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    made = execute_samples(file, adding, out=tmp_path / "run", **WEAK)
-    again = rerank_run(made.run, task=adding, rerankers=["public_examples"], **WEAK)
+    made = execute_samples(file, adding, run=kept(tmp_path / "run"))
+    again = rerank_run(made.run, task=adding, rerankers=["public_examples"], run=kept())
     assert (again.samples, again.n, again.pass_at_k) == (2, 2, made.pass_at_k)
 
 
 def test_without_a_name_a_run_is_scored_by_what_it_has_the_means_for(adding, tmp_path) -> None:
     file = tmp_path / "samples.jsonl"
     file.write_text(json.dumps({"task_id": "adding/2", "completion": "    return x + 2\n"}) + "\n")
-    made = execute_samples(file, adding, out=tmp_path / "run", **WEAK)
+    made = execute_samples(file, adding, run=kept(tmp_path / "run"))
     said: list[str] = []
 
     class Listening(Observer):
         def notice(self, message: str) -> None:
             said.append(message)
 
-    again = rerank_run(made.run, task=adding, observer=Listening(), **WEAK)
+    again = rerank_run(made.run, task=adding, observer=Listening(), run=kept())
     assert list(again.rerankers) == ["public_examples"]
     assert replace(again, rerankers={}) == made
     assert any("not scored by mean_logprob" in notice for notice in said)
@@ -160,31 +165,31 @@ def test_programs_kept_apart_less_than_for_the_verdicts_are_said(report: Report)
     (report.run / "run.json").write_text(json.dumps(record))
     executor = Executor(workers=1, level=Level.NONE, minimum=Level.NONE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("codesample.evaluation.reranking.open_executor", lambda *_: executor)
+        patch.setattr("codesample.evaluation.reranking.open_judge", lambda *_: executor)
         again = rerank_run(report.run, rerankers=["public_examples"])
     assert "at isolation 'none', weaker than 'namespaced'" in again.notices[-1]
 
 
 def test_what_the_last_call_covered_is_what_is_reranked(adding, scripted_engine, tmp_path) -> None:
-    run, given = tmp_path / "run", {"rerankers": ["mean_logprob"], "out": tmp_path / "run", **WEAK}
-    evaluate(adding, model=scripted_engine(), n=3, **given)
-    fewer = evaluate(adding, model=scripted_engine(), n=2, limit=3, resume=True, **given)
+    run, given = tmp_path / "run", {"rerankers": ["mean_logprob"]}
+    evaluate(adding, model=scripted_engine(), n=3, run=kept(run), **given)
+    fewer = evaluate(adding, model=scripted_engine(), n=2, limit=3, run=kept(run, resume=True), **given)
     assert fewer.samples == 6
-    assert rerank_run(run, task=adding, rerankers=["mean_logprob"], **WEAK) == fewer
+    assert rerank_run(run, task=adding, rerankers=["mean_logprob"], run=kept()) == fewer
 
 
 def test_the_k_of_the_run_are_kept(problems: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    evaluate(problems, model=Adding(), n=3, k=(2, 3), rerankers=["mean_logprob"], out=run, **WEAK)
-    assert list(rerank_run(run, rerankers=["mean_logprob"], **WEAK).pass_at_k) == [2, 3]
-    assert list(rerank_run(run, rerankers=["mean_logprob"], k=(1,), **WEAK).pass_at_k) == [1]
+    evaluate(problems, model=Adding(), n=3, k=(2, 3), rerankers=["mean_logprob"], run=kept(run))
+    assert list(rerank_run(run, rerankers=["mean_logprob"], run=kept()).pass_at_k) == [2, 3]
+    assert list(rerank_run(run, rerankers=["mean_logprob"], k=(1,), run=kept()).pass_at_k) == [1]
 
 
 def test_the_isolation_of_the_verdicts_stays_that_of_the_sampling(report: Report) -> None:
     record = json.loads((report.run / "run.json").read_text())
     record["sessions"][0]["isolation"]["level"] = "limited"
     (report.run / "run.json").write_text(json.dumps(record))
-    assert rerank_run(report.run, rerankers=["mean_logprob"], **WEAK).isolation == "limited"
+    assert rerank_run(report.run, rerankers=["mean_logprob"], run=kept()).isolation == "limited"
 
 
 def test_rerankers_that_run_no_program_need_no_sandbox(
@@ -193,7 +198,7 @@ def test_rerankers_that_run_no_program_need_no_sandbox(
     def refuse(*arguments: object) -> None:
         raise IsolationError("nothing is isolated here")
 
-    monkeypatch.setattr("codesample.evaluation.reranking.open_executor", refuse)
+    monkeypatch.setattr("codesample.evaluation.reranking.open_judge", refuse)
     assert rerank_run(report.run, rerankers=["mean_logprob"]) == report
     with pytest.raises(IsolationError):
         rerank_run(report.run, rerankers=["public_examples"])
@@ -208,18 +213,18 @@ def test_what_opening_the_run_repaired_is_said(report: Report) -> None:
 
     with (report.run / "verdicts.jsonl").open("a") as file:
         file.write("{torn")
-    rerank_run(report.run, rerankers=["mean_logprob"], observer=Listening(), **WEAK)
+    rerank_run(report.run, rerankers=["mean_logprob"], observer=Listening(), run=kept())
     assert said == ["verdicts.jsonl: cut off an incomplete last line of 5 bytes; it will be made again"]
 
 
 def test_a_reranker_that_fails_leaves_its_earlier_scores_and_the_others(report: Report, tmp_path) -> None:
     file = tmp_path / "idea.py"
     file.write_text(SCORER)
-    first = rerank_run(report.run, rerankers=[f"{file}:last"], **WEAK)
+    first = rerank_run(report.run, rerankers=[f"{file}:last"], run=kept())
     fault = "for candidate in candidates] * (view.task_id != 'mine/2')"
     file.write_text(SCORER.replace("for candidate in candidates]", fault))
     with pytest.raises(RerankerError, match="'last', problem 'mine/2'"):
-        rerank_run(report.run, rerankers=[f"{file}:last", "sum_logprob"], **WEAK)
+        rerank_run(report.run, rerankers=[f"{file}:last", "sum_logprob"], run=kept())
     kept = load_report(report.run)
     assert list(kept.rerankers) == ["last", "mean_logprob", "sum_logprob"]
     assert kept.rerankers["last"] == first.rerankers["last"]

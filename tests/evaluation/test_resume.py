@@ -20,7 +20,7 @@ CONFTEST = Path(__file__).parents[1] / "conftest.py"
 KILLED = """
 import os, runpy, signal, sys
 from pathlib import Path
-from codesample import evaluate
+from codesample import RunOptions, evaluate
 
 helpers = runpy.run_path({conftest!r})
 
@@ -28,8 +28,14 @@ def die(count):
     if count == {after}:
         os.kill(os.getpid(), signal.SIGKILL)
 
-evaluate(helpers["adding_task"](), model=helpers["ScriptedEngine"](die), out=Path({run!r}), **{options!r})
+run = RunOptions(out=Path({run!r}), workers=1, allow_weak_isolation="none")
+evaluate(helpers["adding_task"](), model=helpers["ScriptedEngine"](die), run=run, **{options!r})
 """
+
+
+def kept(out: Path | None = None, *, resume: bool = False) -> RunOptions:
+    """Where a run is kept; the weakest isolation is accepted so that any machine can run the tests."""
+    return RunOptions(out=out, resume=resume, workers=1, allow_weak_isolation="none")
 
 
 def contents(run: Path) -> tuple[list[Candidate], list[tuple[Any, ...]]]:
@@ -50,7 +56,7 @@ def lines(run: Path, name: str) -> int:
 
 @pytest.fixture
 def whole(adding, scripted_engine, options, tmp_path: Path) -> Report:
-    return evaluate(adding, model=scripted_engine(), out=tmp_path / "whole", **options)
+    return evaluate(adding, model=scripted_engine(), run=kept(tmp_path / "whole"), **options)
 
 
 @pytest.mark.parametrize("after", [1, 11, 23])
@@ -64,7 +70,7 @@ def test_a_killed_run_loses_and_repeats_nothing(
     kept, judged = lines(run, "samples.jsonl"), lines(run, "verdicts.jsonl")
     assert kept == after
     engine = scripted_engine()
-    resumed = evaluate(adding, model=engine, out=run, resume=True, **options)
+    resumed = evaluate(adding, model=engine, run=kept(run, resume=True), **options)
     assert len(engine.asked) == whole.samples - kept
     assert contents(run) == contents(whole.run)
     assert (lines(run, "samples.jsonl"), lines(run, "verdicts.jsonl")) == (whole.samples, whole.samples)
@@ -80,6 +86,6 @@ def test_a_line_torn_by_the_kill_is_made_again(
         file = whole.run / name
         file.write_bytes(file.read_bytes()[:-cut])
     engine = scripted_engine()
-    evaluate(adding, model=engine, out=whole.run, resume=True, **options)
+    evaluate(adding, model=engine, run=kept(whole.run, resume=True), **options)
     assert engine.asked == [("adding/5", 5)]
     assert contents(whole.run) == before

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from codesample.errors import ParameterError
-from codesample.evaluation.plan import choose_task
-from codesample.evaluation.sample_candidates import draw
-from codesample.records import SamplingParams
+from codesample.engines.contract import Reproducibility
+from codesample.errors import ParameterError, UnknownNameError
+from codesample.evaluation.problem_set import read_problems
+from codesample.evaluation.sample_candidates import sample_candidates
+from codesample.records import Candidate, SamplingParams
 
 
 class Noting:
     """An engine that notes the parameters it is given and draws nothing."""
 
     name = "noting"
-    abilities = frozenset()
+    abilities: frozenset[str] = frozenset()
+    reproducibility = Reproducibility.EXACT
 
     def __init__(self) -> None:
-        self.limits: list[int] = []
+        self.asked: list[SamplingParams] = []
 
-    def stream(self, requests, params, *, progress=None):
-        self.limits.append(params.max_new_tokens)
+    def stream(self, requests: Any, params: SamplingParams, *, progress: Any = None) -> Iterator[Candidate]:
+        self.asked.append(params)
         return iter(())
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         return {"name": self.name}
 
 
-def test_the_limit_is_the_callers_then_the_tasks_then_that_of_the_parameters(adding) -> None:
-    engine, chosen = Noting(), choose_task(adding)
-    list(draw("def f", model=engine, max_new_tokens=3))
-    list(draw(chosen, model=engine))
-    list(draw("def f", model=engine, params=SamplingParams(max_new_tokens=5)))
-    assert engine.limits == [3, chosen.task.max_new_tokens, 5]
+def test_the_limit_is_the_callers_then_the_tasks_then_the_default(adding) -> None:
+    engine, chosen = Noting(), read_problems(adding)
+    for source, limit in (("def f", 3), (chosen, 3), (chosen, None), ("def f", None)):
+        list(sample_candidates(source, model=engine, params=SamplingParams(max_new_tokens=limit)))
+    assert [each.max_new_tokens for each in engine.asked] == [3, 3, chosen.task.max_new_tokens, 512]
 
 
-@pytest.mark.parametrize("limit", [0, -1])
-def test_a_limit_below_one_token_is_refused(limit: int, adding) -> None:
-    for source in ("def f", choose_task(adding)):
-        with pytest.raises(ParameterError, match=f"max_new_tokens = {limit}"):
-            draw(source, model=Noting(), max_new_tokens=limit)
+def test_stops_of_the_caller_come_after_those_of_the_task(adding) -> None:
+    engine, mine = Noting(), SamplingParams(stop=("END", "\ndef "))
+    list(sample_candidates(read_problems(adding), model=engine, params=mine))
+    list(sample_candidates("def f", model=engine, params=mine))
+    assert [each.stop for each in engine.asked] == [("\ndef ", "END"), ("END", "\ndef ")]
+
+
+def test_the_model_is_opened_with_the_first_candidate_and_named_before() -> None:
+    with pytest.raises(UnknownNameError, match="unknown engine 'nativ'"):
+        sample_candidates("def f", model="nativ:tiny")
+
+
+@pytest.mark.parametrize(("source", "n", "message"), [("", 1, "empty"), ("def f", 0, "n = 0")])
+def test_what_cannot_be_sampled_is_refused_at_once(source: str, n: int, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        sample_candidates(source, model=Noting(), n=n)

@@ -1,0 +1,41 @@
+"""Which problems an evaluation covers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codesample.errors import DataError, ParameterError, UnknownNameError
+from codesample.evaluation.problem_set import read_problems
+
+
+def test_requests_ask_for_the_missing_candidates_in_the_order_of_the_task(adding) -> None:
+    chosen = read_problems(adding)
+    asked = chosen.requests_for([("adding/3", 1), ("adding/1", 5), ("adding/1", 0)])
+    assert [(each.task_id, each.indices) for each in asked] == [("adding/1", (0, 5)), ("adding/3", (1,))]
+    assert asked[0].prompt == chosen.problems[0].prompt
+
+
+def test_a_limit_takes_the_first_problems_and_is_recorded(adding) -> None:
+    chosen = read_problems(adding, limit=2)
+    assert [problem.task_id for problem in chosen.problems] == ["adding/1", "adding/2"]
+    assert chosen.origin == {"limit": 2, "data": None, "task_file": None}
+    assert chosen.keys(2) == {("adding/1", 0), ("adding/1", 1), ("adding/2", 0), ("adding/2", 1)}
+
+
+def test_data_beside_a_ready_made_task_are_refused(adding, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="named task"):
+        read_problems(adding, data=tmp_path / "x.jsonl")
+
+
+def test_a_malformed_line_of_ones_own_problems_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"task_id": "a"\n')
+    with pytest.raises(DataError, match=r"mine\.jsonl:1"):
+        read_problems(file)
+
+
+def test_an_unknown_task_suggests_a_near_one() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'humaneval'"):
+        read_problems("humanevl")
