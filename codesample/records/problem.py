@@ -23,7 +23,7 @@ class Problem:
         header: Leading part of `prompt` that other problems of the task share, or "".
         description: The prompt without its header; what a person would read.
         entry_point: Name of the function asked for, if the task states one.
-        examples: Public examples: calls with their values, or inputs with outputs, that the prompt itself shows.
+        examples: Public examples that the prompt itself shows: calls with values, or inputs with outputs.
         reference: A completion (in the form a model would give it) that passes, if the data set has one.
         metadata: Facts for reports, such as {"tier": "compose"}; must be plain JSON data.
     """
