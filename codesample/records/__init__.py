@@ -5,19 +5,25 @@ turns programs and `Tests` into `Verdict`s, a reranker turns a `PublicView` and 
 """
 
 from codesample.records.candidate import Candidate, FinishReason
-from codesample.records.problem import Example, Problem, PublicView
+from codesample.records.example import CallExample, Example, ScriptExample
+from codesample.records.problem import Problem, PublicView
 from codesample.records.sampling import Request, SamplingParams
-from codesample.records.tests import Tests
+from codesample.records.tests import CodeTests, InputTests, ScriptTests, Tests
 from codesample.records.verdict import Status, Verdict
 
 __all__ = [
+    "CallExample",
     "Candidate",
+    "CodeTests",
     "Example",
     "FinishReason",
+    "InputTests",
     "Problem",
     "PublicView",
     "Request",
     "SamplingParams",
+    "ScriptExample",
+    "ScriptTests",
     "Status",
     "Tests",
     "Verdict",

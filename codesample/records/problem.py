@@ -6,17 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from codesample.records.example import Example
 from codesample.records.tests import Tests
 
-__all__ = ["Example", "Problem", "PublicView"]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """An input and its output as the prompt shows them: two Python expressions."""
-
-    call: str
-    expected: str
+__all__ = ["Problem", "PublicView"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +23,7 @@ class Problem:
         header: Leading part of `prompt` that other problems of the task share, or "".
         description: The prompt without its header; what a person would read.
         entry_point: Name of the function asked for, if the task states one.
-        examples: Public examples: input/output pairs that the prompt itself shows.
+        examples: Public examples that the prompt itself shows: calls with values, or inputs with outputs.
         reference: A completion (in the form a model would give it) that passes, if the data set has one.
         metadata: Facts for reports, such as {"tier": "compose"}; must be plain JSON data.
     """

@@ -1,56 +1,144 @@
-"""How programs of one problem are judged."""
+"""How programs of one problem are judged: one record for each kind of tests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Tests"]
+from codesample.errors import ParameterError
+from codesample.records.example import ScriptExample
+
+__all__ = ["CodeTests", "InputTests", "ScriptTests", "Tests"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tests:
-    """How programs of one problem are judged. Trusted: it never reaches a candidate's process.
+    """What every kind of hidden tests states. Trusted: it never reaches a candidate's process.
 
-    Either `source` (and `checks`) or `inputs` with `reference` is set.
+    A kind is a subclass; this class itself judges nothing. Each kind gives a verdict with one result for
+    each of its checks, `check_count` in all.
 
     Attributes:
-        source: Python that ends normally exactly when the program is right; it calls `entry_point`
-            and any other name the program defines.
-        entry_point: Name the program must define; None for data sets that do not state one.
-        stub: Trusted definitions that stand before the program in the prompt, such as HumanEval's helpers.
-        checks: Statements run one after another after `source`, each judged on its own; all must hold.
-        inputs: Argument lists for `entry_point`; each result must equal what `reference` returns, plain
-            data of built-in types.
-        reference: Trusted source that defines `entry_point`; with `inputs` only.
-        atol: Absolute tolerance of numbers in compared results; 0 means exact, but for a float or a list
-            or tuple of floats, which get 1e-6. With `inputs` only.
         time_limit: CPU seconds for the whole program, or None for the executor's default.
         memory: Bytes of private memory for the program, or None for the executor's default.
         imports: Modules of the caller's installation that the program may import, beside those that the
             executor grants to all.
-        oracle: Trusted source that defines `accept(arguments, result, expected) -> bool`, used in place
-            of equality; with `inputs` only. `expected` is what `reference` returned.
-        io: (standard input, expected standard output) pairs for a program that is a script; each is
-            run in a process of its own. Stands alone, without `source` or `inputs`.
-        mode: "split" runs the tests in another process than the program. "in_process" runs `source`
-            and `checks` beside it: for tests that cannot be split, such as those of in-place changes,
-            and for tests that are not trusted. The verdict's integrity is then "weak".
+
+    Raises:
+        ParameterError: a limit that is not positive, or a kind that could judge nothing.
     """
 
     # pytest would collect a class of this name
     __test__ = False
 
-    source: str = ""
-    entry_point: str | None = None
-    stub: str = ""
-    checks: tuple[str, ...] = ()
-    inputs: tuple[tuple[Any, ...], ...] | None = None
-    reference: str | None = None
-    atol: float = 0.0
     time_limit: float | None = None
     memory: int | None = None
     imports: tuple[str, ...] = ()
-    oracle: str | None = None
-    io: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("time_limit", "memory"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ParameterError(f"{name} = {value!r}: expected a number above 0, or None")
+
+    @property
+    def check_count(self) -> int:
+        """How many checks have a result of their own in a verdict."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeTests(Tests):
+    """Python that calls the program.
+
+    Attributes:
+        source: Python that ends normally exactly when the program is right; it calls `entry_point`
+            and any other name the program defines.
+        checks: Statements run one after another after `source`, each judged on its own; all must hold.
+        entry_point: Name the program must define; None for data sets that do not state one.
+        stub: Trusted definitions that stand before the program in the prompt, such as HumanEval's helpers.
+        mode: "split" runs the tests in another process than the program. "in_process" runs `source`
+            and `checks` beside it: for tests that cannot be split, such as those of in-place changes,
+            and for tests that are not trusted. The verdict's integrity is then "weak".
+
+    Raises:
+        ParameterError: neither source nor checks.
+    """
+
+    source: str = ""
+    checks: tuple[str, ...] = ()
+    entry_point: str | None = None
+    stub: str = ""
     mode: Literal["split", "in_process"] = "split"
+
+    def __post_init__(self) -> None:
+        Tests.__post_init__(self)
+        if not self.source.strip() and not self.checks:
+            raise ParameterError("no tests: give source, checks or both")
+        if self.mode not in ("split", "in_process"):
+            raise ParameterError(f"mode = {self.mode!r}: expected 'split' or 'in_process'")
+
+    @property
+    def check_count(self) -> int:
+        """One for each of `checks`; `source` alone has no result besides the verdict."""
+        return len(self.checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputTests(Tests):
+    """Argument lists on which the program must return what a reference returns; each is a check.
+
+    Attributes:
+        inputs: Argument lists for `entry_point`; plain data of built-in types.
+        entry_point: Name the program and the reference must define.
+        reference: Trusted source whose results are the expected ones, plain data of built-in types.
+        atol: Absolute tolerance of numbers in compared results; 0 means exact, but for a float or a list
+            or tuple of floats, which get 1e-6.
+        oracle: Trusted source that defines `accept(arguments, result, expected) -> bool`, used in place
+            of equality; `expected` is what `reference` returned.
+
+    Raises:
+        ParameterError: no input, no entry point, no reference, or a tolerance below 0.
+    """
+
+    inputs: tuple[tuple[Any, ...], ...]
+    entry_point: str
+    reference: str
+    atol: float = 0.0
+    oracle: str | None = None
+
+    def __post_init__(self) -> None:
+        Tests.__post_init__(self)
+        if not self.inputs or not self.entry_point or not self.reference.strip():
+            raise ParameterError("tests by inputs need at least one input, a reference and an entry point")
+        if not self.atol >= 0:
+            raise ParameterError(f"atol = {self.atol!r}: expected a number of at least 0")
+
+    @property
+    def check_count(self) -> int:
+        """One for each input."""
+        return len(self.inputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptTests(Tests):
+    """Standard inputs on which a program, run as a script, must print the expected output; each is a check.
+
+    Attributes:
+        cases: Input and expected output; each case runs in a process of its own.
+
+    Raises:
+        ParameterError: no case.
+    """
+
+    cases: tuple[ScriptExample, ...]
+
+    def __post_init__(self) -> None:
+        Tests.__post_init__(self)
+        if not self.cases:
+            raise ParameterError("tests by scripts need at least one case of input and output")
+
+    @property
+    def check_count(self) -> int:
+        """One for each case."""
+        return len(self.cases)

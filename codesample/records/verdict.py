@@ -34,7 +34,8 @@ class Verdict:
         wall_seconds: Wall time less the time spent waiting for a core.
         peak_memory: Peak resident set in bytes; None where it could not be read.
         detail: First lines of the traceback or the limit that was hit; never trusted.
-        checks: Result of each of `Tests.checks`, in order; () where the tests have none.
+        checks: Whether each check of the tests held, in order; one not reached counts as failed. () where
+            the tests have no checks of their own.
         integrity: "split", "io" or "weak" (tests ran beside the program).
     """
 

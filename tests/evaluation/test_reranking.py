@@ -225,9 +225,9 @@ def test_a_reranker_that_fails_leaves_its_earlier_scores_and_the_others(report: 
     file.write_text(SCORER.replace("for candidate in candidates]", fault))
     with pytest.raises(RerankerError, match="'last', problem 'mine/2'"):
         rerank_run(report.run, rerankers=[f"{file}:last", "sum_logprob"], run=kept())
-    kept = load_report(report.run)
-    assert list(kept.rerankers) == ["last", "mean_logprob", "sum_logprob"]
-    assert kept.rerankers["last"] == first.rerankers["last"]
+    left = load_report(report.run)
+    assert list(left.rerankers) == ["last", "mean_logprob", "sum_logprob"]
+    assert left.rerankers["last"] == first.rerankers["last"]
 
 
 def test_a_damaged_sample_line_does_not_hide_the_report(report: Report) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from codesample.evaluation.evaluate import evaluate
+from codesample.evaluation.options import RunOptions
 from codesample.evaluation.report import Report
 from codesample.records import Candidate, Verdict
 from codesample.runs import RunFolder

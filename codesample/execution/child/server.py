@@ -18,9 +18,8 @@ from typing import Any
 
 from codesample.execution.wire import channel, codec
 
-__all__ = ["EXIT_BROKEN", "EXIT_MEMORY", "EXIT_UNCONFINED", "FILENAME", "refuse", "serve"]
+__all__ = ["FILENAME", "refuse", "serve"]
 
-EXIT_UNCONFINED, EXIT_BROKEN, EXIT_MEMORY = 71, 70, 86
 FILENAME = "<program>"
 
 _MAX_ARGUMENTS = 4
@@ -37,9 +36,9 @@ def refuse(sock: _socket.socket, reason: str) -> None:
 def serve(sock: _socket.socket, result_bytes: int) -> None:
     """Announce that this process is confined, then answer requests until the worker closes the socket."""
     sock.sendall(channel.frame(b'["confined"]'))
-    program = _Program(sock, result_bytes)
+    operations = _Operations(sock, result_bytes)
     while (request := channel.receive(sock)) is not None:
-        program.answer(request)
+        operations.answer(request)
 
 
 class _Callable:
@@ -49,7 +48,7 @@ class _Callable:
         self.itself = itself
 
 
-class _Program:
+class _Operations:
     """The program's objects that were handed out, and the operations on them."""
 
     def __init__(self, sock: _socket.socket, result_bytes: int) -> None:

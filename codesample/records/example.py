@@ -1,0 +1,28 @@
+"""Pairs of an input and its output, as a prompt shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CallExample", "Example", "ScriptExample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An input with its output; a kind is a subclass."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallExample(Example):
+    """A call and its value: two Python expressions."""
+
+    call: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptExample(Example):
+    """What a script reads from standard input, and what it must print."""
+
+    input: str
+    output: str
