@@ -9,7 +9,15 @@ import pytest
 from hypothesis import settings
 
 from codesample.engines.contract import Reproducibility
-from codesample.records import Candidate, Example, FinishReason, Problem, Request, SamplingParams, Tests
+from codesample.records import (
+    CallExample,
+    Candidate,
+    CodeTests,
+    FinishReason,
+    Problem,
+    Request,
+    SamplingParams,
+)
 from codesample.tasks.contract import Task
 
 # a deadline times an example, and a busy machine then fails right code
@@ -25,12 +33,12 @@ def problem(addend: int) -> Problem:
     return Problem(
         task_id=f"adding/{addend}",
         prompt=prompt,
-        tests=Tests(
+        tests=CodeTests(
             source=f"assert add(10) == {10 + addend}\nassert add(-1) == {addend - 1}", entry_point="add"
         ),
         description=prompt,
         entry_point="add",
-        examples=(Example("add(0)", str(addend)),),
+        examples=(CallExample("add(0)", str(addend)),),
         reference=f"    return x + {addend}\n",
     )
 

@@ -17,6 +17,8 @@ __all__ = ["RecordedSamples"]
 class RecordedSamples:
     """Candidates that were made elsewhere. An `Engine` whose parameters are whatever made them.
 
+    It refuses to be asked for others; only the default limit of tokens is not held against the file.
+
     Args:
         path: The file, for the record.
         candidates: What was read from it.
@@ -45,9 +47,16 @@ class RecordedSamples:
         """Yield the recorded candidates asked for; no token is drawn, so `progress` is never called.
 
         Raises:
-            ParameterError: a candidate is asked for that the file does not hold, before any is yielded.
+            ParameterError: a candidate is asked for that the file does not hold, or twice, or a parameter is
+                set, for the file holds what it holds; before any is yielded.
         """
+        if params.settled() != SamplingParams().settled():
+            raise ParameterError(
+                f"{self._path}: recorded samples take no sampling parameters; leave them out"
+            )
         keys = [(request.task_id, index) for request in requests for index in request.indices]
+        if len(set(keys)) < len(keys):
+            raise ParameterError(f"{self._path}: a candidate is asked for twice")
         for task_id, index in keys:
             if (task_id, index) not in self.candidates:
                 raise ParameterError(f"{self._path}: holds no candidate {index} of {task_id!r}")
