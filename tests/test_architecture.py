@@ -22,7 +22,7 @@ BELOW = {
     "data_files": {"decoding", "errors", "hub"},
     "kernels": {"errors"},
     "execution": {"errors", "records"},
-    "rerankers": {"errors", "records"},
+    "rerankers": {"errors", "plugins", "records"},
     "tasks": {"data_files", "decoding", "errors", "plugins", "records"},
     "sampling": {"engines", "errors", "hub", "kernels", "records"},
     "runs": {"data_files", "decoding", "errors", "records"},

@@ -1,15 +1,25 @@
-"""Programs in, verdicts out: run untrusted Python in confined processes. Imports no torch."""
+"""Programs in, verdicts out: run untrusted Python in confined processes. Imports no torch.
 
-from codesample.execution.caller.executor import Executor, Program, run, run_async
-from codesample.execution.caller.isolation_probe import probe_isolation
-from codesample.execution.isolation.grants import Isolation, Mechanism
-from codesample.execution.isolation.level import Level
-from codesample.execution.limits import Limits
-from codesample.execution.wire.messages import Outcome
+The names below are imported when first used, so that whoever only names a `Judge` loads no executor.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codesample.execution.caller.executor import Executor, run, run_async
+    from codesample.execution.caller.isolation_probe import probe_isolation
+    from codesample.execution.isolation.grants import Isolation, Mechanism
+    from codesample.execution.isolation.level import Level
+    from codesample.execution.judge import Judge, Outcome, Program
+    from codesample.execution.limits import Limits
 
 __all__ = [
     "Executor",
     "Isolation",
+    "Judge",
     "Level",
     "Limits",
     "Mechanism",
@@ -19,3 +29,25 @@ __all__ = [
     "run",
     "run_async",
 ]
+
+_HOME = {
+    "Executor": "codesample.execution.caller.executor",
+    "Isolation": "codesample.execution.isolation.grants",
+    "Judge": "codesample.execution.judge",
+    "Level": "codesample.execution.isolation.level",
+    "Limits": "codesample.execution.limits",
+    "Mechanism": "codesample.execution.isolation.grants",
+    "Outcome": "codesample.execution.judge",
+    "Program": "codesample.execution.judge",
+    "probe_isolation": "codesample.execution.caller.isolation_probe",
+    "run": "codesample.execution.caller.executor",
+    "run_async": "codesample.execution.caller.executor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

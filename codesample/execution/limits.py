@@ -6,13 +6,15 @@ from dataclasses import dataclass, fields
 
 from codesample.errors import ParameterError
 
-__all__ = ["MIB", "Limits"]
+__all__ = ["MIB", "WALL_PER_CPU_SECOND", "Limits"]
 
 MIB = 1 << 20
 
+WALL_PER_CPU_SECOND = 5.0
+"""Wall seconds granted for each CPU second where nothing else is said."""
+
 _HARD_WALL_FACTOR = 10.0
 _MIN_WALL_SECONDS = 10.0
-_WALL_PER_CPU_SECOND = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Limits:
         """Seconds allowed outside the run queue, with the default rule applied."""
         if self.wall_seconds is not None:
             return self.wall_seconds
-        return max(_MIN_WALL_SECONDS, _WALL_PER_CPU_SECOND * self.cpu_seconds)
+        return max(_MIN_WALL_SECONDS, WALL_PER_CPU_SECOND * self.cpu_seconds)
 
     @property
     def hard_wall(self) -> float:

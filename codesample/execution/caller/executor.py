@@ -24,34 +24,19 @@ from codesample.execution.isolation import bubblewrap
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation.grants import Isolation
 from codesample.execution.isolation.level import Level
+from codesample.execution.judge import Outcome, Program
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec, messages
-from codesample.execution.wire.messages import REFERENCE_PATIENCE, Outcome
-from codesample.execution.worker.run_calls import MAX_PROCESSES
-from codesample.records import Status, Tests, Verdict
+from codesample.execution.wire.messages import MAX_PROCESSES, REFERENCE_PATIENCE
+from codesample.records import InputTests, ScriptTests, Status, Tests, Verdict
 
-__all__ = ["Executor", "Program", "run", "run_async"]
+__all__ = ["Executor", "run", "run_async"]
 
 _STUCK_MARGIN_SECONDS = 60.0
 _PROCESSES_PER_BATCH = MAX_PROCESSES * int(REFERENCE_PATIENCE) + 4 * int(REFERENCE_PATIENCE)
+_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_WORKER = 64, 32
 _VERDICTS_KEPT, _TESTS_KEPT = 10_000, 1_000
 _MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity")
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One program to be judged.
-
-    Attributes:
-        task_id, index: Which candidate; copied into the verdict.
-        source: What is run, whole: prompt and candidate, or the code of an answer.
-        tests: What judges it.
-    """
-
-    task_id: str
-    index: int
-    source: str
-    tests: Tests
 
 
 class Executor:
@@ -89,6 +74,7 @@ class Executor:
         self.limits = limits or Limits()
         self.isolation: Isolation = choose(minimum=minimum, level=level)
         self.workers = workers or usable_cores()
+        self.in_flight = max(_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_WORKER * self.workers)
         self._cache: dict[str, dict[str, Any]] | None = {} if cache else None
         self._waiting: dict[str, list[_Listener]] = {}
         self._tests: dict[int, tuple[Tests, bytes, str]] = {}
@@ -106,19 +92,16 @@ class Executor:
 
         Raises:
             ExecutionError: the executor is closed.
-            ParameterError: the tests hold inputs that are not plain data, or a limit that is not positive.
+            ParameterError: the tests hold inputs that are not plain data, or are of no kind that it judges.
         """
-        encoded, group = self._encoded(program.tests)
+        encoded, tests_key = self._encoded(program.tests)
         limits = _limits_for(program.tests, self.limits)
-        body = {"tests_key": group, "source": program.source, "limits": messages.as_plain(limits)}
-        processes = max(1, len(program.tests.io))
-        if program.tests.inputs is not None:
-            processes = _PROCESSES_PER_BATCH
+        body = {"tests_key": tests_key, "source": program.source, "limits": messages.as_plain(limits)}
 
         def build(reply: dict[str, Any]) -> Verdict:
             return _verdict(program, reply)
 
-        return self._submit(body, group, encoded, processes, build)
+        return self._submit(body, tests_key, encoded, _most_processes(program.tests), build)
 
     def submit_calls(
         self,
@@ -209,7 +192,7 @@ class Executor:
     def _submit(
         self,
         body: dict[str, Any],
-        group: str,
+        tests_key: str,
         tests: bytes,
         processes: int,
         build: Callable[[dict[str, Any]], Any],
@@ -242,7 +225,7 @@ class Executor:
             return future
         limits = messages.limits_from(body["limits"])
         seconds = processes * limits.hard_wall + limits.check_seconds + _STUCK_MARGIN_SECONDS
-        job = Job(key=key, group=group, body=encoded, tests=tests, seconds=seconds)
+        job = Job(key=key, tests_key=tests_key, body=encoded, tests=tests, seconds=seconds)
         try:
             scheduler.submit(job)
         except ExecutionError as error:
@@ -253,6 +236,8 @@ class Executor:
         """Settle everyone who waits for a job; runs in the scheduler's thread."""
         with self._lock:
             listeners = self._waiting.pop(job.key)
+            if isinstance(reply, dict) and "checks" in reply:
+                reply = {**reply, "checks": messages.checks_from(reply["checks"])}
             # faults are to be tried again, and what calls return may be large
             status = reply.get("status") if isinstance(reply, dict) else None
             if self._cache is not None and status not in (None, Status.HARNESS_ERROR):
@@ -291,6 +276,17 @@ def _limits_for(tests: Tests, limits: Limits) -> Limits:
     return replace(limits, imports=limits.imports + more) if more else limits
 
 
+def _most_processes(tests: Tests) -> int:
+    """How many processes one program may use up before its worker must be stuck."""
+    match tests:
+        case ScriptTests():
+            return len(tests.cases)
+        case InputTests():
+            return _PROCESSES_PER_BATCH
+        case _:
+            return 1
+
+
 def _keep(kept: dict[Any, Any], key: Any, value: Any, *, most: int) -> None:
     """Add an entry, and drop the oldest where there are more than `most`."""
     kept[key] = value
@@ -308,6 +304,8 @@ def _failure(reply: dict[str, Any]) -> tuple[Status, str]:
 def _verdict(program: Program, reply: dict[str, Any]) -> Verdict:
     status, detail = _failure(reply)
     rest = {name: reply[name] for name in _MEASURED if name in reply}
+    if status is not Status.HARNESS_ERROR:
+        rest.setdefault("checks", (False,) * program.tests.check_count)
     return Verdict(program.task_id, program.index, status, detail=detail, **rest)
 
 

@@ -18,7 +18,7 @@ from codesample.execution.isolation.grants import Isolation, Mechanism
 from codesample.execution.isolation.level import Level
 from codesample.execution.limits import Limits
 from codesample.execution.wire import launch
-from codesample.execution.worker.exchange import ProgramStopped, Session
+from codesample.execution.worker.exchange import Exchange, ProgramStopped
 from codesample.execution.worker.remote import PROGRAM_MODULE, SEED, Remote, said
 from codesample.execution.worker.spawner import HarnessFault, Spawner
 
@@ -132,9 +132,9 @@ def _confine(level: Level, *, wrapped: bool) -> _Trial:
         )
         ours, theirs = socket.socketpair()
         try:
-            session = Session(spawner, Limits(), caller=ours.fileno())
-            found = Remote(session).perform("load", attacks.SOURCE, PROGRAM_MODULE, ["held"], SEED)
-            session.close()
+            exchange = Exchange(spawner, Limits(), caller=ours.fileno())
+            found = Remote(exchange).perform("load", attacks.SOURCE, PROGRAM_MODULE, ["held"], SEED)
+            exchange.close()
         except HarnessFault as fault:
             return _Trial(None, str(fault))
         except ProgramStopped as stopped:

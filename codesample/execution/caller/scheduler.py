@@ -38,7 +38,7 @@ class Scheduler:
         self._arguments = list(arguments)
         self._deliver = deliver
         self._workers: dict[int, WorkerProcess] = {}
-        self._groups: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
         self._inbox: deque[Job] = deque()
         self._failed_starts = 0
         self._closing = self._ended = False
@@ -108,12 +108,12 @@ class Scheduler:
     def _take_inbox(self) -> None:
         while self._inbox:
             job = self._inbox.popleft()
-            self._groups.setdefault(job.group, deque()).append(job)
+            self._waiting.setdefault(job.tests_key, deque()).append(job)
 
     def _assign(self) -> None:
         """Give every worker with room its next job, starting workers while there is work for more."""
         for slot in range(len(self._arguments)):
-            if not self._groups:
+            if not self._waiting:
                 return
             if slot not in self._workers:
                 self._start(slot)
@@ -126,16 +126,16 @@ class Scheduler:
 
     def _next_for(self, worker: WorkerProcess) -> Job | None:
         """Prefer the tests that the worker has ready, then those that no other worker is on."""
-        if not self._groups:
+        if not self._waiting:
             return None
-        busy = {other.group for other in self._workers.values()}
-        group = worker.group
-        if group not in self._groups:
-            group = next((name for name in self._groups if name not in busy), next(iter(self._groups)))
-        jobs = self._groups[group]
+        busy = {other.tests_key for other in self._workers.values()}
+        key = worker.tests_key
+        if key not in self._waiting:
+            key = next((each for each in self._waiting if each not in busy), next(iter(self._waiting)))
+        jobs = self._waiting[key]
         job = jobs.popleft()
         if not jobs:
-            del self._groups[group]
+            del self._waiting[key]
         return job
 
     def _start(self, slot: int) -> None:
@@ -193,8 +193,8 @@ class Scheduler:
             self._requeue(job)
 
     def _requeue(self, job: Job) -> None:
-        self._groups.setdefault(job.group, deque()).appendleft(job)
-        self._groups.move_to_end(job.group, last=False)
+        self._waiting.setdefault(job.tests_key, deque()).appendleft(job)
+        self._waiting.move_to_end(job.tests_key, last=False)
 
     def _end(self, slot: int, *, stuck: bool) -> str:
         worker = self._workers.pop(slot)
@@ -203,7 +203,7 @@ class Scheduler:
 
     def _fail_all(self, error: ExecutionError) -> None:
         self._take_inbox()
-        waiting = [job for jobs in self._groups.values() for job in jobs]
-        self._groups.clear()
+        waiting = [job for jobs in self._waiting.values() for job in jobs]
+        self._waiting.clear()
         for job in waiting:
             self._deliver(job, error)

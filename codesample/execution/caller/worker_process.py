@@ -32,7 +32,7 @@ class Job:
 
     Attributes:
         key: Hash of everything the result depends on.
-        group: Hash of the tests; jobs of one group share what a worker prepared. "" for calls.
+        tests_key: Hash of the tests; jobs of equal tests share what a worker prepared. "" for calls.
         body: The encoded message.
         tests: Encoded tests, sent to a worker that does not hold them.
         seconds: After so long the worker itself is stuck.
@@ -40,7 +40,7 @@ class Job:
     """
 
     key: str
-    group: str
+    tests_key: str
     body: bytes
     tests: bytes
     seconds: float
@@ -55,7 +55,7 @@ class WorkerProcess:
         """Start a worker with `arguments` after its socket's descriptor; raises OSError."""
         self.sock, theirs = socket.socketpair()
         self.jobs: deque[Job] = deque()
-        self.group = ""
+        self.tests_key = ""
         self.ready = False
         """Whether it got as far as its own code."""
         self._broken = False
@@ -79,17 +79,17 @@ class WorkerProcess:
     def give(self, job: Job) -> None:
         """Queue a job for sending, with its tests unless the worker holds them."""
         tests = b"null"
-        if job.group:
-            if job.group not in self._held:
+        if job.tests_key:
+            if job.tests_key not in self._held:
                 tests = job.tests
-            self._held[job.group] = None
-            self._held.move_to_end(job.group)
+            self._held[job.tests_key] = None
+            self._held.move_to_end(job.tests_key)
             if len(self._held) > HELD_TESTS:
                 self._held.popitem(last=False)
         if not self.jobs:
             job.started = time.monotonic()
         self.jobs.append(job)
-        self.group = job.group
+        self.tests_key = job.tests_key
         self._outgoing += frame(b"[%s,%s]" % (job.body, tests))
         self.flush()
 

@@ -18,15 +18,15 @@ from typing import Any
 
 from codesample.execution.wire import channel, codec
 
-__all__ = ["EXIT_BROKEN", "EXIT_MEMORY", "EXIT_UNCONFINED", "FILENAME", "refuse", "serve"]
+__all__ = ["FILENAME", "refuse", "serve"]
 
-EXIT_UNCONFINED, EXIT_BROKEN, EXIT_MEMORY = 71, 70, 86
 FILENAME = "<program>"
 
 _MAX_ARGUMENTS = 4
 _MAX_FRAMES = 4
 _MAX_TEXT = 200
 _MAX_DETAIL = 1_000
+_PARTS = 8
 
 
 def refuse(sock: _socket.socket, reason: str) -> None:
@@ -37,9 +37,9 @@ def refuse(sock: _socket.socket, reason: str) -> None:
 def serve(sock: _socket.socket, result_bytes: int) -> None:
     """Announce that this process is confined, then answer requests until the worker closes the socket."""
     sock.sendall(channel.frame(b'["confined"]'))
-    program = _Program(sock, result_bytes)
+    operations = _Operations(sock, result_bytes)
     while (request := channel.receive(sock)) is not None:
-        program.answer(request)
+        operations.answer(request)
 
 
 class _Callable:
@@ -49,7 +49,7 @@ class _Callable:
         self.itself = itself
 
 
-class _Program:
+class _Operations:
     """The program's objects that were handed out, and the operations on them."""
 
     def __init__(self, sock: _socket.socket, result_bytes: int) -> None:
@@ -81,15 +81,20 @@ class _Program:
             self._send(self._attempt(self._operations[operation], arguments))
 
     def _batch(self, function: Any, inputs: list[Any], part_bytes: int) -> None:
-        """Call `function` on every argument list, sending results in parts above so many bytes."""
+        """Call `function` on every argument list, and send results in parts.
+
+        A part is sent above `part_bytes`, or once it is an eighth of what was sent before: a program that
+        dies takes few of its results with it, and many results still take few messages.
+        """
         part: list[bytes] = []
-        size = 0
+        size = sent = 0
         for arguments in inputs:
             reply = self._attempt(function, arguments)
             part.append(reply)
             size += len(reply)
-            if size > part_bytes:
+            if size > part_bytes or size * _PARTS >= sent:
                 self._send(b"[" + b",".join(part) + b"]")
+                sent += size
                 part, size = [], 0
         if part:
             self._send(b"[" + b",".join(part) + b"]")

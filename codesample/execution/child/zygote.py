@@ -20,7 +20,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from codesample.execution.child import server
+from codesample.execution.child import exit_status, server
 from codesample.execution.isolation import linux
 from codesample.execution.isolation.confinement import Confinement, Kit
 
@@ -128,7 +128,7 @@ def _receive(control: _socket.socket) -> tuple[dict[str, Any] | None, list[int]]
 
 def _become_child(control: _socket.socket, kit: Kit, request: dict[str, Any], descriptors: list[int]) -> None:
     """Confine this fresh child and let it serve one program; never returns."""
-    status = server.EXIT_UNCONFINED
+    status = exit_status.UNCONFINED
     try:
         linux.die_with_parent(request["zygote"])
         job, *streams = descriptors
@@ -145,11 +145,11 @@ def _become_child(control: _socket.socket, kit: Kit, request: dict[str, Any], de
         except OSError as error:
             server.refuse(sock, str(error))
             return
-        status = server.EXIT_BROKEN
+        status = exit_status.BROKEN
         server.serve(sock, request["result_bytes"])
         status = 0
     except MemoryError:
-        status = server.EXIT_MEMORY
+        status = exit_status.MEMORY
     except BaseException:
         # it may not run on as a second zygote; the status tells the worker what went wrong
         pass

@@ -37,7 +37,7 @@ def syscall(number: int, *arguments: object) -> int:
         OSError: with the call's errno.
     """
     values = [ctypes.c_long(item) if isinstance(item, int) else item for item in arguments]
-    result = _LIBC.syscall(ctypes.c_long(number), *values)
+    result: int = _LIBC.syscall(ctypes.c_long(number), *values)
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
@@ -51,7 +51,7 @@ def prctl(option: int, *values: int) -> int:
         OSError: with the call's errno.
     """
     padded = [ctypes.c_ulong(value) for value in (*values, 0, 0, 0, 0)[:4]]
-    result = _LIBC.prctl(ctypes.c_int(option), *padded)
+    result: int = _LIBC.prctl(ctypes.c_int(option), *padded)
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

@@ -63,7 +63,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a module with descriptors `pass_fds` open and standard error on `stderr`.
 
-    It leads a session of its own: Ctrl-C and Ctrl-Z on the caller's terminal do not reach it.
+    Ctrl-C and Ctrl-Z on the caller's terminal do not reach it.
 
     `wrapper` is a command that runs the command after it, such as `bwrap` and its options.
     """

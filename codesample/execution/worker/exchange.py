@@ -6,16 +6,17 @@ import os
 import select
 import signal
 import time
+from dataclasses import replace
 from typing import NoReturn
 
-from codesample.execution.child import server
-from codesample.execution.limits import Limits
+from codesample.execution.child import exit_status
+from codesample.execution.limits import WALL_PER_CPU_SECOND, Limits
 from codesample.execution.wire.channel import Frames, frame
 from codesample.execution.wire.launch import signal_name
 from codesample.execution.worker.spawner import HarnessFault, Interruption, Spawner, Usage
 from codesample.records import Status
 
-__all__ = ["CallerGone", "ProgramStopped", "Session"]
+__all__ = ["CallerGone", "Exchange", "ProgramStopped"]
 
 _SHORTEST_WAIT = 0.02
 _FIRST_LOOK_SECONDS = 0.05
@@ -38,7 +39,7 @@ class CallerGone(Interruption):
     """Whoever asked for verdicts closed the connection."""
 
 
-class Session:
+class Exchange:
     """Exchanges messages with one child until it is stopped, and remembers why it was."""
 
     def __init__(
@@ -90,7 +91,7 @@ class Session:
         # most programs have ended by then, at no cost
         self._next_look = self._started + _FIRST_LOOK_SECONDS
 
-    def exchange(self, request: bytes) -> bytes:
+    def ask(self, request: bytes) -> bytes:
         """Send one request and return its reply.
 
         Raises:
@@ -102,7 +103,7 @@ class Session:
         return self.receive()
 
     def send(self, request: bytes) -> None:
-        """Send one request without waiting for a reply; raises as `exchange` does."""
+        """Send one request without waiting for a reply; raises as `ask` does."""
         if self.ended is not None:
             raise self.ended
         self._resume()
@@ -118,7 +119,7 @@ class Session:
                 return
 
     def receive(self) -> bytes:
-        """Return the next message; raises as `exchange` does."""
+        """Return the next message; raises as `ask` does."""
         if self.ended is not None:
             raise self.ended
         self._resume()
@@ -144,6 +145,19 @@ class Session:
     def _end(self, reason: Interruption) -> NoReturn:
         self.ended = reason
         raise reason
+
+    def curb(self, cpu_seconds: float) -> None:
+        """Let the program go on for at most so many more CPU seconds, and five times as many on the wall."""
+        if self.ended is not None:
+            return
+        limits = self._limits
+        self._cpu = _cpu_seconds(self._pid, self._cpu)
+        self._limits = replace(
+            limits,
+            cpu_seconds=min(limits.cpu_seconds, self._cpu + cpu_seconds),
+            wall_seconds=min(limits.wall, self.wall_seconds + WALL_PER_CPU_SECOND * cpu_seconds),
+        )
+        self._set_next_look()
 
     def close(self) -> Usage:
         """Kill and collect the child; return what it used.
@@ -226,7 +240,7 @@ class Session:
                 self.read_output()
 
     def _look(self) -> None:
-        """Compare use with the limits and plan the next look."""
+        """Compare use with the limits and settle when to look next."""
         limits = self._limits
         wall = time.monotonic() - self._started
         self._cpu = _cpu_seconds(self._pid, self._cpu)
@@ -242,9 +256,9 @@ class Session:
             self.stop(Status.WALL_TIMEOUT, f"stopped at the limit of {limits.wall:g} wall seconds")
         if limits.imports and _resident_bytes(self._pid) > limits.memory:
             self.stop(Status.MEMORY, f"stopped at the limit of {limits.memory} bytes")
-        self._plan_next_look()
+        self._set_next_look()
 
-    def _plan_next_look(self) -> None:
+    def _set_next_look(self) -> None:
         # no sooner can a limit be hit: CPU time runs at most once per core and second
         limits = self._limits
         now = time.monotonic()
@@ -271,7 +285,7 @@ class Session:
 
 def _explain(usage: Usage, limits: Limits) -> tuple[Status, str]:
     code = os.waitstatus_to_exitcode(usage.status)
-    if code == server.EXIT_MEMORY:
+    if code == exit_status.MEMORY:
         return Status.MEMORY, f"out of memory ({limits.memory} bytes)"
     if code >= 0:
         return Status.CRASHED, f"the process ended with status {code} before its tests did"

@@ -23,22 +23,21 @@ from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.limits import MIB, Limits
 from codesample.execution.wire import channel, codec
 from codesample.execution.wire.messages import (
-    CHECKS_TIMED_OUT,
     HELD_TESTS,
     MAX_MESSAGE,
     READY,
     REFERENCE_PATIENCE,
     limits_from,
+    pack_checks,
     tests_from,
 )
-from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
-from codesample.execution.worker.exchange import CallerGone, Session
-from codesample.execution.worker.prepared_tests import Prepared, TestsFault, prepare
-from codesample.execution.worker.remote import Remote, shown
+from codesample.execution.worker.checklist import Judged
+from codesample.execution.worker.exchange import CallerGone, Exchange
+from codesample.execution.worker.faults import TestsFault
+from codesample.execution.worker.kinds import Prepared, prepare
+from codesample.execution.worker.remote import shown
 from codesample.execution.worker.run_calls import TOO_MUCH, Called, pack_reading, run_calls
-from codesample.execution.worker.run_script import run_case
-from codesample.execution.worker.run_tests import Finding, judge
-from codesample.execution.worker.spawner import HarnessFault, Spawner, Usage
+from codesample.execution.worker.spawner import HarnessFault, Spawner
 from codesample.records import Status
 
 __all__ = ["main"]
@@ -98,9 +97,9 @@ class _Worker:
     def __init__(self, sock: socket.socket, spawner: Spawner) -> None:
         self._caller = sock.fileno()
         self._spawner = spawner
-        self._held: OrderedDict[str, Prepared | TestsFault | dict[str, Any]] = OrderedDict()
+        self._held: OrderedDict[str, Prepared | TestsFault | list[Any]] = OrderedDict()
 
-    def work(self, job: dict[str, Any], tests: dict[str, Any] | None) -> bytes:
+    def work(self, job: dict[str, Any], tests: list[Any] | None) -> bytes:
         """Do one job and encode the reply; where the sandbox fails, try once more on a fresh zygote."""
         limits = limits_from(job["limits"])
         trouble = ""
@@ -109,7 +108,7 @@ class _Worker:
                 if "tests_key" not in job:
                     return self._call(job, limits)
                 prepared = self._prepared(job["tests_key"], tests, limits)
-                return codec.encode(self._judge(prepared, job["source"], limits))
+                return codec.encode(_verdict(prepared.judge(job["source"], limits, self._start)))
             except TestsFault as fault:
                 trouble = str(fault)
                 break
@@ -118,29 +117,29 @@ class _Worker:
                 self._spawner.close()
         return codec.encode({"fault": shown(trouble)})
 
-    def _prepared(self, key: str, tests: dict[str, Any] | None, limits: Limits) -> Prepared:
+    def _prepared(self, key: str, tests: list[Any] | None, limits: Limits) -> Prepared:
         """Return the job's tests made ready, keeping those of the problems seen last.
 
         Raises:
             HarnessFault: they cannot be made ready.
         """
-        held = self._held.setdefault(key, tests or {})
+        held = self._held.setdefault(key, tests or [])
         self._held.move_to_end(key)
         if len(self._held) > HELD_TESTS:
             self._held.popitem(last=False)
-        if isinstance(held, dict):
+        if isinstance(held, list):
             # stays as it came where the sandbox fails, for the next try
             held = self._held[key] = self._prepare(held, limits)
         if isinstance(held, TestsFault):
             raise held
         return held
 
-    def _prepare(self, tests: dict[str, Any], limits: Limits) -> Prepared | TestsFault:
+    def _prepare(self, tests: list[Any], limits: Limits) -> Prepared | TestsFault:
         patient = replace(limits, cpu_seconds=REFERENCE_PATIENCE * limits.cpu_seconds)
 
         def run_reference(source: str, entry_point: str, inputs: list[Any]) -> Called:
             return run_calls(
-                lambda: self._session(patient),
+                lambda: self._start(patient),
                 source,
                 entry_point,
                 inputs,
@@ -152,41 +151,12 @@ class _Worker:
         except TestsFault as fault:
             return fault
 
-    def _session(self, limits: Limits) -> Session:
-        return Session(self._spawner, limits, caller=self._caller)
-
-    def _judge(self, prepared: Prepared, source: str, limits: Limits) -> dict[str, Any]:
-        if prepared.tests.io:
-            return self._judge_script(prepared.tests.io, source, limits)
-        limits = replace(limits, cpu_seconds=max(limits.cpu_seconds, prepared.least_cpu))
-        session = self._session(limits)
-        try:
-            with limited_checks(limits.check_seconds):
-                finding = judge(prepared, source, Remote(session))
-        except ChecksTimedOut:
-            finding = Finding(Status.CPU_TIMEOUT, CHECKS_TIMED_OUT, (False,) * len(prepared.checks))
-        finally:
-            wall = session.wall_seconds
-            usage = session.close()
-        integrity = "weak" if prepared.tests.mode == "in_process" else "split"
-        return _verdict(finding, [usage], wall, integrity)
-
-    def _judge_script(
-        self, cases: tuple[tuple[str, str], ...], source: str, limits: Limits
-    ) -> dict[str, Any]:
-        usages, total = [], 0.0
-        finding = Finding(Status.HARNESS_ERROR, "no case to run")
-        for case in cases:
-            finding, usage, wall = run_case(self._spawner, limits, source, case, caller=self._caller)
-            usages.append(usage)
-            total += wall
-            if finding.status is not Status.PASSED:
-                break
-        return _verdict(finding, usages, total, "io")
+    def _start(self, limits: Limits, *, streams: tuple[int, ...] = (), output: int | None = None) -> Exchange:
+        return Exchange(self._spawner, limits, caller=self._caller, streams=streams, output=output)
 
     def _call(self, job: dict[str, Any], limits: Limits) -> bytes:
         called = run_calls(
-            lambda: self._session(limits),
+            lambda: self._start(limits),
             job["source"],
             job["entry_point"],
             job["inputs"],
@@ -199,13 +169,14 @@ class _Worker:
         return reply
 
 
-def _verdict(finding: Finding, usages: list[Usage], wall: float, integrity: str) -> dict[str, Any]:
+def _verdict(judged: Judged) -> dict[str, Any]:
+    finding, usages = judged.finding, judged.usages
     return {
         "status": finding.status.value,
         "detail": shown(finding.detail),
-        "checks": finding.checks,
+        "checks": pack_checks(finding.checks),
         "cpu_seconds": sum(usage.cpu_seconds for usage in usages),
-        "wall_seconds": wall,
+        "wall_seconds": judged.wall_seconds,
         "peak_memory": max(usage.peak_memory for usage in usages) if usages else None,
-        "integrity": integrity,
+        "integrity": judged.integrity,
     }

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from codesample.execution.wire import codec
-from codesample.execution.worker.exchange import Session
+from codesample.execution.worker.exchange import Exchange
 from codesample.records import Status
 
 __all__ = ["PROGRAM_MODULE", "SEED", "Handle", "Reading", "Remote", "brief", "crossed", "said", "shown"]
@@ -77,9 +77,9 @@ def shown(text: str) -> str:
 class Remote:
     """Operations on the objects of one program."""
 
-    def __init__(self, session: Session) -> None:
-        """Speak to the program of `session`."""
-        self.session = session
+    def __init__(self, exchange: Exchange) -> None:
+        """Speak to the program behind `exchange`."""
+        self.exchange = exchange
         self.calls = 0
         """How many operations the program answered."""
         self.handles = 0
@@ -98,9 +98,20 @@ class Remote:
         """
         found = self.perform("load", source, PROGRAM_MODULE, list(names), SEED)
         if type(found) is not dict:
-            self.session.stop(Status.CRASHED, _NO_REPLY)
+            self.exchange.stop(Status.CRASHED, _NO_REPLY)
         self.calls = 0
         return {name: found[name] for name in names if name in found}
+
+    def load_or_stop(self, source: str, names: Sequence[str]) -> dict[str, Any]:
+        """Run the program as `load` does; one that raises has come to its end.
+
+        Raises:
+            ProgramStopped: as `perform`, and where the program raised.
+        """
+        try:
+            return self.load(source, names)
+        except Exception as error:
+            self.exchange.stop(Status.ERROR, said(error))
 
     def perform(self, operation: str, *arguments: Any) -> Any:
         """Carry out one operation in the program and return its plain result.
@@ -112,25 +123,26 @@ class Remote:
         try:
             request = codec.encode([operation, *arguments], self._to_program, exact=True)
         except codec.CodecError as error:
-            self.session.stop(Status.UNSUPPORTED_VALUE, f"the tests hand over what cannot cross: {error}")
-        return self.result(self._decoded(self.session.exchange(request)))
+            self.exchange.stop(Status.UNSUPPORTED_VALUE, f"the tests hand over what cannot cross: {error}")
+        return self.result(self._decoded(self.exchange.ask(request)))
 
     def batch(
         self, function: Handle, inputs_json: bytes, count: int, *, part_bytes: int = _PART_BYTES
     ) -> Iterator[list[Any]]:
         """Call `function` on a whole list of encoded argument lists; yield `count` replies for `result`.
 
-        Replies arrive in messages of about `part_bytes`; with 0 each comes as soon as it is there.
+        Replies arrive in messages that grow up to about `part_bytes`; with 0 each comes as soon as it is
+        there.
 
         Raises:
             ProgramStopped: as `perform`; also for a program that sends another number of replies.
         """
         handle = codec.encode(function, self._to_program)
-        self.session.send(b'["batch",%s,%s,%d]' % (handle, inputs_json, part_bytes))
+        self.exchange.send(b'["batch",%s,%s,%d]' % (handle, inputs_json, part_bytes))
         while count:
-            part = self._decoded(self.session.receive())
+            part = self._decoded(self.exchange.receive())
             if len(part) > count or not all(type(reply) is list for reply in part):
-                self.session.stop(Status.CRASHED, _NO_REPLY)
+                self.exchange.stop(Status.CRASHED, _NO_REPLY)
             count -= len(part)
             yield from part
 
@@ -139,9 +151,9 @@ class Remote:
         try:
             parts = codec.decode(body, self._from_program)
         except codec.CodecError as error:
-            self.session.stop(Status.UNSUPPORTED_VALUE, str(error))
+            self.exchange.stop(Status.UNSUPPORTED_VALUE, str(error))
         if type(parts) is not list or not parts:
-            self.session.stop(Status.CRASHED, _NO_REPLY)
+            self.exchange.stop(Status.CRASHED, _NO_REPLY)
         return parts
 
     def result(self, parts: list[Any]) -> Any:
@@ -151,14 +163,14 @@ class Remote:
         if reading.status is Status.PASSED:
             return reading.value
         if reading.raised is None:
-            self.session.stop(reading.status, reading.detail)
+            self.exchange.stop(reading.status, reading.detail)
         raise reading.raised
 
     def read(self, parts: list[Any]) -> Reading:
         """Say what a decoded reply reports, without acting on it; stops a program whose reply is none."""
         reading = _reading(parts)
         if reading is None:
-            self.session.stop(Status.CRASHED, _NO_REPLY)
+            self.exchange.stop(Status.CRASHED, _NO_REPLY)
         return reading
 
     @staticmethod
@@ -247,7 +259,7 @@ class Handle:
     def __iter__(self) -> Iterator[Any]:
         items = self._codesample_remote.perform("iterate", self, _MAX_ITERATED)
         if type(items) is not list:
-            self._codesample_remote.session.stop(Status.CRASHED, _NO_REPLY)
+            self._codesample_remote.exchange.stop(Status.CRASHED, _NO_REPLY)
         return iter(items)
 
     def __contains__(self, item: object) -> bool:

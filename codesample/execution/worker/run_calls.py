@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from codesample.execution.wire import codec
-from codesample.execution.wire.messages import CHECKS_TIMED_OUT
+from codesample.execution.wire.messages import CHECKS_TIMED_OUT, MAX_PROCESSES
 from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
-from codesample.execution.worker.exchange import ProgramStopped, Session
+from codesample.execution.worker.exchange import Exchange, ProgramStopped
 from codesample.execution.worker.remote import Handle, Reading, Remote, brief, said, shown
 from codesample.records import Status
 
-__all__ = ["MAX_PROCESSES", "TOO_MUCH", "Called", "pack_reading", "run_calls"]
-
-MAX_PROCESSES = 3
+__all__ = ["TOO_MUCH", "Called", "pack_reading", "run_calls"]
 
 TOO_MUCH = "the program's results together are too large"
 
@@ -30,7 +28,7 @@ class Called:
 
 
 def run_calls(
-    start: Callable[[], Session],
+    start: Callable[[], Exchange],
     source: str,
     entry_point: str,
     inputs: list[tuple[Any, ...]],
@@ -58,7 +56,7 @@ def run_calls(
         remote = Remote(start())
         rest = inputs[len(readings) :]
         loaded, ending = _run_some(remote, source, entry_point, rest, readings, check_seconds, room)
-        cpu_seconds += remote.session.close().cpu_seconds
+        cpu_seconds += remote.exchange.close().cpu_seconds
         room -= remote.received
         if ending is None:
             break
@@ -110,7 +108,7 @@ def _run_some(
                 if remote.handles > handles:
                     reading = _plain(reading)
                 if remote.received > room:
-                    remote.session.stop(Status.OUTPUT_LIMIT, TOO_MUCH)
+                    remote.exchange.stop(Status.OUTPUT_LIMIT, TOO_MUCH)
                 readings.append(reading)
                 start_again()
     except ChecksTimedOut:

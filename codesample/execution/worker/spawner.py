@@ -170,4 +170,5 @@ class Spawner:
         if not reply:
             self.close()
             raise HarnessFault("the zygote ended")
-        return json.loads(reply)
+        answer: dict[str, Any] = json.loads(reply)
+        return answer

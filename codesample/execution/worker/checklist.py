@@ -1,0 +1,140 @@
+"""Results of a program's checks as they come, and what they add up to.
+
+The first check that fails decides status and detail. What else a verdict needs, a limit that was hit or
+a program that died, ends the checks: those not reached count as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from codesample.execution.limits import Limits
+from codesample.execution.wire.messages import CHECKS_TIMED_OUT
+from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
+from codesample.execution.worker.exchange import Exchange, ProgramStopped
+from codesample.execution.worker.faults import Trouble
+from codesample.execution.worker.remote import Remote, said
+from codesample.execution.worker.spawner import Usage
+from codesample.records import Status
+
+__all__ = ["Checklist", "Finding", "Judged", "Start", "judge_process", "settle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The part of a verdict that tests decide: one result for each check, and what the first failure says."""
+
+    status: Status
+    detail: str = ""
+    checks: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A finding, what each process of the program used, and the wall seconds of all together."""
+
+    finding: Finding
+    usages: list[Usage]
+    wall_seconds: float
+    integrity: str
+
+
+class Start(Protocol):
+    """Starts a confined process for a program."""
+
+    def __call__(
+        self, limits: Limits, *, streams: tuple[int, ...] = (), output: int | None = None
+    ) -> Exchange:
+        """Return the exchange with a fresh child; see `Exchange`."""
+        ...
+
+
+class Checklist:
+    """Collects the results of `count` checks in their order.
+
+    Args:
+        count: How many checks there are.
+        curb: Called when the first one fails, to bound what the rest may take. What ends the checks
+            after that is then our doing, and changes status and detail no more. Without it they
+            go on as if nothing had happened, and a limit hit later decides.
+    """
+
+    def __init__(self, count: int, curb: Callable[[], None] | None = None) -> None:
+        self._count, self._curb = count, curb
+        self._results: list[bool] = []
+        self._trouble: Trouble | None = None
+
+    @property
+    def reached(self) -> int:
+        """How many checks have a result."""
+        return len(self._results)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a check failed or something ended them."""
+        return self._trouble is not None
+
+    def add(self, trouble: Trouble | None) -> None:
+        """Record the next check: None where it held, else why it did not."""
+        self._results.append(trouble is None)
+        if trouble is not None and self._trouble is None:
+            self._trouble = trouble
+            if self._curb is not None:
+                self._curb()
+
+    def end(self, trouble: Trouble) -> None:
+        """Record what keeps the remaining checks from being reached."""
+        if self._trouble is None or self._curb is None:
+            self._trouble = trouble
+
+    def finding(self) -> Finding:
+        """Return what the results add up to."""
+        checks = (*self._results, *[False] * (self._count - len(self._results)))
+        if self._trouble is not None:
+            return Finding(*self._trouble, checks)
+        assert all(checks), "nothing failed, and not every check was reached"
+        return Finding(Status.PASSED, "", checks)
+
+
+def settle(checklist: Checklist, run: Callable[[], None], check_seconds: float) -> Finding:
+    """Call `run`, which adds to `checklist`, and record what ends it early.
+
+    Args:
+        checklist: Fresh.
+        run: Runs trusted tests; what it does with a program's objects may raise anything.
+        check_seconds: CPU seconds that the tests may take in this process.
+
+    Raises:
+        TestsFault, HarnessFault: as `run`.
+    """
+    try:
+        with limited_checks(check_seconds):
+            run()
+    except ChecksTimedOut:
+        checklist.end(Trouble(Status.CPU_TIMEOUT, CHECKS_TIMED_OUT))
+    except ProgramStopped as stopped:
+        checklist.end(Trouble(stopped.status, stopped.detail))
+    except Exception as error:
+        # what a program returned may break code that reads it, which must not spare it a verdict
+        detail = f"the tests do not get along with what the program returned: {said(error)}"
+        checklist.end(Trouble(Status.ERROR, detail))
+    return checklist.finding()
+
+
+def judge_process(
+    find: Callable[[Remote], Finding], limits: Limits, start: Start, *, integrity: str = "split"
+) -> Judged:
+    """Start one process for a program, judge it by `find`, and end it.
+
+    Raises:
+        TestsFault, HarnessFault, CallerGone: as `find` and `start`.
+    """
+    exchange = start(limits)
+    try:
+        finding = find(Remote(exchange))
+    finally:
+        wall = exchange.wall_seconds
+        usage = exchange.close()
+    return Judged(finding, [usage], wall, integrity)

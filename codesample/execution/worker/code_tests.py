@@ -1,0 +1,127 @@
+"""Judge by trusted Python that calls the program: it runs here, the program in its own process."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from codesample.execution.limits import Limits
+from codesample.execution.worker.check_limit import ChecksTimedOut
+from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
+from codesample.execution.worker.faults import TestsFault, Trouble, blame
+from codesample.execution.worker.remote import SEED, Handle, Remote, said
+from codesample.execution.worker.spawner import Interruption
+from codesample.execution.worker.wanted_names import wanted_names
+from codesample.records import CodeTests, Status
+
+__all__ = ["PreparedCode", "prepare_code"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCode:
+    """Compiled tests of one problem.
+
+    Attributes:
+        tests: Where they came from.
+        stub, body: Compiled `CodeTests.stub` and `CodeTests.source`.
+        checks: Compiled `CodeTests.checks`.
+        names: Names that the program must supply, the entry point first.
+        modules: Standard modules that the tests use without importing them.
+    """
+
+    tests: CodeTests
+    stub: CodeType
+    body: CodeType
+    checks: list[CodeType]
+    names: tuple[str, ...]
+    modules: dict[str, Any]
+
+    def judge(self, source: str, limits: Limits, start: Start) -> Judged:
+        """Judge a program; see `kinds.Prepared`."""
+        return judge_process(lambda remote: self.find(source, remote, limits.check_seconds), limits, start)
+
+    def find(self, source: str, remote: Remote, check_seconds: float) -> Finding:
+        """Load a program, run the tests against it, and return the finding; the child may live on.
+
+        Passing needs the tests to end here, in this process, with every check executed. The checks share
+        one namespace and the limits of one program, so that a limit hit after a failure still decides.
+
+        Raises:
+            TestsFault: the tests cannot judge any program.
+            HarnessFault: the sandbox failed.
+        """
+        checklist = Checklist(len(self.checks))
+        return settle(checklist, lambda: self._run(source, remote, checklist), check_seconds)
+
+    def _run(self, source: str, remote: Remote, checklist: Checklist) -> None:
+        names = self._namespace()
+        found = remote.load_or_stop(source, self.names)
+        names.update(found)
+        entry = self.tests.entry_point
+        if entry and entry not in found:
+            checklist.end(Trouble(Status.ERROR, f"NameError: the program does not define {entry!r}"))
+            return
+        random.seed(SEED)
+        if trouble := _attempt(self.body, names, remote):
+            checklist.end(trouble)
+            return
+        for code in self.checks:
+            checklist.add(_attempt(code, names, remote))
+        if not checklist.failed and not remote.calls:
+            checklist.end(self._unused(names))
+
+    def _namespace(self) -> dict[str, Any]:
+        """Return fresh globals in which the stub has run; raises TestsFault where it fails."""
+        names: dict[str, Any] = {"__name__": "tests", **self.modules}
+        try:
+            exec(self.stub, names)
+        except Exception as error:
+            raise TestsFault(f"the stub of the tests fails: {said(error)}") from None
+        return names
+
+    def _unused(self, names: dict[str, Any]) -> Trouble:
+        """Say why tests held that never called the program; raises TestsFault where no program could help."""
+        for name in self.names:
+            if type(names.get(name)) is not Handle:
+                detail = f"the tests used nothing of the program: it defines no function {name!r}"
+                return Trouble(Status.ERROR, detail)
+        raise TestsFault("the tests never use the program")
+
+
+def prepare_code(tests: CodeTests) -> PreparedCode:
+    """Compile `tests` and find the names they need.
+
+    Raises:
+        TestsFault: they are no Python, or need a module that is not here.
+    """
+    try:
+        stub = compile(tests.stub, "<stub>", "exec")
+        body = compile(tests.source, "<tests>", "exec")
+        checks = [compile(check, "<check>", "exec") for check in tests.checks]
+        wanted = wanted_names("\n".join((tests.stub, tests.source, *tests.checks)), tests.entry_point)
+    except (SyntaxError, ValueError) as error:
+        raise TestsFault(f"the tests are not valid Python: {error}") from None
+    try:
+        modules = {name: importlib.import_module(name) for name in wanted.modules}
+    except ImportError as error:
+        raise TestsFault(f"the tests need a module that is not here: {error}") from None
+    return PreparedCode(tests, stub, body, checks, wanted.program, modules)
+
+
+def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Trouble | None:
+    """Run test code; return None where it ended normally, else why it did not."""
+    remote.met_opaque = False
+    try:
+        exec(code, names)
+    except (Interruption, ChecksTimedOut):
+        raise
+    except BaseException as error:
+        if remote.exchange.ended is None:
+            return blame(error, remote)
+    if remote.exchange.ended is not None:
+        # the tests swallowed it
+        raise remote.exchange.ended
+    return None
