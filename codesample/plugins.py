@@ -1,12 +1,17 @@
-"""What can be plugged in: names in an entry-point group, listed without importing anything.
+"""What can be plugged in: names in an entry-point group, listed without importing anything, or a file's.
 
 The built-in engines, tasks and rerankers come through the same groups as those of other distributions.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from codesample.errors import CodesampleError, UnknownNameError
@@ -77,5 +82,42 @@ class PluginKind:
             package = entry.dist.name if entry.dist else "an unknown package"
             raise self.error(
                 f"{self.kind} {name!r} ({entry.value}, installed by {package}) could not be loaded: "
-                f"{type(error).__name__}: {error}"
+                f"{_said(error)}"
             ) from error
+
+    def module(self, where: str) -> ModuleType:
+        """Import the module that one's own plug-in stands in.
+
+        Args:
+            where: A file, such as "my_idea.py", read anew each time; or the dotted name of a module.
+
+        Raises:
+            CodesampleError: no such file, or it cannot be imported; of the class `error`.
+        """
+        if where.endswith(".py"):
+            return self._module_from_file(Path(where))
+        try:
+            return importlib.import_module(where)
+        except Exception as error:
+            raise self.error(f"module {where!r} could not be imported: {_said(error)}") from error
+
+    def _module_from_file(self, path: Path) -> ModuleType:
+        if not path.is_file():
+            raise self.error(f"{path}: no such file; expected FILE.py:NAME, such as my_idea.py:score")
+        name = f"_codesample_{self.kind}_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        # dataclasses and pickling look a class's module up by name
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise self.error(f"{path} could not be loaded: {_said(error)}") from error
+        return module
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

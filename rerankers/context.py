@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from codesample.errors import RerankerError
-from codesample.records import Candidate, PublicView, Tests
+from codesample.records import Candidate, CodeTests, PublicView, ScriptExample, ScriptTests, Tests
 
 __all__ = ["ABILITIES", "CheckRunner", "Context", "OutputRunner"]
 
@@ -24,14 +24,11 @@ ABILITIES: Mapping[str, str] = MappingProxyType(
 )
 
 
-_Wanted = tuple[bool, tuple[str, ...]]
-
-
 class CheckRunner(Protocol):
-    """Judges programs by statements; the driver implements it with the sandbox."""
+    """Judges programs by tests of any kind; the driver implements it with the sandbox."""
 
     def check(self, programs: Sequence[str], tests: Tests) -> Sequence[tuple[bool, ...] | None]:
-        """Return, per program, a result for each of `tests.checks`; None where the harness itself failed."""
+        """Return, per program, a result for each check of `tests`; None where the harness itself failed."""
         ...
 
 
@@ -54,7 +51,7 @@ class Context:
     Args:
         view: The problem, as far as a reranker may know it.
         seed: With the problem's and the reranker's name it settles `rng`.
-        checks: Runs statements against programs; None where this run executes nothing.
+        checks: Judges programs by tests; None where this run executes nothing.
         outputs: Runs programs on inputs; None where this run cannot.
     """
 
@@ -70,7 +67,7 @@ class Context:
         self._checks, self._outputs = checks, outputs
         self._user, self._declared = "", frozenset(ABILITIES)
         self._rng: random.Random | None = None
-        self._known: dict[tuple[str, _Wanted], tuple[bool, ...] | None] = {}
+        self._known: dict[tuple[str, Tests], tuple[bool, ...] | None] = {}
 
     def bind(self, user: str, needs: frozenset[str]) -> Context:
         """Return this context narrowed to the abilities in `needs`; known results are shared."""
@@ -106,19 +103,38 @@ class Context:
         Raises:
             RerankerError: the ability is undeclared or absent, or a candidate has no program.
         """
+        mode: Literal["split", "in_process"] = "split" if trusted else "in_process"
+        checks = tuple(statements)
+        tests = CodeTests(checks=checks, entry_point=self._view.entry_point, mode=mode) if checks else None
+        return self._check(candidates, tests)
+
+    def check_scripts(
+        self, candidates: Sequence[Candidate], cases: Sequence[ScriptExample]
+    ) -> list[tuple[bool, ...] | None]:
+        """Run each candidate's program as a script on each case's input, and compare what it prints.
+
+        Needs "public_examples" or "outputs". Equal programs are run once, for all rerankers together.
+
+        Returns: per candidate one bool for each case, or None where the harness failed.
+
+        Raises:
+            RerankerError: as `check`.
+        """
+        return self._check(candidates, ScriptTests(cases=tuple(cases)) if cases else None)
+
+    def _check(self, candidates: Sequence[Candidate], tests: Tests | None) -> list[tuple[bool, ...] | None]:
+        """Judge each candidate's program by `tests`, where that is not known yet; None checks nothing."""
         self._need("public_examples", "outputs")
         if self._checks is None:
-            raise RerankerError("this run executes no programs, so statements cannot be checked")
-        programs, wanted = self._programs(candidates), (trusted, tuple(statements))
-        if not statements:
+            raise RerankerError("this run executes no programs, so nothing can be checked")
+        programs = self._programs(candidates)
+        if tests is None:
             return [() for _ in programs]
-        fresh = [each for each in dict.fromkeys(programs) if (each, wanted) not in self._known]
+        fresh = [each for each in dict.fromkeys(programs) if (each, tests) not in self._known]
         if fresh:
-            mode: Literal["split", "in_process"] = "split" if trusted else "in_process"
-            tests = Tests(checks=tuple(statements), entry_point=self._view.entry_point, mode=mode)
             for program, held in zip(fresh, self._checks.check(fresh, tests), strict=True):
-                self._known[program, wanted] = _padded(held, len(statements))
-        return [self._known[program, wanted] for program in programs]
+                self._known[program, tests] = _padded(held, tests.check_count)
+        return [self._known[program, tests] for program in programs]
 
     def run(
         self, candidates: Sequence[Candidate], inputs: Sequence[tuple[Any, ...]]
@@ -156,5 +172,5 @@ class Context:
 
 
 def _padded(result: tuple[bool, ...] | None, length: int) -> tuple[bool, ...] | None:
-    """Count statements that a program never reached as not holding."""
+    """Count checks that a program never reached as not holding."""
     return None if result is None else (*result, *[False] * (length - len(result)))[:length]

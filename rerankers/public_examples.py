@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codesample.records import Candidate, PublicView
+from codesample.errors import RerankerError
+from codesample.records import CallExample, Candidate, PublicView, ScriptExample
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
 
@@ -28,9 +29,28 @@ def examples_held(
 ) -> list[tuple[bool, ...] | None]:
     """Say of each candidate which of the prompt's examples hold, in order; None where the harness failed.
 
+    Calls are compared with their values, scripts run on their inputs; a prompt may show both.
+
     Raises:
-        RerankerError: as `Context.check`.
+        RerankerError: as `Context.check`; an example of no kind that can be run.
     """
-    statements = [f"assert ({example.call}) == ({example.expected})" for example in view.examples]
+    calls = [each for each in view.examples if isinstance(each, CallExample)]
+    scripts = [each for each in view.examples if isinstance(each, ScriptExample)]
+    if len(calls) + len(scripts) < len(view.examples):
+        odd = next(each for each in view.examples if not isinstance(each, CallExample | ScriptExample))
+        raise RerankerError(f"{odd!r} cannot be run; expected a CallExample or a ScriptExample")
     # apart from the program: beside it, an object that equals everything would pass
-    return ctx.check(candidates, statements, trusted=True)
+    statements = [f"assert ({example.call}) == ({example.expected})" for example in calls]
+    held_calls = ctx.check(candidates, statements, trusted=True)
+    held_scripts = ctx.check_scripts(candidates, scripts)
+    return [_in_order(view, *held) for held in zip(held_calls, held_scripts, strict=True)]
+
+
+def _in_order(
+    view: PublicView, calls: tuple[bool, ...] | None, scripts: tuple[bool, ...] | None
+) -> tuple[bool, ...] | None:
+    """Put the results of one program in the order of the examples."""
+    if calls is None or scripts is None:
+        return None
+    next_call, next_script = iter(calls), iter(scripts)
+    return tuple(next(next_call if isinstance(each, CallExample) else next_script) for each in view.examples)

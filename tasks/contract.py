@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 
 from codesample.errors import DataError
-from codesample.records import Problem, Tests
+from codesample.records import Problem, ScriptTests, Tests
 
 __all__ = ["Task", "completion_alone", "prompt_then_completion"]
+
+# what tests can state, in the order and under the names that fingerprints have always had
+_STATED = (
+    "source",
+    "entry_point",
+    "stub",
+    "checks",
+    "inputs",
+    "reference",
+    "atol",
+    "time_limit",
+    "memory",
+    "imports",
+    "oracle",
+    "io",
+    "mode",
+)
 
 
 def prompt_then_completion(problem: Problem, completion: str) -> str:
@@ -33,9 +50,9 @@ class Task:
         source: Papers and data, as a citation.
         stop: Strings that end a candidate.
         max_new_tokens: Default limit per candidate, in tokens.
-        load: Reads every row of the data set, in the data set's order.
+        load: Reads every problem of the data set, in the data set's order.
         assemble: Builds the program from a problem and one completion.
-        in_split: Tells which rows are evaluated; all by default.
+        in_split: Tells which problems are evaluated; all by default.
     """
 
     name: str
@@ -57,8 +74,8 @@ class Task:
         return self._evaluated
 
     def all_problems(self) -> Sequence[Problem]:
-        """Return every row of the data set, also those outside the evaluated split; raises as `problems`."""
-        return self._rows
+        """Return the data set's problems, also those outside the evaluated split; raises as `problems`."""
+        return self._all
 
     def program(self, problem: Problem, completion: str) -> str:
         """Return the Python text to run for one completion of `problem`."""
@@ -80,24 +97,24 @@ class Task:
         return digest.hexdigest()
 
     @cached_property
-    def _rows(self) -> tuple[Problem, ...]:
-        rows = tuple(self.load())
+    def _all(self) -> tuple[Problem, ...]:
+        problems = tuple(self.load())
         seen: set[str] = set()
-        for problem in rows:
+        for problem in problems:
             fault = _fault(problem)
             if problem.task_id in seen:
                 fault = "its task_id occurs twice"
             if fault:
                 raise DataError(f"task {self.name}, problem {problem.task_id!r}: {fault}")
             seen.add(problem.task_id)
-        return rows
+        return problems
 
     @cached_property
     def _evaluated(self) -> tuple[Problem, ...]:
-        kept = tuple(problem for problem in self._rows if self.in_split(problem))
+        kept = tuple(problem for problem in self._all if self.in_split(problem))
         if not kept:
             raise DataError(
-                f"task {self.name}: {len(self._rows)} rows read, none of them in the evaluated split"
+                f"task {self.name}: {len(self._all)} entries read, none of them in the evaluated split"
             )
         return kept
 
@@ -110,21 +127,18 @@ def _fault(problem: Problem) -> str | None:
         return "empty prompt"
     if not problem.prompt.startswith(problem.header):
         return "the prompt does not begin with its header"
-    return _tests_fault(problem.tests)
+    if not isinstance(problem.tests, Tests) or type(problem.tests) is Tests:
+        return f"no tests: {type(problem.tests).__name__} is no kind of them; CodeTests is one"
+    return None
 
 
 def _stated(tests: Tests) -> list[tuple[str, object]]:
-    """List what the tests state; a field added to `Tests` later leaves the fingerprints of others alone."""
-    plain = Tests()
-    values = ((field.name, getattr(tests, field.name)) for field in fields(Tests))
-    return [(name, value) for name, value in values if value != getattr(plain, name)]
-
-
-def _tests_fault(tests: Tests) -> str | None:
-    if tests.inputs is not None:
-        if not tests.inputs or tests.reference is None or tests.entry_point is None:
-            return "tests by inputs need at least one input, a reference and an entry point"
-        return None
-    if not tests.source.strip() and not tests.checks and not tests.io:
-        return "no tests"
-    return None
+    """List what the tests state; a field added to a kind later leaves the fingerprints of others alone."""
+    stated = {}
+    for field in fields(tests):
+        value = getattr(tests, field.name)
+        if field.default is MISSING or value != field.default:
+            stated[field.name] = value
+    if isinstance(tests, ScriptTests):
+        stated["io"] = tuple((case.input, case.output) for case in stated.pop("cases"))
+    return [(name, stated.pop(name)) for name in _STATED if name in stated] + list(stated.items())

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from codesample.records import Example
+from codesample.records import CallExample, Example
 
 __all__ = ["flaw_of", "prompt_examples"]
 
@@ -27,8 +27,8 @@ _FUNCTIONS = frozenset(
 )
 
 
-def prompt_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
-    """Return the input/output pairs that `prompt` shows for `entry_point`, in order, without repeats.
+def prompt_examples(prompt: str, entry_point: str) -> tuple[CallExample, ...]:
+    """Return the calls with their values that `prompt` shows for `entry_point`, in order, without repeats.
 
     A pair counts only if its call is one of `entry_point` on literals, alone or within sums, differences,
     quotients and a few built-in functions, and its value is made of literals in the same way. So a prompt
@@ -36,7 +36,7 @@ def prompt_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
     outside the sandbox. Escapes are read as the prompt's source spells them. Examples that are themselves
     wrong are kept: they are what the prompt shows.
     """
-    found: dict[Example, None] = {}
+    found: dict[CallExample, None] = {}
     covered = 0
     with warnings.catch_warnings():
         # prose parsed as Python may hold odd escapes or calls of a string
@@ -51,7 +51,9 @@ def prompt_examples(prompt: str, entry_point: str) -> tuple[Example, ...]:
 
 
 def flaw_of(example: Example) -> str:
-    """Return why an example that somebody wrote cannot be run; "" where it can."""
+    """Return why an example that somebody wrote cannot be run; "" where it can, as any input of a script."""
+    if not isinstance(example, CallExample):
+        return ""
     for name, text in (("call", example.call), ("expected", example.expected)):
         try:
             with warnings.catch_warnings():
@@ -62,7 +64,7 @@ def flaw_of(example: Example) -> str:
     return ""
 
 
-def _examples_at(prompt: str, start: int, entry_point: str) -> Iterator[tuple[Example, int]]:
+def _examples_at(prompt: str, start: int, entry_point: str) -> Iterator[tuple[CallExample, int]]:
     """Yield the example whose call of `entry_point` begins at `start`, if there is one, and where it ends."""
     line_start = prompt.rfind("\n", 0, start) + 1
     before = prompt[line_start:start]
@@ -77,10 +79,10 @@ def _examples_at(prompt: str, start: int, entry_point: str) -> Iterator[tuple[Ex
     call = _call(_parse(text), entry_point)
     value = call and _value_in(prompt[separator.end() : line_end])
     if call and value:
-        yield Example(call=call, expected=value), line_end
+        yield CallExample(call=call, expected=value), line_end
 
 
-def _doctest(prompt: str, line_start: int, entry_point: str) -> Iterator[tuple[Example, int]]:
+def _doctest(prompt: str, line_start: int, entry_point: str) -> Iterator[tuple[CallExample, int]]:
     """Yield the `>>>` example on the line at `line_start`; `>>> call == value` needs no output line."""
     end = _line_end(prompt, line_start)
     source = [prompt[line_start:end].strip().removeprefix(_PROMPT).strip()]
@@ -103,7 +105,7 @@ def _doctest(prompt: str, line_start: int, entry_point: str) -> Iterator[tuple[E
         printed = "\n".join(output) if output or not isinstance(shown, ast.Call) else "None"
         call, value = _call(shown, entry_point), _plain(_parse(printed))
     if call and value:
-        yield Example(call=call, expected=value), end
+        yield CallExample(call=call, expected=value), end
 
 
 def _call_at(text: str, start: int) -> str | None:

@@ -8,39 +8,51 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from codesample.errors import DataError
-from codesample.records import Problem, Tests
-from codesample.tasks.examples import prompt_examples
-from codesample.tasks.reader import Row
+import msgspec
 
-__all__ = ["STOP", "function_problem", "leading_code"]
+from codesample.data_files import Entry
+from codesample.errors import DataError
+from codesample.records import CodeTests, Problem
+from codesample.tasks.examples import prompt_examples
+
+__all__ = ["STOP", "FunctionEntry", "function_problem", "leading_code"]
 
 # the five of arXiv:2107.03374, section 2.1: each begins something that is no longer the function's body
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 
 
-def function_problem(row: Row, *, metadata: Mapping[str, Any] | None = None) -> Problem:
-    """Build a problem from a row with `task_id`, `prompt`, `entry_point`, `test` and `canonical_solution`.
+class FunctionEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of HumanEval's published form."""
+
+    task_id: str
+    prompt: str
+    entry_point: str
+    test: str
+    canonical_solution: str | None = None
+
+
+def function_problem(entry: Entry[FunctionEntry], *, metadata: Mapping[str, Any] | None = None) -> Problem:
+    """Build a problem from an entry of HumanEval's form.
 
     The prompt is kept to the letter. What it defines before the function asked for (imports, helpers) is
     trusted and given to the tests.
 
     Raises:
-        DataError: a field is missing or the prompt does not define `entry_point`; names file and line.
+        DataError: the prompt does not define `entry_point`; names file and line.
     """
-    prompt, entry_point = row.get("prompt", str), row.get("entry_point", str)
+    record = entry.record
     return Problem(
-        task_id=row.get("task_id", str),
-        prompt=prompt,
-        description=prompt,
-        entry_point=entry_point,
-        tests=Tests(
-            source=f"{row.get('test', str)}\n\ncheck({entry_point})\n",
-            entry_point=entry_point,
-            stub=leading_code(prompt, entry_point, where=row.where),
+        task_id=record.task_id,
+        prompt=record.prompt,
+        description=record.prompt,
+        entry_point=record.entry_point,
+        tests=CodeTests(
+            source=f"{record.test}\n\ncheck({record.entry_point})\n",
+            entry_point=record.entry_point,
+            stub=leading_code(record.prompt, record.entry_point, where=entry.where),
         ),
-        examples=prompt_examples(prompt, entry_point),
-        reference=row.get("canonical_solution", str, None),
+        examples=prompt_examples(record.prompt, record.entry_point),
+        reference=record.canonical_solution,
         metadata=dict(metadata or {}),
     )
 

@@ -3,164 +3,185 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypedDict, TypeVar
 
+import msgspec
+
+from codesample.data_files import Entry, read_entries
+from codesample.decoding import converted
 from codesample.errors import DataError
-from codesample.records import Example, Problem, Tests
+from codesample.records import CallExample, CodeTests, Example, Problem, ScriptExample, ScriptTests, Tests
 from codesample.tasks.contract import Task, completion_alone, prompt_then_completion
 from codesample.tasks.examples import flaw_of, prompt_examples
 from codesample.tasks.function_form import STOP, leading_code
-from codesample.tasks.reader import Row, read_rows
 
 __all__ = ["user_task"]
 
 _T = TypeVar("_T")
-_FIELDS = (
-    "task_id",
-    "prompt",
-    "test",
-    "entry_point",
-    "canonical_solution",
-    "examples",
-    "stop",
-    "completion",
-    "metadata",
-    "io",
-    "in_process",
-    "time_limit",
-    "memory_mib",
-    "imports",
-)
+_ExampleT = TypeVar("_ExampleT", CallExample, ScriptExample)
 _MAX_SECONDS, _MAX_MIB = 86_400, 1 << 20
+_PAIR_NAMES = {"call", "expected", "input", "output"}
 _FORMS = {"continues_prompt": prompt_then_completion, "is_program": completion_alone}
+
+
+class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a user's problem, as the tasks' README describes them."""
+
+    task_id: str
+    prompt: str
+    test: str | None = None
+    entry_point: str | None = None
+    canonical_solution: str | None = None
+    examples: list[Any] | None = None
+    stop: tuple[str, ...] | None = None
+    completion: str | None = None
+    metadata: dict[str, Any] = {}
+    io: list[Any] | None = None
+    in_process: bool = False
+    time_limit: float | None = None
+    memory_mib: int | None = None
+    imports: tuple[str, ...] = ()
 
 
 def user_task(path: Path) -> Task:
     """Read the problems of `path` at once and return them as a task named after the file.
 
     Raises:
-        DataError: the file or a row is malformed; names file and line.
+        DataError: the file or an entry is malformed; names file and line.
     """
-    rows = list(read_rows(path))
-    for row in rows:
-        _refuse_near_misses(row)
-    form = _agreed(rows, lambda row: row.get("completion", str, None), "completion", "continues_prompt")
+    entries = [_entry(found) for found in read_entries(path, dict)]
+    form = _agreed(entries, lambda entry: entry.record.completion, "completion", "continues_prompt")
     if form not in _FORMS:
         raise DataError(f"{path}: completion {form!r}; expected one of {', '.join(_FORMS)}")
-    problems = [_problem(row, continues=form == "continues_prompt") for row in rows]
+    problems = [_problem(entry, continues=form == "continues_prompt") for entry in entries]
     return Task(
         name=path.name.split(".")[0],
         version="file",
         source=str(path),
-        stop=_agreed(rows, _stop, "stop", STOP if form == "continues_prompt" else ()),
+        stop=_agreed(entries, _stop, "stop", STOP if form == "continues_prompt" else ()),
         max_new_tokens=512,
         load=lambda: problems,
         assemble=_FORMS[form],
     )
 
 
-def _agreed(rows: list[Row], read: Callable[[Row], _T | None], field: str, default: _T) -> _T:
-    """Return the one value of a field that must not differ between rows."""
-    first: tuple[Row, _T] | None = None
-    for row in rows:
-        value = read(row)
+def _entry(found: Entry[dict[str, Any]]) -> Entry[UserEntry]:
+    """Refuse a field that looks like a misspelt known one; other unknown fields are dropped."""
+    known = UserEntry.__struct_fields__
+    for name in found.record:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if name not in known and near and near[0] not in found.record:
+            raise DataError(f"{found.where}: unknown field {name!r}; did you mean {near[0]!r}?")
+    return Entry(converted(found.record, UserEntry, where=found.where), found.where)
+
+
+def _agreed(
+    entries: Sequence[Entry[UserEntry]],
+    read: Callable[[Entry[UserEntry]], _T | None],
+    field: str,
+    default: _T,
+) -> _T:
+    """Return the one value of a field that must not differ between entries."""
+    first: tuple[Entry[UserEntry], _T] | None = None
+    for entry in entries:
+        value = read(entry)
         if value is None:
             continue
         if first is None:
-            first = row, value
+            first = entry, value
         elif value != first[1]:
-            raise DataError(f"{row.where}: {field} {value!r} differs from {first[1]!r} ({first[0].where})")
+            raise DataError(f"{entry.where}: {field} {value!r} differs from {first[1]!r} ({first[0].where})")
     return default if first is None else first[1]
 
 
-def _stop(row: Row) -> tuple[str, ...] | None:
-    if row.get("stop", list, None) is None:
-        return None
-    stop = row.strings("stop")
-    if "" in stop:
-        raise DataError(f"{row.where}: stop holds an empty string, which would end every candidate at once")
-    return stop
+def _stop(entry: Entry[UserEntry]) -> tuple[str, ...] | None:
+    if "" in (entry.record.stop or ()):
+        raise DataError(f"{entry.where}: stop holds an empty string, which would end every candidate at once")
+    return entry.record.stop
 
 
-def _problem(row: Row, *, continues: bool) -> Problem:
-    prompt = row.get("prompt", str)
-    entry_point = row.get("entry_point", str, None)
-    if entry_point is not None and not entry_point.isidentifier():
-        raise DataError(f"{row.where}: entry_point {entry_point!r} is not a Python name")
-    stub = leading_code(prompt, entry_point, where=row.where) if continues and entry_point else ""
+def _problem(entry: Entry[UserEntry], *, continues: bool) -> Problem:
+    record = entry.record
+    if record.entry_point is not None and not record.entry_point.isidentifier():
+        raise DataError(f"{entry.where}: entry_point {record.entry_point!r} is not a Python name")
+    stub = ""
+    if continues and record.entry_point:
+        stub = leading_code(record.prompt, record.entry_point, where=entry.where)
     return Problem(
-        task_id=row.get("task_id", str),
-        prompt=prompt,
-        description=prompt,
-        entry_point=entry_point,
-        tests=_tests(row, entry_point, stub),
-        examples=_examples(row, prompt, entry_point),
-        reference=row.get("canonical_solution", str, None),
-        metadata=row.get("metadata", dict, {}),
+        task_id=record.task_id,
+        prompt=record.prompt,
+        description=record.prompt,
+        entry_point=record.entry_point,
+        tests=_tests(entry, stub),
+        examples=_examples(entry),
+        reference=record.canonical_solution,
+        metadata=record.metadata,
     )
 
 
-def _tests(row: Row, entry_point: str | None, stub: str) -> Tests:
-    seconds = None if row.get("time_limit", object, None) is None else row.number("time_limit")
-    mib = row.get("memory_mib", int, None)
+class _Limits(TypedDict):
+    time_limit: float | None
+    memory: int | None
+    imports: tuple[str, ...]
+
+
+def _limits(entry: Entry[UserEntry]) -> _Limits:
+    seconds, mib, imports = entry.record.time_limit, entry.record.memory_mib, entry.record.imports
     for name, value, most in (("time_limit", seconds, _MAX_SECONDS), ("memory_mib", mib, _MAX_MIB)):
         if value is not None and not 0 < value <= most:
-            raise DataError(f"{row.where}: {name} {value}; expected a number above 0, at most {most}")
-    imports = row.strings("imports", [])
-    for name in imports:
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise DataError(f"{row.where}: imports {name!r}, which is not the name of a module")
-    limits = Tests(time_limit=seconds, memory=mib and mib << 20, imports=imports)
-    in_process = row.get("in_process", bool, False)
-    if row.get("io", list, None) is not None:
-        if row.get("test", str, None) is not None or in_process:
-            raise DataError(f"{row.where}: io stands alone, without test and in_process")
-        return replace(limits, io=_cases(row))
-    test = row.get("test", str)
-    checked = entry_point is not None and "def check(" in test
-    return replace(
-        limits,
-        source=f"{test}\n\ncheck({entry_point})\n" if checked else test,
-        entry_point=entry_point,
-        stub=stub,
-        mode="in_process" if in_process else "split",
-    )
+            raise DataError(f"{entry.where}: {name} {value}; expected a number above 0, at most {most}")
+    for module in imports:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise DataError(f"{entry.where}: imports {module!r}, which is not the name of a module")
+    return _Limits(time_limit=seconds, memory=mib and mib << 20, imports=imports)
 
 
-def _cases(row: Row) -> tuple[tuple[str, str], ...]:
-    cases = _pairs(row, "io", "input", "output")
-    if not cases:
-        raise DataError(f"{row.where}: io holds no case")
-    return tuple(cases)
+def _tests(entry: Entry[UserEntry], stub: str) -> Tests:
+    record, limits = entry.record, _limits(entry)
+    if record.io is not None:
+        if record.test is not None or record.in_process:
+            raise DataError(f"{entry.where}: io stands alone, without test and in_process")
+        cases = _pairs(record.io, ScriptExample, f"{entry.where}, io")
+        with Entry(record, f"{entry.where}, io").naming_faults():
+            return ScriptTests(cases=cases, **limits)
+    if record.test is None:
+        raise DataError(
+            f"{entry.where}: field 'test' is missing; give it, or io for programs that are scripts"
+        )
+    checked = record.entry_point is not None and "def check(" in record.test
+    with entry.naming_faults():
+        return CodeTests(
+            source=f"{record.test}\n\ncheck({record.entry_point})\n" if checked else record.test,
+            entry_point=record.entry_point,
+            stub=stub,
+            mode="in_process" if record.in_process else "split",
+            **limits,
+        )
 
 
-def _examples(row: Row, prompt: str, entry_point: str | None) -> tuple[Example, ...]:
-    if row.get("examples", list, None) is None:
-        return prompt_examples(prompt, entry_point) if entry_point else ()
-    examples = tuple(Example(*pair) for pair in _pairs(row, "examples", "call", "expected"))
+def _examples(entry: Entry[UserEntry]) -> tuple[Example, ...]:
+    record, where = entry.record, f"{entry.where}, examples"
+    if record.examples is None:
+        return prompt_examples(record.prompt, record.entry_point) if record.entry_point else ()
+    if record.io is not None:
+        return _pairs(record.examples, ScriptExample, where)
+    examples = _pairs(record.examples, CallExample, where)
     for flaw in filter(None, map(flaw_of, examples)):
-        raise DataError(f"{row.where}: examples: {flaw}")
+        raise DataError(f"{where}: {flaw}")
     return examples
 
 
-def _pairs(row: Row, field: str, first: str, second: str) -> list[tuple[str, str]]:
+def _pairs(items: list[Any], kind: type[_ExampleT], where: str) -> tuple[_ExampleT, ...]:
     """Read a list of objects with two texts each."""
+    names = ("call", "expected") if issubclass(kind, CallExample) else ("input", "output")
     pairs = []
-    for item in row.get(field, list):
+    for number, item in enumerate(items):
+        expected = f"expected objects with {' and '.join(names)}"
         if not isinstance(item, dict):
-            got = type(item).__name__
-            raise DataError(f"{row.where}: {field} holds {got}, expected objects with {first} and {second}")
-        pair = Row(item, f"{row.where}, {field}")
-        pairs.append((pair.get(first, str), pair.get(second, str)))
-    return pairs
-
-
-def _refuse_near_misses(row: Row) -> None:
-    """Refuse a field that looks like a misspelt known one; other unknown fields are dropped."""
-    for name in row.fields:
-        near = difflib.get_close_matches(str(name), _FIELDS, n=1, cutoff=0.8)
-        if name not in _FIELDS and near and near[0] not in row.fields:
-            raise DataError(f"{row.where}: unknown field {name!r}; did you mean {near[0]!r}?")
+            raise DataError(f"{where} holds {type(item).__name__}, {expected}")
+        if others := item.keys() & _PAIR_NAMES - set(names):
+            raise DataError(f"{where}[{number}] holds {' and '.join(sorted(others))}, {expected}")
+        pairs.append(converted(item, kind, where=f"{where}[{number}]"))
+    return tuple(pairs)

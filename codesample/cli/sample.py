@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -34,10 +33,10 @@ def run(
 ) -> None:
     """Sample candidates for a prompt, a file with a prompt, or a task, as JSON lines."""
     from codesample.evaluation.sample_candidates import sample_candidates
-    from codesample.runs.encoding import row_of_candidate
+    from codesample.runs.formats import candidate_line
 
     source = options.source_of(prompt, prompt_file, task, task_file, data=data, limit=limit)
     candidates = sample_candidates(source, model=model, n=n, params=params)
     with lines_to(out) as write:
         for candidate in candidates:
-            write(json.dumps(row_of_candidate(candidate, with_program=False), separators=(",", ":")))
+            write(candidate_line(candidate, with_program=False))

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from codesample.decoding import decoded
 from codesample.errors import DataError, RunFolderError
 from codesample.records import Candidate, Status, Verdict
-from codesample.runs.encoding import candidate_from_row, row_of_candidate, row_of_verdict, verdict_from_row
-from codesample.runs.lines import JsonLines
+from codesample.runs.files import JsonLines, replace_file
+from codesample.runs.formats import CandidateKey, VerdictKey, VerdictLine, candidate_line, verdict_line
 from codesample.runs.lock import FolderLock
 from codesample.runs.manifest import Manifest
-from codesample.runs.replace import replace_file
 from codesample.runs.scores import ScoreFiles
-from codesample.tasks.reader import Row
 
 __all__ = ["Key", "RunFolder"]
 
 Key = tuple[str, int]
+
+_Verdict = TypeVar("_Verdict", bound=VerdictKey)
 
 _CONTENTS = ("run.json", "samples.jsonl", "verdicts.jsonl", "scores", "results.json")
 
@@ -30,7 +31,7 @@ _CONTENTS = ("run.json", "samples.jsonl", "verdicts.jsonl", "scores", "results.j
 class RunFolder:
     """One run on disk. Make it with `create`, `resume` or `open`; close it, or use it in a `with` block.
 
-    Rows are keyed by (task_id, index). The first sample of a key counts, later ones are ignored. The first
+    Lines are keyed by (task_id, index). The first sample of a key counts, later ones are ignored. The first
     verdict of a key counts too, unless it is a harness error, which a later verdict replaces.
 
     Attributes:
@@ -139,7 +140,7 @@ class RunFolder:
         key = (candidate.task_id, candidate.index)
         if key in self._sampled:
             return False
-        self._samples.append([row_of_candidate(candidate, with_program=with_program)])
+        self._samples.append(candidate_line(candidate, with_program=with_program))
         self._sampled.add(key)
         return True
 
@@ -149,7 +150,7 @@ class RunFolder:
         key = (verdict.task_id, verdict.index)
         if self._judged.get(key, Status.HARNESS_ERROR) is not Status.HARNESS_ERROR:
             return False
-        self._verdicts.append([row_of_verdict(verdict)])
+        self._verdicts.append(verdict_line(verdict))
         self._judged[key] = verdict.status
         return True
 
@@ -166,14 +167,16 @@ class RunFolder:
     def samples(self) -> Iterator[Candidate]:
         """Read the candidates from the file, one at a time, in the order they were written."""
         seen: set[Key] = set()
-        for row in self._samples.rows():
-            if (key := _key(row)) not in seen:
+        for candidate, _ in self._samples.read(Candidate):
+            if (key := (candidate.task_id, candidate.index)) not in seen:
                 seen.add(key)
-                yield candidate_from_row(row)
+                yield candidate
 
     def verdicts(self) -> dict[Key, Verdict]:
-        """Read the verdict of each key that has one."""
-        return {(verdict.task_id, verdict.index): verdict for verdict in self._read_verdicts()}
+        """Read the verdict of each key that has one; equal checks are one tuple in memory."""
+        shared: dict[tuple[bool, ...] | str, tuple[bool, ...]] = {}
+        lines = _that_count(self._verdicts.read(VerdictLine))
+        return {(line.task_id, line.index): line.verdict(shared, where=where) for line, where in lines}
 
     def scores(self, reranker: str) -> dict[Key, float | None]:
         """Read a reranker's scores; none where it has not scored this run."""
@@ -186,7 +189,7 @@ class RunFolder:
     def results(self) -> dict[str, Any] | None:
         """Read `results.json`, or None where the run has not come that far."""
         try:
-            return dict(_read_json(self.path / "results.json").fields)
+            return _read_json(self.path / "results.json")
         except FileNotFoundError:
             return None
 
@@ -223,53 +226,49 @@ class RunFolder:
 
     @cached_property
     def _sampled(self) -> set[Key]:
-        return {_key(row) for row in self._samples.rows()}
+        return {(line.task_id, line.index) for line, _ in self._samples.read(CandidateKey)}
 
     @cached_property
     def _judged(self) -> dict[Key, Status]:
-        return {(verdict.task_id, verdict.index): verdict.status for verdict in self._read_verdicts()}
-
-    def _read_verdicts(self) -> Iterator[Verdict]:
-        """Yield verdicts in file order, so that of two for one key the one that counts comes last."""
-        settled: set[Key] = set()
-        for row in self._verdicts.rows():
-            verdict = verdict_from_row(row)
-            key = (verdict.task_id, verdict.index)
-            if key not in settled:
-                yield verdict
-            if verdict.status is not Status.HARNESS_ERROR:
-                settled.add(key)
+        lines = _that_count(self._verdicts.read(VerdictKey))
+        return {(line.task_id, line.index): line.status for line, _ in lines}
 
     def _need_lock(self) -> None:
         if self._lock is None:
             raise RunFolderError(f"{self.path}: open for reading only, or closed; open it with write=True")
 
 
-def _key(row: Row) -> Key:
-    return row.get("task_id", str), row.get("index", int)
+def _that_count(lines: Iterable[tuple[_Verdict, str]]) -> Iterator[tuple[_Verdict, str]]:
+    """Yield verdicts in file order, so that of two for one key the one that counts comes last."""
+    settled: set[Key] = set()
+    for line, where in lines:
+        key = (line.task_id, line.index)
+        if key not in settled:
+            yield line, where
+        if line.status is not Status.HARNESS_ERROR:
+            settled.add(key)
 
 
 def _read_manifest(path: Path) -> Manifest:
+    file = path / "run.json"
     try:
-        return Manifest.from_json(_read_json(path / "run.json"))
+        return Manifest.from_json(_read_json(file), where=str(file))
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{path}: not a run folder (no run.json)") from None
     except DataError as error:
         raise RunFolderError(str(error)) from error
 
 
-def _read_json(path: Path) -> Row:
+def _read_json(path: Path) -> dict[str, Any]:
     """Read an object; whether a missing file is an error is left to the caller."""
     try:
-        value = json.loads(path.read_bytes())
+        return decoded(path.read_bytes(), dict, where=str(path))
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise RunFolderError(f"{path}: cannot be read: {said}") from error
-    if not isinstance(value, dict):
-        raise RunFolderError(f"{path}: holds {type(value).__name__}, expected an object")
-    return Row(value, str(path))
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be read: {error.strerror}") from error
+    except DataError as error:
+        raise RunFolderError(str(error)) from error
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from codesample.decoding import converted
 from codesample.errors import RunFolderError
 from codesample.records import SamplingParams
-from codesample.tasks.reader import Row
 
 __all__ = ["Manifest"]
 
@@ -69,30 +69,20 @@ class Manifest:
         return {"format": _FORMAT, **asdict(self)}
 
     @classmethod
-    def from_json(cls, row: Row) -> Manifest:
+    def from_json(cls, content: Mapping[str, Any], *, where: str) -> Manifest:
         """Read what `to_json` wrote.
 
         Raises:
             RunFolderError: another format's version, or parameters this version does not know.
-            DataError: a field is missing or of another type.
+            DataError: a field is missing, of another type or out of its range; names `where` and the field.
         """
-        version = row.get("format", int, 0)
-        params = dict(row.get("params", dict))
-        unknown = sorted(params.keys() - {each.name for each in fields(SamplingParams)})
+        version, params = content.get("format", 0), content.get("params")
+        names = params.keys() if isinstance(params, dict) else ()
+        unknown = sorted(set(names) - {each.name for each in fields(SamplingParams)})
         if version != _FORMAT or unknown:
             extra = f", unknown parameters {', '.join(unknown)}" if unknown else ""
-            raise RunFolderError(f"{row.where}: format {version}{extra}; this version reads format {_FORMAT}")
-        return cls(
-            **{name: row.get(name, str) for name in _IDENTITY},
-            params=SamplingParams(**{name: _tuples(value) for name, value in params.items()}),
-            n=row.get("n", int),
-            sessions=tuple(row.get("sessions", list, [])),
-        )
-
-
-def _tuples(value: Any) -> Any:
-    """Turn JSON's lists back into the tuples that frozen records hold."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+            raise RunFolderError(f"{where}: format {version!r}{extra}; this version reads format {_FORMAT}")
+        return converted(content, cls, where=where)
 
 
 def _pairs(ours: Manifest, theirs: Manifest) -> list[tuple[str, Any, Any]]:

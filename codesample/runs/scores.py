@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from codesample.errors import RunFolderError
-from codesample.runs.lines import JsonLines
-from codesample.runs.replace import replace_file
-from codesample.tasks.reader import Row
+from codesample.runs.files import JsonLines, replace_file
+from codesample.runs.formats import ScoreLine, score_line
 
 __all__ = ["ScoreFiles"]
 
@@ -35,21 +33,17 @@ class ScoreFiles:
             self._folder.mkdir(exist_ok=True)
         except OSError as error:
             raise RunFolderError(f"{self._folder}: cannot be made: {error.strerror}") from error
-        rows = [{"task_id": key[0], "index": key[1], "score": score} for key, score in scores.items()]
-        replace_file(self._path(name), "".join(f"{json.dumps(row, separators=(',', ':'))}\n" for row in rows))
+        lines = [score_line(*key, score) + "\n" for key, score in scores.items()]
+        replace_file(self._path(name), "".join(lines))
 
     def read(self, name: str) -> dict[tuple[str, int], float | None]:
         """Return the scores by task id and index.
 
         Raises:
-            RunFolderError, DataError: a row is malformed; names file and line.
+            RunFolderError, DataError: a line is malformed; names file and line.
         """
-        return dict(map(_entry, JsonLines(self._path(name)).rows()))
+        lines = JsonLines(self._path(name)).read(ScoreLine)
+        return {(line.task_id, line.index): line.score for line, _ in lines}
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{quote(name, safe=',')}.jsonl"
-
-
-def _entry(row: Row) -> tuple[tuple[str, int], float | None]:
-    score = None if row.fields.get("score") is None else row.number("score")
-    return (row.get("task_id", str), row.get("index", int)), score

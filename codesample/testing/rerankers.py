@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from codesample.errors import RerankerError
-from codesample.records import Candidate, Problem, PublicView, Tests
+from codesample.errors import ParameterError, RerankerError
+from codesample.records import Candidate, CodeTests, Problem, PublicView, ScriptExample, ScriptTests, Tests
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 
@@ -17,16 +20,38 @@ MakeContext = Callable[[Problem, PublicView], Context]
 
 
 class TrustedChecks:
-    """Judges statements in this very process, without any sandbox: for programs one wrote oneself."""
+    """Judges in this very process, without any sandbox: for programs one wrote oneself."""
 
     def __init__(self) -> None:
         self.runs: list[str] = []
 
     def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
-        """Run each program, then each statement; a program that fails holds none of them."""
-        return [self._one(program, tests.checks) for program in programs]
+        """Run each program, then each statement, or the program on each case's input.
 
-    def _one(self, program: str, statements: Sequence[str]) -> tuple[bool, ...]:
+        A program that fails holds no statement.
+
+        Raises:
+            ParameterError: tests by inputs, or of a kind unknown here.
+        """
+        match tests:
+            case CodeTests():
+                return [self._statements(program, tests.checks) for program in programs]
+            case ScriptTests():
+                return [tuple(self._script(program, case) for case in tests.cases) for program in programs]
+        raise ParameterError(f"{type(tests).__name__} cannot be judged here; expected code or scripts")
+
+    def _script(self, program: str, case: ScriptExample) -> bool:
+        self.runs.append(program)
+        printed = io.StringIO()
+        kept, sys.stdin = sys.stdin, io.StringIO(case.input)
+        try:
+            with contextlib.redirect_stdout(printed):
+                ran = _runs(program, {"__name__": "__main__"})
+        finally:
+            sys.stdin = kept
+        return ran and printed.getvalue().split() == case.output.split()
+
+    def _statements(self, program: str, statements: Sequence[str]) -> tuple[bool, ...]:
         self.runs.append(program)
         names: dict[str, object] = {}
         if not _runs(program, names):
@@ -86,7 +111,7 @@ def check_order_free(
 def _garbled(problem: Problem) -> Iterator[Problem]:
     """Yield the problem with tests that fail, that pass, and that are noise, its reference taken away."""
     for source in ("raise AssertionError('garbage')", "pass", "assert garbage(garbage) == 'garbage'"):
-        tests = Tests(source=source, checks=(source,), entry_point=problem.tests.entry_point)
+        tests = CodeTests(source=source, checks=(source,), entry_point=problem.entry_point)
         yield replace(problem, tests=tests, reference=None, metadata={})
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from codesample.data_files import Entry, read_entries
 from codesample.errors import DataError
-from codesample.records import Problem, Tests
+from codesample.records import InputTests, Problem
 from codesample.tasks.contract import Task
 from codesample.tasks.evalplus.argument_types import typed_arguments
 from codesample.tasks.evalplus.oracles import HUMANEVAL_ORACLES, MBPP_ORACLES, TRUTH_OF_MATCH
 from codesample.tasks.examples import prompt_examples
 from codesample.tasks.function_form import STOP
-from codesample.tasks.reader import Row, read_rows
 
 __all__ = ["humaneval_plus", "mbpp_plus"]
 
@@ -22,6 +25,19 @@ _MBPP_STOP = ('\n"""', "\nassert", "\nif __name__", "\ndef main(", "\nprint(")
 _CPU_SECONDS = 20.0
 
 Arguments = tuple[object, ...]
+
+
+class _PlusEntry(msgspec.Struct, frozen=True):
+    """The fields of both release files."""
+
+    task_id: str
+    prompt: str
+    entry_point: str
+    canonical_solution: str
+    base_input: list[Any]
+    # one entry of MBPP+ spells "no further inputs" as an empty object
+    plus_input: list[Any] | dict[str, Any]
+    atol: float = 0.0
 
 
 def humaneval_plus(data: Path | None = None) -> Task:
@@ -48,51 +64,52 @@ def mbpp_plus(data: Path | None = None) -> Task:
     )
 
 
-def _load(data: Path | None, file: str, problem: Callable[[Row], Problem]) -> Sequence[Problem]:
+def _load(data: Path | None, file: str, problem: Callable[[Entry[_PlusEntry]], Problem]) -> Sequence[Problem]:
     if data is None:
         raise DataError(f"the hub's copy holds no inputs; give the release file {file} with --data FILE")
-    return [problem(row) for row in read_rows(data)]
+    return [problem(entry) for entry in read_entries(data, _PlusEntry)]
 
 
-def _humaneval_problem(row: Row) -> Problem:
-    return _problem(row, _inputs(row), HUMANEVAL_ORACLES)
+def _humaneval_problem(entry: Entry[_PlusEntry]) -> Problem:
+    return _problem(entry, _inputs(entry), HUMANEVAL_ORACLES)
 
 
-def _mbpp_problem(row: Row) -> Problem:
-    task_id = row.get("task_id", str)
+def _mbpp_problem(entry: Entry[_PlusEntry]) -> Problem:
+    task_id = entry.record.task_id
     try:
-        inputs = tuple(typed_arguments(task_id, arguments) for arguments in _inputs(row))
+        inputs = tuple(typed_arguments(task_id, arguments) for arguments in _inputs(entry))
     except (TypeError, ValueError) as error:
-        raise DataError(f"{row.where}: an input has another form than those of {task_id}: {error}") from error
-    return _problem(row, inputs, MBPP_ORACLES)
+        raise DataError(
+            f"{entry.where}: an input has another form than those of {task_id}: {error}"
+        ) from error
+    return _problem(entry, inputs, MBPP_ORACLES)
 
 
-def _inputs(row: Row) -> tuple[Arguments, ...]:
-    # one row of MBPP+ spells "no further inputs" as an empty object
-    plus = [] if row.fields.get("plus_input") == {} else row.get("plus_input", list)
-    inputs = [*row.get("base_input", list), *plus]
+def _inputs(entry: Entry[_PlusEntry]) -> tuple[Arguments, ...]:
+    inputs = [*entry.record.base_input, *entry.record.plus_input]
     if not all(isinstance(arguments, list) for arguments in inputs):
-        raise DataError(f"{row.where}: base_input and plus_input must hold lists of arguments")
+        raise DataError(f"{entry.where}: base_input and plus_input must hold lists of arguments")
     return tuple(tuple(arguments) for arguments in inputs)
 
 
-def _problem(row: Row, inputs: tuple[Arguments, ...], oracles: dict[str, str]) -> Problem:
-    prompt, entry_point = row.get("prompt", str), row.get("entry_point", str)
-    task_id, solution = row.get("task_id", str), row.get("canonical_solution", str)
-    truth = TRUTH_OF_MATCH.get(task_id, "")
-    return Problem(
-        task_id=task_id,
-        prompt=prompt,
-        description=prompt,
-        entry_point=entry_point,
-        tests=Tests(
-            entry_point=entry_point,
+def _problem(entry: Entry[_PlusEntry], inputs: tuple[Arguments, ...], oracles: dict[str, str]) -> Problem:
+    record = entry.record
+    truth = TRUTH_OF_MATCH.get(record.task_id, "").format(entry_point=record.entry_point)
+    with entry.naming_faults():
+        tests = InputTests(
+            entry_point=record.entry_point,
             inputs=inputs,
-            reference=prompt + solution + truth.format(entry_point=entry_point),
-            atol=row.number("atol", 0.0),
-            oracle=oracles.get(task_id),
+            reference=record.prompt + record.canonical_solution + truth,
+            atol=record.atol,
+            oracle=oracles.get(record.task_id),
             time_limit=_CPU_SECONDS,
-        ),
-        examples=prompt_examples(prompt, entry_point),
-        reference=solution,
+        )
+    return Problem(
+        task_id=record.task_id,
+        prompt=record.prompt,
+        description=record.prompt,
+        entry_point=record.entry_point,
+        tests=tests,
+        examples=prompt_examples(record.prompt, record.entry_point),
+        reference=record.canonical_solution,
     )

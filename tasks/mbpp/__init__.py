@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from codesample.data_files import Entry, entries_of
 from codesample.errors import DataError
-from codesample.records import Problem, Tests
+from codesample.records import CodeTests, Problem
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.mbpp.asserts import function_asked_for, modules_relied_on
-from codesample.tasks.reader import Row, rows_of
 
 __all__ = ["mbpp", "mbpp_sanitized"]
 
@@ -25,20 +27,42 @@ _QUESTION = (
 )
 
 
+class _FullEntry(msgspec.Struct, frozen=True):
+    """The fields of `mbpp.jsonl`."""
+
+    task_id: int
+    text: str
+    code: str
+    test_setup_code: str
+    test_list: tuple[str, ...]
+
+
+class _SanitizedEntry(msgspec.Struct, frozen=True):
+    """The fields of `sanitized-mbpp.json`."""
+
+    task_id: int
+    test_imports: tuple[str, ...]
+    prompt: str
+    code: str
+    test_list: tuple[str, ...]
+
+
 def mbpp(data: Path | None = None) -> Task:
     """Return the full data set, evaluated on its test split (500); `data` is a copy of `mbpp.jsonl`."""
-    return _task("mbpp", data, config="full", text_field="text", setup_field="test_setup_code")
+    return _task("mbpp", data, config="full", kind=_FullEntry)
 
 
 def mbpp_sanitized(data: Path | None = None) -> Task:
     """Return the hand-verified part, test split (257); `data` is a copy of `sanitized-mbpp.json`."""
-    return _task("mbpp_sanitized", data, config="sanitized", text_field="prompt", setup_field="test_imports")
+    return _task("mbpp_sanitized", data, config="sanitized", kind=_SanitizedEntry)
 
 
-def _task(name: str, data: Path | None, *, config: str, text_field: str, setup_field: str) -> Task:
+def _task(
+    name: str, data: Path | None, *, config: str, kind: type[_FullEntry] | type[_SanitizedEntry]
+) -> Task:
     def load() -> Sequence[Problem]:
-        rows = (_read(row, text_field, setup_field) for row in rows_of(data, hub_id=_HUB_ID, config=config))
-        return _problems(sorted(rows, key=lambda item: item.number), where=str(data or _HUB_ID))
+        items = [_item(entry) for entry in entries_of(data, kind, hub_id=_HUB_ID, config=config)]
+        return _problems(sorted(items, key=lambda item: item.number), where=str(data or _HUB_ID))
 
     return Task(
         name=name,
@@ -54,41 +78,40 @@ def _task(name: str, data: Path | None, *, config: str, text_field: str, setup_f
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One row: both files in one form."""
+    """One entry: both files in one form."""
 
     number: int
     text: str
     code: str
-    setup: str
-    builds_objects: bool
-    tests: tuple[str, ...]
-    entry_point: str | None
-    imports: str
+    tests: CodeTests
 
     @property
     def question(self) -> str:
-        return _QUESTION.format(text=self.text, tests="\n".join(self.tests))
+        return _QUESTION.format(text=self.text, tests="\n".join(self.tests.checks))
 
 
-def _read(row: Row, text_field: str, setup_field: str) -> _Item:
-    imports_only = setup_field == "test_imports"
-    setup = _unix("\n".join(row.strings(setup_field)) if imports_only else row.get(setup_field, str))
-    code = _unix(row.get("code", str))
-    tests = tuple(_unix(test) for test in row.strings("test_list"))
+def _item(entry: Entry[_FullEntry | _SanitizedEntry]) -> _Item:
+    record = entry.record
+    if isinstance(record, _FullEntry):
+        text, setup = record.text, _unix(record.test_setup_code)
+    else:
+        text, setup = record.prompt, _unix("\n".join(record.test_imports))
+    code, checks = _unix(record.code), tuple(_unix(test) for test in record.test_list)
     try:
-        entry_point, modules = function_asked_for(code, tests), modules_relied_on(code, tests)
+        entry_point, modules = function_asked_for(code, checks), modules_relied_on(code, checks)
     except (SyntaxError, ValueError, RecursionError) as error:
-        raise DataError(f"{row.where}: code or test_list is not Python: {error}") from error
-    return _Item(
-        number=row.get("task_id", int),
-        text=row.get(text_field, str),
-        code=code,
-        setup=setup,
-        builds_objects=bool(setup.strip()) and not imports_only,
-        tests=tests,
-        entry_point=entry_point,
-        imports="".join(f"import {name}\n" for name in modules),
-    )
+        raise DataError(f"{entry.where}: code or test_list is not Python: {error}") from error
+    builds_objects = isinstance(record, _FullEntry) and bool(setup.strip())
+    with entry.naming_faults():
+        tests = CodeTests(
+            source=setup + "\n",
+            entry_point=entry_point,
+            stub="".join(f"import {name}\n" for name in modules),
+            checks=checks,
+            # set-up code builds the program's own objects and changes them in place
+            mode="in_process" if builds_objects else "split",
+        )
+    return _Item(record.task_id, text, code, tests)
 
 
 def _problems(items: Sequence[_Item], *, where: str) -> list[Problem]:
@@ -110,15 +133,8 @@ def _problem(item: _Item, header: str) -> Problem:
         description=item.question,
         # the asserts shown are the hidden tests themselves: as public examples they would grade
         examples=(),
-        entry_point=item.entry_point,
-        tests=Tests(
-            source=item.setup + "\n",
-            entry_point=item.entry_point,
-            stub=item.imports,
-            checks=item.tests,
-            # set-up code builds the program's own objects and changes them in place
-            mode="in_process" if item.builds_objects else "split",
-        ),
+        entry_point=item.tests.entry_point,
+        tests=item.tests,
         reference=item.code,
         metadata={"number": item.number},
     )

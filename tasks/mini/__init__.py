@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from codesample.data_files import read_entries
 from codesample.records import Problem
 from codesample.tasks.contract import Task
-from codesample.tasks.function_form import STOP, function_problem
-from codesample.tasks.reader import read_rows
+from codesample.tasks.function_form import STOP, FunctionEntry, function_problem
 
 __all__ = ["mini"]
 
@@ -27,5 +27,10 @@ def mini(data: Path | None = None) -> Task:
     )
 
 
+class _MiniEntry(FunctionEntry, frozen=True, kw_only=True):
+    tier: str
+
+
 def _load(path: Path) -> Sequence[Problem]:
-    return [function_problem(row, metadata={"tier": row.get("tier", str)}) for row in read_rows(path)]
+    entries = read_entries(path, _MiniEntry)
+    return [function_problem(entry, metadata={"tier": entry.record.tier}) for entry in entries]

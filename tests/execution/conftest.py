@@ -23,7 +23,7 @@ from codesample.execution import Executor, Level, Limits, Program
 from codesample.execution.worker.exchange import ProgramStopped
 from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.spawner import Usage
-from codesample.records import Status, Tests, Verdict
+from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Tests, Verdict
 
 HOSTILE = Path(__file__).parent / "hostile"
 TIGHT = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=1.0)
@@ -50,7 +50,7 @@ def read_hostile(file: str) -> list[Hostile]:
 VERDICT_FAKERS = read_hostile("verdict_fakers.txt")
 MACHINE_ATTACKS = read_hostile("machine_attacks.txt")
 
-SQUARES = Tests(
+SQUARES = CodeTests(
     source="""
 assert f(2) == 4
 assert f(3) == 9
@@ -62,7 +62,7 @@ assert f(7) == 49
 """,
     entry_point="f",
 )
-WON = Tests(source="assert f() == 'won'", entry_point="f")
+WON = CodeTests(source="assert f() == 'won'", entry_point="f")
 
 
 class Outside:
@@ -185,7 +185,7 @@ def worker_pids() -> Callable[[Executor], set[int]]:
 @pytest.fixture
 def judge(executor: Executor) -> Callable[..., Verdict]:
     """Give a function from a program's source, and tests or changes to them, to its verdict."""
-    plain = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
+    plain = CodeTests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
 
     def submit(source: str, tests: Tests = plain, /, **changes: Any) -> Verdict:
         program = Program("task/1", 3, source, dataclasses.replace(tests, **changes))
@@ -228,11 +228,11 @@ def fakers() -> tuple[list[Hostile], Tests]:
 
 
 OTHER_WAYS = {
-    "checks": Tests(checks=("assert f(2) == 4", "assert abs(f(-4)) == 16, f(-4)"), entry_point="f"),
-    "inputs": Tests(
+    "checks": CodeTests(checks=("assert f(2) == 4", "assert abs(f(-4)) == 16, f(-4)"), entry_point="f"),
+    "inputs": InputTests(
         inputs=((2,), (3,), (-4,)), reference="def f(x):\n    return x * x", entry_point="f", atol=1e-6
     ),
-    "io": Tests(io=(("2\n", "4\n"), ("3\n", "9\n"))),
+    "io": ScriptTests(cases=(ScriptExample("2\n", "4\n"), ScriptExample("3\n", "9\n"))),
 }
 
 
@@ -252,7 +252,7 @@ def attacks() -> tuple[list[Hostile], Tests]:
     return MACHINE_ATTACKS, WON
 
 
-class ScriptedSession:
+class ScriptedExchange:
     """Answers requests with given messages, one after another, and then has crashed."""
 
     def __init__(self, *replies: bytes) -> None:
@@ -268,13 +268,16 @@ class ScriptedSession:
             self.stop(Status.CRASHED, "no more replies")
         return self.replies.pop(0)
 
-    def exchange(self, request: bytes) -> bytes:
+    def ask(self, request: bytes) -> bytes:
         self.send(request)
         return self.receive()
 
     def stop(self, status: Status, detail: str) -> None:
         self.ended = ProgramStopped(status, detail)
         raise self.ended
+
+    def curb(self, cpu_seconds: float) -> None:
+        pass
 
     def close(self) -> Usage:
         return Usage(0, 0.0, 0)
@@ -283,7 +286,7 @@ class ScriptedSession:
 @pytest.fixture(scope="session")
 def remote() -> Callable[..., Remote]:
     """Give a function from replies to a program that sends just these."""
-    return lambda *replies: Remote(ScriptedSession(*replies))  # type: ignore[arg-type]
+    return lambda *replies: Remote(ScriptedExchange(*replies))  # type: ignore[arg-type]
 
 
 WORDS = ["value", "raise", "refused", "large", "SystemExit", "StopIteration", "UnicodeDecodeError", "eval"]

@@ -21,7 +21,7 @@ SCRIPT = """
 import json, sys
 from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Limits, Program
-from codesample.records import Tests
+from codesample.records import CodeTests
 job = json.load(sys.stdin)
 limits = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=3.0)
 try:
@@ -31,7 +31,7 @@ except IsolationError as error:
     sys.exit()
 with executor:
     futures = [
-        executor.submit(Program(name, 0, source, Tests(source=tests, entry_point="f")))
+        executor.submit(Program(name, 0, source, CodeTests(source=tests, entry_point="f")))
         for name, source, tests in job["programs"]
     ]
     verdicts = {future.result().task_id: future.result().status for future in futures}
@@ -117,14 +117,14 @@ from codesample.execution.isolation import attacks
 from codesample.execution.isolation.level import Level
 from codesample.execution.limits import Limits
 from codesample.execution.worker.remote import Remote
-from codesample.execution.worker.exchange import Session
+from codesample.execution.worker.exchange import Exchange
 from codesample.execution.worker.spawner import Spawner
 with tempfile.TemporaryDirectory() as folder:
     spawner = Spawner(Confinement(level=Level.NAMESPACED, folder=folder, bwrap=shutil.which("bwrap")))
     ours, theirs = socket.socketpair()
-    session = Session(spawner, Limits(), caller=ours.fileno())
-    found = Remote(session).perform("load", attacks.SOURCE, "program", ["held"], 0)
-    session.close()
+    exchange = Exchange(spawner, Limits(), caller=ours.fileno())
+    found = Remote(exchange).perform("load", attacks.SOURCE, "program", ["held"], 0)
+    exchange.close()
     spawner.close()
 print(json.dumps(found["held"]))
 """

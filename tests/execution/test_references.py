@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codesample.execution import Limits, Program, run
-from codesample.records import Status, Tests, Verdict
+from codesample.records import CodeTests, Status, Verdict
 from codesample.tasks.registry import load_task
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -76,7 +76,7 @@ def f(x):
         pass
     return x
 """
-    tests = Tests(source="assert f(1) == 1", entry_point="f")
+    tests = CodeTests(source="assert f(1) == 1", entry_point="f")
     limits = Limits(cpu_seconds=1.5, wall_seconds=1.5)
     programs = [Program("t", n, f"{source}\nn = {n}", tests) for n in range(8)]
     verdicts = run(programs, workers=8, limits=limits)
@@ -85,7 +85,7 @@ def f(x):
 
 
 def test_sleeping_is_counted_even_on_busy_cores(busy_cores: None) -> None:
-    tests = Tests(source="assert f(1) == 1", entry_point="f")
+    tests = CodeTests(source="assert f(1) == 1", entry_point="f")
     program = Program("t", 0, "import time\ndef f(x):\n    time.sleep(60)\n    return x", tests)
     (verdict,) = run([program], workers=1, limits=Limits(wall_seconds=0.5))
     assert verdict.status is Status.WALL_TIMEOUT

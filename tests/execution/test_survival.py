@@ -21,11 +21,12 @@ from codesample.execution import Executor, Level, Limits, Program, probe_isolati
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.wire import launch as launching
 from codesample.execution.worker import spawner as spawning
-from codesample.execution.worker.run_script import run_case
+from codesample.execution.worker.exchange import Exchange
+from codesample.execution.worker.script_tests import run_case
 from codesample.execution.worker.spawner import HarnessFault, Spawner
-from codesample.records import Status, Tests
+from codesample.records import CodeTests, ScriptExample, Status
 
-SQUARE = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
+SQUARE = CodeTests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
 PATIENCE_SECONDS = 60.0
 
 
@@ -121,10 +122,10 @@ def family_at(pid: int, depth: int) -> list[int]:
 CALLER = """
 import os, sys, time
 from codesample.execution import Executor, Limits, Program
-from codesample.records import Tests
+from codesample.records import CodeTests
 executor = Executor(workers=2, limits=Limits(cpu_seconds=300))
 for n in range(4):
-    tests = Tests(source="assert f()", entry_point="f")
+    tests = CodeTests(source="assert f()", entry_point="f")
     executor.submit(Program("t", n, f"n = {n}\\nwhile True: pass", tests))
 time.sleep(0.5)
 print(executor._folder, flush=True)
@@ -147,14 +148,15 @@ def test_nothing_stays_when_the_caller_is_killed() -> None:
 INTERRUPTED = """
 import os, signal, time
 from codesample.execution import Executor, Program
-from codesample.records import Tests
+from codesample.records import CodeTests
 signal.signal(signal.SIGINT, lambda *_: None)
 signal.signal(signal.SIGTSTP, lambda *_: None)
 slow = "import time\\nend = time.process_time() + 1\\nwhile time.process_time() < end: f(1)"
 with Executor(workers=2) as executor:
     source = "def f(x): return x * x"
-    executor.submit(Program("t", 2, source, Tests("assert f(2) == 4"))).result()
-    futures = [executor.submit(Program("t", n, source + f"\\n# {n}", Tests(slow))) for n in range(2)]
+    executor.submit(Program("t", 2, source, CodeTests(source="assert f(2) == 4"))).result()
+    tests = CodeTests(source=slow)
+    futures = [executor.submit(Program("t", n, source + f"\\n# {n}", tests)) for n in range(2)]
     time.sleep(0.7)
     for key in (signal.SIGINT, signal.SIGTSTP):
         os.killpg(0, key)
@@ -175,7 +177,7 @@ def test_keys_that_interrupt_or_stop_the_caller_do_not_reach_its_programs() -> N
 
 
 def test_an_interrupted_worker_is_replaced_and_its_program_tried_again() -> None:
-    tests = Tests("import time\nassert f(2) == 4\ntime.sleep(1)", "f")
+    tests = CodeTests(source="import time\nassert f(2) == 4\ntime.sleep(1)", entry_point="f")
     # other tests of this process may keep executors of their own
     others = set(family_at(os.getpid(), 1))
     with Executor(workers=1) as executor:
@@ -196,7 +198,9 @@ def test_a_reply_that_came_in_time_counts_however_late_it_is_read() -> None:
     )
     others = set(family_at(os.getpid(), 1))
     with Executor(workers=1, limits=Limits(wall_seconds=1.0)) as executor:
-        future = executor.submit(Program("t", 0, source, Tests("assert f(2) == 4", "f")))
+        future = executor.submit(
+            Program("t", 0, source, CodeTests(source="assert f(2) == 4", entry_point="f"))
+        )
         assert wait_until(lambda: set(family_at(os.getpid(), 1)) - others)
         (worker,) = set(family_at(os.getpid(), 1)) - others
         # its second thread says that the call has begun
@@ -315,8 +319,12 @@ def test_a_script_that_cannot_be_started_leaves_no_descriptor(text: str) -> None
             raise HarnessFault("no zygote")
 
     before = sorted(os.listdir("/proc/self/fd"))
+
+    def start(limits: Limits, **more: Any) -> Exchange:
+        return Exchange(Broken(), limits, caller=0, **more)  # type: ignore[arg-type]
+
     with pytest.raises((HarnessFault, UnicodeEncodeError)):
-        run_case(Broken(), Limits(), "", (text, ""), caller=0)  # type: ignore[arg-type]
+        run_case(start, Limits(), "", ScriptExample(text, ""))
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
@@ -350,8 +358,8 @@ def churn():
 threads = [threading.Thread(target=churn, daemon=True) for _ in range(4)]
 for thread in threads: thread.start()
 from codesample.execution import run, Program, Limits
-from codesample.records import Tests
-tests = Tests(source={SQUARE.source!r}, entry_point="f")
+from codesample.records import CodeTests
+tests = CodeTests(source={SQUARE.source!r}, entry_point="f")
 verdicts = run([Program("t", n, f"def f(x): return x * x\\nn = {{n}}", tests) for n in range(40)], workers=2)
 stop.set()
 print(json.dumps(sum(verdict.passed for verdict in verdicts)))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from codesample.records import Status, Tests, Verdict
+from codesample.errors import ParameterError
+from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Tests, Verdict
 
 GOOD = "def f(x):\n    return x * x"
 
@@ -33,7 +34,8 @@ def test_checks_not_reached_count_as_failed(judge: Judge) -> None:
 def test_tests_that_never_use_the_program_prove_nothing(judge: Judge) -> None:
     # a right program would pass such tests, and so would any other: they are the harness's fault
     assert judge(GOOD, source="assert True").status is Status.HARNESS_ERROR
-    assert judge(GOOD, Tests()).status is Status.HARNESS_ERROR
+    with pytest.raises(ParameterError, match="no tests"):
+        CodeTests()
 
 
 def test_tests_that_swallow_everything_cannot_pass_a_dead_program(judge: Judge) -> None:
@@ -83,23 +85,23 @@ s[0] = 10
 assert s.label == "x" and total(s) == 19
 assert s == s and s != Stack() and s
 """
-    assert judge(stack, Tests(source=tests)).status is Status.PASSED
+    assert judge(stack, CodeTests(source=tests)).status is Status.PASSED
 
 
 def test_stub_stands_before_the_program_and_is_not_the_program_s(judge: Judge) -> None:
     stub = "def helper(x):\n    return x + 1\n"
-    tests = Tests(source="assert helper(f(1)) == 2", entry_point="f", stub=stub)
+    tests = CodeTests(source="assert helper(f(1)) == 2", entry_point="f", stub=stub)
     assert judge("def helper(x):\n    return 2\ndef f(x):\n    return 7", tests).status is Status.WRONG
     assert judge("def f(x):\n    return 1", tests).passed
 
 
 def test_randomness_starts_the_same_in_programs_and_tests(judge: Judge) -> None:
     source = "import random\ndef f():\n    return random.random(), list({'a', 'b', 'c', 'd'})"
-    tests = Tests(source="raise AssertionError(repr(f()))", entry_point="f")
+    tests = CodeTests(source="raise AssertionError(repr(f()))", entry_point="f")
     assert judge(source, tests).detail == judge(source + "\n", tests).detail
 
 
-INPUTS = Tests(
+INPUTS = InputTests(
     inputs=((3,), (4.0,), ([1, 2],)),
     reference="def f(x):\n    return [i * 0.1 for i in x] if isinstance(x, list) else x * 0.1",
     entry_point="f",
@@ -118,14 +120,16 @@ def test_inputs_are_judged_against_the_reference(judge: Judge) -> None:
 
 
 def test_a_program_may_change_its_inputs_without_gain(judge: Judge) -> None:
-    tests = Tests(inputs=(([3, 1],), ([2],)), reference="def f(x):\n    return sorted(x)", entry_point="f")
+    tests = InputTests(
+        inputs=(([3, 1],), ([2],)), reference="def f(x):\n    return sorted(x)", entry_point="f"
+    )
     assert judge("def f(x):\n    x.clear()\n    return x", tests).status is Status.WRONG
     assert judge("def f(x):\n    x.sort()\n    return x", tests).passed
 
 
 def test_an_oracle_takes_the_place_of_equality(judge: Judge) -> None:
     oracle = "def accept(arguments, result, expected):\n    return result in (expected, -expected)"
-    tests = Tests(inputs=((4,),), reference="def f(x):\n    return 2", entry_point="f", oracle=oracle)
+    tests = InputTests(inputs=((4,),), reference="def f(x):\n    return 2", entry_point="f", oracle=oracle)
     assert judge("def f(x):\n    return -2", tests).passed
     assert judge("def f(x):\n    return 3", tests).status is Status.WRONG
     assert judge("def f(x):\n    return []", tests).status is Status.WRONG
@@ -133,7 +137,7 @@ def test_an_oracle_takes_the_place_of_equality(judge: Judge) -> None:
 
 def test_inputs_beyond_the_reference_are_left_out_and_counted(judge: Judge) -> None:
     reference = "def f(x):\n    return 'y' * x"
-    tests = Tests(inputs=((3,), (1 << 26,)), reference=reference, entry_point="f")
+    tests = InputTests(inputs=((3,), (1 << 26,)), reference=reference, entry_point="f")
     verdict = judge(reference, tests)
     assert verdict.passed
     assert "1 inputs left out" in verdict.detail
@@ -142,12 +146,14 @@ def test_inputs_beyond_the_reference_are_left_out_and_counted(judge: Judge) -> N
 @pytest.mark.parametrize(
     "tests",
     [
-        Tests(inputs=((1,),), reference="def f(x):\n    return x / 0", entry_point="f"),
-        Tests(inputs=((1,),), reference="def g(x):\n    return x", entry_point="f"),
-        Tests(inputs=((1,),), reference="not python", entry_point="f"),
-        Tests(inputs=((1,),), reference="def f(x):\n    while True: pass", entry_point="f", time_limit=0.1),
-        Tests(inputs=((1,),), reference="f = abs", entry_point="f", oracle="nothing = 1"),
-        Tests(source="assert f(", entry_point="f"),
+        InputTests(inputs=((1,),), reference="def f(x):\n    return x / 0", entry_point="f"),
+        InputTests(inputs=((1,),), reference="def g(x):\n    return x", entry_point="f"),
+        InputTests(inputs=((1,),), reference="not python", entry_point="f"),
+        InputTests(
+            inputs=((1,),), reference="def f(x):\n    while True: pass", entry_point="f", time_limit=0.1
+        ),
+        InputTests(inputs=((1,),), reference="f = abs", entry_point="f", oracle="nothing = 1"),
+        CodeTests(source="assert f(", entry_point="f"),
     ],
 )
 def test_broken_tests_are_the_harness_s_fault_and_said(judge: Judge, tests: Tests) -> None:
@@ -157,7 +163,7 @@ def test_broken_tests_are_the_harness_s_fault_and_said(judge: Judge, tests: Test
 
 
 def test_in_process_tests_see_changes_in_place_and_are_marked(judge: Judge) -> None:
-    tests = Tests(source="data = [2, 1]\norder(data)\nassert data == [1, 2]", mode="in_process")
+    tests = CodeTests(source="data = [2, 1]\norder(data)\nassert data == [1, 2]", mode="in_process")
     verdict = judge("def order(items):\n    items.sort()", tests)
     assert (verdict.status, verdict.integrity) == (Status.PASSED, "weak")
     assert judge("def order(items):\n    pass", tests).status is Status.WRONG
@@ -166,15 +172,15 @@ def test_in_process_tests_see_changes_in_place_and_are_marked(judge: Judge) -> N
 
 
 def test_in_process_tests_need_not_be_trusted(judge: Judge, tmp_path: Any) -> None:
-    tests = Tests(source=f"open({str(tmp_path / 'planted')!r}, 'w')", mode="in_process")
+    tests = CodeTests(source=f"open({str(tmp_path / 'planted')!r}, 'w')", mode="in_process")
     assert judge(GOOD, tests).status is Status.ERROR
     assert not (tmp_path / "planted").exists()
-    assert judge(GOOD, Tests(source="assert f(", mode="in_process")).status is Status.ERROR
+    assert judge(GOOD, CodeTests(source="assert f(", mode="in_process")).status is Status.ERROR
     checks = ("assert f(2) == 4", "assert f(", "assert f(2) == 5")
-    assert judge(GOOD, Tests(checks=checks, mode="in_process")).checks == (True, False, False)
+    assert judge(GOOD, CodeTests(checks=checks, mode="in_process")).checks == (True, False, False)
 
 
-ECHO = Tests(io=(("1 2\n", "3\n"), ("5 6\n", "11")))
+ECHO = ScriptTests(cases=(ScriptExample("1 2\n", "3\n"), ScriptExample("5 6\n", "11")))
 
 
 def test_scripts_are_judged_by_what_they_print(judge: Judge) -> None:
@@ -200,5 +206,5 @@ def test_scripts_are_judged_by_what_they_print(judge: Judge) -> None:
     ],
 )
 def test_scripts_end_as_an_interpreter_ends_them(judge: Judge, source: str, printed: str) -> None:
-    verdict = judge(source, Tests(io=(("", printed),)))
+    verdict = judge(source, ScriptTests(cases=(ScriptExample("", printed),)))
     assert verdict.passed, verdict

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from codesample.records import Candidate, Example, Problem, PublicView, Tests
+from codesample.records import CallExample, Candidate, CodeTests, Problem, PublicView
 from codesample.rerankers.context import Context
 from codesample.testing.rerankers import TrustedChecks
 
@@ -17,9 +17,9 @@ def problem() -> Problem:
     return Problem(
         task_id="t/0",
         prompt=prompt,
-        tests=Tests(source="assert f(10) == 11", entry_point="f"),
+        tests=CodeTests(source="assert f(10) == 11", entry_point="f"),
         entry_point="f",
-        examples=(Example("f(1)", "2"), Example("f(3)", "4")),
+        examples=(CallExample("f(1)", "2"), CallExample("f(3)", "4")),
         reference="    return x + 1",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from codesample.errors import RerankerError
-from codesample.records import Candidate, Problem, PublicView, Tests
+from codesample.records import Candidate, CodeTests, Problem, PublicView, Tests
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker, reranker_names
@@ -32,7 +32,8 @@ def test_a_context_that_runs_hidden_tests_is_found(
             self.hidden = hidden
 
         def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
-            grading = Tests(checks=(self.hidden.source,) * len(tests.checks))
+            assert isinstance(self.hidden, CodeTests)
+            grading = CodeTests(checks=(self.hidden.source,) * tests.check_count)
             return checks.check(programs, grading)
 
     with pytest.raises(RerankerError, match=r"'public_examples', problem 't/0', candidate .*hidden tests"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codesample.errors import RerankerError
-from codesample.records import Candidate, PublicView, Tests
+from codesample.records import Candidate, CodeTests, PublicView, ScriptExample, Tests
 from codesample.rerankers.context import Context
 from codesample.testing.rerankers import TrustedChecks
 
@@ -73,6 +73,7 @@ def test_statements_of_a_model_run_beside_the_program_not_in_the_grader(
 
     class Recording(TrustedChecks):
         def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
+            assert isinstance(tests, CodeTests)
             seen.append(tests.mode)
             return super().check(programs, tests)
 
@@ -85,6 +86,7 @@ def test_no_statements_run_nothing(
 ) -> None:
     assert ctx.check(candidates, []) == [()] * 5
     assert ctx.check([], STATEMENTS) == []
+    assert ctx.check_scripts(candidates, []) == [()] * 5
     assert checks.runs == []
 
 
@@ -92,6 +94,8 @@ def test_an_undeclared_ability_is_refused(ctx: Context, candidates: Sequence[Can
     bound = ctx.bind("r", frozenset({"logprobs"}))
     with pytest.raises(RerankerError, match="does not declare: 'public_examples' or 'outputs'"):
         bound.check(candidates, STATEMENTS)
+    with pytest.raises(RerankerError, match="does not declare: 'public_examples' or 'outputs'"):
+        bound.check_scripts(candidates, [ScriptExample("1", "2")])
     with pytest.raises(RerankerError, match="does not declare: 'outputs'"):
         bound.run(candidates, [(1,)])
 

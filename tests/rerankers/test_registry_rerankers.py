@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from codesample import plugins
 from codesample.errors import ParameterError, RerankerError, UnknownNameError
-from codesample.rerankers import registry
 from codesample.rerankers.logprob import mean_logprob
 from codesample.rerankers.registry import GROUP, load_reranker, reranker_names
 
@@ -33,7 +33,7 @@ def file(tmp_path: Path) -> Path:
 
 def _install(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
     entries = [EntryPoint(name.rstrip("_"), value, GROUP) for name, value in values.items()]
-    monkeypatch.setattr(registry, "entry_points", lambda group: entries if group == GROUP else [])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: entries if group == GROUP else [])
 
 
 def test_the_built_in_ones_are_installed_like_any_other() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from codesample.errors import DataError
-from codesample.records import Problem, Tests
+from codesample.records import CodeTests, Problem, Tests
 from codesample.tasks.contract import Task, completion_alone
 
-GOOD = Problem(task_id="a/1", prompt="head body", header="head ", tests=Tests(source="assert True"))
+GOOD = Problem(task_id="a/1", prompt="head body", header="head ", tests=CodeTests(source="assert True"))
 
 
 def _task(problems: Sequence[Problem], **changes: object) -> Task:
@@ -24,9 +24,7 @@ def _task(problems: Sequence[Problem], **changes: object) -> Task:
         ({"prompt": ""}, "empty prompt"),
         ({"header": "other"}, "does not begin with its header"),
         ({"tests": Tests()}, "no tests"),
-        ({"tests": Tests(source=" \n")}, "no tests"),
-        ({"tests": Tests(inputs=())}, "at least one input"),
-        ({"tests": Tests(inputs=((1,),), reference="def f(x): pass")}, "an entry point"),
+        ({"tests": "assert f(1) == 2"}, "no tests: str is no kind of them"),
     ],
 )
 def test_a_malformed_problem_is_refused_by_name(changes: dict[str, object], complaint: str) -> None:
@@ -40,13 +38,13 @@ def test_a_repeated_id_is_refused() -> None:
 
 
 def test_a_task_without_evaluated_problems_is_refused() -> None:
-    with pytest.raises(DataError, match="0 rows read"):
+    with pytest.raises(DataError, match="0 entries read"):
         _task([]).problems()
-    with pytest.raises(DataError, match="1 rows read, none of them in the evaluated split"):
+    with pytest.raises(DataError, match="1 entries read, none of them in the evaluated split"):
         _task([GOOD], in_split=lambda problem: False).problems()
 
 
-def test_rows_are_read_once_and_not_before_they_are_asked_for() -> None:
+def test_problems_are_read_once_and_not_before_they_are_asked_for() -> None:
     calls = []
     task = _task([GOOD], load=lambda: calls.append(1) or [GOOD])
     assert calls == []
@@ -63,7 +61,7 @@ def test_a_program_is_the_prompt_continued_or_the_completion_alone() -> None:
 def test_the_fingerprint_follows_what_is_asked_built_and_graded_and_nothing_else() -> None:
     base = _task([GOOD]).fingerprint()
     assert _task([dataclasses.replace(GOOD, metadata={"tier": "x"})]).fingerprint() == base
-    for changes in ({"prompt": "head other"}, {"task_id": "a/2"}, {"tests": Tests(source="assert 1")}):
+    for changes in ({"prompt": "head other"}, {"task_id": "a/2"}, {"tests": CodeTests(source="assert 1")}):
         assert _task([dataclasses.replace(GOOD, **changes)]).fingerprint() != base
     assert _task([GOOD], assemble=completion_alone).fingerprint() != base
     other = dataclasses.replace(GOOD, task_id="a/2")

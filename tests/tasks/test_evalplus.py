@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from codesample.data_files import read_entries
 from codesample.errors import DataError
-from codesample.records import Problem
+from codesample.records import InputTests, Problem
 from codesample.tasks.contract import Task
 from codesample.tasks.evalplus.argument_types import FORMS, typed_arguments
-from codesample.tasks.reader import read_rows
 from codesample.tasks.registry import load_task
 
 FILES = {"humaneval_plus": ("HumanEvalPlus.jsonl.gz", 164), "mbpp_plus": ("MbppPlus.jsonl.gz", 378)}
@@ -35,36 +35,41 @@ def task(request: pytest.FixtureRequest, tasks: dict[str, Task]) -> Task:
     return tasks[request.param]
 
 
+def _tests(problem: Problem) -> InputTests:
+    assert isinstance(problem.tests, InputTests)
+    return problem.tests
+
+
 def _function(problem: Problem) -> Any:
     names: dict[str, Any] = {}
-    exec(problem.tests.reference or "", names)
-    return names[problem.tests.entry_point]
+    exec(_tests(problem).reference, names)
+    return names[_tests(problem).entry_point]
 
 
 def _accept(problem: Problem) -> Any:
     names: dict[str, Any] = {}
-    exec(problem.tests.oracle or "", names)
+    exec(_tests(problem).oracle or "", names)
     return names["accept"]
 
 
 def test_every_problem_loads_with_inputs_reference_and_tolerance(task: Task) -> None:
     assert len(task.problems()) == FILES[task.name][1]
     for problem in task.problems():
-        tests = problem.tests
-        assert tests.inputs
-        assert (tests.reference or "").startswith(task.program(problem, problem.reference or ""))
+        tests = _tests(problem)
+        assert tests.check_count == len(tests.inputs) > 0
+        assert tests.reference.startswith(task.program(problem, problem.reference or ""))
         assert callable(_function(problem))
     # the others are compared exactly, but for floats
-    tolerant = [problem for problem in task.problems() if problem.tests.atol]
+    tolerant = [problem for problem in task.problems() if _tests(problem).atol]
     assert len(tolerant) == {"humaneval_plus": 3, "mbpp_plus": 13}[task.name]
 
 
 def test_oracles_accept_what_the_reference_returns(task: Task) -> None:
-    special = [problem for problem in task.problems() if problem.tests.oracle]
+    special = [problem for problem in task.problems() if _tests(problem).oracle]
     assert len(special) == {"humaneval_plus": 1, "mbpp_plus": 12}[task.name]
     for problem in special:
         function, accept = _function(problem), _accept(problem)
-        for arguments in problem.tests.inputs or ():
+        for arguments in _tests(problem).inputs:
             result = function(*copy.deepcopy(arguments))
             assert accept(arguments, result, result)
 
@@ -123,15 +128,16 @@ def test_arguments_get_their_types_back(task_id: str, arguments: list[Any], type
 @pytest.mark.slow
 def test_typed_arguments_fulfil_the_data_sets_own_contracts(published: Callable[[str], Path]) -> None:
     refused: dict[str, int] = {}
-    for row in read_rows(published("MbppPlus.jsonl.gz")):
-        task_id, name = row.get("task_id", str), row.get("entry_point", str)
-        code = row.get("prompt", str) + row.get("canonical_solution", str)
+    for entry in read_entries(published("MbppPlus.jsonl.gz"), dict):
+        row = entry.record
+        task_id, name = row["task_id"], row["entry_point"]
+        code = row["prompt"] + row["canonical_solution"]
         header = re.search(rf"^def {re.escape(name)}\s*\(.*?\)[^\n]*:", code, re.MULTILINE | re.DOTALL)
         assert header is not None
-        body = textwrap.indent(textwrap.dedent(row.get("contract", str)), "    ")
+        body = textwrap.indent(textwrap.dedent(row["contract"]), "    ")
         names: dict[str, Any] = {}
         exec(f"import re\nfrom typing import *\n{header[0]}\n{body}\n    return 0", names)
-        for arguments in [*row.get("base_input", list), *row.fields["plus_input"]]:
+        for arguments in [*row["base_input"], *row["plus_input"]]:
             try:
                 names[name](*typed_arguments(task_id, copy.deepcopy(arguments)))
             except AssertionError:
@@ -146,7 +152,7 @@ def test_the_shown_examples_are_found(published: Callable[[str], Path]) -> None:
 
 
 def test_every_form_belongs_to_a_problem_of_the_data(published: Callable[[str], Path]) -> None:
-    ids = {row.fields["task_id"] for row in read_rows(published("MbppPlus.jsonl.gz"))}
+    ids = {entry.record["task_id"] for entry in read_entries(published("MbppPlus.jsonl.gz"), dict)}
     assert set(FORMS) <= ids
 
 
@@ -162,7 +168,11 @@ def test_without_the_release_file_the_error_names_it(name: str) -> None:
         ({"base_input": [3]}, "must hold lists of arguments"),
         ({"plus_input": None}, "field 'plus_input' is missing"),
         ({"task_id": "Mbpp/252", "base_input": [["x"]]}, "another form than those of Mbpp/252"),
-        ({"atol": "0"}, "field 'atol' is str"),
+        ({"atol": "0"}, "field 'atol' is str, expected a number"),
+        ({"atol": -1}, "atol = -1.0: expected a number of at least 0"),
+        ({"base_input": []}, "at least one input"),
+        ({"plus_input": {"a": [1]}}, "must hold lists of arguments"),
+        ({"plus_input": 3}, "field 'plus_input' is int, expected list or dict"),
     ],
 )
 def test_a_malformed_row_is_named_by_file_and_line(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesample.records import Example
-from codesample.tasks.examples import prompt_examples
+from codesample.records import CallExample, ScriptExample
+from codesample.tasks.examples import flaw_of, prompt_examples
 
 
 def _pairs(text: str, name: str = "f") -> list[tuple[str, str]]:
@@ -162,7 +162,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES | st.text(max_size=3), max_size=30).map("".join))
 def test_any_prompt_gives_pairs_that_are_statements(text: str) -> None:
     for example in prompt_examples(text, "f"):
-        assert isinstance(example, Example)
+        assert isinstance(example, CallExample)
         ast.parse(f"assert ({example.call}) == ({example.expected})")
         assert "f" in {node.id for node in ast.walk(ast.parse(example.call)) if isinstance(node, ast.Name)}
 
@@ -170,3 +170,13 @@ def test_any_prompt_gives_pairs_that_are_statements(text: str) -> None:
 @pytest.mark.parametrize("text", ["f(" + "(1), " * 50_000, "f(1) == " + "( " * 50_000, "f(1) == a" * 9000])
 def test_endless_calls_and_values_are_given_up(text: str) -> None:
     assert prompt_examples(text, "f") == ()
+
+
+def test_an_example_that_cannot_be_run_is_told_why() -> None:
+    assert flaw_of(CallExample("f(1)", "[2]")) == ""
+    assert flaw_of(CallExample("f(1", "2")).startswith("call 'f(1' is not a Python expression: ")
+    assert flaw_of(CallExample("f(1)", "2 # two")).startswith("expected '2 # two' is not a Python expression")
+
+
+def test_any_text_can_be_fed_to_a_script() -> None:
+    assert flaw_of(ScriptExample("f(1", "2 # two")) == ""

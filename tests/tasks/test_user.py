@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.errors import DataError
-from codesample.records import Example, Tests
-from codesample.tasks import user
+from codesample.records import CallExample, CodeTests, ScriptExample, ScriptTests
 from codesample.tasks.contract import Task
 from codesample.tasks.registry import load_task_file
+from codesample.tasks.user import UserEntry
 
 ROW = {"task_id": "mine/0", "prompt": "def f(x):\n    '''f(1) == 2'''\n", "test": "assert f(1) == 2"}
+
+CASE = {"input": "1", "output": "2"}
+CALL = {"call": "f(1)", "expected": "2"}
 
 
 def _load(folder: Path, *rows: dict[str, Any]) -> Task:
@@ -38,7 +41,7 @@ def test_three_fields_are_enough(tmp_path: Path) -> None:
 def test_an_entry_point_brings_examples_and_trusted_leading_code(tmp_path: Path) -> None:
     prompt = "import math\n\n" + ROW["prompt"]
     (problem,) = _load(tmp_path, {**ROW, "prompt": prompt, "entry_point": "f"}).problems()
-    assert problem.examples == (Example("f(1)", "2"),)
+    assert problem.examples == (CallExample("f(1)", "2"),)
     assert problem.tests.stub == "import math\n\n"
     assert problem.tests.entry_point == "f"
 
@@ -52,7 +55,7 @@ def test_tests_that_define_check_are_called_with_the_entry_point(tmp_path: Path)
 def test_stated_examples_replace_those_of_the_prompt(tmp_path: Path) -> None:
     row = {**ROW, "entry_point": "f", "examples": [{"call": "f(3)", "expected": "4"}]}
     (problem,) = _load(tmp_path, row).problems()
-    assert problem.examples == (Example("f(3)", "4"),)
+    assert problem.examples == (CallExample("f(3)", "4"),)
     (problem,) = _load(tmp_path, {**row, "examples": []}).problems()
     assert problem.examples == ()
 
@@ -93,14 +96,49 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"stop": []}, r"stop \(\) differs from \('a',\) "),
         ({"stop": ["b", ""]}, "stop holds an empty string"),
         ({"examples": [3]}, "examples holds int, expected objects with call and expected"),
-        ({"examples": [{"call": "f(1)"}]}, "field 'expected' is missing"),
+        (
+            {"examples": [{"call": "f(1)"}]},
+            r", examples\[0\]: field 'expected' is missing; fields present: call",
+        ),
         ({"examples": [{"call": "f(1)", "expected": "4 # four"}]}, "'4 # four' is not a Python expression"),
         ({"completion": "is_program"}, "completion 'is_program' differs"),
         ({"io": [{"input": "1", "output": "2"}]}, "io stands alone"),
         ({"test": None, "in_process": True, "io": [{"input": "1", "output": "2"}]}, "io stands alone"),
-        ({"test": None, "io": []}, "io holds no case"),
+        ({"test": None, "io": []}, ", io: tests by scripts need at least one case of input and output"),
         ({"test": None, "io": ["1"]}, "io holds str, expected objects with input and output"),
-        ({"test": None, "io": [{"input": "1"}]}, "field 'output' is missing"),
+        (
+            {"test": None, "io": [{"input": "1"}]},
+            r", io\[0\]: field 'output' is missing; fields present: input",
+        ),
+        (
+            {"test": None, "io": [CASE, {"input": 1, "output": ""}]},
+            r"io\[1\]: field 'input' is int, expected str",
+        ),
+        (
+            {"test": None, "io": [{"call": "f(1)", "expected": "2"}]},
+            r"io\[0\] holds call and expected, expected",
+        ),
+        (
+            {"test": None, "io": [CASE], "examples": [3]},
+            "examples holds int, expected objects with input and",
+        ),
+        (
+            {"test": None, "io": [CASE], "examples": [{"input": ""}]},
+            r"examples\[0\]: field 'output' is missing",
+        ),
+        (
+            {"test": None, "io": [CASE], "examples": [CASE, CALL]},
+            r"examples\[1\] holds call and expected, exp",
+        ),
+        (
+            {"test": None, "io": [CASE], "examples": [{**CASE, **CALL}]},
+            r"examples\[0\] holds call and expected",
+        ),
+        ({"test": None}, "field 'test' is missing; give it, or io"),
+        ({"test": " "}, "no tests: give source, checks or both"),
+        ({"metadata": []}, "field 'metadata' is list, expected dict"),
+        ({"imports": "numpy"}, "field 'imports' is str, expected list"),
+        ({"stop": [1]}, "field 'stop' holds something else than strings"),
         ({"time_limit": 0}, "time_limit 0.0; expected a number above 0"),
         ({"time_limit": float("nan")}, "time_limit nan; expected a number above 0"),
         ({"time_limit": True}, "'time_limit' is bool, expected a number"),
@@ -120,10 +158,35 @@ def test_a_malformed_row_is_named_by_file_and_line(
     assert "my_problems.jsonl:2" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"io": [{"input": "1"}]}, "io[0]: field 'output' is missing; fields present: input"),
+        ({"io": [CASE, {"input": 1, "output": ""}]}, "io[1]: field 'input' is int, expected str"),
+        ({"io": [CALL]}, "io[0] holds call and expected, expected objects with input and output"),
+        ({"examples": [3]}, "examples holds int, expected objects with input and output"),
+        ({"examples": [{"output": ""}]}, "examples[0]: field 'input' is missing; fields present: output"),
+        ({"examples": [CASE, CALL]}, "examples[1] holds call and expected, expected objects with input and"),
+        ({"examples": [{**CASE, **CALL}]}, "examples[0] holds call and expected, expected objects with"),
+        (
+            {"io": None, "test": "assert f(1)", "examples": [CALL, CASE]},
+            "examples[1] holds input and output, expected objects with call and expected",
+        ),
+    ],
+)
+def test_pairs_of_another_kind_are_named_by_file_line_and_field(
+    tmp_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    script = {"task_id": "mine/0", "prompt": "Add.", "io": [CASE]}
+    with pytest.raises(DataError) as caught:
+        _load(tmp_path, script, {**script, "task_id": "mine/1", **changes})
+    assert str(caught.value).startswith(f"{tmp_path / 'my_problems.jsonl'}:2, {complaint}")
+
+
 def test_a_row_may_limit_its_programs_and_grant_them_modules(tmp_path: Path) -> None:
     limits = {"time_limit": 2, "memory_mib": 64, "imports": ["numpy", "scipy.special"]}
     (problem,) = _load(tmp_path, {**ROW, **limits}).problems()
-    assert problem.tests == Tests(
+    assert problem.tests == CodeTests(
         source=ROW["test"], time_limit=2.0, memory=64 << 20, imports=("numpy", "scipy.special")
     )
 
@@ -132,7 +195,23 @@ def test_a_row_may_ask_for_scripts(tmp_path: Path) -> None:
     cases = [{"input": "1 2\n", "output": "3"}, {"input": "", "output": ""}]
     row = {"task_id": "mine/0", "prompt": "Add.", "completion": "is_program", "io": cases, "time_limit": 1}
     (problem,) = _load(tmp_path, row).problems()
-    assert problem.tests == Tests(io=(("1 2\n", "3"), ("", "")), time_limit=1.0)
+    shown = (ScriptExample("1 2\n", "3"), ScriptExample("", ""))
+    assert problem.tests == ScriptTests(cases=shown, time_limit=1.0)
+    assert problem.examples == ()
+
+
+def test_a_script_may_have_public_examples_of_its_own(tmp_path: Path) -> None:
+    row = {"task_id": "mine/0", "prompt": "Add.", "completion": "is_program", "io": [CASE]}
+    (problem,) = _load(tmp_path, {**row, "examples": [{"input": "4 5\n", "output": "9\n"}]}).problems()
+    assert problem.examples == (ScriptExample("4 5\n", "9\n"),)
+    assert problem.tests == ScriptTests(cases=(ScriptExample("1", "2"),))
+    (problem,) = _load(tmp_path, {**row, "examples": []}).problems()
+    assert problem.examples == ()
+
+
+def test_public_examples_leave_the_fingerprint_alone(tmp_path: Path) -> None:
+    row = {"task_id": "mine/0", "prompt": "Add.", "completion": "is_program", "io": [CASE]}
+    assert _load(tmp_path, {**row, "examples": [CASE]}).fingerprint() == _load(tmp_path, row).fingerprint()
 
 
 def test_a_row_may_have_its_tests_run_beside_the_program(tmp_path: Path) -> None:
@@ -167,7 +246,7 @@ VALUES = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(user._FIELDS),
+        st.sampled_from(UserEntry.__struct_fields__),
         VALUES,
     )
 )

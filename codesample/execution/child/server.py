@@ -26,6 +26,7 @@ _MAX_ARGUMENTS = 4
 _MAX_FRAMES = 4
 _MAX_TEXT = 200
 _MAX_DETAIL = 1_000
+_PARTS = 8
 
 
 def refuse(sock: _socket.socket, reason: str) -> None:
@@ -80,15 +81,20 @@ class _Operations:
             self._send(self._attempt(self._operations[operation], arguments))
 
     def _batch(self, function: Any, inputs: list[Any], part_bytes: int) -> None:
-        """Call `function` on every argument list, sending results in parts above so many bytes."""
+        """Call `function` on every argument list, and send results in parts.
+
+        A part is sent above `part_bytes`, or once it is an eighth of what was sent before: a program that
+        dies takes few of its results with it, and many results still take few messages.
+        """
         part: list[bytes] = []
-        size = 0
+        size = sent = 0
         for arguments in inputs:
             reply = self._attempt(function, arguments)
             part.append(reply)
             size += len(reply)
-            if size > part_bytes:
+            if size > part_bytes or size * _PARTS >= sent:
                 self._send(b"[" + b",".join(part) + b"]")
+                sent += size
                 part, size = [], 0
         if part:
             self._send(b"[" + b",".join(part) + b"]")

@@ -131,7 +131,8 @@ class Remote:
     ) -> Iterator[list[Any]]:
         """Call `function` on a whole list of encoded argument lists; yield `count` replies for `result`.
 
-        Replies arrive in messages of about `part_bytes`; with 0 each comes as soon as it is there.
+        Replies arrive in messages that grow up to about `part_bytes`; with 0 each comes as soon as it is
+        there.
 
         Raises:
             ProgramStopped: as `perform`; also for a program that sends another number of replies.

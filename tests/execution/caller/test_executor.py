@@ -15,9 +15,9 @@ import pytest
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution import Executor, Level, Limits, Outcome, Program, run, run_async
 from codesample.execution.caller import executor as executor_module
-from codesample.records import Status, Tests, Verdict
+from codesample.records import CodeTests, InputTests, Status, Verdict
 
-SQUARE = Tests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
+SQUARE = CodeTests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
 DATACLASS = "from dataclasses import *\n@dataclass\nclass P:\n    x: 'int'\ndef f(x): return P(x).x ** 2"
 GOOD = "def f(x):\n    return x * x"
 
@@ -113,7 +113,7 @@ def test_memory_that_hides_from_the_watch_is_bounded_by_the_kernel() -> None:
 
 def test_equal_programs_run_once_and_keep_their_own_names(executor: Executor) -> None:
     source = "import time\ndef f(x):\n    return (time.time_ns(), x)"
-    tests = Tests(source="raise AssertionError(repr(f(1)))", entry_point="f")
+    tests = CodeTests(source="raise AssertionError(repr(f(1)))", entry_point="f")
     futures = [executor.submit(Program(f"task/{n}", n, source, tests)) for n in range(4)]
     verdicts = [future.result(60) for future in futures]
     assert len({verdict.detail for verdict in verdicts}) == 1
@@ -124,7 +124,7 @@ def test_equal_programs_run_once_and_keep_their_own_names(executor: Executor) ->
 
 def test_without_cache_programs_run_again(executor_at: Any) -> None:
     source = "import time\ndef f(x):\n    return time.time_ns()"
-    tests = Tests(source="raise AssertionError(repr(f(1)))", entry_point="f")
+    tests = CodeTests(source="raise AssertionError(repr(f(1)))", entry_point="f")
     with Executor(workers=1, cache=False, level=Level.NONE, minimum=Level.NONE) as executor:
         first = executor.submit(Program("a", 0, source, tests)).result(60)
         second = executor.submit(Program("a", 0, source, tests)).result(60)
@@ -137,7 +137,7 @@ def test_only_so_many_verdicts_are_remembered(monkeypatch: pytest.MonkeyPatch) -
 
     def told(number: int) -> str:
         source = f"import time\ndef f(x):\n    return (time.time_ns(), {number})"
-        tests = Tests(source="raise AssertionError(repr(f(1)))", entry_point="f")
+        tests = CodeTests(source="raise AssertionError(repr(f(1)))", entry_point="f")
         return executor.submit(Program("t", number, source, tests)).result(60).detail
 
     with Executor(workers=1) as executor:
@@ -156,7 +156,9 @@ def test_what_calls_returned_is_not_kept(executor: Executor) -> None:
 
 
 def test_time_that_the_tests_take_is_not_the_program_s() -> None:
-    slow = Tests(source="import time\nassert f(2) == 4\ntime.sleep(0.8)\nassert f(3) == 9", entry_point="f")
+    slow = CodeTests(
+        source="import time\nassert f(2) == 4\ntime.sleep(0.8)\nassert f(3) == 9", entry_point="f"
+    )
     sleeper = "import time\ndef f(x):\n    time.sleep(1)\n    return x * x"
     with Executor(workers=1, limits=Limits(wall_seconds=0.4)) as executor:
         patient = executor.submit(Program("t", 0, GOOD, slow)).result(60)
@@ -209,7 +211,9 @@ def test_arguments_that_are_not_plain_data_are_refused(executor: Executor) -> No
     with pytest.raises(ParameterError, match="not plain data"):
         executor.submit_calls(GOOD, "f", [(object(),)])
     with pytest.raises(ParameterError, match="not plain data"):
-        executor.submit(Program("a", 0, GOOD, Tests(inputs=((object(),),), reference=GOOD, entry_point="f")))
+        executor.submit(
+            Program("a", 0, GOOD, InputTests(inputs=((object(),),), reference=GOOD, entry_point="f"))
+        )
 
 
 def test_run_keeps_the_order_and_reports_as_it_goes() -> None:

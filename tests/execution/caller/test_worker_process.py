@@ -44,7 +44,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[worker_process.Worke
 
 
 def job(name: str) -> worker_process.Job:
-    return worker_process.Job(key=name, group="", body=b"null", tests=b"null", seconds=10.0)
+    return worker_process.Job(key=name, tests_key="", body=b"null", tests=b"null", seconds=10.0)
 
 
 GOOD = channel.frame(codec.encode({"status": "passed"}))

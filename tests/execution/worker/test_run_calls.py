@@ -13,7 +13,7 @@ from codesample.execution import Executor, Outcome, Program
 from codesample.execution.wire import codec, messages
 from codesample.execution.worker.remote import Reading
 from codesample.execution.worker.run_calls import pack_reading, run_calls
-from codesample.records import Status, Tests
+from codesample.records import InputTests, ScriptExample, ScriptTests, Status
 
 GOOD = "def f(x):\n    return x"
 
@@ -81,10 +81,10 @@ def test_inputs_may_be_longer_than_results(executor: Executor) -> None:
     length = "def f(x):\n    return len(x)"
     (outcome,) = executor.submit_calls(length, "f", [(LONG,)]).result(60)
     assert outcome.value == len(LONG)
-    tests = Tests(inputs=((LONG,),), reference=length, entry_point="f")
+    tests = InputTests(inputs=((LONG,),), reference=length, entry_point="f")
     assert executor.submit(Program("t", 0, length, tests)).result(60).passed
     line = "," * len(LONG)
-    script = Program("t", 0, "print(len(input()))", Tests(io=((line, str(len(line))),)))
+    script = Program("t", 0, "print(len(input()))", ScriptTests(cases=(ScriptExample(line, str(len(line))),)))
     assert executor.submit(script).result(60).passed
 
 
@@ -103,8 +103,8 @@ def test_any_replies_make_one_reading_for_each_input(
     remote: Any, any_reply: Any, data: st.DataObject, count: int, loaded: bool
 ) -> None:
     messages = data.draw(st.lists(st.lists(any_reply, max_size=4), min_size=3, max_size=3))
-    sessions = iter([remote(*[LOADED] * loaded, *replies).session for replies in messages])
-    called = run_calls(lambda: next(sessions), "", "f", [(1,)] * count, check_seconds=5.0)
+    exchanges = iter([remote(*[LOADED] * loaded, *replies).exchange for replies in messages])
+    called = run_calls(lambda: next(exchanges), "", "f", [(1,)] * count, check_seconds=5.0)
     assert len(called.readings) == count
     for reading in called.readings:
         assert reading.status is not Status.HARNESS_ERROR

