@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codesample.engines.options import ModelOptions
-from codesample.errors import MetricError, ModelError, RerankerError, RunFolderError, UnknownNameError
+from codesample.errors import MetricError, RerankerError, RunFolderError, UnknownNameError
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.plan import (
     EvaluationPlan,
@@ -102,14 +102,11 @@ def test_an_engine_that_is_not_installed_is_refused_before_anything_is_loaded() 
         model_source("nativ:tiny")
 
 
-def test_a_folder_is_fingerprinted_and_a_file_that_cannot_be_read_named(tmp_path: Path) -> None:
+def test_a_model_in_a_folder_is_known_by_what_the_folder_holds(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     before = model_source(tmp_path).checkpoint
     (tmp_path / "model.safetensors").write_bytes(b"others!")
     assert before not in (None, model_source(tmp_path).checkpoint)
-    (tmp_path / "config.json").symlink_to(tmp_path / "config.json")
-    with pytest.raises(ModelError, match="cannot be read"):
-        model_source(tmp_path)
 
 
 @pytest.mark.parametrize("model", ["org/name", "/models/name", "name"])

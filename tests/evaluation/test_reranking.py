@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codesample.engines.contract import Reproducibility
 from codesample.errors import DataError, IsolationError, RerankerError, RunFolderError
 from codesample.evaluation.evaluate import evaluate
 from codesample.evaluation.execute_samples import execute_samples
@@ -45,6 +46,7 @@ class Adding:
 
     name = "adding"
     abilities = frozenset({"logprobs"})
+    reproducibility = Reproducibility.EXACT
 
     def stream(self, requests, params, *, progress=None):
         from codesample.records import Candidate

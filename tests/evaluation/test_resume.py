@@ -68,14 +68,14 @@ def test_a_killed_run_loses_and_repeats_nothing(
     script = KILLED.format(conftest=str(CONFTEST), run=str(run), after=after, options=options)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    kept, judged = lines(run, "samples.jsonl"), lines(run, "verdicts.jsonl")
-    assert kept == after
+    sampled, judged = lines(run, "samples.jsonl"), lines(run, "verdicts.jsonl")
+    assert sampled == after
     engine = scripted_engine()
     resumed = evaluate(adding, model=engine, run=kept(run, resume=True), **options)
-    assert len(engine.asked) == whole.samples - kept
+    assert len(engine.asked) == whole.samples - sampled
     assert contents(run) == contents(whole.run)
     assert (lines(run, "samples.jsonl"), lines(run, "verdicts.jsonl")) == (whole.samples, whole.samples)
-    assert judged <= kept
+    assert judged <= sampled
     assert (resumed.pass_at_k, resumed.rerankers) == (whole.pass_at_k, whole.rerankers)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codesample.errors import ExecutionError
-from codesample.evaluation.plan import Chosen
+from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.scoring import pools, saved_scores
 from codesample.evaluation.summary import summarise
@@ -36,7 +36,7 @@ def summary(adding, tmp_path: Path):
                     run.add_verdict(Verdict(task_id, index, status))
             if scores:
                 run.write_scores("given", {(t, i): s for t in scores for i, s in enumerate(scores[t])})
-            gathered = pools(run, Chosen(adding, tuple(adding.problems())), run.sampled)
+            gathered = pools(run, ProblemSet(adding, tuple(adding.problems())), run.sampled)
             return summarise(
                 run,
                 gathered,
