@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from codesample.cli.app import app
-from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, ModelOptions
+from codesample.engines.options import ModelOptions
+from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS
 from codesample.records import SamplingParams
 
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "numpy", "triton", "pyarrow", "tokenizers"}
