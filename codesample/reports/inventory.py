@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codesample.errors import RerankerError
+from codesample.errors import RerankerError, TaskError
 from codesample.rerankers.registry import load_reranker, reranker_names
 from codesample.tasks.registry import load_task, task_names
 
@@ -10,8 +10,18 @@ __all__ = ["models", "rerankers", "tasks"]
 
 
 def tasks() -> list[tuple[str, str]]:
-    """Return every task's name and source; reads no data."""
-    return [(name, load_task(name).source) for name in task_names()]
+    """Return every task's name and source; reads no data.
+
+    One that cannot be loaded is listed with the reason.
+    """
+    lines = []
+    for name in task_names():
+        try:
+            text = load_task(name).source
+        except TaskError as error:
+            text = f"cannot be loaded: {error}"
+        lines.append((name, text))
+    return lines
 
 
 def rerankers() -> list[tuple[str, str]]:
