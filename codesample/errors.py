@@ -21,6 +21,7 @@ __all__ = [
     "RerankerError",
     "RunFolderError",
     "ShapeError",
+    "TaskError",
     "UnknownNameError",
 ]
 
@@ -57,7 +58,11 @@ class UnknownNameError(CodesampleError, LookupError):
 
 
 class DataError(CodesampleError):
-    """A data file is missing, malformed or holds an unexpected row; names the file and the line."""
+    """A data file is missing, malformed or holds an unexpected entry; names the file and the line."""
+
+
+class TaskError(CodesampleError):
+    """A task could not be loaded, or broke its contract."""
 
 
 class HubUnavailableError(CodesampleError):

@@ -1,57 +1,82 @@
-"""Finds a task by name, or makes one from a user's file; a data set's module is imported when asked for."""
+"""Finds a task by name, in a Python file, or makes one from a user's file of problems.
+
+Names come from the entry-point group `codesample.tasks`, the built-in ones too: a function that takes a data
+file, or None, and returns a `Task`. A data set's module is imported when it is asked for.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
-from codesample.errors import UnknownNameError
+from codesample.errors import CodesampleError, TaskError, UnknownNameError
+from codesample.plugins import PluginKind
 from codesample.tasks.contract import Task
 
 __all__ = ["load_task", "load_task_file", "task_names"]
 
-_LOADERS = {
-    "humaneval": ("codesample.tasks.humaneval", "humaneval"),
-    "humaneval_plus": ("codesample.tasks.evalplus", "humaneval_plus"),
-    "mbpp": ("codesample.tasks.mbpp", "mbpp"),
-    "mbpp_plus": ("codesample.tasks.evalplus", "mbpp_plus"),
-    "mbpp_sanitized": ("codesample.tasks.mbpp", "mbpp_sanitized"),
-    "mini": ("codesample.tasks.mini", "mini"),
-}
+_TASKS = PluginKind(
+    kind="task",
+    group="codesample.tasks",
+    error=TaskError,
+    hint="List them: codesample list tasks; for a file of your own: --task-file FILE",
+)
 
 
 def task_names() -> list[str]:
-    """Return the names `load_task` knows, sorted."""
-    return sorted(_LOADERS)
+    """Return the installed names, sorted.
+
+    Raises:
+        TaskError: two distributions claim one name.
+    """
+    return _TASKS.names()
 
 
 def load_task(name: str, *, data: Path | None = None) -> Task:
-    """Return a built-in task. Nothing is read before its `problems` are asked for.
+    """Return a task. Nothing is read before its `problems` are asked for.
 
     Args:
-        name: One of `task_names`.
+        name: One of `task_names`; or `file.py:name` or `package.module:name` for a task of your own, or a
+            function that makes one.
         data: A file in the data set's published form instead of the hub's copy.
 
     Raises:
-        UnknownNameError: no task of that name.
+        UnknownNameError: no task of that name; suggests a near one.
+        TaskError: it cannot be loaded, makes no task, or is a finished task and takes no data.
     """
-    if name not in _LOADERS:
-        hint = "List them: codesample list tasks; for a file of your own: --task-file FILE"
-        raise UnknownNameError("task", name, task_names(), hint=hint)
-    module, function = _LOADERS[name]
-    make: object = getattr(import_module(module), function)
-    assert callable(make)
-    task = make(data)
-    assert isinstance(task, Task)
-    return task
+    where, colon, attribute = name.rpartition(":")
+    found = _found_in(where, attribute) if colon else _TASKS.load(name)
+    if isinstance(found, Task):
+        if data is not None:
+            raise TaskError(f"task {name!r} reads no data file ({data} given); leave it out")
+        return found
+    if not callable(found):
+        kind = type(found).__name__
+        raise TaskError(f"task {name!r} is {kind}, expected a Task or a function (data: Path | None) -> Task")
+    try:
+        made = found(data)
+    except CodesampleError:
+        raise
+    except Exception as error:
+        raise TaskError(f"task {name!r} could not be made: {type(error).__name__}: {error}") from error
+    if not isinstance(made, Task):
+        raise TaskError(f"task {name!r} made {type(made).__name__}, expected a Task")
+    return made
 
 
 def load_task_file(path: Path) -> Task:
     """Return a task made of a user's own problems, in the form that the tasks' README describes.
 
     Raises:
-        DataError: at the first use of its problems, where a line is malformed; names file and line.
+        DataError: a line is malformed; names file, line and field.
     """
     from codesample.tasks.user import user_task
 
     return user_task(Path(path))
+
+
+def _found_in(where: str, name: str) -> object:
+    module = _TASKS.module(where)
+    if not hasattr(module, name):
+        there = sorted(key for key in vars(module) if not key.startswith("_"))
+        raise UnknownNameError("task", name, there, hint=f"{where} defines: {', '.join(there) or 'nothing'}")
+    return getattr(module, name)

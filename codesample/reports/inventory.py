@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codesample.engines.registry import ENGINES
-from codesample.errors import ModelError, RerankerError
+from codesample.errors import ModelError, RerankerError, TaskError
 from codesample.rerankers.registry import load_reranker, reranker_names
 from codesample.tasks.registry import load_task, task_names
 
@@ -11,8 +11,18 @@ __all__ = ["engines", "models", "rerankers", "tasks"]
 
 
 def tasks() -> list[tuple[str, str]]:
-    """Return every task's name and source; reads no data."""
-    return [(name, load_task(name).source) for name in task_names()]
+    """Return every task's name and source; reads no data.
+
+    One that cannot be loaded is listed with the reason.
+    """
+    lines = []
+    for name in task_names():
+        try:
+            text = load_task(name).source
+        except TaskError as error:
+            text = f"cannot be loaded: {error}"
+        lines.append((name, text))
+    return lines
 
 
 def rerankers() -> list[tuple[str, str]]:

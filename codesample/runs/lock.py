@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from codesample.errors import RunFolderError
 
 __all__ = ["FolderLock"]
 
-_held: set[tuple[int, int]] = set()
-
 
 class FolderLock:
-    """An advisory lock, released when the process ends, however it ends.
-
-    Record locks do not pass to forked children, so a left-over worker cannot keep a run locked. They do not
-    bar the same process either; a set of the folders held here does.
-    """
+    """An advisory lock, released when the process ends, however it ends; children do not inherit it."""
 
     def __init__(self, folder: Path) -> None:
         """Take the lock.
@@ -26,42 +24,55 @@ class FolderLock:
         Raises:
             RunFolderError: it is held, or the folder cannot be written.
         """
-        self._key: tuple[int, int] | None = None
         path = folder / ".lock"
+        self._lock = FileLock(
+            path,
+            mode=0o644,
+            thread_local=False,
+            blocking=False,
+            # a lock that is only a file outlives its process
+            fallback_to_soft=False,
+            preserve_lock_file=True,
+            on_acquired=_sign,
+        )
         try:
-            # looked at before opening: closing any descriptor of the file drops the lock this process holds
-            if path.exists() and _identity(path.stat()) in _held:
-                raise RunFolderError(f"{folder}: already open for writing in this process; close it first")
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                self._key = self._take(folder)
-            except BaseException:
-                os.close(self._descriptor)
-                raise
-        except OSError as error:
-            raise RunFolderError(f"{folder}: cannot be written: {error.strerror}; choose another") from error
-        _held.add(self._key)
-
-    def _take(self, folder: Path) -> tuple[int, int]:
-        try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            holder = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
+            self._lock.acquire()
+        except Timeout as error:
+            holder = _holder(path)
+            if holder == _signature():
+                raise RunFolderError(
+                    f"{folder}: already open for writing in this process; close it first"
+                ) from error
             raise RunFolderError(
                 f"{folder}: another process ({holder or 'unknown'}) is writing this run; "
                 "wait for it or choose another folder"
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"pid {os.getpid()}\n".encode("ascii"), 0)
-        return _identity(os.fstat(self._descriptor))
+        except OSError as error:
+            raise RunFolderError(f"{folder}: cannot be written: {error.strerror}; choose another") from error
 
     def release(self) -> None:
         """Let others write; may be called again."""
-        if self._key is not None:
-            _held.discard(self._key)
-            os.close(self._descriptor)
-            self._key = None
+        self._lock.release()
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+def _signature() -> str:
+    return f"pid {os.getpid()}"
+
+
+def _sign(descriptor: int) -> None:
+    """Leave word of who holds the lock; refuse what is no plain file, such as a pipe."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.EINVAL, "its .lock is not a plain file")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{_signature()}\n".encode("ascii"), 0)
+
+
+def _holder(path: Path) -> str:
+    """Return the holder's signature, or "" where it left none."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, 32).decode("ascii", "replace").strip()
+        finally:
+            os.close(descriptor)
+    return ""
