@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 
 from codesample.errors import DataError
-from codesample.records import Problem, ScriptTests, Tests
+from codesample.records import Candidate, Problem, ScriptTests, Tests
 
 __all__ = ["Task", "completion_alone", "prompt_then_completion"]
 
@@ -80,6 +80,18 @@ class Task:
     def program(self, problem: Problem, completion: str) -> str:
         """Return the Python text to run for one completion of `problem`."""
         return self.assemble(problem, completion)
+
+    def assembled(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, str]]:
+        """Yield each candidate with the Python text to run for it, as they come.
+
+        A candidate that brings a program of its own, such as a recorded solution, is run as that.
+        """
+        problems = {problem.task_id: problem for problem in self.problems()}
+        for candidate in candidates:
+            program = candidate.program
+            if program is None:
+                program = self.program(problems[candidate.task_id], candidate.completion)
+            yield candidate, program
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the evaluated problems, in order, and the form of their programs.

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from codesample.engines.contract import Engine
 from codesample.errors import ParameterError, RerankerError
 from codesample.evaluation.options import RunOptions
-from codesample.evaluation.sandbox import ProgramRunner, open_judge
+from codesample.evaluation.sandbox import open_judge
 from codesample.evaluation.scoring import EXECUTED
 from codesample.execution.judge import Judge
+from codesample.execution.program_runner import ProgramRunner
 from codesample.records import Candidate, Example, PublicView, Request, SamplingParams
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker, require_supplied

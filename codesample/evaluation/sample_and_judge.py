@@ -10,7 +10,8 @@ from codesample.engines.contract import Engine
 from codesample.evaluation.observer import Observer, Snapshot, Tally
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.verdict_collector import VerdictCollector
-from codesample.execution.judge import Judge
+from codesample.execution.judge import Judge, Program
+from codesample.records import Candidate
 from codesample.runs import RunFolder
 
 __all__ = ["Spent", "sample_and_judge"]
@@ -77,21 +78,26 @@ def sample_and_judge(
     tally, judged, sampled = Tally(expected), run.judged, run.sampled
     tally.add(verdict for key, verdict in run.verdicts().items() if key in judged and key in wanted)
     unjudged = (sampled & wanted) - judged
-    collector = VerdictCollector(chosen.task, chosen.by_id, judge=judge, run=run, tally=tally)
+    tests = {problem.task_id: problem.tests for problem in chosen.problems}
+    collector = VerdictCollector(judge, run=run, tally=tally)
     meter = _Meter(observer, tally)
     observer.started(run.path, problems=len(chosen.problems), candidates=len(wanted))
+
+    def hand_over(candidate: Candidate, source: str) -> None:
+        collector.submit(Program(candidate.task_id, candidate.index, source, tests[candidate.task_id]))
+
     try:
-        for candidate in run.samples() if unjudged else ():
-            if (candidate.task_id, candidate.index) in unjudged:
-                collector.submit(candidate)
+        left = (each for each in run.samples() if (each.task_id, each.index) in unjudged)
+        for candidate, source in chosen.task.assembled(left if unjudged else ()):
+            hand_over(candidate, source)
         requests = chosen.requests_for([key for key in wanted if key not in sampled])
         with ExitStack() as stack:
             stream = engine.stream(requests, plan.manifest.params, progress=meter.drew)
             if hasattr(stream, "close"):
                 stack.callback(stream.close)
-            for candidate in stream:
+            for candidate, source in chosen.task.assembled(stream):
                 run.add_sample(candidate, with_program=candidate.program is not None)
-                collector.submit(candidate)
+                hand_over(candidate, source)
                 collector.collect()
                 meter.show()
         meter.stop_sampling()

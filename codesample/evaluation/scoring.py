@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from codesample.errors import CodesampleError, RerankerError
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.problem_set import ProblemSet
-from codesample.evaluation.sandbox import ProgramRunner
 from codesample.execution.judge import Judge
+from codesample.execution.program_runner import ProgramRunner
 from codesample.records import Candidate, Problem, PublicView, Status, Verdict
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.runs import Key, RunFolder
-from codesample.tasks.contract import Task
 
 __all__ = ["EXECUTED", "Pool", "Scored", "Scores", "pools", "saved_scores", "score"]
 
@@ -84,17 +83,16 @@ def pools(run: RunFolder, chosen: ProblemSet, wanted: Collection[Key]) -> list[P
     """
     verdicts = run.verdicts()
     found: dict[str, list[Candidate]] = {}
-    for candidate in run.samples():
-        key = (candidate.task_id, candidate.index)
-        if key in wanted and key in verdicts:
-            found.setdefault(candidate.task_id, []).append(candidate)
+    keys = verdicts.keys() & wanted
+    kept = (each for each in run.samples() if (each.task_id, each.index) in keys)
+    for candidate, program in chosen.task.assembled(kept):
+        found.setdefault(candidate.task_id, []).append(replace(candidate, program=program))
     gathered = []
     for problem in chosen.problems:
         candidates = sorted(found.get(problem.task_id, []), key=lambda candidate: candidate.index)
         if candidates:
-            whole = tuple(_with_program(chosen.task, problem, candidate) for candidate in candidates)
             judged = tuple(verdicts[problem.task_id, candidate.index] for candidate in candidates)
-            gathered.append(Pool(problem, whole, judged))
+            gathered.append(Pool(problem, tuple(candidates), judged))
     return gathered
 
 
@@ -167,9 +165,3 @@ def _by_key(gathered: Sequence[Pool], column: Scores) -> dict[Key, float | None]
         for pool in gathered
         for each, score in zip(pool.candidates, column[pool.problem.task_id], strict=True)
     }
-
-
-def _with_program(task: Task, problem: Problem, candidate: Candidate) -> Candidate:
-    if candidate.program is not None:
-        return candidate
-    return replace(candidate, program=task.program(problem, candidate.completion))

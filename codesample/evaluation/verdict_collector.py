@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from time import monotonic
 
 from codesample.evaluation.observer import Tally
 from codesample.execution.judge import Judge, Program
-from codesample.records import Candidate, Problem, Verdict
+from codesample.records import Verdict
 from codesample.runs import RunFolder
-from codesample.tasks.contract import Task
 
 __all__ = ["VerdictCollector"]
 
@@ -23,8 +22,6 @@ class VerdictCollector:
     programs as the judge likes to hold are open at once: sampling waits for it rather than fill the memory.
 
     Args:
-        task: Says how a completion becomes a program.
-        problems: By task id.
         judge: Open.
         run: Where verdicts are appended.
         tally: Told of each verdict.
@@ -33,27 +30,19 @@ class VerdictCollector:
         seconds: Wall time from the first program handed over to the last verdict kept.
     """
 
-    def __init__(
-        self, task: Task, problems: Mapping[str, Problem], *, judge: Judge, run: RunFolder, tally: Tally
-    ) -> None:
-        self._task, self._problems = task, problems
+    def __init__(self, judge: Judge, *, run: RunFolder, tally: Tally) -> None:
         self._judge, self._run, self._tally = judge, run, tally
         self._done: SimpleQueue[Future[Verdict]] = SimpleQueue()
         self._open: set[Future[Verdict]] = set()
         self._began: float | None = None
         self.seconds = 0.0
 
-    def submit(self, candidate: Candidate) -> None:
-        """Queue the candidate's program, once the judge holds fewer than it likes to; raises as `collect`."""
-        problem = self._problems[candidate.task_id]
-        source = candidate.program
-        if source is None:
-            source = self._task.program(problem, candidate.completion)
+    def submit(self, program: Program) -> None:
+        """Queue a program, once the judge holds fewer than it likes to; raises as `collect`."""
         if self._began is None:
             self._began = monotonic()
         while len(self._open) >= self._judge.in_flight:
             self._keep(self._done.get())
-        program = Program(candidate.task_id, candidate.index, source, problem.tests)
         future = self._judge.submit(program)
         self._open.add(future)
         future.add_done_callback(self._done.put)

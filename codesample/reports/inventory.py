@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from codesample.engines.registry import ENGINES
 from codesample.errors import ModelError, RerankerError, TaskError
 from codesample.rerankers.registry import load_reranker, reranker_names
@@ -11,48 +13,29 @@ __all__ = ["engines", "models", "rerankers", "tasks"]
 
 
 def tasks() -> list[tuple[str, str]]:
-    """Return every task's name and source; reads no data.
-
-    One that cannot be loaded is listed with the reason.
-    """
-    lines = []
-    for name in task_names():
-        try:
-            text = load_task(name).source
-        except TaskError as error:
-            text = f"cannot be loaded: {error}"
-        lines.append((name, text))
-    return lines
+    """Return every task's name and source; reads no data. One that cannot be loaded says why instead."""
+    return _described(task_names(), lambda name: load_task(name).source)
 
 
 def rerankers() -> list[tuple[str, str]]:
-    """Return every installed reranker's name and the first line of its description.
-
-    One that cannot be loaded is listed with the reason.
-    """
-    rows = []
-    for name in reranker_names():
-        try:
-            text = load_reranker(name).__doc__ or ""
-        except RerankerError as error:
-            text = f"cannot be loaded: {error}"
-        rows.append((name, text.strip().partition("\n")[0]))
-    return rows
+    """Return every installed reranker's name and the first line of its description, or why it has none."""
+    return _described(reranker_names(), lambda name: load_reranker(name).__doc__)
 
 
 def engines() -> list[tuple[str, str]]:
-    """Return every installed engine's name and the first line of its description.
+    """Return every installed engine's name and the first line of its description, or why it has none."""
+    return _described(ENGINES.names(), lambda name: ENGINES.load(name).__doc__)
 
-    One that cannot be loaded is listed with the reason.
-    """
-    found = []
-    for name in ENGINES.names():
+
+def _described(names: Iterable[str], describe: Callable[[str], str | None]) -> list[tuple[str, str]]:
+    lines = []
+    for name in names:
         try:
-            text = ENGINES.load(name).__doc__ or ""
-        except ModelError as error:
+            text = describe(name) or ""
+        except (ModelError, RerankerError, TaskError) as error:
             text = f"cannot be loaded: {error}"
-        found.append((name, text.strip().partition("\n")[0]))
-    return found
+        lines.append((name, text.strip().partition("\n")[0]))
+    return lines
 
 
 def models() -> list[tuple[str, str]]:

@@ -9,8 +9,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from codesample.evaluation.sandbox import ProgramRunner, canonical
 from codesample.execution import Executor, Level, Outcome, Program
+from codesample.execution.program_runner import ProgramRunner, canonical
 from codesample.records import CodeTests, Status, Verdict
 
 LEAVES = (
