@@ -17,14 +17,12 @@ __all__ = ["run"]
 _RERANKERS = list(DEFAULT_RERANKERS)
 
 
-@takes_records(model=ModelOptions, params=SamplingParams, run=RunOptions)
+@takes_records(problems=options.ProblemOptions, model=ModelOptions, params=SamplingParams, run=RunOptions)
 def run(
     context: typer.Context,
     *,
     task: options.TaskName = None,
-    task_file: options.TaskFile = None,
-    data: options.DataFile = None,
-    limit: options.Limit = None,
+    problems: options.ProblemOptions,
     n: options.N = DEFAULT_N,
     k: options.K = None,
     reranker: options.RerankerSpecs = _RERANKERS,
@@ -40,14 +38,14 @@ def run(
     progress = RunProgress()
     with resumable(context.obj, progress):
         report = evaluate(
-            options.task_of(task, task_file),
+            problems.task(task),
             model=model,
             n=n,
             params=params,
             rerankers=reranker,
             k=options.numbers(k),
-            data=data,
-            limit=limit,
+            data=problems.data,
+            limit=problems.limit,
             run=run,
             observer=progress,
         )

@@ -10,7 +10,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.errors import resumable
 from codesample.cli.output import show_report
-from codesample.cli.records import takes_records
+from codesample.cli.records import Part, takes_records
 from codesample.evaluation.options import RunOptions
 
 __all__ = ["run"]
@@ -18,7 +18,7 @@ __all__ = ["run"]
 _NONE: list[str] = []
 
 
-@takes_records(run=RunOptions)
+@takes_records(problems=Part(options.ProblemOptions, ("task_file", "data")), run=RunOptions)
 def run(
     context: typer.Context,
     samples: Annotated[
@@ -26,8 +26,7 @@ def run(
     ],
     *,
     task: options.TaskOption = None,
-    task_file: options.TaskFile = None,
-    data: options.DataFile = None,
+    problems: options.ProblemOptions,
     k: options.K = None,
     reranker: options.NoRerankerSpecs = _NONE,
     run: RunOptions,
@@ -41,8 +40,8 @@ def run(
     with resumable(context.obj, progress):
         report = execute_samples(
             samples,
-            options.task_of(task, task_file),
-            data=data,
+            problems.task(task),
+            data=problems.data,
             k=options.numbers(k),
             rerankers=reranker,
             run=run,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codesample.errors import ParameterError
+from codesample.records.fields import check_settings, setting
 
 if TYPE_CHECKING:
     from codesample.evaluation.problem_set import ProblemSet
@@ -25,6 +27,7 @@ __all__ = [
     "MovedData",
     "N",
     "NoRerankerSpecs",
+    "ProblemOptions",
     "RerankerSpecs",
     "RunFolderArgument",
     "TaskFile",
@@ -35,6 +38,35 @@ __all__ = [
     "source_of",
     "task_of",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemOptions:
+    """Which problems of which data.
+
+    Attributes:
+        task_file: Problems of one's own, instead of a named task.
+        data: The task's data in their published form, instead of the hub's copy.
+        limit: Only the first problems.
+    """
+
+    task_file: Path | None = setting(
+        None, "Problems of your own, one JSON object per line, instead of a named task."
+    )
+    data: Path | None = setting(None, "The task's data in their published form, instead of the hub's copy.")
+    limit: int | None = setting(
+        None,
+        "Only the first problems of the task.",
+        expected="at least 1",
+        holds=lambda value: value is None or value >= 1,
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def task(self, name: str | None) -> str | Path:
+        """Return the task that was named or the file of problems; raises as `task_of`."""
+        return task_of(name, self.task_file)
 
 
 def numbers(text: str | None, option: str = "--k") -> tuple[int, ...] | None:
@@ -70,30 +102,27 @@ def source_of(
     prompt: str | None,
     prompt_file: Path | None,
     task: str | None,
-    task_file: Path | None,
-    *,
-    data: Path | None,
-    limit: int | None,
+    problems: ProblemOptions,
 ) -> str | ProblemSet:
     """Return the prompt, the text of the file, or the task, of which exactly one is given.
 
     Raises:
-        ParameterError: none or several of them, `data` or `limit` without a task, or the file cannot be
+        ParameterError: none or several of them, data or a limit without a task, or the file cannot be
             read as UTF-8.
         CodesampleError: as `read_problems`.
     """
     from codesample.evaluation.problem_set import read_problems
 
-    if sum(given is not None for given in (prompt, prompt_file, task, task_file)) != 1:
+    if sum(given is not None for given in (prompt, prompt_file, task, problems.task_file)) != 1:
         raise ParameterError("expected exactly one of PROMPT, --prompt-file, --task and --task-file")
     if prompt is not None or prompt_file is not None:
-        for option, given in (("--data", data), ("--limit", limit)):
+        for option, given in (("--data", problems.data), ("--limit", problems.limit)):
             if given is not None:
                 raise ParameterError(f"{option} {given}: belongs to a task; name one by --task, or drop it")
     if prompt is not None:
         return prompt
     if prompt_file is None:
-        return read_problems(task_of(task, task_file), data=data, limit=limit)
+        return read_problems(problems.task(task), data=problems.data, limit=problems.limit)
     try:
         return prompt_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

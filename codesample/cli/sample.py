@@ -17,15 +17,13 @@ from codesample.records import SamplingParams
 __all__ = ["run"]
 
 
-@takes_records(model=ModelOptions, params=SamplingParams)
+@takes_records(problems=options.ProblemOptions, model=ModelOptions, params=SamplingParams)
 def run(
     *,
     prompt: Annotated[str | None, typer.Argument(help="Text to continue.")] = None,
     prompt_file: Annotated[Path | None, typer.Option(help="Text to continue, from a file.")] = None,
     task: options.TaskOption = None,
-    task_file: options.TaskFile = None,
-    data: options.DataFile = None,
-    limit: options.Limit = None,
+    problems: options.ProblemOptions,
     n: options.N = DEFAULT_N,
     out: Annotated[Path | None, typer.Option(help="New file for the samples; default: stdout.")] = None,
     model: ModelOptions,
@@ -35,7 +33,7 @@ def run(
     from codesample.evaluation.sample_candidates import sample_candidates
     from codesample.runs.formats import candidate_line
 
-    source = options.source_of(prompt, prompt_file, task, task_file, data=data, limit=limit)
+    source = options.source_of(prompt, prompt_file, task, problems)
     candidates = sample_candidates(source, model=model, n=n, params=params)
     with lines_to(out) as write:
         for candidate in candidates:

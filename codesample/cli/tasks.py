@@ -24,22 +24,20 @@ def _group() -> None:
 
 
 @app.command()
-@takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation")))
+@takes_records(problems=options.ProblemOptions, sandbox=Part(RunOptions, ("workers", "allow_weak_isolation")))
 def verify(
     *,
     task: options.TaskName = None,
-    task_file: options.TaskFile = None,
-    data: options.DataFile = None,
-    limit: options.Limit = None,
+    problems: options.ProblemOptions,
     sandbox: RunOptions,
 ) -> None:
     """Run every reference solution of a task against its hidden tests; all of them should pass."""
     from codesample.evaluation.references import verify_references
 
     outcome = verify_references(
-        options.task_of(task, task_file),
-        data=data,
-        limit=limit,
+        problems.task(task),
+        data=problems.data,
+        limit=problems.limit,
         run=sandbox,
     )
     for verdict in outcome.failed:

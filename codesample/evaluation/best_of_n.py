@@ -104,7 +104,7 @@ def best_of_n(
         reranker: A reranker, its name, or "file.py:name"; see `load_reranker`.
         params: How tokens are chosen. Default: `SamplingParams()`.
         entry_point: Function the prompt asks for; with it, examples are read from the prompt.
-        examples: Public examples, where the prompt's own are not to be used; trusted, unlike those.
+        examples: Public examples in place of the prompt's own; trusted, unlike those.
         program: Makes the text that is run from a completion. Default: prompt + completion.
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
@@ -113,8 +113,7 @@ def best_of_n(
 
     Raises:
         ParameterError: n below 1, a bad prompt, or an example that is not Python.
-        RerankerError: the reranker needs what the engine or the prompt does not give, or broke its contract;
-            its `candidates` are those that were drawn.
+        RerankerError: the reranker lacks what it needs, or broke its contract; has what was drawn.
         IsolationError: a program has to be run, and this machine grants too little isolation.
     """
     if n < 1:
@@ -130,24 +129,33 @@ def best_of_n(
     assemble = program or (lambda completion: prompt + completion)
     with ProgramRunner(judge or (lambda: open_judge(RunOptions())), _ID) as runner:
         if by_examples or ranker.needs & EXECUTED:
-            # a machine that grants too little isolation is told of before anything is sampled
-            runner.open()
+            runner.open()  # too little isolation is told of before anything is sampled
         context = Context(view, seed=settled.seed, checks=runner, outputs=runner)
         drawn: list[Candidate] = []
         good: list[Candidate] = []
         while len(drawn) < n and not good:
             count = n if stop is None else min(stop.every, n - len(drawn))
             request = Request(_ID, prompt, tuple(range(len(drawn), len(drawn) + count)))
-            fresh = sorted(engine.stream([request], settled), key=lambda c: c.index)
-            fresh = [replace(c, program=assemble(c.completion)) for c in fresh]
+            stream = engine.stream([request], settled)
+            fresh = sorted((replace(c, program=assemble(c.completion)) for c in stream), key=_index)
             drawn += fresh
             with _handing_over(drawn):
-                if stop is not None:
-                    said = stop.until(view, fresh, context)
-                    good = [c for c, yes in zip(fresh, said, strict=True) if yes]
+                good = _good_enough(stop, view, fresh, context)
         with _handing_over(drawn):
             scores = ranker.score(view, drawn, context)
     return replace(_chosen(drawn, scores, good or drawn, n), failures=tuple(runner.failures))
+
+
+def _good_enough(
+    stop: EarlyStop | None, view: PublicView, fresh: Sequence[Candidate], context: Context
+) -> list[Candidate]:
+    if stop is None:
+        return []
+    return [c for c, yes in zip(fresh, stop.until(view, fresh, context), strict=True) if yes]
+
+
+def _index(candidate: Candidate) -> int:
+    return candidate.index
 
 
 def _view(prompt: str, entry_point: str | None, examples: Sequence[Example] | None) -> PublicView:

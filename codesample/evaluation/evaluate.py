@@ -62,8 +62,7 @@ def evaluate(
         ModelError: the checkpoint is broken or does not fit into memory.
         RerankerError: a reranker cannot be loaded, lacks what it needs, or broke its contract; in the
             last case the results without it are in the run folder.
-        RunFolderError: the folder cannot be written, or holds another run or files of one; with `resume`,
-            other settings or other weights than the run's.
+        RunFolderError: the folder cannot be written, holds another run, or was made with other settings.
         IsolationError: this machine grants less isolation than asked for.
         ExecutionError: the sandbox itself failed.
     """
@@ -76,9 +75,7 @@ def evaluate(
         chosen,
         chosen.keys(n),
         model_source(model),
-        params=(params or SamplingParams()).settled(
-            stop=chosen.task.stop, max_new_tokens=chosen.task.max_new_tokens
-        ),
+        params=chosen.settled(params),
         k=ks,
         rerankers=loaded,
         run=run or RunOptions(),

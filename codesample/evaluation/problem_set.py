@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesample.errors import ParameterError, RunFolderError
-from codesample.records import Problem, Request
+from codesample.records import Problem, Request, SamplingParams
 from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
 from codesample.tasks.registry import load_task, load_task_file
@@ -50,6 +50,11 @@ class ProblemSet:
     def keys(self, n: int) -> frozenset[Key]:
         """Return the keys of n candidates of every problem."""
         return frozenset((problem.task_id, index) for problem in self.problems for index in range(n))
+
+    def settled(self, params: SamplingParams | None) -> SamplingParams:
+        """Return parameters with the task's stops before the caller's own, and with its limit of tokens."""
+        task = self.task
+        return (params or SamplingParams()).settled(stop=task.stop, max_new_tokens=task.max_new_tokens)
 
     def requests_for(self, missing: Collection[Key]) -> list[Request]:
         """Ask for the `missing` candidates, problem by problem in their order."""

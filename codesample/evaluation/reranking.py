@@ -11,10 +11,10 @@ from codesample.evaluation.environment import weakest_isolation
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import DEFAULT_RERANKERS, RunOptions, choose_k
 from codesample.evaluation.plan import choose_rerankers
-from codesample.evaluation.problem_set import covered_keys, problems_of_run
+from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems_of_run
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.sandbox import notice_weakness, open_judge
-from codesample.evaluation.scoring import EXECUTED, Pool, pools, saved_scores, score
+from codesample.evaluation.scoring import EXECUTED, Pool, Scored, pools, saved_scores, score
 from codesample.evaluation.summary import summarise
 from codesample.execution import Level
 from codesample.execution.judge import Judge
@@ -68,18 +68,7 @@ def rerank_run(
         gathered = pools(opened, chosen, covered_keys(opened, chosen.problems))
         _expect_complete(opened, gathered)
         loaded = _usable(loaded, gathered, opened, watching, named=rerankers is not None)
-        try:
-            scored = score(
-                loaded,
-                gathered,
-                task=chosen.task.name,
-                seed=opened.manifest.params.seed,
-                judge=judge,
-                run=opened,
-                observer=watching,
-            )
-        finally:
-            watching.stopped()
+        scored = _score(loaded, gathered, chosen, opened, judge, watching)
         before = _earlier(folder)
         report = summarise(
             opened,
@@ -108,6 +97,28 @@ def load_report(run: Path) -> Report:
     if content is None:
         raise RunFolderError(f"{run}: has no results yet; finish it with --resume")
     return Report.from_json(content, run=run)
+
+
+def _score(
+    loaded: Sequence[Reranker],
+    gathered: Sequence[Pool],
+    chosen: ProblemSet,
+    run: RunFolder,
+    judge: Judge | None,
+    observer: Observer,
+) -> Scored:
+    try:
+        return score(
+            loaded,
+            gathered,
+            task=chosen.task.name,
+            seed=run.manifest.params.seed,
+            judge=judge,
+            run=run,
+            observer=observer,
+        )
+    finally:
+        observer.stopped()
 
 
 def _judge_for(

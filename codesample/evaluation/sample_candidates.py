@@ -45,12 +45,11 @@ def sample_candidates(
         raise ParameterError(f"n = {n}: expected at least 1 candidate")
     if source == "":
         raise ParameterError("the prompt is empty; expected text to continue")
-    asked = params or SamplingParams()
     if isinstance(source, ProblemSet):
-        requests = source.requests_for(source.keys(n))
-        settled = asked.settled(stop=source.task.stop, max_new_tokens=source.task.max_new_tokens)
+        requests, settled = source.requests_for(source.keys(n)), source.settled(params)
     else:
-        requests, settled = [Request(PROMPT_ID, source, tuple(range(n)))], asked.settled()
+        requests = [Request(PROMPT_ID, source, tuple(range(n)))]
+        settled = (params or SamplingParams()).settled()
     return _sampled(requests, model_source(model), settled, progress)
 
 

@@ -37,9 +37,8 @@ def summarise(
     over the same problems: a k that one of them does not reach is left out, with a notice.
 
     Args:
-        run: Says which task and model, and how its programs were isolated.
-        gathered: From `codesample.evaluation.scoring.pools`.
-        scores: By reranker.
+        run: Says which task, model and engine, and how its programs were isolated.
+        gathered, scores: From `codesample.evaluation.scoring`.
         problems: How many the task has, as far as it was asked for; those without samples are missed aloud.
         notices: What else the report is to say.
         n, seconds, tokens_per_second: See `Report`.
@@ -57,11 +56,8 @@ def summarise(
     oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
     said = [*_left_out(problems, len(gathered), len(graded)), *map(_why, faults[:1])]
     by_k, unreached = _pass_at_k(counts, k)
-    selections = {}
-    for name, column in scores.items():
-        chosen = bootstrap([_best_of(pool, column[pool.problem.task_id]) for pool in graded])
-        selections[name] = Selection(chosen, gap_closed(chosen.value, random.value, oracle.value))
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
+    statuses = Counter(str(verdict.status) for pool in gathered for verdict in pool.verdicts)
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
@@ -70,18 +66,28 @@ def summarise(
         n_max=max(len(pool.candidates) for pool in graded),
         samples=len(candidates),
         pass_at_k=by_k,
-        rerankers=selections,
+        rerankers=_selections(graded, scores, random=random.value, oracle=oracle.value),
         random=random,
         oracle=oracle,
         seconds=seconds,
         tokens=sum(len(candidate.token_ids or ()) for candidate in candidates),
         tokens_per_second=tokens_per_second,
-        statuses=dict(Counter(str(verdict.status) for pool in gathered for verdict in pool.verdicts)),
+        statuses=dict(statuses),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
         notices=(*said, *unreached, *notices),
         run=run.path,
     )
+
+
+def _selections(
+    graded: Sequence[Pool], scores: Mapping[str, Scores], *, random: float, oracle: float
+) -> dict[str, Selection]:
+    found = {}
+    for name, column in scores.items():
+        best = bootstrap([_best_of(pool, column[pool.problem.task_id]) for pool in graded])
+        found[name] = Selection(best, gap_closed(best.value, random, oracle))
+    return found
 
 
 def _left_out(problems: int, sampled: int, graded: int) -> list[str]:
