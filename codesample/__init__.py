@@ -6,6 +6,7 @@ The names below are imported when first used: `import codesample` alone loads ne
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ if TYPE_CHECKING:
     from codesample.tasks.contract import Task
 
 __version__ = "0.1.0"
+
+# where symbolic links are off, git and some unpackers leave a text file in place of each
+for _part in ("kernels", "rerankers", "tasks"):
+    if not os.path.isdir(os.path.join(os.path.dirname(__file__), _part)):
+        raise ImportError(
+            f"codesample/{_part} is no folder: this copy of codesample was made without symbolic links; "
+            "clone it with `git -c core.symlinks=true clone`, or install a wheel"
+        )
 
 _HOME = {
     "BestOfN": "codesample.evaluation.best_of_n",

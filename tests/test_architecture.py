@@ -1,75 +1,230 @@
-"""The map is true: what it names exists, what exists is on it, and arrows point one way."""
+"""The sources keep to what is declared here: arrows, libraries, file names, sizes; and the pages are true."""
 
 from __future__ import annotations
 
-import ast
 import importlib.util
-import re
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from page_names import layers, missing_bare_names, missing_names, repeated_terms
+from source_rules import (
+    against_picture,
+    crowded_calls,
+    cycles,
+    forbidden_arrows,
+    forbidden_libraries,
+    intruders,
+    libraries_at_load,
+    long_functions,
+    long_modules,
+    middle_length,
+    repeated_stems,
+    undeclared,
+    unreadable_imports,
+)
+from source_tree import SourceTree
 
 ROOT = Path(__file__).resolve().parents[1]
+SOURCES = SourceTree(ROOT)
 MAP = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-TOPS = ("codesample", "kernels", "rerankers", "tasks")
-BELOW = {
+PAGES = ("README.md", "docs/architecture.md")
+
+# What each part may import. A part is a package, or a module of codesample itself; "codesample" is the
+# package's `__init__`. "name.*" grants a package with all within it. Imports for type checkers count:
+# whoever reads the one must know the other.
+ARROWS = {
     "errors": set(),
-    "records": {"errors"},
-    "engines": {"errors", "records"},
     "hub": set(),
     "plugins": {"errors"},
     "decoding": {"errors"},
     "data_files": {"decoding", "errors", "hub"},
-    "kernels": {"errors"},
-    "execution": {"errors", "records"},
+    "records": {"errors"},
+    "engines": {"errors", "plugins", "records"},
+    "kernels": set(),
+    "kernels.bifurcated_decode": {"errors"},
+    "execution": {"errors", "records", "execution.*"},
+    "execution.caller": {
+        "errors",
+        "records",
+        "execution",
+        "execution.isolation",
+        "execution.wire",
+        "execution.worker",
+    },
+    "execution.child": {"execution.isolation", "execution.wire"},
+    "execution.isolation": {"errors"},
+    "execution.wire": {"records", "execution"},
+    "execution.worker": {
+        "records",
+        "execution",
+        "execution.child",
+        "execution.isolation",
+        "execution.wire",
+    },
     "rerankers": {"errors", "plugins", "records"},
     "tasks": {"data_files", "decoding", "errors", "plugins", "records"},
-    "sampling": {"engines", "errors", "hub", "kernels", "records"},
+    "tasks.evalplus": {"data_files", "decoding", "errors", "records", "tasks"},
+    "tasks.humaneval": {"data_files", "errors", "records", "tasks"},
+    "tasks.mbpp": {"data_files", "decoding", "errors", "records", "tasks"},
+    "tasks.mini": {"data_files", "errors", "records", "tasks"},
+    "tiny": set(),
+    "tiny.training": {"errors"},
+    "sampling": {"engines", "errors", "hub", "kernels.*", "records"},
     "runs": {"data_files", "decoding", "errors", "records"},
     "evaluation": {
         "engines",
         "errors",
         "execution",
         "hub",
+        "plugins",
         "records",
         "rerankers",
         "runs",
         "sampling",
         "tasks",
     },
+    "reports": {"errors", "evaluation", "execution", "records", "rerankers", "sampling", "tasks"},
+    "bench": {"errors", "execution.*", "kernels.*", "records", "sampling"},
+    "testing": {"engines", "errors", "execution", "kernels.*", "records", "rerankers"},
+    "cli": {"codesample", "bench", "errors", "evaluation", "records", "reports", "runs", "sampling"},
+    "codesample": {
+        "engines",
+        "errors",
+        "evaluation",
+        "execution",
+        "records",
+        "rerankers",
+        "sampling",
+        "tasks",
+    },
+    "__main__": {"cli"},
 }
-FOREIGN = {
-    "execution": {"torch", "transformers", "numpy", "triton"},
-    "tasks": {"torch", "transformers"},
-    "rerankers": {"torch", "transformers"},
-    "runs": {"torch", "transformers"},
+
+# Packages that are entered by these modules alone.
+DOORS = {
+    "codesample.cli": {"codesample.__main__"},
+    "codesample.bench": {"codesample.cli.bench"},
+    "codesample.testing": set(),
+    "codesample.tiny": set(),
+}
+
+HEAVY = {"torch", "transformers"}
+
+# Libraries that a part does without, wherever in it an import stands.
+FREE_OF = {
+    "engines": HEAVY,
+    "errors": HEAVY,
+    "execution": HEAVY | {"numpy", "triton"},
+    "hub": HEAVY,
     "kernels": {"transformers"},
+    "plugins": HEAVY,
+    "records": HEAVY,
+    "rerankers": HEAVY,
+    "runs": HEAVY,
+    "tasks": HEAVY,
 }
 
+# Parts that load no heavy library until they are asked for what needs one.
+LATE = ("cli", "evaluation", "reports")
 
-def sources(part: str) -> list[Path]:
-    """Return the modules of a part, wherever it stands."""
-    for folder in (ROOT / part, ROOT / "codesample" / part):
-        if folder.is_dir():
-            return sorted(folder.rglob("*.py"))
-    return [ROOT / "codesample" / f"{part}.py"]
+# Modules that import what only a run can name, and what that is.
+COMPUTED = {
+    "codesample/__init__.py": "what the package exports, from its own table",
+    "codesample/execution/child/zygote.py": "the modules granted to a program",
+    "codesample/execution/worker/prepared_tests.py": "the modules that tests ask for",
+    "rerankers/registry.py": "a user's `package.module:name`",
+    "tasks/registry.py": "a task by name, from its own table",
+}
+
+# Why a file name may stand in two folders.
+STEMS: dict[str, str] = {}
+FREE_STEMS = {"__init__", "__main__", "contract", "registry", "codesample.cli"}
+
+LINES_OF_A_MODULE = 400
+LINES_OF_A_FUNCTION = 60
+MEDIAN_LINES = 110
+ARGUMENTS = 10
 
 
-def imported(file: Path) -> set[str]:
-    """Return the dotted names that a module imports, inside functions too."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return names
+def none_of(violations: list[str]) -> None:
+    assert not violations, "\n".join(["", *violations])
 
 
-def test_every_path_on_the_map_exists() -> None:
-    paths = set(re.findall(r"`((?:codesample|kernels|rerankers|tasks|tests|docs)/[\w./-]*)`", MAP))
-    assert paths
-    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+def test_every_part_is_declared() -> None:
+    none_of(undeclared(SOURCES, ARROWS))
+
+
+def test_arrows_point_as_declared() -> None:
+    none_of(forbidden_arrows(SOURCES, ARROWS))
+
+
+def test_no_arrows_make_a_circle() -> None:
+    none_of(cycles(SOURCES))
+
+
+def test_arrows_point_as_the_map_draws_them() -> None:
+    picture = layers(MAP)
+    assert picture
+    none_of(against_picture(ARROWS, picture))
+
+
+def test_guarded_packages_are_entered_by_their_doors() -> None:
+    none_of(intruders(SOURCES, DOORS))
+
+
+def test_parts_do_without_libraries_they_must_not_need() -> None:
+    none_of(forbidden_libraries(SOURCES, FREE_OF))
+
+
+def test_no_heavy_library_is_loaded_before_it_is_needed() -> None:
+    light = [part for part, libraries in FREE_OF.items() if libraries >= HEAVY]
+    none_of(libraries_at_load(SOURCES, [*light, *LATE], HEAVY))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[part for part, libraries in FREE_OF.items() if libraries >= HEAVY], LATE],
+    ids=["light", "late"],
+)
+def test_importing_every_module_really_loads_no_heavy_library(parts: list[str]) -> None:
+    names = [module.name for part in parts for module in SOURCES.of(f"codesample.{part}")]
+    assert len(names) > 20
+    assert first_to_load(HEAVY, names, ROOT) == {}
+
+
+def test_every_import_can_be_read() -> None:
+    none_of(unreadable_imports(SOURCES, COMPUTED))
+
+
+def test_no_file_name_stands_in_two_folders() -> None:
+    none_of(repeated_stems(SOURCES, STEMS, free=FREE_STEMS))
+
+
+def test_modules_are_short() -> None:
+    none_of(long_modules(SOURCES, LINES_OF_A_MODULE))
+    assert middle_length(SOURCES) < MEDIAN_LINES
+
+
+def test_functions_are_short() -> None:
+    none_of(long_functions(SOURCES, LINES_OF_A_FUNCTION))
+
+
+def test_public_calls_take_few_arguments() -> None:
+    none_of(crowded_calls(SOURCES, ARGUMENTS))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_names_exists(page: str) -> None:
+    none_of(missing_names((ROOT / page).read_text(encoding="utf-8"), SOURCES))
+
+
+def test_the_map_uses_names_that_exist_and_defines_each_term_once() -> None:
+    none_of(missing_bare_names(MAP, SOURCES))
+    none_of(repeated_terms(MAP))
 
 
 def test_every_folder_and_every_module_is_on_the_map() -> None:
@@ -81,29 +236,87 @@ def test_every_folder_and_every_module_is_on_the_map() -> None:
     assert writer.with_modules(MAP) == MAP, "make map"
 
 
-@pytest.mark.parametrize("part", BELOW)
-def test_arrows_point_one_way(part: str) -> None:
-    for file in sources(part):
-        ours = {name.split(".")[1] for name in imported(file) if name.startswith("codesample.")}
-        assert ours - {part} <= BELOW[part], file
+def test_the_package_is_reached_through_links_and_claims_no_bare_name() -> None:
+    none_of(wrong_links(ROOT))
 
 
-@pytest.mark.parametrize("part", FOREIGN)
-def test_parts_stay_free_of_libraries_they_must_not_need(part: str) -> None:
-    for file in sources(part):
-        assert not {name.split(".")[0] for name in imported(file)} & FOREIGN[part], file
+def wrong_links(root: Path) -> list[str]:
+    """Return what would make a bare name of ours importable, or the package unreachable."""
+    parts = ("kernels", "rerankers", "tasks")
+    links = {"src/codesample": "codesample", **{f"codesample/{part}": part for part in parts}}
+    # an editable install puts src/ on the path
+    inner = {path.name for path in (root / "src").iterdir() if path.suffix != ".egg-info"}
+    return [
+        *(f"{link}: no link to {to}" for link, to in links.items() if not leads_to(root / link, root / to)),
+        *(
+            f"{part}/__init__.py: claims a bare name"
+            for part in parts
+            if (root / part / "__init__.py").exists()
+        ),
+        *(f"src/{name}: claims a bare name" for name in sorted(inner - {"codesample"})),
+    ]
 
 
-def test_nothing_below_imports_the_command_line() -> None:
-    for top in TOPS:
-        for file in (ROOT / top).rglob("*.py"):
-            if ROOT / "codesample" / "cli" not in file.parents and file.name != "__main__.py":
-                assert not {name for name in imported(file) if name.startswith("codesample.cli")}, file
+def leads_to(link: Path, target: Path) -> bool:
+    return link.is_symlink() and link.resolve() == target.resolve()
 
 
-@pytest.mark.parametrize("part", ["kernels", "rerankers", "tasks"])
-def test_top_level_folders_are_linked_and_claim_no_bare_name(part: str) -> None:
-    link = ROOT / "codesample" / part
-    assert link.is_symlink()
-    assert link.resolve() == ROOT / part
-    assert not (ROOT / part / "__init__.py").exists()
+@pytest.mark.parametrize(
+    ("planted", "expected"),
+    [
+        (None, []),
+        ("tasks/__init__.py", ["tasks/__init__.py: claims a bare name"]),
+        ("src/kernels", ["src/kernels: claims a bare name"]),
+        ("codesample/tasks", ["codesample/tasks: no link to tasks"]),
+        ("src/codesample", ["src/codesample: no link to codesample"]),
+    ],
+)
+def test_a_link_that_is_a_file_and_a_bare_name_are_found(
+    planted: str | None, expected: list[str], tmp_path: Path
+) -> None:
+    for folder in ("codesample", "kernels", "rerankers", "tasks", "src"):
+        (tmp_path / folder).mkdir()
+    for link in ("src/codesample", "codesample/kernels", "codesample/rerankers", "codesample/tasks"):
+        (tmp_path / link).symlink_to("../" + link.split("/")[1])
+    if planted is not None:
+        (tmp_path / planted).unlink(missing_ok=True)
+        (tmp_path / planted).write_text("")
+    assert wrong_links(tmp_path) == expected
+
+
+def first_to_load(libraries: set[str], modules: list[str], root: Path) -> dict[str, str]:
+    """Import modules one after another in a new Python; return each library with the one that loaded it."""
+    code = f"""
+import importlib, json, sys
+found = {{}}
+for name in {modules!r}:
+    importlib.import_module(name)
+    for library in {sorted(libraries)!r}:
+        if library in sys.modules:
+            found.setdefault(library, name)
+print(json.dumps(found))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_library_that_a_mere_import_loads_is_found_with_the_module_that_loads_it(tmp_path: Path) -> None:
+    for name, text in {
+        "codesample/__init__.py": "",
+        "codesample/light.py": "import json",
+        "codesample/hidden.py": "exec('import to' + 'mato')",
+        "tomato.py": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    names = ["codesample.light", "codesample.hidden"]
+    assert first_to_load({"tomato"}, names, tmp_path) == {"tomato": "codesample.hidden"}
+    assert first_to_load({"tomato"}, names[:1], tmp_path) == {}

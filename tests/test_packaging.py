@@ -1,12 +1,14 @@
-"""The wheel: what it holds, and that its import names leave those of other distributions alone."""
+"""What is built: the wheel, the source archive and the editable install; names, types and links of each."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
-import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -15,25 +17,100 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("kernels", "rerankers", "tasks")
+LINKS = {"src/codesample": "../codesample", **{f"codesample/{part}": f"../{part}" for part in PARTS}}
+SCRIPT = ROOT / "tests" / "typing_check" / "user_script.py"
+# of what lies in a checkout, all that is not its own; `.git` is a file in a second work tree
+NOT_SOURCES = shutil.ignore_patterns(
+    ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build", "dist", "runs.*"
+)
+# tests without anything slow, that read the tree, the installed names and data files beside modules
+QUICK = (
+    "tests/test_architecture.py::test_the_package_is_reached_through_links_and_claims_no_bare_name",
+    "tests/test_architecture.py::test_every_folder_and_every_module_is_on_the_map",
+    "tests/test_exports.py::test_importing_the_package_loads_nothing_heavy",
+    "tests/test_readme.py::test_every_link_leads_somewhere",
+    "tests/execution/wire",
+    "tests/rerankers/test_registry_rerankers.py",
+    "tests/runs/test_foreign.py",
+    "tests/tasks/test_mini_data.py",
+)
+# a search path of whoever runs the tests would lead to this checkout instead of to what is installed
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 pytestmark = pytest.mark.slow
+
+
+def finished(command: list[object], *, cwd: Path, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=600
+    )
+    assert expect is None or done.returncode == expect, done.stdout[-4000:] + done.stderr[-4000:]
+    return done
+
+
+def sources_in(place: Path) -> Path:
+    """Copy the checkout as it is, links as links."""
+    return Path(
+        shutil.copytree(
+            ROOT,
+            place,
+            symlinks=True,
+            ignore=lambda folder, names: (
+                NOT_SOURCES(folder, names) | ({"runs"} if Path(folder) == ROOT else set())
+            ),
+        )
+    )
+
+
+def wheel_of(sources: Path, place: Path) -> Path:
+    """Build a wheel from a folder or from a source archive."""
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    finished([*command, "--wheel-dir", place, sources], cwd=place)
+    (built,) = place.glob("*.whl")
+    return built
+
+
+def environment_with(package: list[object], home: Path) -> Path:
+    """Make an environment with the package and the libraries of this one; returns its Python."""
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    # a path named in a .pth file does not have its own .pth files read: no editable install comes along
+    libraries = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    (site_of(python) / "libraries.pth").write_text("\n".join(libraries) + "\n")
+    if package:
+        pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index"]
+        finished([*pip, "--no-deps", "--no-build-isolation", "--ignore-installed", *package], cwd=home)
+    return python
+
+
+def site_of(python: Path) -> Path:
+    (site,) = python.parents[1].glob("lib/python*/site-packages")
+    return site
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("wheel")
-    sources = place / "sources"
-    sources.mkdir()
-    for name in ("codesample", *PARTS):
-        shutil.copytree(
-            ROOT / name, sources / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, sources / name)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--wheel-dir", str(place), str(sources)], check=True, timeout=600)
-    (built,) = place.glob("*.whl")
+    return wheel_of(sources_in(place / "sources"), place)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("archive")
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(place)!r})"
+    finished([sys.executable, "-c", build], cwd=sources_in(place / "sources"))
+    (built,) = place.glob("*.tar.gz")
     return built
+
+
+@pytest.fixture(scope="module")
+def unpacked(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(archive) as opened:
+        # the filter by which installers unpack: refuses links that lead out of the archive
+        opened.extractall(place, filter="data")
+    (tree,) = place.iterdir()
+    return tree
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +121,9 @@ def members(wheel: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment with the wheel, a stand-in `kernels` distribution and the libraries of this one."""
-    home = tmp_path_factory.mktemp("venv")
-    venv.create(home, with_pip=False)
-    python = home / "bin" / "python"
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps"]
-    subprocess.run([*install, "--no-index", str(wheel)], check=True, timeout=600)
-    (site,) = home.glob("lib/python*/site-packages")
-    # a path named in a .pth file does not have its own .pth files read: no editable install comes along
-    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    """A fresh environment with the wheel and a stand-in `kernels` distribution."""
+    python = environment_with([wheel], tmp_path_factory.mktemp("installed"))
+    site = site_of(python)
     (site / "kernels").mkdir()
     (site / "kernels" / "__init__.py").write_text("OWNER = 'stand-in'\n")
     (site / "kernels-9.9.dist-info").mkdir()
@@ -62,16 +133,39 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def ask(python: Path, code: str, *flags: str) -> dict[str, object]:
-    done = subprocess.run(
-        [python, *flags, "-c", f"import json\n{code}\nprint(json.dumps(answer))"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def editable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with a checkout installed the way `make setup` does it."""
+    place = tmp_path_factory.mktemp("editable")
+    return environment_with(["--editable", sources_in(place / "sources")], place / "venv")
+
+
+def ask(python: Path, code: str, *flags: str, cwd: Path = ROOT) -> dict[str, object]:
+    done = finished([python, *flags, "-c", f"import json\n{code}\nprint(json.dumps(answer))"], cwd=cwd)
     return json.loads(done.stdout)
+
+
+def errors_by_mypy(python: Path, script: Path, cache: Path) -> set[int]:
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={cache}"]
+    done = finished([*command, f"--python-executable={python}", script], cwd=script.parent, expect=None)
+    assert done.returncode < 2, done.stderr
+    return {int(line) for line in re.findall(rf"{script.name}:(\d+): error", done.stdout)}
+
+
+def errors_by_pyright(python: Path, script: Path, _cache: Path) -> set[int]:
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", python, script]
+    done = finished(command, cwd=script.parent, expect=None)
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    return {each["range"]["start"]["line"] + 1 for each in found if each["severity"] == "error"}
+
+
+CHECKERS = {"mypy": errors_by_mypy, "pyright": errors_by_pyright}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the type checker has learnt of the libraries, for all of this module's tests."""
+    return tmp_path_factory.mktemp("cache")
 
 
 def test_holds_nothing_outside_its_own_package(members: set[str]) -> None:
@@ -120,7 +214,100 @@ answer = {{
 
 
 def test_the_installed_command_runs(installed: Path) -> None:
-    command = installed.parent / "codesample"
-    done = subprocess.run([command, "--version"], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = finished([installed.parent / "codesample", "--version"], cwd=ROOT)
+    assert done.stderr == ""
     assert done.stdout.startswith("codesample ")
+
+
+def test_an_editable_install_puts_the_package_on_the_path_and_nothing_else_of_ours(editable: Path) -> None:
+    names = sorted(path.name.removesuffix(".py") for path in ROOT.iterdir() if path.name.isidentifier())
+    assert {"codesample", "docs", "tests", *PARTS} <= set(names)
+    code = f"""
+import importlib.util
+answer = [name for name in {[*names, "setup"]!r} if importlib.util.find_spec(name)]
+"""
+    assert ask(editable, code, "-P", cwd=editable.parent) == ["codesample"]
+
+
+def test_an_editable_install_runs_what_is_edited(editable: Path) -> None:
+    sources = editable.parents[2] / "sources"
+    (sources / "rerankers" / "added_later.py").write_text("HERE = 1\n")
+    code = "import codesample.rerankers.added_later as added\nanswer = added.HERE"
+    assert ask(editable, code, "-P", cwd=editable.parent) == 1
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("form", ["installed", "editable"])
+def test_types_reach_a_users_script(
+    form: str, checker: str, cache: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    script = Path(shutil.copy(SCRIPT, tmp_path))
+    refused = {
+        number for number, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# refused")
+    }
+    assert refused
+    assert CHECKERS[checker](request.getfixturevalue(form), script, cache) == refused
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_types_that_do_not_arrive_are_noticed(checker: str, cache: Path, tmp_path: Path) -> None:
+    python = environment_with([], tmp_path / "venv")
+    script = Path(shutil.copy(SCRIPT, tmp_path))
+    lines = enumerate(script.read_text().splitlines(), 1)
+    imports = {number for number, line in lines if line.startswith("from codesample")}
+    assert imports
+    assert imports <= CHECKERS[checker](python, script, cache)
+
+
+def test_a_source_archive_is_the_checkout(archive: Path, unpacked: Path) -> None:
+    listed = finished(["git", "ls-files"], cwd=ROOT, expect=None)
+    if listed.returncode != 0 or not listed.stdout:
+        pytest.skip("not a git checkout")
+    assert [name for name in listed.stdout.splitlines() if not os.path.lexists(unpacked / name)] == []
+
+
+def test_links_are_links_in_a_source_archive(archive: Path) -> None:
+    with tarfile.open(archive) as opened:
+        links = {
+            member.name.partition("/")[2]: member.linkname for member in opened.getmembers() if member.issym()
+        }
+    assert links == LINKS
+
+
+def test_the_wheel_of_a_source_archive_is_the_wheel_of_the_checkout(
+    archive: Path, wheel: Path, tmp_path: Path
+) -> None:
+    def contents(built: Path) -> dict[str, int]:
+        with zipfile.ZipFile(built) as opened:
+            return {each.filename: each.CRC for each in opened.infolist()}
+
+    assert contents(wheel_of(archive, tmp_path)) == contents(wheel)
+
+
+def test_quick_tests_pass_in_the_tree_of_a_source_archive(unpacked: Path, installed: Path) -> None:
+    command = [installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *QUICK]
+    done = finished(command, cwd=unpacked)
+    assert re.search(r"\d\d+ passed", done.stdout), done.stdout
+
+
+@pytest.fixture
+def without_links(tmp_path: Path) -> Path:
+    """A checkout as git makes it where symbolic links are off: files that hold where the link would lead."""
+    sources = sources_in(tmp_path / "sources")
+    for link, target in LINKS.items():
+        (sources / link).unlink()
+        (sources / link).write_text(target)
+    return sources
+
+
+def test_a_checkout_without_links_says_so_on_import(without_links: Path) -> None:
+    done = finished([sys.executable, "-c", "import codesample"], cwd=without_links, expect=1)
+    assert "codesample/kernels is no folder" in done.stderr.splitlines()[-1]
+    assert "core.symlinks=true" in done.stderr.splitlines()[-1]
+
+
+def test_a_checkout_without_links_is_not_built(without_links: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    done = finished([*command, "--wheel-dir", tmp_path, without_links], cwd=tmp_path, expect=1)
+    assert "src/codesample is no folder" in done.stderr
+    assert list(tmp_path.glob("*.whl")) == []

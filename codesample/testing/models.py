@@ -80,12 +80,13 @@ def random_model(architecture: str, *, seed: int = 0, spread: float = 0.2) -> Pr
         spread: Standard deviation of the matrices; at the usual 0.02 every next token is about as likely.
     """
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(ARCHITECTURES[architecture])
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(ARCHITECTURES[architecture])
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(std=spread)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def byte_tokenizer() -> PreTrainedTokenizerFast:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from codesample.tiny.training.compose import Composition, Filter, Map
+from codesample.tiny.training.composition import Composition, Filter, Map
 from codesample.tiny.training.stages import Fold, Operation
 from codesample.tiny.training.values import ELEMENTS
 

@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from codesample.tiny.training.code import write_body
-from codesample.tiny.training.compose import MIXES, Composition, draw_composition, slots_of
+from codesample.tiny.training.composition import MIXES, Composition, draw_composition, slots_of
 from codesample.tiny.training.normalise import normal_forms
 from codesample.tiny.training.values import ANNOTATIONS, ARGUMENTS, example_input
 from codesample.tiny.training.wording import describe, function_name

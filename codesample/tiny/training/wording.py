@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from codesample.tiny.training.code import Texts, fill, split_slots
-from codesample.tiny.training.compose import Composition, Filter, Map, Stage
+from codesample.tiny.training.composition import Composition, Filter, Map, Stage
 from codesample.tiny.training.stages import Operation
 
 __all__ = ["describe", "function_name"]

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from codesample.tiny.training.compose import MIXES, draw_composition
+from codesample.tiny.training.composition import MIXES, draw_composition
 from codesample.tiny.training.corpus import Function, HeldOut, generate, load_held_out
 from codesample.tiny.training.normalise import normal_forms
 from codesample.tiny.training.train import TrainOptions
