@@ -1,4 +1,4 @@
-"""Which cells the attention benchmark measures: a product of models, rows, contexts, own tokens and prompts."""
+"""Which cells the attention benchmark measures: every model with every number of rows, tokens, prompts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from codesample.bench.model_shapes import HEADS
-from codesample.errors import UnknownNameError
+from codesample.bench.settings import expect_known
 
 __all__ = ["ON_CPU", "ON_GPU", "Cell", "Grid", "cells"]
 
@@ -38,7 +38,13 @@ class Grid(NamedTuple):
     def completed(self, device: torch.device) -> Grid:
         """Take the usual values of the kind of device wherever there are none."""
         usual = ON_GPU if device.type == "cuda" else ON_CPU
-        return Grid(*(mine or theirs for mine, theirs in zip(self, usual, strict=True)))
+        return Grid(
+            models=self.models or usual.models,
+            rows=self.rows or usual.rows,
+            contexts=self.contexts or usual.contexts,
+            own=self.own or usual.own,
+            prompts=self.prompts or usual.prompts,
+        )
 
 
 ON_GPU = Grid(
@@ -63,9 +69,7 @@ def cells(grid: Grid) -> Iterator[Cell]:
     Raises:
         UnknownNameError: no such model.
     """
-    for name in grid.models:
-        if name not in HEADS:
-            raise UnknownNameError("model", name, HEADS, f"Known: {', '.join(HEADS)}")
+    expect_known("model", grid.models, HEADS)
     for model in grid.models:
         for prompts, context, rows, own in product(grid.prompts, grid.contexts, grid.rows, grid.own):
             yield Cell(model, rows, context, own, prompts)

@@ -35,7 +35,11 @@ def _row(m: Measurement) -> list[object]:
         return cell + not_shown(m["refused"], len(_FIGURES))
     rate = m["bytes_per_second"]
     figures = [f"{m['seconds'] * 1e6:.1f}", f"{rate / 1e9:.1f}", f"{rate / m['copy_bytes_per_second']:.0%}"]
-    return cell + figures + [_ratio(m["faster_than"].get(name)) for name in (EXPANDED, m["best_single"], CASCADE)]
+    return (
+        cell
+        + figures
+        + [_ratio(m["faster_than"].get(name)) for name in (EXPANDED, m["best_single"], CASCADE)]
+    )
 
 
 def _ratio(times_faster: float | None) -> str:

@@ -14,37 +14,28 @@ from functools import partial
 import torch
 
 from codesample.bench import attention_rivals
-from codesample.bench.attention_grid import Cell
+from codesample.bench.attention_grid import Cell, Grid, cells
 from codesample.bench.attention_inputs import Expected, Inputs, checked_rows, draw_inputs, expected_rows
 from codesample.bench.machine import KERNELS, machine
 from codesample.bench.measurements import Measurement, reason_of
 from codesample.bench.memory_use import lack_of_memory
 from codesample.bench.model_shapes import HEADS
+from codesample.bench.settings import AttentionOptions
 from codesample.bench.timing import clock_of, copy_rate, median_time
-from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, bifurcated_decode
+from codesample.sampling.checkpoint import device_of, dtype_of
 
 __all__ = ["measure_attention"]
 
 _COLD_BYTES = 192 << 20
 
 
-def measure_attention(
-    wanted: Iterable[Cell],
-    *,
-    device: torch.device,
-    dtype: torch.dtype | None = None,
-    repeats: int = 20,
-    impl: str = "auto",
-) -> Iterator[Measurement]:
+def measure_attention(grid: Grid, options: AttentionOptions) -> Iterator[Measurement]:
     """Yield the figures of each cell as it is measured, the slower cells included.
 
     Args:
-        wanted: What to measure.
-        device: Where.
-        dtype: Default: bf16 on a GPU, fp32 on a CPU.
-        repeats: Timed rounds; the median is kept.
-        impl: Implementation under test, see `bifurcated_decode`.
+        grid: What to measure; the usual values of the kind of device stand in for what it leaves out.
+        options: How.
 
     Yields:
         Seconds per call and layer, bytes that must be read and written, their rate, the copy ceiling, ratios
@@ -52,21 +43,14 @@ def measure_attention(
         "refused" in place of figures.
 
     Raises:
-        ParameterError: `repeats` is below 1.
+        UnknownNameError: no such model.
+        ParameterError: no such device or dtype.
     """
-    if repeats < 1:
-        raise ParameterError(f"repeats = {repeats}; expected at least 1")
-    bench = _Bench(device, dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32), repeats, impl)
-    common = {
-        "kind": "attention",
-        **machine(KERNELS, device),
-        "clock": clock_of(device),
-        "dtype": str(bench.dtype).removeprefix("torch."),
-        "impl": impl,
-    }
-    ceiling = copy_rate(device)
-    for cell in wanted:
-        yield {**common, **vars(cell), "copy_bytes_per_second": ceiling, **bench.measure(cell)}
+    device = device_of(options.device)
+    usual = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = usual if options.dtype is None else dtype_of(options.dtype)
+    bench = _Bench(device, dtype, options.repeats, options.impl)
+    return bench.measure_all(list(cells(grid.completed(device))))
 
 
 @dataclass(frozen=True)
@@ -75,6 +59,18 @@ class _Bench:
     dtype: torch.dtype
     repeats: int
     impl: str
+
+    def measure_all(self, wanted: Iterable[Cell]) -> Iterator[Measurement]:
+        common = {
+            "kind": "attention",
+            **machine(KERNELS, self.device),
+            "clock": clock_of(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "impl": self.impl,
+        }
+        ceiling = copy_rate(self.device)
+        for cell in wanted:
+            yield {**common, **vars(cell), "copy_bytes_per_second": ceiling, **self.measure(cell)}
 
     def measure(self, cell: Cell) -> Measurement:
         _, kv_heads, width = HEADS[cell.model]
@@ -110,7 +106,9 @@ class _Bench:
                 left_out[name] = found
             else:
                 times[name] = found
-        singles = [name for name in times if name not in (attention_rivals.EXPANDED, attention_rivals.CASCADE)]
+        singles = [
+            name for name in times if name not in (attention_rivals.EXPANDED, attention_rivals.CASCADE)
+        ]
         return {
             "rival_seconds": times,
             "best_single": min(singles, key=times.__getitem__, default=None),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
+from transformers import PreTrainedModel
 
 from codesample.bench.decode_jobs import measure_job
 from codesample.bench.decode_methods import METHODS
@@ -13,11 +14,14 @@ from codesample.bench.decode_steps import measure_decode_step
 from codesample.bench.machine import MODELS, machine
 from codesample.bench.measurements import Measurement
 from codesample.bench.random_models import SHAPES, random_checkpoint
+from codesample.bench.settings import DecodeOptions, expect_known
 from codesample.bench.workloads import WORKLOADS
-from codesample.errors import UnknownNameError
 from codesample.sampling.checkpoint import device_of, dtype_of
 
-__all__ = ["STEP_CELLS", "DecodeBench", "measure_decode"]
+__all__ = ["STEP_CELLS", "USUAL_SHAPES", "measure_decode", "measure_jobs", "measure_steps"]
+
+USUAL_SHAPES = ("0.1b-mha", "0.1b-gqa")
+"""Shapes of whole jobs where none are named."""
 
 STEP_CELLS = (
     *(("0.1b-mha", 2048, n) for n in (1, 2, 4, 8, 16, 32, 64, 128, 256)),
@@ -29,93 +33,57 @@ STEP_CELLS = (
 """(shape, context, n) of the cells of single steps."""
 
 
-def measure_decode(
-    *,
-    shapes: Sequence[str] = (),
-    workloads: Sequence[str] = (),
-    methods: Sequence[str] = (),
-    repeats: int = 1,
-    jobs: bool = True,
-    steps: bool = True,
-    device: str = "auto",
-    dtype: str = "float32",
-    threads: int | None = None,
-) -> Iterator[Measurement]:
-    """Yield the results of a decode benchmark as they are measured.
-
-    Args:
-        shapes, workloads, methods: Names; none means the usual ones.
-        repeats: Timed runs of each; medians are kept.
-        jobs, steps: Whether whole jobs and single steps are measured.
-        device: "auto" takes CUDA when there is one.
-        dtype: Name of a torch dtype.
-        threads: Of torch, from here on; None leaves them as they are.
+def measure_decode(options: DecodeOptions) -> Iterator[Measurement]:
+    """Yield what was asked for as it is measured: first jobs, then steps.
 
     Raises:
         UnknownNameError: no such shape, workload or method.
         ParameterError: no such device or dtype.
     """
-    _check_names("shape", shapes, SHAPES)
-    _check_names("workload", workloads, WORKLOADS)
-    _check_names("method", methods, METHODS)
-    bench = DecodeBench(repeats=repeats, dtype=dtype_of(dtype), device=device_of(device))
-    bench.shapes = tuple(shapes) or bench.shapes
-    bench.workloads = tuple(workloads) or bench.workloads
-    bench.methods = tuple(methods) or bench.methods
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return _measurements(bench, jobs=jobs, steps=steps, only=shapes)
+    expect_known("shape", options.shapes, SHAPES)
+    expect_known("workload", options.workloads, WORKLOADS)
+    expect_known("method", options.methods, METHODS)
+    device_of(options.device), dtype_of(options.dtype)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    jobs = measure_jobs(options) if options.jobs else ()
+    steps = measure_steps(options) if options.steps else ()
+    return chain(jobs, steps)
 
 
-def _measurements(
-    bench: DecodeBench, *, jobs: bool, steps: bool, only: Collection[str]
+def measure_jobs(options: DecodeOptions) -> Iterator[Measurement]:
+    """Yield the figures of `measure_job` for each shape, workload and method."""
+    for shape in options.shapes or USUAL_SHAPES:
+        model = _checkpoint(shape, options)
+        for name in options.workloads or WORKLOADS:
+            workload = WORKLOADS[name]
+            cell = {"kind": "job", "shape": shape, "workload": name, "n": workload.n}
+            for found in measure_job(
+                model, workload, methods=options.methods or tuple(METHODS), repeats=options.repeats
+            ):
+                yield cell | found | _facts(model)
+
+
+def measure_steps(
+    options: DecodeOptions, cells: Sequence[tuple[str, int, int]] | None = None
 ) -> Iterator[Measurement]:
-    if jobs:
-        yield from bench.jobs()
-    if steps:
-        yield from bench.steps([cell for cell in STEP_CELLS if not only or cell[0] in only])
+    """Yield the figures of `measure_decode_step` for each cell of the shapes asked for.
 
-
-def _check_names(kind: str, given: Sequence[str], known: Mapping[str, object]) -> None:
-    for name in given:
-        if name not in known:
-            raise UnknownNameError(kind, name, known, f"Known: {', '.join(known)}")
-
-
-@dataclass
-class DecodeBench:
-    """What to measure.
-
-    Attributes:
-        shapes, workloads, methods: Names; see `SHAPES`, `WORKLOADS`, `METHODS`.
-        repeats: Timed runs per method, interleaved; medians are kept.
-        device, dtype: Of the checkpoints.
+    Args:
+        options: Of which the shapes, the device and the dtype matter.
+        cells: (shape, context, n); None means `STEP_CELLS`.
     """
+    wanted = [cell for cell in cells or STEP_CELLS if not options.shapes or cell[0] in options.shapes]
+    for shape in dict.fromkeys(shape for shape, _, _ in wanted):
+        model = _checkpoint(shape, options)
+        for context, n in (cell[1:] for cell in wanted if cell[0] == shape):
+            cell = {"kind": "step", "shape": shape, "context": context, "n": n}
+            yield cell | measure_decode_step(model, context, n) | _facts(model)
 
-    shapes: Sequence[str] = ("0.1b-mha", "0.1b-gqa")
-    workloads: Sequence[str] = tuple(WORKLOADS)
-    methods: Sequence[str] = tuple(METHODS)
-    repeats: int = 1
-    device: torch.device = field(default_factory=lambda: device_of("auto"))
-    dtype: torch.dtype = torch.float32
 
-    def jobs(self) -> Iterator[Measurement]:
-        """Yield the figures of `measure_job` for each shape, workload and method."""
-        for shape in self.shapes:
-            model = random_checkpoint(shape, device=self.device, dtype=self.dtype)
-            for name in self.workloads:
-                workload = WORKLOADS[name]
-                cell = {"kind": "job", "shape": shape, "workload": name, "n": workload.n}
-                for found in measure_job(model, workload, methods=self.methods, repeats=self.repeats):
-                    yield cell | found | self._facts()
+def _checkpoint(shape: str, options: DecodeOptions) -> PreTrainedModel:
+    return random_checkpoint(shape, device=device_of(options.device), dtype=dtype_of(options.dtype))
 
-    def steps(self, cells: Sequence[tuple[str, int, int]] = STEP_CELLS) -> Iterator[Measurement]:
-        """Yield the figures of `measure_decode_step` for each (shape, context, n)."""
-        for shape in dict.fromkeys(cell[0] for cell in cells):
-            model = random_checkpoint(shape, device=self.device, dtype=self.dtype)
-            for _, context, n in (cell for cell in cells if cell[0] == shape):
-                cell = {"kind": "step", "shape": shape, "context": context, "n": n}
-                yield cell | measure_decode_step(model, context, n) | self._facts()
 
-    def _facts(self) -> Measurement:
-        return machine(MODELS, self.device) | {"dtype": str(self.dtype).removeprefix("torch.")}
+def _facts(model: PreTrainedModel) -> Measurement:
+    return machine(MODELS, model.device) | {"dtype": str(model.dtype).removeprefix("torch.")}

