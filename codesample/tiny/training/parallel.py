@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import distributed
-from torch import multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
 __all__ = ["average_gradients", "rank", "run_workers", "world_size"]
 
@@ -60,4 +60,4 @@ def run_workers(task: Callable[[], None], *, count: int) -> None:
         task()
         return
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_worker, args=(count, str(Path(folder) / "meeting_point"), task), nprocs=count)
+        spawn(_worker, args=(count, str(Path(folder) / "meeting_point"), task), nprocs=count)
