@@ -142,4 +142,5 @@ def _paged(keys_and_values: list[torch.Tensor]) -> torch.Tensor:
     both = torch.stack([x.transpose(0, 1) for x in keys_and_values])
     tokens = both.shape[1]
     both = torch.nn.functional.pad(both, (0, 0, 0, 0, 0, -tokens % _PAGE))
-    return both.unflatten(1, (-1, _PAGE)).transpose(0, 1)
+    pages: torch.Tensor = both.unflatten(1, (-1, _PAGE))
+    return pages.transpose(0, 1)

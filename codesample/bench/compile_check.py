@@ -21,11 +21,20 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from codesample.bench.tables import table_lines
 from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore
 from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
 from codesample.kernels.bifurcated_decode.triton import Launch, launches, tiling_for
 
-__all__ = ["CONFIGURATIONS", "GPUS", "Configuration", "Gpu", "Resources", "compile_configuration", "table"]
+__all__ = [
+    "CONFIGURATIONS",
+    "GPUS",
+    "Configuration",
+    "Gpu",
+    "Resources",
+    "compile_configuration",
+    "table_of_kernels",
+]
 
 
 @dataclass(frozen=True)
@@ -248,8 +257,10 @@ def _cuobjdump(*arguments: str) -> str:
     return subprocess.run([_tool(), *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def table(gpus: Sequence[Gpu], configurations: Sequence[Configuration] = CONFIGURATIONS) -> Iterator[str]:
-    """Yield the lines of a Markdown table, one row per configuration, GPU and kernel."""
+def table_of_kernels(
+    gpus: Sequence[Gpu], configurations: Sequence[Configuration] = CONFIGURATIONS
+) -> Iterator[str]:
+    """Yield the lines of a Markdown table, a row per configuration, GPU and kernel, as they are compiled."""
     columns = (
         "configuration",
         "cc",
@@ -263,31 +274,33 @@ def table(gpus: Sequence[Gpu], configurations: Sequence[Configuration] = CONFIGU
         "matrix",
         "programs per SM",
     )
-    yield "| " + " | ".join(columns) + " |"
-    yield "|---" * len(columns) + "|"
-    for configuration in configurations:
-        for gpu in gpus:
-            for r in compile_configuration(configuration, gpu):
-                cells = (
-                    configuration.name,
-                    gpu.capability / 10,
-                    r.kernel.strip("_"),
-                    r.warps,
-                    r.registers,
-                    f"{r.shared / 1024:.1f}",
-                    r.spills,
-                    r.wide_loads,
-                    r.narrow_loads,
-                    r.matrix,
-                    r.programs,
-                )
-                yield "| " + " | ".join(map(str, cells)) + " |"
+    return table_lines(
+        columns,
+        (
+            (
+                configuration.name,
+                gpu.capability / 10,
+                r.kernel.strip("_"),
+                r.warps,
+                r.registers,
+                f"{r.shared / 1024:.1f}",
+                r.spills,
+                r.wide_loads,
+                r.narrow_loads,
+                r.matrix,
+                r.programs,
+            )
+            for configuration in configurations
+            for gpu in gpus
+            for r in compile_configuration(configuration, gpu)
+        ),
+    )
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--capability", type=int, nargs="*", choices=sorted(GPUS), default=sorted(GPUS))
-    for line in table([GPUS[c] for c in parser.parse_args().capability]):
+    for line in table_of_kernels([GPUS[c] for c in parser.parse_args().capability]):
         print(line, flush=True)
 
 
