@@ -15,8 +15,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from codesample.errors import ExecutionError, ParameterError
-from codesample.execution.isolation.grants import Isolation
-from codesample.execution.judge import Judge, Outcome, Program
+from codesample.execution import Isolation, Judge, Outcome, Program
 from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Tests, Verdict
 
 __all__ = ["CHECKS", "MakeJudge", "check_judge"]
