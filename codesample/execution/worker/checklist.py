@@ -1,7 +1,13 @@
 """Results of a program's checks as they come, and what they add up to.
 
-The first check that fails decides status and detail. What else a verdict needs, a limit that was hit or
-a program that died, ends the checks: those not reached count as failed.
+The first check that fails says status and detail. A limit that is hit, or a program that dies, ends the
+checks: those not reached count as failed. It also takes over status and detail, unless the failure was
+decided by then. For five checks, of which the second fails and the fourth never returns:
+
+    decided after each check (scripts)   second fails: wrong; the rest goes on under a curb of a second
+                                         or so, and stops at the fourth: (True, False, True, False, False)
+    never decided (code)                 the program goes on under its own limits, and stops at the
+                                         fourth: cpu_timeout, with the same results
 """
 
 from __future__ import annotations
@@ -56,15 +62,14 @@ class Checklist:
 
     Args:
         count: How many checks there are.
-        curb: Called when the first one fails, to bound what the rest may take. What ends the checks
-            after that is then our doing, and changes status and detail no more. Without it they
-            go on as if nothing had happened, and a limit hit later decides.
+        curb: Called once a failure is decided, to bound what the rest may take.
     """
 
-    def __init__(self, count: int, curb: Callable[[], None] | None = None) -> None:
+    def __init__(self, count: int, curb: Callable[[], None] = lambda: None) -> None:
         self._count, self._curb = count, curb
         self._results: list[bool] = []
         self._trouble: Trouble | None = None
+        self._decided = False
 
     @property
     def reached(self) -> int:
@@ -79,14 +84,17 @@ class Checklist:
     def add(self, trouble: Trouble | None) -> None:
         """Record the next check: None where it held, else why it did not."""
         self._results.append(trouble is None)
-        if trouble is not None and self._trouble is None:
-            self._trouble = trouble
-            if self._curb is not None:
-                self._curb()
+        self._trouble = self._trouble or trouble
+
+    def decide(self) -> None:
+        """Hold on to the first failure, if there is one: what ends the checks later changes it no more."""
+        if self._trouble is not None and not self._decided:
+            self._decided = True
+            self._curb()
 
     def end(self, trouble: Trouble) -> None:
         """Record what keeps the remaining checks from being reached."""
-        if self._trouble is None or self._curb is None:
+        if not self._decided:
             self._trouble = trouble
 
     def finding(self) -> Finding:

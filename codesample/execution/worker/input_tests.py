@@ -13,7 +13,7 @@ from codesample.execution.worker.check_limit import curb_checks
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.compare import same_result
 from codesample.execution.worker.faults import TestsFault, Trouble, demand_imports
-from codesample.execution.worker.remote import SEED, Handle, Reading, Remote, brief, said
+from codesample.execution.worker.remote import PART_BYTES, SEED, Handle, Remote, brief, said
 from codesample.execution.worker.run_calls import Called
 from codesample.records import InputTests, Status
 
@@ -57,8 +57,9 @@ class PreparedInputs:
     def find(self, source: str, remote: Remote, check_seconds: float) -> Finding:
         """Load a program, call it on every input, and compare results as they come.
 
-        After the first failure the rest may take one CPU second, or four times what the reference took
-        for everything where that is more; what is not reached by then counts as failed.
+        A failure is decided once 64 KiB of results have crossed since the last decision, for in such lots
+        a program's status was always told. After that the rest may take one CPU second, or four times what
+        the reference took for everything where that is more.
 
         Raises:
             TestsFault: the oracle cannot judge any program.
@@ -88,21 +89,33 @@ class PreparedInputs:
         if type(function) is not Handle:
             checklist.end(Trouble(Status.ERROR, f"TypeError: {entry} is {brief(function)}, no function"))
             return
-        replies = remote.batch(function, self.inputs_json, len(self.positions))
-        for position, wanted, reply in zip(self.positions, self.expected, replies, strict=True):
-            _hold_until(position, checklist)
-            reading = remote.read(reply)
-            trouble = self._trouble(self.tests.inputs[position], wanted, reading, remote)
-            if trouble is not None and trouble.status in _ENDING:
-                checklist.end(trouble)
-                return
-            checklist.add(trouble)
+        judged = zip(self.positions, self.expected, strict=True)
+        lot = 0
+        for part in remote.batch(function, self.inputs_json, len(self.positions)):
+            for reply, (position, wanted) in zip(part.replies, judged, strict=False):
+                _hold_until(position, checklist)
+                try:
+                    trouble = self._trouble(self.tests.inputs[position], wanted, reply, remote)
+                except BaseException:
+                    # what breaks or ends the comparison comes after what failed before
+                    checklist.decide()
+                    raise
+                if trouble is not None and trouble.status in _ENDING:
+                    checklist.decide()
+                    checklist.end(trouble)
+                    return
+                checklist.add(trouble)
+            lot += part.size
+            if lot > PART_BYTES:
+                checklist.decide()
+                lot = 0
         _hold_until(len(self.tests.inputs), checklist)
 
     def _trouble(
-        self, arguments: tuple[Any, ...], wanted: Any, reading: Reading, remote: Remote
+        self, arguments: tuple[Any, ...], wanted: Any, reply: list[Any], remote: Remote
     ) -> Trouble | None:
         """Say what is wrong with the result of one call; None where nothing is."""
+        reading = remote.read(reply)
         if reading.raised is not None:
             return Trouble(reading.status, f"{reading.detail}\nwith arguments {brief(arguments)}")
         if reading.status is not Status.PASSED:

@@ -6,14 +6,25 @@ import builtins
 import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from codesample.execution.wire import codec
 from codesample.execution.worker.exchange import Exchange
 from codesample.records import Status
 
-__all__ = ["PROGRAM_MODULE", "SEED", "Handle", "Reading", "Remote", "brief", "crossed", "said", "shown"]
+__all__ = [
+    "PART_BYTES",
+    "PROGRAM_MODULE",
+    "SEED",
+    "Handle",
+    "Reading",
+    "Remote",
+    "brief",
+    "crossed",
+    "said",
+    "shown",
+]
 
 PROGRAM_MODULE = "program"
 """Name under which a program's module goes; not "__main__", so that script parts do not run."""
@@ -21,9 +32,11 @@ PROGRAM_MODULE = "program"
 SEED = 0
 """Of `random`, in tests and programs alike."""
 
+PART_BYTES = 1 << 16
+"""Of a batch's results in one message, about, at most."""
+
 _MAX_DETAIL = 1_000
 _MAX_ITERATED = 1_000_000
-_PART_BYTES = 1 << 16
 _NO_REPLY = "the program sent something that is not a reply"
 
 _ORDER = ["lt", "le", "gt", "ge"]
@@ -43,6 +56,13 @@ class Reading:
     value: Any = None
     detail: str = ""
     raised: Exception | None = None
+
+
+class Part(NamedTuple):
+    """Replies of a batch that came in one message, and its size in bytes."""
+
+    replies: list[list[Any]]
+    size: int
 
 
 def crossed(error: BaseException) -> bool:
@@ -127,12 +147,11 @@ class Remote:
         return self.result(self._decoded(self.exchange.ask(request)))
 
     def batch(
-        self, function: Handle, inputs_json: bytes, count: int, *, part_bytes: int = _PART_BYTES
-    ) -> Iterator[list[Any]]:
-        """Call `function` on a whole list of encoded argument lists; yield `count` replies for `result`.
+        self, function: Handle, inputs_json: bytes, count: int, *, part_bytes: int = PART_BYTES
+    ) -> Iterator[Part]:
+        """Call `function` on a whole list of encoded argument lists; yield `count` replies in parts.
 
-        Replies arrive in messages that grow up to about `part_bytes`; with 0 each comes as soon as it is
-        there.
+        Parts grow up to about `part_bytes`; with 0 each reply comes by itself, as soon as it is there.
 
         Raises:
             ProgramStopped: as `perform`; also for a program that sends another number of replies.
@@ -140,11 +159,12 @@ class Remote:
         handle = codec.encode(function, self._to_program)
         self.exchange.send(b'["batch",%s,%s,%d]' % (handle, inputs_json, part_bytes))
         while count:
-            part = self._decoded(self.exchange.receive())
-            if len(part) > count or not all(type(reply) is list for reply in part):
+            body = self.exchange.receive()
+            part = Part(self._decoded(body), len(body))
+            if len(part.replies) > count or not all(type(reply) is list for reply in part.replies):
                 self.exchange.stop(Status.CRASHED, _NO_REPLY)
-            count -= len(part)
-            yield from part
+            count -= len(part.replies)
+            yield part
 
     def _decoded(self, body: bytes) -> list[Any]:
         self.received += codec.footprint(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NoReturn
 
 from codesample.execution.wire import codec
@@ -103,7 +104,8 @@ def _run_some(
                 detail = f"TypeError: {entry_point} is {brief(function)}, no function"
                 return False, Reading(Status.ERROR, detail=detail)
             loaded, handles = True, remote.handles
-            for reply in remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0):
+            parts = remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0)
+            for reply in chain.from_iterable(part.replies for part in parts):
                 reading = remote.read(reply)
                 if remote.handles > handles:
                     reading = _plain(reading)

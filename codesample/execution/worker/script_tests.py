@@ -39,7 +39,7 @@ class PreparedScript:
         usages: list[Usage] = []
         wall_seconds = 0.0
         left, wall_left = _AFTER_FAILURE, _AFTER_FAILURE * WALL_PER_CPU_SECOND
-        checklist = Checklist(len(self.tests.cases), curb=lambda: None)
+        checklist = Checklist(len(self.tests.cases))
         for case in self.tests.cases:
             allowed = limits
             if checklist.failed:
@@ -60,6 +60,7 @@ class PreparedScript:
                 checklist.end(trouble)
                 break
             checklist.add(trouble)
+            checklist.decide()
         return Judged(checklist.finding(), usages, wall_seconds, "io")
 
 
