@@ -1,0 +1,40 @@
+"""What a kind of tests refuses where it is made, and how many checks it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from codesample.errors import ParameterError
+from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Tests
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: CodeTests(), "no tests: give source, checks or both"),
+        (lambda: CodeTests(source=" \n"), "no tests"),
+        (lambda: CodeTests(source="x", mode="beside"), "mode = 'beside': expected 'split' or 'in_process'"),
+        (lambda: InputTests(inputs=(), reference="x", entry_point="f"), "at least one input"),
+        (lambda: InputTests(inputs=((1,),), reference=" ", entry_point="f"), "a reference"),
+        (lambda: InputTests(inputs=((1,),), reference="x", entry_point=""), "an entry point"),
+        (lambda: InputTests(inputs=((1,),), reference="x", entry_point="f", atol=-1.0), "atol = -1.0: exp"),
+        (lambda: ScriptTests(cases=()), "at least one case"),
+        (lambda: CodeTests(source="x", time_limit=0.0), "time_limit = 0.0: expected a number above 0"),
+        (lambda: CodeTests(source="x", time_limit=float("nan")), "time_limit = nan"),
+        (lambda: ScriptTests(cases=(ScriptExample("", ""),), memory=-1), "memory = -1"),
+    ],
+)
+def test_tests_that_could_judge_nothing_are_refused_where_they_are_made(
+    make: Callable[[], Tests], complaint: str
+) -> None:
+    with pytest.raises(ParameterError, match=complaint):
+        make()
+
+
+def test_each_kind_knows_how_many_checks_have_a_result() -> None:
+    assert CodeTests(source="assert f(1)").check_count == 0
+    assert CodeTests(source="x = 1", checks=("assert f(1)", "assert f(2)")).check_count == 2
+    assert InputTests(inputs=((1,), (2,), (3,)), reference="x", entry_point="f").check_count == 3
+    assert ScriptTests(cases=(ScriptExample("1", "2"),)).check_count == 1
