@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from codesample.engines.contract import Engine, Reproducibility
-    from codesample.engines.options import ModelOptions
+    from codesample.engines.model_options import ModelOptions
     from codesample.errors import CodesampleError
     from codesample.evaluation.best_of_n import BestOfN, EarlyStop, best_of_n, passed
     from codesample.evaluation.evaluate import evaluate
@@ -73,7 +73,7 @@ _HOME = {
     "Level": "codesample.execution",
     "Limits": "codesample.execution",
     "Mechanism": "codesample.execution",
-    "ModelOptions": "codesample.engines.options",
+    "ModelOptions": "codesample.engines.model_options",
     "Observer": "codesample.evaluation.observer",
     "Outcome": "codesample.execution",
     "Problem": "codesample.records",

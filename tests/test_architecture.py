@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ ARROWS = {
     },
     "execution.child": {"execution.isolation", "execution.wire"},
     "execution.isolation": {"errors"},
-    "execution.wire": {"records", "execution"},
+    "execution.wire": {"errors", "records", "execution"},
     "execution.worker": {
         "records",
         "execution",
@@ -79,23 +80,54 @@ ARROWS = {
         "engines",
         "errors",
         "execution",
-        "hub",
-        "plugins",
+        "execution.caller",
+        "execution.isolation",
         "records",
         "rerankers",
         "runs",
+        "tasks",
+    },
+    "reports": {
+        "engines",
+        "errors",
+        "evaluation",
+        "execution",
+        "execution.caller",
+        "execution.isolation",
+        "records",
+        "rerankers",
         "sampling",
         "tasks",
     },
-    "reports": {"errors", "evaluation", "execution", "records", "rerankers", "sampling", "tasks"},
     "bench": {"errors", "execution.*", "kernels.*", "records", "sampling"},
-    "testing": {"engines", "errors", "execution", "kernels.*", "records", "rerankers"},
-    "cli": {"codesample", "bench", "errors", "evaluation", "records", "reports", "runs", "sampling"},
+    "testing": {
+        "engines",
+        "errors",
+        "execution",
+        "execution.isolation",
+        "kernels.*",
+        "records",
+        "rerankers",
+        "tasks",
+    },
+    "cli": {
+        "codesample",
+        "bench",
+        "engines",
+        "errors",
+        "evaluation",
+        "records",
+        "reports",
+        "runs",
+        "sampling",
+    },
     "codesample": {
         "engines",
         "errors",
         "evaluation",
         "execution",
+        "execution.caller",
+        "execution.isolation",
         "records",
         "rerankers",
         "sampling",
@@ -135,9 +167,9 @@ LATE = ("cli", "evaluation", "reports")
 COMPUTED = {
     "codesample/__init__.py": "what the package exports, from its own table",
     "codesample/execution/child/zygote.py": "the modules granted to a program",
-    "codesample/execution/worker/prepared_tests.py": "the modules that tests ask for",
-    "rerankers/registry.py": "a user's `package.module:name`",
-    "tasks/registry.py": "a task by name, from its own table",
+    "codesample/execution/__init__.py": "what the package exports, from its own table",
+    "codesample/execution/worker/code_tests.py": "the modules that tests ask for",
+    "codesample/plugins.py": "a user's `package.module:name`",
 }
 
 # Why a file name may stand in two folders.
@@ -320,3 +352,30 @@ def test_a_library_that_a_mere_import_loads_is_found_with_the_module_that_loads_
     names = ["codesample.light", "codesample.hidden"]
     assert first_to_load({"tomato"}, names, tmp_path) == {"tomato": "codesample.hidden"}
     assert first_to_load({"tomato"}, names[:1], tmp_path) == {}
+
+
+@pytest.mark.parametrize("goal", ["To a verdict", "To a score"])
+def test_a_candidates_way_returns_to_no_room_more_than_once(goal: str) -> None:
+    way = rooms_of(MAP, goal)
+    assert len(way) > 6
+    for room in way:
+        assert (ROOT / room).is_dir(), room
+    none_of([f"{goal}: {room} is left and returned to {count} times" for room, count in returns(way).items()])
+
+
+def test_a_way_that_wanders_is_noticed() -> None:
+    page = "To a verdict.\n\n```\n[caller] a -> b -> a\n[worker] b -> a\n```\n"
+    assert returns(rooms_of(page, "To a verdict")) == {"a": 2}
+
+
+def rooms_of(page: str, goal: str) -> list[str]:
+    """Read the rooms of the first picture behind `goal`, in their order."""
+    picture = page.partition(goal)[2].split("```\n")[1]
+    steps = [step for line in picture.splitlines() for step in line.partition("]")[2].split("->")]
+    return [step.strip() for step in steps]
+
+
+def returns(way: list[str]) -> dict[str, int]:
+    """Count how often each room is returned to, for those to which it is more than once."""
+    visits = Counter(room for room, before in zip(way, ["", *way], strict=False) if room != before)
+    return {room: count - 1 for room, count in visits.items() if count > 2}

@@ -8,7 +8,7 @@ from codesample.cli import options
 from codesample.cli.errors import resumable
 from codesample.cli.output import show_report
 from codesample.cli.records import takes_records
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, RunOptions
 from codesample.records import SamplingParams
 

@@ -10,7 +10,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.output import lines_to
 from codesample.cli.records import takes_records
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N
 from codesample.records import SamplingParams
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.records import Candidate, Request, SamplingParams
 
 __all__ = ["Engine", "OpenEngine", "Progress", "Reproducibility"]

@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from codesample.engines.contract import Engine, OpenEngine
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.errors import ModelError
 from codesample.plugins import PluginKind
 

@@ -98,14 +98,13 @@ def best_of_n(
     """Draw up to n candidates of one prompt and return the one that the reranker puts first.
 
     Args:
-        engine: Any engine.
-        prompt: Text to continue.
+        engine, prompt: Any engine, and a text for it to continue.
         n: Most candidates.
         reranker: A reranker, its name, or "file.py:name"; see `load_reranker`.
         params: How tokens are chosen. Default: `SamplingParams()`.
         entry_point: Function the prompt asks for; with it, examples are read from the prompt.
         examples: Public examples in place of the prompt's own; trusted, unlike those.
-        program: Makes the text that is run from a completion. Default: prompt + completion.
+        program: Makes the text that is run. Default: prompt + completion.
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
 
@@ -122,8 +121,7 @@ def best_of_n(
     require_supplied([ranker], engine.abilities | EXECUTED)
     view = _view(prompt, entry_point, examples)
     stop = EarlyStop(until) if callable(until) else until
-    by_examples = stop is not None and stop.until is passed
-    if by_examples:
+    if by_examples := stop is not None and stop.until is passed:
         _expect_examples(view)
     settled = (params or SamplingParams()).settled()
     assemble = program or (lambda completion: prompt + completion)
@@ -132,12 +130,12 @@ def best_of_n(
             runner.open()  # too little isolation is told of before anything is sampled
         context = Context(view, seed=settled.seed, checks=runner, outputs=runner)
         drawn: list[Candidate] = []
-        good: list[Candidate] = []
+        good: Sequence[Candidate] = ()
         while len(drawn) < n and not good:
             count = n if stop is None else min(stop.every, n - len(drawn))
             request = Request(_ID, prompt, tuple(range(len(drawn), len(drawn) + count)))
-            stream = engine.stream([request], settled)
-            fresh = sorted((replace(c, program=assemble(c.completion)) for c in stream), key=_index)
+            came = engine.stream([request], settled)
+            fresh = sorted((replace(c, program=assemble(c.completion)) for c in came), key=_index)
             drawn += fresh
             with _handing_over(drawn):
                 good = _good_enough(stop, view, fresh, context)

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 from codesample.engines.contract import Engine
-from codesample.engines.options import DEFAULT_MODEL, ModelOptions
+from codesample.engines.model_options import DEFAULT_MODEL, ModelOptions
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, RunOptions, choose_k
 from codesample.evaluation.pipeline import carry_out

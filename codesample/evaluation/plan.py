@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from codesample.engines.contract import Engine
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import expect_engine, open_engine
 from codesample.errors import MetricError, RerankerError, RunFolderError
 from codesample.evaluation.checkpoint_hash import fingerprint

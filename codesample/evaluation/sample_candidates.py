@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codesample.engines.contract import Engine, Progress
-from codesample.engines.options import DEFAULT_MODEL, ModelOptions
+from codesample.engines.model_options import DEFAULT_MODEL, ModelOptions
 from codesample.errors import ParameterError
 from codesample.evaluation.options import DEFAULT_N
 from codesample.evaluation.plan import ModelSource, model_source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codesample.engines.contract import Engine
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.hub import expect_hub
 
 __all__ = ["open_native"]

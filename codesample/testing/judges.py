@@ -161,16 +161,17 @@ def _check_calls(make_judge: MakeJudge) -> None:
     with make_judge() as judge:
         outcomes = _result(judge.submit_calls(source, "f", [(x,) for x in range(4)]))
         none = _result(judge.submit_calls(source, "f", []))
-        _require(none == [], f"no argument list: {none}, expected []")
-        (looping,) = _result(judge.submit_calls(_LOOPING, "f", [(1,)], cpu_seconds=0.5))
+        looping = _result(judge.submit_calls(_LOOPING, "f", [(1,)], cpu_seconds=0.5))
         _require_refused(judge, "calls with an argument that is not plain data", _submit_odd_calls)
         _require_refused(judge, "tests with an input that is not plain data", _submit_odd_inputs)
+    _require(all(type(each) is Outcome for each in outcomes), f"calls came to {outcomes}, expected outcomes")
     got = [outcome.status for outcome in outcomes]
     _require(got == wanted, f"four calls came to {got}, expected {wanted}")
     values = [outcome.value for outcome in outcomes]
     _require(values == [[0, (0,)], None, [2, (2,)], None], f"four calls returned {values}")
-    _require(all(type(each) is Outcome for each in outcomes), f"calls came to {outcomes}, expected outcomes")
-    _require(looping.status is Status.CPU_TIMEOUT, f"a call of 0.5 CPU seconds at most: {looping.status}")
+    _require(none == [], f"no argument list: {none}, expected []")
+    ended = [outcome.status for outcome in looping]
+    _require(ended == [Status.CPU_TIMEOUT], f"a call of 0.5 CPU seconds at most came to {ended}")
 
 
 def _check_cancelling(make_judge: MakeJudge) -> None:
@@ -193,7 +194,9 @@ def _check_leaving(make_judge: MakeJudge) -> None:
     with make_judge() as judge:
         futures = [judge.submit(Program("t", n, f"{_RIGHT}# {n}", _KINDS["code"])) for n in range(5)]
     _require(all(future.done() for future in futures), "the block was left before every verdict was in")
-    _require(all(future.result().passed for future in futures), "programs were not judged as the block ended")
+    judged = [future for future in futures if not future.cancelled() and future.exception() is None]
+    passed = sum(future.result().passed for future in judged)
+    _require(passed == len(futures), f"{passed} of {len(futures)} programs were judged as the block ended")
 
 
 def _check_closing(make_judge: MakeJudge) -> None:

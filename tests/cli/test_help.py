@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from codesample.cli.app import app
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS
 from codesample.records import SamplingParams
 

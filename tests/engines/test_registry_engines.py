@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import ENGINES, NATIVE, expect_engine, open_engine, split_model
 from codesample.errors import ModelError, ParameterError, UnknownNameError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.errors import MetricError, RerankerError, RunFolderError, UnknownNameError
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.plan import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codesample.engines.options import ModelOptions
+from codesample.engines.model_options import ModelOptions
 from codesample.errors import ParameterError
 from codesample.evaluation.options import RunOptions
 from codesample.records import SamplingParams

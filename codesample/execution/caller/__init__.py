@@ -1,1 +1,1 @@
-"""The caller's side of the sandbox: the executor, its scheduler, and a worker as these see it."""
+"""Runs in the process of whoever wants verdicts: the executor, its scheduler thread, workers seen from it."""

@@ -1,4 +1,18 @@
-"""Hand jobs to workers from one thread, keep workers alive, and lose no job when one dies."""
+"""Hand jobs to workers from one thread, keep workers alive, and lose no job when one dies.
+
+A worker holds two jobs, the one it does and the next, and is quick on tests that it has made ready. With
+two workers and the jobs A1 A2 A3 B1 B2 C1, where the letter stands for the tests:
+
+                        worker 0   worker 1   waiting
+    one to each         A1         B1         A2 A3 B2 C1    B before A: worker 0 is on A
+    then a second       A1 A2      B1 B2      A3 C1          each stays with its own tests
+    worker 0 replies    A2 A3      B1 B2      C1
+    worker 1 replies    A2 A3      B2 C1                     no B is left: the next that nobody is on
+    worker 0 dies                  B2 C1      A3 A2          both again; A2, which it was doing, comes last
+
+A job that a worker was doing when it died is done once more, and is a fault where that worker dies too.
+One that only stood behind it is not to blame.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The confined child and the zygote it is forked from: what shares a process with a program."""
+"""Runs in a zygote and in the confined children forked from it: all that shares a process with a program."""

@@ -1,1 +1,4 @@
-"""What keeps a program away from the machine: Landlock, seccomp, limits, namespaces, and their report."""
+"""Runs in zygotes and their children, where rights are given up: Landlock, seccomp, limits, namespaces.
+
+The caller reads its report of what this machine grants.
+"""

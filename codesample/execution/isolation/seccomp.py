@@ -61,7 +61,7 @@ def build(machine: str, *, read_only: bool) -> bytes:
     )
 
 
-class _Program(ctypes.Structure):
+class _FilterCode(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
 
@@ -75,8 +75,8 @@ class Filter:
         with open(os.path.join(FILTERS, f"{variant}-{self._machine}.bpf"), "rb") as file:
             code = file.read()
         self._code = ctypes.create_string_buffer(code, len(code))
-        self._program = _Program(len(code) // bpf.INSTRUCTION.size, ctypes.addressof(self._code))
-        self._reference = ctypes.byref(self._program)
+        self._header = _FilterCode(len(code) // bpf.INSTRUCTION.size, ctypes.addressof(self._code))
+        self._reference = ctypes.byref(self._header)
         self._pid_offsets = [
             at + 4
             for at in range(0, len(code), bpf.INSTRUCTION.size)

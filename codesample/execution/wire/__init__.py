@@ -1,1 +1,4 @@
-"""What crosses between the sandbox's processes, and how those are started."""
+"""Runs in every process of the sandbox: what crosses between them, and how they are started.
+
+Children load `codec` and `channel` alone; `messages` and `launch` are for the caller and its workers.
+"""

@@ -1,1 +1,1 @@
-"""The worker: a trusted process, started by exec, that runs tests against programs it does not trust."""
+"""Runs in a worker, a trusted process started by exec: tests, and programs seen from outside."""

@@ -1,4 +1,35 @@
-"""One child as the worker sees it: requests, replies, and the limits that end it."""
+r"""One child as the worker sees it: requests, replies, and the limits that end it.
+
+What crosses for the program `def f(x): return x * x` and the checks `f(2) == 4` and `f(3) == 6`, the
+second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":0}` is the program's function.
+
+    caller -> worker   [{"d":[["tests_key","..."],["source","def f(x):\n    return x * x\n"],
+                        ["limits",{"d":[["cpu_seconds",10.0],...]}]]},
+                        ["CodeTests",{"d":[...["checks",{"t":["assert f(2) == 4","assert f(3) == 6"]}],
+                        ["entry_point","f"],["stub",""],["mode","split"]]}]]
+    worker -> zygote   {"zygote": ..., "cpu_seconds": 10.0, "memory": 536870912, "bounded_space": true,
+                        "result_bytes": 16777216}
+    zygote -> worker   {"pid": ...}
+    worker -> child    ["load","def f(x):\n    return x * x\n","program",["f"],0]
+    child -> worker    ["confined"]
+    child -> worker    ["value",{"d":[["f",{"h":[0,"function"]}]]}]
+    worker -> child    ["call",{"h":0},{"t":[2]},{"d":[]}]
+    child -> worker    ["value",4]
+    worker -> child    ["call",{"h":0},{"t":[3]},{"d":[]}]
+    child -> worker    ["value",9]
+    worker -> zygote   {"reap": true}
+    zygote -> worker   {"status": 9, "cpu_seconds": ..., "peak_memory": ..., "left": 0}
+    worker -> caller   {"d":[["status","wrong"],["detail","AssertionError: "],["checks","10"],
+                        ["cpu_seconds",...],["wall_seconds",...],["peak_memory",...],
+                        ["integrity","split"]]}
+
+The request for a child carries the child's end of a socket pair, so the zygote sees neither program nor
+tests. The child says that it is confined before it reads the program, or why not and runs nothing. It
+never has the tests: the comparison with 4 and 6 happens in the worker. Before the zygote is told to
+collect the child, the worker has killed it (status 9); a child that ended by itself is explained by its
+status. Tests by inputs send `["batch",{"h":0},[inputs],65536]` once in place of the calls and receive
+lists of such replies; scripts send `["script",source,0]` and are judged by what they print.
+"""
 
 from __future__ import annotations
 
