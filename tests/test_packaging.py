@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from fresh_install import CHECKERS, ROOT, ask, environment_with, finished, site_of, sources_in, wheel_of
 
-ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("kernels", "rerankers", "tasks")
 LINKS = {"src/codesample": "../codesample", **{f"codesample/{part}": f"../{part}" for part in PARTS}}
 SCRIPT = ROOT / "tests" / "typing_check" / "user_script.py"
-# of what lies in a checkout, all that is not its own; `.git` is a file in a second work tree
-NOT_SOURCES = shutil.ignore_patterns(
-    ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build", "dist", "runs.*"
-)
 # tests without anything slow, that read the tree, the installed names and data files beside modules
 QUICK = (
     "tests/test_architecture.py::test_the_package_is_reached_through_links_and_claims_no_bare_name",
@@ -34,58 +28,8 @@ QUICK = (
     "tests/runs/test_foreign.py",
     "tests/tasks/test_mini_data.py",
 )
-# a search path of whoever runs the tests would lead to this checkout instead of to what is installed
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 pytestmark = pytest.mark.slow
-
-
-def finished(command: list[object], *, cwd: Path, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=600
-    )
-    assert expect is None or done.returncode == expect, done.stdout[-4000:] + done.stderr[-4000:]
-    return done
-
-
-def sources_in(place: Path) -> Path:
-    """Copy the checkout as it is, links as links."""
-    return Path(
-        shutil.copytree(
-            ROOT,
-            place,
-            symlinks=True,
-            ignore=lambda folder, names: (
-                NOT_SOURCES(folder, names) | ({"runs"} if Path(folder) == ROOT else set())
-            ),
-        )
-    )
-
-
-def wheel_of(sources: Path, place: Path) -> Path:
-    """Build a wheel from a folder or from a source archive."""
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    finished([*command, "--wheel-dir", place, sources], cwd=place)
-    (built,) = place.glob("*.whl")
-    return built
-
-
-def environment_with(package: list[object], home: Path) -> Path:
-    """Make an environment with the package and the libraries of this one; returns its Python."""
-    venv.create(home, with_pip=False)
-    python = home / "bin" / "python"
-    # a path named in a .pth file does not have its own .pth files read: no editable install comes along
-    libraries = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
-    (site_of(python) / "libraries.pth").write_text("\n".join(libraries) + "\n")
-    if package:
-        pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index"]
-        finished([*pip, "--no-deps", "--no-build-isolation", "--ignore-installed", *package], cwd=home)
-    return python
-
-
-def site_of(python: Path) -> Path:
-    (site,) = python.parents[1].glob("lib/python*/site-packages")
-    return site
 
 
 @pytest.fixture(scope="module")
@@ -140,32 +84,10 @@ def editable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment_with(["--editable", sources_in(place / "sources")], place / "venv")
 
 
-def ask(python: Path, code: str, *flags: str, cwd: Path = ROOT) -> dict[str, object]:
-    done = finished([python, *flags, "-c", f"import json\n{code}\nprint(json.dumps(answer))"], cwd=cwd)
-    return json.loads(done.stdout)
-
-
-def errors_by_mypy(python: Path, script: Path, cache: Path) -> set[int]:
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={cache}"]
-    done = finished([*command, f"--python-executable={python}", script], cwd=script.parent, expect=None)
-    assert done.returncode < 2, done.stderr
-    return {int(line) for line in re.findall(rf"{script.name}:(\d+): error", done.stdout)}
-
-
-def errors_by_pyright(python: Path, script: Path, _cache: Path) -> set[int]:
-    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", python, script]
-    done = finished(command, cwd=script.parent, expect=None)
-    found = json.loads(done.stdout)["generalDiagnostics"]
-    return {each["range"]["start"]["line"] + 1 for each in found if each["severity"] == "error"}
-
-
-CHECKERS = {"mypy": errors_by_mypy, "pyright": errors_by_pyright}
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the type checker has learnt of the libraries, for all of this module's tests."""
-    return tmp_path_factory.mktemp("cache")
+    """What the type checker has learnt of the libraries, for all tests of this session."""
+    return tmp_path_factory.getbasetemp() / "types"
 
 
 def test_holds_nothing_outside_its_own_package(members: set[str]) -> None:
@@ -246,7 +168,8 @@ def test_types_reach_a_users_script(
         number for number, line in enumerate(script.read_text().splitlines(), 1) if line.endswith("# refused")
     }
     assert refused
-    assert CHECKERS[checker](request.getfixturevalue(form), script, cache) == refused
+    found = CHECKERS[checker](request.getfixturevalue(form), script, cache)
+    assert found == {(script.name, number) for number in refused}
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
@@ -256,7 +179,7 @@ def test_types_that_do_not_arrive_are_noticed(checker: str, cache: Path, tmp_pat
     lines = enumerate(script.read_text().splitlines(), 1)
     imports = {number for number, line in lines if line.startswith("from codesample")}
     assert imports
-    assert imports <= CHECKERS[checker](python, script, cache)
+    assert {(script.name, number) for number in imports} <= CHECKERS[checker](python, script, cache)
 
 
 def test_a_source_archive_is_the_checkout(archive: Path, unpacked: Path) -> None:
