@@ -23,8 +23,14 @@ import torch
 
 from codesample.bench import attention_rivals
 from codesample.errors import ParameterError, UnknownNameError
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, bifurcated_decode
-from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode import (
+    DecodeBatch,
+    DecodeOutput,
+    LayerStore,
+    Segment,
+    bifurcated_decode,
+    prepare_batch,
+)
 from codesample.kernels.bifurcated_decode.rounding import beyond_rounding
 
 __all__ = [
@@ -101,7 +107,7 @@ class _Inputs(NamedTuple):
     k_new: torch.Tensor
     v_new: torch.Tensor
     stores: list[LayerStore]
-    plan: DecodePlan
+    batch: DecodeBatch
     lens: torch.Tensor
 
 
@@ -170,14 +176,15 @@ def _measure(cell: Cell, device: torch.device, dtype: torch.dtype, repeats: int,
     if shared_bytes * copies * 3 > free:
         return {"refused": f"needs {shared_bytes * copies * 3 / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"}
     x = _draw(cell, device, dtype, copies)
+    batch = prepare_batch(x.batch, device, impl=impl)
 
     def call(store: LayerStore) -> DecodeOutput:
-        return bifurcated_decode(x.q, x.k_new, x.v_new, store, x.plan, x.lens, impl=impl)
+        return bifurcated_decode(x.q, x.k_new, x.v_new, store, batch, x.lens, impl=impl)
 
     with torch.inference_mode():
         got = call(x.stores[0])
         exact, plain = _oracle(x)
-        at = _checked(x.plan)
+        at = _checked(x.batch)
         wrong = beyond_rounding(got.out[at], exact.out, plain.out) or beyond_rounding(
             got.lse[at], exact.lse, plain.lse
         )
@@ -202,18 +209,18 @@ def _against_rivals(
     left_out: dict[str, str] = {}
     for name, make in attention_rivals.rivals_on(device).items():
         heads = MODELS[cell.model][0 if name == attention_rivals.EXPANDED else 1]
-        needed = attention_rivals.per_row_bytes(x.stores[0], x.plan, cell.own + 1, heads)
+        needed = attention_rivals.per_row_bytes(x.stores[0], x.batch, cell.own + 1, heads)
         copies = min(-(-_COLD_BYTES // needed), len(x.stores))
         if 2 * needed * copies > free_memory(device):
             left_out[name] = f"needs {2 * needed * copies / 1e9:.1f} GB"
             continue
         try:
-            made = [make(x.q, store, x.plan, cell.own + 1) for store in x.stores[:copies]]
+            made = [make(x.q, store, x.batch, cell.own + 1) for store in x.stores[:copies]]
             calls = [call for call in made if call is not None]
             if not calls:
                 left_out[name] = "not installed"
                 continue
-            wrong = beyond_rounding(calls[0]()[_checked(x.plan)].unsqueeze(1), exact, plain)
+            wrong = beyond_rounding(calls[0]()[_checked(x.batch)].unsqueeze(1), exact, plain)
             if wrong:
                 left_out[name] = f"wrong result: {wrong}"
             else:
@@ -241,7 +248,7 @@ def _draw(cell: Cell, device: torch.device, dtype: torch.dtype, copies: int) -> 
         Segment(i * cell.context, cell.context, i * cell.rows, (i + 1) * cell.rows, 0)
         for i in range(cell.prompts)
     ]
-    plan = DecodePlan.build(segments, slots=range(rows), context_lens=[cell.context] * rows, device=device)
+    batch = DecodeBatch.build(segments, slots=range(rows), own_starts=[cell.context] * rows)
     shared, own = (
         (kv_heads, cell.prompts * cell.context, width),
         (rows, kv_heads, -(-(cell.own + 1) // 16) * 16, width),
@@ -249,30 +256,28 @@ def _draw(cell: Cell, device: torch.device, dtype: torch.dtype, copies: int) -> 
     stores = [LayerStore(draw(*shared), draw(*shared), draw(*own), draw(*own)) for _ in range(copies)]
     new = (rows, 1, kv_heads, width)
     lens = torch.full((rows,), cell.own, dtype=torch.int32, device=device)
-    return _Inputs(draw(rows, 1, heads, width), draw(*new), draw(*new), stores, plan, lens)
+    return _Inputs(draw(rows, 1, heads, width), draw(*new), draw(*new), stores, batch, lens)
 
 
-def _checked(plan: DecodePlan) -> list[int]:
-    return sorted({int(i * (plan.rows - 1) / (_CHECKED_ROWS - 1)) for i in range(_CHECKED_ROWS)})
+def _checked(batch: DecodeBatch) -> list[int]:
+    return sorted({int(i * (batch.rows - 1) / (_CHECKED_ROWS - 1)) for i in range(_CHECKED_ROWS)})
 
 
 def _oracle(x: _Inputs) -> tuple[DecodeOutput, DecodeOutput]:
     """Compute a few rows by the definition, in fp64 and in the dtype of the inputs."""
-    at, store = _checked(x.plan), x.stores[0]
+    at, store = _checked(x.batch), x.stores[0]
     found = []
     for dtype in (torch.float64, x.q.dtype):
         outputs = []
         for row in at:
-            (s,) = [s for s in x.plan.segments if s.row_start <= row < s.row_stop]
+            (s,) = x.batch.chain(row)
             pools = [pool[:, s.start : s.start + s.length].to(dtype) for pool in store[:2]]
             own = [pool[row : row + 1].to(dtype) for pool in store[2:]]
-            plan = DecodePlan.build(
-                [Segment(0, s.length, 0, 1, 0)], slots=[0], context_lens=[s.length], device=x.q.device
-            )
+            alone = DecodeBatch.build([Segment(0, s.length, 0, 1, 0)], slots=[0], own_starts=[s.length])
             mine = slice(row, row + 1)
             q, k_new, v_new = (t[mine].to(dtype) for t in (x.q, x.k_new, x.v_new))
             lone = LayerStore(*pools, *own)
-            outputs.append(bifurcated_decode(q, k_new, v_new, lone, plan, x.lens[mine], impl="reference"))
+            outputs.append(bifurcated_decode(q, k_new, v_new, lone, alone, x.lens[mine], impl="reference"))
         found.append(DecodeOutput(*(torch.cat(parts) for parts in zip(*outputs, strict=True))))
     return found[0], found[1]
 

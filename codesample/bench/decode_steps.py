@@ -16,17 +16,23 @@ from transformers import DynamicCache, PreTrainedModel
 
 from codesample.bench.attention import median_time, reason_of
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import DecodePlan, Segment, bifurcated_decode
+from codesample.kernels.bifurcated_decode import (
+    DecodeBatch,
+    ScoreOptions,
+    Segment,
+    bifurcated_decode,
+    prepare_batch,
+)
 from codesample.sampling.attention_hook import attached
 from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.decode_step import DecodeStep
-from codesample.sampling.draws import Drawing
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.memory import free_memory
 from codesample.sampling.packed_weights import PackedWeights
-from codesample.sampling.prefill import Context, prefill
+from codesample.sampling.prefill import SegmentTokens, prefill
 from codesample.sampling.rows import Row
 from codesample.sampling.token_choice import Choice
+from codesample.sampling.token_sampler import TokenSampler
 
 __all__ = ["TOLERANCES", "StepBench", "StepTimes"]
 
@@ -73,8 +79,8 @@ class _Begun(NamedTuple):
     limit: int
 
 
-class _Given(Drawing):
-    """Stands in for drawing: tokens [steps, R] are known before, so that all methods read the same ones."""
+class _Given(TokenSampler):
+    """Draws nothing: tokens [steps, R] are known before, so that all methods read the same ones."""
 
     def __init__(self, tokens: Tensor) -> None:
         self._tokens, self.logits = tokens, torch.empty(0)
@@ -85,14 +91,14 @@ class _Given(Drawing):
     def goes_on(self, tokens: Tensor) -> Tensor:
         return tokens >= 0
 
-    def numbers(self, keys: Tensor, positions: Tensor) -> Tensor:
+    def uniforms(self, keys: Tensor, positions: Tensor) -> Tensor:
         return positions.double()
 
     def draw(
-        self, logits: Tensor, rows: Sequence[Row], numbers: Tensor, *, width: int | None = None
+        self, logits: Tensor, rows: Sequence[Row], uniforms: Tensor, *, width: int | None = None
     ) -> Choice:
         self.logits = logits
-        tokens = self._tokens.gather(0, numbers[None].long().clamp_max(len(self._tokens) - 1))[0]
+        tokens = self._tokens.gather(0, uniforms[None].long().clamp_max(len(self._tokens) - 1))[0]
         nothing = torch.zeros_like(tokens, dtype=torch.float32)
         return Choice(tokens, nothing, nothing)
 
@@ -113,7 +119,7 @@ class _JoinedState:
         buffer[:, :, :length] = shared
         return buffer
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         upto = self._length + self.step + 1
         keys, values = self._keys[layer], self._values[layer]
         keys[:, :, upto - 1], values[:, :, upto - 1] = k[:, :, 0], v[:, :, 0]
@@ -121,7 +127,7 @@ class _JoinedState:
             q,
             keys[:, :, :upto],
             values[:, :, :upto],
-            scale=options["scale"],
+            scale=scores.scale,
             enable_gqa=q.shape[1] != k.shape[1],
         )
         return out.transpose(1, 2)
@@ -166,12 +172,11 @@ class StepBench:
         )
         self._packed = PackedWeights.of(model)
         with torch.inference_mode(), attached(model):
-            prefill(model, self._store, [Context(self._prompt, 0)])
+            prefill(model, self._store, [SegmentTokens(self._prompt, 0)])
         segment = Segment(0, self.context, 0, self.rows, 0)
-        lens = [self.context] * self.rows
-        self._plan = DecodePlan.build(
-            [segment], slots=range(self.rows), context_lens=lens, device=model.device
-        )
+        starts = [self.context] * self.rows
+        batch = DecodeBatch.build([segment], slots=range(self.rows), own_starts=starts)
+        self._prepared = prepare_batch(batch, model.device)
 
     def run(self) -> StepTimes:
         """Time every method whose last logits are, for a few rows, those of the model with its own cache.
@@ -239,7 +244,7 @@ class StepBench:
 
         def call() -> None:
             for layer in self._store.layers:
-                bifurcated_decode(q, k, k, layer, self._plan, lens)
+                bifurcated_decode(q, k, k, layer, self._prepared, lens)
 
         with torch.inference_mode():
             return 1000 * median_time([call], device, repeats, rounds=1)
@@ -262,7 +267,7 @@ class StepBench:
         given = _Given(self._ids)
         rows = [_Begun([token], len(self._ids) + 2) for token in self._ids[0].tolist()]
         step = DecodeStep(
-            self.model, given, self._store.layers, self._plan, cast(Sequence[Row], rows), ahead=ahead
+            self.model, given, self._store.layers, self._prepared, cast(Sequence[Row], rows), ahead=ahead
         )
 
         def forward(_: int) -> Tensor:
