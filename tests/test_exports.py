@@ -20,7 +20,7 @@ import codesample
 
 # Types, by whole name, that stand in a public call and are no one's to make or to take apart, and why.
 NOT_FOR_USERS = {
-    "codesample.sampling.work.PromptWork": "prompts that are tokens already, for benchmarks of the loop",
+    "codesample.sampling.prompts.Prompt": "prompts that are tokens already, for benchmarks of the loop",
 }
 
 HEAVY = ("torch", "transformers", "datasets", "evaluate", "numpy", "triton", "pyarrow")

@@ -8,8 +8,13 @@ import torch
 
 from codesample.bench.attention_grid import Cell
 from codesample.bench.model_shapes import HEADS
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, bifurcated_decode
-from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode import (
+    DecodeBatch,
+    DecodeOutput,
+    LayerStore,
+    Segment,
+    bifurcated_decode,
+)
 from codesample.kernels.bifurcated_decode.rounding import beyond_rounding
 
 __all__ = ["Expected", "Inputs", "checked_rows", "draw_inputs", "expected_rows"]
@@ -26,7 +31,7 @@ class Inputs(NamedTuple):
         q: [R, 1, H, D].
         k_new, v_new: [R, 1, G, D].
         stores: Alike in shape, different in content.
-        plan: Which rows read which keys.
+        batch: Which rows read which keys.
         lens: [R], int32, own tokens.
     """
 
@@ -34,7 +39,7 @@ class Inputs(NamedTuple):
     k_new: torch.Tensor
     v_new: torch.Tensor
     stores: list[LayerStore]
-    plan: DecodePlan
+    batch: DecodeBatch
     lens: torch.Tensor
 
 
@@ -66,7 +71,7 @@ def draw_inputs(cell: Cell, *, device: torch.device, dtype: torch.dtype, copies:
         Segment(i * cell.context, cell.context, i * cell.rows, (i + 1) * cell.rows, 0)
         for i in range(cell.prompts)
     ]
-    plan = DecodePlan.build(segments, slots=range(rows), context_lens=[cell.context] * rows, device=device)
+    batch = DecodeBatch.build(segments, slots=range(rows), own_starts=[cell.context] * rows)
     shared, own = (
         (kv_heads, cell.prompts * cell.context, width),
         (rows, kv_heads, -(-(cell.own + 1) // 16) * 16, width),
@@ -74,12 +79,12 @@ def draw_inputs(cell: Cell, *, device: torch.device, dtype: torch.dtype, copies:
     stores = [LayerStore(draw(*shared), draw(*shared), draw(*own), draw(*own)) for _ in range(copies)]
     new = (rows, 1, kv_heads, width)
     lens = torch.full((rows,), cell.own, dtype=torch.int32, device=device)
-    return Inputs(draw(rows, 1, heads, width), draw(*new), draw(*new), stores, plan, lens)
+    return Inputs(draw(rows, 1, heads, width), draw(*new), draw(*new), stores, batch, lens)
 
 
-def checked_rows(plan: DecodePlan) -> list[int]:
+def checked_rows(batch: DecodeBatch) -> list[int]:
     """Return the rows whose results are looked at: the first, the last and one between."""
-    return sorted({int(i * (plan.rows - 1) / (_CHECKED_ROWS - 1)) for i in range(_CHECKED_ROWS)})
+    return sorted({int(i * (batch.rows - 1) / (_CHECKED_ROWS - 1)) for i in range(_CHECKED_ROWS)})
 
 
 def expected_rows(x: Inputs) -> Expected:
@@ -87,16 +92,14 @@ def expected_rows(x: Inputs) -> Expected:
     store, found = x.stores[0], []
     for dtype in (torch.float64, x.q.dtype):
         outputs = []
-        for row in checked_rows(x.plan):
-            (s,) = [s for s in x.plan.segments if s.row_start <= row < s.row_stop]
+        for row in checked_rows(x.batch):
+            (s,) = x.batch.chain(row)
             pools = [pool[:, s.start : s.start + s.length].to(dtype) for pool in store[:2]]
             own = [pool[row : row + 1].to(dtype) for pool in store[2:]]
-            plan = DecodePlan.build(
-                [Segment(0, s.length, 0, 1, 0)], slots=[0], context_lens=[s.length], device=x.q.device
-            )
+            alone = DecodeBatch.build([Segment(0, s.length, 0, 1, 0)], slots=[0], own_starts=[s.length])
             mine = slice(row, row + 1)
             q, k_new, v_new = (t[mine].to(dtype) for t in (x.q, x.k_new, x.v_new))
             lone = LayerStore(*pools, *own)
-            outputs.append(bifurcated_decode(q, k_new, v_new, lone, plan, x.lens[mine], impl="reference"))
+            outputs.append(bifurcated_decode(q, k_new, v_new, lone, alone, x.lens[mine], impl="reference"))
         found.append(DecodeOutput(*(torch.cat(parts) for parts in zip(*outputs, strict=True))))
     return Expected(*found)

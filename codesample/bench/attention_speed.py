@@ -22,7 +22,12 @@ from codesample.bench.memory_use import lack_of_memory
 from codesample.bench.model_shapes import HEADS
 from codesample.bench.settings import AttentionOptions
 from codesample.bench.timing import clock_of, copy_rate, median_time
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, bifurcated_decode
+from codesample.kernels.bifurcated_decode import (
+    DecodeOutput,
+    LayerStore,
+    bifurcated_decode,
+    prepare_batch,
+)
 from codesample.sampling.checkpoint import device_of, dtype_of
 
 __all__ = ["measure_attention"]
@@ -81,11 +86,13 @@ class _Bench:
             return {"refused": lack}
         x = draw_inputs(cell, device=self.device, dtype=self.dtype, copies=copies)
 
+        batch = prepare_batch(x.batch, self.device, impl=self.impl)
+
         def call(store: LayerStore) -> DecodeOutput:
-            return bifurcated_decode(x.q, x.k_new, x.v_new, store, x.plan, x.lens, impl=self.impl)
+            return bifurcated_decode(x.q, x.k_new, x.v_new, store, batch, x.lens)
 
         with torch.inference_mode():
-            got, at = call(x.stores[0]), checked_rows(x.plan)
+            got, at = call(x.stores[0]), checked_rows(x.batch)
             expected = expected_rows(x)
             if wrong := expected.wrong(DecodeOutput(got.out[at], got.lse[at])):
                 return {"refused": f"wrong result: {wrong}"}
@@ -122,15 +129,15 @@ class _Bench:
         """Return seconds per call of a rival, or why it has no time."""
         heads, kv_heads, _ = HEADS[cell.model]
         held = heads if name == attention_rivals.EXPANDED else kv_heads
-        needed = attention_rivals.per_row_bytes(x.stores[0], x.plan, cell.own + 1, held)
+        needed = attention_rivals.per_row_bytes(x.stores[0], x.batch, cell.own + 1, held)
         copies = min(_cold_copies(needed), len(x.stores))
         if lack := lack_of_memory(2 * needed * copies, self.device):
             return lack
-        made = [make(x.q, store, x.plan, cell.own + 1) for store in x.stores[:copies]]
+        made = [make(x.q, store, x.batch, cell.own + 1) for store in x.stores[:copies]]
         calls = [call for call in made if call is not None]
         if not calls:
             return "not installed"
-        if wrong := expected.wrong_output(calls[0]()[checked_rows(x.plan)].unsqueeze(1)):
+        if wrong := expected.wrong_output(calls[0]()[checked_rows(x.batch)].unsqueeze(1)):
             return f"wrong result: {wrong}"
         return median_time(calls, self.device, self.repeats)
 

@@ -19,13 +19,13 @@ from codesample.bench.rounds import Rounds
 from codesample.bench.step_stand_ins import Begun, GivenTokens, JoinedBuffers
 from codesample.bench.timing import median_time, now
 from codesample.errors import CodesampleError, ModelError
-from codesample.kernels.bifurcated_decode import DecodePlan, Segment, bifurcated_decode
+from codesample.kernels.bifurcated_decode import DecodeBatch, Segment, bifurcated_decode, prepare_batch
 from codesample.sampling.attention_hook import attached
 from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.decode_step import DecodeStep
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.packed_weights import PackedWeights
-from codesample.sampling.prefill import Context, prefill
+from codesample.sampling.prefill import SegmentTokens, prefill
 from codesample.sampling.rows import Row
 
 __all__ = ["TOLERANCES", "StepBench", "measure_decode_step"]
@@ -111,12 +111,11 @@ class StepBench:
         )
         self._packed = PackedWeights.of(model)
         with torch.inference_mode(), attached(model):
-            prefill(model, self._store, [Context(self._prompt, 0)])
+            prefill(model, self._store, [SegmentTokens(self._prompt, 0)])
         segment = Segment(0, self.context, 0, self.rows, 0)
-        lens = [self.context] * self.rows
-        self._plan = DecodePlan.build(
-            [segment], slots=range(self.rows), context_lens=lens, device=model.device
-        )
+        starts = [self.context] * self.rows
+        batch = DecodeBatch.build([segment], slots=range(self.rows), own_starts=starts)
+        self._prepared = prepare_batch(batch, model.device)
 
     def run(self) -> Rounds:
         """Time every method whose last logits are, for a few rows, those of the model with its own cache.
@@ -181,7 +180,7 @@ class StepBench:
 
         def call() -> None:
             for layer in self._store.layers:
-                bifurcated_decode(q, k, k, layer, self._plan, lens)
+                bifurcated_decode(q, k, k, layer, self._prepared, lens)
 
         with torch.inference_mode():
             return median_time([call], device, repeats, rounds=1)
@@ -202,7 +201,7 @@ class StepBench:
         given = GivenTokens(self._ids)
         rows = [Begun([token], len(self._ids) + 2) for token in self._ids[0].tolist()]
         step = DecodeStep(
-            self.model, given, self._store.layers, self._plan, cast(Sequence[Row], rows), ahead=ahead
+            self.model, given, self._store.layers, self._prepared, cast(Sequence[Row], rows), ahead=ahead
         )
 
         def forward(_: int) -> Tensor:

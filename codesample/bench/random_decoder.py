@@ -8,8 +8,14 @@ import torch
 from torch.nn.functional import linear, rms_norm, silu
 
 from codesample.bench.model_shapes import DecoderShape
-from codesample.kernels.bifurcated_decode.api import LayerStore, bifurcated_decode
-from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode import (
+    DecodeBatch,
+    LayerStore,
+    PreparedBatch,
+    Segment,
+    bifurcated_decode,
+    prepare_batch,
+)
 
 __all__ = ["Decoder"]
 
@@ -81,9 +87,11 @@ class Decoder:
         self.stores = [
             LayerStore(draw(*shared), draw(*shared), draw(*own), draw(*own)) for _ in range(s.layers)
         ]
-        self.plan = DecodePlan.build(
-            [Segment(0, context, 0, rows, 0)], slots=range(rows), context_lens=[context] * rows, device=device
+        self.batch = DecodeBatch.build(
+            [Segment(0, context, 0, rows, 0)], slots=range(rows), own_starts=[context] * rows
         )
+        self.own_starts = torch.full((rows,), context, dtype=torch.int32, device=device)
+        self.prepared: dict[str, PreparedBatch] = {}
         self.lens = torch.zeros(rows, dtype=torch.int32, device=device)
         self.tokens = torch.arange(rows, device=device) % s.vocabulary
         self.before, self.after = _before, _after
@@ -99,7 +107,8 @@ class Decoder:
         other.stores = [
             LayerStore(*(x.to(dtype, copy=True) for x in store)) for store in self.stores[:layers]
         ]
-        other.plan, other.lens, other.tokens = self.plan, self.lens.clone(), self.tokens.clone()
+        other.batch, other.own_starts, other.prepared = self.batch, self.own_starts, self.prepared
+        other.lens, other.tokens = self.lens.clone(), self.tokens.clone()
         other.before, other.after = _before, _after
         return other
 
@@ -112,10 +121,13 @@ class Decoder:
         s = self.shape
         x = self.embedding[self.tokens]
         rates = _ROTARY_BASE ** (-torch.arange(0, s.width, 2, device=x.device) / s.width)
-        angles = ((self.plan.context_lens_on_device + self.lens)[:, None, None] * rates).float()
+        angles = ((self.own_starts + self.lens)[:, None, None] * rates).float()
+        if impl not in self.prepared:
+            self.prepared[impl] = prepare_batch(self.batch, x.device, impl=impl)
+        batch = self.prepared[impl]
         for (qkv, out, up, down), store in zip(self.weights[:layers], self.stores[:layers], strict=True):
             q, k, v = self.before(x, self.norm, qkv, angles, s)
-            attended = bifurcated_decode(q, k, v, store, self.plan, self.lens, impl=impl).out
+            attended = bifurcated_decode(q, k, v, store, batch, self.lens, impl=impl).out
             x = self.after(x, attended, out, self.norm, up, down)
         return linear(rms_norm(x, x.shape[-1:], self.norm), self.head)
 

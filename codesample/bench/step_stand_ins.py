@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codesample.sampling.draws import Drawing
+from codesample.kernels.bifurcated_decode import ScoreOptions
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.rows import Row
 from codesample.sampling.token_choice import Choice
+from codesample.sampling.token_sampler import TokenSampler
 
 __all__ = ["Begun", "GivenTokens", "JoinedBuffers"]
 
@@ -24,8 +25,8 @@ class Begun(NamedTuple):
     limit: int
 
 
-class GivenTokens(Drawing):
-    """Stands in for drawing: tokens [steps, R] are known before, so that all ways read the same ones.
+class GivenTokens(TokenSampler):
+    """Draws nothing: tokens [steps, R] are known before, so that all ways read the same ones.
 
     Attributes:
         logits: [R, vocabulary] of the latest step.
@@ -42,16 +43,16 @@ class GivenTokens(Drawing):
         """Say that no row ends."""
         return tokens >= 0
 
-    def numbers(self, keys: Tensor, positions: Tensor) -> Tensor:
+    def uniforms(self, keys: Tensor, positions: Tensor) -> Tensor:
         """Return the positions themselves, by which `draw` looks tokens up."""
         return positions.double()
 
     def draw(
-        self, logits: Tensor, rows: Sequence[Row], numbers: Tensor, *, width: int | None = None
+        self, logits: Tensor, rows: Sequence[Row], uniforms: Tensor, *, width: int | None = None
     ) -> Choice:
-        """Keep the logits, and "draw" the known tokens of the step that `numbers` names."""
+        """Keep the logits, and "draw" the known tokens of the step that `uniforms` names."""
         self.logits = logits
-        tokens = self._tokens.gather(0, numbers[None].long().clamp_max(len(self._tokens) - 1))[0]
+        tokens = self._tokens.gather(0, uniforms[None].long().clamp_max(len(self._tokens) - 1))[0]
         nothing = torch.zeros_like(tokens, dtype=torch.float32)
         return Choice(tokens, nothing, nothing)
 
@@ -76,7 +77,7 @@ class JoinedBuffers:
         buffer[:, :, :length] = shared
         return buffer
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict[str, Any]) -> Tensor:
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         """Store one new key and value per row, and attend to the row's buffer up to them."""
         upto = self._length + self.step + 1
         keys, values = self._keys[layer], self._values[layer]
@@ -85,7 +86,7 @@ class JoinedBuffers:
             q,
             keys[:, :, :upto],
             values[:, :, :upto],
-            scale=options["scale"],
+            scale=scores.scale,
             enable_gqa=q.shape[1] != k.shape[1],
         )
         return out.transpose(1, 2)
