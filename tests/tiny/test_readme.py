@@ -64,4 +64,4 @@ def test_every_file_that_the_card_names_exists():
     names = re.findall(r"`([\w/]+(?:\.py|\.json|/))`", TEXT)
     places = (CARD.parent, CARD.parent / "training", Path(__file__).parents[2])
     assert [name for name in names if not any((place / name).exists() for place in places)] == []
-    assert "compose.py" in names
+    assert "composition.py" in names
