@@ -89,7 +89,7 @@ class _Bench:
         batch = prepare_batch(x.batch, self.device, impl=self.impl)
 
         def call(store: LayerStore) -> DecodeOutput:
-            return bifurcated_decode(x.q, x.k_new, x.v_new, store, batch, x.lens)
+            return bifurcated_decode(x.q, x.k_new, x.v_new, store, batch, x.lens, impl=self.impl)
 
         with torch.inference_mode():
             got, at = call(x.stores[0]), checked_rows(x.batch)
