@@ -40,10 +40,16 @@ _MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity"
 
 
 class Executor:
-    """Runs programs in confined processes and returns what came of them.
+    """The `Judge` of this machine: runs programs in confined processes and returns what came of them.
 
     Use it as a context manager, or call `close`. It never forks the calling process: workers are
     started by exec and end when this process does, however it ends.
+
+    Attributes:
+        limits: For programs whose tests do not say otherwise.
+        isolation: What programs are kept from here.
+        workers: How many programs run at once.
+        in_flight: How many unsettled programs keep the workers busy; more only take memory.
     """
 
     def __init__(

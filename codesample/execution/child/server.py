@@ -26,7 +26,6 @@ _MAX_ARGUMENTS = 4
 _MAX_FRAMES = 4
 _MAX_TEXT = 200
 _MAX_DETAIL = 1_000
-_PARTS = 8
 
 
 def refuse(sock: _socket.socket, reason: str) -> None:
@@ -83,8 +82,8 @@ class _Operations:
     def _batch(self, function: Any, inputs: list[Any], part_bytes: int) -> None:
         """Call `function` on every argument list, and send results in parts.
 
-        A part is sent above `part_bytes`, or once it is an eighth of what was sent before: a program that
-        dies takes few of its results with it, and many results still take few messages.
+        A part is sent above `part_bytes`, or once it is half of what was sent before: a program that dies
+        takes no more than a third of its results with it, and many results still take few messages.
         """
         part: list[bytes] = []
         size = sent = 0
@@ -92,7 +91,7 @@ class _Operations:
             reply = self._attempt(function, arguments)
             part.append(reply)
             size += len(reply)
-            if size > part_bytes or size * _PARTS >= sent:
+            if size > part_bytes or 2 * size >= sent:
                 self._send(b"[" + b",".join(part) + b"]")
                 sent += size
                 part, size = [], 0

@@ -72,11 +72,6 @@ class Checklist:
         self._decided = False
 
     @property
-    def reached(self) -> int:
-        """How many checks have a result."""
-        return len(self._results)
-
-    @property
     def failed(self) -> bool:
         """Whether a check failed or something ended them."""
         return self._trouble is not None

@@ -90,10 +90,13 @@ class PreparedInputs:
             checklist.end(Trouble(Status.ERROR, f"TypeError: {entry} is {brief(function)}, no function"))
             return
         judged = zip(self.positions, self.expected, strict=True)
-        lot = 0
+        done = lot = 0
         for part in remote.batch(function, self.inputs_json, len(self.positions)):
             for reply, (position, wanted) in zip(part.replies, judged, strict=False):
-                _hold_until(position, checklist)
+                while done < position:
+                    checklist.add(None)
+                    done += 1
+                done += 1
                 try:
                     trouble = self._trouble(self.tests.inputs[position], wanted, reply, remote)
                 except BaseException:
@@ -109,7 +112,8 @@ class PreparedInputs:
             if lot > PART_BYTES:
                 checklist.decide()
                 lot = 0
-        _hold_until(len(self.tests.inputs), checklist)
+        for _ in range(done, len(self.tests.inputs)):
+            checklist.add(None)
 
     def _trouble(
         self, arguments: tuple[Any, ...], wanted: Any, reply: list[Any], remote: Remote
@@ -135,12 +139,6 @@ class PreparedInputs:
             # an oracle computes with the result, and what it cannot compute with is not right
             demand_imports(error)
             return False
-
-
-def _hold_until(position: int, checklist: Checklist) -> None:
-    """Let inputs hold to which there is no expected result."""
-    while checklist.reached < position:
-        checklist.add(None)
 
 
 def prepare_inputs(tests: InputTests, run_reference: RunReference) -> PreparedInputs:
