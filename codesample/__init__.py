@@ -37,9 +37,10 @@ if TYPE_CHECKING:
         Tests,
         Verdict,
     )
-    from codesample.rerankers.context import Context
+    from codesample.rerankers.context import CheckRunner, Context, OutputRunner
     from codesample.rerankers.contract import Reranker, reranker
     from codesample.sampling.generate import bifurcated_generate
+    from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
     from codesample.tasks.contract import Task
 
@@ -55,8 +56,10 @@ for _part in ("kernels", "rerankers", "tasks"):
 
 _HOME = {
     "BestOfN": "codesample.evaluation.best_of_n",
+    "CacheInfo": "codesample.sampling.prefix_cache",
     "CallExample": "codesample.records",
     "Candidate": "codesample.records",
+    "CheckRunner": "codesample.rerankers.context",
     "CodeTests": "codesample.records",
     "CodesampleError": "codesample.errors",
     "Context": "codesample.rerankers.context",
@@ -76,6 +79,7 @@ _HOME = {
     "ModelOptions": "codesample.engines.model_options",
     "Observer": "codesample.evaluation.observer",
     "Outcome": "codesample.execution",
+    "OutputRunner": "codesample.rerankers.context",
     "Problem": "codesample.records",
     "Program": "codesample.execution",
     "PublicView": "codesample.records",
@@ -104,8 +108,10 @@ _HOME = {
 
 __all__ = [
     "BestOfN",
+    "CacheInfo",
     "CallExample",
     "Candidate",
+    "CheckRunner",
     "CodeTests",
     "CodesampleError",
     "Context",
@@ -125,6 +131,7 @@ __all__ = [
     "ModelOptions",
     "Observer",
     "Outcome",
+    "OutputRunner",
     "Problem",
     "Program",
     "PublicView",

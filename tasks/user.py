@@ -17,7 +17,7 @@ from codesample.tasks.contract import Task, completion_alone, prompt_then_comple
 from codesample.tasks.examples import flaw_of, prompt_examples
 from codesample.tasks.function_form import STOP, leading_code
 
-__all__ = ["user_task"]
+__all__ = ["UserEntry", "user_task"]
 
 _T = TypeVar("_T")
 _ExampleT = TypeVar("_ExampleT", CallExample, ScriptExample)

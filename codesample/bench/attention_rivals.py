@@ -15,21 +15,20 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from codesample.kernels.bifurcated_decode.api import LayerStore
-from codesample.kernels.bifurcated_decode.batch import DecodePlan
+from codesample.kernels.bifurcated_decode import DecodeBatch, LayerStore
 
 __all__ = ["CASCADE", "EXPANDED", "Make", "Rival", "per_row_bytes", "rivals_on"]
 
 Rival = Callable[[], torch.Tensor]
-Make = Callable[[torch.Tensor, LayerStore, DecodePlan, int], Rival | None]
+Make = Callable[[torch.Tensor, LayerStore, DecodeBatch, int], Rival | None]
 EXPANDED, CASCADE = "expanded SDPA", "FlashInfer cascade"
 _PAGE = 16
 _CASCADE_WORKSPACE = 256 << 20
 
 
-def per_row_bytes(store: LayerStore, plan: DecodePlan, own: int, heads: int) -> int:
+def per_row_bytes(store: LayerStore, batch: DecodeBatch, own: int, heads: int) -> int:
     """Bytes of keys and values when every row keeps its own copy of all it sees, for `heads` heads."""
-    tokens = sum(plan.context_lens) + plan.rows * own
+    tokens = sum(batch.own_starts) + batch.rows * own
     return 2 * tokens * heads * store.k_shared.shape[2] * store.k_shared.element_size()
 
 
@@ -43,9 +42,9 @@ def rivals_on(device: torch.device) -> dict[str, Make]:
     return {**found, "flash_attn": _flash_attn, CASCADE: _cascade}
 
 
-def _expanded(q: torch.Tensor, store: LayerStore, plan: DecodePlan, own: int) -> Rival:
+def _expanded(q: torch.Tensor, store: LayerStore, batch: DecodeBatch, own: int) -> Rival:
     """Scaled dot-product attention over a copy of all keys per row and query head."""
-    k, v = (_per_row(*pools, plan, own) for pools in (store[::2], store[1::2]))
+    k, v = (_per_row(*pools, batch, own) for pools in (store[::2], store[1::2]))
     times = q.shape[2] // k.shape[1]
     k, v = k.repeat_interleave(times, dim=1), v.repeat_interleave(times, dim=1)
     query = q.transpose(1, 2)
@@ -53,10 +52,10 @@ def _expanded(q: torch.Tensor, store: LayerStore, plan: DecodePlan, own: int) ->
 
 
 def _single_sequence(
-    backend: SDPBackend | None, q: torch.Tensor, store: LayerStore, plan: DecodePlan, own: int
+    backend: SDPBackend | None, q: torch.Tensor, store: LayerStore, batch: DecodeBatch, own: int
 ) -> Rival:
     """Scaled dot-product attention over per-row keys, query heads grouped."""
-    k, v = (_per_row(*pools, plan, own) for pools in (store[::2], store[1::2]))
+    k, v = (_per_row(*pools, batch, own) for pools in (store[::2], store[1::2]))
     query, grouped = q.transpose(1, 2), q.shape[2] != k.shape[1]
 
     def run() -> torch.Tensor:
@@ -66,17 +65,17 @@ def _single_sequence(
     return run
 
 
-def _flash_attn(q: torch.Tensor, store: LayerStore, plan: DecodePlan, own: int) -> Rival | None:
+def _flash_attn(q: torch.Tensor, store: LayerStore, batch: DecodeBatch, own: int) -> Rival | None:
     """The split-key decode of the package flash_attn over per-row keys, or None where it is not installed."""
     if importlib.util.find_spec("flash_attn") is None:
         return None
     from flash_attn import flash_attn_with_kvcache
 
-    k, v = (_per_row(*pools, plan, own).transpose(1, 2) for pools in (store[::2], store[1::2]))
+    k, v = (_per_row(*pools, batch, own).transpose(1, 2) for pools in (store[::2], store[1::2]))
     return lambda: flash_attn_with_kvcache(q, k, v).squeeze(1)
 
 
-def _cascade(q: torch.Tensor, store: LayerStore, plan: DecodePlan, own: int) -> Rival | None:
+def _cascade(q: torch.Tensor, store: LayerStore, batch: DecodeBatch, own: int) -> Rival | None:
     """FlashInfer's two-level cascade over pages of 16 tokens, or None where it is not installed.
 
     Contexts and own lengths are rounded up to whole pages, whose tails it is told to ignore.
@@ -86,36 +85,36 @@ def _cascade(q: torch.Tensor, store: LayerStore, plan: DecodePlan, own: int) -> 
     import flashinfer
 
     kv_heads, _, width = store.k_shared.shape
-    shared = [(s.start, s.length) for s in plan.segments]
+    shared = [(s.start, s.length) for s in batch.segments]
     pages, first_page = [], [0]
     for start, length in shared:
         pages.append(_paged([pool[:, start : start + length] for pool in store[:2]]))
         first_page.append(first_page[-1] + len(pages[-1]))
     own_first = first_page[-1]
-    for slot in plan.slots:
+    for slot in batch.slots:
         pages.append(_paged([pool[slot, :, :own] for pool in store[2:]]))
     per_row = -(-own // _PAGE)
     device, int32 = q.device, torch.int32
-    bounds = [*(s.row_start for s in plan.segments), plan.rows]
+    bounds = [*(s.row_start for s in batch.segments), batch.rows]
     wrapper = flashinfer.MultiLevelCascadeAttentionWrapper(
         2, torch.empty(_CASCADE_WORKSPACE, dtype=torch.uint8, device=device), "NHD"
     )
     wrapper.plan(
         [
             torch.tensor(bounds, dtype=int32, device=device),
-            torch.arange(plan.rows + 1, dtype=int32, device=device),
+            torch.arange(batch.rows + 1, dtype=int32, device=device),
         ],
         [
             torch.tensor(first_page, dtype=int32, device=device),
-            torch.arange(plan.rows + 1, dtype=int32, device=device) * per_row,
+            torch.arange(batch.rows + 1, dtype=int32, device=device) * per_row,
         ],
         [
             torch.arange(own_first, dtype=int32, device=device),
-            torch.arange(own_first, own_first + plan.rows * per_row, dtype=int32, device=device),
+            torch.arange(own_first, own_first + batch.rows * per_row, dtype=int32, device=device),
         ],
         [
             torch.tensor([(n - 1) % _PAGE + 1 for _, n in shared], dtype=int32, device=device),
-            torch.full((plan.rows,), (own - 1) % _PAGE + 1, dtype=int32, device=device),
+            torch.full((batch.rows,), (own - 1) % _PAGE + 1, dtype=int32, device=device),
         ],
         q.shape[2],
         kv_heads,
@@ -127,13 +126,11 @@ def _cascade(q: torch.Tensor, store: LayerStore, plan: DecodePlan, own: int) -> 
     return lambda: wrapper.run(query, cache)
 
 
-def _per_row(pool: torch.Tensor, mine: torch.Tensor, plan: DecodePlan, own: int) -> torch.Tensor:
+def _per_row(pool: torch.Tensor, mine: torch.Tensor, batch: DecodeBatch, own: int) -> torch.Tensor:
     rows = []
-    for row, slot in enumerate(plan.slots):
-        chain = [s for s in plan.segments if s.row_start <= row < s.row_stop]
-        rows.append(
-            torch.cat([*(pool[:, s.start : s.start + s.length] for s in chain), mine[slot, :, :own]], dim=1)
-        )
+    for row, slot in enumerate(batch.slots):
+        shared = [pool[:, s.start : s.start + s.length] for s in batch.chain(row)]
+        rows.append(torch.cat([*shared, mine[slot, :, :own]], dim=1))
     return torch.stack(rows)
 
 
@@ -142,4 +139,5 @@ def _paged(keys_and_values: list[torch.Tensor]) -> torch.Tensor:
     both = torch.stack([x.transpose(0, 1) for x in keys_and_values])
     tokens = both.shape[1]
     both = torch.nn.functional.pad(both, (0, 0, 0, 0, 0, -tokens % _PAGE))
-    return both.unflatten(1, (-1, _PAGE)).transpose(0, 1)
+    pages: torch.Tensor = both.unflatten(1, (-1, _PAGE))
+    return pages.transpose(0, 1)

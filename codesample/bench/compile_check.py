@@ -21,11 +21,20 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore
-from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
-from codesample.kernels.bifurcated_decode.triton import Launch, launches, tiling_for
+from codesample.bench.tables import table_lines
+from codesample.kernels.bifurcated_decode import DecodeBatch, DecodeOutput, LayerStore, ScoreOptions, Segment
+from codesample.kernels.bifurcated_decode.call import Call
+from codesample.kernels.bifurcated_decode.triton import GpuKind, Launch, PreparedTriton
 
-__all__ = ["CONFIGURATIONS", "GPUS", "Configuration", "Gpu", "Resources", "compile_configuration", "table"]
+__all__ = [
+    "CONFIGURATIONS",
+    "GPUS",
+    "Configuration",
+    "Gpu",
+    "Resources",
+    "compile_configuration",
+    "table_of_kernels",
+]
 
 
 @dataclass(frozen=True)
@@ -156,32 +165,19 @@ def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
     def empty(*shape: int, dtype: torch.dtype = c.dtype) -> torch.Tensor:
         return torch.empty(shape, dtype=dtype, device="meta")
 
-    plan = DecodePlan.build(
-        [Segment(0, context, 0, c.rows, 0)],
-        slots=range(c.rows),
-        context_lens=[context] * c.rows,
-        device="meta",
+    batch = DecodeBatch.build(
+        [Segment(0, context, 0, c.rows, 0)], slots=range(c.rows), own_starts=[context] * c.rows
     )
     shared, own = (kv_heads, context, c.width), (c.rows, kv_heads, capacity, c.width)
     store = LayerStore(empty(*shared), empty(*shared), empty(*own), empty(*own))
     q = empty(c.rows, c.queries, heads, c.width)
     new = empty(c.rows, c.queries, kv_heads, c.width)
     result = DecodeOutput(torch.empty_like(q), empty(*q.shape[:3], dtype=torch.float32))
-    tiling = tiling_for(q, store, plan, gpu.multiprocessors, gpu.capability)
-    return launches(
-        q,
-        new,
-        new,
-        store,
-        plan,
-        empty(c.rows, dtype=torch.int32),
-        result,
-        replace(tiling, shared=c.shared),
-        scale=c.width**-0.5,
-        window=c.window,
-        softcap=c.softcap,
-        sinks=empty(heads, dtype=torch.float32) if c.sinks else None,
-    )
+    sinks = empty(heads, dtype=torch.float32) if c.sinks else None
+    scores = ScoreOptions(c.width**-0.5, c.window, c.softcap, sinks)
+    call = Call(q, new, new, store, empty(c.rows, dtype=torch.int32), scores)
+    prepared = PreparedTriton(batch, "meta", gpu=GpuKind(gpu.multiprocessors, gpu.capability))
+    return prepared.launches(call, result, replace(prepared.tiling(call), shared=c.shared))
 
 
 def _compile(launch: Launch, gpu: Gpu) -> Resources:
@@ -248,8 +244,10 @@ def _cuobjdump(*arguments: str) -> str:
     return subprocess.run([_tool(), *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def table(gpus: Sequence[Gpu], configurations: Sequence[Configuration] = CONFIGURATIONS) -> Iterator[str]:
-    """Yield the lines of a Markdown table, one row per configuration, GPU and kernel."""
+def table_of_kernels(
+    gpus: Sequence[Gpu], configurations: Sequence[Configuration] = CONFIGURATIONS
+) -> Iterator[str]:
+    """Yield the lines of a Markdown table, a row per configuration, GPU and kernel, as they are compiled."""
     columns = (
         "configuration",
         "cc",
@@ -263,31 +261,33 @@ def table(gpus: Sequence[Gpu], configurations: Sequence[Configuration] = CONFIGU
         "matrix",
         "programs per SM",
     )
-    yield "| " + " | ".join(columns) + " |"
-    yield "|---" * len(columns) + "|"
-    for configuration in configurations:
-        for gpu in gpus:
-            for r in compile_configuration(configuration, gpu):
-                cells = (
-                    configuration.name,
-                    gpu.capability / 10,
-                    r.kernel.strip("_"),
-                    r.warps,
-                    r.registers,
-                    f"{r.shared / 1024:.1f}",
-                    r.spills,
-                    r.wide_loads,
-                    r.narrow_loads,
-                    r.matrix,
-                    r.programs,
-                )
-                yield "| " + " | ".join(map(str, cells)) + " |"
+    return table_lines(
+        columns,
+        (
+            (
+                configuration.name,
+                gpu.capability / 10,
+                r.kernel.strip("_"),
+                r.warps,
+                r.registers,
+                f"{r.shared / 1024:.1f}",
+                r.spills,
+                r.wide_loads,
+                r.narrow_loads,
+                r.matrix,
+                r.programs,
+            )
+            for configuration in configurations
+            for gpu in gpus
+            for r in compile_configuration(configuration, gpu)
+        ),
+    )
 
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--capability", type=int, nargs="*", choices=sorted(GPUS), default=sorted(GPUS))
-    for line in table([GPUS[c] for c in parser.parse_args().capability]):
+    for line in table_of_kernels([GPUS[c] for c in parser.parse_args().capability]):
         print(line, flush=True)
 
 

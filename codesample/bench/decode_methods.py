@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 
 from codesample.records import SamplingParams
+from codesample.sampling.prompts import Prompt
 from codesample.sampling.sampler import Sampler
-from codesample.sampling.work import PromptWork
 
 __all__ = ["METHODS", "Drawn", "Method"]
 
@@ -159,7 +159,7 @@ def _ours(shared: bool) -> Method:
     ) -> Drawn:
         sampler = _sampler(model, shared=shared)
         params = SamplingParams(temperature=0 if greedy else 1, top_p=1.0, max_new_tokens=new)
-        work = [PromptWork(str(i), tuple(ids), tuple(range(n)), new) for i, ids in enumerate(prompts)]
+        work = [Prompt(str(i), tuple(ids), tuple(range(n)), new) for i, ids in enumerate(prompts)]
         begun, first = time.perf_counter(), 0.0
 
         def stamp(_: int) -> None:
@@ -167,7 +167,7 @@ def _ours(shared: bool) -> Method:
             first = first or time.perf_counter() - begun
 
         got: dict[tuple[str, int], Tensor] = {}
-        for candidate in sampler.stream_work(work, params, progress=stamp):
+        for candidate in sampler.stream_prompts(work, params, progress=stamp):
             got[candidate.task_id, candidate.index] = torch.tensor(candidate.token_ids)
         rows = [torch.stack([got[str(i), j] for j in range(n)]) for i in range(len(prompts))]
         return Drawn(rows, first)

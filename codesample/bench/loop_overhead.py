@@ -9,18 +9,44 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from codesample.bench.machine import MODELS, machine
+from codesample.bench.measurements import Measurement
 from codesample.errors import ModelError
 from codesample.records import Request, SamplingParams
 from codesample.sampling.sampler import Sampler
 
-__all__ = ["loop_overhead", "loop_profile"]
+__all__ = ["loop_overhead", "loop_profile", "measure_loop"]
 
 _PROFILED = 25
 
 
+def measure_loop(
+    sampler: Sampler, requests: Sequence[Request], params: SamplingParams, *, task: str, repeats: int = 5
+) -> Measurement:
+    """Return `loop_overhead` of a task's prompts, with what was sampled and on what machine.
+
+    Args:
+        sampler, params, repeats: See `loop_overhead`.
+        requests: One for each problem, all for the same number of candidates.
+        task: Name of the task.
+
+    Raises:
+        ModelError: see `loop_overhead`.
+    """
+    asked = {
+        "kind": "loop",
+        "model": sampler.name,
+        "task": task,
+        "problems": len(requests),
+        "n": max((len(request.indices) for request in requests), default=0),
+    }
+    found = loop_overhead(sampler, requests, params, repeats=repeats)
+    return asked | found | machine(MODELS, sampler.checkpoint.model.device)
+
+
 def loop_overhead(
     sampler: Sampler, requests: Sequence[Request], params: SamplingParams, *, repeats: int = 5
-) -> dict[str, Any]:
+) -> Measurement:
     """Time a sampling run and, inside it, the model's forward passes.
 
     Args:
@@ -56,7 +82,7 @@ def loop_profile(sampler: Sampler, requests: Sequence[Request], params: Sampling
     return "".join(lines)
 
 
-def _timed(sampler: Sampler, requests: Sequence[Request], params: SamplingParams) -> dict[str, Any]:
+def _timed(sampler: Sampler, requests: Sequence[Request], params: SamplingParams) -> Measurement:
     model: Callable[..., Any] = sampler.checkpoint.model
     spent = {"decode": 0.0, "prefill": 0.0}
     calls = dict.fromkeys(spent, 0)

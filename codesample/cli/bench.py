@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from codesample.bench.settings import AttentionOptions, DecodeOptions
 from codesample.cli import options
 from codesample.cli.errors import Commands
-from codesample.cli.output import say, show_columns, show_plain
+from codesample.cli.output import say, show_plain
+from codesample.cli.records import takes_records
+
+if TYPE_CHECKING:
+    from codesample.bench.measurements import Measurement
 
 __all__ = ["app"]
 
 app = typer.Typer(cls=Commands, help="Measure speed; no figure is shown over a failed equality check.")
 _ALL: list[str] = []
 _STEP_MODELS = ["7b-mha", "mistral-7b"]
+_Out = Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")]
 
 
 @app.callback()
@@ -24,85 +31,54 @@ def _group() -> None:
 
 
 @app.command()
+@takes_records(wanted=DecodeOptions)
 def decode(
-    shape: Annotated[list[str], typer.Option(help="Shape of the random checkpoint; repeatable.")] = _ALL,
-    workload: Annotated[list[str], typer.Option(help="Prompts, n and length; repeatable.")] = _ALL,
-    method: Annotated[list[str], typer.Option(help="Way of sampling; repeatable.")] = _ALL,
-    repeats: Annotated[int, typer.Option(min=1, help="Timed runs of each; the median is kept.")] = 1,
-    jobs: Annotated[bool, typer.Option(help="Measure whole jobs.")] = True,
-    steps: Annotated[bool, typer.Option(help="Measure single decode steps.")] = True,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "float32",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch; default: its own.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
+    wanted: DecodeOptions,
+    *,
+    out: _Out = None,
     plot: Annotated[Path | None, typer.Option(help="Draw milliseconds per step over n.")] = None,
 ) -> None:
     """Time sampling with a shared prompt beside `generate`, a repeated cache and continuous batching."""
-    from codesample.bench.decode import measure
-    from codesample.bench.tables import markdown, save_rows
-    from codesample.bench.tables import plot as draw
+    from codesample.bench.decode_benchmark import measure_decode
+    from codesample.bench.decode_results import decode_plot, decode_tables
+    from codesample.bench.plots import draw
 
-    rows = []
-    for row in measure(
-        shapes=shape,
-        workloads=workload,
-        methods=method,
-        repeats=repeats,
-        jobs=jobs,
-        steps=steps,
-        device=device,
-        dtype=dtype,
-        threads=threads,
-    ):
-        rows.append(row)
-        say(f"measured {row['kind']} {row['shape']} {row['n']}")
-        if out is not None:
-            save_rows([row], out)
-    show_plain(markdown(rows))
+    found = _kept(measure_decode(wanted), out, "{kind} {shape} {n}")
+    show_plain(decode_tables(found))
     if plot is not None:
-        draw(rows, plot)
+        draw(decode_plot(found), plot)
 
 
 @app.command()
+@takes_records(how=AttentionOptions)
 def attention(
+    *,
     model: Annotated[list[str], typer.Option(help="Heads and widths of a known model; repeatable.")] = _ALL,
     n: Annotated[str | None, typer.Option("--n", metavar="1,32,...", help="Candidates per prompt.")] = None,
     context: Annotated[str | None, typer.Option(metavar="512,...", help="Tokens of the prompt.")] = None,
     own: Annotated[str | None, typer.Option(metavar="16,...", help="Tokens of each candidate.")] = None,
     prompts: Annotated[str | None, typer.Option(metavar="1,8", help="Prompts decoded together.")] = None,
-    impl: Annotated[str, typer.Option(help="auto, torch, triton or reference.")] = "auto",
-    repeats: Annotated[int, typer.Option(min=1, help="Timed rounds; the median is kept.")] = 20,
-    device: options.Device = "auto",
-    dtype: Annotated[str | None, typer.Option(help="Default: bfloat16 on CUDA, float32 on a CPU.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
+    how: AttentionOptions,
+    out: _Out = None,
     plot: Annotated[Path | None, typer.Option(help="Draw microseconds over n.")] = None,
 ) -> None:
     """Time decode attention of one layer beside what else computes it."""
-    from codesample.bench.attention import ON_CPU, ON_GPU, cells, measure_attention
-    from codesample.bench.attention_tables import markdown
-    from codesample.bench.attention_tables import plot as draw
-    from codesample.bench.tables import save_rows
-    from codesample.sampling.checkpoint import device_of, dtype_of
+    from codesample.bench.attention_grid import Grid
+    from codesample.bench.attention_results import attention_plot, attention_table
+    from codesample.bench.attention_speed import measure_attention
+    from codesample.bench.plots import draw
 
-    where = device_of(device)
-    usual = ON_GPU if where.type == "cuda" else ON_CPU
-    grid = usual._replace(
-        models=model or usual.models,
-        rows=options.numbers(n, "--n") or usual.rows,
-        contexts=options.numbers(context, "--context") or usual.contexts,
-        own=options.numbers(own, "--own") or usual.own,
-        prompts=options.numbers(prompts, "--prompts") or usual.prompts,
+    grid = Grid(
+        models=model,
+        rows=options.numbers(n, "--n") or (),
+        contexts=options.numbers(context, "--context") or (),
+        own=options.numbers(own, "--own") or (),
+        prompts=options.numbers(prompts, "--prompts") or (),
     )
-    kind = None if dtype is None else dtype_of(dtype)
-    rows = []
-    for row in measure_attention(cells(grid), device=where, dtype=kind, repeats=repeats, impl=impl):
-        rows.append(row)
-        say(f"measured {row['model']}, n {row['rows']}, context {row['context']}")
-        if out is not None:
-            save_rows([row], out)
-    show_plain(markdown(rows))
+    found = _kept(measure_attention(grid, how), out, "{model}, n {rows}, context {context}")
+    show_plain(attention_table(found))
     if plot is not None:
-        draw(rows, plot)
+        draw(attention_plot(found), plot)
 
 
 @app.command()
@@ -119,23 +95,18 @@ def loop(
     profile: Annotated[Path | None, typer.Option(help="Write where the time goes, by function.")] = None,
 ) -> None:
     """Measure how much of a sampling step is not the model's: token choice, text, bookkeeping."""
-    from codesample.bench.decode_cells import machine
-    from codesample.bench.loop_overhead import loop_overhead, loop_profile
-    from codesample.bench.tables import save_rows
+    from codesample.bench.loop_overhead import loop_profile, measure_loop
+    from codesample.bench.tables import table_of
     from codesample.evaluation.problem_set import read_problems
     from codesample.records import Request, SamplingParams
-    from codesample.sampling import Sampler
+    from codesample.sampling.sampler import Sampler
 
     chosen = read_problems(task, data=data, limit=limit)
     sampler = Sampler(model, device=device, dtype=dtype, max_rows=n, prefix_cache=0)
     requests = [Request(problem.task_id, problem.prompt, tuple(range(n))) for problem in chosen.problems]
     params = SamplingParams(stop=chosen.task.stop, max_new_tokens=chosen.task.max_new_tokens)
-    row = {"kind": "loop", "model": model, "task": task, "problems": len(requests), "n": n}
-    row |= loop_overhead(sampler, requests, params, repeats=repeats)
-    row |= machine(sampler.checkpoint.model.device)
-    if out is not None:
-        save_rows([row], out)
-    show_columns([row], ["model", "task", "problems", "n", "tokens", "steps", "step_ms", "overhead"])
+    found = _kept([measure_loop(sampler, requests, params, task=task, repeats=repeats)], out)
+    show_plain(table_of(found, ["model", "task", "problems", "n", "tokens", "steps", "step_ms", "overhead"]))
     if profile is not None:
         profile.write_text(loop_profile(sampler, requests, params))
 
@@ -148,23 +119,26 @@ def execution(
     count: Annotated[int, typer.Option(min=1, help="How many tiny programs, where no task is given.")] = 200,
     rounds: Annotated[int, typer.Option(min=1, help="Timed rounds; the median is kept.")] = 5,
     workers: options.Workers = None,
-    out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
+    out: _Out = None,
 ) -> None:
     """Time the sandbox beside simpler ways to run programs: tiny ones, or a task's reference solutions."""
-    from codesample.bench.execution import compare_throughput, tiny_programs
-    from codesample.bench.tables import save_rows
-    from codesample.evaluation.problem_set import read_problems
-    from codesample.evaluation.references import reference_programs
+    from codesample.bench.execution_speed import measure_execution, tiny_programs
+    from codesample.bench.tables import table_of
 
     if task is None and task_file is None:
         name, programs = "tiny", tiny_programs(count)
     else:
+        from codesample.evaluation.problem_set import read_problems
+        from codesample.evaluation.references import reference_programs
+
         chosen = read_problems(options.task_of(task, task_file), data=data).task
         name, programs = chosen.name, reference_programs(chosen)
-    rows = compare_throughput(programs, name=name, workers=workers, rounds=rounds)
-    if out is not None:
-        save_rows(rows, out)
-    show_columns(rows, ["programs", "way", "count", "workers", "per_second", "executor_times_faster", "load"])
+    found = _kept(measure_execution(programs, name=name, workers=workers, rounds=rounds), out)
+    show_plain(
+        table_of(
+            found, ["programs", "way", "count", "workers", "per_second", "executor_times_faster", "load"]
+        )
+    )
 
 
 @app.command()
@@ -177,11 +151,11 @@ def step(
     repeats: Annotated[int, typer.Option(min=1, help="Timed replays; the median is kept.")] = 20,
     device: options.Device = "auto",
     dtype: options.Dtype = "bfloat16",
-    out: Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")] = None,
+    out: _Out = None,
 ) -> None:
     """Time a whole decode step of a model with random weights, in one CUDA graph where there is CUDA."""
     from codesample.bench.model_step import measure_step
-    from codesample.bench.tables import save_rows
+    from codesample.bench.tables import table_of
     from codesample.sampling.checkpoint import device_of, dtype_of
 
     measured = measure_step(
@@ -194,10 +168,19 @@ def step(
         repeats=repeats,
         impl=impl,
     )
-    rows = []
-    for row in measured:
-        rows.append(row)
-        say(f"measured {row['model']}, n {row['rows']}, context {row['context']}")
+    found = _kept(measured, out, "{model}, n {rows}, context {context}")
+    show_plain(table_of(found, ["model", "rows", "context", "seconds", "bytes_per_second", "refused"]))
+
+
+def _kept(measured: Iterable[Measurement], out: Path | None, said: str = "") -> list[Measurement]:
+    """Collect measurements as they come, name each on stderr as `said` words it, append each to `out`."""
+    from codesample.bench.measurements import append_measurements
+
+    found = []
+    for each in measured:
+        found.append(each)
+        if said:
+            say(f"measured {said.format(**each)}")
         if out is not None:
-            save_rows([row], out)
-    show_columns(rows, ["model", "rows", "context", "seconds", "bytes_per_second", "refused"])
+            append_measurements([each], out)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,6 @@ __all__ = [
     "lines_to",
     "say",
     "show",
-    "show_columns",
     "show_names",
     "show_plain",
     "show_report",
@@ -64,12 +63,6 @@ def show_report(report: Report, *, as_json: bool, judged: bool = True) -> None:
 def show_plain(text: str) -> None:
     """Write text to stdout as it is."""
     sys.stdout.write(text)
-
-
-def show_columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write some columns of `rows` to stdout as a Markdown table; a value that a row lacks stays empty."""
-    lines = [columns, ["---"] * len(columns), *([str(row.get(name, "")) for name in columns] for row in rows)]
-    show_plain("".join(f"| {' | '.join(cells)} |\n" for cells in lines))
 
 
 def show_names(rows: Sequence[tuple[str, str]], *, as_json: bool) -> None:

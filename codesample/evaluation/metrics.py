@@ -15,20 +15,20 @@ from typing import NamedTuple
 from codesample.errors import MetricError
 
 __all__ = [
-    "Group",
+    "Tie",
     "best_of_n",
     "best_of_n_curve",
     "gap_closed",
     "pass_at_k",
     "pass_at_k_by_problem",
     "ranked_pass_at_k",
-    "score_groups",
+    "tied_scores",
 ]
 
 Score = float | None
 
 
-class Group(NamedTuple):
+class Tie(NamedTuple):
     """Candidates with one score: how many there are, and how many of them are correct."""
 
     size: int
@@ -80,16 +80,16 @@ def best_of_n(scores: Sequence[Score], passed: Sequence[bool]) -> float:
 def ranked_pass_at_k(scores: Sequence[Score], passed: Sequence[bool], k: int) -> float:
     """Return how likely one of the k top-scored candidates is correct, ties averaged over.
 
-    Walks the groups of equal scores from the top; a group of m with c correct, r places left, multiplies
+    Walks the ties from the top; a tie of m with c correct, r places left, multiplies
     the chance of a miss by C(m-c, min(r,m)) / C(m, min(r,m)).
 
     Raises:
         MetricError: as `best_of_n`, or k outside [1, n].
     """
-    groups = score_groups(scores, passed)
+    ties = tied_scores(scores, passed)
     _check_k(k, len(scores))
     miss, left = 1.0, k
-    for size, correct in groups:
+    for size, correct in ties:
         taken = min(left, size)
         miss *= math.comb(size - correct, taken) / math.comb(size, taken)
         left -= taken
@@ -102,19 +102,19 @@ def best_of_n_curve(scores: Sequence[Score], passed: Sequence[bool], sizes: Sequ
     """Return best-of-n for each n in `sizes`, expected over all n-subsets of one pool of N.
 
     The candidate of rank r is the best of a random n-subset with chance C(N-r, n-1) / C(N, n); tied ranks
-    share their group's mean. Only for rerankers that score a candidate independently of the others;
+    share their tie's mean. Only for rerankers that score a candidate independently of the others;
     for set-wise ones the subsets must be scored anew.
 
     Raises:
         MetricError: as `best_of_n`, or a size outside [1, N].
     """
-    groups = score_groups(scores, passed)
+    ties = tied_scores(scores, passed)
     total = len(scores)
     curve = []
     for n in sizes:
         _check_k(n, total)
         subsets, rank, value = math.comb(total, n), 0, 0.0
-        for size, correct in groups:
+        for size, correct in ties:
             # ranks rank+1 .. rank+size: a telescoping sum of C(total-r, n-1)
             ways = math.comb(total - rank, n) - math.comb(total - rank - size, n)
             value += ways / subsets * correct / size
@@ -133,8 +133,8 @@ def gap_closed(chosen: float, random: float, oracle: float) -> float | None:
     return None if gap <= 1e-12 else (chosen - random) / gap
 
 
-def score_groups(scores: Sequence[Score], passed: Sequence[bool]) -> list[Group]:
-    """Return the groups of equal score, best first; those that abstain come last.
+def tied_scores(scores: Sequence[Score], passed: Sequence[bool]) -> list[Tie]:
+    """Return the ties, best first; those that abstain come last.
 
     Raises:
         MetricError: no candidates, different lengths, or a score that is not a number.
@@ -147,13 +147,13 @@ def score_groups(scores: Sequence[Score], passed: Sequence[bool]) -> list[Group]
         if score is not None and math.isnan(score):
             raise MetricError("a score is NaN, which has no rank; a reranker abstains with None")
     ranked = sorted(zip(map(_rank, scores), passed, strict=True), key=lambda pair: pair[0], reverse=True)
-    return list(_groups(ranked))
+    return list(_ties(ranked))
 
 
-def _groups(ranked: Sequence[tuple[tuple[bool, float], bool]]) -> Iterator[Group]:
+def _ties(ranked: Sequence[tuple[tuple[bool, float], bool]]) -> Iterator[Tie]:
     for _, members in groupby(ranked, key=lambda pair: pair[0]):
         outcomes = [bool(outcome) for _, outcome in members]
-        yield Group(size=len(outcomes), correct=sum(outcomes))
+        yield Tie(size=len(outcomes), correct=sum(outcomes))
 
 
 def _rank(score: Score) -> tuple[bool, float]:

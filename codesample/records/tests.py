@@ -88,6 +88,9 @@ class CodeTests(Tests):
 class InputTests(Tests):
     """Argument lists on which the program must return what a reference returns; each is a check.
 
+    An input that the reference does not answer within the limits is judged by nobody: it holds for every
+    program that gets as far. A failure does not end the checks, but bounds what the rest may take.
+
     Attributes:
         inputs: Argument lists for `entry_point`; plain data of built-in types.
         entry_point: Name the program and the reference must define.
@@ -123,6 +126,8 @@ class InputTests(Tests):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptTests(Tests):
     """Standard inputs on which a program, run as a script, must print the expected output; each is a check.
+
+    A case that fails does not end the checks, but bounds what the rest may take; one that hits a limit does.
 
     Attributes:
         cases: Input and expected output; each case runs in a process of its own.

@@ -35,7 +35,7 @@ class Verdict:
         peak_memory: Peak resident set in bytes; None where it could not be read.
         detail: First lines of the traceback or the limit that was hit; never trusted.
         checks: Whether each check of the tests held, in order; one not reached counts as failed. () where
-            the tests have no checks of their own.
+            the tests have no checks of their own, and for HARNESS_ERROR.
         integrity: "split", "io" or "weak" (tests ran beside the program).
     """
 

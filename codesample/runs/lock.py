@@ -27,7 +27,6 @@ class FolderLock:
         path = folder / ".lock"
         self._lock = FileLock(
             path,
-            mode=0o644,
             thread_local=False,
             blocking=False,
             # a lock that is only a file outlives its process

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, bifurcated_decode
+from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, ScoreOptions, bifurcated_decode
 from codesample.sampling.prefill_attention import attend_causally
 
 __all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached", "detached"]
@@ -53,7 +53,7 @@ class PrefillState:
     pieces: Sequence[PrefillPiece]
     reached: set[int] = field(default_factory=set)
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict[str, Any]) -> Tensor:
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         """Store k and v, each [1, G, T, D], and return the attention output, [1, T, H, D]."""
         self.reached.add(layer)
         store = self.layers[layer]
@@ -65,30 +65,28 @@ class PrefillState:
             store.v_shared[:, new] = v[0, :, own]
             ranges = [slice(a, a + n) for a, n in piece.parents] + [slice(piece.start, upto)]
             keys, values = _joined(store.k_shared, ranges), _joined(store.v_shared, ranges)
-            out[0, own] = attend_causally(q[0, :, own], keys, values, **options)
+            out[0, own] = attend_causally(q[0, :, own], keys, values, scores)
         return out
 
 
 @dataclass
 class DecodeState:
-    """Queries are one token per live row, [R, H, 1, D]; see `bifurcated_decode` for `plan` and `lens`."""
+    """Queries are one token per live row, [R, H, 1, D]; see `bifurcated_decode` for `prepared` and `lens`."""
 
     layers: Sequence[LayerStore]
-    plan: DecodePlan
+    prepared: PreparedBatch
     lens: Tensor
-    impl: str = "auto"
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict[str, Any]) -> Tensor:
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         """Store k and v, each [R, G, 1, D], and return the attention output, [R, 1, H, D]."""
         return bifurcated_decode(
             q.transpose(1, 2),
             k.transpose(1, 2),
             v.transpose(1, 2),
             self.layers[layer],
-            self.plan,
+            self.prepared,
             self.lens,
-            impl=self.impl,
-            **options,
+            scores,
         ).out
 
 
@@ -111,9 +109,9 @@ def _attention(
 ) -> tuple[Tensor, None]:
     if codesample_kv is None:
         raise RuntimeError(f"{type(module).__name__} did not pass codesample_kv on to its attention function")
-    options = {"scale": scaling, "window": sliding_window, "softcap": softcap, "sinks": s_aux}
     layer = int(module.layer_idx)  # type: ignore[arg-type]
-    return codesample_kv.attend(layer, query, key, value, options), None
+    scores = ScoreOptions(scaling, sliding_window, softcap, s_aux)
+    return codesample_kv.attend(layer, query, key, value, scores), None
 
 
 # transformers builds no mask for an implementation that registers no mask function

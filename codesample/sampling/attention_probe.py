@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from codesample.kernels.bifurcated_decode import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode import DecodeBatch, ScoreOptions, Segment, prepare_batch
 from codesample.sampling.attention_hook import DecodeState, PrefillPiece, PrefillState, attached, detached
 from codesample.sampling.kv_store import KVShape, KVStore
 
@@ -92,11 +92,11 @@ class _ShapeReader(PrefillState):
         self.shapes: dict[int, KVShape] = {}
         self.windows: dict[int, int | None] = {}
 
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         if k.shape[-1] != v.shape[-1]:
             raise ValueError(f"keys are {k.shape[-1]} wide and values {v.shape[-1]}")
         self.shapes[layer] = KVShape(k.shape[1], k.shape[-1])
-        self.windows[layer] = options["window"]
+        self.windows[layer] = scores.window
         return v[:, :1, :1].expand(1, q.shape[2], q.shape[1], v.shape[-1])
 
 
@@ -138,12 +138,13 @@ def _over_store(model: PreTrainedModel, shapes: tuple[KVShape, ...], ids: Tensor
     last = _forward(model, ids[:1, :_PROMPT], positions, state)[:, -1:]
     logits = [last.expand(_ROWS, 1, -1)]
     segment = Segment(start=0, length=_PROMPT, row_start=0, row_stop=_ROWS, position=0)
-    plan = DecodePlan.build([segment], slots=range(_ROWS), context_lens=[_PROMPT] * _ROWS, device=device)
+    batch = DecodeBatch.build([segment], slots=range(_ROWS), own_starts=[_PROMPT] * _ROWS)
+    prepared = prepare_batch(batch, device)
     for step in range(_TAIL):
         lens = torch.full((_ROWS,), step, dtype=torch.int32, device=device)
         at = torch.full((_ROWS, 1), _PROMPT + step, device=device)
         logits.append(
-            _forward(model, ids[:, _PROMPT + step, None], at, DecodeState(store.layers, plan, lens))
+            _forward(model, ids[:, _PROMPT + step, None], at, DecodeState(store.layers, prepared, lens))
         )
     return torch.cat(logits, dim=1)
 
@@ -151,4 +152,6 @@ def _over_store(model: PreTrainedModel, shapes: tuple[KVShape, ...], ids: Tensor
 def _forward(
     model: PreTrainedModel, ids: Tensor, positions: Tensor, state: PrefillState | DecodeState
 ) -> Tensor:
-    return model(input_ids=ids, position_ids=positions, use_cache=False, codesample_kv=state).logits
+    output: Any = model(input_ids=ids, position_ids=positions, use_cache=False, codesample_kv=state)
+    logits: Tensor = output.logits
+    return logits

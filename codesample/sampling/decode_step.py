@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, take_over
+from codesample.kernels.bifurcated_decode import DecodeBatch, LayerStore, PreparedBatch
 from codesample.sampling.attention_hook import DecodeState
-from codesample.sampling.draws import Drawing
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.rows import Row
+from codesample.sampling.token_sampler import TokenSampler
 
 __all__ = ["DecodeStep", "Forward", "Unread"]
 
@@ -66,11 +66,10 @@ class DecodeStep:
 
     Args:
         forward: Of a model whose attention is attached (see `attention_hook`).
-        drawing: How tokens are chosen.
+        token_sampler: How tokens are chosen.
         layers: Where keys and values are.
-        plan: The layout of P places.
+        prepared: The layout of P places.
         rows: R rows for the first places; what is in the others never moves and is never read.
-        impl: Implementation of the attention, see `bifurcated_decode`.
         ahead: Whether the host reads late: choosing tokens then never asks it anything, and on CUDA the step
             becomes a graph.
         pool: Memory of other graphs to share while one of them lives; see `torch.cuda.graph_pool_handle`.
@@ -82,59 +81,58 @@ class DecodeStep:
     def __init__(
         self,
         forward: Forward,
-        drawing: Drawing,
+        token_sampler: TokenSampler,
         layers: Sequence[LayerStore],
-        plan: DecodePlan,
+        prepared: PreparedBatch,
         rows: Sequence[Row],
         *,
-        impl: str = "auto",
         ahead: bool = False,
         pool: Any = None,
     ) -> None:
-        self._forward, self._drawing = forward, drawing
-        self._layers, self._impl, self._ahead, self.pool = layers, impl, ahead, pool
-        self._captures = ahead and plan.device.type == "cuda"
+        self._forward, self._token_sampler = forward, token_sampler
+        self._layers, self._ahead, self.pool = layers, ahead, pool
+        places, device = prepared.batch.rows, prepared.device
+        self._captures = ahead and device.type == "cuda"
         self._runs: Counter[bool] = Counter()
         self._graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
-        self._tokens, self._drawn, self._limits, self._keys, self._contexts = (
-            torch.zeros(plan.rows, dtype=torch.int64, device=plan.device) for _ in range(5)
+        self._tokens, self._drawn, self._limits, self._keys, self._own_starts = (
+            torch.zeros(places, dtype=torch.int64, device=device) for _ in range(5)
         )
-        self._lens = torch.zeros(plan.rows, dtype=torch.int32, device=plan.device)
+        self._lens = torch.zeros(places, dtype=torch.int32, device=device)
         # [P, N], for the tokens that follow the first `_numbered` of a row
         self._numbered = torch.zeros_like(self._drawn)
-        self._numbers = torch.zeros(plan.rows, _NUMBERS, dtype=torch.float64, device=plan.device)
-        self._take(plan, rows)
+        self._numbers = torch.zeros(places, _NUMBERS, dtype=torch.float64, device=device)
+        self._take(prepared, rows)
 
     @property
     def captured(self) -> bool:
         """Whether it holds graphs."""
         return bool(self._graphs)
 
-    def refit(self, plan: DecodePlan, rows: Sequence[Row]) -> bool:
+    def refit(self, batch: DecodeBatch, rows: Sequence[Row]) -> bool:
         """Go on with other rows; all that was launched must have been read.
 
         Returns whether they fit: as many places, and a layout that the captured graphs can compute.
         """
-        if plan.rows != self._state.plan.rows:
+        prepared = self._state.prepared
+        if batch.rows != prepared.batch.rows:
             return False
-        if self._graphs:
-            taken = take_over(self._state.plan, plan)
-            if taken is None:
-                return False
-            plan = taken
-        else:
+        if not self._graphs:
+            prepared = prepared.anew(batch)
             self._runs.clear()
-        self._take(plan, rows)
+        elif not prepared.take_over(batch):
+            return False
+        self._take(prepared, rows)
         return True
 
-    def _take(self, plan: DecodePlan, rows: Sequence[Row]) -> None:
+    def _take(self, prepared: PreparedBatch, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self._state = DecodeState(self._layers, plan, self._lens, self._impl)
+        self._state = DecodeState(self._layers, prepared, self._lens)
         self._numbers_left = 0
-        self._contexts.copy_(plan.context_lens_on_device)
-        self._keys[: len(rows)] = self._drawing.keys(rows)
+        self._own_starts.copy_(torch.tensor(prepared.batch.own_starts))
+        self._keys[: len(rows)] = self._token_sampler.keys(rows)
         # with a limit of 1 and a token drawn, an empty place stands still
-        empty = plan.rows - len(rows)
+        empty = prepared.batch.rows - len(rows)
         for tensor, values, rest in (
             (self._tokens, [row.ids[-1] for row in rows], 0),
             (self._drawn, [len(row.ids) for row in rows], 1),
@@ -163,14 +161,14 @@ class DecodeStep:
     def _draw_numbers(self) -> None:
         self._numbered.copy_(self._drawn)
         positions = self._drawn[:, None] + torch.arange(_NUMBERS, device=self._drawn.device)
-        self._numbers.copy_(self._drawing.numbers(self._keys[:, None], positions))
+        self._numbers.copy_(self._token_sampler.uniforms(self._keys[:, None], positions))
         self._numbers_left = _NUMBERS
 
     def _run(self, wide: bool) -> Tensor:
         self._lens.copy_(self._drawn - 1)
         logits = self._forward(
             input_ids=self._tokens[:, None],
-            position_ids=(self._contexts + self._lens)[:, None],
+            position_ids=(self._own_starts + self._lens)[:, None],
             use_cache=False,
             codesample_kv=self._state,
         ).logits[:, -1]
@@ -178,8 +176,8 @@ class DecodeStep:
         if self._ahead:
             width = logits.shape[-1] if wide else _NARROW
         numbers = self._numbers.gather(1, (self._drawn - self._numbered)[:, None])[:, 0]
-        tokens, *logprobs = self._drawing.draw(logits, self.rows, numbers, width=width)
-        goes_on = self._drawing.goes_on(tokens) & (self._drawn + 1 < self._limits)
+        tokens, *logprobs = self._token_sampler.draw(logits, self.rows, numbers, width=width)
+        goes_on = self._token_sampler.goes_on(tokens) & (self._drawn + 1 < self._limits)
         self._tokens.copy_(torch.where(goes_on, tokens, self._tokens))
         self._drawn += goes_on
         return torch.stack([tokens.double(), *(x.double() for x in logprobs)])

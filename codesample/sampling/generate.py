@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,14 +17,14 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
-from transformers.generation import GenerateDecoderOnlyOutput
+from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from codesample.errors import ParameterError
-from codesample.kernels.bifurcated_decode import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode import DecodeBatch, PreparedBatch, Segment, prepare_batch
 from codesample.sampling.attention_hook import DecodeState, attached, detached
 from codesample.sampling.attention_probe import Probed, probe_shared_path
 from codesample.sampling.kv_store import KVStore
-from codesample.sampling.prefill import Context, prefill
+from codesample.sampling.prefill import SegmentTokens, prefill
 
 __all__ = ["bifurcated_generate"]
 
@@ -82,8 +82,9 @@ def bifurcated_generate(
             _log.warning("%s; generating on the ordinary path", _probed[model].notice)
     shapes, _, switch = _probed[model]
     if not shapes or (switch is not None and generation_config.max_length > switch):
-        ordinary: Any = type(model)
-        return ordinary._sample(
+        kind: Any = type(model)
+        ordinary: Callable[..., Tensor | GenerateDecoderOnlyOutput] = kind._sample
+        return ordinary(
             model,
             input_ids,
             logits_processor=logits_processor,
@@ -130,20 +131,21 @@ class _Generation:
         self._steps = max(1, config.max_length - input_ids.shape[1])
         self._prompts = _prompts(input_ids, attention_mask)
         self._rows_of = _runs(self._prompts)
-        contexts = [self._prompts[begin] for begin, _ in self._rows_of]
+        prompts = [self._prompts[begin] for begin, _ in self._rows_of]
         self._store = KVStore(
             _probed[model].kv_shapes,
-            shared_tokens=sum(map(len, contexts)),
+            shared_tokens=sum(map(len, prompts)),
             rows=len(input_ids),
             row_tokens=min(self._steps, _GROWTH),
             dtype=model.dtype,
             device=model.device,
         )
-        self._contexts = [
-            Context(ids, start) for ids, start in zip(contexts, self._starts(contexts), strict=True)
+        self._segments = [
+            SegmentTokens(ids, start) for ids, start in zip(prompts, self._starts(prompts), strict=True)
         ]
         self._live = torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        self._plan: DecodePlan | None = None
+        self._prepared: PreparedBatch | None = None
+        self._own_starts = torch.empty(0)
 
     def run(
         self, processors: LogitsProcessorList, criteria: StoppingCriteriaList, streamer: Any
@@ -170,26 +172,27 @@ class _Generation:
                     streamer.put(tokens.cpu())
                 ended = self._live & criteria(ids, changed)
                 if ended.any():
-                    self._live, self._plan = self._live & ~ended, None
+                    self._live, self._prepared = self._live & ~ended, None
                 if not self._live.any() or step + 1 == self._steps:
                     break
                 logits = self._step(tokens, step)
         if streamer is not None:
             streamer.end()
+        sequences: Tensor = ids
         if not config.return_dict_in_generate:
-            return ids
+            return sequences
         return GenerateDecoderOnlyOutput(
             sequences=ids,
             scores=tuple(scores) if config.output_scores else None,
             logits=tuple(raw) if config.output_logits else None,
         )
 
-    def _starts(self, contexts: Sequence[tuple[int, ...]]) -> list[int]:
-        starts = [self._store.pool.take(len(ids)) for ids in contexts]
+    def _starts(self, prompts: Sequence[tuple[int, ...]]) -> list[int]:
+        starts = [self._store.pool.take(len(ids)) for ids in prompts]
         return [start for start in starts if start is not None]
 
     def _prefill(self) -> Tensor:
-        logits = prefill(self._model, self._store, self._contexts).float()
+        logits = prefill(self._model, self._store, self._segments).float()
         sizes = torch.tensor([end - begin for begin, end in self._rows_of], device=logits.device)
         return logits.repeat_interleave(sizes, dim=0).to(self._ids.device)
 
@@ -207,15 +210,15 @@ class _Generation:
         live = self._live.nonzero()[:, 0]
         if step == self._store.row_tokens:
             self._store.grow(min(self._steps, step + _GROWTH))
-            self._plan = None
-        if self._plan is None:
-            self._plan = self._planned(live.tolist())
+            self._prepared = None
+        if self._prepared is None:
+            self._prepared = self._prepare(live.tolist())
+            self._own_starts = torch.tensor(self._prepared.batch.own_starts, device=device)
         lens = torch.full((len(live),), step, dtype=torch.int32, device=device)
-        state = DecodeState(self._store.layers, self._plan, lens)
-        positions = self._plan.context_lens_on_device.long() + step
+        state = DecodeState(self._store.layers, self._prepared, lens)
         new = self._model(
             input_ids=tokens[live, None].to(device),
-            position_ids=positions[:, None],
+            position_ids=(self._own_starts + step)[:, None],
             use_cache=False,
             codesample_kv=state,
         ).logits[:, -1]
@@ -223,15 +226,16 @@ class _Generation:
         logits[live] = new.float().to(tokens.device)
         return logits
 
-    def _planned(self, live: Sequence[int]) -> DecodePlan:
+    def _prepare(self, live: Sequence[int]) -> PreparedBatch:
         segments, row = [], 0
-        for (begin, end), context in zip(self._rows_of, self._contexts, strict=True):
+        for (begin, end), stored in zip(self._rows_of, self._segments, strict=True):
             count = sum(begin <= i < end for i in live)
             if count:
-                segments.append(Segment(context.start, len(context.ids), row, row + count, 0))
+                segments.append(Segment(stored.start, len(stored.ids), row, row + count, 0))
             row += count
-        lens = [len(self._prompts[i]) for i in live]
-        return DecodePlan.build(segments, slots=live, context_lens=lens, device=self._model.device)
+        starts = [len(self._prompts[i]) for i in live]
+        batch = DecodeBatch.build(segments, slots=live, own_starts=starts)
+        return prepare_batch(batch, self._model.device)
 
 
 def _prompts(input_ids: Tensor, attention_mask: Tensor | None) -> list[tuple[int, ...]]:

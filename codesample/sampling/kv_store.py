@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import LayerStore
 
-__all__ = ["KVShape", "KVStore", "RangeAllocator"]
+__all__ = ["KVShape", "KVStore", "RangeAllocator", "token_bytes"]
 
 
 class KVShape(NamedTuple):
@@ -98,8 +98,8 @@ class KVStore:
                 LayerStore(
                     k_shared=array(heads, shared_tokens, width),
                     v_shared=array(heads, shared_tokens, width),
-                    k_decode=array(rows, heads, row_tokens, width),
-                    v_decode=array(rows, heads, row_tokens, width),
+                    k_own=array(rows, heads, row_tokens, width),
+                    v_own=array(rows, heads, row_tokens, width),
                 )
                 for heads, width in shapes
             ]
@@ -114,8 +114,8 @@ class KVStore:
         """Give every slot room for so many tokens, what it holds kept, one layer after another."""
         more = row_tokens - self.row_tokens
         for i, layer in enumerate(self.layers):
-            k, v = (F.pad(held, (0, 0, 0, more)) for held in (layer.k_decode, layer.v_decode))
-            self.layers[i] = layer._replace(k_decode=k, v_decode=v)
+            k, v = (F.pad(held, (0, 0, 0, more)) for held in (layer.k_own, layer.v_own))
+            self.layers[i] = layer._replace(k_own=k, v_own=v)
         self.row_tokens = row_tokens
 
     @property

@@ -60,7 +60,7 @@ class LogitEdits:
             logits = logits + self._bias.to(logits)
         if self._repetition != 1:
             for row, scores in zip(rows, logits, strict=True):
-                self._penalise_repetition(scores, [*row.prompt, *row.ids])
+                self._penalise_repetition(scores, [*row.prompt_ids, *row.ids])
         if self._frequency:
             for row, scores in zip(rows, logits, strict=True):
                 self._penalise_frequency(scores, Counter(row.ids))
@@ -79,9 +79,11 @@ class LogitEdits:
     def _processed(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:
         by_length: defaultdict[int, list[int]] = defaultdict(list)
         for at, row in enumerate(rows):
-            by_length[len(row.prompt) + len(row.ids)].append(at)
+            by_length[len(row.prompt_ids) + len(row.ids)].append(at)
         for members in by_length.values():
-            ids = torch.tensor([[*rows[at].prompt, *rows[at].ids] for at in members], device=logits.device)
+            ids = torch.tensor(
+                [[*rows[at].prompt_ids, *rows[at].ids] for at in members], device=logits.device
+            )
             changed = logits[members]
             for processor in self._processors:
                 changed = processor(ids, changed)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+import psutil
 import torch
 
 from codesample.errors import ParameterError
@@ -32,13 +33,13 @@ _V2 = _GroupFiles("", "memory.max", "memory.current", "")
 def free_memory(device: torch.device) -> int:
     """Return the bytes that can still be allocated on `device`.
 
-    CUDA: what the driver reports plus what torch's allocator holds unused. CPU: the kernel's
-    MemAvailable, within the limits of the control groups around the process, cached files not counted.
+    CUDA: what the driver reports plus what torch's allocator holds unused. CPU: what the machine has
+    available, within the limits of the control groups around the process, cached files not counted.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min([_available(), *_group_limits()])
+    return min([int(psutil.virtual_memory().available), *_group_limits()])
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -64,14 +65,6 @@ def size_text(size: float) -> str:
     while size >= 999.5:
         size, unit = size / 1000, unit + 1
     return f"{size:.3g} {('B', 'KB', 'MB', 'GB', 'TB', 'PB')[unit]}"
-
-
-def _available() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        name, _, rest = line.partition(":")
-        if name == "MemAvailable":
-            return int(rest.split()[0]) * 1024
-    raise RuntimeError("no MemAvailable in /proc/meminfo")
 
 
 def _group_limits() -> list[int]:

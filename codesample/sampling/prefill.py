@@ -14,13 +14,13 @@ from codesample.errors import ModelError
 from codesample.sampling.attention_hook import PrefillPiece, PrefillState
 from codesample.sampling.kv_store import KVStore
 
-__all__ = ["Context", "prefill"]
+__all__ = ["SegmentTokens", "prefill"]
 
 # tokens per forward pass: enough to keep the matrix units busy, few enough that activations stay small
 CHUNK = 2048
 
 
-class Context(NamedTuple):
+class SegmentTokens(NamedTuple):
     """Tokens to store as one shared segment.
 
     Attributes:
@@ -42,41 +42,41 @@ class Context(NamedTuple):
 
 
 def prefill(
-    model: PreTrainedModel, store: KVStore, contexts: Sequence[Context], *, chunk: int | None = None
+    model: PreTrainedModel, store: KVStore, segments: Sequence[SegmentTokens], *, chunk: int | None = None
 ) -> Tensor:
-    """Store the keys and values of `contexts`, packed into forward passes of `chunk` tokens.
+    """Store the keys and values of `segments`, packed into forward passes of `chunk` tokens.
 
     The model's attention must be attached (see `attention_hook`).
 
     Returns:
-        [len(contexts), V], the logits behind each context's last token, dtype of the model.
+        [len(segments), V], the logits behind each segment's last token, dtype of the model.
     """
     logits: list[Tensor] = []
-    for pieces, chosen in _chunks(contexts, chunk or CHUNK):
+    for pieces, chosen in _chunks(segments, chunk or CHUNK):
         logits.append(_run(model, store, pieces, chosen))
     return torch.cat(logits)
 
 
 class _Piece(NamedTuple):
-    context: Context
+    segment: SegmentTokens
     filled: int
     stop: int
 
 
-def _chunks(contexts: Sequence[Context], chunk: int) -> list[tuple[list[_Piece], list[int]]]:
-    """Cut the contexts into forward passes: pieces, and where in the pass a context's last token lies."""
+def _chunks(segments: Sequence[SegmentTokens], chunk: int) -> list[tuple[list[_Piece], list[int]]]:
+    """Cut the segments into forward passes: pieces, and where in the pass a segment's last token lies."""
     passes: list[tuple[list[_Piece], list[int]]] = []
     room = 0
-    for context in contexts:
-        filled = context.filled
-        while filled < len(context.ids):
+    for segment in segments:
+        filled = segment.filled
+        while filled < len(segment.ids):
             if not room:
                 passes.append(([], []))
                 room = chunk
-            stop = min(len(context.ids), filled + room)
-            passes[-1][0].append(_Piece(context, filled, stop))
+            stop = min(len(segment.ids), filled + room)
+            passes[-1][0].append(_Piece(segment, filled, stop))
             room -= stop - filled
-            if stop == len(context.ids):
+            if stop == len(segment.ids):
                 passes[-1][1].append(chunk - room - 1)
             filled = stop
     return passes
@@ -84,23 +84,23 @@ def _chunks(contexts: Sequence[Context], chunk: int) -> list[tuple[list[_Piece],
 
 def _run(model: PreTrainedModel, store: KVStore, pieces: Sequence[_Piece], chosen: Sequence[int]) -> Tensor:
     device = model.device
-    ids = torch.tensor([t for p in pieces for t in p.context.ids[p.filled : p.stop]], device=device)
+    ids = torch.tensor([t for p in pieces for t in p.segment.ids[p.filled : p.stop]], device=device)
     positions = torch.cat(
         [
-            torch.arange(p.context.position + p.filled, p.context.position + p.stop, device=device)
+            torch.arange(p.segment.position + p.filled, p.segment.position + p.stop, device=device)
             for p in pieces
         ]
     )
     layout, begin = [], 0
     for p in pieces:
         end = begin + p.stop - p.filled
-        layout.append(PrefillPiece(begin, end, p.context.parents, p.context.start, p.filled))
+        layout.append(PrefillPiece(begin, end, p.segment.parents, p.segment.start, p.filled))
         begin = end
-    # a pass that ends no context still has to run its head on something
+    # a pass that ends no segment still has to run its head on something
     last = torch.tensor(chosen or [0], device=device)
     sliced = "logits_to_keep" in inspect.signature(model.forward).parameters
     state = PrefillState(store.layers, layout)
-    logits = model(
+    logits: Tensor = model(
         input_ids=ids[None],
         position_ids=positions[None],
         use_cache=False,

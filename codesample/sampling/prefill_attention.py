@@ -6,34 +6,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from codesample.kernels.bifurcated_decode import ScoreOptions
+
 __all__ = ["attend_causally"]
 
 # queries handled at once where scores are materialised or masked, so that memory stays linear in the keys
 _BLOCK = 512
+_EVERYTHING = ScoreOptions()
 
 
 def attend_causally(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    *,
-    scale: float | None = None,
-    window: int | None = None,
-    softcap: float | None = None,
-    sinks: Tensor | None = None,
+    scores: ScoreOptions = _EVERYTHING,
 ) -> Tensor:
     """Attend the last S of K tokens to all tokens up to themselves.
 
     Args:
         q: [H, S, D], the queries of tokens K-S .. K-1.
         k, v: [G, K, D]; query head h reads head h // (H / G).
-        scale: Factor on the scores. Default: 1 / sqrt(D).
-        window: A key is seen while query position - key position < window. Default: no limit.
-        softcap: c in c·tanh(score / c). Default: none.
-        sinks: [H], logits that enter the normaliser once. Default: none.
+        scores: Scale, window, soft cap and sinks. Default: plain attention over everything.
     Returns:
         [S, H, D], dtype of q.
     """
+    scale, window, softcap, sinks = scores
     queries, keys = q.shape[1], k.shape[1]
     if softcap is None and sinks is None and queries == keys and (window is None or window >= keys):
         return _sdpa(q, k, v, scale, None).transpose(0, 1)
@@ -51,7 +48,7 @@ def attend_causally(
         if softcap is None and sinks is None:
             blocks.append(_sdpa(*part, scale, seen))
         else:
-            blocks.append(_explicit(*part, scale, seen, softcap, sinks))
+            blocks.append(_explicit(*part, scores, seen))
     return torch.cat(blocks, dim=1).transpose(0, 1)
 
 
@@ -71,14 +68,13 @@ def _explicit(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    scale: float | None,
+    options: ScoreOptions,
     seen: Tensor,
-    softcap: float | None,
-    sinks: Tensor | None,
 ) -> Tensor:
+    _, _, softcap, sinks = options
     groups = len(q) // len(k)
     keys, values = k.repeat_interleave(groups, 0), v.repeat_interleave(groups, 0)
-    scores = (q @ keys.transpose(1, 2)) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = (q @ keys.transpose(1, 2)) * options.scale_for(q.shape[-1])
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
     scores = scores.masked_fill(~seen, float("-inf"))

@@ -15,7 +15,7 @@ class Row:
 
     Args:
         task_id, index: Which candidate.
-        prompt: Tokens it continues.
+        prompt_ids: Tokens it continues.
         key: Of its random stream, see `random_streams.row_key`.
         text: Fresh stream that starts behind the prompt.
         ends: Tokens that end it, each with the stop string that it is, or None for EOS.
@@ -35,7 +35,7 @@ class Row:
         "index",
         "key",
         "limit",
-        "prompt",
+        "prompt_ids",
         "slot",
         "task_id",
     )
@@ -45,13 +45,13 @@ class Row:
         task_id: str,
         index: int,
         *,
-        prompt: tuple[int, ...],
+        prompt_ids: tuple[int, ...],
         key: int,
         text: TextStream,
         ends: Mapping[int, str | None],
         limit: int,
     ) -> None:
-        self.task_id, self.index, self.prompt, self.key = task_id, index, prompt, key
+        self.task_id, self.index, self.prompt_ids, self.key = task_id, index, prompt_ids, key
         self.ids: list[int] = []
         self.slot = -1
         self._logprobs: list[float] = []

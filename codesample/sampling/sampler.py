@@ -17,15 +17,16 @@ from codesample.records import Candidate, Request, SamplingParams
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
-from codesample.sampling.draws import Drawing
+from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
 from codesample.sampling.memory import free_memory, parse_size, size_text
-from codesample.sampling.ordinary import OrdinaryLoop
+from codesample.sampling.ordinary_loop import OrdinaryLoop
 from codesample.sampling.packed_weights import PackedWeights
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
-from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, plan_store, with_headers
-from codesample.sampling.work import PromptWork, prepare
+from codesample.sampling.prompts import Prompt, prompts_of
+from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
+from codesample.sampling.token_sampler import TokenSampler
 
 __all__ = ["Sampler"]
 
@@ -113,25 +114,24 @@ class Sampler:
             ParameterError: a prompt or parameter that cannot be used, before any candidate is drawn.
             ModelError: keys and values of a single candidate do not fit into memory.
         """
-        return self.stream_work(
-            prepare(self.checkpoint, requests, params), params, progress=progress, processors=processors
-        )
+        prompts = prompts_of(self.checkpoint, requests, params)
+        return self.stream_prompts(prompts, params, progress=progress, processors=processors)
 
-    def stream_work(
+    def stream_prompts(
         self,
-        work: Sequence[PromptWork],
+        prompts: Sequence[Prompt],
         params: SamplingParams,
         *,
         progress: Progress | None = None,
         processors: Sequence[LogitsProcessor] = (),
     ) -> Iterator[Candidate]:
         """Do what `stream` does for prompts that are tokens already."""
-        if not work:
+        if not prompts:
             return iter(())
         self._forget_other_weights()
-        drawing = Drawing(self.checkpoint, params, processors=processors)
-        shared = [item for item in work if self.checkpoint.shares(len(item.ids) + item.limit)]
-        others = [item for item in work if not self.checkpoint.shares(len(item.ids) + item.limit)]
+        token_sampler = TokenSampler(self.checkpoint, params, processors=processors)
+        shared = [p for p in prompts if self.checkpoint.shares(len(p.ids) + p.limit)]
+        others = [p for p in prompts if not self.checkpoint.shares(len(p.ids) + p.limit)]
         if others and self.checkpoint.shared:
             _log.warning(
                 "%d prompts may grow past %d tokens, where rotary positions change; sampling these on the "
@@ -139,9 +139,9 @@ class Sampler:
                 len(others),
                 self.checkpoint.rope_switch,
             )
-        loop = OrdinaryLoop(self.checkpoint, drawing, max_rows=self._max_rows, progress=progress)
-        streams = [self._shared(shared, drawing, progress)] if shared else []
-        return _in_turn([*streams, *(loop.run(item) for item in others)])
+        loop = OrdinaryLoop(self.checkpoint, token_sampler, max_rows=self._max_rows, progress=progress)
+        streams = [self._shared(shared, token_sampler, progress)] if shared else []
+        return _in_turn([*streams, *(loop.run(prompt) for prompt in others)])
 
     def sample(
         self,
@@ -189,36 +189,36 @@ class Sampler:
             self._weights = now
 
     def _shared(
-        self, work: Sequence[PromptWork], drawing: Drawing, progress: Progress | None
+        self, prompts: Sequence[Prompt], token_sampler: TokenSampler, progress: Progress | None
     ) -> Iterator[Candidate]:
         checkpoint = self.checkpoint
         device, dtype = checkpoint.model.device, checkpoint.model.dtype
-        work = with_headers(work)
+        prompts = with_headers(prompts)
         if self._packs and self._packed is None:
             self._packed = PackedWeights.of(checkpoint.model)
-        plan = plan_store(
-            work,
+        size = store_size_for(
+            prompts,
             token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
             budget=int(free_memory(device) * self._memory_fraction),
             max_rows=self._max_rows,
         )
         _log.info(
             "candidates decoded together: %d; their keys and values: %s; starts shared by prompts: %d",
-            plan.rows,
-            size_text(plan.bytes),
-            len({w.header_ids for w in work if w.header}),
+            size.rows,
+            size_text(size.bytes),
+            len({p.header_ids for p in prompts if p.header}),
         )
         store = KVStore(
             checkpoint.kv_shapes,
-            shared_tokens=plan.shared_tokens,
-            rows=plan.rows,
-            row_tokens=plan.row_tokens,
+            shared_tokens=size.shared_tokens,
+            rows=size.rows,
+            row_tokens=size.row_tokens,
             dtype=dtype,
             device=device,
         )
         loop = DecodeLoop(
             checkpoint,
-            drawing,
+            token_sampler,
             store,
             self._cache,
             impl=self._impl,
@@ -226,7 +226,7 @@ class Sampler:
             forward=self._forward,
             packed=self._packed,
         )
-        return loop.run(work)
+        return loop.run(prompts)
 
 
 def _fingerprint(model: PreTrainedModel) -> bytes:

@@ -147,7 +147,7 @@ def _draw_by_id(logprobs: Tensor, uniforms: Tensor) -> Tensor:
     """Draw from the whole distribution with tokens in order of ids; return tokens, [R]."""
     vocabulary, mass = logprobs.shape[-1], logprobs.exp()
     even = vocabulary // _BLOCK * _BLOCK
-    sums = mass[:, :even].unflatten(-1, (-1, _BLOCK)).sum(-1)
+    sums = mass[:, :even].reshape(len(mass), even // _BLOCK, _BLOCK).sum(-1)
     cumulative = torch.cat([sums, mass[:, even:].sum(-1, keepdim=True)], -1).double().cumsum(-1)
     target = uniforms[:, None] * cumulative[:, -1:]
     block = _reaching(cumulative, target)

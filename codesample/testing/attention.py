@@ -12,11 +12,15 @@ from typing import NamedTuple
 import torch
 
 from codesample.kernels.bifurcated_decode import (
+    ALL_KEYS,
+    DecodeBatch,
     DecodeOutput,
-    DecodePlan,
+    KeySelection,
     LayerStore,
+    ScoreOptions,
     Segment,
     bifurcated_decode,
+    prepare_batch,
 )
 from codesample.kernels.bifurcated_decode.rounding import beyond_rounding
 
@@ -30,8 +34,8 @@ class DecodeCase:
     """Shape and options of one call, small enough to read in a test's name.
 
     Attributes:
-        groups: (rows, context tokens) of each prompt.
-        lens: Decode tokens stored per row before the call.
+        groups: (rows, shared tokens) of each prompt.
+        lens: Own tokens stored per row before the call.
         header: Shared tokens before every prompt, seen by all rows; 0 for none.
         heads: (H, G), query and KV heads.
         width: D.
@@ -39,7 +43,7 @@ class DecodeCase:
         slots: Slot of each row; default: row r has slot r.
         capacity: T, tokens per slot; default: just enough.
         write: Whether the call itself writes the new keys and values.
-        window, softcap: As in `bifurcated_decode`.
+        window, softcap: As in `ScoreOptions`.
         sinks: Whether each head has a sink logit.
         spread: Standard deviation of the queries; 40 gives scores of about +-200 at D = 64.
     """
@@ -78,9 +82,9 @@ class DecodeInputs(NamedTuple):
     k_new: torch.Tensor | None
     v_new: torch.Tensor | None
     store: LayerStore
-    plan: DecodePlan
+    batch: DecodeBatch
     lens: torch.Tensor
-    options: dict[str, object]
+    scores: ScoreOptions
 
     def to(self, dtype: torch.dtype) -> DecodeInputs:
         """Convert every value to `dtype`; widening changes none."""
@@ -90,10 +94,11 @@ class DecodeInputs(NamedTuple):
             q=q, k_new=k_new, v_new=v_new, store=LayerStore(*(x.to(dtype) for x in self.store))
         )
 
-    def run(self, impl: str) -> DecodeOutput:
+    def run(self, impl: str, selection: KeySelection = ALL_KEYS) -> DecodeOutput:
         """Call the operation and leave these inputs as they were."""
         store = LayerStore(*(x.clone() for x in self.store))
-        return bifurcated_decode(*self[:3], store, self.plan, self.lens, impl=impl, **self.options)  # type: ignore[arg-type]
+        prepared = prepare_batch(self.batch, self.q.device, impl=impl, selection=selection)
+        return bifurcated_decode(*self[:3], store, prepared, self.lens, self.scores)
 
 
 def make_decode_inputs(
@@ -103,7 +108,7 @@ def make_decode_inputs(
     generator = torch.Generator().manual_seed(seed)
     (heads, kv_heads), rows, width = case.heads, case.rows, case.width
     slots = case.slots or tuple(range(rows))
-    segments, context_lens = _place(case)
+    segments, own_starts = _place(case)
     pool = max((s.start + s.length for s in segments), default=0) + _POOL_GAP
     capacity = case.capacity or max(case.lens) + case.queries
 
@@ -127,23 +132,23 @@ def make_decode_inputs(
         k_new if case.write else None,
         v_new if case.write else None,
         LayerStore(*(x.to(device, dtype) for x in store)),
-        DecodePlan.build(segments, slots=slots, context_lens=context_lens, device=device),
+        DecodeBatch.build(segments, slots=slots, own_starts=own_starts),
         torch.tensor(case.lens, dtype=torch.int32, device=device),
-        {"window": case.window, "softcap": case.softcap, "sinks": sinks},
+        ScoreOptions(window=case.window, softcap=case.softcap, sinks=sinks),
     )
 
 
 def _place(case: DecodeCase) -> tuple[list[Segment], list[int]]:
-    segments, context_lens = [], []
+    segments, own_starts = [], []
     start = row = 0
     if case.header:
         segments.append(Segment(0, case.header, 0, case.rows, 0))
         start = case.header + _POOL_GAP
     for rows, tokens in case.groups:
         segments.append(Segment(start, tokens, row, row + rows, case.header))
-        context_lens += [case.header + tokens] * rows
+        own_starts += [case.header + tokens] * rows
         start, row = start + tokens + _POOL_GAP, row + rows
-    return segments, context_lens
+    return segments, own_starts
 
 
 def joined_attention(inputs: DecodeInputs) -> DecodeOutput:

@@ -15,8 +15,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from codesample.errors import ExecutionError, ParameterError
-from codesample.execution.isolation.grants import Isolation
-from codesample.execution.judge import Judge, Outcome, Program
+from codesample.execution import Isolation, Judge, Outcome, Program
 from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Tests, Verdict
 
 __all__ = ["CHECKS", "MakeJudge", "check_judge"]
@@ -44,13 +43,13 @@ _ARGUMENTS = (0, 1, 2, 3, 2)
 _KINDS: Mapping[str, Tests] = MappingProxyType(
     {
         "code": CodeTests(
-            checks=tuple(f"assert f({x}) == {x * x}" for x in _ARGUMENTS), entry_point="f", time_limit=1.0
+            checks=tuple(f"assert f({x}) == {x * x}" for x in _ARGUMENTS), entry_point="f", time_limit=0.5
         ),
         "inputs": InputTests(
-            inputs=tuple((x,) for x in _ARGUMENTS), entry_point="f", reference=_RIGHT, time_limit=1.0
+            inputs=tuple((x,) for x in _ARGUMENTS), entry_point="f", reference=_RIGHT, time_limit=0.5
         ),
         "scripts": ScriptTests(
-            cases=tuple(ScriptExample(f"{x}\n", f"{x * x}\n") for x in _ARGUMENTS), time_limit=1.0
+            cases=tuple(ScriptExample(f"{x}\n", f"{x * x}\n") for x in _ARGUMENTS), time_limit=0.5
         ),
     }
 )

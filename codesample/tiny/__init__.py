@@ -1,1 +1,1 @@
-"""The built-in model: corpus, training, weights, card."""
+"""The built-in model: `weights` is what samples, `training` what made it, the README its card."""

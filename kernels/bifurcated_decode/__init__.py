@@ -1,20 +1,23 @@
-"""Attention of a decode step whose rows share their context: one operation, three implementations."""
+"""Attention of a decode step whose rows share keys: one operation, three implementations."""
 
-from codesample.kernels.bifurcated_decode.api import (
-    DecodeOutput,
-    LayerStore,
-    bifurcated_decode,
-    take_over,
-    usable_impls,
-)
-from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode.api import bifurcated_decode, prepare_batch, usable_impls
+from codesample.kernels.bifurcated_decode.batch import DecodeBatch, Segment
+from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, LayerStore, ScoreOptions
+from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
+from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, AllKeys, KeySelection
 
 __all__ = [
+    "ALL_KEYS",
+    "AllKeys",
+    "Call",
+    "DecodeBatch",
     "DecodeOutput",
-    "DecodePlan",
+    "KeySelection",
     "LayerStore",
+    "PreparedBatch",
+    "ScoreOptions",
     "Segment",
     "bifurcated_decode",
-    "take_over",
+    "prepare_batch",
     "usable_impls",
 ]

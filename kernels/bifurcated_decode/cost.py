@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from codesample.kernels.bifurcated_decode.batch import DecodePlan
+from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 
 __all__ = [
     "HOPPER",
@@ -50,7 +50,7 @@ HOPPER = Machine(memory=4.3e12, cache=7e12, cache_bytes=50 << 20, program=60e9, 
 
 
 class CallShape(NamedTuple):
-    """What the choice depends on besides the plan.
+    """What the choice depends on besides the batch.
 
     Attributes:
         queries, group, kv_heads, width, element_size, capacity: Q, H / G, G, D, bytes per element, T.
@@ -73,10 +73,10 @@ class Tiling:
 
     Attributes:
         shared: Two launches that read a segment once per row tile; else one that reads it once per row.
-        block_m: Packed query rows per context tile.
+        block_m: Packed query rows per shared tile.
         block_n: Keys per tile.
         own_block_m: Packed query rows of one batch row, padded.
-        workers: Programs that share the context; part of the grid, so fixed for a captured graph.
+        workers: Programs that divide the shared part; part of the grid, so fixed for a captured graph.
         busy_workers: Workers that get work; the rest end at once.
         splits: Programs per (row, KV head) that share the row's own tokens.
         warps, stages: Per program of the first launch.
@@ -103,29 +103,29 @@ class Estimate(NamedTuple):
     bytes: int
 
 
-def estimate(plan: DecodePlan, shape: CallShape, own_tokens: int, machine: Machine = HOPPER) -> Estimate:
-    """Estimate a call whose rows hold `own_tokens` decode tokens each."""
+def estimate(batch: DecodeBatch, shape: CallShape, own_tokens: int, machine: Machine = HOPPER) -> Estimate:
+    """Estimate a call whose rows hold `own_tokens` own tokens each."""
     token_bytes = 2 * shape.width * shape.element_size
     all_heads = shape.kv_heads * token_bytes
-    own = plan.rows * own_tokens * all_heads
-    once = sum(s.length for s in plan.segments) * all_heads
-    per_row = sum(s.length * (s.row_stop - s.row_start) for s in plan.segments) * all_heads
+    own = batch.rows * own_tokens * all_heads
+    once = sum(s.length for s in batch.segments) * all_heads
+    per_row = sum(s.length * (s.row_stop - s.row_start) for s in batch.segments) * all_heads
     shared = 2 * machine.launch + (once + own) / machine.memory
-    # repeated reads of a context that fits the cache come from there
+    # repeated reads of shared keys that fit the cache come from there
     repeated = per_row - once
     rate = machine.cache if once <= machine.cache_bytes else machine.memory
-    waves = -(-plan.rows * shape.kv_heads // (2 * shape.multiprocessors))
-    longest = (max(plan.context_lens, default=0) + own_tokens) * token_bytes
+    waves = -(-batch.rows * shape.kv_heads // (2 * shape.multiprocessors))
+    longest = (max(batch.own_starts, default=0) + own_tokens) * token_bytes
     single = machine.launch + max(
         (once + own) / machine.memory + repeated / rate, waves * longest / machine.program
     )
     return Estimate(shared, single, once + own)
 
 
-def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER) -> Tiling:
+def choose_tiling(batch: DecodeBatch, shape: CallShape, machine: Machine = HOPPER) -> Tiling:
     """Choose how to launch a call; own tokens are taken to fill half a slot."""
     per_row = shape.queries * shape.group
-    packed = max((s.row_stop - s.row_start for s in plan.segments), default=1) * per_row
+    packed = max((s.row_stop - s.row_start for s in batch.segments), default=1) * per_row
     own_block_m = max(16, _power_of_two(per_row))
     block_m = max(own_block_m, min(most_queries(shape.width, shape.element_size), _power_of_two(packed)))
     row_bytes = _power_of_two(shape.width) * shape.element_size
@@ -137,7 +137,7 @@ def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER)
     workers = shape.multiprocessors * (2 if block_m <= 64 else 1)
     rows_per_tile = block_m // per_row
     tiles = shape.kv_heads * sum(
-        -(-s.length // block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile) for s in plan.segments
+        -(-s.length // block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile) for s in batch.segments
     )
     # with four warps, fp32, large tiles and, on capability 10.0, any of more than 16 rows spill registers
     many = (
@@ -146,8 +146,8 @@ def choose_tiling(plan: DecodePlan, shape: CallShape, machine: Machine = HOPPER)
         or 2 * block_m * row_bytes > _QUERY_TILE_BYTES
     )
     warps = 8 if many else 4
-    wanted_splits = -(-2 * shape.multiprocessors // (plan.rows * shape.kv_heads))
-    expected = estimate(plan, shape, shape.capacity // 2, machine)
+    wanted_splits = -(-2 * shape.multiprocessors // (batch.rows * shape.kv_heads))
+    expected = estimate(batch, shape, shape.capacity // 2, machine)
     # one launch holds its queries through two loops, which leaves fewer registers for them
     too_large = 2 * own_block_m * row_bytes > _QUERY_TILE_BYTES
     return Tiling(

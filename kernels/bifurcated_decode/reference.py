@@ -2,60 +2,92 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
+from torch import Tensor
 
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, stored_on_host
-from codesample.kernels.bifurcated_decode.batch import DecodePlan
+from codesample.kernels.bifurcated_decode.batch import Segment
+from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, ScoreOptions, stored_on_host
+from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
+from codesample.kernels.bifurcated_decode.selection import check_selected
 
-__all__ = ["decode"]
+__all__ = ["PreparedReference"]
 
 
-def decode(
-    q: torch.Tensor,
-    k_new: torch.Tensor | None,
-    v_new: torch.Tensor | None,
-    store: LayerStore,
-    plan: DecodePlan,
-    lens: torch.Tensor,
-    *,
-    scale: float,
-    window: int | None,
-    softcap: float | None,
-    sinks: torch.Tensor | None,
-) -> DecodeOutput:
-    """Do what `bifurcated_decode` states, with every row's keys copied side by side; any dtype and device."""
-    queries, heads, kv_heads = q.shape[1], q.shape[2], store.k_shared.shape[0]
-    out = torch.empty_like(q, memory_format=torch.contiguous_format)
-    lse = torch.empty(q.shape[:3], dtype=torch.promote_types(q.dtype, torch.float32), device=q.device)
-    for row, stored in enumerate(stored_on_host(lens, queries, store, written=k_new is not None)):
-        slot, context = plan.slots[row], plan.context_lens[row]
-        if k_new is not None and v_new is not None:
-            store.k_decode[slot, :, stored : stored + queries] = k_new[row].transpose(0, 1)
-            store.v_decode[slot, :, stored : stored + queries] = v_new[row].transpose(0, 1)
-        chain = [s for s in plan.segments if s.row_start <= row < s.row_stop]
-        own = max(stored + queries, 0)
+class _Keys(NamedTuple):
+    # keys and values [G, N, D], and the absolute position of each key, [G, N]; none where it is not read
+    k: Tensor
+    v: Tensor
+    at: Tensor
+
+
+_NOWHERE = torch.iinfo(torch.int64).max
+
+
+class PreparedReference(PreparedBatch):
+    """Keeps nothing: every row's keys are copied side by side; any dtype and device."""
+
+    impl = "reference"
+
+    def decode(self, call: Call) -> DecodeOutput:
+        """See `PreparedBatch.decode`."""
+        q, k_new, v_new, store, _, scores = call
+        queries = q.shape[1]
+        out = torch.empty_like(q, memory_format=torch.contiguous_format)
+        lse = torch.empty(q.shape[:3], dtype=torch.promote_types(q.dtype, torch.float32), device=q.device)
+        shared = {s: self._shared_keys(s, call) for s in self.batch.segments}
+        for row, stored in enumerate(stored_on_host(call)):
+            slot, start = self.batch.slots[row], self.batch.own_starts[row]
+            if k_new is not None and v_new is not None:
+                store.k_own[slot, :, stored : stored + queries] = k_new[row].transpose(0, 1)
+                store.v_own[slot, :, stored : stored + queries] = v_new[row].transpose(0, 1)
+            own = max(stored + queries, 0)
+            at = torch.arange(start, start + own, device=q.device).expand(call.kv_heads, -1)
+            mine = _Keys(store.k_own[slot, :, :own], store.v_own[slot, :, :own], at)
+            parts = [*(shared[s] for s in self.batch.chain(row)), mine]
+            joined = _Keys(
+                *(
+                    torch.cat(part, dim=1).repeat_interleave(call.group, dim=0)
+                    for part in zip(*parts, strict=True)
+                )
+            )
+            query_at = torch.arange(queries, device=q.device)[:, None] + start + stored
+            # keys that lie in a shared segment are seen by every query
+            seen = (joined.at[:, None] <= query_at) | (joined.at[:, None] < start)
+            if scores.window is not None:
+                seen &= query_at - joined.at[:, None] < scores.window
+            out[row], lse[row] = _attend(q[row].transpose(0, 1), joined, seen, scores, lse.dtype)
+        return DecodeOutput(out, lse)
+
+    def _shared_keys(self, s: Segment, call: Call) -> _Keys:
+        k, v = (pool[:, s.start : s.start + s.length] for pool in call.store[:2])
+        at = torch.arange(s.position, s.position + s.length, device=k.device).expand(len(k), -1)
+        index = self.selection.select(s, call) if s in self.restricted else None
+        if index is None:
+            return _Keys(k, v, at)
+        check_selected(self.selection, index, call)
+        none = index < 0
+        inside = index.clamp_min(0)
         k, v = (
-            torch.cat([*(pool[:, s.start : s.start + s.length] for s in chain), mine[slot, :, :own]], dim=1)
-            for pool, mine in ((store.k_shared, store.k_decode), (store.v_shared, store.v_decode))
+            x.gather(1, inside[..., None].expand(-1, -1, x.shape[2])).masked_fill(none[..., None], 0)
+            for x in (k, v)
         )
-        k, v = (x.repeat_interleave(heads // kv_heads, dim=0) for x in (k, v))
-        key_at = torch.cat(
-            [*(torch.arange(s.length) + s.position for s in chain), torch.arange(own) + context]
-        )
-        query_at = torch.arange(queries)[:, None] + context + stored
-        seen = (key_at <= query_at) | (key_at < context)
-        if window is not None:
-            seen &= query_at - key_at < window
-        scores = (q[row].transpose(0, 1) @ k.transpose(1, 2)) * scale
-        if softcap is not None:
-            scores = softcap * torch.tanh(scores / softcap)
-        scores = scores.to(lse.dtype).masked_fill(~seen.to(q.device), float("-inf"))
-        if sinks is not None:
-            sink = sinks.to(scores)[:, None, None].expand(-1, queries, 1)
-            scores = torch.cat([scores, sink], dim=2)
-        total = scores.logsumexp(dim=2)
-        finite = total.masked_fill(total == float("-inf"), 0.0)
-        weights = (scores - finite[..., None]).exp()[..., : k.shape[1]]
-        out[row] = (weights.to(q.dtype) @ v).transpose(0, 1)
-        lse[row] = total.transpose(0, 1)
-    return DecodeOutput(out, lse)
+        return _Keys(k, v, (inside + s.position).masked_fill(none, _NOWHERE))
+
+
+def _attend(
+    q: Tensor, keys: _Keys, seen: Tensor, options: ScoreOptions, wide: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Attend q [H, Q, D] to keys of H heads where `seen` [H, Q, N]: out [Q, H, D] and lse [Q, H]."""
+    scores = (q @ keys.k.transpose(1, 2)) * options.scale_for(q.shape[2])
+    if options.softcap is not None:
+        scores = options.softcap * torch.tanh(scores / options.softcap)
+    scores = scores.to(wide).masked_fill(~seen, float("-inf"))
+    if options.sinks is not None:
+        sink = options.sinks.to(scores)[:, None, None].expand(-1, q.shape[1], 1)
+        scores = torch.cat([scores, sink], dim=2)
+    total = scores.logsumexp(dim=2)
+    finite = total.masked_fill(total == float("-inf"), 0.0)
+    weights = (scores - finite[..., None]).exp()[..., : keys.k.shape[1]]
+    return (weights.to(q.dtype) @ keys.v).transpose(0, 1), total.transpose(0, 1)

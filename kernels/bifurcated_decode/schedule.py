@@ -1,9 +1,46 @@
-"""Divide the context part of a step among the workers of a GPU: equal shares of key tiles, ragged or not.
+"""Divide the shared part of a step among the workers of a GPU: equal shares of key tiles, ragged or not.
 
-Pure host arithmetic, done once per set of live rows. Key tiles of all segments, KV heads and row tiles are
-put in one line, and every worker takes an equal stretch of it (the stream-K division of LeanAttention,
+Pure host arithmetic, done once per batch. Key tiles of all segments, KV heads and row tiles are put in one
+line, and every worker takes an equal stretch of it (the stream-K division of LeanAttention,
 arXiv:2405.10480). Row tiles of one range of keys stand side by side in the line, so that workers which run
 together read the same keys, once from memory and then from the L2 cache.
+
+An example, with one KV head. Three rows share a header of 96 tokens, and the first two of them a prompt of
+32 tokens behind it. A row tile takes two rows and a key tile 16 tokens, so there are three row tiles:
+
+    row tile 0   header, rows 0 and 1   6 key tiles
+    row tile 1   header, row 2          6 key tiles
+    row tile 2   prompt, rows 0 and 1   2 key tiles
+
+That is 14 key tiles for 5 workers: 2, 3, 3, 3 and 3. Both row tiles of the header read the same keys, so the
+header is put in the line in two stretches of 3 key tiles, first for both row tiles, then second for both:
+
+    key tile     0 1 2   0 1 2   3 4 5   3 4 5   0 1
+    row tile     0 0 0   1 1 1   0 0 0   1 1 1   2 2
+    worker       0 0 1   1 1 2   2 2 3   3 3 4   4 4
+
+>>> header, prompt = Segment(0, 96, 0, 3, 0), Segment(96, 32, 0, 2, 96)
+>>> schedule = divide_shared([header, prompt], rows=3, kv_heads=1, rows_per_tile=2, block_n=16, workers=5)
+
+Worker 1 finishes the first stretch for row tile 0, its keys 32 to 47, and begins it for row tile 1. An item
+is one such run: row tile, KV head, first key, last key + 1, and the number of its result:
+
+>>> [tuple(i) for i in schedule.items[schedule.worker_items[1] : schedule.worker_items[2]]]
+[(0, 0, 32, 48, 1), (1, 0, 0, 32, 4)]
+
+Row tile 0 was cut into four runs, by the bounds of workers and of stretches. Results are numbered by row
+tile and key, so results 0 to 3 are its own, and the second launch joins them in that order, whoever made
+them; row tile 1 has 4 to 7 and row tile 2 has 8:
+
+>>> [(i.key_begin, i.key_end, i.partial) for i in schedule.items if i.tile == 0]
+[(0, 32, 0), (32, 48, 1), (48, 80, 2), (80, 96, 3)]
+>>> schedule.partials
+(0, 4, 8, 9)
+
+Rows 0 and 1 are joined from row tiles 0 and 2, row 2 from row tile 1 alone:
+
+>>> schedule.row_tiles
+((0, 2), (0, 2), (1,))
 """
 
 from __future__ import annotations
@@ -16,7 +53,7 @@ from typing import NamedTuple
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode.batch import Segment
 
-__all__ = ["Item", "RowTile", "Schedule", "divide_context"]
+__all__ = ["Item", "RowTile", "Schedule", "divide_shared"]
 
 
 class RowTile(NamedTuple):
@@ -59,7 +96,7 @@ class Schedule:
     row_tiles: tuple[tuple[int, ...], ...]
 
 
-def divide_context(
+def divide_shared(
     segments: Sequence[Segment], *, rows: int, kv_heads: int, rows_per_tile: int, block_n: int, workers: int
 ) -> Schedule:
     """Divide all (segment, KV head, row tile, key tile) among `workers`.
@@ -68,7 +105,7 @@ def divide_context(
     most one.
 
     Args:
-        segments: By position, as in `DecodePlan.segments`; empty ones take no work.
+        segments: By position, as in `DecodeBatch.segments`; empty ones take no work.
         rows: R, rows of the batch.
         kv_heads: G.
         rows_per_tile: Rows whose queries fill one tile.
@@ -80,7 +117,7 @@ def divide_context(
     """
     if min(workers, rows_per_tile, block_n) < 1:
         raise ParameterError(
-            f"divide_context: workers = {workers}, rows_per_tile = {rows_per_tile}, block_n = {block_n}; "
+            f"divide_shared: workers = {workers}, rows_per_tile = {rows_per_tile}, block_n = {block_n}; "
             "expected at least 1 of each"
         )
     tiles = tuple(

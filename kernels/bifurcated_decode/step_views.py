@@ -1,77 +1,157 @@
 """Which views one step of the torch backend computes on: shared pieces, slot blocks and their masks.
 
-Host arithmetic alone. A layout depends on the rows' lengths, so it is made once per step and kept on
-the plan for all layers.
+Host arithmetic alone. What rows hold changes at every step, so a layout is made once per step and kept for
+all its layers; what a step does not change is made once per batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
+from torch import Tensor
 
-from codesample.kernels.bifurcated_decode.batch import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode.batch import DecodeBatch, Segment
+from codesample.kernels.bifurcated_decode.call import LayerStore
+from codesample.kernels.bifurcated_decode.prepared_batch import MOST_STORES
 
-__all__ = ["Block", "Layout", "Mask", "Piece", "Visible", "layout_of"]
+__all__ = [
+    "Block",
+    "Chosen",
+    "Layout",
+    "Level",
+    "Mask",
+    "Piece",
+    "Seen",
+    "Step",
+    "Visible",
+    "layout_of",
+    "whole_levels",
+]
 
 # Microseconds that one more block costs in calls, and that one slot and KV head cost besides their bytes;
 # measured on two cores of an AVX2 server. They only steer how rows are grouped.
 _BLOCK_US = 40.0
 _SLOT_US = 1.2
 _BYTES_PER_US = 8000.0
-_MEMO_BYTES = 8 << 20
+_MASK_BYTES = 8 << 20
 
 
 class Mask(NamedTuple):
     """Additive mask of a range of keys, and the query rows that see none of them (None: there are none).
 
-    `bias` is [B, 1, M, N], 0 or -inf; `dead` is [B, 1, M].
+    `bias` is [B, 1 or G, M, N], 0 or -inf; `dead` is [B, 1 or G, M].
     """
 
-    bias: torch.Tensor
-    dead: torch.Tensor | None
+    bias: Tensor
+    dead: Tensor | None
+
+
+class Seen(Protocol):
+    """Which keys of a view each query row sees."""
+
+    def mask(self, begin: int, end: int, dtype: torch.dtype) -> Mask:
+        """Make the mask of keys [begin, end)."""
+        ...
+
+    def used(self, begin: int, end: int) -> Tensor:
+        """Tell which of the keys [begin, end) some row of a batch sees: bool [B, 1 or G, N]."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Visible:
     """Row m of batch b sees keys [first, stop) of the view it belongs to; both int32 [B, 1, M] tensors."""
 
-    first: torch.Tensor
-    stop: torch.Tensor
+    first: Tensor
+    stop: Tensor
     _masks: dict[tuple[int, int, torch.dtype], Mask] = field(default_factory=dict, repr=False)
 
     def mask(self, begin: int, end: int, dtype: torch.dtype) -> Mask:
-        """Make the mask of keys [begin, end); a small one is kept for the step's other layers."""
+        """See `Seen`; a small one is kept for the step's other layers."""
         key = (begin, end, dtype)
         if key in self._masks:
             return self._masks[key]
         keys = torch.arange(begin, end, device=self.first.device, dtype=torch.int32)
-        hidden = (keys < self.first[..., None]) | (keys >= self.stop[..., None])
-        bias = torch.zeros(hidden.shape, dtype=dtype, device=keys.device).masked_fill_(hidden, float("-inf"))
-        dead = hidden.all(dim=-1)
-        made = Mask(bias, dead if dead.any() else None)
-        if bias.nbytes <= _MEMO_BYTES:
+        made = _mask((keys < self.first[..., None]) | (keys >= self.stop[..., None]), dtype)
+        if made.bias.nbytes <= _MASK_BYTES:
             self._masks[key] = made
         return made
 
-    def used(self, begin: int, end: int) -> torch.Tensor:
-        """Tell which of the keys [begin, end) some row of a batch sees: bool [B, N]."""
+    def used(self, begin: int, end: int) -> Tensor:
+        """See `Seen`."""
         keys = torch.arange(begin, end, device=self.first.device, dtype=torch.int32)
         seen = (keys >= self.first[..., None]) & (keys < self.stop[..., None])
-        return seen.flatten(1, 2).any(dim=1)
+        return seen.flatten(1, 2).any(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Row m sees those of the keys `index` [G, N] that are `first[m]` or later, or all; -1 is none."""
+
+    index: Tensor
+    first: Tensor | None
+
+    def mask(self, begin: int, end: int, dtype: torch.dtype) -> Mask:
+        """See `Seen`."""
+        return _mask(~self._seen(begin, end), dtype)
+
+    def used(self, begin: int, end: int) -> Tensor:
+        """See `Seen`."""
+        return self._seen(begin, end).any(dim=2)
+
+    def _seen(self, begin: int, end: int) -> Tensor:
+        keys = self.index[None, :, None, begin:end]
+        first = torch.zeros(1, dtype=torch.int64, device=keys.device) if self.first is None else self.first
+        return (keys >= first[:, None]) & (keys >= 0)
+
+
+def _mask(hidden: Tensor, dtype: torch.dtype) -> Mask:
+    bias = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, float("-inf"))
+    dead = hidden.all(dim=-1)
+    return Mask(bias, dead if dead.any() else None)
 
 
 class Piece(NamedTuple):
-    """Rows [row_start, row_stop) read shared tokens [start, stop) of the pool; none if start == stop."""
+    """Rows [row_start, row_stop) read shared tokens [start, stop) of the pool; none if start == stop.
+
+    `restricted` is the segment where a key selection may leave some of these out; `first` [M] is then the
+    first visible key of each query row, counted from the segment's first token, or None without a window.
+    """
 
     row_start: int
     row_stop: int
     start: int
     stop: int
     visible: Visible | None
+    restricted: Segment | None = None
+    first: Tensor | None = None
+
+
+class Level:
+    """Pieces that tile all rows, and the views of the pool that they read, made once per store."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.pieces = tuple(pieces)
+        # holding a store keeps its id from naming another
+        self._views: dict[int, tuple[LayerStore, list[tuple[Tensor, Tensor]]]] = {}
+
+    def views(self, store: LayerStore) -> list[tuple[Tensor, Tensor]]:
+        """Return each piece's keys and values, [1, G, N, D] both."""
+        found = self._views.get(id(store))
+        if found is None:
+            if len(self._views) >= MOST_STORES:
+                self._views.clear()
+            found = self._views[id(store)] = (store, [_views(store, p.start, p.stop) for p in self.pieces])
+        return found[1]
+
+
+def _views(store: LayerStore, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    k, v = (pool.narrow(1, start, stop - start).unsqueeze(0) for pool in store[:2])
+    return k, v
 
 
 class Block(NamedTuple):
@@ -86,7 +166,7 @@ class Block(NamedTuple):
     slot_stop: int
     start: int
     stop: int
-    offsets: torch.Tensor | None
+    offsets: Tensor | None
     visible: Visible | None
 
 
@@ -96,83 +176,143 @@ class Layout(NamedTuple):
     `into` is (slots, tokens), [R, 1] and [R, Q] int64, or None where one slice takes all new tokens.
     """
 
-    levels: tuple[tuple[Piece, ...], ...]
+    levels: tuple[Level, ...]
     blocks: tuple[Block, ...]
-    into: tuple[torch.Tensor, torch.Tensor] | None
+    into: tuple[Tensor, Tensor] | None
 
 
-def layout_of(
-    plan: DecodePlan, stored: Sequence[int], queries: int, group: int, window: int | None, slot_bytes: int
-) -> Layout:
-    """Lay out a step for rows that hold `stored` decode tokens before it.
+class Step(NamedTuple):
+    """What a layout follows from.
 
-    Args:
-        plan: The batch.
-        stored: Decode tokens per row before the step's own; -1 and less where queries lie in the context.
+    Attributes:
+        batch: The rows and what they see.
+        restricted: Segments of which a key selection may leave keys out.
+        slots: [R, 1] int64, the batch's slots, on the device of its calls.
+        stored: Own tokens per row before the step's; -1 and less where queries lie in a shared segment.
         queries: Q, new tokens per row.
         group: Query heads per KV head.
-        window: As in `bifurcated_decode`.
+        window: As in `ScoreOptions`.
         slot_bytes: Key and value bytes of one token of one slot, all KV heads.
     """
-    levels = tuple(_pieces(level, plan, stored, queries, group, window) for level in plan.levels)
-    blocks = tuple(
-        _block(plan, stored, rows, queries, group, window)
-        for rows in _row_ranges(plan.slots, stored, queries, slot_bytes)
+
+    batch: DecodeBatch
+    restricted: Collection[Segment]
+    slots: Tensor
+    stored: Sequence[int]
+    queries: int
+    group: int
+    window: int | None
+    slot_bytes: int
+
+    @property
+    def device(self) -> torch.device:
+        """Of the calls."""
+        return self.slots.device
+
+    def per_query_row(self, rows: Tensor) -> Tensor:
+        """Spread [R, Q] or [S, Q] numbers over the query heads of a KV head."""
+        return rows.repeat_interleave(self.group, dim=1)
+
+
+def whole_levels(batch: DecodeBatch, restricted: Collection[Segment]) -> tuple[Level, ...]:
+    """Lay out the shared segments for layers without a window: the same in every step."""
+    return tuple(
+        Level(
+            _tile(
+                [
+                    Piece(
+                        s.row_start,
+                        s.row_stop,
+                        s.start,
+                        s.start + s.length,
+                        None,
+                        s if s in restricted else None,
+                    )
+                    for s in level
+                ],
+                batch.rows,
+            )
+        )
+        for level in batch.levels
     )
+
+
+def layout_of(step: Step, whole: tuple[Level, ...]) -> Layout:
+    """Lay out a step; `whole` are the batch's `whole_levels`."""
+    batch, stored, queries = step.batch, step.stored, step.queries
+    levels = whole
+    if step.window is not None:
+        levels = tuple(
+            Level(_tile([_windowed(s, step, step.window) for s in level], batch.rows))
+            for level in batch.levels
+        )
+    blocks = tuple(_block(step, *rows) for rows in _row_ranges(batch.slots, stored, queries, step.slot_bytes))
     into = None
     if len(blocks) > 1 or blocks[0].offsets is not None or min(stored) != max(stored):
-        tokens = torch.tensor(stored, device=plan.device)[:, None] + torch.arange(queries, device=plan.device)
-        into = (plan.slots_on_device.long()[:, None], tokens)
+        tokens = torch.tensor(stored, device=step.device)[:, None] + torch.arange(queries, device=step.device)
+        into = (step.slots, tokens)
     return Layout(levels, blocks, into)
 
 
-def _pieces(
-    level: Sequence[Segment],
-    plan: DecodePlan,
-    stored: Sequence[int],
-    queries: int,
-    group: int,
-    window: int | None,
-) -> tuple[Piece, ...]:
-    pieces: list[Piece] = []
+def _tile(pieces: Sequence[Piece], rows: int) -> list[Piece]:
+    """Fill the gaps between the pieces of a level with pieces that read nothing."""
+    tiles: list[Piece] = []
     row = 0
-    for s in level:
-        if s.row_start > row:
-            pieces.append(Piece(row, s.row_start, 0, 0, None))
-        pieces.append(_piece(s, plan, stored, queries, group, window))
-        row = s.row_stop
-    if row < plan.rows:
-        pieces.append(Piece(row, plan.rows, 0, 0, None))
-    return tuple(pieces)
+    for piece in pieces:
+        if piece.row_start > row:
+            tiles.append(Piece(row, piece.row_start, 0, 0, None))
+        tiles.append(piece)
+        row = piece.row_stop
+    if row < rows:
+        tiles.append(Piece(row, rows, 0, 0, None))
+    return tiles
 
 
-def _piece(
-    s: Segment,
-    plan: DecodePlan,
-    stored: Sequence[int],
-    queries: int,
-    group: int,
-    window: int | None,
-) -> Piece:
-    if window is None:
-        return Piece(s.row_start, s.row_stop, s.start, s.start + s.length, None)
-    rows = range(s.row_start, s.row_stop)
+def _windowed(s: Segment, step: Step, window: int) -> Piece:
+    """Leave out what no row sees through the window, and mask what some do not see."""
+    own_starts, queries = step.batch.own_starts, step.queries
     # first visible key of each row's first query, counted from the segment's first token
-    first = [plan.context_lens[r] + stored[r] - window + 1 - s.position for r in rows]
+    first = [own_starts[r] + step.stored[r] - window + 1 - s.position for r in range(s.row_start, s.row_stop)]
     cut = min(max(min(first), 0), s.length)
-    visible = None
-    if max(first) + queries - 1 > cut and cut < s.length:
-        firsts = torch.tensor(first, dtype=torch.int32, device=plan.device)[:, None]
-        firsts = firsts + torch.arange(queries, dtype=torch.int32, device=plan.device) - cut
-        firsts = firsts.flatten().repeat_interleave(group)[None, None]
-        visible = Visible(firsts, torch.full_like(firsts, s.length - cut))
-    return Piece(s.row_start, s.row_stop, s.start + cut, s.start + s.length, visible)
+    bounds = s.row_start, s.row_stop, s.start + cut, s.start + s.length
+    if s not in step.restricted and (max(first) + queries - 1 <= cut or cut == s.length):
+        return Piece(*bounds, None)
+    firsts = torch.tensor(first, dtype=torch.int32, device=step.device)[:, None]
+    firsts = firsts + torch.arange(queries, dtype=torch.int32, device=step.device)
+    firsts = step.per_query_row(firsts).flatten()
+    after_cut = (firsts - cut)[None, None]
+    visible = Visible(after_cut, torch.full_like(after_cut, s.length - cut))
+    return Piece(*bounds, visible, *((s, firsts) if s in step.restricted else ()))
 
 
 def _row_ranges(
     slots: Sequence[int], stored: Sequence[int], queries: int, slot_bytes: int
 ) -> list[tuple[int, int]]:
-    """Cut the rows where computing on idle slots and padding would cost more than one more block."""
+    """Cut the rows where computing on idle slots and padding would cost more than one more block.
+
+    A block is one call over a view of neighbouring slots, so it computes on every slot between its first
+    and its last, and for each as many tokens as its longest row holds. Take a token of a slot at 1 KB, so
+    that 8 tokens cost 1 us, a slot 1.2 us more and a block 40 us:
+
+        row     0   1   2     3
+        slot    0   1   9    10
+        stored  7   7   7   799
+
+    - Row 0 alone holds 8 tokens with the new one: 1 slot x (1.2 + 1) = 2.2 us.
+    - Row 1 as well: 2 slots x 2.2 = 4.4 us, against 2.2 + 2.2 + 40 us in a block of its own. Joined.
+    - Row 2: slots 0 to 9, seven of them idle: 10 x 2.2 = 22 us, against 4.4 + 2.2 + 40. Joined: seven idle
+      slots are cheaper than another call.
+    - Row 3: 11 slots x (1.2 + 100), since all would be padded to 800 tokens: 1113 us, against
+      22 + 101.2 + 40. Cut.
+
+    >>> _row_ranges([0, 1, 9, 10], [7, 7, 7, 799], queries=1, slot_bytes=1000)
+    [(0, 3), (3, 4)]
+
+    Slots must rise within a block, since a view cannot turn back:
+
+    >>> _row_ranges([4, 1, 2], [7, 7, 7], queries=1, slot_bytes=1000)
+    [(0, 1), (1, 3)]
+    """
     rows = len(slots)
     if slots[-1] - slots[0] == rows - 1 and min(stored) == max(stored) and _ascending(slots):
         return [(0, rows)]
@@ -198,19 +338,11 @@ def _ascending(slots: Sequence[int]) -> bool:
     return all(a < b for a, b in pairwise(slots))
 
 
-def _block(
-    plan: DecodePlan,
-    stored: Sequence[int],
-    rows: tuple[int, int],
-    queries: int,
-    group: int,
-    window: int | None,
-) -> Block:
-    begin, end = rows
-    slots, lens = plan.slots[begin:end], stored[begin:end]
+def _block(step: Step, begin: int, end: int) -> Block:
+    queries, window, device = step.queries, step.window, step.device
+    slots, lens = step.batch.slots[begin:end], step.stored[begin:end]
     slot_start, slot_stop = slots[0], slots[-1] + 1
     span = slot_stop - slot_start
-    device = plan.device
     offsets = None
     if span > end - begin:
         offsets = torch.tensor([slot - slot_start for slot in slots], device=device)
@@ -228,6 +360,5 @@ def _block(
         stops[at] = last + 1 - start
         if window is not None:
             firsts[at] = last + 1 - window - start
-        stops, firsts = (x.repeat_interleave(group, dim=1)[:, None] for x in (stops, firsts))
-        visible = Visible(firsts, stops)
+        visible = Visible(step.per_query_row(firsts)[:, None], step.per_query_row(stops)[:, None])
     return Block(begin, end, slot_start, slot_stop, start, stop, offsets, visible)

@@ -1,10 +1,10 @@
 """PyTorch backend: one product per KV head over all rows of a shared segment, one over each slot block.
 
 A shared segment is read once for all its rows, and neither keys nor values are copied or joined; where
-one run of slots holds rows of one length, the decode part is a single call over a view. On a CPU the
-scores of fp32 and fp64 never leave the cache. Otherwise keys go by in chunks, whose scores, masks and
-widened keys and values take at most `SCRATCH_BYTES`, the only extra memory that grows with the context.
-Partial results are fp32 (fp64 for fp64). Row lengths are read on the host: on a GPU each call waits for it.
+one run of slots holds rows of one length, the own part is a single call over a view. On a CPU the scores
+of fp32 and fp64 never leave the cache. Otherwise keys go by in chunks, whose scores, masks and widened keys
+and values take at most `SCRATCH_BYTES`, the only extra memory that grows with the shared tokens. Partial
+results are fp32 (fp64 for fp64). Row lengths are read on the host: on a GPU each call waits for it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,26 @@ from functools import partial, reduce
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore, stored_on_host
-from codesample.kernels.bifurcated_decode.batch import DecodePlan
-from codesample.kernels.bifurcated_decode.step_views import Block, Layout, Mask, Piece, Visible, layout_of
+from codesample.kernels.bifurcated_decode.batch import DecodeBatch
+from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, LayerStore, stored_on_host
+from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
+from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection, check_selected
+from codesample.kernels.bifurcated_decode.step_views import (
+    Block,
+    Chosen,
+    Layout,
+    Level,
+    Mask,
+    Piece,
+    Seen,
+    Step,
+    layout_of,
+    whole_levels,
+)
 
-__all__ = ["SCRATCH_BYTES", "decode"]
+__all__ = ["SCRATCH_BYTES", "PreparedTorch"]
 
 SCRATCH_BYTES = 64 << 20
 _NEG_INF = float("-inf")
@@ -31,80 +45,121 @@ _fused_on_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
 class _Part(NamedTuple):
     # attention over some of the keys; rows that see none of them are (0, -inf)
-    out: torch.Tensor
-    lse: torch.Tensor
+    out: Tensor
+    lse: Tensor
 
 
-def decode(
-    q: torch.Tensor,
-    k_new: torch.Tensor | None,
-    v_new: torch.Tensor | None,
-    store: LayerStore,
-    plan: DecodePlan,
-    lens: torch.Tensor,
-    *,
-    scale: float,
-    window: int | None,
-    softcap: float | None,
-    sinks: torch.Tensor | None,
-) -> DecodeOutput:
-    """Do what `bifurcated_decode` states."""
-    rows, queries, heads, width = q.shape
-    kv_heads = store.k_shared.shape[0]
-    stored = stored_on_host(lens, queries, store, written=k_new is not None)
-    layout = _layout(
-        plan, stored, queries, heads // kv_heads, window, 2 * kv_heads * width * q.element_size()
-    )
-    if k_new is not None and v_new is not None:
-        _append(store.k_decode, k_new, layout)
-        _append(store.v_decode, v_new, layout)
-    attend = partial(_attend, scale=scale, softcap=softcap)
-    # [R, G, Q * H / G, D]
-    by_row = _by_row(q.to(_partial_dtype(q)), kv_heads)
-    part = _decode_part(attend, by_row, store, layout.blocks)
-    if layout.levels:
-        # [1, G, R * Q * H / G, D]
-        stacked = by_row.transpose(0, 1).reshape(1, kv_heads, -1, width)
-        for level in layout.levels:
-            shared = _context_part(attend, stacked, plan, store, level)
-            part = _merge(shared, part, certain=k_new is not None)
-    out, lse = part
-    if queries > 1:
-        out = out.unflatten(2, (queries, -1)).transpose(1, 2)
-        lse = lse.unflatten(2, (queries, -1)).transpose(1, 2)
-    out, lse = out.reshape(q.shape), lse.reshape(rows, queries, heads)
-    if sinks is not None:
-        total = torch.logaddexp(lse, sinks.to(lse))
-        out = out * torch.exp(lse - total.clamp_min(_LOWEST)).unsqueeze(3)
-        lse = total
-    return DecodeOutput(out.to(q.dtype), lse)
+class _LayoutOf(NamedTuple):
+    # what layers of one step may differ in; equal layers share a layout
+    queries: int
+    group: int
+    window: int | None
+    slot_bytes: int
 
 
-def _by_row(q: torch.Tensor, kv_heads: int) -> torch.Tensor:
+class PreparedTorch(PreparedBatch):
+    """Keeps the views of shared segments per store, and the layout of a step for all its layers."""
+
+    impl = "torch"
+
+    def __init__(
+        self, batch: DecodeBatch, device: torch.device | str, selection: KeySelection = ALL_KEYS
+    ) -> None:
+        super().__init__(batch, device, selection)
+        self._whole = whole_levels(batch, self.restricted)
+        self._slots = torch.tensor(batch.slots, device=self.device)[:, None]
+        # own tokens per row that the layouts were made for
+        self._stored: list[int] = []
+        self._layouts: dict[_LayoutOf, Layout] = {}
+
+    def decode(self, call: Call) -> DecodeOutput:
+        """See `PreparedBatch.decode`."""
+        q, k_new, v_new, store, _, scores = call
+        rows, queries, heads, width = q.shape
+        layout = self._layout(call, stored_on_host(call))
+        if k_new is not None and v_new is not None:
+            _append(store.k_own, k_new, layout)
+            _append(store.v_own, v_new, layout)
+        attend = partial(_attend, scale=scores.scale_for(width), softcap=scores.softcap)
+        # [R, G, Q * H / G, D]
+        by_row = _by_row(q.to(_partial_dtype(q)), call.kv_heads)
+        part = _own_part(attend, by_row, store, layout.blocks)
+        if layout.levels:
+            # [1, G, R * Q * H / G, D]
+            stacked = by_row.transpose(0, 1).reshape(1, call.kv_heads, -1, width)
+            for level in layout.levels:
+                shared = self._shared_part(attend, stacked, level, call)
+                part = _merge(shared, part, certain=call.writes)
+        out, lse = part
+        if queries > 1:
+            out = out.unflatten(2, (queries, -1)).transpose(1, 2)
+            lse = lse.unflatten(2, (queries, -1)).transpose(1, 2)
+        out, lse = out.reshape(q.shape), lse.reshape(rows, queries, heads)
+        if scores.sinks is not None:
+            total = torch.logaddexp(lse, scores.sinks.to(lse))
+            out = out * torch.exp(lse - total.clamp_min(_LOWEST)).unsqueeze(3)
+            lse = total
+        return DecodeOutput(out.to(q.dtype), lse)
+
+    def _layout(self, call: Call, stored: list[int]) -> Layout:
+        if stored != self._stored:
+            self._layouts.clear()
+            self._stored = stored
+        q, group = call.q, call.group
+        slot_bytes = 2 * call.kv_heads * q.shape[3] * q.element_size()
+        key = _LayoutOf(q.shape[1], group, call.scores.window, slot_bytes)
+        found = self._layouts.get(key)
+        if found is None:
+            step = Step(self.batch, self.restricted, self._slots, stored, *key)
+            found = self._layouts[key] = layout_of(step, self._whole)
+        return found
+
+    def _shared_part(self, attend: partial[_Part], stacked: Tensor, level: Level, call: Call) -> _Part:
+        _, kv_heads, queries, width = stacked.shape
+        rows = self.batch.rows
+        per_row = queries // rows
+        pieces, views = level.pieces, level.views(call.store)
+        if len(pieces) == 1:
+            tiles: Sequence[Tensor] = (stacked,)
+        else:
+            tiles = torch.split(stacked, [(p.row_stop - p.row_start) * per_row for p in pieces], dim=2)
+        found = []
+        for q, piece, (k, v) in zip(tiles, pieces, views, strict=True):
+            seen: Seen | None = piece.visible
+            if piece.restricted is not None:
+                k, v, seen = self._chosen(piece, k, v, call)
+            found.append(attend(q, k, v, seen=seen))
+        out, lse = _beside(found, dim=2)
+        return _Part(
+            out.view(kv_heads, rows, per_row, width).transpose(0, 1),
+            lse.view(kv_heads, rows, per_row).transpose(0, 1),
+        )
+
+    def _chosen(self, piece: Piece, k: Tensor, v: Tensor, call: Call) -> tuple[Tensor, Tensor, Seen | None]:
+        """Let the key selection answer for this layer and step, and gather what it names."""
+        s = piece.restricted
+        assert s is not None
+        index = self.selection.select(s, call)
+        if index is None:
+            return k, v, piece.visible
+        check_selected(self.selection, index, call)
+        at = index.clamp_min(0)[..., None].expand(-1, -1, k.shape[3])
+        k, v = (pool[:, s.start : s.start + s.length].gather(1, at)[None] for pool in call.store[:2])
+        return k, v, Chosen(index, piece.first)
+
+
+def _by_row(q: Tensor, kv_heads: int) -> Tensor:
     rows, queries, heads, width = q.shape
     if queries > 1:
         q = q.view(rows, queries, kv_heads, heads // kv_heads, width).transpose(1, 2)
     return q.reshape(rows, kv_heads, queries * heads // kv_heads, width)
 
 
-def _partial_dtype(q: torch.Tensor) -> torch.dtype:
+def _partial_dtype(q: Tensor) -> torch.dtype:
     return torch.float64 if q.dtype == torch.float64 else torch.float32
 
 
-def _layout(
-    plan: DecodePlan, stored: list[int], queries: int, group: int, window: int | None, slot_bytes: int
-) -> Layout:
-    step = plan.memo("torch", lambda: {"stored": None})
-    if step["stored"] != stored:
-        step.clear()
-        step["stored"] = stored
-    key = (queries, group, window, slot_bytes)
-    if key not in step:
-        step[key] = layout_of(plan, stored, queries, group, window, slot_bytes)
-    return step[key]
-
-
-def _append(pool: torch.Tensor, new: torch.Tensor, layout: Layout) -> None:
+def _append(pool: Tensor, new: Tensor, layout: Layout) -> None:
     if layout.into is not None:
         pool.transpose(1, 2)[layout.into] = new
         return
@@ -113,43 +168,12 @@ def _append(pool: torch.Tensor, new: torch.Tensor, layout: Layout) -> None:
     into.copy_(new.transpose(1, 2))
 
 
-def _narrow(x: torch.Tensor, dim: int, start: int, stop: int) -> torch.Tensor:
+def _narrow(x: Tensor, dim: int, start: int, stop: int) -> Tensor:
     # a view costs more than the test for needing none
     return x if stop - start == x.shape[dim] else x.narrow(dim, start, stop - start)
 
 
-def _context_part(
-    attend: partial[_Part],
-    stacked: torch.Tensor,
-    plan: DecodePlan,
-    store: LayerStore,
-    level: tuple[Piece, ...],
-) -> _Part:
-    _, kv_heads, queries, width = stacked.shape
-    rows = plan.rows
-    per_row = queries // rows
-    views = plan.memo(("views", level), partial(_pool_views, store, level), of=store)
-    if len(level) == 1:
-        tiles: Sequence[torch.Tensor] = (stacked,)
-    else:
-        tiles = stacked.split([(piece.row_stop - piece.row_start) * per_row for piece in level], dim=2)
-    found = [
-        attend(q, k, v, visible=piece.visible) for q, (k, v), piece in zip(tiles, views, level, strict=True)
-    ]
-    out, lse = _beside(found, dim=2)
-    return _Part(
-        out.view(kv_heads, rows, per_row, width).transpose(0, 1),
-        lse.view(kv_heads, rows, per_row).transpose(0, 1),
-    )
-
-
-def _pool_views(store: LayerStore, level: tuple[Piece, ...]) -> list[list[torch.Tensor]]:
-    return [[_narrow(pool, 1, piece.start, piece.stop).unsqueeze(0) for pool in store[:2]] for piece in level]
-
-
-def _decode_part(
-    attend: partial[_Part], by_row: torch.Tensor, store: LayerStore, blocks: tuple[Block, ...]
-) -> _Part:
+def _own_part(attend: partial[_Part], by_row: Tensor, store: LayerStore, blocks: tuple[Block, ...]) -> _Part:
     found = []
     for block in blocks:
         q = _narrow(by_row, 0, block.row_start, block.row_stop)
@@ -160,9 +184,9 @@ def _decode_part(
             _narrow(pool, 0, block.slot_start, block.slot_stop).narrow(
                 2, block.start, block.stop - block.start
             )
-            for pool in (store.k_decode, store.v_decode)
+            for pool in (store.k_own, store.v_own)
         )
-        part = attend(q, k, v, visible=block.visible)
+        part = attend(q, k, v, seen=block.visible)
         if block.offsets is not None:
             part = _Part(part.out.index_select(0, block.offsets), part.lse.index_select(0, block.offsets))
         found.append(part)
@@ -176,20 +200,20 @@ def _beside(parts: list[_Part], dim: int) -> _Part:
 
 
 def _attend(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
     *,
     scale: float,
     softcap: float | None,
-    visible: Visible | None,
+    seen: Seen | None,
 ) -> _Part:
     """Attend q [B, G, M, D] to k, v [B, G, N, D]: out [B, G, M, D] and lse [B, G, M] in q's dtype."""
     fused = q.device.type == "cpu" and softcap is None
     tokens = k.shape[2]
     if tokens == 0:
         return _Part(torch.zeros_like(q), q.new_full(q.shape[:3], _NEG_INF))
-    if fused and visible is None and k.dtype == q.dtype:
+    if fused and seen is None and k.dtype == q.dtype:
         return _Part(*_fused_on_cpu(q, k, v, scale=scale))
     batch, kv_heads, rows, width = q.shape
     row_bytes = q.element_size() * rows * batch
@@ -200,20 +224,20 @@ def _attend(
     for begin in range(0, tokens, chunk):
         end = min(begin + chunk, tokens)
         kc, vc = k[:, :, begin:end].to(q.dtype), v[:, :, begin:end].to(q.dtype)
-        mask = None if visible is None else visible.mask(begin, end, q.dtype)
+        mask = None if seen is None else seen.mask(begin, end, q.dtype)
         part = _attend_chunk(q, kc, vc, scale, softcap, mask, fused)
-        if visible is not None and not part.out.isfinite().all():
+        if seen is not None and not part.out.isfinite().all():
             # unseen keys take part with weight 0, which is exact unless they are not finite
-            used = visible.used(begin, end)[:, None, :, None]
+            used = seen.used(begin, end)[..., None]
             part = _attend_chunk(q, kc.where(used, 0), vc.where(used, 0), scale, softcap, mask, fused)
         parts.append(part)
     return reduce(_merge, parts)
 
 
 def _attend_chunk(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
     scale: float,
     softcap: float | None,
     mask: Mask | None,

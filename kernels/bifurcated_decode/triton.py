@@ -1,12 +1,12 @@
 """Triton backend: chooses and spells out the launches of a call.
 
-Two launches: the first has a fixed grid of workers, which share the context by a schedule made on the host
-once per set of live rows, and of one program per row, KV head and split, which reads the row's own tokens
-and writes the new ones; the second joins the fp32 partial results, always in the order of levels, keys and
+Two launches: the first has a fixed grid of workers, which share the shared part by a schedule made on the
+host once per batch, and of one program per row, KV head and split, which reads the row's own tokens and
+writes the new ones; the second joins the fp32 partial results, always in the order of levels, keys and
 splits. Or one launch without sharing, where the cost model finds that faster. Lengths are read on the
 device, so a captured CUDA graph stays valid while they grow.
 Limits: fp32, bf16 or fp16; head width up to 256; Q * H / G up to 128, or fewer where `cost.most_queries` says
-so; compute capability 8.0 and above.
+so; compute capability 8.0 and above; all keys of shared segments are read.
 """
 
 from __future__ import annotations
@@ -17,32 +17,37 @@ from typing import Any, NamedTuple
 
 import torch
 import triton
+from torch import Tensor
 
-from codesample.kernels.bifurcated_decode.api import DecodeOutput, LayerStore
-from codesample.kernels.bifurcated_decode.batch import DecodePlan
+from codesample.errors import ImplUnavailableError
+from codesample.kernels.bifurcated_decode.batch import DecodeBatch
+from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput
 from codesample.kernels.bifurcated_decode.cost import CallShape, Tiling, choose_tiling
-from codesample.kernels.bifurcated_decode.schedule import Schedule, divide_context
-from codesample.kernels.bifurcated_decode.triton_kernels import (
-    ITEM_FIELDS,
-    join_kernel,
-    parts_kernel,
-    single_kernel,
+from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
+from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection
+from codesample.kernels.bifurcated_decode.triton_kernels import join_kernel, parts_kernel, single_kernel
+from codesample.kernels.bifurcated_decode.triton_support import why_not_served
+from codesample.kernels.bifurcated_decode.triton_tables import (
+    ChainTables,
+    Division,
+    RowTables,
+    Work,
+    chain_tables,
+    make_work,
+    refill,
+    row_tables,
+    schedule_tables,
+    with_room,
 )
 
-__all__ = ["Launch", "decode", "launches", "take_over", "tiling_for"]
+__all__ = ["GpuKind", "Launch", "PreparedTriton"]
 
 
-class _Work(NamedTuple):
-    # the schedule on the device, and room for the partial results of one layer; all with room to spare
-    items: torch.Tensor
-    worker_items: torch.Tensor
-    partials: torch.Tensor
-    row_entries: torch.Tensor
-    entries: torch.Tensor
-    part_out: torch.Tensor
-    part_lse: torch.Tensor
-    own_out: torch.Tensor
-    own_lse: torch.Tensor
+class GpuKind(NamedTuple):
+    """What launches depend on: multiprocessors, and the compute capability times ten."""
+
+    multiprocessors: int
+    capability: int
 
 
 class Launch(NamedTuple):
@@ -54,265 +59,209 @@ class Launch(NamedTuple):
     constants: dict[str, Any]
     warps: int
 
-
-def decode(
-    q: torch.Tensor,
-    k_new: torch.Tensor | None,
-    v_new: torch.Tensor | None,
-    store: LayerStore,
-    plan: DecodePlan,
-    lens: torch.Tensor,
-    *,
-    scale: float,
-    window: int | None,
-    softcap: float | None,
-    sinks: torch.Tensor | None,
-    tiling: Tiling | None = None,
-) -> DecodeOutput:
-    """Do what `bifurcated_decode` states; `tiling` overrides the cost model's choice."""
-    if tiling is None:
-        tiling = tiling_for(q, store, plan, *_gpu(q.device))
-    result = DecodeOutput(
-        torch.empty(q.shape, dtype=q.dtype, device=q.device),
-        torch.empty(q.shape[:3], dtype=torch.float32, device=q.device),
-    )
-    for kernel, grid, arguments, constants, warps in launches(
-        q,
-        k_new,
-        v_new,
-        store,
-        plan,
-        lens,
-        result,
-        tiling,
-        scale=scale,
-        window=window,
-        softcap=softcap,
-        sinks=sinks,
-    ):
-        kernel[grid](*arguments, **constants, num_warps=warps)
-    return result
+    def run(self) -> None:
+        """Launch it."""
+        self.kernel[self.grid](*self.arguments, **self.constants, num_warps=self.warps)
 
 
-def tiling_for(
-    q: torch.Tensor, store: LayerStore, plan: DecodePlan, multiprocessors: int, capability: int
-) -> Tiling:
-    """Choose the tiling, once per plan and shape, for a GPU of compute capability `capability` / 10."""
-    _, queries, heads, width = q.shape
-    kv_heads, capacity = store.k_decode.shape[1:3]
-    group, size = heads // kv_heads, q.element_size()
-    shape = CallShape(queries, group, kv_heads, width, size, capacity, multiprocessors, capability)
-    return plan.memo(("tiling", shape), lambda: choose_tiling(plan, shape))
+class PreparedTriton(PreparedBatch):
+    """Keeps tilings, and on the device the rows, their chains and the divided work.
+
+    Args:
+        batch, device, selection: See `PreparedBatch`.
+        gpu: What to choose tilings for. Default: the device.
+    """
+
+    impl = "triton"
+
+    def __init__(
+        self,
+        batch: DecodeBatch,
+        device: torch.device | str,
+        selection: KeySelection = ALL_KEYS,
+        *,
+        gpu: GpuKind | None = None,
+    ) -> None:
+        super().__init__(batch, device, selection)
+        if self.restricted:
+            raise ImplUnavailableError(
+                f"bifurcated_decode: impl='triton' reads all keys of a shared segment and cannot honour the "
+                f"key selection {selection.name!r}; use impl='torch' or 'auto'"
+            )
+        self._gpu = gpu or _gpu(self.device)
+        self._rows = RowTables(*(table.to(self.device) for table in row_tables(batch)))
+        self._tilings: dict[CallShape, Tiling] = {}
+        self._works: dict[Division, Work] = {}
+        self._chains: ChainTables | None = None
+
+    def check(self, call: Call) -> None:
+        """See `PreparedBatch.check`."""
+        super().check(call)
+        reason = why_not_served(call.q, call.kv_heads)
+        if reason:
+            raise ImplUnavailableError(
+                f"bifurcated_decode: impl='triton' {reason}; use impl='torch' or 'auto'"
+            )
+
+    def decode(self, call: Call, tiling: Tiling | None = None) -> DecodeOutput:
+        """See `PreparedBatch.decode`; `tiling` overrides the cost model's choice."""
+        q = call.q
+        result = DecodeOutput(
+            torch.empty(q.shape, dtype=q.dtype, device=q.device),
+            torch.empty(q.shape[:3], dtype=torch.float32, device=q.device),
+        )
+        for launch in self.launches(call, result, tiling or self.tiling(call)):
+            launch.run()
+        return result
+
+    def take_over(self, batch: DecodeBatch) -> bool:
+        """See `PreparedBatch.take_over`; possible where launches and the room of the tables suffice."""
+        if batch.rows != self.batch.rows:
+            return False
+        for shape, kept in self._tilings.items():
+            # how many workers get work stands in a table; everything else is in the launches
+            if replace(choose_tiling(batch, shape), busy_workers=kept.busy_workers) != kept:
+                return False
+        pairs: list[tuple[Tensor, Tensor]] = list(zip(self._rows, row_tables(batch), strict=True))
+        for division, work in self._works.items():
+            tables, partial_rows = schedule_tables(batch, division)
+            if partial_rows > work.results.part_lse.numel():
+                return False
+            pairs += zip(work.tables, tables, strict=True)
+        if self._chains is not None:
+            pairs += zip(self._chains, chain_tables(batch), strict=True)
+        if not refill(pairs):
+            return False
+        self.batch = batch
+        self._checked.clear()
+        return True
+
+    def tiling(self, call: Call) -> Tiling:
+        """Choose the tiling, once per shape."""
+        _, queries, _, width = call.q.shape
+        kv_heads, capacity = call.store.k_own.shape[1:3]
+        shape = CallShape(queries, call.group, kv_heads, width, call.q.element_size(), capacity, *self._gpu)
+        found = self._tilings.get(shape)
+        if found is None:
+            found = self._tilings[shape] = choose_tiling(self.batch, shape)
+        return found
+
+    def launches(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
+        """Spell out the launches of a call, whatever its tensors' device; nothing runs yet."""
+        return (self._two_launches if tiling.shared else self._one_launch)(call, result, tiling)
+
+    def _one_launch(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
+        if self._chains is None:
+            tables = chain_tables(self.batch)
+            self._chains = ChainTables(*(with_room(table, self.device) for table in tables))
+        sinks = call.scores.sinks
+        # a third stage makes the two loops of this kernel spill registers
+        constants = {
+            **_shape(call),
+            **_features(call, min(tiling.stages, 2)),
+            "BLOCK_M": tiling.own_block_m,
+            "BLOCK_N": tiling.block_n,
+            "SINKS": sinks is not None,
+        }
+        arguments = (
+            *self._tensors(call),
+            *self._chains,
+            *result,
+            result.lse if sinks is None else sinks,
+            *_numbers(call),
+        )
+        return (Launch(single_kernel, (len(call.q), call.kv_heads), arguments, constants, tiling.warps),)
+
+    def _two_launches(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
+        rows, queries, _, width = call.q.shape
+        kv_heads, per_row, sinks = call.kv_heads, queries * call.group, call.scores.sinks
+        division = Division(tiling, per_row, kv_heads, width)
+        work = self._works.get(division)
+        if work is None:
+            work = self._works[division] = make_work(self.batch, division, self.device)
+        tables, results = work
+        shape = _shape(call)
+        parts = Launch(
+            parts_kernel,
+            (tiling.workers + rows * kv_heads * tiling.splits,),
+            (*self._tensors(call), tables.items, tables.worker_items, *results, *_numbers(call)),
+            {
+                **shape,
+                **_features(call, tiling.stages),
+                "BLOCK_M": tiling.block_m,
+                "BLOCK_N": tiling.block_n,
+                "OWN_BLOCK_M": tiling.own_block_m,
+                "WORKERS": tiling.workers,
+                "SPLITS": tiling.splits,
+            },
+            tiling.warps,
+        )
+        join = Launch(
+            join_kernel,
+            (rows, kv_heads),
+            (
+                *result,
+                *results,
+                tables.row_entries,
+                tables.entries,
+                tables.partials,
+                result.lse if sinks is None else sinks,
+            ),
+            {
+                **shape,
+                "SPLITS": tiling.splits,
+                "BLOCK_J": triton.next_power_of_2(per_row),
+                "BLOCK_M": tiling.block_m,
+                "SINKS": sinks is not None,
+            },
+            tiling.join_warps,
+        )
+        return parts, join
+
+    def _tensors(self, call: Call) -> tuple[Tensor, ...]:
+        q, k_new, v_new = _new(call)
+        return (q, k_new, v_new, *call.store, *self._rows, call.lens)
 
 
-def launches(
-    q: torch.Tensor,
-    k_new: torch.Tensor | None,
-    v_new: torch.Tensor | None,
-    store: LayerStore,
-    plan: DecodePlan,
-    lens: torch.Tensor,
-    result: DecodeOutput,
-    tiling: Tiling,
-    *,
-    scale: float,
-    window: int | None,
-    softcap: float | None,
-    sinks: torch.Tensor | None,
-) -> tuple[Launch, ...]:
-    """Spell out the launches of a call, whatever its tensors' device; nothing runs yet."""
-    rows, queries, heads, width = q.shape
-    kv_heads = store.k_shared.shape[0]
-    group = heads // kv_heads
-    k_new, v_new = (q, q) if k_new is None or v_new is None else (k_new, v_new)
-    written = k_new is not q
-    tensors = (q, k_new, v_new, *store, plan.slots_on_device, plan.context_lens_on_device, lens)
-    numbers = (
-        *(stride for x in (q, k_new, v_new) for stride in x.stride()[:3]),
+def _new(call: Call) -> tuple[Tensor, Tensor, Tensor]:
+    # kernels that write nothing are still handed something to name
+    q, k_new, v_new = call[:3]
+    return (q, q, q) if k_new is None or v_new is None else (q, k_new, v_new)
+
+
+def _numbers(call: Call) -> tuple[float, ...]:
+    scores, store = call.scores, call.store
+    return (
+        *(stride for x in _new(call) for stride in x.stride()[:3]),
         *(stride for x in store[:2] for stride in x.stride()[:2]),
         *(stride for x in store[2:] for stride in x.stride()[:3]),
-        scale,
-        softcap or 1.0,
-        window or 0,
+        scores.scale_for(call.q.shape[3]),
+        scores.softcap or 1.0,
+        scores.window or 0,
     )
-    sink = result.lse if sinks is None else sinks
+
+
+def _shape(call: Call) -> dict[str, Any]:
+    _, queries, _, width = call.q.shape
     # a product in 16 bits takes at least 16 columns
     padded = max(16, triton.next_power_of_2(width))
-    shape = {"Q": queries, "P": group, "G": kv_heads, "D": width, "BLOCK_D": padded}
-    features = {
-        "WRITE": written,
-        "WINDOW": window is not None,
-        "SOFTCAP": softcap is not None,
-        "PRECISION": "ieee" if q.dtype == torch.float32 else "tf32",
-        "STAGES": tiling.stages,
+    return {"Q": queries, "P": call.group, "G": call.kv_heads, "D": width, "BLOCK_D": padded}
+
+
+def _features(call: Call, stages: int) -> dict[str, Any]:
+    return {
+        "WRITE": call.writes,
+        "WINDOW": call.scores.window is not None,
+        "SOFTCAP": call.scores.softcap is not None,
+        "PRECISION": "ieee" if call.q.dtype == torch.float32 else "tf32",
+        "STAGES": stages,
     }
-    tiles = {"BLOCK_M": tiling.block_m, "BLOCK_N": tiling.block_n}
-    if not tiling.shared:
-        chain = plan.memo("chain", lambda: _chain(plan))
-        # a third stage makes the two loops of this kernel spill registers
-        constants = {**shape, **tiles, **features, "SINKS": sinks is not None}
-        constants |= {"BLOCK_M": tiling.own_block_m, "STAGES": min(tiling.stages, 2)}
-        return (
-            Launch(
-                single_kernel,
-                (rows, kv_heads),
-                (*tensors, *chain, *result, sink, *numbers),
-                constants,
-                tiling.warps,
-            ),
-        )
-    work = plan.memo(
-        ("work", tiling, queries * group, kv_heads, width),
-        lambda: _prepare(plan, tiling, queries * group, kv_heads, width),
-    )
-    rooms = (work.part_out, work.part_lse, work.own_out, work.own_lse)
-    splits = {"SPLITS": tiling.splits}
-    grid = {"OWN_BLOCK_M": tiling.own_block_m, "WORKERS": tiling.workers}
-    parts = Launch(
-        parts_kernel,
-        (tiling.workers + rows * kv_heads * tiling.splits,),
-        (*tensors, work.items, work.worker_items, *rooms, *numbers),
-        {**shape, **tiles, **grid, **splits, **features},
-        tiling.warps,
-    )
-    join = Launch(
-        join_kernel,
-        (rows, kv_heads),
-        (*result, *rooms, work.row_entries, work.entries, work.partials, sink),
-        {
-            **shape,
-            **splits,
-            "BLOCK_J": triton.next_power_of_2(queries * group),
-            "BLOCK_M": tiling.block_m,
-            "SINKS": sinks is not None,
-        },
-        tiling.join_warps,
-    )
-    return parts, join
-
-
-def take_over(old: DecodePlan, new: DecodePlan) -> DecodePlan | None:
-    """Do what `api.take_over` states."""
-    kept = [key for key in old.memos() if key == "chain" or isinstance(key, tuple)]
-    filled: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for key in kept:
-        value = old.memos()[key]
-        match key:
-            case ("tiling", shape):
-                wanted = choose_tiling(new, shape)
-                if replace(wanted, busy_workers=value.busy_workers) != value:
-                    return None
-            case ("work", tiling, *sizes):
-                per_row, kv_heads, _ = sizes
-                tables, partial_rows = _tables(new, tiling, per_row, kv_heads)
-                if partial_rows > value.part_lse.numel():
-                    return None
-                filled += zip(value, tables, strict=False)
-            case "chain":
-                filled += zip(value, _chain_tables(new), strict=True)
-            case _:
-                return None
-    if any(table.numel() > room.numel() for room, table in filled):
-        return None
-    for room, table in filled:
-        room.view(-1)[: table.numel()].copy_(table.view(-1))
-    return new.in_place_of(old, kept)
 
 
 @cache
-def _gpu(device: torch.device) -> tuple[int, int]:
-    """Return multiprocessors and ten times the compute capability."""
+def _gpu(device: torch.device) -> GpuKind:
     if device.type != "cuda":
         # the interpreter has no device; a few workers there exercise every path
-        return 3, 90
+        return GpuKind(3, 90)
     properties = torch.cuda.get_device_properties(device)
-    return properties.multi_processor_count, properties.major * 10 + properties.minor
-
-
-def _table(values: Any, columns: int) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.int32).reshape(-1, columns)
-
-
-def _roomy(table: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy a table to the device with room for a longer one, so that another layout may take its place."""
-    room = torch.zeros(_room(len(table)), table.shape[1], dtype=table.dtype, device=device)
-    room[: len(table)] = table.to(device)
-    return room
-
-
-def _room(count: int) -> int:
-    return max(64, triton.next_power_of_2(count))
-
-
-def _chain_tables(plan: DecodePlan) -> tuple[torch.Tensor, torch.Tensor]:
-    """List where each row's list of segments begins, and all lists as (start, position, length)."""
-    begins, fields = [0], []
-    for row in range(plan.rows):
-        mine = [s for s in plan.segments if s.row_start <= row < s.row_stop and s.length]
-        fields += [(s.start, s.position, s.length) for s in mine]
-        begins.append(len(fields))
-    return _table(begins, 1), _table(fields, 3)
-
-
-def _chain(plan: DecodePlan) -> tuple[torch.Tensor, ...]:
-    return tuple(_roomy(table, plan.device) for table in _chain_tables(plan))
-
-
-def _tables(
-    plan: DecodePlan, tiling: Tiling, per_row: int, kv_heads: int
-) -> tuple[tuple[torch.Tensor, ...], int]:
-    """Write a schedule as the first five fields of `_Work`, and count the rows of its partial results."""
-    schedule = divide_context(
-        plan.segments,
-        rows=plan.rows,
-        kv_heads=kv_heads,
-        rows_per_tile=tiling.block_m // per_row,
-        block_n=tiling.block_n,
-        workers=tiling.busy_workers,
-    )
-    idle = [len(schedule.items)] * (tiling.workers - tiling.busy_workers)
-    row_entries, entries = [0], []
-    for row, tiles in enumerate(schedule.row_tiles):
-        entries += [(tile, (row - schedule.tiles[tile].row_start) * per_row) for tile in tiles]
-        row_entries.append(len(entries))
-    tables = (
-        _table(_fields(plan, schedule), ITEM_FIELDS.value),
-        _table([*schedule.worker_items, *idle], 1),
-        _table(schedule.partials, 1),
-        _table(row_entries, 1),
-        _table(entries, 2),
-    )
-    return tables, len(schedule.items) * tiling.block_m
-
-
-def _prepare(plan: DecodePlan, tiling: Tiling, per_row: int, kv_heads: int, width: int) -> _Work:
-    tables, partial_rows = _tables(plan, tiling, per_row, kv_heads)
-
-    def room(*shape: int) -> torch.Tensor:
-        return torch.empty(shape, dtype=torch.float32, device=plan.device)
-
-    own_rows = plan.rows * kv_heads * tiling.splits * per_row
-    items, worker_items, partials, row_entries, entries = (_roomy(table, plan.device) for table in tables)
-    return _Work(
-        items,
-        worker_items,
-        partials,
-        row_entries,
-        entries,
-        part_out=room(_room(partial_rows), width),
-        part_lse=room(_room(partial_rows)),
-        own_out=room(own_rows, width),
-        own_lse=room(own_rows),
-    )
-
-
-def _fields(plan: DecodePlan, schedule: Schedule) -> list[tuple[int, ...]]:
-    fields: list[tuple[int, ...]] = []
-    for item in schedule.items:
-        tile = schedule.tiles[item.tile]
-        s = plan.segments[tile.segment]
-        rows = tile.row_stop - tile.row_start
-        fields.append(
-            (s.start, s.position, item.key_begin, item.key_end, item.head, tile.row_start, rows, item.partial)
-        )
-    return fields
+    return GpuKind(properties.multi_processor_count, properties.major * 10 + properties.minor)

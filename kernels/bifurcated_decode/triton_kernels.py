@@ -3,7 +3,7 @@
 Masks, shapes and logarithms are as in `triton_ops`.
 """
 
-# mypy: allow-untyped-defs
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
 
 import triton
 import triton.language as tl
@@ -20,7 +20,7 @@ from codesample.kernels.bifurcated_decode.triton_ops import (
 
 __all__ = ["ITEM_FIELDS", "join_kernel", "parts_kernel", "single_kernel"]
 
-# int32 fields of a context item: pool token of its segment's first key, that key's position, key range,
+# int32 fields of a shared item: pool token of its segment's first key, that key's position, key range,
 # KV head, first row, rows, number of its partial result
 ITEM_FIELDS = tl.constexpr(8)
 
@@ -35,7 +35,7 @@ def parts_kernel(
     k_own,
     v_own,
     slots,
-    context_lens,
+    own_starts,
     lens,
     items,
     worker_items,
@@ -81,7 +81,7 @@ def parts_kernel(
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """Programs [0, WORKERS) share the context; the rest are one per (row, KV head, split of own tokens)."""
+    """Programs [0, WORKERS) divide the shared part; the rest take one (row, KV head, own split) each."""
     program = tl.program_id(0)
     col = tl.arange(0, BLOCK_D)
     if program < WORKERS:
@@ -99,7 +99,7 @@ def parts_kernel(
             tile = load_queries(q, row, query, head * P + m % P, live, sq_r, sq_q, sq_h, D, BLOCK_D)
             first = tl.zeros([BLOCK_M], tl.int32)
             if WINDOW:
-                at = tl.load(context_lens + row, mask=live, other=0) + tl.load(lens + row, mask=live, other=0)
+                at = tl.load(own_starts + row, mask=live, other=0) + tl.load(lens + row, mask=live, other=0)
                 first = at + query + 1 - window - tl.load(item + 1)
                 if not WRITE:
                     first = first - Q
@@ -229,7 +229,7 @@ def single_kernel(
     k_own,
     v_own,
     slots,
-    context_lens,
+    own_starts,
     lens,
     row_entries,
     entries,
@@ -291,7 +291,7 @@ def single_kernel(
         begin = 0
         first = tl.zeros([BLOCK_M], tl.int32)
         if WINDOW:
-            lowest = tl.load(context_lens + row) + length + 1 - window - tl.load(entries + 3 * entry + 1)
+            lowest = tl.load(own_starts + row) + length + 1 - window - tl.load(entries + 3 * entry + 1)
             if not WRITE:
                 lowest = lowest - Q
             first = lowest + query

@@ -5,7 +5,7 @@ softmax runs on base-2 logits in fp32; natural logarithms appear where results l
 numbers are widened to int64 before they meet a stride.
 """
 
-# mypy: allow-untyped-defs
+# mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
 
 import triton
 import triton.language as tl

@@ -13,7 +13,7 @@ from codesample.bench.compile_check import (
     GPUS,
     Configuration,
     compile_configuration,
-    table,
+    table_of_kernels,
 )
 
 
@@ -59,6 +59,6 @@ def test_every_shipped_configuration(configuration, capability):
 
 
 def test_the_table_has_a_row_per_kernel():
-    lines = list(table([GPUS[90]], CONFIGURATIONS[2:3]))
+    lines = list(table_of_kernels([GPUS[90]], CONFIGURATIONS[2:3]))
     assert len(lines) == 4
     assert all(line.count("|") == 12 for line in lines)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from codesample.bench import attention, model_step
+from codesample.bench import memory_use, model_step, random_decoder, timing
 from codesample.errors import UnknownNameError
 
 CPU = torch.device("cpu")
@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def _small_copies(monkeypatch):
-    monkeypatch.setattr(attention, "_COPY_BYTES", 1 << 22)
+    monkeypatch.setattr(timing, "_COPY_BYTES", 1 << 22)
 
 
 def measure(**options):
@@ -20,22 +20,12 @@ def measure(**options):
 
 
 def test_a_step_is_timed_and_its_bytes_are_counted():
-    (row,) = measure()
+    (found,) = measure()
     weights = 3 * ((2 * 4 + 2 * 2) * 16 * 64 + 3 * 64 * 128) + 256 * 64
     keys_and_values = 2 * 3 * 2 * 16 * (40 + 3 * 5)
-    assert row["bytes"] == 4 * (weights + keys_and_values)
-    assert row["seconds"] > 0
-    assert row["kind"] == "step"
-
-
-def test_implementations_agree_on_the_logits():
-    def logits(impl):
-        model = model_step.Decoder(
-            model_step.STEP_MODELS["tiny"], rows=3, context=40, steps=4, dtype=torch.float64, device=CPU
-        )
-        return model.logits(impl)
-
-    torch.testing.assert_close(logits("torch"), logits("reference"), rtol=1e-12, atol=1e-12)
+    assert found["bytes"] == 4 * (weights + keys_and_values)
+    assert found["seconds"] > 0
+    assert found["kind"] == "step"
 
 
 @pytest.mark.parametrize("wrong_from", [0, 5])
@@ -45,10 +35,21 @@ def test_wrong_logits_are_refused_at_the_lengths_that_are_timed(monkeypatch, wro
         wrong = impl != "reference" and arguments[-1].max() >= wrong_from
         return got._replace(out=got.out * 1.01) if wrong else got
 
-    original = model_step.bifurcated_decode
-    monkeypatch.setattr(model_step, "bifurcated_decode", broken)
-    (row,) = measure(own=5)
-    assert row["refused"].startswith("wrong logits: error")
+    original = random_decoder.bifurcated_decode
+    monkeypatch.setattr(random_decoder, "bifurcated_decode", broken)
+    (found,) = measure(own=5)
+    assert found["refused"].startswith("wrong logits: error")
+
+
+def test_a_model_that_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr(memory_use, "free_memory", lambda device: 1000)
+    (found,) = measure()
+    assert found["refused"] == "needs 0.0 GB, 0.0 GB are free"
+
+
+def test_every_model_context_and_number_of_rows_is_measured():
+    found = measure(rows=[1, 2], contexts=[8, 16])
+    assert [(each["context"], each["rows"]) for each in found] == [(8, 1), (8, 2), (16, 1), (16, 2)]
 
 
 def test_unknown_models_are_refused():

@@ -16,7 +16,7 @@ from codesample.evaluation.metrics import (
     pass_at_k,
     pass_at_k_by_problem,
     ranked_pass_at_k,
-    score_groups,
+    tied_scores,
 )
 
 Pool = list[tuple[float | None, bool]]
@@ -147,11 +147,11 @@ def test_every_choice_of_all_is_the_oracle(pool: Pool) -> None:
 def test_those_that_abstain_come_last_and_tie_among_themselves() -> None:
     assert best_of_n([None, -1e300, None], [True, False, True]) == 0.0
     assert ranked_pass_at_k([None, -1e300, None], [True, False, False], 2) == 0.5
-    assert score_groups([None, 1.0, None, 1.0], [True, False, False, True]) == [(2, 1), (2, 1)]
+    assert tied_scores([None, 1.0, None, 1.0], [True, False, False, True]) == [(2, 1), (2, 1)]
 
 
 def test_negative_zero_ties_with_zero_and_infinities_rank() -> None:
-    assert score_groups([0.0, -0.0], [True, False]) == [(2, 1)]
+    assert tied_scores([0.0, -0.0], [True, False]) == [(2, 1)]
     assert best_of_n([math.inf, 1.0, -math.inf], [True, False, False]) == 1.0
 
 

@@ -34,6 +34,19 @@ def test_verdict_cannot_be_faked_in_other_ways(
     assert outside.state() == outside.before
 
 
+RIGHT_AT_TIMES = {"abs replaced", "codec patched"}
+"""Fakers that really return what some of the checks ask for."""
+
+
+def test_no_check_is_held_that_was_not_earned(
+    other_way: Tests, faker: Any, fakers: Any, submitted: Any
+) -> None:
+    verdict = submitted(Level.CONFINED, fakers[0], other_way)[faker.name].result(WAIT_SECONDS)
+    assert len(verdict.checks) == other_way.check_count
+    assert not all(verdict.checks)
+    assert not any(verdict.checks) or faker.name in RIGHT_AT_TIMES
+
+
 def test_no_faker_ends_the_process_that_judges_it(
     fakers: Any, other_ways: list[Tests], worker_pids: Any, executor: Executor
 ) -> None:

@@ -1,12 +1,22 @@
 """The operation through its public function: exactness, what it may not read, what it refuses."""
 
 import itertools
+import re
+from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import pytest
 import torch
 
 from codesample.errors import ParameterError, ShapeError
-from codesample.kernels.bifurcated_decode import DecodePlan, LayerStore, Segment, bifurcated_decode
+from codesample.kernels.bifurcated_decode import (
+    DecodeBatch,
+    LayerStore,
+    ScoreOptions,
+    Segment,
+    bifurcated_decode,
+    prepare_batch,
+)
 from codesample.testing.attention import (
     DecodeCase,
     assert_within_rounding,
@@ -89,7 +99,7 @@ def test_a_written_and_a_given_store_agree():
     case = DecodeCase(groups=((3, 8),), lens=(2, 0, 5), queries=2)
     x = make_decode_inputs(case, dtype=torch.float64)
     written = bifurcated_decode(*x[:6])
-    given = bifurcated_decode(x.q, None, None, x.store, x.plan, x.lens + 2)
+    given = bifurcated_decode(x.q, None, None, x.store, x.batch, x.lens + 2)
     assert torch.equal(written.out, given.out)
     assert torch.equal(written.lse, given.lse)
 
@@ -102,12 +112,14 @@ def test_a_repeated_call_is_bitwise_equal():
     assert torch.equal(a.lse, b.lse)
 
 
-def test_a_plan_serves_later_steps_and_changed_lengths():
+def test_a_prepared_batch_serves_later_steps_and_changed_lengths():
     case = DecodeCase(groups=((8, 30),), lens=(0,) * 8, capacity=12, heads=(8, 4))
     x = make_decode_inputs(case, dtype=torch.float32)
+    prepared = prepare_batch(x.batch, "cpu", impl="torch")
     for step in range(3):
         exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
-        assert_within_rounding(bifurcated_decode(*x[:6], impl="torch").out, exact.out, plain.out)
+        got = bifurcated_decode(*x[:4], prepared, x.lens, impl="torch")
+        assert_within_rounding(got.out, exact.out, plain.out)
         x.lens[0 if step else slice(None)] += 1
 
 
@@ -123,7 +135,7 @@ def test_strided_store_and_keys_are_read_in_place():
         assert not store.k_shared.is_contiguous()
         assert_within_rounding(x._replace(store=store).run("torch").out, exact.out, plain.out)
         bifurcated_decode(*x[:3], store, *x[4:6], impl="torch")
-        assert torch.equal(store.k_decode[1, :, 4], x.k_new[1, 0])
+        assert torch.equal(store.k_own[1, :, 4], x.k_new[1, 0])
 
 
 def test_queries_and_new_keys_may_be_strided_in_every_dimension():
@@ -145,7 +157,7 @@ def test_a_row_that_sees_nothing_gets_zero_and_minus_infinity():
 
 def test_a_nan_that_a_row_sees_reaches_that_row_alone():
     x = make_decode_inputs(DecodeCase(groups=((3, 10),), lens=(4, 1, 2)), dtype=torch.float32)
-    x.store.v_decode[0, :, 1] = float("nan")
+    x.store.v_own[0, :, 1] = float("nan")
     got = x.run("torch")
     assert got.out[0].isnan().all()
     assert got.out[1:].isfinite().all()
@@ -160,7 +172,7 @@ def test_small_scratch_changes_nothing_but_rounding(monkeypatch, queries):
     )
     for options in itertools.product([None, 30], [None, 3.0]):
         x = make_decode_inputs(case, dtype=torch.bfloat16)
-        x.options.update(zip(("window", "softcap"), options, strict=True))
+        x = x._replace(scores=ScoreOptions(None, *options))
         exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
         monkeypatch.setattr(backend, "SCRATCH_BYTES", 2000)
         got = x.run("torch")
@@ -173,7 +185,7 @@ def test_small_scratch_changes_nothing_but_rounding(monkeypatch, queries):
     ("change", "error", "message"),
     [
         (lambda x: x._replace(q=x.q[:, :, :3]), ShapeError, "H = 3 .* is not a multiple of G = 2"),
-        (lambda x: x._replace(q=x.q[:2]), ShapeError, "expected .3 rows of the plan"),
+        (lambda x: x._replace(q=x.q[:2]), ShapeError, "expected .3 rows of the batch"),
         (lambda x: x._replace(q=x.q.double()), ShapeError, "q is .*float64.* expected .*float32"),
         (
             lambda x: x._replace(store=LayerStore(*(t.long() for t in x.store))),
@@ -189,11 +201,11 @@ def test_small_scratch_changes_nothing_but_rounding(monkeypatch, queries):
             ShapeError,
             "v_shared is",
         ),
-        (lambda x: x._replace(store=x.store._replace(k_decode=x.store.k_decode[0])), ShapeError, "k_decode"),
-        (lambda x: x._replace(options={"window": 0}), ParameterError, "window = 0"),
-        (lambda x: x._replace(options={"softcap": -1.0}), ParameterError, "softcap = -1.0"),
+        (lambda x: x._replace(store=x.store._replace(k_own=x.store.k_own[0])), ShapeError, "k_own"),
+        (lambda x: x._replace(scores=ScoreOptions(window=0)), ParameterError, "window = 0"),
+        (lambda x: x._replace(scores=ScoreOptions(softcap=-1.0)), ParameterError, "softcap = -1.0"),
         (
-            lambda x: x._replace(options={"sinks": torch.zeros(3)}),
+            lambda x: x._replace(scores=ScoreOptions(sinks=torch.zeros(3))),
             ShapeError,
             r"sinks is \[3\].* expected \[4\]",
         ),
@@ -205,14 +217,65 @@ def test_refuses_what_does_not_fit_and_says_what_would(change, error, message):
         change(x).run("torch")
 
 
-def test_refuses_a_store_or_pool_too_small_for_the_plan():
+def test_refuses_a_store_or_pool_too_small_for_the_batch():
     x = make_decode_inputs(DecodeCase(groups=((3, 10),), lens=(4, 1, 2)), dtype=torch.float32)
-    few = LayerStore(*x.store[:2], x.store.k_decode[:2], x.store.v_decode[:2])
+    few = LayerStore(*x.store[:2], x.store.k_own[:2], x.store.v_own[:2])
     with pytest.raises(ShapeError, match="slot 2"):
         x._replace(store=few).run("torch")
     short = LayerStore(x.store.k_shared[:, :9], x.store.v_shared[:, :9], *x.store[2:])
     with pytest.raises(ShapeError, match="token 9 of the pool"):
         x._replace(store=short).run("torch")
+
+
+def test_a_prepared_batch_refuses_another_implementation_and_another_device():
+    x = make_decode_inputs(DecodeCase(groups=((1, 3),), lens=(0,)), dtype=torch.float32)
+    prepared = prepare_batch(x.batch, "cpu", impl="reference")
+    with pytest.raises(ParameterError, match="impl = 'torch', but the batch was prepared for 'reference'"):
+        bifurcated_decode(*x[:4], prepared, x.lens, impl="torch")
+    with pytest.raises(ShapeError, match="store is on cpu; the batch was prepared for meta"):
+        bifurcated_decode(*x[:4], prepare_batch(x.batch, "meta", impl="torch"), x.lens)
+
+
+def test_a_batch_is_a_value():
+    def build():
+        return DecodeBatch.build([Segment(0, 5, 0, 2, 0)], slots=[3, 1], own_starts=[5, 5])
+
+    assert build() == build()
+    assert hash(build()) == hash(build())
+    with pytest.raises(FrozenInstanceError):
+        build().slots = (0, 1)
+
+
+@pytest.mark.parametrize("impl", ["reference", "torch"])
+def test_implementations_that_lay_out_on_the_host_take_no_place(impl):
+    x = make_decode_inputs(DecodeCase(groups=((2, 3),), lens=(0, 1)), dtype=torch.float32)
+    prepared = prepare_batch(x.batch, "cpu", impl=impl)
+    assert not prepared.take_over(x.batch)
+    assert type(prepared.anew(x.batch)) is type(prepared)
+
+
+def test_a_new_store_per_call_is_not_kept_for_ever(monkeypatch):
+    from codesample.kernels.bifurcated_decode import prepared_batch, step_views
+
+    for module in (prepared_batch, step_views):
+        monkeypatch.setattr(module, "MOST_STORES", 3)
+    x = make_decode_inputs(DecodeCase(groups=((2, 3),), lens=(0, 1)), dtype=torch.float32)
+    prepared, wanted = prepare_batch(x.batch, "cpu", impl="torch"), x.run("torch")
+    for _ in range(8):
+        store = LayerStore(*(t.clone() for t in x.store))
+        assert torch.equal(bifurcated_decode(*x[:3], store, prepared, x.lens).out, wanted.out)
+        assert len(prepared._checked) <= 3
+        assert len(prepared._whole[0]._views) <= 3
+
+
+def test_the_readmes_example_runs():
+    text = Path(bifurcated_decode.__code__.co_filename).with_name("README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    x = make_decode_inputs(DecodeCase(groups=((32, 900),), lens=tuple(range(32))), dtype=torch.float32)
+    names = {"q": x.q, "k_new": x.k_new, "v_new": x.v_new, "store": x.store, "lens": x.lens}
+    exec(example, names)
+    exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
+    assert_within_rounding(names["out"], exact.out, plain.out)
 
 
 def test_unknown_implementation_is_named():
@@ -225,4 +288,6 @@ def test_public_surface_is_what_is_documented():
     import codesample.kernels.bifurcated_decode as package
 
     assert package.__all__ == sorted(package.__all__)
-    assert {DecodePlan, Segment, LayerStore} <= {getattr(package, name) for name in package.__all__}
+    assert {DecodeBatch, Segment, LayerStore, ScoreOptions} <= {
+        getattr(package, name) for name in package.__all__
+    }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from codesample.kernels.bifurcated_decode import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode import DecodeBatch, Segment
 from codesample.kernels.bifurcated_decode.cost import HOPPER, CallShape, choose_tiling, estimate, most_queries
 
 MISTRAL = CallShape(
@@ -14,10 +14,8 @@ MISTRAL = CallShape(
 )
 
 
-def prompt(rows, context):
-    return DecodePlan.build(
-        [Segment(0, context, 0, rows, 0)], slots=range(rows), context_lens=[context] * rows, device="cpu"
-    )
+def prompt(rows, tokens):
+    return DecodeBatch.build([Segment(0, tokens, 0, rows, 0)], slots=range(rows), own_starts=[tokens] * rows)
 
 
 def test_counts_a_shared_segment_once():
@@ -32,16 +30,16 @@ def test_shares_a_long_prompt_and_reads_a_short_one_per_row():
 
 
 def test_slower_launches_favour_one_launch():
-    plan = prompt(16, 1024)
+    batch = prompt(16, 1024)
     slow = replace(HOPPER, launch=1.0)
-    assert not choose_tiling(plan, MISTRAL, slow).shared
-    assert estimate(plan, MISTRAL, 64, slow).shared == pytest.approx(2.0, rel=1e-3)
+    assert not choose_tiling(batch, MISTRAL, slow).shared
+    assert estimate(batch, MISTRAL, 64, slow).shared == pytest.approx(2.0, rel=1e-3)
 
 
 @settings(deadline=None)
 @given(
     rows=st.integers(1, 600),
-    context=st.integers(0, 70000),
+    tokens=st.integers(0, 70000),
     group=st.sampled_from([1, 4, 6, 7, 48]),
     kv_heads=st.sampled_from([1, 8, 32]),
     width=st.sampled_from([8, 64, 80, 96, 128, 256]),
@@ -50,11 +48,11 @@ def test_slower_launches_favour_one_launch():
     capability=st.sampled_from([80, 90, 100]),
 )
 def test_every_choice_is_of_a_size_that_compiles_without_spilling(
-    rows, context, group, kv_heads, width, element_size, queries, capability
+    rows, tokens, group, kv_heads, width, element_size, queries, capability
 ):
     assume(queries * group <= most_queries(width, element_size))
     shape = CallShape(queries, group, kv_heads, width, element_size, 512, 132, capability)
-    t = choose_tiling(prompt(rows, context), shape)
+    t = choose_tiling(prompt(rows, tokens), shape)
     row_bytes = (1 << (width - 1).bit_length()) * element_size
     assert 16 <= t.own_block_m <= t.block_m <= 128
     assert t.block_m & (t.block_m - 1) == t.own_block_m & (t.own_block_m - 1) == 0
@@ -73,6 +71,6 @@ def test_one_prompt_of_eight_kv_heads_fills_the_chip():
 
 
 def test_larger_tiles_get_more_warps_where_registers_are_short():
-    plan = prompt(8, 8192)
-    assert choose_tiling(plan, MISTRAL).warps == 4
-    assert choose_tiling(plan, MISTRAL._replace(capability=100)).warps == 8
+    batch = prompt(8, 8192)
+    assert choose_tiling(batch, MISTRAL).warps == 4
+    assert choose_tiling(batch, MISTRAL._replace(capability=100)).warps == 8

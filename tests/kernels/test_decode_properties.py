@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesample.kernels.bifurcated_decode import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode import DecodeBatch, Segment
 from codesample.testing.attention import (
     DecodeCase,
     assert_within_rounding,
@@ -54,47 +54,44 @@ def test_any_layout_equals_attention_over_joined_keys(case, dtype):
 @given(decode_cases(), st.data())
 def test_splitting_a_segment_changes_nothing_but_rounding(case, data):
     x = make_decode_inputs(case, dtype=torch.float64)
-    number = data.draw(st.integers(0, len(x.plan.segments) - 1))
-    s = x.plan.segments[number]
+    number = data.draw(st.integers(0, len(x.batch.segments) - 1))
+    s = x.batch.segments[number]
     cut = data.draw(st.integers(0, s.length))
     halves = [
         s._replace(length=cut),
         s._replace(start=s.start + cut, length=s.length - cut, position=s.position + cut),
     ]
-    others = [t for i, t in enumerate(x.plan.segments) if i != number]
-    plan = DecodePlan.build(
-        [*others, *halves], slots=x.plan.slots, context_lens=x.plan.context_lens, device="cpu"
-    )
-    whole, split = x.run("torch"), x._replace(plan=plan).run("torch")
+    others = [t for i, t in enumerate(x.batch.segments) if i != number]
+    batch = DecodeBatch.build([*others, *halves], slots=x.batch.slots, own_starts=x.batch.own_starts)
+    whole, split = x.run("torch"), x._replace(batch=batch).run("torch")
     torch.testing.assert_close(split.out, whole.out, rtol=1e-11, atol=1e-12)
     torch.testing.assert_close(split.lse, whole.lse, rtol=1e-11, atol=1e-12)
 
 
 def test_an_empty_segment_may_be_named_after_the_one_that_begins_where_it_ends():
     empty, header, prompt = Segment(11, 0, 0, 1, 11), Segment(0, 11, 0, 1, 0), Segment(14, 1, 0, 1, 11)
-    plan = DecodePlan.build([prompt, empty, header], slots=[0], context_lens=[12], device="cpu")
-    assert plan.segments == (header, empty, prompt)
-    assert plan.levels == ((header,), (prompt,))
+    batch = DecodeBatch.build([prompt, empty, header], slots=[0], own_starts=[12])
+    assert batch.segments == (header, empty, prompt)
+    assert batch.levels == ((header,), (prompt,))
 
 
 @settings(deadline=None, max_examples=20)
 @given(decode_cases(), st.data())
 def test_permuting_groups_and_their_rows_permutes_the_result(case, data):
     x = make_decode_inputs(case, dtype=torch.float64)
-    prompts = [s for s in x.plan.segments if s.position == case.header][-len(case.groups) :]
-    segments, rows = [s for s in x.plan.segments if s not in prompts], []
+    prompts = [s for s in x.batch.segments if s.position == case.header][-len(case.groups) :]
+    segments, rows = [s for s in x.batch.segments if s not in prompts], []
     for s in data.draw(st.permutations(prompts)):
         mine = data.draw(st.permutations(range(s.row_start, s.row_stop)))
         segments.append(Segment(s.start, s.length, len(rows), len(rows) + len(mine), s.position))
         rows += mine
-    plan = DecodePlan.build(
+    batch = DecodeBatch.build(
         segments,
-        slots=[x.plan.slots[r] for r in rows],
-        context_lens=[x.plan.context_lens[r] for r in rows],
-        device="cpu",
+        slots=[x.batch.slots[r] for r in rows],
+        own_starts=[x.batch.own_starts[r] for r in rows],
     )
     new = [None if t is None else t[rows] for t in (x.k_new, x.v_new)]
-    moved = x._replace(q=x.q[rows], k_new=new[0], v_new=new[1], lens=x.lens[rows], plan=plan).run("torch")
+    moved = x._replace(q=x.q[rows], k_new=new[0], v_new=new[1], lens=x.lens[rows], batch=batch).run("torch")
     before = x.run("torch")
     torch.testing.assert_close(moved.out, before.out[rows], rtol=1e-11, atol=1e-12)
     torch.testing.assert_close(moved.lse, before.lse[rows], rtol=1e-11, atol=1e-12)

@@ -1,5 +1,6 @@
-"""The division of context work: complete, even, ordered."""
+"""The division of the shared part: complete, even, ordered."""
 
+import doctest
 import itertools
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import Segment
-from codesample.kernels.bifurcated_decode.schedule import divide_context
+from codesample.kernels.bifurcated_decode import schedule as module
+from codesample.kernels.bifurcated_decode.schedule import divide_shared
 
 
 def chain(groups, header=0):
@@ -38,7 +40,7 @@ shape = {
 @given(layouts, st.fixed_dictionaries(shape))
 def test_every_key_of_every_row_is_computed_once(layout, options):
     segments, rows = layout
-    schedule = divide_context(segments, rows=rows, **options)
+    schedule = divide_shared(segments, rows=rows, **options)
     found = {}
     for item in schedule.items:
         found.setdefault((item.tile, item.head), []).append(item[2:4])
@@ -57,7 +59,7 @@ def test_every_key_of_every_row_is_computed_once(layout, options):
 @given(layouts, st.fixed_dictionaries(shape))
 def test_no_worker_has_more_than_one_tile_more_than_another(layout, options):
     segments, rows = layout
-    schedule = divide_context(segments, rows=rows, **options)
+    schedule = divide_shared(segments, rows=rows, **options)
     assert len(schedule.worker_items) == options["workers"] + 1
     shares = []
     for begin, end in zip(schedule.worker_items, schedule.worker_items[1:], strict=False):
@@ -73,7 +75,7 @@ def test_no_worker_has_more_than_one_tile_more_than_another(layout, options):
 def test_results_of_a_row_tile_are_numbered_in_order_of_keys(layout, options):
     segments, rows = layout
     heads = options["kv_heads"]
-    schedule = divide_context(segments, rows=rows, **options)
+    schedule = divide_shared(segments, rows=rows, **options)
     assert sorted(i.partial for i in schedule.items) == list(range(len(schedule.items)))
     assert len(schedule.partials) == len(schedule.tiles) * heads + 1
     for tile in range(len(schedule.tiles)):
@@ -88,22 +90,22 @@ def test_results_of_a_row_tile_are_numbered_in_order_of_keys(layout, options):
 
 def test_one_prompt_with_eight_kv_heads_fills_a_large_gpu():
     segments, rows = chain([(32, 8192)])
-    schedule = divide_context(segments, rows=rows, kv_heads=8, rows_per_tile=16, block_n=64, workers=264)
+    schedule = divide_shared(segments, rows=rows, kv_heads=8, rows_per_tile=16, block_n=64, workers=264)
     busy = sum(a < b for a, b in zip(schedule.worker_items, schedule.worker_items[1:], strict=False))
     assert busy == 264
 
 
 def test_row_tiles_of_one_key_range_are_neighbours():
     segments, rows = chain([(64, 8192)])
-    schedule = divide_context(segments, rows=rows, kv_heads=8, rows_per_tile=16, block_n=64, workers=128)
+    schedule = divide_shared(segments, rows=rows, kv_heads=8, rows_per_tile=16, block_n=64, workers=128)
     first_four = schedule.items[:4]
     assert {i.tile for i in first_four} == {0, 1, 2, 3}
     assert len({i[1:4] for i in first_four}) == 1
 
 
-def test_an_empty_context_leaves_every_worker_idle():
+def test_an_empty_prompt_leaves_every_worker_idle():
     segments, rows = chain([(3, 0)])
-    schedule = divide_context(segments, rows=rows, kv_heads=2, rows_per_tile=4, block_n=64, workers=7)
+    schedule = divide_shared(segments, rows=rows, kv_heads=2, rows_per_tile=4, block_n=64, workers=7)
     assert schedule.items == ()
     assert schedule.worker_items == (0,) * 8
     assert schedule.row_tiles == ((), (), ())
@@ -113,4 +115,10 @@ def test_an_empty_context_leaves_every_worker_idle():
 def test_refuses_numbers_below_one(name):
     options = {"kv_heads": 1, "rows_per_tile": 1, "block_n": 16, "workers": 1, name: 0}
     with pytest.raises(ParameterError, match=f"{name} = 0"):
-        divide_context(*chain([(1, 5)])[:1], rows=1, **options)
+        divide_shared(*chain([(1, 5)])[:1], rows=1, **options)
+
+
+def test_the_worked_example_is_true():
+    found = doctest.testmod(module)
+    assert found.attempted >= 5
+    assert found.failed == 0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from codesample.kernels.bifurcated_decode import LayerStore, bifurcated_decode
+from codesample.kernels.bifurcated_decode import LayerStore, bifurcated_decode, prepare_batch
 from codesample.testing.attention import (
     DecodeCase,
     assert_within_rounding,
@@ -75,17 +75,18 @@ def test_one_graph_serves_steps_of_growing_length():
     case = DecodeCase(groups=((8, 600), (5, 90)), lens=(0,) * 13, capacity=40, heads=(16, 4), width=128)
     x = make_decode_inputs(case, dtype=torch.bfloat16, device="cuda")
     expected = LayerStore(*(t.clone() for t in x.store))
-    bifurcated_decode(*x[:3], LayerStore(*(t.clone() for t in x.store)), *x[4:6], impl="triton")
+    prepared = prepare_batch(x.batch, "cuda", impl="triton")
+    bifurcated_decode(*x[:3], LayerStore(*(t.clone() for t in x.store)), prepared, x.lens)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        got = bifurcated_decode(*x[:6], impl="triton")
+        got = bifurcated_decode(*x[:4], prepared, x.lens)
     for step in range(32):
         for tensor in x[:3]:
             tensor.normal_(generator=torch.Generator("cuda").manual_seed(step))
         graph.replay()
         wanted = bifurcated_decode(*x[:3], expected, *x[4:6], impl="triton")
         assert torch.equal(got.out, wanted.out)
-        assert torch.equal(x.store.k_decode.nan_to_num(7.0), expected.k_decode.nan_to_num(7.0))
+        assert torch.equal(x.store.k_own.nan_to_num(7.0), expected.k_own.nan_to_num(7.0))
         exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
         assert_within_rounding(got.out, exact.out, plain.out)
         x.lens.add_(1)

@@ -34,4 +34,4 @@ def test_every_feature_alone_and_combined():
 
 
 def test_the_kernels_run_and_refuse():
-    assert "2 passed" in run("-k", "refuses or sees_nothing")
+    assert "3 passed" in run("-k", "refuses or sees_nothing or refused_by_name")

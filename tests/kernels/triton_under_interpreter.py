@@ -11,17 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from triton.runtime import interpreter
 
-from codesample.errors import ImplUnavailableError
+from codesample.errors import ImplUnavailableError, ShapeError
 from codesample.kernels.bifurcated_decode import (
+    DecodeBatch,
     DecodeOutput,
-    DecodePlan,
     LayerStore,
     Segment,
-    take_over,
+    bifurcated_decode,
     usable_impls,
 )
-from codesample.kernels.bifurcated_decode import triton as backend
+from codesample.kernels.bifurcated_decode.call import Call
 from codesample.kernels.bifurcated_decode.cost import Tiling
+from codesample.kernels.bifurcated_decode.triton import PreparedTriton
 from codesample.testing.attention import (
     DecodeCase,
     DecodeInputs,
@@ -104,12 +105,13 @@ def _poisoned_memory():
     torch.use_deterministic_algorithms(False)
 
 
-def launch(inputs: DecodeInputs, tiling: Tiling | None = SMALL):
+def launch(inputs: DecodeInputs, tiling: Tiling | None = SMALL, prepared: PreparedTriton | None = None):
     """Run with a given tiling on a private store; return the output and the store."""
     store = LayerStore(*(x.clone() for x in inputs.store))
-    scale = inputs.q.shape[-1] ** -0.5
-    arguments = (*inputs[:3], store, *inputs[4:6])
-    return backend.decode(*arguments, scale=scale, tiling=tiling, **inputs.options), store
+    prepared = prepared or PreparedTriton(inputs.batch, "cpu")
+    call = Call(*inputs[:3], store, inputs.lens, inputs.scores)
+    prepared.check(call)
+    return prepared.decode(call, tiling), store
 
 
 def fits(per_row: int) -> Tiling:
@@ -162,7 +164,7 @@ def test_writes_the_new_tokens_and_nothing_else(queries):
     case = DecodeCase(groups=((3, 8),), lens=(0, 5, 20), slots=(6, 0, 3), queries=queries, capacity=24)
     x = make_decode_inputs(case, dtype=torch.bfloat16)
     expected = [t.clone() for t in x.store]
-    for row, (slot, stored) in enumerate(zip(x.plan.slots, case.lens, strict=True)):
+    for row, (slot, stored) in enumerate(zip(x.batch.slots, case.lens, strict=True)):
         expected[2][slot, :, stored : stored + queries] = x.k_new[row].transpose(0, 1)
         expected[3][slot, :, stored : stored + queries] = x.v_new[row].transpose(0, 1)
     _, store = launch(x)
@@ -180,50 +182,38 @@ def test_a_repeated_call_is_bitwise_equal():
 ORDER = [4, 1, 0, 5, 2, 3]
 
 
-def other_layout(x: DecodeInputs) -> DecodePlan:
+def other_layout(x: DecodeInputs) -> DecodeBatch:
     """Other rows behind the same segments: two see the last one, three the header and the first, one none."""
-    header, first, last = x.plan.segments
+    header, first, last = x.batch.segments
     segments = [
         last._replace(row_start=0, row_stop=2, position=0),
         header._replace(row_start=2, row_stop=5),
         first._replace(row_start=2, row_stop=5),
     ]
     behind = header.length + first.length
-    lens = [last.length] * 2 + [behind] * 3 + [7]
-    return DecodePlan.build(segments, slots=[x.plan.slots[r] for r in ORDER], context_lens=lens, device="cpu")
+    starts = [last.length] * 2 + [behind] * 3 + [7]
+    return DecodeBatch.build(segments, slots=[x.batch.slots[r] for r in ORDER], own_starts=starts)
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_launches_of_one_layout_compute_another_that_took_its_place(shared):
     case = DecodeCase(groups=((4, 70), (2, 30)), lens=(3, 0, 5, 17, 2, 2), header=12, heads=(4, 2))
     x = make_decode_inputs(case, dtype=torch.float32)
-    x = x._replace(plan=replace(x.plan, segments=(x.plan.segments[0], *sorted(x.plan.segments[1:]))))
+    x = x._replace(batch=replace(x.batch, segments=(x.batch.segments[0], *sorted(x.batch.segments[1:]))))
     new, store = other_layout(x), LayerStore(*(t.clone() for t in x.store))
     lens = x.lens[ORDER]
-    exact, plain = (joined_attention(y._replace(plan=new, lens=lens)) for y in (x.to(torch.float64), x))
+    exact, plain = (joined_attention(y._replace(batch=new, lens=lens)) for y in (x.to(torch.float64), x))
     result = DecodeOutput(torch.empty_like(x.q), torch.empty(x.q.shape[:3]))
-    calls = backend.launches(
-        *x[:3],
-        store,
-        x.plan,
-        x.lens,
-        result,
-        replace(SMALL, shared=shared),
-        scale=x.q.shape[-1] ** -0.5,
-        window=None,
-        softcap=None,
-        sinks=None,
-    )
-    slots = x.plan.slots_on_device
-    taken = take_over(x.plan, new)
-    assert taken is not None
-    assert taken.slots_on_device is slots
+    prepared, tiling = PreparedTriton(x.batch, "cpu"), replace(SMALL, shared=shared)
+    calls = prepared.launches(Call(*x[:3], store, x.lens, x.scores), result, tiling)
+    assert prepared.take_over(new)
+    assert prepared.batch is new
     x.lens.copy_(lens)
-    for kernel, grid, arguments, constants, warps in calls:
-        kernel[grid](*arguments, **constants, num_warps=warps)
+    for captured in calls:
+        captured.run()
     assert_within_rounding(result.out, exact.out, plain.out)
     assert_within_rounding(result.lse, exact.lse, plain.lse)
-    got, _ = launch(x._replace(plan=taken), replace(SMALL, shared=shared))
+    got, _ = launch(x._replace(batch=new), tiling, prepared)
     assert torch.equal(got.out, result.out)
 
 
@@ -231,14 +221,44 @@ def test_a_layout_that_needs_other_launches_takes_no_place():
     def used(segments, rows):
         case = DecodeCase(groups=((rows, 40),), lens=(2,) * rows)
         x = make_decode_inputs(case, dtype=torch.float16)
-        plan = DecodePlan.build(segments, slots=range(rows), context_lens=[40] * rows, device="cpu")
-        launch(x._replace(plan=plan), tiling=None)
-        return plan
+        batch = DecodeBatch.build(segments, slots=range(rows), own_starts=[40] * rows)
+        prepared = PreparedTriton(batch, "cpu")
+        launch(x._replace(batch=batch), None, prepared)
+        return prepared
 
     together, fewer = used([Segment(0, 40, 0, 40, 0)], 40), used([Segment(0, 40, 0, 39, 0)], 39)
     apart = used([Segment(0, 40, row, row + 1, 0) for row in range(40)], 40)
-    assert take_over(together, fewer) is None
-    assert take_over(together, apart) is None
+    before = together.batch
+    assert not together.take_over(fewer.batch)
+    assert not together.take_over(apart.batch)
+    assert together.batch is before
+
+
+def test_a_batch_that_took_anothers_place_is_checked_against_the_store_again():
+    x = make_decode_inputs(DecodeCase(groups=((3, 8),), lens=(1, 1, 1)), dtype=torch.float16)
+    prepared = PreparedTriton(x.batch, "cpu")
+    bifurcated_decode(*x[:4], prepared, x.lens)
+    far = DecodeBatch.build(x.batch.segments, slots=[0, 1, 9], own_starts=x.batch.own_starts)
+    assert prepared.take_over(far)
+    with pytest.raises(ShapeError, match="slot 9"):
+        bifurcated_decode(*x[:4], prepared, x.lens)
+
+
+def test_a_key_selection_is_refused_by_name():
+    class First:
+        name = "first-half"
+
+        def restricts(self, segment):
+            return segment.length > 1
+
+        def select(self, segment, call):
+            return torch.arange(segment.length // 2).expand(call.kv_heads, -1)
+
+    x = make_decode_inputs(DecodeCase(groups=((2, 8),), lens=(1, 1)), dtype=torch.float16)
+    with pytest.raises(ImplUnavailableError, match=r"impl='triton' .* cannot honour .* 'first-half'"):
+        x.run("triton", First())
+    one = make_decode_inputs(DecodeCase(groups=((2, 1),), lens=(1, 1)), dtype=torch.float16)
+    assert torch.equal(one.run("triton", First()).out, one.run("triton").out)
 
 
 def test_strided_stores_are_read_in_place():
@@ -272,10 +292,10 @@ def test_workers_and_splits_change_nothing_but_rounding(workers, splits, block_n
 def test_splitting_a_segment_changes_nothing_but_rounding(cut):
     x = make_decode_inputs(CASES[1], dtype=torch.float32)
     exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
-    (s,) = x.plan.segments
+    (s,) = x.batch.segments
     halves = [s._replace(length=cut), s._replace(start=s.start + cut, length=s.length - cut, position=cut)]
-    plan = DecodePlan.build(halves, slots=x.plan.slots, context_lens=x.plan.context_lens, device="cpu")
-    got, _ = launch(x._replace(plan=plan))
+    batch = DecodeBatch.build(halves, slots=x.batch.slots, own_starts=x.batch.own_starts)
+    got, _ = launch(x._replace(batch=batch))
     assert_within_rounding(got.out, exact.out, plain.out)
     assert_within_rounding(got.lse, exact.lse, plain.lse)
 
@@ -286,17 +306,16 @@ def test_permuting_groups_permutes_the_result(order):
     before, _ = launch(x)
     segments, rows = [], []
     for group in order:
-        s = x.plan.segments[group]
+        s = x.batch.segments[group]
         start = len(rows)
         rows += range(s.row_start, s.row_stop)
         segments.append(Segment(s.start, s.length, start, len(rows), s.position))
-    plan = DecodePlan.build(
+    batch = DecodeBatch.build(
         segments,
-        slots=[x.plan.slots[r] for r in rows],
-        context_lens=[x.plan.context_lens[r] for r in rows],
-        device="cpu",
+        slots=[x.batch.slots[r] for r in rows],
+        own_starts=[x.batch.own_starts[r] for r in rows],
     )
-    moved = x._replace(q=x.q[rows], k_new=x.k_new[rows], v_new=x.v_new[rows], lens=x.lens[rows], plan=plan)
+    moved = x._replace(q=x.q[rows], k_new=x.k_new[rows], v_new=x.v_new[rows], lens=x.lens[rows], batch=batch)
     after, _ = launch(moved)
     exact = joined_attention(x.to(torch.float64))
     assert_within_rounding(after.out, exact.out[rows], before.out[rows])

@@ -1,3 +1,5 @@
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from codesample.errors import ModelError
 from codesample.records import Request, SamplingParams
 from codesample.sampling import Sampler, decode_loop, decode_step, prefix_cache
+from codesample.sampling import sampler as engine
 from codesample.testing.models import random_model
 
 PARAMS = SamplingParams(max_new_tokens=10)
@@ -127,6 +130,23 @@ def test_what_was_yielded_before_a_cancel_is_what_the_whole_run_gives(
         for r in REQUESTS
     ]
     assert keyed(got) | keyed(sampler.stream(rest, PARAMS)) == expected
+
+
+def test_keys_and_values_are_freed_with_the_last_candidate(double, tokenizer, monkeypatch):
+    stores = []
+
+    class Watched(engine.KVStore):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            stores.append(weakref.ref(self))
+
+    monkeypatch.setattr(engine, "KVStore", Watched)
+    gc.disable()
+    try:
+        list(Sampler(double, tokenizer=tokenizer).stream(REQUESTS, PARAMS))
+        assert [store() for store in stores] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_second_call_reuses_what_the_first_stored(double, tokenizer, expected):

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 
-from codesample.kernels.bifurcated_decode import DecodePlan, Segment
+from codesample.kernels.bifurcated_decode import DecodeBatch, Segment, prepare_batch
 from codesample.records import SamplingParams
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.decode_step import DecodeStep
-from codesample.sampling.draws import Drawing
-from codesample.sampling.work import PromptWork
+from codesample.sampling.prompts import Prompt
+from codesample.sampling.token_sampler import TokenSampler
 from codesample.testing.models import VOCABULARY, byte_tokenizer
 
 
@@ -28,14 +28,15 @@ def make_step(limits, *, params=None, ahead=True):
     checkpoint = Checkpoint(
         name="x", model=model, tokenizer=byte_tokenizer(), eos_ids=eos, max_positions=None
     )
-    drawing = Drawing(checkpoint, params or SamplingParams())
-    rows = [drawing.rows(PromptWork("p", (1, 2), (i,), limit), [i])[0] for i, limit in enumerate(limits)]
+    token_sampler = TokenSampler(checkpoint, params or SamplingParams())
+    prompts = [Prompt("p", (1, 2), (i,), limit) for i, limit in enumerate(limits)]
+    rows = [token_sampler.begin_rows(prompt, prompt.indices)[0] for prompt in prompts]
     for row in rows:
         row.push(65, -1.0, -1.0)
-    plan = DecodePlan.build(
-        [Segment(0, 2, 0, len(rows), 0)], slots=range(len(rows)), context_lens=[2] * len(rows), device="cpu"
+    batch = DecodeBatch.build(
+        [Segment(0, 2, 0, len(rows), 0)], slots=range(len(rows)), own_starts=[2] * len(rows)
     )
-    return DecodeStep(forward, drawing, [], plan, rows, ahead=ahead)
+    return DecodeStep(forward, token_sampler, [], prepare_batch(batch, "cpu"), rows, ahead=ahead)
 
 
 @pytest.mark.parametrize(

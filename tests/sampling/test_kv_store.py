@@ -59,13 +59,13 @@ def test_slots_that_grow_keep_what_they_hold():
         dtype=torch.float32,
         device=torch.device("cpu"),
     )
-    before = [(layer.k_decode.normal_().clone(), layer.v_decode.normal_().clone()) for layer in store.layers]
+    before = [(layer.k_own.normal_().clone(), layer.v_own.normal_().clone()) for layer in store.layers]
     store.grow(7)
     assert store.row_tokens == 7
     for (k, v), layer in zip(before, store.layers, strict=True):
-        assert layer.k_decode.shape == layer.v_decode.shape == (3, k.shape[1], 7, k.shape[3])
-        assert torch.equal(layer.k_decode[:, :, :3], k)
-        assert torch.equal(layer.v_decode[:, :, :3], v)
+        assert layer.k_own.shape == layer.v_own.shape == (3, k.shape[1], 7, k.shape[3])
+        assert torch.equal(layer.k_own[:, :, :3], k)
+        assert torch.equal(layer.v_own[:, :, :3], v)
 
 
 def test_a_store_beyond_memory_is_refused_with_its_size():

@@ -1,3 +1,7 @@
+"""What is free on a device, and sizes in words."""
+
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -61,11 +65,43 @@ def test_in_a_container_whose_path_is_the_hosts_the_mounts_own_limit_holds(group
     assert free_memory(CPU) == 25 * MIB
 
 
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine of which 64 MiB are available."""
+    there = SimpleNamespace(total=256 * MIB, free=16 * MIB, available=64 * MIB)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: there)
+
+
+@pytest.mark.usefixtures("machine")
 def test_a_group_without_a_limit_leaves_what_the_machine_has(groups):
-    without = free_memory(CPU)
+    assert free_memory(CPU) == 64 * MIB
     group(groups, limit="max", used=10**15)
-    assert free_memory(CPU) == pytest.approx(without, rel=0.3)
-    assert without > 0
+    assert free_memory(CPU) == 64 * MIB
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(("limit", "left"), [(50, 40), (500, 64)])
+def test_the_less_of_machine_and_group_is_free(groups, limit, left):
+    group(groups, limit=limit * MIB, used=10 * MIB)
+    assert free_memory(CPU) == left * MIB
+
+
+@pytest.mark.parametrize(("first", "second"), [(40, 90), (90, 40)])
+def test_groups_of_both_versions_hold_at_once(groups, first, second):
+    join(groups, "0::/a\n4:memory:/a\n3:cpu,cpuacct:/a")
+    group(groups / "a", limit=first * MIB, used=10 * MIB)
+    group(groups / "memory" / "a", limit=second * MIB, used=10 * MIB, version=1)
+    assert free_memory(CPU) == 30 * MIB
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_machine_without_control_groups_has_what_is_available(groups):
+    (groups.parent / "membership").unlink()
+    assert free_memory(CPU) == 64 * MIB
+
+
+def test_some_of_this_machine_is_free():
+    assert 0 < free_memory(CPU) <= memory.psutil.virtual_memory().total
 
 
 @pytest.mark.parametrize(

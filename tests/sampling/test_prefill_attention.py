@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codesample.kernels.bifurcated_decode import ScoreOptions
 from codesample.sampling import prefill_attention
 from codesample.sampling.prefill_attention import attend_causally
 
@@ -42,5 +43,5 @@ def test_equals_the_definition(queries, before, window, softcap, with_sinks, sca
     sinks = torch.randn(4, dtype=torch.float64) if with_sinks else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prefill_attention, "_BLOCK", block)
-        got = attend_causally(q, k, v, scale=scale, window=window, softcap=softcap, sinks=sinks)
+        got = attend_causally(q, k, v, ScoreOptions(scale, window, softcap, sinks))
     torch.testing.assert_close(got, definition(q, k, v, scale, window, softcap, sinks))

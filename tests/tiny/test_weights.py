@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -81,3 +83,19 @@ def test_greedy_completion_solves_an_easy_function_and_ends(model):
     namespace: dict = {}
     exec(PROMPT + tokenizer.decode(out, skip_special_tokens=True), namespace)
     assert namespace["double"]([4, -1]) == [8, -2]
+
+
+def test_sampling_loads_nothing_of_what_trained_the_model():
+    script = """
+import sys
+from codesample.records import Request, SamplingParams
+from codesample.sampling.sampler import Sampler
+requests, params = [Request("a", "def f(x):", (0,))], SamplingParams(max_new_tokens=2)
+(drawn,) = Sampler("tiny", device="cpu").stream(requests, params)
+assert drawn.token_ids
+print([name for name in sys.modules if name.startswith(("codesample.tiny.training", "codesample.bench"))])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -11,12 +11,12 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -32,7 +32,7 @@ from codesample.tiny.training.corpus import generate
 from codesample.tiny.training.parallel import average_gradients, rank, run_workers, world_size
 from codesample.tiny.training.tokenizer import train_tokenizer
 
-__all__ = ["CurvePoint", "TrainOptions", "Trained", "build_model", "main", "save", "train"]
+__all__ = ["Asked", "CurvePoint", "TrainOptions", "Trained", "build_model", "main", "parse", "save", "train"]
 
 _REPORT_EVERY = 100
 _KEEP_EVERY = 1000
@@ -239,8 +239,16 @@ def _records(start: Path | None) -> list[dict[str, Any]]:
     return list(json.loads((start / _RECORD).read_text(encoding="utf-8"))["runs"])
 
 
-def main() -> None:
-    """Parse the command line, train and save."""
+class Asked(NamedTuple):
+    """What the command line asks for: where to write, what to go on from, and the run."""
+
+    out: Path
+    start: Path | None
+    options: TrainOptions
+
+
+def parse(words: Sequence[str] | None = None) -> Asked:
+    """Read the words of the command line, by default those of this process."""
     parser = argparse.ArgumentParser(
         prog="python -m codesample.tiny.training.train", description="Train the built-in model."
     )
@@ -260,10 +268,14 @@ def main() -> None:
         default = getattr(TrainOptions(), name)
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=type(default), default=default, help=f"{text} (%(default)s)")
-    chosen = vars(parser.parse_args())
-    folder, start = chosen.pop("out"), chosen.pop("start")
-    task = partial(_train_and_save, folder, start, replace(TrainOptions(), **chosen))
-    run_workers(task, count=chosen["workers"])
+    chosen = vars(parser.parse_args(words))
+    return Asked(chosen.pop("out"), chosen.pop("start"), replace(TrainOptions(), **chosen))
+
+
+def main() -> None:
+    """Train as the command line says, and save."""
+    asked = parse()
+    run_workers(partial(_train_and_save, *asked), count=asked.options.workers)
 
 
 def _train_and_save(folder: Path, start: Path | None, options: TrainOptions) -> None:

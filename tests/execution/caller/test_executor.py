@@ -289,6 +289,17 @@ def test_senseless_limits_are_refused(limits: dict[str, float]) -> None:
         Executor(workers=0)
 
 
+def test_a_verdict_has_a_result_for_each_check_unless_nothing_is_known() -> None:
+    program = Program(
+        "t", 0, GOOD, CodeTests(checks=("assert f(1) == 1", "assert f(2) == 4"), entry_point="f")
+    )
+    # a worker that was ended by the kernel says nothing of checks
+    ended = executor_module._verdict(program, {"status": "cpu_timeout", "detail": "the tests did not finish"})
+    assert (ended.status, ended.checks) == (Status.CPU_TIMEOUT, (False, False))
+    failed = executor_module._verdict(program, {"fault": "the worker died"})
+    assert (failed.status, failed.checks) == (Status.HARNESS_ERROR, ())
+
+
 def test_importing_execution_imports_no_torch() -> None:
     check = "import sys, codesample.execution; print({'torch', 'transformers', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

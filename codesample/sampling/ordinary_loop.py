@@ -18,9 +18,9 @@ from codesample.errors import ModelError
 from codesample.records import Candidate
 from codesample.sampling.attention_hook import detached
 from codesample.sampling.checkpoint import Checkpoint
-from codesample.sampling.draws import Drawing
 from codesample.sampling.memory import is_out_of_memory
-from codesample.sampling.work import PromptWork
+from codesample.sampling.prompts import Prompt
+from codesample.sampling.token_sampler import TokenSampler
 
 __all__ = ["OrdinaryLoop"]
 
@@ -36,23 +36,28 @@ class OrdinaryLoop:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, drawing: Drawing, *, max_rows: int, progress: Progress | None = None
+        self,
+        checkpoint: Checkpoint,
+        token_sampler: TokenSampler,
+        *,
+        max_rows: int,
+        progress: Progress | None = None,
     ) -> None:
-        self._checkpoint, self._drawing = checkpoint, drawing
+        self._checkpoint, self._token_sampler = checkpoint, token_sampler
         self._rows, self._progress = max_rows, progress
         takes = inspect.signature(checkpoint.model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
-    def run(self, work: PromptWork) -> Iterator[Candidate]:
+    def run(self, prompt: Prompt) -> Iterator[Candidate]:
         """Yield the candidates of one prompt as they finish.
 
         Raises:
             ModelError: a single candidate does not fit into memory.
         """
-        waiting = list(work.indices)
+        waiting = list(prompt.indices)
         while waiting:
             try:
-                for candidate in self._slice(work, waiting[: self._rows]):
+                for candidate in self._slice(prompt, waiting[: self._rows]):
                     waiting.remove(candidate.index)
                     yield candidate
             except (MemoryError, RuntimeError) as error:
@@ -71,18 +76,18 @@ class OrdinaryLoop:
         _log.warning("out of memory: going on with %d rows at a time", self._rows)
 
     @torch.inference_mode()
-    def _slice(self, work: PromptWork, indices: Sequence[int]) -> Iterator[Candidate]:
-        rows = self._drawing.rows(work, indices)
-        keys = self._drawing.keys(rows)
+    def _slice(self, prompt: Prompt, indices: Sequence[int]) -> Iterator[Candidate]:
+        rows = self._token_sampler.begin_rows(prompt, indices)
+        keys = self._token_sampler.keys(rows)
         drawn = torch.zeros_like(keys)
-        logits, cache = self._read([work.ids], {})
+        logits, cache = self._read([prompt.ids], {})
         logits = logits.expand(len(rows), -1)
         _pick(cache, torch.zeros_like(keys))
         while True:
-            choice = self._drawing.draw(logits, rows, self._drawing.numbers(keys, drawn))
+            choice = self._token_sampler.draw(logits, rows, self._token_sampler.uniforms(keys, drawn))
             drawn = drawn + 1
             tokens = list(zip(*(t.tolist() for t in choice), strict=True))
-            self._drawing.expect_numbers(logprob for _, logprob, _ in tokens)
+            self._token_sampler.refuse_nan(logprob for _, logprob, _ in tokens)
             done = [row.push(*token) for row, token in zip(rows, tokens, strict=True)]
             if self._progress is not None:
                 self._progress(len(rows))
@@ -95,7 +100,7 @@ class OrdinaryLoop:
                 keep = torch.tensor(alive, device=keys.device)
                 keys, drawn = keys[keep], drawn[keep]
                 _pick(cache, keep)
-            logits, cache = self._step([(*work.ids, *row.ids) for row in rows], cache)
+            logits, cache = self._step([(*prompt.ids, *row.ids) for row in rows], cache)
 
     def _step(
         self, ids: Sequence[tuple[int, ...]], cache: Mapping[str, Any]

@@ -9,11 +9,11 @@ from codesample.errors import ParameterError
 from codesample.records import Request, SamplingParams
 from codesample.sampling.checkpoint import Checkpoint
 
-__all__ = ["PromptWork", "prepare"]
+__all__ = ["Prompt", "prompts_of"]
 
 
 @dataclass(frozen=True)
-class PromptWork:
+class Prompt:
     """One prompt ready to be sampled.
 
     Attributes:
@@ -36,12 +36,12 @@ class PromptWork:
         return self.ids[: self.header]
 
     @property
-    def own_ids(self) -> tuple[int, ...]:
+    def body_ids(self) -> tuple[int, ...]:
         """The rest of its tokens."""
         return self.ids[self.header :]
 
 
-def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: SamplingParams) -> list[PromptWork]:
+def prompts_of(checkpoint: Checkpoint, requests: Sequence[Request], params: SamplingParams) -> list[Prompt]:
     """Tokenise every prompt before anything is sampled, so that bad input costs no finished work.
 
     Requests without indices are left out. Candidates get `params.token_limit`, or what the
@@ -50,7 +50,7 @@ def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: Samplin
     Raises:
         ParameterError: an index asked for twice or below 0, an empty prompt, or one that fills all positions.
     """
-    work = []
+    prompts = []
     seen: set[tuple[str, int]] = set()
     for request in requests:
         keys = [(request.task_id, index) for index in request.indices]
@@ -70,5 +70,5 @@ def prepare(checkpoint: Checkpoint, requests: Sequence[Request], params: Samplin
                 f"{request.task_id}: the prompt has {len(ids)} tokens and {checkpoint.name} takes "
                 f"{checkpoint.max_positions} in all; shorten the prompt or choose a model with more positions"
             )
-        work.append(PromptWork(request.task_id, ids, tuple(request.indices), limit))
-    return work
+        prompts.append(Prompt(request.task_id, ids, tuple(request.indices), limit))
+    return prompts

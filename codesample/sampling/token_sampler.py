@@ -1,4 +1,4 @@
-"""What both loops share: how rows begin, and how their next tokens come from logits."""
+"""How rows begin, and how their next tokens come from logits: what both loops share."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from codesample.records import SamplingParams
 from codesample.sampling.attention_hook import detached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.logit_edits import LogitEdits, LogitsProcessor
+from codesample.sampling.prompts import Prompt
 from codesample.sampling.random_streams import row_key, uniforms
 from codesample.sampling.rows import Row
 from codesample.sampling.text import TextStream, decoder_of, special_stops
 from codesample.sampling.token_choice import Choice, choose
-from codesample.sampling.work import PromptWork
 
-__all__ = ["Drawing"]
+__all__ = ["TokenSampler"]
 
 # with more, torch.isin may sort, and asks the host for what it found
 _FEW_ENDS = 10
 
 
-class Drawing:
-    """One checkpoint with one set of parameters.
+class TokenSampler:
+    """Draws tokens for one checkpoint with one set of parameters.
 
     Raises:
         ParameterError: see `LogitEdits`.
@@ -58,7 +58,7 @@ class Drawing:
             ended = (tokens[:, None] == self._end_ids).any(-1)
         return (tokens >= 0) & ~ended
 
-    def expect_numbers(self, logprobs: Iterable[float]) -> None:
+    def refuse_nan(self, logprobs: Iterable[float]) -> None:
         """Refuse log-probabilities of drawn tokens that are NaN.
 
         Raises:
@@ -71,17 +71,17 @@ class Drawing:
                 "processor does; try bfloat16 or float32"
             )
 
-    def rows(self, work: PromptWork, indices: Sequence[int]) -> list[Row]:
+    def begin_rows(self, prompt: Prompt, indices: Sequence[int]) -> list[Row]:
         """Begin candidates `indices` of a prompt."""
         return [
             Row(
-                work.task_id,
+                prompt.task_id,
                 index,
-                prompt=work.ids,
-                key=row_key(self._params.seed, work.task_id, index),
-                text=TextStream(self._decode, work.ids, self._params.stop),
+                prompt_ids=prompt.ids,
+                key=row_key(self._params.seed, prompt.task_id, index),
+                text=TextStream(self._decode, prompt.ids, self._params.stop),
                 ends=self._ends,
-                limit=work.limit,
+                limit=prompt.limit,
             )
             for index in indices
         ]
@@ -90,19 +90,19 @@ class Drawing:
         """Return the rows' random keys, [R] int64."""
         return torch.tensor([row.key for row in rows], device=self._device)
 
-    def numbers(self, keys: Tensor, positions: Tensor) -> Tensor:
-        """Return what decides which token a row draws at these positions; see `uniforms`."""
+    def uniforms(self, keys: Tensor, positions: Tensor) -> Tensor:
+        """Return what decides which token a row draws at these positions; see `random_streams`."""
         return uniforms(keys, positions)
 
     def draw(
-        self, logits: Tensor, rows: Sequence[Row], numbers: Tensor, *, width: int | None = None
+        self, logits: Tensor, rows: Sequence[Row], uniforms: Tensor, *, width: int | None = None
     ) -> Choice:
         """Draw each row's next token.
 
         Args:
             logits: [R, V].
             rows: Whose they are; read only where logits are to be changed.
-            numbers: [R], from `numbers`, for the tokens each row has drawn before.
+            uniforms: [R], from `uniforms`, for the tokens each row has drawn before.
             width: See `choose`.
         """
         edited = None
@@ -110,4 +110,4 @@ class Drawing:
             # the caller's processors may call the model themselves
             with detached(self._model) if self._edits.calls_out else nullcontext():
                 edited = self._edits(logits, rows)
-        return choose(logits, numbers, self._params, edited=edited, width=width)
+        return choose(logits, uniforms, self._params, edited=edited, width=width)

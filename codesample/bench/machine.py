@@ -1,0 +1,98 @@
+"""On what and with what something was measured. Importing this loads no library."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["KERNELS", "MODELS", "PROCESSES", "machine"]
+
+KERNELS = ("device", "commit", "torch", "triton", "threads")
+"""Facts that decide how fast attention is."""
+
+MODELS = (*KERNELS, "transformers", "date")
+"""Facts that decide how fast a model is sampled."""
+
+PROCESSES = ("python", "kernel", "cores", "load")
+"""Facts that decide how fast programs run."""
+
+
+def machine(facts: Sequence[str], device: torch.device | None = None) -> dict[str, Any]:
+    """Return some facts about this machine and process, by name, as plain JSON data.
+
+    Args:
+        facts: Names: of `KERNELS`, `MODELS` and `PROCESSES`.
+        device: On which was measured; needed for "device" and "threads".
+
+    Returns:
+        "device": name of the GPU or the processor; "commit": of this code, None outside of git;
+        "torch", "triton", "transformers", "python": versions, None where one is missing; "threads": torch's,
+        None on a GPU; "date": today's, in UTC; "kernel": of the system; "cores": of the machine; "load": mean
+        number of runnable processes over the last minute.
+    """
+    return {fact: _fact(fact, device) for fact in facts}
+
+
+def _fact(name: str, device: torch.device | None) -> str | int | float | None:
+    match name:
+        case "device":
+            return _name_of(device)
+        case "threads":
+            return _threads(device)
+        case "commit":
+            return _commit()
+        case "date":
+            return time.strftime("%Y-%m-%d", time.gmtime())
+        case "python":
+            return platform.python_version()
+        case "kernel":
+            return platform.release()
+        case "cores":
+            return os.cpu_count()
+        case "load":
+            return round(os.getloadavg()[0], 1)
+        case _:
+            return _version(name)
+
+
+def _name_of(device: torch.device | None) -> str:
+    if device is not None and device.type == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
+
+
+def _threads(device: torch.device | None) -> int | None:
+    if device is None or device.type != "cpu":
+        return None
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _commit() -> str | None:
+    here = Path(__file__).resolve().parent
+    try:
+        git = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return git.stdout.strip() or None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

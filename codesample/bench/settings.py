@@ -1,0 +1,83 @@
+"""What is asked of a benchmark, as the command line offers it; importing this loads no library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from codesample.errors import UnknownNameError
+from codesample.records.fields import check_settings, setting
+
+__all__ = ["AttentionOptions", "DecodeOptions", "expect_known"]
+
+
+def expect_known(kind: str, names: Iterable[str], known: Mapping[str, object]) -> None:
+    """Refuse names that nothing has.
+
+    Raises:
+        UnknownNameError: the first of them.
+    """
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(kind, name, known, f"Known: {', '.join(known)}")
+
+
+def _positive(value: int | None) -> bool:
+    return value is None or value >= 1
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """Which decoding is measured, and how.
+
+    Attributes:
+        shapes, workloads, methods: Names; none means the usual ones.
+        repeats: Timed runs of each job; medians are kept.
+        jobs, steps: Whether whole jobs and single steps are measured.
+        device: "auto" takes CUDA when there is one.
+        dtype: Of the checkpoints: name of a torch dtype.
+        threads: Of torch; None leaves them as they are.
+
+    Raises:
+        ParameterError: `repeats` or `threads` below 1.
+    """
+
+    shapes: tuple[str, ...] = setting((), "Shape of the random checkpoint; repeatable.", flag="--shape")
+    workloads: tuple[str, ...] = setting((), "Prompts, n and length; repeatable.", flag="--workload")
+    methods: tuple[str, ...] = setting((), "Way of sampling; repeatable.", flag="--method")
+    repeats: int = setting(
+        1, "Timed runs of each; the median is kept.", expected="at least 1", holds=_positive
+    )
+    jobs: bool = setting(True, "Measure whole jobs.", flag="--jobs/--no-jobs")
+    steps: bool = setting(True, "Measure single decode steps.", flag="--steps/--no-steps")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
+    dtype: str = setting("float32", "auto, float32, bfloat16 or float16.")
+    threads: int | None = setting(
+        None, "Threads of torch; default: its own.", expected="at least 1", holds=_positive
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionOptions:
+    """How attention is measured.
+
+    Attributes:
+        impl: Implementation under test, see `bifurcated_decode`.
+        repeats: Timed rounds; the median is kept.
+        device: "auto" takes CUDA when there is one.
+        dtype: Name of a torch dtype; None takes bf16 on a GPU and fp32 on a CPU.
+
+    Raises:
+        ParameterError: `repeats` below 1.
+    """
+
+    impl: str = setting("auto", "auto, torch, triton or reference.")
+    repeats: int = setting(20, "Timed rounds; the median is kept.", expected="at least 1", holds=_positive)
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
+    dtype: str | None = setting(None, "Default: bfloat16 on CUDA, float32 on a CPU.")
+
+    def __post_init__(self) -> None:
+        check_settings(self)

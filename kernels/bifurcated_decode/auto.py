@@ -1,0 +1,45 @@
+"""The choice on a GPU: Triton for the calls that it serves, PyTorch for the rest."""
+
+from __future__ import annotations
+
+import torch
+
+from codesample.kernels.bifurcated_decode.batch import DecodeBatch
+from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput
+from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
+from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection
+from codesample.kernels.bifurcated_decode.torch import PreparedTorch
+from codesample.kernels.bifurcated_decode.triton import PreparedTriton
+from codesample.kernels.bifurcated_decode.triton_support import why_not_served
+
+__all__ = ["PreparedAuto"]
+
+
+class PreparedAuto(PreparedBatch):
+    """Hands each call on; where a key selection restricts the batch, all of them to PyTorch."""
+
+    impl = "auto"
+
+    def __init__(
+        self, batch: DecodeBatch, device: torch.device | str, selection: KeySelection = ALL_KEYS
+    ) -> None:
+        super().__init__(batch, device, selection)
+        self._triton = None if self.restricted else PreparedTriton(batch, device, selection)
+        # made when a call needs it
+        self._torch: PreparedTorch | None = None
+
+    def decode(self, call: Call) -> DecodeOutput:
+        """See `PreparedBatch.decode`."""
+        if self._triton is not None and not why_not_served(call.q, call.kv_heads):
+            return self._triton.decode(call)
+        if self._torch is None:
+            self._torch = PreparedTorch(self.batch, self.device, self.selection)
+        return self._torch.decode(call)
+
+    def take_over(self, batch: DecodeBatch) -> bool:
+        """See `PreparedBatch.take_over`; not where PyTorch took part, which lays out steps on the host."""
+        if self._torch is not None or self._triton is None or not self._triton.take_over(batch):
+            return False
+        self.batch = batch
+        self._checked.clear()
+        return True

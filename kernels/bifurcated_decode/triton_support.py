@@ -1,0 +1,43 @@
+"""What the Triton kernels serve, told without importing Triton."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from codesample.kernels.bifurcated_decode.cost import most_queries
+
+__all__ = ["why_not_here", "why_not_served"]
+
+
+@cache
+def why_not_here(device: torch.device) -> str | None:
+    """Say why the kernels cannot run on a device, or None where they can."""
+    if importlib.util.find_spec("triton") is None:
+        return "needs the package triton"
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        return None
+    if device.type != "cuda":
+        return f"needs a CUDA device, not {device} (or TRITON_INTERPRET=1, to run slowly on a CPU)"
+    capability = torch.cuda.get_device_capability(device)
+    return None if capability >= (8, 0) else f"needs compute capability 8.0, not {capability}"
+
+
+def why_not_served(q: Tensor, kv_heads: int) -> str | None:
+    """Say why the kernels do not serve queries [R, Q, H, D] over G KV heads, or None where they do."""
+    _, queries, heads, width = q.shape
+    if q.dtype == torch.float64:
+        return f"does not serve {q.dtype}"
+    if width > 256:
+        return f"serves head widths up to 256, not D = {width}"
+    per_row, most = queries * heads // kv_heads, most_queries(width, q.element_size())
+    if per_row > most:
+        return (
+            f"serves up to {most} queries per row and KV head with D = {width} in {q.dtype}, "
+            f"not Q * H / G = {per_row}"
+        )
+    return None

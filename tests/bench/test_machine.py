@@ -1,0 +1,60 @@
+"""What a measurement says about the machine."""
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+
+import torch
+
+from codesample.bench import machine as module
+from codesample.bench.machine import KERNELS, MODELS, PROCESSES, machine
+
+CPU = torch.device("cpu")
+
+
+def test_facts_are_plain_and_those_that_were_asked_for():
+    facts = machine((*MODELS, *PROCESSES), CPU)
+    assert tuple(facts) == (*MODELS, *PROCESSES)
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["torch"] == torch.__version__
+    assert facts["threads"] == torch.get_num_threads()
+    assert facts["python"].split(".")[0] == str(sys.version_info.major)
+    assert facts["cores"] >= 1
+    assert facts["load"] >= 0
+
+
+def test_keys_are_those_of_the_measurements_that_are_kept():
+    assert KERNELS == ("device", "commit", "torch", "triton", "threads")
+    assert (*KERNELS, "transformers", "date") == MODELS
+    assert PROCESSES == ("python", "kernel", "cores", "load")
+
+
+def test_the_device_is_the_one_measured_on(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "a GPU")
+    assert machine(MODELS, CPU)["device"] != "a GPU"
+    on_gpu = machine(MODELS, torch.device("cuda"))
+    assert (on_gpu["device"], on_gpu["threads"]) == ("a GPU", None)
+
+
+def missing(package):
+    raise metadata.PackageNotFoundError(package)
+
+
+def test_without_triton_its_version_is_missing(monkeypatch):
+    monkeypatch.setattr(module.metadata, "version", missing)
+    assert machine(KERNELS, CPU)["triton"] is None
+
+
+def test_without_git_the_commit_is_missing(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert machine(KERNELS, CPU)["commit"] is None
+
+
+def test_facts_about_processes_load_no_library():
+    script = (
+        "import sys; from codesample.bench.machine import *;machine(PROCESSES); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
