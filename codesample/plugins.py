@@ -48,7 +48,7 @@ class PluginKind:
             if other.value != entry.value:
                 raise self.error(
                     f"two installed {self.kind}s are called {entry.name!r}: {other.value} and {entry.value}; "
-                    "uninstall one of their packages"
+                    f"uninstall {_distribution(entry)} or {_distribution(other)}"
                 )
         return found
 
@@ -79,7 +79,7 @@ class PluginKind:
         try:
             return entry.load()
         except Exception as error:
-            package = entry.dist.name if entry.dist else "an unknown package"
+            package = _distribution(entry)
             raise self.error(
                 f"{self.kind} {name!r} ({entry.value}, installed by {package}) could not be loaded: "
                 f"{_said(error)}"
@@ -121,3 +121,7 @@ class PluginKind:
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else "an unknown package"

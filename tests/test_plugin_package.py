@@ -382,6 +382,7 @@ def test_two_distributions_with_one_name_are_refused_by_name(kind: str, with_riv
     assert f"two installed {kind}s are called {NAMES[kind]!r}: " in line
     assert f"their_rival:{kind}" in line
     assert f"{PACKAGE}.{kind}:" in line
+    assert "their-rival" in line
     words = ("eval", "warmup", "--model", "scripted:answers.json", "-r", "right_then_short", "--n", 1)
     assert "two installed" in refusal(with_rival(*words, *WEAK, expect=2))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.errors import ParameterError, RerankerError
-from codesample.evaluation.metrics import score_groups
+from codesample.evaluation.metrics import tied_scores
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.compose import then
 from codesample.rerankers.context import Context
@@ -54,7 +54,7 @@ def test_the_order_is_that_of_the_pairs_with_ties_kept(
         for other, second in zip(pairs, scores, strict=True):
             mine, theirs = (-1.0 if score is None else score for score in (first, second))
             assert (key(one) < key(other)) == (mine < theirs)
-    assert len(score_groups(scores, [True] * len(scores))) == len({key(pair) for pair in pairs})
+    assert len(tied_scores(scores, [True] * len(scores))) == len({key(pair) for pair in pairs})
 
 
 def test_needs_are_joined_and_independence_is_that_of_all() -> None:
