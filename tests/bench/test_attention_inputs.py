@@ -18,7 +18,7 @@ def test_inputs_have_the_shapes_of_the_cell_and_copies_differ():
     x = draw(copies=2)
     assert (x.q.shape, x.k_new.shape) == ((6, 1, 8, 64), (6, 1, 2, 64))
     assert x.stores[0].k_shared.shape == (2, 80, 64)
-    assert [(s.start, s.length, s.row_start, s.row_stop) for s in x.plan.segments] == [
+    assert [(s.start, s.length, s.row_start, s.row_stop) for s in x.batch.segments] == [
         (0, 40, 0, 3),
         (40, 40, 3, 6),
     ]
@@ -28,14 +28,14 @@ def test_inputs_have_the_shapes_of_the_cell_and_copies_differ():
 
 
 def test_first_last_and_a_row_between_are_checked():
-    assert checked_rows(draw().plan) == [0, 2, 5]
+    assert checked_rows(draw().batch) == [0, 2, 5]
 
 
 @pytest.mark.parametrize("field", ["out", "lse"])
 def test_right_rows_pass_and_one_wrong_number_does_not(field):
     x = draw()
-    got = bifurcated_decode(x.q, x.k_new, x.v_new, x.stores[0], x.plan, x.lens, impl="torch")
-    rows = DecodeOutput(got.out[checked_rows(x.plan)], got.lse[checked_rows(x.plan)])
+    got = bifurcated_decode(x.q, x.k_new, x.v_new, x.stores[0], x.batch, x.lens, impl="torch")
+    rows = DecodeOutput(got.out[checked_rows(x.batch)], got.lse[checked_rows(x.batch)])
     expected = expected_rows(x)
     assert expected.wrong(rows) is None
     getattr(rows, field).flatten()[-1] += 1e-3
