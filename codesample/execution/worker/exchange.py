@@ -18,7 +18,7 @@ second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":0}` is 
     worker -> child    ["call",{"h":0},{"t":[3]},{"d":[]}]
     child -> worker    ["value",9]
     worker -> zygote   {"reap": true}
-    zygote -> worker   {"status": 9, "cpu_seconds": ..., "peak_memory": ..., "left": 0}
+    zygote -> worker   {"status": ..., "cpu_seconds": ..., "peak_memory": ..., "left": 0}
     worker -> caller   {"d":[["status","wrong"],["detail","AssertionError: "],["checks","10"],
                         ["cpu_seconds",...],["wall_seconds",...],["peak_memory",...],
                         ["integrity","split"]]}
@@ -26,9 +26,10 @@ second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":0}` is 
 The request for a child carries the child's end of a socket pair, so the zygote sees neither program nor
 tests. The child says that it is confined before it reads the program, or why not and runs nothing. It
 never has the tests: the comparison with 4 and 6 happens in the worker. Before the zygote is told to
-collect the child, the worker has killed it (status 9); a child that ended by itself is explained by its
-status. Tests by inputs send `["batch",{"h":0},[inputs],65536]` once in place of the calls and receive
-lists of such replies; scripts send `["script",source,0]` and are judged by what they print.
+collect the child, the worker has killed it (status 9, or 0 where it was quicker to end by itself); a
+child that ended during an exchange is explained by its status. Tests by inputs send
+`["batch",{"h":0},[inputs],65536]` once in place of the calls and receive lists of such replies; scripts
+send `["script",source,0]` and are judged by what they print.
 """
 
 from __future__ import annotations
