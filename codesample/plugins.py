@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -41,16 +42,22 @@ class PluginKind:
         Raises:
             CodesampleError: two distributions claim one name; of the class `error`.
         """
-        found: dict[str, EntryPoint] = {}
+        found: dict[str, list[EntryPoint]] = {}
         for entry in entry_points(group=self.group):
-            other = found.setdefault(entry.name, entry)
+            found.setdefault(entry.name, []).append(entry)
+        return {name: self._only(entries) for name, entries in found.items()}
+
+    def _only(self, entries: Sequence[EntryPoint]) -> EntryPoint:
+        """Return the one entry point of a name."""
+        first = entries[0]
+        for other in entries[1:]:
             # an editable install can list one distribution twice, with equal values
-            if other.value != entry.value:
+            if other.value != first.value:
                 raise self.error(
-                    f"two installed {self.kind}s are called {entry.name!r}: {other.value} and {entry.value}; "
-                    f"uninstall {_distribution(entry)} or {_distribution(other)}"
+                    f"two installed {self.kind}s are called {first.name!r}: {first.value} and {other.value}; "
+                    f"uninstall {_distribution(first)} or {_distribution(other)}"
                 )
-        return found
+        return first
 
     def names(self) -> list[str]:
         """Return the installed names, sorted; raises as `installed`."""
@@ -61,12 +68,13 @@ class PluginKind:
 
         Raises:
             UnknownNameError: nothing of that name is installed; suggests a near one.
-            CodesampleError: as `installed`.
+            CodesampleError: two distributions claim this name; what else they claim is no matter.
         """
-        installed = self.installed()
-        if name not in installed:
-            raise UnknownNameError(self.kind, name, sorted(installed), hint=self.hint)
-        return installed[name]
+        named = [entry for entry in entry_points(group=self.group) if entry.name == name]
+        if not named:
+            known = {entry.name for entry in entry_points(group=self.group)}
+            raise UnknownNameError(self.kind, name, sorted(known), hint=self.hint)
+        return self._only(named)
 
     def load(self, name: str) -> Any:
         """Import what `name` stands for and return it.

@@ -25,7 +25,7 @@ ABILITIES: Mapping[str, str] = MappingProxyType(
 
 
 class CheckRunner(Protocol):
-    """Judges programs by tests of any kind; the driver implements it with the sandbox."""
+    """Judges programs by tests of any kind; the evaluation implements it with the sandbox."""
 
     def check(self, programs: Sequence[str], tests: Tests) -> Sequence[tuple[bool, ...] | None]:
         """Return, per program, a result for each check of `tests`; None where the harness itself failed."""
@@ -46,7 +46,7 @@ class OutputRunner(Protocol):
 
 
 class Context:
-    """The abilities a reranker has on one problem. The driver makes one per problem and run.
+    """The abilities a reranker has on one problem. The evaluation makes one per problem and run.
 
     Args:
         view: The problem, as far as a reranker may know it.

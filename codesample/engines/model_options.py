@@ -36,7 +36,7 @@ class ModelOptions:
         DEFAULT_MODEL,
         "tiny (built in), a folder, a hub id, or ENGINE:MODEL for another engine.",
         expected="a name",
-        holds=lambda value: isinstance(value, str) and bool(value),
+        holds=lambda value: bool(value),
     )
     revision: str | None = setting(None, "Branch, tag or commit of a hub id.")
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")

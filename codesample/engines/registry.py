@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from codesample.engines.contract import Engine, OpenEngine
 from codesample.engines.model_options import ModelOptions
-from codesample.errors import ModelError
+from codesample.errors import CodesampleError, ModelError
 from codesample.plugins import PluginKind
 
-__all__ = ["ENGINES", "NATIVE", "ModelName", "expect_engine", "open_engine", "split_model"]
+__all__ = ["ENGINES", "NATIVE", "ModelName", "checked_engine", "expect_engine", "open_engine", "split_model"]
 
 NATIVE = "native"
 """The engine of models whose name says no other."""
@@ -25,7 +25,8 @@ ENGINES = PluginKind(
     hint="List them: codesample list engines; a folder whose name holds a colon: ./NAME",
 )
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_+-]*):(.*)", re.DOTALL)
+# no folder with a path before its name, and no hub id, has a colon before its first slash
+_SCHEME = re.compile(r"([^/:.~][^/:]*):(.*)", re.DOTALL)
 
 
 class ModelName(NamedTuple):
@@ -39,11 +40,13 @@ def split_model(options: ModelOptions) -> ModelName:
     """Read NAME:REST; a name without such a start, or of a folder that is there, is the native engine's.
 
     Raises:
-        ModelError: what the name leads to cannot be looked at.
+        ModelError: what the name leads to cannot be looked at, or there is nothing behind the colon.
     """
     found = _SCHEME.fullmatch(options.model)
     if found is None or options.folder is not None:
         return ModelName(NATIVE, options.model)
+    if not found[2]:
+        raise ModelError(f"model {options.model!r}: names the engine {found[1]!r} and no model for it")
     return ModelName(found[1], found[2])
 
 
@@ -71,11 +74,27 @@ def open_engine(options: ModelOptions) -> Engine:
     opener: OpenEngine = ENGINES.load(name)
     if not callable(opener):
         raise ModelError(f"engine {name!r} is {type(opener).__name__}, expected a function that opens one")
-    opened = opener(rest, options)
-    if not isinstance(opened, Engine):
-        lacks = [each for each in _PROMISED if not hasattr(opened, each)]
-        raise ModelError(f"engine {name!r} opened {type(opened).__name__}, which lacks {', '.join(lacks)}")
-    return opened
+    try:
+        opened = opener(rest, options)
+    except CodesampleError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"engine {name!r} could not open {rest!r}: {type(error).__name__}: {error}"
+        ) from error
+    return checked_engine(opened, f"engine {name!r} opened")
+
+
+def checked_engine(opened: object, what: str) -> Engine:
+    """Return an engine as it is.
+
+    Raises:
+        ModelError: it is none; `what` says where it came from, and the message what it lacks.
+    """
+    if isinstance(opened, Engine):
+        return opened
+    lacks = [each for each in _PROMISED if getattr(opened, each, None) is None]
+    raise ModelError(f"{what} {type(opened).__name__}, which lacks {', '.join(lacks)}")
 
 
 _PROMISED = ("name", "abilities", "reproducibility", "stream", "describe")

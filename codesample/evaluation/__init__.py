@@ -1,1 +1,1 @@
-"""Verdicts and scores in, numbers out; and the driver that takes a task through a run."""
+"""Verdicts and scores in, numbers out; and what takes a task through a run."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from codesample.engines.contract import Engine
+from codesample.engines.delivery import delivered
 from codesample.errors import ParameterError, RerankerError
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.sandbox import open_judge
@@ -132,9 +133,9 @@ def best_of_n(
         drawn: list[Candidate] = []
         good: Sequence[Candidate] = ()
         while len(drawn) < n and not good:
-            count = n if stop is None else min(stop.every, n - len(drawn))
+            count = min(n if stop is None else stop.every, n - len(drawn))
             request = Request(_ID, prompt, tuple(range(len(drawn), len(drawn) + count)))
-            came = engine.stream([request], settled)
+            came = delivered(engine, [request], settled)
             fresh = sorted((replace(c, program=assemble(c.completion)) for c in came), key=_index)
             drawn += fresh
             with _handing_over(drawn):

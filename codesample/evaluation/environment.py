@@ -17,7 +17,7 @@ __all__ = ["PACKAGES", "engine_facts", "session_facts", "versions", "weakest_iso
 PACKAGES = ("codesample", "torch", "triton", "transformers", "tokenizers", "datasets")
 """Distributions whose version can change a result."""
 
-_WEAKEST_FIRST = ("unknown", "none", "seeded", "exact")
+_WEAKEST_FIRST = ("unknown", "recorded", "none", "seeded", "exact")
 
 
 def versions() -> dict[str, str | None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesample.errors import MetricError, ParameterError
+from codesample.execution.judge import Judge
 from codesample.records.fields import check_settings, setting
 
 __all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "RunOptions", "choose_k"]
@@ -30,6 +31,7 @@ class RunOptions:
         workers: Sandbox workers; None takes one per usable core.
         allow_weak_isolation: Level to be content with, "limited" or "none", where the sandbox reaches no
             more; None insists on "confined".
+        judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
 
     Raises:
         ParameterError: `resume` without `out`, or a value outside its range.
@@ -48,8 +50,17 @@ class RunOptions:
         "Run even where the sandbox only reaches LEVEL: limited or none.",
         metavar="LEVEL",
     )
+    judge: Judge | None = setting(
+        None,
+        "Judges the programs.",
+        expected="a judge, such as an Executor, or None for one of the run's own",
+        holds=lambda value: value is None or isinstance(value, Judge),
+        flag=None,
+    )
 
     def __post_init__(self) -> None:
+        if isinstance(self.out, str):
+            object.__setattr__(self, "out", Path(self.out))
         check_settings(self)
         if self.resume and self.out is None:
             raise ParameterError(

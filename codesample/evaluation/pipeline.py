@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from time import monotonic
 
 from codesample.engines.contract import Engine
+from codesample.errors import ModelError
 from codesample.evaluation.environment import session_facts
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import EvaluationPlan
@@ -58,6 +60,10 @@ def _session(plan: EvaluationPlan, engine: Engine, judge: Judge) -> dict[str, ob
     model = engine.describe() | facts.as_json()
     if plan.source.checkpoint:
         model["checkpoint"] = plan.source.checkpoint
+    try:
+        json.dumps(model)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"engine {engine.name!r} describes itself in what is no JSON: {error}") from error
     return session_facts(
         plan.command, model=model, isolation=judge.isolation.as_json(), settings=plan.as_settings()
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
-from codesample.engines.registry import expect_engine, open_engine
+from codesample.engines.registry import NATIVE, checked_engine, expect_engine, open_engine, split_model
 from codesample.errors import MetricError, RerankerError, RunFolderError
 from codesample.evaluation.checkpoint_hash import fingerprint
 from codesample.evaluation.options import RunOptions, choose_k
@@ -167,25 +167,27 @@ def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
     if isinstance(model, str | Path):
         model = ModelOptions(str(model))
     if not isinstance(model, ModelOptions):
-        engine = model
+        engine = checked_engine(model, "the model is")
         return ModelSource(engine.name, lambda: engine)
-    options = model
-    expect_engine(options)
+    expect_engine(model)
+    name, rest = split_model(model)
+    # one model, however it is spelt
+    options = replace(model, model=rest) if name == NATIVE else model
     folder = options.folder
     return ModelSource(
         options.name, lambda: open_engine(options), checkpoint=fingerprint(folder) if folder else None
     )
 
 
-def choose_rerankers(specs: Sequence[str | Reranker]) -> list[Reranker]:
-    """Load each reranker; the same one given twice counts once.
+def choose_rerankers(specs: str | Sequence[str | Reranker]) -> list[Reranker]:
+    """Load each reranker; the same one given twice counts once, and one name is a list of one.
 
     Raises:
         UnknownNameError: no installed reranker of that name.
         RerankerError: a file or plug-in that cannot be loaded, or two different rerankers of one name.
     """
     found: dict[str, Reranker] = {}
-    for spec in dict.fromkeys(specs):
+    for spec in dict.fromkeys([specs] if isinstance(specs, str) else specs):
         each = load_reranker(spec)
         if each.name in found:
             raise RerankerError(

@@ -25,6 +25,7 @@ class ProblemSet:
         data: Absolute path of the data file that was given, if one was.
         task_file: Absolute path of the user's own problems, if the task is that.
         limit: How many of the first problems were asked for; None for all.
+        spec: What names the task here, a file by its absolute path; None for a task that was handed over.
     """
 
     task: Task
@@ -32,11 +33,13 @@ class ProblemSet:
     data: Path | None = None
     task_file: Path | None = None
     limit: int | None = None
+    spec: str | None = None
 
     @property
     def origin(self) -> dict[str, str | int | None]:
         """Where the problems come from, as plain JSON data that `problems_of_run` takes."""
         return {
+            "task": self.spec,
             "limit": self.limit,
             "data": str(self.data) if self.data else None,
             "task_file": str(self.task_file) if self.task_file else None,
@@ -98,7 +101,14 @@ def read_problems(
         data=data.resolve() if data else None,
         task_file=task.resolve() if isinstance(task, Path) else None,
         limit=limit,
+        spec=_lasting(task) if isinstance(task, str) else None,
     )
+
+
+def _lasting(spec: str) -> str:
+    """Return a task's name as it is, and `FILE.py:NAME` with the file's absolute path."""
+    where, colon, name = spec.rpartition(":")
+    return f"{Path(where).resolve()}:{name}" if colon and where.endswith(".py") else spec
 
 
 def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | None = None) -> ProblemSet:
@@ -120,7 +130,8 @@ def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | No
     elif task_file:
         found = read_problems(Path(data or task_file), limit=limit)
     else:
-        found = read_problems(manifest.task, data=Path(place) if place else None, limit=limit)
+        spec = settings.get("task") or manifest.task
+        found = read_problems(spec, data=Path(place) if place else None, limit=limit)
     if found.task.version != manifest.task_version:
         raise RunFolderError(
             f"{run.path}: was made with version {manifest.task_version} of {manifest.task}, "

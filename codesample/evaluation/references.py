@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.problem_set import read_problems
 from codesample.evaluation.sandbox import open_judge
 from codesample.execution.judge import Program
+from codesample.execution.program_runner import settled
 from codesample.records import Verdict
 from codesample.tasks.contract import Task
 
@@ -51,7 +53,7 @@ def verify_references(
     chosen = read_problems(task, data=data, limit=limit).task
     programs = reference_programs(chosen, limit=limit)
     with open_judge(run or RunOptions()) as judge:
-        verdicts = [future.result() for future in [judge.submit(program) for program in programs]]
+        verdicts = list(settled(judge, (partial(judge.submit, program) for program in programs)))
     return References(
         task=chosen.name,
         passed=sum(verdict.passed for verdict in verdicts),

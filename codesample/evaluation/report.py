@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codesample.engines.contract import Engine
+from codesample.engines.recorded import RecordedSamples
 from codesample.errors import RunFolderError
 from codesample.evaluation.intervals import Estimate
 from codesample.records import Status
@@ -49,7 +50,8 @@ class EngineFacts:
 
     Attributes:
         abilities: Sorted; see `Engine`.
-        reproducibility: "exact", "seeded", "none", or "unknown" for runs that did not record it.
+        reproducibility: "exact", "seeded", "none"; "recorded" for samples of other origin, however they were
+            drawn; "unknown" for runs that did not say.
     """
 
     abilities: tuple[str, ...] = ()
@@ -58,7 +60,9 @@ class EngineFacts:
     @classmethod
     def of(cls, engine: Engine) -> EngineFacts:
         """Take down what an engine states."""
-        return cls(tuple(sorted(engine.abilities)), str(engine.reproducibility))
+        recorded = isinstance(engine, RecordedSamples)
+        repeats = "recorded" if recorded else str(engine.reproducibility)
+        return cls(tuple(sorted(engine.abilities)), repeats)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data."""

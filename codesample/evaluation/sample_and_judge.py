@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
 
 from codesample.engines.contract import Engine
+from codesample.engines.delivery import delivered
 from codesample.evaluation.observer import Observer, Snapshot, Tally
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.verdict_collector import VerdictCollector
@@ -91,10 +92,7 @@ def sample_and_judge(
         for candidate, source in chosen.task.assembled(left if unjudged else ()):
             hand_over(candidate, source)
         requests = chosen.requests_for([key for key in wanted if key not in sampled])
-        with ExitStack() as stack:
-            stream = engine.stream(requests, plan.manifest.params, progress=meter.drew)
-            if hasattr(stream, "close"):
-                stack.callback(stream.close)
+        with closing(delivered(engine, requests, plan.manifest.params, progress=meter.drew)) as stream:
             for candidate, source in chosen.task.assembled(stream):
                 run.add_sample(candidate, with_program=candidate.program is not None)
                 hand_over(candidate, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codesample.engines.contract import Engine, Progress
+from codesample.engines.delivery import delivered
 from codesample.engines.model_options import DEFAULT_MODEL, ModelOptions
 from codesample.errors import ParameterError
 from codesample.evaluation.options import DEFAULT_N
@@ -56,4 +57,4 @@ def sample_candidates(
 def _sampled(
     requests: Sequence[Request], source: ModelSource, params: SamplingParams, progress: Progress | None
 ) -> Iterator[Candidate]:
-    yield from source.open().stream(requests, params, progress=progress)
+    yield from delivered(source.open(), requests, params, progress=progress)

@@ -41,7 +41,7 @@ class VerdictCollector:
         """Queue a program, once the judge holds fewer than it likes to; raises as `collect`."""
         if self._began is None:
             self._began = monotonic()
-        while len(self._open) >= self._judge.in_flight:
+        while len(self._open) >= max(1, self._judge.in_flight):
             self._keep(self._done.get())
         future = self._judge.submit(program)
         self._open.add(future)

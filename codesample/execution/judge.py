@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from codesample.execution.isolation.grants import Isolation
 from codesample.records import Status, Tests, Verdict
@@ -49,6 +49,7 @@ class Outcome:
     detail: str = ""
 
 
+@runtime_checkable
 class Judge(Protocol):
     """Takes programs from any thread and returns futures; a context manager that waits and closes."""
 

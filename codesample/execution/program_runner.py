@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from typing import Any, TypeVar
 
 from codesample.execution.judge import Judge, Program
 from codesample.records import Status, Tests
 
-__all__ = ["ProgramRunner", "canonical"]
+__all__ = ["ProgramRunner", "canonical", "settled"]
 
 _DECIMAL_BITS = 8192
+T = TypeVar("T")
+
+
+def settled(judge: Judge, calls: Iterable[Callable[[], Future[T]]]) -> Iterator[T]:
+    """Make the calls and yield what each came to, in order; no more are open than the judge likes to hold.
+
+    Args:
+        judge: Whose methods the calls are.
+        calls: Each submits something to it.
+    """
+    waiting: deque[Future[T]] = deque()
+    for call in calls:
+        if len(waiting) >= max(1, judge.in_flight):
+            yield waiting.popleft().result()
+        waiting.append(call())
+    while waiting:
+        yield waiting.popleft().result()
 
 
 class ProgramRunner(ExitStack):
@@ -25,7 +45,7 @@ class ProgramRunner(ExitStack):
         failures: Why the harness failed on a program, for each on which it did.
     """
 
-    def __init__(self, judge: Judge | Callable[[], Judge], task_id: str) -> None:
+    def __init__(self, judge: Judge | Callable[[], AbstractContextManager[Judge]], task_id: str) -> None:
         super().__init__()
         self._opener = judge if callable(judge) else None
         self._judge: Judge | None = None if callable(judge) else judge
@@ -46,8 +66,8 @@ class ProgramRunner(ExitStack):
             ExecutionError: the judge as a whole failed.
         """
         judge = self.open()
-        jobs = [Program(self._task_id, index, source, tests) for index, source in enumerate(programs)]
-        verdicts = [future.result() for future in [judge.submit(job) for job in jobs]]
+        jobs = (Program(self._task_id, index, source, tests) for index, source in enumerate(programs))
+        verdicts = list(settled(judge, (partial(judge.submit, job) for job in jobs)))
         faults = [verdict for verdict in verdicts if verdict.status is Status.HARNESS_ERROR]
         self._note(fault.detail for fault in faults)
         return [None if verdict.status is Status.HARNESS_ERROR else verdict.checks for verdict in verdicts]
@@ -65,9 +85,9 @@ class ProgramRunner(ExitStack):
             ExecutionError: the judge as a whole failed.
         """
         judge = self.open()
-        calls = [judge.submit_calls(source, entry_point, inputs) for source in programs]
+        calls = (partial(judge.submit_calls, source, entry_point, inputs) for source in programs)
         found: list[tuple[str | None, ...] | None] = []
-        for outcomes in (call.result() for call in calls):
+        for outcomes in settled(judge, calls):
             faults = [each for each in outcomes if each.status is Status.HARNESS_ERROR]
             if faults:
                 self._note([faults[0].detail])

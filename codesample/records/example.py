@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesample.records.types import check_types
+
 __all__ = ["CallExample", "Example", "ScriptExample"]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An input with its output; a kind is a subclass."""
+    """An input with its output; a kind is a subclass.
+
+    Raises:
+        ParameterError: a part of it that is no text.
+    """
+
+    def __post_init__(self) -> None:
+        check_types(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from codesample.errors import ParameterError
+from codesample.records.types import fits, hints_of, words_for
 
 __all__ = ["Setting", "check_settings", "options_of", "setting"]
 
@@ -53,16 +54,13 @@ def check_settings(record: Any) -> None:
     """Check every field of a record that was declared by `setting`; for `__post_init__`.
 
     Raises:
-        ParameterError: a value that is not what is expected, or of a type that cannot be compared with it.
+        ParameterError: a value of another type than the field's, or not what is expected.
     """
+    hints = hints_of(type(record))
     for name, each in _declared(record):
         value = getattr(record, name)
-        try:
-            held = bool(each.holds(value))
-        except TypeError:
-            held = False
-        if not held:
-            raise ParameterError(f"{name} = {value!r}: expected {each.expected}")
+        if not fits(value, hints[name]) or not each.holds(value):
+            raise ParameterError(f"{name} = {value!r}: expected {each.expected or words_for(hints[name])}")
 
 
 def options_of(record: type[Any]) -> dict[str, Setting]:

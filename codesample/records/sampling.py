@@ -13,6 +13,8 @@ DEFAULT_NEW_TOKENS = 512
 """Most tokens of a candidate where neither the caller nor a task says otherwise."""
 
 _INFINITE = float("inf")
+# beyond these a float32 overflows, and every token looks alike
+_SMALL, _LARGE = 1e-5, 1e30
 
 
 def _bias(word: str) -> tuple[int, float]:
@@ -28,14 +30,14 @@ class SamplingParams:
     come from its declaration.
 
     Attributes:
-        temperature: Divides the logits; 0 means greedy. Range [0, inf).
+        temperature: Divides the logits; 0 means greedy. 0, or from 1e-5 on.
         top_p: Keep the smallest set of tokens whose probability reaches this; 1 keeps all. Range (0, 1].
         top_k: Keep the k likeliest tokens; 0 keeps all.
         min_p: Keep tokens with at least this share of the likeliest token's probability. Range [0, 1).
         typical_p: Keep the tokens whose surprise is closest to the expected one, up to this probability
             (arXiv:2202.00666), before the other filters; 1 keeps all. Range (0, 1].
         repetition_penalty: Divides positive and multiplies negative logits of tokens that the prompt or
-            the candidate holds (arXiv:1909.05858); 1 changes nothing. Range (0, inf).
+            the candidate holds (arXiv:1909.05858); 1 changes nothing. Range [1e-5, 1e5].
         frequency_penalty: Subtracted from a token's logit for each time the candidate holds it.
         logit_bias: (token, amount) pairs added to logits.
         allowed_tokens: The only tokens that may come; () allows all.
@@ -51,8 +53,8 @@ class SamplingParams:
     temperature: float = setting(
         0.8,
         "0 is greedy.",
-        expected="a number of at least 0 (0 is greedy)",
-        holds=lambda value: 0 <= value < _INFINITE,
+        expected="a number of at least 0 (0 is greedy; else at least 1e-5)",
+        holds=lambda value: value == 0 or _SMALL <= value < _INFINITE,
     )
     top_p: float = setting(
         0.95,
@@ -81,22 +83,20 @@ class SamplingParams:
     repetition_penalty: float = setting(
         1.0,
         "Above 1 holds back tokens that came already.",
-        expected="a number above 0",
-        holds=lambda value: 0 < value < _INFINITE,
+        expected="a number above 0, from 1e-5 to 1e5",
+        holds=lambda value: _SMALL <= value <= 1 / _SMALL,
     )
     frequency_penalty: float = setting(
         0.0,
         "Taken from a token's logit for each time it came.",
-        expected="a finite number",
-        holds=lambda value: abs(value) < _INFINITE,
+        expected="a finite number, up to 1e30 in size",
+        holds=lambda value: abs(value) <= _LARGE,
     )
     logit_bias: tuple[tuple[int, float], ...] = setting(
         (),
         "Add to a token's logit; repeatable.",
-        expected="a tuple of (token, amount) pairs with tokens of at least 0 and finite amounts",
-        holds=lambda value: (
-            isinstance(value, tuple) and all(token >= 0 and abs(by) < _INFINITE for token, by in value)
-        ),
+        expected="a tuple of (token, amount) pairs: tokens of at least 0, amounts up to 1e30 in size",
+        holds=lambda value: all(token >= 0 and abs(by) <= _LARGE for token, by in value),
         metavar="TOKEN=AMOUNT",
         parse=_bias,
     )
@@ -104,7 +104,7 @@ class SamplingParams:
         (),
         "A token that may come, and none but those named so; repeatable.",
         expected="a tuple of tokens, each at least 0",
-        holds=lambda value: isinstance(value, tuple) and all(token >= 0 for token in value),
+        holds=lambda value: all(token >= 0 for token in value),
         metavar="TOKEN",
         parse=int,
     )
@@ -112,7 +112,7 @@ class SamplingParams:
         (),
         "A token that may not come; repeatable.",
         expected="a tuple of tokens, each at least 0",
-        holds=lambda value: isinstance(value, tuple) and all(token >= 0 for token in value),
+        holds=lambda value: all(token >= 0 for token in value),
         metavar="TOKEN",
         parse=int,
     )
@@ -126,7 +126,7 @@ class SamplingParams:
         (),
         "Ends a candidate, besides what the task says; repeatable.",
         expected="a tuple of non-empty strings",
-        holds=lambda value: isinstance(value, tuple) and all(value),
+        holds=lambda value: all(value),
     )
     seed: int = setting(
         0,

@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 from codesample.errors import ParameterError
 from codesample.records.example import ScriptExample
+from codesample.records.types import check_types
 
 __all__ = ["CodeTests", "InputTests", "ScriptTests", "Tests"]
+
+_MOST_SECONDS, _MOST_BYTES = 86_400, 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +39,11 @@ class Tests:
     imports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("time_limit", "memory"):
+        check_types(self)
+        for name, most in (("time_limit", _MOST_SECONDS), ("memory", _MOST_BYTES)):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ParameterError(f"{name} = {value!r}: expected a number above 0, or None")
+            if value is not None and not 0 < value <= most:
+                raise ParameterError(f"{name} = {value!r}: expected a number above 0, to {most}, or None")
 
     @property
     def check_count(self) -> int:
@@ -75,8 +79,6 @@ class CodeTests(Tests):
         Tests.__post_init__(self)
         if not self.source.strip() and not self.checks:
             raise ParameterError("no tests: give source, checks or both")
-        if self.mode not in ("split", "in_process"):
-            raise ParameterError(f"mode = {self.mode!r}: expected 'split' or 'in_process'")
 
     @property
     def check_count(self) -> int:
@@ -142,6 +144,11 @@ class ScriptTests(Tests):
         Tests.__post_init__(self)
         if not self.cases:
             raise ParameterError("tests by scripts need at least one case of input and output")
+        for case in self.cases:
+            try:
+                case.input.encode()
+            except UnicodeEncodeError as error:
+                raise ParameterError(f"an input of a script cannot be written: {error}") from None
 
     @property
     def check_count(self) -> int:

@@ -18,6 +18,7 @@ _WEAK = {"none", "limited"}
 _REPEATS = {
     "exact": "exact: a candidate never depends on n, on its batch or on a resume",
     "seeded": "seeded: the same call gives the same candidates; another n may not",
+    "recorded": "recorded samples; how they were drawn is not known here",
     "none": "not reproducible: the same call may give other candidates",
 }
 
@@ -65,7 +66,9 @@ def _lines(report: Report) -> Iterator[str]:
     if report.tokens_per_second:
         speed = f"{report.tokens_per_second:,.0f} tokens/s"
         # a run that was resumed has tokens of earlier sessions too
-        earlier = seconds.sampling * report.tokens_per_second < 0.99 * report.tokens
+        # both figures are rounded, to a millisecond and a tenth of a token
+        drawn = (seconds.sampling + 0.001) * report.tokens_per_second
+        earlier = drawn < 0.99 * report.tokens
         last, every = (" in the last session", " in all") if earlier else ("", "")
         yield f"sampling    {seconds.sampling:.1f} s{last}, {report.tokens:,} tokens{every}, {speed}"
     elif report.tokens:

@@ -29,10 +29,11 @@ def test_the_native_engine_comes_through_the_same_door() -> None:
         ("org/name", NATIVE, "org/name"),
         ("native:org/name", NATIVE, "org/name"),
         ("openai:gpt:4", "openai", "gpt:4"),
-        ("vllm:", "vllm", ""),
         ("./odd:folder", NATIVE, "./odd:folder"),
         ("/models/odd:folder", NATIVE, "/models/odd:folder"),
-        ("1x:y", NATIVE, "1x:y"),
+        ("1x:y", "1x", "y"),
+        ("my.engine:y", "my.engine", "y"),
+        ("~/odd:folder", NATIVE, "~/odd:folder"),
     ],
 )
 def test_a_name_with_a_scheme_asks_for_that_engine(model: str, engine: str, rest: str) -> None:
@@ -45,6 +46,20 @@ def test_a_folder_that_is_there_is_the_native_engines(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "odd:folder").mkdir()
     assert split_model(ModelOptions("odd:folder")) == (NATIVE, "odd:folder")
+
+
+def test_an_engine_without_a_model_is_refused() -> None:
+    with pytest.raises(ModelError, match="names the engine 'native' and no model"):
+        split_model(ModelOptions("native:"))
+
+
+def test_what_a_plug_in_raises_of_its_own_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(model: str, options: ModelOptions) -> Any:
+        raise ConnectionError("nobody there")
+
+    plug_in(monkeypatch, broken)
+    with pytest.raises(ModelError, match="engine 'fake' could not open 'x': ConnectionError: nobody there"):
+        open_engine(ModelOptions("fake:x"))
 
 
 def test_an_unknown_engine_suggests_a_near_one() -> None:

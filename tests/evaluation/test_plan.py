@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codesample.engines.model_options import ModelOptions
-from codesample.errors import MetricError, RerankerError, RunFolderError, UnknownNameError
+from codesample.errors import MetricError, ModelError, RerankerError, RunFolderError, UnknownNameError
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.plan import (
     EvaluationPlan,
@@ -47,6 +47,7 @@ def test_what_was_asked_for_is_recorded_alike_for_every_command(adding, tmp_path
         "samples": "file.jsonl",
         "workers": 3,
         "allow_weak_isolation": "limited",
+        "task": None,
         "limit": None,
         "data": None,
         "task_file": None,
@@ -89,6 +90,23 @@ def test_two_rerankers_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_a_model_is_named_with_its_revision() -> None:
     assert model_source(ModelOptions("org/name", revision="v2")).name == "org/name@v2"
     assert model_source("tiny").name == "tiny"
+
+
+def test_the_native_engine_by_name_is_the_same_model(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    named, plain = model_source(f"native:{tmp_path}"), model_source(tmp_path)
+    assert (named.name, named.checkpoint) == (plain.name, plain.checkpoint)
+    assert model_source("native:tiny").name == "tiny"
+
+
+@pytest.mark.parametrize("model", [object(), None, 7])
+def test_what_is_no_engine_is_refused_with_what_it_lacks(model: Any) -> None:
+    with pytest.raises(ModelError, match=r"which lacks .*stream"):
+        model_source(model)
+
+
+def test_one_reranker_may_be_named_alone() -> None:
+    assert [each.name for each in choose_rerankers("mean_logprob")] == ["mean_logprob"]
 
 
 def test_an_engine_is_its_own_source(scripted_engine) -> None:

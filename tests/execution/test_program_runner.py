@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import hypothesis.strategies as st
@@ -11,6 +12,7 @@ from hypothesis import given
 
 from codesample.execution import Executor, Level, Outcome, Program
 from codesample.execution.program_runner import ProgramRunner, canonical
+from codesample.execution.program_runner import settled as settled_in_order
 from codesample.records import CodeTests, Status, Verdict
 
 LEAVES = (
@@ -78,6 +80,8 @@ def test_programs_are_called_on_every_input() -> None:
 class Broken:
     """A judge on which the harness fails."""
 
+    in_flight = 8
+
     def __init__(self) -> None:
         self.closed = 0
 
@@ -120,6 +124,32 @@ def test_a_judge_is_opened_when_a_program_is_to_be_run_and_closed_with_the_block
         runner.outputs(["b"], "f", [(1,)])
         assert opened == [judge]
     assert judge.closed == 1
+
+
+@pytest.mark.parametrize("likes", [0, 1, 3])
+def test_no_more_calls_are_open_than_the_judge_likes_to_hold(likes: int) -> None:
+    class Counting(Broken):
+        in_flight = likes
+
+    open_now, most = 0, 0
+
+    class Noted(Future[int]):
+        def result(self, timeout: float | None = None) -> int:
+            nonlocal open_now
+            open_now -= 1
+            return super().result(timeout)
+
+    def call(number: int) -> Future[int]:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        future = Noted()
+        future.set_result(number)
+        return future
+
+    judge: Any = Counting()
+    assert list(settled_in_order(judge, (partial(call, n) for n in range(10)))) == list(range(10))
+    assert most == max(1, likes)
 
 
 def test_a_judge_of_the_caller_is_left_open() -> None:

@@ -20,7 +20,7 @@ from codesample.records import ScriptExample, ScriptTests, Status
 __all__ = ["PreparedScript", "run_case", "same_output"]
 
 _SHOWN = 200
-_AFTER_FAILURE = 1.0
+_AFTER_FAILURE, _TIMES_A_CASE = 1.0, 4.0
 _GOING_ON = frozenset({Status.WRONG, Status.ERROR})
 
 
@@ -33,29 +33,25 @@ class PreparedScript:
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`.
 
-        Each case has the limits of one program. After the first failure the rest together may take one
-        CPU second; what is not reached by then counts as failed.
+        Each case has the limits of one program. After the first failure a case may take one CPU second, or
+        four times the most that a case took before it, if that is more; one that takes longer ends the
+        checks, and what is not reached by then counts as failed.
         """
         usages: list[Usage] = []
         wall_seconds = 0.0
-        left, wall_left = _AFTER_FAILURE, _AFTER_FAILURE * WALL_PER_CPU_SECOND
         checklist = Checklist(len(self.tests.cases))
         for case in self.tests.cases:
             allowed = limits
             if checklist.failed:
-                if left <= 0 or wall_left <= 0:
-                    break
+                most = max(_AFTER_FAILURE, _TIMES_A_CASE * max(each.cpu_seconds for each in usages))
                 allowed = replace(
                     limits,
-                    cpu_seconds=min(limits.cpu_seconds, left),
-                    wall_seconds=min(limits.wall, wall_left),
+                    cpu_seconds=min(limits.cpu_seconds, most),
+                    wall_seconds=min(limits.wall, most * WALL_PER_CPU_SECOND),
                 )
             trouble, usage, wall = run_case(start, allowed, source, case)
             usages.append(usage)
             wall_seconds += wall
-            if checklist.failed:
-                left -= usage.cpu_seconds
-                wall_left -= wall
             if trouble is not None and trouble.status not in _GOING_ON:
                 checklist.end(trouble)
                 break

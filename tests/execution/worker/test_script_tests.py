@@ -62,14 +62,12 @@ def test_after_a_failure_the_rest_is_curbed_and_changes_the_status_no_more(endin
     assert time.monotonic() - start < 25.0
 
 
-def test_all_cases_after_a_failure_share_one_second() -> None:
-    # each of them takes a third of a second
-    busy = "import time\nx = int(input())\nwhile x and time.process_time() < 0.35: pass\n"
+def test_cases_after_a_failure_may_take_what_cases_took_before() -> None:
+    # a third of a second each, and together more than the second that a quick program's cases get
+    busy = "import time\nx = int(input())\nwhile time.process_time() < 0.35: pass\n"
     source = f"{busy}print(x * x if x else 7)"
-    cases = tuple(ScriptExample(f"{x}\n", f"{x * x}\n") for x in range(9))
+    cases = tuple(ScriptExample(f"{x}\n", f"{x * x}\n") for x in range(6))
     with Executor(workers=1) as executor:
         verdict = executor.submit(Program("t", 0, source, ScriptTests(cases=cases))).result(120)
     assert verdict.status is Status.WRONG
-    assert verdict.checks[:3] == (False, True, True)
-    assert not any(verdict.checks[4:])
-    assert len(verdict.checks) == 9
+    assert verdict.checks == (False, True, True, True, True, True)
