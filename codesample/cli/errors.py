@@ -54,7 +54,8 @@ def _one_line() -> Iterator[None]:
         raise typer.Exit(REFUSED) from None
     except TyperException as error:
         page = getattr(getattr(error, "ctx", None), "command_path", "codesample")
-        say(f"error: {error.format_message()} Help: {page} --help")
+        message = " ".join(error.format_message().split())
+        say(f"error: {message.removesuffix('.')}. Help: {page} --help")
         raise typer.Exit(REFUSED) from None
     except KeyboardInterrupt:
         say("interrupted")

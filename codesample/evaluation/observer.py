@@ -50,6 +50,9 @@ class Observer:
     def scored(self, reranker: str, *, done: int, problems: int) -> None:
         """Take note that a reranker has scored `done` of all the run's problems."""
 
+    def withdrawn(self) -> None:
+        """Take note that the engine refused what it was asked, and that the run folder is gone again."""
+
     def stopped(self) -> None:
         """Take note that nothing more comes, whether the run is complete or not."""
 

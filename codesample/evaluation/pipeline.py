@@ -7,7 +7,7 @@ from dataclasses import replace
 from time import monotonic
 
 from codesample.engines.contract import Engine
-from codesample.errors import ModelError
+from codesample.errors import ModelError, ParameterError
 from codesample.evaluation.environment import session_facts
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import EvaluationPlan
@@ -51,6 +51,11 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
             try:
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
                 return _conclude(plan, run, spent, judge=judge, observer=observer, began=began)
+            except ParameterError:
+                # the same call would be refused again, and a corrected one is another run
+                if not plan.run.resume and run.withdraw():
+                    observer.withdrawn()
+                raise
             finally:
                 observer.stopped()
 

@@ -66,6 +66,10 @@ class RunProgress(Observer):
         """Move a bar of the reranker's own, below the others, or print a line as `progress` does."""
         self._show(f"by {reranker}", done=done, of=problems, text=f"scored by {reranker}")
 
+    def withdrawn(self) -> None:
+        """Forget the run folder."""
+        self.run = None
+
     def stopped(self) -> None:
         """Take the bars down, leaving their last state on the screen."""
         if self._bar is not None:

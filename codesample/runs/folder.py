@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -152,6 +152,18 @@ class RunFolder:
             return False
         self._verdicts.append(verdict_line(verdict))
         self._judged[key] = verdict.status
+        return True
+
+    def withdraw(self) -> bool:
+        """Take back a new run without any sample, so that its folder is free; returns whether it did."""
+        self._need_lock()
+        if self._sampled:
+            return False
+        self.close()
+        for name in ("run.json", ".lock"):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
         return True
 
     def write_scores(self, reranker: str, scores: Mapping[Key, float | None]) -> None:

@@ -157,6 +157,9 @@ class Recorder(Observer):
     def scored(self, reranker: str, *, done: int, problems: int) -> None:
         self.calls.append(f"{reranker} {done} of {problems}")
 
+    def withdrawn(self) -> None:
+        self.calls.append("withdrawn")
+
     def stopped(self) -> None:
         self.calls.append("stopped")
 
@@ -324,3 +327,32 @@ def test_the_default_folder_is_named_after_task_and_model(
     result = evaluate(adding, model=scripted_engine(), run=kept(), **options)
     assert result.run.parent == Path("runs")
     assert result.run.name.startswith("adding-scripted-")
+
+
+def test_a_refusal_of_the_engine_leaves_no_folder_in_the_way(
+    adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    def refuse(count: int) -> None:
+        raise ParameterError("no such token")
+
+    watching = Recorder()
+    with pytest.raises(ParameterError, match="no such token"):
+        evaluate(
+            adding, model=scripted_engine(refuse), run=kept(tmp_path / "run"), observer=watching, **options
+        )
+    assert watching.calls[-2:] == ["withdrawn", "stopped"]
+    assert not (tmp_path / "run").exists()
+    assert evaluate(adding, model=scripted_engine(), run=kept(tmp_path / "run"), **options).samples == 4 * N
+
+
+def test_a_refusal_in_a_run_that_holds_something_takes_nothing_away(
+    report: Report, adding, scripted_engine, options
+) -> None:
+    def refuse(count: int) -> None:
+        raise ParameterError("no such token")
+
+    again = kept(report.run, resume=True)
+    with pytest.raises(ParameterError):
+        evaluate(adding, model=scripted_engine(refuse), run=again, **{**options, "n": N + 1})
+    with RunFolder.open(report.run) as run:
+        assert len(run.sampled) == 4 * N

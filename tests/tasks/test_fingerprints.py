@@ -150,13 +150,13 @@ def test_of_user_files_of_every_form(tmp_path: Path, rows: list[dict[str, Any]],
         ),
         (
             ScriptTests(
-                cases=(ScriptExample("1", "2"), ScriptExample("\ud800", "")),
+                cases=(ScriptExample("1", "2"), ScriptExample("3", "\ud800")),
                 time_limit=1.5,
                 memory=1 << 20,
                 imports=("numpy",),
             ),
             completion_alone,
-            "4e38098399f4a3c2d1d98cc92ca7842ed44fc95ac02a461dc7adb9ad64fb5029",
+            "39bb36c2cfb831cb0a913dc54c910d6fe19c64b631eb018a291056333925fc2c",
         ),
     ],
 )
