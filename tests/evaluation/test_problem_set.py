@@ -20,7 +20,7 @@ def test_requests_ask_for_the_missing_candidates_in_the_order_of_the_task(adding
 def test_a_limit_takes_the_first_problems_and_is_recorded(adding) -> None:
     chosen = read_problems(adding, limit=2)
     assert [problem.task_id for problem in chosen.problems] == ["adding/1", "adding/2"]
-    assert chosen.origin == {"limit": 2, "data": None, "task_file": None}
+    assert chosen.origin == {"task": None, "limit": 2, "data": None, "task_file": None}
     assert chosen.keys(2) == {("adding/1", 0), ("adding/1", 1), ("adding/2", 0), ("adding/2", 1)}
 
 
@@ -39,3 +39,16 @@ def test_a_malformed_line_of_ones_own_problems_is_named(tmp_path: Path) -> None:
 def test_an_unknown_task_suggests_a_near_one() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'humaneval'"):
         read_problems("humanevl")
+
+
+def test_a_task_is_recorded_by_what_names_it_wherever_the_next_call_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from codesample import CodeTests, Problem, Task\n"
+        "def one():\n    return [Problem('a/1', 'def f():\\n', CodeTests(source='assert f()'))]\n"
+        "mine = Task('another name', '1', 'me', (), 8, load=one)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert read_problems("mine.py:mine").origin["task"] == f"{tmp_path}/mine.py:mine"
+    assert read_problems("mini", limit=1).origin["task"] == "mini"
