@@ -105,7 +105,7 @@ def test_holds_every_tracked_source_and_data_file(part: str, members: set[str]) 
         ["git", "ls-files", "--", part], cwd=ROOT, capture_output=True, text=True, check=False
     )
     if listed.returncode != 0 or not listed.stdout:
-        pytest.skip("not a git checkout")
+        pytest.skip("compares with what git lists, and this is not a git checkout")
     links = {f"codesample/{name}" for name in PARTS}
     prefix = "" if part == "codesample" else "codesample/"
     missing = {prefix + name for name in listed.stdout.split()} - members - links
@@ -185,7 +185,7 @@ def test_types_that_do_not_arrive_are_noticed(checker: str, cache: Path, tmp_pat
 def test_a_source_archive_is_the_checkout(archive: Path, unpacked: Path) -> None:
     listed = finished(["git", "ls-files"], cwd=ROOT, expect=None)
     if listed.returncode != 0 or not listed.stdout:
-        pytest.skip("not a git checkout")
+        pytest.skip("compares with what git lists, and this is not a git checkout")
     assert [name for name in listed.stdout.splitlines() if not os.path.lexists(unpacked / name)] == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from codesample.records.fields import check_settings, setting
 
@@ -15,6 +16,18 @@ DEFAULT_NEW_TOKENS = 512
 _INFINITE = float("inf")
 # beyond these a float32 overflows, and every token looks alike
 _SMALL, _LARGE = 1e-5, 1e30
+
+
+def _tokens(help_text: str) -> Any:
+    """The declaration of a tuple of tokens, empty by default."""
+    return setting(
+        (),
+        help_text,
+        expected="a tuple of tokens, each at least 0",
+        holds=lambda value: all(token >= 0 for token in value),
+        metavar="TOKEN",
+        parse=int,
+    )
 
 
 def _bias(word: str) -> tuple[int, float]:
@@ -100,22 +113,10 @@ class SamplingParams:
         metavar="TOKEN=AMOUNT",
         parse=_bias,
     )
-    allowed_tokens: tuple[int, ...] = setting(
-        (),
-        "A token that may come, and none but those named so; repeatable.",
-        expected="a tuple of tokens, each at least 0",
-        holds=lambda value: all(token >= 0 for token in value),
-        metavar="TOKEN",
-        parse=int,
+    allowed_tokens: tuple[int, ...] = _tokens(
+        "A token that may come, and none but those named so; repeatable."
     )
-    banned_tokens: tuple[int, ...] = setting(
-        (),
-        "A token that may not come; repeatable.",
-        expected="a tuple of tokens, each at least 0",
-        holds=lambda value: all(token >= 0 for token in value),
-        metavar="TOKEN",
-        parse=int,
-    )
+    banned_tokens: tuple[int, ...] = _tokens("A token that may not come; repeatable.")
     max_new_tokens: int | None = setting(
         None,
         "Tokens per candidate; default: the task's, or 512.",

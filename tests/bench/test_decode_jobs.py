@@ -31,7 +31,7 @@ def test_no_speed_is_given_for_a_method_that_draws_other_tokens(monkeypatch):
         return decode_methods.Drawn([torch.zeros(n, new, dtype=torch.int64) for _ in prompts], 0.0)
 
     def broken(*_):
-        raise NotImplementedError
+        raise NotImplementedError  # a planted rival that fails without a word
 
     def short(model, prompts, n, new, greedy):
         drawn = decode_methods.generate(model, prompts, n, new, greedy)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from codesample.errors import DataError, RunFolderError
-from codesample.records import Candidate, FinishReason, SamplingParams, Status, Verdict
+from codesample.records import Candidate, FinishReason, Status, Verdict
 from codesample.runs import Manifest, RunFolder
 
 AS_ROOT = os.geteuid() == 0
@@ -164,84 +164,6 @@ def test_a_verdict_of_unknown_status_is_named(path: Path, manifest: Manifest) ->
     (path / "verdicts.jsonl").write_text('{"task_id":"a","index":0,"status":"fine"}\n')
     with pytest.raises(DataError, match=r"verdicts\.jsonl:1: status 'fine'; expected one of passed"):
         _ = RunFolder.open(path).judged
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"task": "mbpp"}, ["task is 'mbpp', the run has 'mini'"]),
-        ({"task_version": "2"}, ["task_version"]),
-        ({"data_hash": "cd"}, ["data_hash"]),
-        ({"model": "other", "task": "x"}, ["model", "task"]),
-        ({"params": SamplingParams(stop=("\nclass", "\ndef"), seed=8)}, ["seed is 8, the run has 7"]),
-        ({"params": SamplingParams(temperature=0.2, seed=7)}, ["temperature", "stop"]),
-    ],
-)
-def test_resuming_another_run_is_refused_field_by_field(
-    path: Path, manifest: Manifest, changes: dict[str, object], named: list[str]
-) -> None:
-    RunFolder.create(path, manifest).close()
-    with pytest.raises(RunFolderError, match="cannot be resumed with other settings") as caught:
-        RunFolder.resume(path, replace(manifest, **changes))
-    assert all(text in str(caught.value) for text in named)
-    assert str(caught.value).count("the run has") == len(named)
-    assert RunFolder.open(path).manifest == manifest
-
-
-@pytest.mark.parametrize(
-    ("fact", "before", "now"),
-    [
-        ("dtype", "float32", "bfloat16"),
-        ("revision", "1a2b", "3c4d"),
-        ("checkpoint", "1a2b", "3c4d"),
-        ("architecture", "LlamaForCausalLM", "Qwen2ForCausalLM"),
-        ("parameters", 1000, 2000),
-    ],
-)
-def test_other_weights_under_the_same_name_do_not_continue_a_run(
-    path: Path, manifest: Manifest, fact: str, before: object, now: object
-) -> None:
-    first = {"model": {"device": "cpu", fact: before}}
-    RunFolder.create(path, replace(manifest, sessions=(first,))).close()
-    with pytest.raises(RunFolderError, match=f"{fact} is {now!r}, the run has {before!r}"):
-        RunFolder.resume(path, replace(manifest, sessions=({"model": {"device": "cpu", fact: now}},)))
-    RunFolder.resume(
-        path, replace(manifest, sessions=({"model": {"device": "cuda:0", fact: before}},))
-    ).close()
-
-
-def test_resuming_may_raise_n_and_records_the_session(path: Path, manifest: Manifest) -> None:
-    RunFolder.create(path, manifest).close()
-    with RunFolder.resume(path, replace(manifest, n=8, sessions=({"codesample": "0.2.0"},))) as run:
-        assert run.manifest.n == 8
-    with RunFolder.resume(path, replace(manifest, n=2, sessions=())) as run:
-        assert run.manifest.n == 8
-    sessions = ({"codesample": "0.1.0"}, {"codesample": "0.2.0"})
-    assert RunFolder.open(path).manifest == replace(manifest, n=8, sessions=sessions)
-
-
-def test_a_folder_that_holds_a_run_is_not_begun_anew(path: Path, manifest: Manifest) -> None:
-    RunFolder.create(path, manifest).close()
-    with pytest.raises(RunFolderError, match="holds a run already; continue it with --resume"):
-        RunFolder.create(path, manifest)
-
-
-@pytest.mark.parametrize("name", ["samples.jsonl", "verdicts.jsonl", "results.json", "scores"])
-def test_a_new_run_takes_nothing_for_its_own_that_it_did_not_make(
-    path: Path, manifest: Manifest, name: str
-) -> None:
-    path.mkdir()
-    (path / name).mkdir() if name == "scores" else (path / name).write_text("")
-    with pytest.raises(RunFolderError, match=f"holds {name}, which a new run would take for its own"):
-        RunFolder.create(path, manifest)
-    assert not (path / "run.json").exists()
-
-
-def test_other_files_beside_a_new_run_are_left_alone(path: Path, manifest: Manifest) -> None:
-    path.mkdir()
-    (path / "notes.txt").write_text("mine")
-    RunFolder.create(path, manifest).close()
-    assert (path / "notes.txt").read_text() == "mine"
 
 
 def test_what_is_no_run_is_named(path: Path, manifest: Manifest) -> None:
