@@ -156,7 +156,7 @@ def _tests(entry: Entry[UserEntry], stub: str) -> Tests:
             source=f"{record.test}\n\ncheck({record.entry_point})\n" if checked else record.test,
             entry_point=record.entry_point,
             stub=stub,
-            mode="in_process" if record.in_process else "split",
+            mode="in_process" if record.in_process else "auto",
             **limits,
         )
 

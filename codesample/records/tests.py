@@ -62,8 +62,8 @@ class CodeTests(Tests):
         entry_point: Name the program must define; None for data sets that do not state one.
         stub: Trusted definitions that stand before the program in the prompt, such as HumanEval's helpers.
         mode: "split" runs the tests in another process than the program. "in_process" runs `source`
-            and `checks` beside it: for tests that cannot be split, such as those of in-place changes,
-            and for tests that are not trusted. The verdict's integrity is then "weak".
+            and `checks` beside it, for tests that are not trusted; the verdict's integrity is then "weak".
+            "auto" lets the tests decide, never the program: split where they can be, else in process.
 
     Raises:
         ParameterError: neither source nor checks.
@@ -73,7 +73,7 @@ class CodeTests(Tests):
     checks: tuple[str, ...] = ()
     entry_point: str | None = None
     stub: str = ""
-    mode: Literal["split", "in_process"] = "split"
+    mode: Literal["auto", "split", "in_process"] = "auto"
 
     def __post_init__(self) -> None:
         Tests.__post_init__(self)

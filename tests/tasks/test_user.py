@@ -218,7 +218,7 @@ def test_a_row_may_have_its_tests_run_beside_the_program(tmp_path: Path) -> None
     (problem,) = _load(tmp_path, {**ROW, "in_process": True}).problems()
     assert problem.tests.mode == "in_process"
     (problem,) = _load(tmp_path, {**ROW, "in_process": False}).problems()
-    assert problem.tests.mode == "split"
+    assert problem.tests.mode == "auto"
 
 
 def test_fields_that_say_no_more_than_the_defaults_leave_the_fingerprint_alone(tmp_path: Path) -> None:

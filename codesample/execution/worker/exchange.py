@@ -6,7 +6,7 @@ second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":0}` is 
     caller -> worker   [{"d":[["tests_key","..."],["source","def f(x):\n    return x * x\n"],
                         ["limits",{"d":[["cpu_seconds",10.0],...]}]]},
                         ["CodeTests",{"d":[...["checks",{"t":["assert f(2) == 4","assert f(3) == 6"]}],
-                        ["entry_point","f"],["stub",""],["mode","split"]]}]]
+                        ["entry_point","f"],["stub",""],["mode","auto"]]}]]
     worker -> zygote   {"zygote": ..., "cpu_seconds": 10.0, "memory": 536870912, "bounded_space": true,
                         "result_bytes": 16777216}
     zygote -> worker   {"pid": ...}
