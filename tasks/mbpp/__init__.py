@@ -101,15 +101,12 @@ def _item(entry: Entry[_FullEntry | _SanitizedEntry]) -> _Item:
         entry_point, modules = function_asked_for(code, checks), modules_relied_on(code, checks)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise DataError(f"{entry.where}: code or test_list is not Python: {error}") from error
-    builds_objects = isinstance(record, _FullEntry) and bool(setup.strip())
     with entry.naming_faults():
         tests = CodeTests(
             source=setup + "\n",
             entry_point=entry_point,
             stub="".join(f"import {name}\n" for name in modules),
             checks=checks,
-            # set-up code builds the program's own objects and changes them in place
-            mode="in_process" if builds_objects else "split",
         )
     return _Item(record.task_id, text, code, tests)
 

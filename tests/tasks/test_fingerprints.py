@@ -19,7 +19,7 @@ PUBLISHED = {
         "HumanEvalPlus.jsonl.gz",
         "e10887c12ff7cd1639f6c54b5142e890036d4098502772f438b4623228bd655a",
     ),
-    "mbpp": ("mbpp.jsonl", "297e75eeb9e96cd1daa454701d0f2bb1f9b6384f1b60203d723b1ba795491f14"),
+    "mbpp": ("mbpp.jsonl", ""),
     "mbpp_plus": ("MbppPlus.jsonl.gz", "ded161cec5ecb2a6fc48c0b5ed22cbaaa80d2b99c5d78b90231ec57b8f7eab7c"),
     "mbpp_sanitized": (
         "sanitized-mbpp.json",
