@@ -19,7 +19,7 @@ PUBLISHED = {
         "HumanEvalPlus.jsonl.gz",
         "e10887c12ff7cd1639f6c54b5142e890036d4098502772f438b4623228bd655a",
     ),
-    "mbpp": ("mbpp.jsonl", ""),
+    "mbpp": ("mbpp.jsonl", "00e80b502254e6ba88c6e03f31cda17a7601ba4fd2dced2d34e25a1c9bf069e7"),
     "mbpp_plus": ("MbppPlus.jsonl.gz", "ded161cec5ecb2a6fc48c0b5ed22cbaaa80d2b99c5d78b90231ec57b8f7eab7c"),
     "mbpp_sanitized": (
         "sanitized-mbpp.json",
