@@ -167,6 +167,7 @@ LATE = ("cli", "evaluation", "reports")
 COMPUTED = {
     "codesample/__init__.py": "what the package exports, from its own table",
     "codesample/execution/child/zygote.py": "the modules granted to a program",
+    "codesample/execution/wire/library_values.py": "what tests hand over of the standard library, by name",
     "codesample/execution/__init__.py": "what the package exports, from its own table",
     "codesample/execution/worker/code_tests.py": "the modules that tests ask for",
     "codesample/plugins.py": "a user's `package.module:name`",

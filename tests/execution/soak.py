@@ -1,4 +1,7 @@
-"""Run tens of thousands of programs, a third of them hostile, and see that nothing is lost, left or grows.
+"""Run tens of thousands of programs, and see that nothing is lost, left, carried over or grows.
+
+A third of them is hostile, and a tenth has tests that change the interpreter they run in, or tests that
+would see it: each verdict must be the one that the same program and tests have alone.
 
 python tests/execution/soak.py --programs 50000 --kill 50
 """
@@ -18,10 +21,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from conftest import MACHINE_ATTACKS, SQUARES, VERDICT_FAKERS, WON, Outside
+from conftest import LEAVING, MACHINE_ATTACKS, SENSITIVE, SQUARES, VERDICT_FAKERS, WON, Outside
 
 from codesample.execution import Executor, Limits, Program
-from codesample.records import Status, Verdict
+from codesample.records import CodeTests, Status, Verdict
 
 WINDOW = 200
 SAMPLE_EVERY = 500
@@ -35,7 +38,26 @@ SHOTS_APART = 1.5
 """Seconds in which any program ends: one that is hit twice in its two tries is reported as not judged."""
 
 
+TELLING = [
+    CodeTests(source=source, entry_point="f", mode=mode)
+    for source in (*LEAVING.values(), *SENSITIVE)
+    for mode in ("auto", "split")
+]
+
+
+def alone() -> dict[CodeTests, bool]:
+    """Say which of the telling tests an honest program passes where nothing ran before."""
+    found = {}
+    for tests in TELLING:
+        with Executor(limits=LIMITS, workers=1) as executor:
+            program = Program("alone", 0, "def f(x):\n    return x * x", tests)
+            found[tests] = executor.submit(program).result(PATIENCE_SECONDS).passed
+    return found
+
+
 def make(number: int, draw: random.Random, outside: Outside) -> Program:
+    if number % 10 == 0:
+        return Program("telling", number, f"def f(x):\n    return x * x\n# {number}", draw.choice(TELLING))
     if number % 3:
         return Program("honest", number, f"def f(x):\n    return x * x\n# {number}", SQUARES)
     kind, tests = draw.choice([(VERDICT_FAKERS, SQUARES), (MACHINE_ATTACKS, WON)])
@@ -123,6 +145,7 @@ class Soak:
     """Programs under way, and what came of those before."""
 
     def __init__(self, seed: int, kill: int) -> None:
+        self.alone = alone()
         self.draw, self.aim = random.Random(seed), random.Random(seed)
         self.kill = kill
         self.statuses: Counter[str] = Counter()
@@ -154,7 +177,8 @@ class Soak:
         program, future = self.waiting.popleft()
         verdict = future.result(PATIENCE_SECONDS)
         self.statuses[verdict.status] += 1
-        if verdict.passed != (program.task_id == "honest") or verdict.status is Status.HARNESS_ERROR:
+        right = self.alone.get(program.tests, program.task_id == "honest")
+        if verdict.passed != right or verdict.status is Status.HARNESS_ERROR:
             self.surprises.append(f"{program.task_id} {program.index}: {verdict}")
 
 

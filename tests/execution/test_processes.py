@@ -14,16 +14,20 @@ from codesample.records import CodeTests
 FOLDER = Path(__file__).resolve().parents[2] / "codesample" / "execution"
 OURS = "codesample.execution."
 
-CODEC = {"wire.codec", "wire.channel"}
+CODEC = {"wire.codec", "wire.channel", "wire.library_values"}
+OBJECTS = {"wire.protocols", "wire.shared"}
 RECORDS = {"codesample.records"}
 ALLOWED = {
     "wire/codec.py": CODEC,
     "wire/channel.py": CODEC,
+    "wire/library_values.py": set(),
+    "wire/protocols.py": set(),
+    "wire/shared.py": CODEC,
     "wire/launch.py": {"wire"},
     "wire/messages.py": {"wire", "limits", "codesample.errors", *RECORDS},
     # the errors only where the caller parses a level's name: a zygote loads none, see below
     "isolation": {"isolation", "codesample.errors"},
-    "child": {"child", "isolation", *CODEC},
+    "child": {"child", "isolation", *CODEC, *OBJECTS},
     "worker": {"worker", "wire", "isolation", "limits", "child.exit_status", *RECORDS},
     "caller": {
         "caller",
@@ -33,6 +37,7 @@ ALLOWED = {
         "judge",
         # for the probe, which confines a child from here
         "worker.exchange",
+        "worker.raised",
         "worker.remote",
         "worker.spawner",
         "codesample.errors",
@@ -128,7 +133,9 @@ PACKAGES = {"codesample", "codesample.execution"}
 FORKED = {
     *PACKAGES,
     *(f"{OURS}{name}" for name in ("child", "child.exit_status", "child.server", "child.zygote")),
-    *(f"{OURS}{name}" for name in ("wire", "wire.channel", "wire.codec")),
+    *(f"{OURS}child.{name}" for name in ("exceptions", "objects", "operations")),
+    *(f"{OURS}{name}" for name in ("wire", "wire.channel", "wire.codec", "wire.library_values")),
+    *(f"{OURS}wire.{name}" for name in ("protocols", "shared")),
 }
 
 

@@ -116,7 +116,9 @@ def test_inputs_are_judged_against_the_reference(judge: Judge) -> None:
     assert (verdict.status, "expected 0.4" in verdict.detail) == (Status.WRONG, True)
     verdict = judge("def f(x):\n    return x.missing", INPUTS)
     assert (verdict.status, "with arguments (3,)" in verdict.detail) == (Status.ERROR, True)
-    assert judge("def f(x):\n    return object()", INPUTS).status is Status.UNSUPPORTED_VALUE
+    assert judge("def f(x):\n    return object()", INPUTS).status is Status.WRONG
+    claiming = "class A:\n    __eq__ = lambda self, other: True\ndef f(x):\n    return A()"
+    assert judge(claiming, INPUTS).status is Status.UNSUPPORTED_VALUE
 
 
 def test_a_program_may_change_its_inputs_without_gain(judge: Judge) -> None:

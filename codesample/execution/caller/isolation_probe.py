@@ -19,7 +19,8 @@ from codesample.execution.isolation.level import Level
 from codesample.execution.limits import Limits
 from codesample.execution.wire import launch
 from codesample.execution.worker.exchange import Exchange, ProgramStopped
-from codesample.execution.worker.remote import PROGRAM_MODULE, SEED, Remote, said
+from codesample.execution.worker.raised import said
+from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.spawner import HarnessFault, Spawner
 
 __all__ = ["choose", "probe_isolation", "spare_user"]
@@ -133,7 +134,7 @@ def _confine(level: Level, *, wrapped: bool) -> _Trial:
         ours, theirs = socket.socketpair()
         try:
             exchange = Exchange(spawner, Limits(), caller=ours.fileno())
-            found = Remote(exchange).perform("load", attacks.SOURCE, PROGRAM_MODULE, ["held"], SEED)
+            found = Remote(exchange).load(attacks.SOURCE, ["held"])
             exchange.close()
         except HarnessFault as fault:
             return _Trial(None, str(fault))

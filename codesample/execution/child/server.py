@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import _socket
 import atexit
-import json
+import marshal
 import random
 import sys
 from collections.abc import Callable
-from itertools import islice
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
+from codesample.execution.child import objects
+from codesample.execution.child.operations import OPERATIONS
 from codesample.execution.wire import channel, codec
+from codesample.execution.wire.library_values import named
+from codesample.execution.wire.shared import containers_in
 
 __all__ = ["FILENAME", "refuse", "serve"]
 
 FILENAME = "<program>"
 
-_MAX_ARGUMENTS = 4
+_MARSHAL = 2
+_ALONE, _ALONE_END = b'{"t":[', b"]}"
 _MAX_FRAMES = 4
 _MAX_TEXT = 200
 _MAX_DETAIL = 1_000
@@ -41,43 +45,63 @@ def serve(sock: _socket.socket, result_bytes: int) -> None:
         operations.answer(request)
 
 
-class _Callable:
-    """Something callable that goes by handle even where it is plain data, as a built-in type is."""
-
-    def __init__(self, itself: Any) -> None:
-        self.itself = itself
-
-
 class _Operations:
-    """The program's objects that were handed out, and the operations on them."""
+    """The program, and the operations on it and on what it handed out."""
 
     def __init__(self, sock: _socket.socket, result_bytes: int) -> None:
         self._sock = sock
         self._result_bytes = result_bytes
-        self._objects: list[Any] = []
-        self._numbers: dict[int, int] = {}
+        self._objects = objects.Objects()
+        self._agreed = {
+            "h": self._objects.numbered,
+            "o": self._objects.shared.received,
+            "u": _of_the_library,
+            "x": _exception,
+        }
+        self._requests = 0
+        self._captured: Any = None
         self._lines: list[str] = []
         self._names: dict[str, Any] = {}
         self._operations: dict[str, Callable[..., Any]] = {
+            **OPERATIONS,
             "load": self._load,
             "script": self._script,
             "run": self._run,
-            "call": lambda handle, args, kwargs: handle(*args, **kwargs),
-            "attribute": getattr,
-            "set attribute": setattr,
-            "item": lambda handle, key: handle[key],
-            "set item": lambda handle, key, value: handle.__setitem__(key, value),
-            "length": len,
-            "iterate": lambda handle, most: list(islice(handle, most)),
         }
 
     def answer(self, request: bytes) -> None:
         """Carry out one request and send its reply or replies."""
-        operation, *arguments = codec.decode(request, self._objects.__getitem__, trusted=True)
+        operation, *arguments = codec.decode(request, self._agreed, trusted=True)
+        if operation == "before":
+            self._prepare(*arguments)
+            return
+        self._requests += 1
         if operation == "batch":
             self._batch(*arguments)
         else:
-            self._send(self._attempt(self._operations[operation], arguments))
+            marks = request.count(b"[") + request.count(b"{")
+            self._send(self._exchange(self._operations[operation], arguments, marks))
+
+    def _prepare(
+        self, changes: list[Any], dropped: list[int], released: Any, capture: bool, bound: Any
+    ) -> None:
+        """Take what the tests changed since the last request; it has no reply."""
+        self._objects.shared.apply(changes)
+        self._objects.shared.drop(dropped)
+        self._objects.release(released)
+        for name, *values in bound:
+            if values:
+                self._names[name] = values[0]
+            else:
+                self._names.pop(name, None)
+        if capture and self._captured is None:
+            import io
+
+            self._captured = (sys.stdout, sys.stderr, io.StringIO(), io.StringIO())
+            sys.stdout, sys.stderr = self._captured[2:]
+        elif not capture and self._captured is not None:
+            sys.stdout, sys.stderr = self._captured[:2]
+            self._captured = None
 
     def _batch(self, function: Any, inputs: list[Any], part_bytes: int) -> None:
         """Call `function` on every argument list, and send results in parts.
@@ -101,28 +125,103 @@ class _Operations:
     def _attempt(self, operation: Callable[..., Any], arguments: Any) -> bytes:
         """Return the encoded reply: a value, an exception, or why neither can cross."""
         try:
-            body = codec.encode(operation(*arguments), self._opaque)
+            body = codec.encode(operation(*arguments), self._objects.opaque)
         except codec.CodecError as error:
             return _reply("refused", str(error))
         except BaseException as error:
             return self._describe(error)
-        if len(body) > self._result_bytes:
-            return _reply("large", len(body))
-        return b'["value",' + body + b"]"
+        return self._bounded(b'["value",' + body + b"]")
+
+    def _exchange(self, operation: Callable[..., Any], arguments: list[Any], marks: int) -> bytes:
+        """Carry out an operation as `_attempt` does, and keep what both sides hold equal.
+
+        Args:
+            operation, arguments: What to do.
+            marks: At least how many containers the arguments can hold.
+        """
+        shared = self._objects.shared
+        containers = containers_in(arguments[1:], shared.reference, marks)[1:]
+        before = _state(arguments[1:]) if containers else None
+        kept: list[int] = []
+        try:
+            # in a tuple, where it is held as often as what it holds: see `_known`
+            result = (operation(*arguments),)
+            kept = self._kept(containers, before, arguments)
+            body = codec.encode(result, self._objects.opaque, exact=True, known=self._known, depth=-1)
+            core = b'["value",' + body[len(_ALONE) : -len(_ALONE_END)] + b"]"
+        except codec.CodecError as error:
+            core = _reply("refused", str(error))
+        except BaseException as error:
+            kept = kept or self._kept(containers, before, arguments)
+            core = self._describe(error)
+        printed = self._printed()
+        if not (kept or len(shared) or printed):
+            return self._bounded(core)
+        try:
+            changes = codec.dump(shared.changes())
+        except (codec.CodecError, RecursionError) as error:
+            return _reply("refused", str(error) or "nested too deep")
+        parts = (
+            b'["with",{"k":',
+            codec.dump(kept),
+            b"}," + core,
+            b"," + changes,
+            b"," + codec.encode(printed),
+        )
+        return self._bounded(b"".join(parts) + b"]")
+
+    def _kept(self, containers: list[Any], before: Any, arguments: list[Any]) -> list[int]:
+        """Share the arguments' containers if the program changed or keeps one; return their numbers."""
+        if not containers:
+            return []
+        changed = _state(arguments[1:]) != before
+        if not changed and max(_counts(containers)) <= _UNHELD:
+            return []
+        numbers = self._objects.shared.share(containers)
+        if not changed:
+            self._objects.shared.settle(numbers)
+        return numbers
+
+    def _known(self, value: Any) -> Any:
+        """Stand for a container of a result that the program holds on to."""
+        known = self._objects.shared.reference(value)
+        if known is None and sys.getrefcount(value) > _FRESH:
+            return self._objects.shared.define(value)
+        return known
+
+    def _printed(self) -> list[str]:
+        if self._captured is None:
+            return []
+        printed = [stream.getvalue() for stream in self._captured[2:]]
+        for stream in self._captured[2:]:
+            stream.seek(0)
+            stream.truncate()
+        return printed if any(printed) else []
+
+    def _bounded(self, body: bytes) -> bytes:
+        return body if len(body) <= self._result_bytes else _reply("large", len(body))
 
     def _send(self, body: bytes) -> None:
-        self._sock.sendall(channel.frame(body))
+        self._sock.sendall(channel.frame(b"%d " % self._requests + body))
 
-    def _load(self, source: str, name: str, wanted: list[str], seed: int) -> dict[str, Any]:
-        """Run the program as module `name`; return those of the wanted names that it defines."""
+    def _load(self, source: str, name: str, wanted: list[str], seed: int, bound: Any = ()) -> list[Any]:
+        """Run the program as module `name`.
+
+        Returns: those of the wanted names that it defines, and those of `bound`, names of the tests' own,
+        that its functions read.
+        """
         random.seed(seed)
         self._lines = source.splitlines()
         module = ModuleType(name)
         sys.modules[name] = module
         self._names = module.__dict__
-        exec(compile(source, FILENAME, "exec"), self._names)
+        code = compile(source, FILENAME, "exec", dont_inherit=True)
+        exec(code, self._names)
         found = {name: self._names[name] for name in wanted if name in self._names}
-        return {name: _Callable(value) if callable(value) else value for name, value in found.items()}
+        return [
+            {name: objects.Callable(value) if callable(value) else value for name, value in found.items()},
+            _read_by_functions(source, code, bound) if bound else [],
+        ]
 
     def _script(self, source: str, seed: int) -> int:
         """Run the program as a script reading standard input; return its exit status."""
@@ -139,36 +238,25 @@ class _Operations:
 
     def _run(self, source: str, checks: list[str], token: str) -> list[Any]:
         """Run tests beside the program; return the token and the outcome of each check."""
-        exec(compile(source, "<tests>", "exec"), self._names)
+        exec(compile(source, "<tests>", "exec", dont_inherit=True), self._names)
         return [token, [self._holds(check) for check in checks]]
 
     def _holds(self, check: str) -> bool:
         try:
-            exec(compile(check, "<tests>", "exec"), self._names)
+            exec(compile(check, "<tests>", "exec", dont_inherit=True), self._names)
         except Exception:
             return False
         return True
 
-    def _opaque(self, value: Any) -> Any:
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(value, numpy.generic):
-            plain = value.item()
-            if type(plain) in (bool, int, float, complex, str, bytes):
-                return json.loads(codec.encode(plain))
-        if type(value) is _Callable:
-            value = value.itself
-        number = self._numbers.setdefault(id(value), len(self._objects))
-        if number == len(self._objects):
-            self._objects.append(value)
-        return {"h": [number, type(value).__name__]}
-
     def _describe(self, error: BaseException) -> bytes:
-        """Return the reply for an exception: its nearest built-in class, plain arguments, and where."""
-        kind = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
-        arguments = [item if type(item) is int else _text(item) for item in error.args[:_MAX_ARGUMENTS]]
+        """Return the reply for an exception: what it is, and where it came from."""
         places = [self._place(line, name) for line, name in _frames(error)][-_MAX_FRAMES:]
-        detail = "\n".join([*places, f"{type(error).__name__}: {_text(error)}"])
-        return _reply("raise", kind.__name__, arguments, detail[:_MAX_DETAIL])
+        detail = "\n".join([*places, f"{type(error).__name__}: {_text(error)}"])[:_MAX_DETAIL]
+        # its frames hold what the program computed with, and would keep it for good
+        error.__traceback__ = None
+        if not isinstance(error, Exception):
+            return _reply("end", type(error).__name__, detail)
+        return b'["raise",' + codec.dump(self._objects.opaque(error)) + b"," + codec.encode(detail) + b"]"
 
     def _place(self, line: int, name: str) -> str:
         text = self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
@@ -177,6 +265,70 @@ class _Operations:
 
 def _reply(*parts: Any) -> bytes:
     return codec.encode(list(parts))
+
+
+def _of_the_library(names: list[str]) -> Any:
+    return named(*names)
+
+
+def _exception(parts: list[Any]) -> Any:
+    return _of_the_library(parts[:2])(*parts[2])
+
+
+def _state(arguments: Any) -> Any:
+    """Return what differs where any container within differs."""
+    try:
+        return marshal.dumps(arguments, _MARSHAL)
+    except ValueError:
+        return repr(codec.pack(arguments, lambda value: {"h": id(value)}))
+
+
+def _counts(containers: list[Any]) -> list[int]:
+    """Return how many references each has, those of this function included."""
+    return [sys.getrefcount(value) for value in containers]
+
+
+class _Probe:
+    """Counts references to a container where `_Operations._known` does."""
+
+    def known(self, value: Any) -> Any:
+        """Count, and stand for nothing."""
+        self.count = sys.getrefcount(value)
+
+
+def _fresh_count() -> int:
+    """Return how many references there are to a container that only its container holds."""
+    probe = _Probe()
+    codec.encode(([],), known=probe.known)
+    return probe.count
+
+
+_FRESH = _fresh_count()
+_UNHELD = _counts([[]])[0] + 1
+
+
+def _read_by_functions(source: str, code: CodeType, bound: list[str]) -> list[str]:
+    """Return those of `bound` that functions of the program read as globals."""
+    mentioned: set[str] = set()
+    pending = [item for item in code.co_consts if isinstance(item, CodeType)]
+    while pending:
+        inner = pending.pop()
+        mentioned.update(inner.co_names)
+        pending.extend(item for item in inner.co_consts if isinstance(item, CodeType))
+    if mentioned.isdisjoint(bound):
+        return []
+    # attributes are among them, which this tells apart
+    import symtable
+
+    read: set[str] = set()
+    scopes = symtable.symtable(source, FILENAME, "exec").get_children()
+    while scopes:
+        scope = scopes.pop()
+        read.update(
+            each.get_name() for each in scope.get_symbols() if each.is_global() and each.is_referenced()
+        )
+        scopes.extend(scope.get_children())
+    return [name for name in bound if name in read]
 
 
 def _frames(error: BaseException) -> list[tuple[int, str]]:

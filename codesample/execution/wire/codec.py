@@ -3,20 +3,34 @@
 None, bool, int, float, str and list are JSON's own; a JSON object always has one key, the tag:
 
     t tuple · s set · f frozenset · d dict (list of pairs) · b bytes · a bytearray · c complex
-    i integer too long for decimal JSON (hex) · n built-in type (name) · h handle of any other value
+    i integer too long for decimal JSON (hex) · n built-in type (name) · v [name, data] of `values.py`
 
-Subclasses are reduced through the base class's own methods, so an object that overrides equality,
-iteration or length arrives as the data it holds or not at all. Decoding builds nothing but the types
-above, whatever the bytes say.
+Whoever speaks may agree on further tags, such as one for handles. Subclasses are reduced through the base
+class's own methods, so an object that overrides equality, iteration or length arrives as the data it
+holds or not at all. Decoding builds nothing but the types above and those of agreed tags, whatever the
+bytes say.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "CodecError", "decode", "encode", "footprint", "nothing"]
+from codesample.execution.wire import library_values as values
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_ELEMENTS",
+    "CodecError",
+    "content",
+    "decode",
+    "dump",
+    "encode",
+    "footprint",
+    "nothing",
+    "pack",
+]
 
 MAX_DEPTH = 100
 MAX_ELEMENTS = 2_000_000
@@ -45,28 +59,66 @@ def nothing(value: object) -> Any:
 
 
 class _Rules(NamedTuple):
-    """What becomes of a value of no built-in type, and whether one of a subclass goes the same way."""
+    """What becomes of values of no built-in type, of those of a subclass, and of containers."""
 
     opaque: Callable[[Any], Any]
-    exact: bool
+    exact: bool = False
+    known: Callable[[Any], Any] | None = None
 
 
-def encode(value: object, opaque: Callable[[Any], Any] = nothing, *, exact: bool = False) -> bytes:
+def encode(
+    value: object,
+    opaque: Callable[[Any], Any] = nothing,
+    *,
+    exact: bool = False,
+    known: Callable[[Any], Any] | None = None,
+    depth: int = 0,
+) -> bytes:
     """Return `value` as ASCII JSON.
 
     Args:
         value: Anything.
         opaque: Called with each value that is not plain data; returns the JSON that stands for it.
-        exact: Whether an instance of a subclass, such as a Counter, goes to `opaque` instead of being
-            reduced to the data it holds.
+        exact: Whether an instance of a subclass goes to `opaque` instead of being reduced to the data it
+            holds.
+        known: Called with each container that can be changed in place, outermost first; returns the JSON
+            that stands for it, or None to have its content written.
+        depth: At which the value counts as nested; -1 for a tuple that only wraps it.
 
     Raises:
         CodecError: too deep, an integer beyond 2**25 bits, or refused by `opaque`.
     """
     try:
-        return _ENCODER.encode(_pack(value, 0, _Rules(opaque, exact))).encode("ascii")
+        return _ENCODER.encode(_pack(value, depth, _Rules(opaque, exact, known))).encode("ascii")
     except RecursionError:
         raise CodecError(f"nested deeper than {MAX_DEPTH}") from None
+
+
+def dump(packed: Any) -> bytes:
+    """Return ready JSON as the bytes of a message."""
+    return _ENCODER.encode(packed).encode("ascii")
+
+
+def pack(value: Any, opaque: Callable[[Any], Any]) -> Any:
+    """Return the JSON of a value, for a part of a message; raises as `encode`, and RecursionError."""
+    return _pack(value, 0, _Rules(opaque, exact=True))
+
+
+def content(value: Any, opaque: Callable[[Any], Any], known: Callable[[Any], Any]) -> Any:
+    """Return the JSON of what an instance of plain data or of a subclass holds, whatever it overrides.
+
+    Raises:
+        CodecError, RecursionError: as `encode`, for what it holds.
+    """
+    rules = _Rules(opaque, exact=True, known=known)
+    form = values.form_of(type(value)) or values.base_form(type(value))
+    packed = None if form is None else _pack_form(value, form, 0, rules)
+    if packed is not None:
+        return packed
+    for base, pack in _BASES:
+        if issubclass(type(value), base):
+            return pack(value, 0, rules)
+    raise CodecError(f"{type(value).__name__} holds no plain data")
 
 
 def _pack(value: Any, depth: int, rules: _Rules) -> Any:
@@ -77,22 +129,73 @@ def _pack(value: Any, depth: int, rules: _Rules) -> Any:
         return value if value.bit_length() <= _DECIMAL_BITS else _pack_int(value)
     if depth >= MAX_DEPTH:
         raise CodecError(f"nested deeper than {MAX_DEPTH}")
+    if rules.known is not None and kind in _CHANGEABLE:
+        stands = rules.known(value)
+        if stands is not None:
+            return stands
     if kind is list:
         return _pack_all(value, depth, rules)
     if kind is tuple:
         return {"t": _pack_all(value, depth, rules)}
     if kind is type and value in _TYPE_NAMES:
         return {"n": _TYPE_NAMES[value]}
-    for base, pack in _BASES:
-        if issubclass(kind, base):
-            if rules.exact and kind is not base:
-                break
-            return pack(value, depth, rules)
+    pack = _EXACT.get(kind)
+    if pack is not None:
+        return pack(value, depth, rules)
+    return _pack_other(value, kind, depth, rules)
+
+
+def _pack_other(value: Any, kind: type, depth: int, rules: _Rules) -> Any:
+    """Pack a value of no built-in container or number type."""
+    form = values.form_of(kind)
+    if form is not None:
+        if rules.known is not None and form.name in values.CONTAINERS and form.take(value) is not None:
+            stands = rules.known(value)
+            if stands is not None:
+                return stands
+        packed = _pack_form(value, form, depth, rules)
+        if packed is not None:
+            return packed
+    if not rules.exact:
+        for base, pack in _BASES:
+            if issubclass(kind, base):
+                return pack(value, depth, rules)
+        form = form or values.base_form(kind)
+        if form is not None:
+            packed = _pack_form(value, form, depth, rules)
+            if packed is not None:
+                return packed
     return rules.opaque(value)
 
 
+def _pack_form(value: Any, form: values.Form, depth: int, rules: _Rules) -> Any:
+    try:
+        data = form.take(value)
+    except Exception as error:
+        raise CodecError(f"a {form.name} that cannot be read: {str(error)[:100]}") from None
+    if data is None:
+        return None
+    if form.live:
+        return {"v": [form.name, _pack_all([data], depth, rules)[0]]}
+    if form.nested:
+        packed: Any = [_pack_own(part, depth + 1, rules) for part in data]
+    else:
+        packed = _pack_own(data, depth, rules)
+    return {"v": [form.name, packed]}
+
+
+def _pack_own(data: Any, depth: int, rules: _Rules) -> Any:
+    """Pack a list or dict that was made to be packed: only what it holds may be known to others."""
+    if type(data) is list:
+        return _pack_all(data, depth, rules)
+    if type(data) is dict:
+        return _pack_dict(data, depth, rules)
+    return _pack(data, depth + 1, rules)
+
+
 def _pack_all(items: Any, depth: int, rules: _Rules) -> list[Any]:
-    return [_pack(item, depth + 1, rules) for item in items]
+    # a copy, so that each item is held by one list more than before, whatever held it: see `child/shared.py`
+    return [_pack(item, depth + 1, rules) for item in [*items]]
 
 
 def _pack_int(value: int) -> Any:
@@ -107,7 +210,8 @@ def _pack_whole(value: int, depth: int, rules: _Rules) -> Any:
 
 
 def _pack_dict(value: dict[Any, Any], depth: int, rules: _Rules) -> Any:
-    return {"d": [_pack_all(pair, depth + 1, rules) for pair in dict.items(value)]}
+    keys = _pack_all(dict.keys(value), depth + 1, rules)
+    return {"d": [*map(list, zip(keys, _pack_all(dict.values(value), depth + 1, rules), strict=True))]}
 
 
 # bool cannot be subclassed; str before bytes and so on does not matter, for no type has two such bases
@@ -124,6 +228,8 @@ _BASES: tuple[tuple[type, Callable[..., Any]], ...] = (
     (bytearray, lambda v, d, r: {"a": bytearray.hex(v)}),
     (complex, lambda v, d, r: {"c": [complex.__pos__(v).real, complex.__pos__(v).imag]}),
 )
+_EXACT: dict[type, Callable[..., Any]] = dict(_BASES)
+_CHANGEABLE = frozenset({list, dict, set, bytearray})
 
 
 def footprint(raw: bytes) -> int:
@@ -136,12 +242,14 @@ def _elements(raw: bytes) -> int:
     return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
-def decode(raw: bytes, handle: Callable[[Any], Any] = nothing, *, trusted: bool = False) -> Any:
+def decode(
+    raw: bytes, agreed: Mapping[str, Callable[[Any], Any]] | None = None, *, trusted: bool = False
+) -> Any:
     """Return the value that `raw` encodes.
 
     Args:
         raw: Bytes from anywhere, hostile ones too.
-        handle: Called with the content of each handle; returns what stands for it.
+        agreed: Further tags, each with a function from its content to what stands for it.
         trusted: Whether the bytes come from our own side, which bounds them itself: tests, the
             arguments of calls, a worker's reply. Any number of elements is then right.
 
@@ -151,13 +259,13 @@ def decode(raw: bytes, handle: Callable[[Any], Any] = nothing, *, trusted: bool 
     if not trusted and _elements(raw) > MAX_ELEMENTS:
         raise CodecError(f"more than {MAX_ELEMENTS} elements")
 
+    tags = {**_UNPACK, **agreed} if agreed else _UNPACK
+
     def untag(pairs: list[tuple[str, Any]]) -> Any:
         if len(pairs) != 1:
             raise CodecError(f"an object with {len(pairs)} keys; expected one tag")
         tag, content = pairs[0]
-        if tag == "h":
-            return handle(content)
-        unpack = _UNPACK.get(tag)
+        unpack = tags.get(tag)
         if unpack is None:
             raise CodecError(f"unknown tag {tag[:20]!r}")
         return unpack(content)
@@ -165,7 +273,9 @@ def decode(raw: bytes, handle: Callable[[Any], Any] = nothing, *, trusted: bool 
     # a decoder with a hook is made anew for each call
     hook = untag if b"{" in raw else None
     try:
-        return json.loads(raw, object_pairs_hook=hook)
+        # the decoder has one object for all that are no numbers, and an object counts in lists of them
+        nan = float if b"NaN" in raw else None
+        return json.loads(raw, object_pairs_hook=hook, parse_constant=nan)
     except CodecError:
         raise
     except RecursionError:
@@ -215,6 +325,16 @@ def _unpack_complex(content: Any) -> complex:
     return complex(real, imag)
 
 
+def _unpack_value(content: Any) -> Any:
+    name, data = _unpack_list(content)
+    try:
+        return values.build(name, data)
+    except RecursionError:
+        raise
+    except Exception as error:
+        raise CodecError(f"no {str(name)[:40]}: {str(error)[:100]}") from None
+
+
 _UNPACK: dict[str, Callable[[Any], Any]] = {
     "t": lambda content: tuple(_unpack_list(content)),
     "s": lambda content: _unpack_set(content),
@@ -225,4 +345,5 @@ _UNPACK: dict[str, Callable[[Any], Any]] = {
     "c": _unpack_complex,
     "i": _unpack_int,
     "n": lambda content: _TYPES[content],
+    "v": _unpack_value,
 }

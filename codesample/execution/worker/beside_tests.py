@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from codesample.execution.limits import Limits
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.faults import Trouble
-from codesample.execution.worker.remote import Remote, said
+from codesample.execution.worker.raised import said
+from codesample.execution.worker.remote import Remote
 from codesample.records import CodeTests, Status
 
 __all__ = ["PreparedBeside"]
@@ -24,6 +25,11 @@ class PreparedBeside:
     """Tests that are handed over as they are, and not looked into here."""
 
     tests: CodeTests
+
+    @property
+    def alone(self) -> bool:
+        """See `kinds.Prepared`."""
+        return False
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`."""

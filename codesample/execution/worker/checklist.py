@@ -21,7 +21,8 @@ from codesample.execution.wire.messages import CHECKS_TIMED_OUT
 from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
 from codesample.execution.worker.exchange import Exchange, ProgramStopped
 from codesample.execution.worker.faults import Trouble
-from codesample.execution.worker.remote import Remote, said
+from codesample.execution.worker.raised import said
+from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.spawner import Usage
 from codesample.records import Status
 

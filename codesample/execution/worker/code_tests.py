@@ -11,9 +11,11 @@ from typing import Any
 from codesample.execution.limits import Limits
 from codesample.execution.worker.check_limit import ChecksTimedOut
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
-from codesample.execution.worker.faults import TestsFault, Trouble, blame
-from codesample.execution.worker.remote import SEED, Handle, Remote, said
+from codesample.execution.worker.faults import TestsFault, Trouble, blame, undecided
+from codesample.execution.worker.raised import said
+from codesample.execution.worker.remote import SEED, Remote
 from codesample.execution.worker.spawner import Interruption
+from codesample.execution.worker.stand_ins import Handle
 from codesample.execution.worker.wanted_names import wanted_names
 from codesample.records import CodeTests, Status
 
@@ -29,7 +31,10 @@ class PreparedCode:
         stub, body: Compiled `CodeTests.stub` and `CodeTests.source`.
         checks: Compiled `CodeTests.checks`.
         names: Names that the program must supply, the entry point first.
+        rebound: Names of the tests' own that they may read before they bind them.
+        bound: Names of the tests' own, which the program's functions may read.
         modules: Standard modules that the tests use without importing them.
+        alone: See `kinds.Prepared`.
     """
 
     tests: CodeTests
@@ -37,7 +42,10 @@ class PreparedCode:
     body: CodeType
     checks: list[CodeType]
     names: tuple[str, ...]
+    bound: tuple[str, ...]
+    rebound: tuple[str, ...]
     modules: dict[str, Any]
+    alone: bool
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
@@ -57,9 +65,10 @@ class PreparedCode:
         return settle(checklist, lambda: self._run(source, remote, checklist), check_seconds)
 
     def _run(self, source: str, remote: Remote, checklist: Checklist) -> None:
-        names = self._namespace()
-        found = remote.load_or_stop(source, self.names)
+        names = _namespace(self.stub, self.modules)
+        found = remote.load_or_stop(source, (*self.names, *self.rebound), bound=self.bound)
         names.update(found)
+        remote.watch_names(names)
         entry = self.tests.entry_point
         if entry and entry not in found:
             checklist.end(Trouble(Status.ERROR, f"NameError: the program does not define {entry!r}"))
@@ -73,42 +82,67 @@ class PreparedCode:
         if not checklist.failed and not remote.calls:
             checklist.end(self._unused(names))
 
-    def _namespace(self) -> dict[str, Any]:
-        """Return fresh globals in which the stub has run; raises TestsFault where it fails."""
-        names: dict[str, Any] = {"__name__": "tests", **self.modules}
-        try:
-            exec(self.stub, names)
-        except Exception as error:
-            raise TestsFault(f"the stub of the tests fails: {said(error)}") from None
-        return names
-
     def _unused(self, names: dict[str, Any]) -> Trouble:
         """Say why tests held that never called the program; raises TestsFault where no program could help."""
         for name in self.names:
-            if type(names.get(name)) is not Handle:
+            if not isinstance(names.get(name), Handle):
                 detail = f"the tests used nothing of the program: it defines no function {name!r}"
                 return Trouble(Status.ERROR, detail)
         raise TestsFault("the tests never use the program")
 
 
-def prepare_code(tests: CodeTests) -> PreparedCode:
+def prepare_code(tests: CodeTests, *, alone: bool) -> PreparedCode:
     """Compile `tests` and find the names they need.
+
+    Args:
+        tests: Trusted.
+        alone: See `kinds.Prepared`.
 
     Raises:
         TestsFault: they are no Python, or need a module that is not here.
     """
     try:
-        stub = compile(tests.stub, "<stub>", "exec")
-        body = compile(tests.source, "<tests>", "exec")
-        checks = [compile(check, "<check>", "exec") for check in tests.checks]
-        wanted = wanted_names("\n".join((tests.stub, tests.source, *tests.checks)), tests.entry_point)
+        stub = _compiled(tests.stub, "<stub>")
+        body = _compiled(tests.source, "<tests>")
+        checks = [_compiled(check, "<check>") for check in tests.checks]
+        # what the stub binds is known by running it, for it may import everything from a module
+        given = set(_namespace(stub, {}))
+        text = "\n".join((tests.source, *tests.checks))
+        if tests.entry_point:
+            given.discard(tests.entry_point)
+        wanted = wanted_names(text, tests.entry_point, given)
     except (SyntaxError, ValueError) as error:
         raise TestsFault(f"the tests are not valid Python: {error}") from None
     try:
         modules = {name: importlib.import_module(name) for name in wanted.modules}
     except ImportError as error:
         raise TestsFault(f"the tests need a module that is not here: {error}") from None
-    return PreparedCode(tests, stub, body, checks, wanted.program, modules)
+    return PreparedCode(
+        tests=tests,
+        stub=stub,
+        body=body,
+        checks=checks,
+        names=wanted.program,
+        bound=(*wanted.bound, "__name__"),
+        rebound=wanted.rebound,
+        modules=modules,
+        alone=alone,
+    )
+
+
+def _compiled(source: str, name: str) -> CodeType:
+    # no __future__ statement of this module may reach it
+    return compile(source, name, "exec", dont_inherit=True)
+
+
+def _namespace(stub: CodeType, modules: dict[str, Any]) -> dict[str, Any]:
+    """Return fresh globals in which the stub has run; raises TestsFault where it fails."""
+    names: dict[str, Any] = {"__name__": "__main__", **modules}
+    try:
+        exec(stub, names)
+    except Exception as error:
+        raise TestsFault(f"the stub of the tests fails: {said(error)}") from None
+    return names
 
 
 def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Trouble | None:
@@ -124,4 +158,6 @@ def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Trouble |
     if remote.exchange.ended is not None:
         # the tests swallowed it
         raise remote.exchange.ended
+    if remote.met_opaque:
+        return undecided("they hold only if the program is believed")
     return None

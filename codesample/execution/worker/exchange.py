@@ -1,7 +1,7 @@
 r"""One child as the worker sees it: requests, replies, and the limits that end it.
 
 What crosses for the program `def f(x): return x * x` and the checks `f(2) == 4` and `f(3) == 6`, the
-second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":0}` is the program's function.
+second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":1}` is the program's function.
 
     caller -> worker   [{"d":[["tests_key","..."],["source","def f(x):\n    return x * x\n"],
                         ["limits",{"d":[["cpu_seconds",10.0],...]}]]},
@@ -10,13 +10,13 @@ second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":0}` is 
     worker -> zygote   {"zygote": ..., "cpu_seconds": 10.0, "memory": 536870912, "bounded_space": true,
                         "result_bytes": 16777216}
     zygote -> worker   {"pid": ...}
-    worker -> child    ["load","def f(x):\n    return x * x\n","program",["f"],0]
+    worker -> child    ["load","def f(x):\n    return x * x\n","program",["f"],0,["__name__"]]
     child -> worker    ["confined"]
-    child -> worker    ["value",{"d":[["f",{"h":[0,"function"]}]]}]
-    worker -> child    ["call",{"h":0},{"t":[2]},{"d":[]}]
-    child -> worker    ["value",4]
-    worker -> child    ["call",{"h":0},{"t":[3]},{"d":[]}]
-    child -> worker    ["value",9]
+    child -> worker    1 ["value",[{"d":[["f",{"h":[1,"builtins:function","call repr get"]}]]},[]]]
+    worker -> child    ["call",{"h":1},{"t":[2]},{"d":[]}]
+    child -> worker    2 ["value",4]
+    worker -> child    ["call",{"h":1},{"t":[3]},{"d":[]}]
+    child -> worker    3 ["value",9]
     worker -> zygote   {"reap": true}
     zygote -> worker   {"status": ..., "cpu_seconds": ..., "peak_memory": ..., "left": 0}
     worker -> caller   {"d":[["status","wrong"],["detail","AssertionError: "],["checks","10"],
@@ -28,7 +28,7 @@ tests. The child says that it is confined before it reads the program, or why no
 never has the tests: the comparison with 4 and 6 happens in the worker. Before the zygote is told to
 collect the child, the worker has killed it (status 9, or 0 where it was quicker to end by itself); a
 child that ended during an exchange is explained by its status. Tests by inputs send
-`["batch",{"h":0},[inputs],65536]` once in place of the calls and receive lists of such replies; scripts
+`["batch",{"h":1},[inputs],65536]` once in place of the calls and receive lists of such replies; scripts
 send `["script",source,0]` and are judged by what they print.
 """
 
@@ -56,6 +56,7 @@ _MEMORY_LOOK_SECONDS = 0.05
 _FRAME_MARGIN = 1 << 16
 _RECEIVE_BYTES = 1 << 18
 _CPU_SLACK = 0.05
+_MOST_DIGITS = 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -118,6 +119,7 @@ class Exchange:
             os.set_blocking(output, False)
             self._poll.register(output, select.POLLIN)
         self._confined = False
+        self._number = 0
         self._cpu = self._queued = self._waited = 0.0
         self._own_before: float | None = None
         # most programs have ended by then, at no cost
@@ -134,11 +136,17 @@ class Exchange:
         self.send(request)
         return self.receive()
 
-    def send(self, request: bytes) -> None:
-        """Send one request without waiting for a reply; raises as `ask` does."""
+    def send(self, request: bytes, *, answered: bool = True) -> None:
+        """Send one request without waiting for a reply; raises as `ask` does.
+
+        Args:
+            request: The message.
+            answered: Whether it has replies; they carry its number.
+        """
         if self.ended is not None:
             raise self.ended
         self._resume()
+        self._number += answered
         data = memoryview(frame(request))
         while data:
             try:
@@ -162,8 +170,15 @@ class Exchange:
             if body is None:
                 self._wait(select.POLLIN)
             elif self._confined:
-                self._idle_since = time.monotonic()
-                return body
+                number, _, reply = body.partition(b" ")
+                if number == b"%d" % self._number:
+                    self._idle_since = time.monotonic()
+                    return reply
+                if not number.isdigit() or int(number[:_MOST_DIGITS]) > self._number:
+                    self.stop(Status.CRASHED, "the program sent something that is not a reply")
+                # to a request that was given up in the middle; a program may send any number of those
+                if time.monotonic() >= self._next_look:
+                    self._look()
             elif body != b'["confined"]':
                 reason = body[:200].decode(errors="replace")
                 self._end(HarnessFault(f"a child could not be confined: {reason}"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dis
 from typing import NamedTuple
 
-from codesample.execution.worker.remote import Remote, crossed, said
+from codesample.execution.worker.raised import crossed, said
+from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.spawner import HarnessFault
 from codesample.records import Status
 
-__all__ = ["TestsFault", "Trouble", "blame", "demand_imports"]
+__all__ = ["TestsFault", "Trouble", "blame", "demand_imports", "undecided"]
 
 
 class TestsFault(HarnessFault):
@@ -34,16 +36,38 @@ def blame(error: BaseException, remote: Remote) -> Trouble:
     if crossed(error):
         return Trouble(Status.ERROR, said(error))
     demand_imports(error)
-    if remote.met_opaque:
-        return Trouble(
-            Status.UNSUPPORTED_VALUE, f"the tests compare a value that is not plain data: {said(error)}"
-        )
+    if remote.met_opaque or (isinstance(error, TypeError) and "BaseException" in str(error)):
+        # the second are stand-ins for the program's own classes, in `except` and `raise`
+        return undecided(said(error))
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
         return Trouble(Status.ERROR, f"the program lacks a name the tests use: {said(error)}")
     return Trouble(Status.WRONG, said(error))
 
 
+def undecided(reason: str) -> Trouble:
+    """Say that the tests went by what only the program could know, which proves nothing about it."""
+    return Trouble(Status.UNSUPPORTED_VALUE, f"the tests compare what is not plain data: {reason}")
+
+
 def demand_imports(error: BaseException) -> None:
     """Raise TestsFault for an import that failed in the tests themselves, and would for any program."""
-    if isinstance(error, ImportError) and not crossed(error):
+    if isinstance(error, ImportError) and not crossed(error) and _raised_by_import(error):
         raise TestsFault(f"the tests import what is not there: {said(error)}")
+
+
+def _raised_by_import(error: BaseException) -> bool:
+    """Whether the import system raised it, or the statement itself, for a name that a module lacks."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if step is None:
+        return False
+    code = step.tb_frame.f_code
+    if code.co_filename.startswith("<frozen importlib"):
+        return True
+    return _IMPORTS.get(code.co_code[step.tb_lasti]) is not None
+
+
+_IMPORTS = {
+    dis.opmap[name]: name for name in ("IMPORT_NAME", "IMPORT_FROM", "IMPORT_STAR") if name in dis.opmap
+}

@@ -13,8 +13,11 @@ from codesample.execution.worker.check_limit import curb_checks
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.compare import same_result
 from codesample.execution.worker.faults import TestsFault, Trouble, demand_imports
-from codesample.execution.worker.remote import PART_BYTES, SEED, Handle, Remote, brief, said
+from codesample.execution.worker.raised import said
+from codesample.execution.worker.readings import brief
+from codesample.execution.worker.remote import PART_BYTES, SEED, Remote
 from codesample.execution.worker.run_calls import Called
+from codesample.execution.worker.stand_ins import Handle
 from codesample.records import InputTests, Status
 
 __all__ = ["PreparedInputs", "RunReference", "prepare_inputs"]
@@ -48,6 +51,11 @@ class PreparedInputs:
     expected: list[Any]
     least_cpu: float
     accept: Callable[[Any, Any, Any], Any] | None
+
+    @property
+    def alone(self) -> bool:
+        """See `kinds.Prepared`."""
+        return False
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
@@ -86,7 +94,7 @@ class PreparedInputs:
             return
         random.seed(SEED)
         function = found[entry]
-        if type(function) is not Handle:
+        if not isinstance(function, Handle):
             checklist.end(Trouble(Status.ERROR, f"TypeError: {entry} is {brief(function)}, no function"))
             return
         judged = zip(self.positions, self.expected, strict=True)

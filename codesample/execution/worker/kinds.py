@@ -23,6 +23,16 @@ __all__ = ["Prepared", "prepare"]
 class Prepared(Protocol):
     """Tests made ready once for all programs of a problem."""
 
+    @property
+    def tests(self) -> Tests:
+        """Where they came from."""
+        ...
+
+    @property
+    def alone(self) -> bool:
+        """Whether they may change the interpreter they run in, so that each verdict needs its own."""
+        ...
+
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge one program.
 
@@ -56,7 +66,7 @@ def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
         case CodeTests(mode="in_process"):
             return PreparedBeside(tests)
         case CodeTests():
-            return prepare_code(tests)
+            return prepare_code(tests, alone=False)
         case InputTests():
             return prepare_inputs(tests, run_reference)
         case ScriptTests():

@@ -31,11 +31,12 @@ from codesample.execution.wire.messages import (
     pack_checks,
     tests_from,
 )
+from codesample.execution.worker.apart import judge_apart
 from codesample.execution.worker.checklist import Judged
 from codesample.execution.worker.exchange import CallerGone, Exchange
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.kinds import Prepared, prepare
-from codesample.execution.worker.remote import shown
+from codesample.execution.worker.readings import shown
 from codesample.execution.worker.run_calls import TOO_MUCH, Called, pack_reading, run_calls
 from codesample.execution.worker.spawner import HarnessFault, Spawner
 from codesample.records import Status
@@ -108,7 +109,7 @@ class _Worker:
                 if "tests_key" not in job:
                     return self._call(job, limits)
                 prepared = self._prepared(job["tests_key"], tests, limits)
-                return codec.encode(_verdict(prepared.judge(job["source"], limits, self._start)))
+                return codec.encode(_verdict(self._judged(prepared, job["source"], limits)))
             except TestsFault as fault:
                 trouble = str(fault)
                 break
@@ -116,6 +117,20 @@ class _Worker:
                 trouble = str(fault)
                 self._spawner.close()
         return codec.encode({"fault": shown(trouble)})
+
+    def _judged(self, prepared: Prepared, source: str, limits: Limits) -> Judged:
+        """Judge one program, in a process of its own where its tests may leave something behind."""
+        if not prepared.alone:
+            return prepared.judge(source, limits, self._start)
+        self._spawner.ready(limits)
+        judged = judge_apart(
+            lambda: prepared.judge(source, limits, self._start),
+            limits,
+            caller=self._caller,
+            checks=prepared.tests.check_count,
+        )
+        self._spawner.forked_elsewhere(collected=bool(judged.usages))
+        return judged
 
     def _prepared(self, key: str, tests: list[Any] | None, limits: Limits) -> Prepared:
         """Return the job's tests made ready, keeping those of the problems seen last.

@@ -1,30 +1,24 @@
-"""Stand-ins for a program's objects, for tests that run in another process than the program."""
+"""One program's objects as tests in another process reach them: what is asked, and what comes back."""
 
 from __future__ import annotations
 
-import builtins
-import reprlib
+import sys
+import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple, NoReturn
 from weakref import WeakValueDictionary
 
 from codesample.execution.wire import codec
+from codesample.execution.wire.library_values import name_of
+from codesample.execution.wire.shared import SharedTable, changeable, containers_in
 from codesample.execution.worker.exchange import Exchange
+from codesample.execution.worker.raised import Raised, known_exception, marked, said
+from codesample.execution.worker.readings import Reading, reading_of
+from codesample.execution.worker.stand_ins import Handle, make
 from codesample.records import Status
 
-__all__ = [
-    "PART_BYTES",
-    "PROGRAM_MODULE",
-    "SEED",
-    "Handle",
-    "Reading",
-    "Remote",
-    "brief",
-    "crossed",
-    "said",
-    "shown",
-]
+__all__ = ["PART_BYTES", "PROGRAM_MODULE", "SEED", "Part", "Remote"]
 
 PROGRAM_MODULE = "program"
 """Name under which a program's module goes; not "__main__", so that script parts do not run."""
@@ -35,27 +29,9 @@ SEED = 0
 PART_BYTES = 1 << 16
 """Of a batch's results in one message, about, at most."""
 
-_MAX_DETAIL = 1_000
-_MAX_ITERATED = 1_000_000
+_ELSEWHERE = "the tests compute with a value that is not plain data, and cannot be asked for now"
+_NONE_BOUND = b'{"t":[]}'
 _NO_REPLY = "the program sent something that is not a reply"
-
-_ORDER = ["lt", "le", "gt", "ge"]
-_ARITHMETIC = ["add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"]
-_BITS = ["lshift", "rshift", "and", "or", "xor"]
-_UNARY = ["abs", "neg", "pos", "invert"]
-_CONVERSIONS = ["int", "float", "complex", "index", "round", "trunc", "floor", "ceil", "fspath"]
-_PROTOCOLS = ["next", "enter", "exit", "await", "aiter", "anext", "delitem", "delattr"]
-_CHECKS_OF_CLASSES = ["instancecheck", "subclasscheck"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one reply reports: a value, an exception the tests may see, or the end of the program."""
-
-    status: Status
-    value: Any = None
-    detail: str = ""
-    raised: Exception | None = None
 
 
 class Part(NamedTuple):
@@ -65,33 +41,8 @@ class Part(NamedTuple):
     size: int
 
 
-def crossed(error: BaseException) -> bool:
-    """Whether the program raised this exception, not the tests."""
-    return hasattr(error, "__notes__")
-
-
-def said(error: BaseException) -> str:
-    """Describe an exception in a line or a few: as the program reported it, if it came from there."""
-    if crossed(error):
-        return str(error.__notes__[-1])
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:
-        # it may hold anything, such as an integer too long for decimal digits
-        return type(error).__name__
-
-
-def brief(value: object) -> str:
-    """Describe any value in a few words."""
-    try:
-        return reprlib.repr(value)
-    except Exception:
-        return f"<{type(value).__name__}>"
-
-
-def shown(text: str) -> str:
-    """Cut what a program may have had a part in, and take out what could steer a terminal."""
-    return "".join(mark if mark.isprintable() or mark == "\n" else "?" for mark in text[:_MAX_DETAIL])
+class _Repeated(Exception):
+    """A container occurs twice in one message."""
 
 
 class Remote:
@@ -107,44 +58,89 @@ class Remote:
         self.received = 0
         """Estimated memory of all replies, in bytes."""
         self.met_opaque = False
-        """Whether the tests computed with a value that cannot cross."""
+        """Whether the tests went by what only the program could know, so that they prove nothing."""
+        self.classes: dict[Any, Any] = {}
+        """Classes of stand-ins; see `stand_ins.make`."""
+        self.busy = False
+        """Whether a message is under way, so that nothing can be asked."""
+        self._lock = threading.RLock()
+        self._shared = SharedTable(-1, self._to_program)
         self._known: WeakValueDictionary[int, Handle] = WeakValueDictionary()
+        self._counts: dict[int, int] = {}
+        self._alive: dict[int, int] = {}
+        self._released: list[int] = []
+        self._streams = (sys.stdout, sys.stderr)
+        self._capturing = False
+        self._raised = Raised(lambda number, name: self.perform("attribute", _Numbered(number), name))
+        self._tags = {
+            "h": self._handle,
+            "e": self._raised.build,
+            "o": self._shared.received,
+            "k": self._kept,
+        }
+        self._sent: list[Any] = []
+        self._names: dict[str, Any] = {}
+        self._read: dict[str, Any] = {}
 
-    def load(self, source: str, names: Sequence[str] = ()) -> dict[str, Any]:
+    def load(self, source: str, names: Sequence[str] = (), *, bound: Sequence[str] = ()) -> dict[str, Any]:
         """Run the program; return what it defines of `names`, whatever can be called as a handle.
+
+        Args:
+            source: The program.
+            names: What the tests take from it.
+            bound: Names of the tests' own; see `watch_names`.
 
         Raises:
             ProgramStopped, Exception: as `perform`.
         """
-        found = self.perform("load", source, PROGRAM_MODULE, list(names), SEED)
-        if type(found) is not dict:
-            self.exchange.stop(Status.CRASHED, _NO_REPLY)
+        match self.perform("load", source, PROGRAM_MODULE, list(names), SEED, list(bound)):
+            case [dict(found), list(read)] if all(name in bound for name in read):
+                self._read = dict.fromkeys(read)
+            case _:
+                self.stop_for_no_reply()
         self.calls = 0
         return {name: found[name] for name in names if name in found}
 
-    def load_or_stop(self, source: str, names: Sequence[str]) -> dict[str, Any]:
+    def load_or_stop(self, source: str, names: Sequence[str], *, bound: Sequence[str] = ()) -> dict[str, Any]:
         """Run the program as `load` does; one that raises has come to its end.
 
         Raises:
             ProgramStopped: as `perform`, and where the program raised.
         """
         try:
-            return self.load(source, names)
+            return self.load(source, names, bound=bound)
         except Exception as error:
             self.exchange.stop(Status.ERROR, said(error))
 
-    def perform(self, operation: str, *arguments: Any) -> Any:
-        """Carry out one operation in the program and return its plain result.
+    def watch_names(self, names: dict[str, Any]) -> None:
+        """Give the program the values that its functions read of the tests' own names, as they change."""
+        self._names = names
+
+    def perform(self, operation: str, *arguments: Any, stops: bool = False) -> Any:
+        """Carry out one operation in the program and return its result. Any thread may call this.
+
+        Args:
+            operation, arguments: See `child/operations.py`.
+            stops: Whether StopIteration may be the answer; elsewhere it arrives as RuntimeError, for inside
+                map() or next() of a test it would pass for the end of the data.
 
         Raises:
             ProgramStopped: the program ended, hit a limit, or sent what cannot cross.
-            Exception: what the program raised, as the nearest built-in class.
+            Exception: what the program raised, as the nearest class that is known here.
         """
-        try:
-            request = codec.encode([operation, *arguments], self._to_program, exact=True)
-        except codec.CodecError as error:
-            self.exchange.stop(Status.UNSUPPORTED_VALUE, f"the tests hand over what cannot cross: {error}")
-        return self.result(self._decoded(self.exchange.ask(request)))
+        with self._lock:
+            if self.busy:
+                self.exchange.stop(Status.UNSUPPORTED_VALUE, _ELSEWHERE)
+            self.busy = True
+            try:
+                self._tell()
+                request = self._encoded([operation, *arguments])
+                self._sent = arguments[1:]  # type: ignore[assignment]
+                parts = self._decoded(self.exchange.ask(request))
+            finally:
+                self.busy = False
+                self._sent = []
+        return self._result(parts, stops=stops)
 
     def batch(
         self, function: Handle, inputs_json: bytes, count: int, *, part_bytes: int = PART_BYTES
@@ -158,193 +154,206 @@ class Remote:
         """
         handle = codec.encode(function, self._to_program)
         self.exchange.send(b'["batch",%s,%s,%d]' % (handle, inputs_json, part_bytes))
+        self.busy = True
         while count:
             body = self.exchange.receive()
             part = Part(self._decoded(body), len(body))
             if len(part.replies) > count or not all(type(reply) is list for reply in part.replies):
-                self.exchange.stop(Status.CRASHED, _NO_REPLY)
+                self.stop_for_no_reply()
             count -= len(part.replies)
             yield part
+        self.busy = False
+
+    def _result(self, parts: list[Any], *, stops: bool) -> Any:
+        self.calls += 1
+        match parts:
+            case ["with", _, list(core), changes, printed]:
+                try:
+                    self._shared.apply(changes)
+                except codec.CodecError as error:
+                    self.exchange.stop(Status.CRASHED, str(error))
+                self._print(printed)
+                parts = core
+        reading = self.read(parts)
+        if reading.status is Status.PASSED:
+            return reading.value
+        raised = reading.raised
+        if raised is None:
+            self.exchange.stop(reading.status, reading.detail)
+        if isinstance(raised, (StopIteration, StopAsyncIteration)) and not stops:
+            raised = RuntimeError(*raised.args)
+            self.met_opaque = True
+        raise raised
+
+    def read(self, parts: list[Any]) -> Reading:
+        """Say what a decoded reply reports, without acting on it; stops a program whose reply is none."""
+        reading = reading_of(parts)
+        if reading is None:
+            self.stop_for_no_reply()
+        return reading
+
+    def stop_for_no_reply(self) -> NoReturn:
+        """Stop a program that says what it may not."""
+        self.exchange.stop(Status.CRASHED, _NO_REPLY)
+
+    def raised_later(self, error: Exception) -> Exception:
+        """Return an exception that came as a value, as one that the program raised."""
+        return marked(error, said(error))
+
+    def can_cross(self, value: Any) -> bool:
+        """Whether the tests could hand a value to the program."""
+        try:
+            codec.encode(value, self._to_program, exact=True)
+        except (codec.CodecError, RecursionError):
+            return False
+        return True
+
+    def release(self, number: int) -> None:
+        """Note that a stand-in for this number is gone; it is told with the next request."""
+        self._released.append(number)
+
+    def _tell(self) -> None:
+        """Tell the program, before a request, what changed on this side since the last."""
+        capture = (sys.stdout, sys.stderr) != self._streams
+        released, self._released = self._released, []
+        if not (released or len(self._shared) or capture or self._capturing or self._read):
+            return
+        try:
+            changes = codec.dump(self._shared.changes())
+            dropped = self._shared.unheld()
+            bound = self._bindings()
+        except (codec.CodecError, RecursionError) as error:
+            self._refuse(error)
+        counts = []
+        for number in released:
+            left = self._alive[number] = self._alive.get(number, 1) - 1
+            if left <= 0:
+                counts.append([number, self._counts.pop(number, 0)])
+                del self._alive[number]
+        if counts or dropped or changes != b"[]" or capture or self._capturing or bound != _NONE_BOUND:
+            parts = (changes, codec.encode(dropped), codec.encode(counts), codec.encode(capture), bound)
+            self.exchange.send(b'["before",' + b",".join(parts) + b"]", answered=False)
+        self._capturing = capture
+
+    def _bindings(self) -> bytes:
+        """Return the tests' names that the program's functions read, as far as their values are new.
+
+        One that is bound no more comes without a value.
+        """
+        new: list[tuple[Any, ...]] = []
+        for name, before in self._read.items():
+            if name not in self._names:
+                if before is not None:
+                    self._read[name] = None
+                    new.append((name,))
+                continue
+            if isinstance(self._names[name], ModuleType) and name_of(self._names[name]) is None:
+                continue
+            packed = codec.encode(self._names[name], self._to_program, exact=True)
+            if packed != before:
+                self._read[name] = packed
+                new.append((name, self._names[name]))
+        return codec.encode(tuple(new), self._to_program, exact=True, known=self._shared.define)
+
+    def _encoded(self, request: list[Any]) -> bytes:
+        met: set[int] = set()
+        repeated: set[int] = set()
+
+        def known(value: Any) -> Any:
+            reference = self._shared.reference(value)
+            if reference is not None:
+                return reference
+            if id(value) in repeated:
+                return self._shared.define(value)
+            if id(value) in met:
+                repeated.add(id(value))
+                raise _Repeated
+            met.add(id(value))
+            return None
+
+        try:
+            while True:
+                try:
+                    # the list of the request itself is none of the tests'
+                    packed = [
+                        codec.encode(part, self._to_program, exact=True, known=known) for part in request
+                    ]
+                    return b"[" + b",".join(packed) + b"]"
+                except _Repeated:
+                    # once more, with what occurs twice as one thing
+                    met.clear()
+        except (codec.CodecError, RecursionError) as error:
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        reason = str(error) or f"nested deeper than {codec.MAX_DEPTH}"
+        self.exchange.stop(Status.UNSUPPORTED_VALUE, f"the tests hand over what cannot cross: {reason}")
 
     def _decoded(self, body: bytes) -> list[Any]:
         self.received += codec.footprint(body)
         try:
-            parts = codec.decode(body, self._from_program)
+            parts = codec.decode(body, self._tags)
         except codec.CodecError as error:
             self.exchange.stop(Status.UNSUPPORTED_VALUE, str(error))
         if type(parts) is not list or not parts:
-            self.exchange.stop(Status.CRASHED, _NO_REPLY)
+            self.stop_for_no_reply()
         return parts
 
-    def result(self, parts: list[Any]) -> Any:
-        """Return the value of a decoded reply, or raise what it reports; raises as `perform` does."""
-        self.calls += 1
-        reading = self.read(parts)
-        if reading.status is Status.PASSED:
-            return reading.value
-        if reading.raised is None:
-            self.exchange.stop(reading.status, reading.detail)
-        raise reading.raised
+    def _kept(self, numbers: Any) -> None:
+        """Take the numbers of the containers that were handed over with the request, if it has any."""
+        if numbers == []:
+            return
+        containers = containers_in(list(self._sent), self._shared.reference)[1:]
+        self._shared.bind(numbers, containers)
 
-    def read(self, parts: list[Any]) -> Reading:
-        """Say what a decoded reply reports, without acting on it; stops a program whose reply is none."""
-        reading = _reading(parts)
-        if reading is None:
-            self.exchange.stop(Status.CRASHED, _NO_REPLY)
-        return reading
+    def _print(self, printed: Any) -> None:
+        match printed:
+            case []:
+                return
+            case [str(out), str(err)]:
+                sys.stdout.write(out)
+                sys.stderr.write(err)
+            case _:
+                self.stop_for_no_reply()
 
     @staticmethod
     def _to_program(value: Any) -> Any:
-        if type(value) is Handle:
+        if isinstance(value, Handle):
             return {"h": value._codesample_id}
+        if type(value) is _Numbered:
+            return {"h": value.number}
+        if isinstance(value, Exception):
+            return known_exception(value, lambda item: codec.pack(item, Remote._to_program))
+        name = name_of(value)
+        if name is not None:
+            return {"u": name}
         raise codec.CodecError(f"a {type(value).__name__} is not plain data")
 
-    def _from_program(self, content: Any) -> Handle:
+    def _handle(self, content: Any) -> Handle:
         match content:
-            case [int(number), str(kind)]:
-                self.handles += 1
-                known = self._known.get(number)
-                if known is None:
-                    known = self._known[number] = Handle(self, number, kind)
-                return known
-        raise codec.CodecError("a malformed handle")
+            case [int(number), str(kind), str(protocols)]:
+                data = None
+            case [int(number), str(kind), str(protocols), data] if data is not None:
+                pass
+            case _:
+                raise codec.CodecError("a malformed handle")
+        self.handles += 1
+        self._counts[number] = self._counts.get(number, 0) + 1
+        known = self._known.get(number)
+        if known is not None:
+            if data is not None and changeable(type(data)):
+                self._shared.apply([[number, data]])
+            return known
+        handle = make(self, number, kind, protocols, data)
+        self._alive[number] = self._alive.get(number, 0) + 1
+        if data is None or changeable(type(data)):
+            self._known[number] = handle
+            if data is not None:
+                self._shared.watch(number, handle)
+        return handle
 
 
-def _reading(parts: list[Any]) -> Reading | None:
-    """Return what a reply reports; None where it is malformed."""
-    match parts:
-        case ["value", value]:
-            return Reading(Status.PASSED, value=value)
-        case ["raise", str(kind), list(arguments), str(detail)]:
-            return _reading_of_exception(kind, arguments, detail)
-        case ["refused", str(reason)]:
-            return Reading(
-                Status.UNSUPPORTED_VALUE, detail=f"the program returned what cannot cross: {reason}"
-            )
-        case ["large", int(size)]:
-            return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {brief(size)} encoded bytes")
-    return None
+class _Numbered(NamedTuple):
+    """An object of the program by its number alone."""
 
-
-def _reading_of_exception(kind: str, arguments: list[Any], detail: str) -> Reading:
-    found = getattr(builtins, kind, None)
-    if found is MemoryError:
-        return Reading(Status.MEMORY, detail=detail)
-    if not (isinstance(found, type) and issubclass(found, Exception)):
-        # SystemExit and its like would end a test program, and no test may mistake that for its end
-        return Reading(Status.ERROR, detail=detail)
-    if issubclass(found, (StopIteration, StopAsyncIteration)):
-        # inside map() or next() of a test it would pass for the end of the data
-        found = RuntimeError
-    try:
-        error = found(*arguments)
-    except Exception:
-        error = RuntimeError(*arguments)
-    error.add_note(detail)
-    return Reading(Status.ERROR, detail=detail, raised=error)
-
-
-class Handle:
-    """A value that stays in the program: true, equal to nothing but itself, usable only by asking it.
-
-    Where tests do with it what only the value itself could answer, that is noted in `Remote.met_opaque`.
-    The same object of the program is the same handle for as long as the tests hold it.
-    """
-
-    def __init__(self, remote: Remote, number: int, kind: str) -> None:
-        """Stand for object `number` of the program."""
-        vars(self).update(_codesample_remote=remote, _codesample_id=number, _codesample_kind=kind)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the object in the program."""
-        return self._codesample_remote.perform("call", self, args, kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_codesample"):
-            raise AttributeError(name)
-        if name.startswith("__"):
-            _note(self)
-            raise AttributeError(name)
-        return self._codesample_remote.perform("attribute", self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._codesample_remote.perform("set attribute", self, name, value)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._codesample_remote.perform("set item", self, key, value)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._codesample_remote.perform("item", self, key)
-
-    def __iter__(self) -> Iterator[Any]:
-        items = self._codesample_remote.perform("iterate", self, _MAX_ITERATED)
-        if type(items) is not list:
-            self._codesample_remote.exchange.stop(Status.CRASHED, _NO_REPLY)
-        return iter(items)
-
-    def __contains__(self, item: object) -> bool:
-        # not asked outright: the program could claim to hold anything
-        try:
-            found = item in iter(self)
-        except TypeError as error:
-            _note(self)
-            raise TypeError(f"{self!r} cannot be searched: {error}") from None
-        if not found:
-            _note(self)
-        return found
-
-    def __len__(self) -> int:
-        length = self._codesample_remote.perform("length", self)
-        if type(length) is not int:
-            raise TypeError("the program's object has no length")
-        return length
-
-    def __bool__(self) -> bool:
-        _note(self)
-        return True
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        _note(self)
-        return False
-
-    def __hash__(self) -> int:
-        _note(self)
-        return hash(self._codesample_id)
-
-    def __repr__(self) -> str:
-        _note(self)
-        return f"<{self._codesample_kind[:40]} in the program>"
-
-    def __format__(self, spec: str) -> str:
-        return repr(self)
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        # asked for by isinstance
-        _note(self)
-        return Handle
-
-
-def _note(handle: Handle) -> None:
-    """Note that the tests computed with a value that they do not have."""
-    handle._codesample_remote.met_opaque = True
-
-
-def _refuse_binary(self: Handle, *others: object) -> Any:
-    _note(self)
-    return NotImplemented
-
-
-def _refuse(self: Handle, *others: object) -> Any:
-    raise TypeError(f"{self!r} cannot do this for the tests")
-
-
-for _name in (*_ARITHMETIC, *_BITS):
-    setattr(Handle, f"__{_name}__", _refuse_binary)
-    setattr(Handle, f"__r{_name}__", _refuse_binary)
-for _name in _ORDER:
-    setattr(Handle, f"__{_name}__", _refuse_binary)
-for _name in (*_UNARY, *_CONVERSIONS, *_PROTOCOLS, *_CHECKS_OF_CLASSES):
-    setattr(Handle, f"__{_name}__", _refuse)
+    number: int

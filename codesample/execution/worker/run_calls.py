@@ -12,7 +12,10 @@ from codesample.execution.wire import codec
 from codesample.execution.wire.messages import CHECKS_TIMED_OUT, MAX_PROCESSES
 from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
 from codesample.execution.worker.exchange import Exchange, ProgramStopped
-from codesample.execution.worker.remote import Handle, Reading, Remote, brief, said, shown
+from codesample.execution.worker.raised import said
+from codesample.execution.worker.readings import Reading, brief, shown
+from codesample.execution.worker.remote import Remote
+from codesample.execution.worker.stand_ins import Handle
 from codesample.records import Status
 
 __all__ = ["TOO_MUCH", "Called", "pack_reading", "run_calls"]
@@ -100,7 +103,7 @@ def _run_some(
                 detail = f"NameError: the program does not define {entry_point!r}"
                 return False, Reading(Status.ERROR, detail=detail)
             function = names[entry_point]
-            if type(function) is not Handle:
+            if not isinstance(function, Handle):
                 detail = f"TypeError: {entry_point} is {brief(function)}, no function"
                 return False, Reading(Status.ERROR, detail=detail)
             loaded, handles = True, remote.handles
@@ -132,4 +135,4 @@ def _plain(reading: Reading) -> Reading:
 
 
 def _refuse(handle: Handle) -> NoReturn:
-    raise codec.CodecError(f"the program returned a {handle._codesample_kind[:40]}, which is not plain data")
+    raise codec.CodecError(f"the program returned a {type(handle).__name__[:40]}, which is not plain data")

@@ -13,7 +13,9 @@ from codesample.execution.worker.check_limit import ChecksTimedOut, limited_chec
 from codesample.execution.worker.checklist import Checklist, Judged, Start
 from codesample.execution.worker.exchange import ProgramStopped
 from codesample.execution.worker.faults import Trouble
-from codesample.execution.worker.remote import SEED, Remote, brief, said
+from codesample.execution.worker.raised import said
+from codesample.execution.worker.readings import brief
+from codesample.execution.worker.remote import SEED, Remote
 from codesample.execution.worker.spawner import Usage
 from codesample.records import ScriptExample, ScriptTests, Status
 
@@ -29,6 +31,11 @@ class PreparedScript:
     """Cases as they came; there is nothing to make ready."""
 
     tests: ScriptTests
+
+    @property
+    def alone(self) -> bool:
+        """See `kinds.Prepared`."""
+        return False
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`.

@@ -78,11 +78,7 @@ class Spawner:
         Raises:
             HarnessFault: no zygote could be started, or it broke; the next call starts another.
         """
-        if self._forked >= _PROGRAMS_PER_ZYGOTE or limits.imports != self._imports:
-            self.close()
-            self._imports = limits.imports
-        if self._control is None:
-            self._start()
+        self.ready(limits)
         ours, theirs = socket.socketpair()
         request = {
             "zygote": self._zygote_pid,
@@ -100,6 +96,20 @@ class Spawner:
         self._forked += 1
         ours.setblocking(False)
         return Forked(pid=reply["pid"], sock=ours)
+
+    def ready(self, limits: Limits) -> None:
+        """See that a zygote runs which may fork a child with such limits; raises as `fork`."""
+        if self._forked >= _PROGRAMS_PER_ZYGOTE or limits.imports != self._imports:
+            self.close()
+            self._imports = limits.imports
+        if self._control is None:
+            self._start()
+
+    def forked_elsewhere(self, *, collected: bool) -> None:
+        """Count a child that a fork of this process had the zygote make, and that it collected or not."""
+        self._forked += 1
+        if not collected:
+            self.close()
 
     def reap(self) -> Usage:
         """Collect the current child, which has ended or was killed.

@@ -6,6 +6,7 @@ import ast
 import builtins
 import symtable
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 
 __all__ = ["Wanted", "wanted_names"]
@@ -20,14 +21,23 @@ class Wanted:
     Attributes:
         program: Those the program must supply, the entry point first.
         modules: Standard modules that the tests use without importing them, as some data sets do.
+        bound: Names that the tests bind for the whole of themselves.
+        rebound: Those of them that they also read, and may so read before: the program's, where it has any.
     """
 
     program: tuple[str, ...]
     modules: tuple[str, ...]
+    bound: tuple[str, ...] = ()
+    rebound: tuple[str, ...] = ()
 
 
-def wanted_names(source: str, entry_point: str | None) -> Wanted:
+def wanted_names(source: str, entry_point: str | None, given: Collection[str] = ()) -> Wanted:
     """Find the names that `source` needs from outside.
+
+    Args:
+        source: Tests.
+        entry_point: The function they are about, if they say.
+        given: Names that are there before the tests begin, such as those of the prompt's stub.
 
     Built-in names are never taken from the program, for then it could redefine what its tests compute
     with; the exception is tests without any other name to test, whose program is called like a built-in.
@@ -37,7 +47,7 @@ def wanted_names(source: str, entry_point: str | None) -> Wanted:
     """
     tree = ast.parse(source)
     read, bound = _global_names(source)
-    missing = [name for name in read if name not in bound and name not in _BUILTINS]
+    missing = [name for name in read if name not in bound and name not in _BUILTINS and name not in given]
     attributes = {
         node.value.id
         for node in ast.walk(tree)
@@ -49,8 +59,12 @@ def wanted_names(source: str, entry_point: str | None) -> Wanted:
     if entry_point:
         program.insert(0, entry_point)
     elif not program:
-        program = sorted({name for name in _called(tree) if name in read and name not in bound})
-    return Wanted(tuple(program), tuple(sorted(modules)))
+        program = sorted(
+            {name for name in _called(tree) if name in read and name not in bound and name not in given}
+        )
+    own = bound - set(program)
+    rebound = own.intersection(read).difference(_BUILTINS, given)
+    return Wanted(tuple(program), tuple(sorted(modules)), tuple(sorted(own)), tuple(sorted(rebound)))
 
 
 def _global_names(source: str) -> tuple[dict[str, None], set[str]]:

@@ -96,9 +96,7 @@ class LyingText(str):
         (LyingList([1, 2]), [1, 2]),
         (LyingInt(5), 5),
         (LyingText("truth"), "truth"),
-        (collections.OrderedDict(a=1), {"a": 1}),
-        (collections.Counter("aab"), {"a": 2, "b": 1}),
-        (collections.defaultdict(list, {1: [2]}), {1: [2]}),
+        (collections.defaultdict(lambda: 1, {1: [2]}), {1: [2]}),
         (collections.namedtuple("Point", "x y")(1, 2), (1, 2)),
         (bytearray(b"ab"), bytearray(b"ab")),
         (True, True),
@@ -108,7 +106,7 @@ def test_subclasses_arrive_as_the_data_they_hold(value: Any, plain: Any) -> None
     assert same(decode(encode(value)), plain)
 
 
-@pytest.mark.parametrize("value", [object(), len, lambda: 0, range(3), iter([]), NotImplemented, ..., type])
+@pytest.mark.parametrize("value", [object(), len, lambda: 0, iter([]), type, type("A", (), {})()])
 def test_other_values_are_refused(value: Any) -> None:
     with pytest.raises(CodecError):
         encode(value)
@@ -124,7 +122,7 @@ def test_other_values_go_through_the_opaque_hook() -> None:
         return {"h": [len(seen) - 1, "thing"]}
 
     thing = object()
-    assert decode(encode([thing], opaque), handle=lambda content: content) == [[0, "thing"]]
+    assert decode(encode([thing], opaque), {"h": lambda content: content}) == [[0, "thing"]]
     assert seen == [thing]
 
 
@@ -170,7 +168,9 @@ def test_footprint_is_at_least_what_decoding_takes(value: Any) -> None:
     assert 0.5 * taken < codec.footprint(encoded) < 20 * taken
 
 
-@pytest.mark.parametrize("value", [collections.Counter("a"), Colour.RED, [{1: LyingList()}], {LyingText()}])
+@pytest.mark.parametrize(
+    "value", [collections.namedtuple("P", "x")(1), Colour.RED, [{1: LyingList()}], {LyingText()}]
+)
 def test_subclasses_are_refused_where_types_must_agree(value: Any) -> None:
     assert encode(value)
     with pytest.raises(CodecError, match="not plain data"):

@@ -49,9 +49,9 @@ def crossed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, 
         said.append(("zygote -> worker", json.dumps(reply)))
         return reply
 
-    def noted_send(self: Exchange, request: bytes) -> None:
+    def noted_send(self: Exchange, request: bytes, *, answered: bool = True) -> None:
         said.append(("worker -> child", request.decode()))
-        send(self, request)
+        send(self, request, answered=answered)
 
     def noted_next(self: Exchange) -> bytes | None:
         body = receive_next(self)

@@ -16,7 +16,8 @@ from codesample.execution.worker.code_tests import PreparedCode
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.input_tests import PreparedInputs
 from codesample.execution.worker.kinds import prepare
-from codesample.execution.worker.remote import Reading, Remote
+from codesample.execution.worker.readings import Reading
+from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.run_calls import Called
 from codesample.records import CodeTests, InputTests, Status, Tests, Verdict
 
@@ -74,9 +75,7 @@ def test_numbers_beyond_floats_and_decimal_digits_are_wrong_like_any_other(
     assert judged(source, **tests).status is Status.WRONG
 
 
-@pytest.mark.parametrize(
-    "value", ["object()", "[object()]", "{1: (object(),)}", "__import__('fractions').Fraction(1, 3)", "f"]
-)
+@pytest.mark.parametrize("value", ["object()", "[object()]", "{1: (object(),)}", "iter([1])", "f"])
 def test_a_reference_whose_results_cannot_be_compared_passes_nobody(judged: Judge, value: str) -> None:
     tests = by_inputs(value)
     for source in (tests["reference"], "class A: pass\ndef f(x):\n    return A()"):
@@ -85,35 +84,28 @@ def test_a_reference_whose_results_cannot_be_compared_passes_nobody(judged: Judg
         assert "not plain data" in verdict.detail
 
 
-FRACTIONS = "from fractions import Fraction\ndef f(x):\n    return Fraction(x, 3)"
 CLASS = "class Box:\n    {}\ndef f(x):\n    return Box()"
 
 
 @pytest.mark.parametrize(
     ("source", "tests"),
     [
-        (FRACTIONS, "assert f(2) == f(2)"),
-        (FRACTIONS, "from fractions import Fraction\nassert isinstance(f(2), Fraction)"),
-        (FRACTIONS, "assert len({f(2), f(2)}) == 1"),
-        (FRACTIONS, "assert str(f(2)) == '2/3'"),
-        (FRACTIONS, "assert f'{f(2)}' == '2/3'"),
-        (FRACTIONS, "assert not f(0)"),
-        ("def f(x):\n    yield x", "assert next(f(2)) == 2"),
-        (CLASS.format("__repr__ = lambda self: 'Box'"), "assert repr(f(1)) == 'Box'"),
-        (CLASS.format("__len__ = lambda self: 0"), "assert not f(1)"),
+        (CLASS.format("__eq__ = lambda self, other: True"), "assert f(1) == 4"),
+        (CLASS.format("__eq__ = lambda self, other: True"), "assert not f(1) != 4"),
+        (CLASS.format("__ne__ = lambda self, other: False"), "assert not f(1) != 4"),
+        (CLASS.format("__lt__ = lambda self, other: True"), "assert f(1) < 4"),
+        (CLASS.format("__hash__ = lambda self: 4"), "assert f(1) not in {4}"),
         (CLASS.format("__contains__ = lambda self, item: item == 3"), "assert 3 in f(1)"),
-        (CLASS.format("__enter__ = __exit__ = lambda self, *rest: 3"), "with f(1) as x:\n    assert x == 3"),
         (CLASS.format("pass"), "assert isinstance(f(1), Box)"),
-        (
-            "def f(counts):\n    return counts.most_common(1)",
-            "import collections\nf(collections.Counter('a'))",
-        ),
+        (CLASS.format("pass"), "assert not isinstance(f(1), Box)"),
+        (CLASS.format("pass"), "try:\n    f(1)\n    1 / 0\nexcept Box:\n    pass"),
+        ("class f(int):\n    __eq__ = lambda self, other: True", "assert f(1) == 4"),
     ],
 )
 def test_what_only_the_object_could_answer_is_unsupported_not_wrong(
     judged: Judge, source: str, tests: str
 ) -> None:
-    assert judged(source, source=tests).status is Status.UNSUPPORTED_VALUE
+    assert judged(source, source=tests, mode="split").status is Status.UNSUPPORTED_VALUE
 
 
 def test_an_object_handed_out_twice_is_the_same(judged: Judge) -> None:
@@ -201,7 +193,7 @@ def f(x):
 def test_names_of_classes_cannot_steer_a_terminal(judged: Judge) -> None:
     source = "class Box: pass\nBox.__name__ = '\\x1b[2J'\ndef f(x):\n    return Box()"
     verdicts = [judged(source, source="assert f(1) == 1, f(1)"), judged(source, **by_inputs("x"))]
-    assert {verdict.status for verdict in verdicts} == {Status.UNSUPPORTED_VALUE}
+    assert {verdict.status for verdict in verdicts} == {Status.WRONG}
     assert not any("\x1b" in verdict.detail for verdict in verdicts)
 
 
@@ -232,7 +224,7 @@ BY_SOURCE = prepared(source="assert f(2) == 4\nassert f(3) == 9, f(3)")
 BY_CHECKS = prepared(checks=("assert abs(f(2)) == 4", "assert [f(3)] == [9], f(3)"))
 BY_INPUTS = prepared(**by_inputs("4", atol=1e-6))
 BY_ORACLE = prepared(**by_inputs("4", oracle="def accept(a, r, e):\n    return set(r) == {1, 2, 3, 4}"))
-LOADED = b'["value",{"d":[["f",{"h":[0,"function"]}]]}]'
+LOADED = b'["value",[{"d":[["f",{"h":[0,"function","call"]}]]},[]]]'
 
 
 @pytest.mark.parametrize("tests", [BY_SOURCE, BY_CHECKS, BY_INPUTS, BY_ORACLE])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from codesample.errors import ParameterError
 from codesample.execution import Executor, Outcome, Program
 from codesample.execution.wire import codec, messages
-from codesample.execution.worker.remote import Reading
+from codesample.execution.worker.readings import Reading
 from codesample.execution.worker.run_calls import pack_reading, run_calls
 from codesample.records import InputTests, ScriptExample, ScriptTests, Status
 

@@ -1,0 +1,126 @@
+"""Judge in a forked process of the worker: for tests that may change the interpreter they run in.
+
+The fork starts with what the worker has ready and takes all changes with it: patched modules, alarms,
+threads, handlers. It speaks to the program's child itself, and hands back one finding.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from codesample.execution.isolation import linux
+from codesample.execution.limits import Limits
+from codesample.execution.wire import codec
+from codesample.execution.wire.messages import CHECKS_TIMED_OUT
+from codesample.execution.worker.checklist import Finding, Judged
+from codesample.execution.worker.exchange import CallerGone
+from codesample.execution.worker.faults import TestsFault
+from codesample.execution.worker.readings import shown
+from codesample.execution.worker.spawner import HarnessFault, Usage
+from codesample.records import Status
+
+__all__ = ["judge_apart"]
+
+_MARGIN_SECONDS = 2.0
+_LOOK_SECONDS = 0.25
+_MAX_READ = 1 << 16
+
+
+def judge_apart(judge: Callable[[], Judged], limits: Limits, *, caller: int, checks: int) -> Judged:
+    """Call `judge` in a forked process, and end that whatever it did.
+
+    Args:
+        judge: Judges one program; it may start a child of a zygote that runs already.
+        limits: Of the program, and of what its tests may take.
+        caller: Descriptor whose hang-up ends all work.
+        checks: How many results a finding has.
+
+    Raises:
+        TestsFault, HarnessFault: as `judge`, and HarnessFault where the process ended without a finding.
+        CallerGone: nobody waits for the verdict any more.
+    """
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _become_judge(judge, writer, parent)
+    os.close(writer)
+    try:
+        said, status = _listen(reader, pid, limits, caller)
+    finally:
+        os.close(reader)
+        _end(pid)
+    if status is not None:
+        return Judged(Finding(status, CHECKS_TIMED_OUT, (False,) * checks), [], 0.0, "split")
+    if not said:
+        raise HarnessFault("the tests ended the process that they ran in")
+    match codec.decode(said, trusted=True):
+        case ["judged", name, detail, held, usages, wall, integrity]:
+            finding = Finding(Status(name), detail, tuple(held))
+            return Judged(finding, [Usage(*usage) for usage in usages], wall, integrity)
+        case ["tests", reason]:
+            raise TestsFault(reason)
+        case ["harness", reason]:
+            raise HarnessFault(reason)
+    raise CallerGone
+
+
+def _become_judge(judge: Callable[[], Judged], writer: int, parent: int) -> NoReturn:
+    try:
+        linux.die_with_parent(parent)
+        # nobody reads what tests print, and it would grow
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        try:
+            judged = judge()
+            finding = judged.finding
+            reply: list[Any] = [
+                *("judged", finding.status.value, shown(finding.detail), list(finding.checks)),
+                [[each.status, each.cpu_seconds, each.peak_memory] for each in judged.usages],
+                *(judged.wall_seconds, judged.integrity),
+            ]
+        except TestsFault as fault:
+            reply = ["tests", shown(str(fault))]
+        except HarnessFault as fault:
+            reply = ["harness", shown(str(fault))]
+        except CallerGone:
+            reply = ["caller"]
+        body = memoryview(codec.encode(reply))
+        while body:
+            body = body[os.write(writer, body) :]
+    finally:
+        os._exit(0)
+
+
+def _listen(reader: int, pid: int, limits: Limits, caller: int) -> tuple[bytes, Status | None]:
+    """Return what the process says before it ends, or the limit that its tests hit."""
+    said = b""
+    # the program's own limits are looked after in there
+    deadline = time.monotonic() + limits.hard_wall + _MARGIN_SECONDS
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    poll.register(caller, select.POLLRDHUP)
+    while True:
+        for descriptor, _ in poll.poll(_LOOK_SECONDS * 1000):
+            if descriptor == caller:
+                raise CallerGone
+            part = os.read(reader, _MAX_READ)
+            if not part:
+                return said, None
+            said += part
+        if time.clock_gettime((~pid << 3) | 2) > limits.check_seconds + _MARGIN_SECONDS:
+            return b"", Status.CPU_TIMEOUT
+        if time.monotonic() > deadline:
+            return b"", Status.WALL_TIMEOUT
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)

@@ -1,0 +1,352 @@
+"""Stand-ins for a program's objects, for tests that run in another process than the program.
+
+A stand-in has the name of the object's class and the protocols that it takes part in, and asks the program
+for what they give. What would let an object claim to be whatever the tests compare it with is not believed:
+where the program says that its object equals another, the tests' outcome proves nothing, and that is noted
+in `Remote.met_opaque`. That it does *not* equal another is believed, for any object can say so.
+
+An instance of a subclass of plain data, such as a named tuple, is a stand-in that is that data as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from codesample.execution.wire import codec
+from codesample.execution.wire.protocols import PROTOCOLS
+from codesample.execution.wire.shared import changeable
+
+__all__ = ["Handle", "described", "make"]
+
+_NEXT_SINGLY = 64
+_NEXT_MOST = 1_024
+_STOPPING = frozenset({"send", "throw"})
+_ALWAYS_ASKED = (
+    *("setitem", "delitem", "iadd", "imul", "isub", "ior", "iand", "ixor"),
+    *("add", "radd", "sub", "mul", "and", "or"),
+)
+"""Of containers that can be changed: what changes them, or makes another of their class."""
+
+
+class Handle:
+    """A value that stays in the program, usable only by asking it.
+
+    The same object of the program is the same handle for as long as the tests hold it.
+    """
+
+    __slots__ = ()
+
+    # by comment, for tests may ask for the annotations of the program's object
+    _codesample_remote = None  # type: Any
+    _codesample_id = 0
+    _codesample_items = None  # type: list[Any] | None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_codesample"):
+            raise AttributeError(name)
+        if name in _STOPPING and hasattr(type(self), "__next__"):
+            return _asked_method(name, stops=True).__get__(self)
+        return self._codesample_remote.perform("attribute", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._codesample_remote.perform("set attribute", self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._codesample_remote.perform("delete attribute", self, name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._codesample_remote.met_opaque = True
+        raise TypeError(f"{described(self)} cannot be copied for the tests")
+
+    def __del__(self) -> None:
+        remote = self._codesample_remote
+        if remote is not None:
+            remote.release(self._codesample_id)
+
+
+class _Opaque(Handle):
+    __slots__ = ("__weakref__", "_codesample_id", "_codesample_items", "_codesample_remote")
+
+
+def described(value: Any) -> str:
+    """Describe a stand-in in a few words, without asking the program."""
+    return f"<{type(value).__name__[:40]} in the program>"
+
+
+def make(remote: Any, number: int, kind: str, protocols: str, data: Any = None) -> Handle:
+    """Return a stand-in for the program's object `number`.
+
+    Args:
+        remote: Answers for the program.
+        number: By which it is asked for.
+        kind: Name of the object's class.
+        protocols: See `protocols.names_of`.
+        data: What plain data it holds, if it is an instance of a subclass of such.
+
+    Raises:
+        CodecError: it can be no such thing.
+    """
+    base = None if data is None else type(data)
+    key = (kind, protocols, base)
+    try:
+        made = remote.classes.get(key)
+        if made is None:
+            made = remote.classes[key] = _class(kind, protocols.split(" "), base)
+        value: Handle = made.__new__(made) if base is None else _filled(made, base, data)
+    except Exception as error:
+        raise codec.CodecError(f"a malformed object: {str(error)[:80]}") from None
+    put = object.__setattr__
+    put(value, "_codesample_remote", remote)
+    put(value, "_codesample_id", number)
+    put(value, "_codesample_items", None)
+    return value
+
+
+def _filled(made: Any, base: Any, data: Any) -> Any:
+    if base in (list, set, bytearray, dict):
+        value = base.__new__(made)
+        (base.extend if hasattr(base, "extend") else base.update)(value, data)
+        return value
+    if changeable(base):
+        value = base.__new__(made)
+        if base.__name__ == "deque":
+            base.__init__(value, data, data.maxlen)
+        elif base.__name__ == "defaultdict":
+            base.__init__(value, data.default_factory, data)
+        else:
+            base.__init__(value, data)
+        return value
+    if base.__name__ == "Fraction":
+        return base.__new__(made, data.numerator, data.denominator)
+    return base.__new__(made, data)
+
+
+def _class(kind: str, protocols: list[str], base: Any) -> Any:
+    module, _, short = kind.rpartition(":")
+    members: dict[str, Any] = {
+        "__doc__": _asked_attribute("__doc__"),
+        "__module__": _asked_attribute("__module__"),
+    }
+    if module and (found := _library_class(module, short)) is not None:
+        members["__class__"] = property(lambda self: found)
+    if base is None:
+        members["__slots__"] = ()
+    else:
+        members["_codesample_base"] = base
+    for name in protocols:
+        if name in _MEMBERS:
+            members[f"__{name}__"] = _MEMBERS[name]
+        elif name and not name.startswith("_") and name not in PROTOCOLS:
+            members[name] = _asked_attribute(name)
+    if "missing" in protocols:
+        members["__getitem__"] = _MEMBERS["getitem"]
+    if base is not None and changeable(base):
+        for name in dir(base):
+            if not name.startswith("_") and callable(getattr(base, name)):
+                members[name] = _asked_method(name)
+        for name in _ALWAYS_ASKED:
+            if hasattr(base, f"__{name}__"):
+                members[f"__{name}__"] = _MEMBERS[name]
+        if base.__name__ == "defaultdict":
+            members["__getitem__"] = _MEMBERS["getitem"]
+    if base is not None and "hash" not in protocols:
+        members["__hash__"] = base.__hash__
+    bases = (_Opaque,) if base is None else (Handle, base)
+    return type(short[:80] or "_", bases, members)
+
+
+def _library_class(module: str, name: str) -> Any:
+    """Return a class of the standard library, for isinstance; one that is not here yet is not asked about."""
+    found = getattr(sys.modules.get(module), name, None)
+    if not isinstance(found, type):
+        found = _UNNAMED.get(name) if module == "builtins" else None
+    return found
+
+
+_UNNAMED = {each.__name__: each for each in vars(types).values() if isinstance(each, type)}
+
+
+def _asked_attribute(name: str) -> Any:
+    return property(lambda self: self._codesample_remote.perform("attribute", self, name))
+
+
+def _asked_method(name: str, *, stops: bool = False) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._codesample_remote.perform("method", self, name, args, kwargs, stops=stops)
+
+    return method
+
+
+def _hash(self: Any) -> int:
+    # the object's own would be the program's word for which others it equals
+    self._codesample_remote.met_opaque |= not self._codesample_remote.busy
+    return hash(self._codesample_id)
+
+
+def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    return self._codesample_remote.perform("call", self, args, kwargs)
+
+
+def _length(self: Any) -> int:
+    length = self._codesample_remote.perform("length", self)
+    if type(length) is not int or length < 0:
+        raise TypeError("the program's object has no length")
+    return length
+
+
+def _iterate(self: Any) -> Any:
+    found = self._codesample_remote.perform("iterate", self)
+    return found if isinstance(found, Handle) else iter(found)
+
+
+def _next(self: Any) -> Any:
+    """Return the next item; items come one by one, and in lots only once there are many of them."""
+    waiting = self._codesample_items
+    if waiting is None:
+        waiting = [0, [], None]
+        object.__setattr__(self, "_codesample_items", waiting)
+    taken, items, ending = waiting
+    if not items:
+        if ending is not None:
+            waiting[2] = None
+            raise ending
+        most = 1 if taken < _NEXT_SINGLY else min(taken, _NEXT_MOST)
+        found = self._codesample_remote.perform("next", self, most)
+        match found:
+            case (list(items), True, value) if len(items) <= most:
+                ending = StopIteration() if value is None else StopIteration(value)
+            case (list(items), False, None | Exception() as error) if items and len(items) <= most:
+                ending = error and self._codesample_remote.raised_later(error)
+            case _:
+                self._codesample_remote.stop_for_no_reply()
+        if not items:
+            raise ending
+        items.reverse()
+        waiting[:] = [taken + len(items), items, ending]
+    return items.pop()
+
+
+def _contains(self: Any, item: object) -> bool:
+    found = self._codesample_remote.perform("operate", "contains", self, item)
+    if found is not False:
+        # it could claim to hold anything
+        self._codesample_remote.met_opaque = True
+    return bool(found)
+
+
+def _judged(name: str, *, trusted: Any) -> Callable[[Any, Any], Any]:
+    def compare(self: Any, other: Any) -> Any:
+        remote = self._codesample_remote
+        if self is other and name == "eq":
+            return True
+        if remote.busy or not remote.can_cross(other):
+            remote.met_opaque = True
+            return NotImplemented
+        found = remote.perform("operate", name, self, other)
+        if found is not trusted:
+            base = getattr(type(self), "_codesample_base", None)
+            if base is None or getattr(base, f"__{name}__")(self, other) is not found:
+                remote.met_opaque = True
+        return found
+
+    return compare
+
+
+def _checked(self: Any, other: object) -> bool:
+    # which objects are of a class of the program's is its own word
+    self._codesample_remote.met_opaque = True
+    return False
+
+
+def _truth(self: Any) -> bool:
+    return self._codesample_remote.perform("operate", "bool", self) is True
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    reflected = name.startswith("r") and name[1:] in _BINARY
+    telling = reflected or name in _BINARY
+
+    def operate(self: Any, *others: Any) -> Any:
+        operands = (*others[:1], self, *others[1:]) if reflected else (self, *others)
+        operation = name[1:] if reflected else name
+        found = self._codesample_remote.perform("operate", operation, *operands)
+        if telling and not isinstance(others[0], Handle):
+            # it was told what it is computed with, and may have chosen what suits that
+            base = getattr(type(self), "_codesample_base", object)
+            plain = getattr(base, f"__{name}__", None)
+            if plain is None or not _same(plain(self, *others), found):
+                self._codesample_remote.met_opaque = True
+        return found
+
+    return operate
+
+
+def _same(plain: Any, found: Any) -> bool:
+    """Whether plain data are what a program's operator gave, compared as data."""
+    base: Any = getattr(type(found), "_codesample_base", type(found))
+    kind: Any = type(plain)
+    return kind is base and kind.__eq__(plain, found) is True
+
+
+def _of_type(name: str, kind: type) -> Callable[..., Any]:
+    def convert(self: Any, *others: Any) -> Any:
+        found = self._codesample_remote.perform("operate", name, self, *others)
+        if not isinstance(found, kind) or isinstance(found, Handle):
+            raise TypeError(f"__{name}__ returned no {kind.__name__}")
+        return found
+
+    return convert
+
+
+def _enter(self: Any) -> Any:
+    return self._codesample_remote.perform("method", self, "__enter__", (), {})
+
+
+def _exit(self: Any, *why: Any) -> Any:
+    return self._codesample_remote.perform("method", self, "__exit__", why, {})
+
+
+def _set_item(self: Any, key: Any, value: Any) -> None:
+    self._codesample_remote.perform("set item", self, key, value)
+
+
+def _delete_item(self: Any, key: Any) -> None:
+    self._codesample_remote.perform("delete item", self, key)
+
+
+_BINARY = (
+    *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"),
+    *("lshift", "rshift", "and", "or", "xor"),
+)
+_MEMBERS: dict[str, Any] = {
+    "call": _call,
+    "len": _length,
+    "iter": _iterate,
+    "next": _next,
+    "contains": _contains,
+    "getitem": lambda self, key: self._codesample_remote.perform("item", self, key),
+    "setitem": _set_item,
+    "delitem": _delete_item,
+    "bool": _truth,
+    "hash": _hash,
+    "instancecheck": _checked,
+    "subclasscheck": _checked,
+    "enter": _enter,
+    "exit": _exit,
+    **{name: _judged(name, trusted=False) for name in ("eq", "lt", "le", "gt", "ge")},
+    "ne": _judged("ne", trusted=True),
+    **{name: _of_type(name, str) for name in ("str", "repr", "format")},
+    **{name: _of_type(name, int) for name in ("int", "index")},
+    "float": _of_type("float", float),
+    "complex": _of_type("complex", complex),
+    **{
+        name: _operator(name)
+        for name in ("round", "trunc", "floor", "ceil", "abs", "neg", "pos", "invert", "reversed")
+    },
+    **{name: _operator(name) for name in _BINARY},
+    **{f"r{name}": _operator(f"r{name}") for name in _BINARY},
+    **{f"i{name}": _operator(f"i{name}") for name in _BINARY if name != "divmod"},
+}

@@ -1,0 +1,79 @@
+"""What tests change in the process that runs them is gone with their verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from codesample.execution import Executor, Program
+from codesample.records import CodeTests, Status, Verdict
+
+GOOD = "def f(x):\n    return x * x"
+
+
+@pytest.fixture(scope="module")
+def one_worker() -> Any:
+    with Executor(workers=1, cache=False) as executor:
+        yield executor
+
+
+Ask = Callable[..., Verdict]
+
+
+@pytest.fixture
+def ask(one_worker: Executor) -> Ask:
+    def submit(source: str, tests: str, **more: Any) -> Verdict:
+        fields = {"entry_point": "f", "mode": "split", **more}
+        program = Program("t", 0, source, CodeTests(source=tests, **fields))
+        return one_worker.submit(program).result(120)
+
+    return submit
+
+
+@pytest.mark.parametrize("mode", ["split", "auto"])
+def test_tests_leave_nothing_behind(
+    ask: Ask, worker_pids: Any, one_worker: Executor, leaving: str, sensitive: list[str], mode: str
+) -> None:
+    for tests in sensitive:
+        before = ask(GOOD, tests)
+        assert before.passed, before
+    pids = worker_pids(one_worker)
+    assert ask(GOOD, leaving, mode=mode).status is not Status.HARNESS_ERROR
+    for tests in sensitive:
+        for other in ("auto", "split"):
+            after = ask(GOOD, tests, mode=other)
+            assert after.passed, after
+    assert worker_pids(one_worker) == pids
+
+
+def test_tests_that_end_their_process_end_no_worker(ask: Ask) -> None:
+    verdict = ask(GOOD, "import os\nos._exit(0)")
+    assert verdict.status is Status.HARNESS_ERROR
+    assert "ended the process" in verdict.detail
+    assert ask(GOOD, "assert f(2) == 4").passed
+
+
+def test_tests_that_block_their_own_limit_are_stopped_from_outside(one_worker: Executor) -> None:
+    tests = CodeTests(
+        source="import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
+        "f(2)\nwhile True:\n    pass",
+        entry_point="f",
+        mode="split",
+    )
+    with Executor(workers=1, limits=one_worker.limits.__class__(check_seconds=0.5)) as executor:
+        verdict = executor.submit(Program("t", 0, GOOD, tests)).result(120)
+    assert verdict.status is Status.CPU_TIMEOUT
+
+
+def test_what_tests_print_is_not_kept(ask: Ask) -> None:
+    loud = "import sys\nfor _ in range(200):\n    sys.stderr.write('x' * 100_000)\nassert f(2) == 4"
+    assert ask(GOOD, loud).passed
+
+
+def test_checks_have_results_of_their_own_there_too(ask: Ask) -> None:
+    checks = ("import math", "math.isclose = None", "assert f(2) == 5", "assert f(2) == 4")
+    verdict = ask(GOOD, "", checks=checks)
+    assert verdict.checks == (True, True, False, True)
+    assert verdict.status is Status.WRONG
