@@ -120,7 +120,7 @@ def test_plain_python_passes_what_comes_to_its_end_and_nothing_else() -> None:
 def test_no_entry_finds_what_another_left() -> None:
     leaving = "import math, sys\nmath.left = sys.left = 1\n"
     looking = "import math, sys, random\nassert not hasattr(math, 'left') and not hasattr(sys, 'left')\n"
-    drawn = "assert random.random() == 0.8444218515250481 and __name__ == '__main__' and not sys.stdin.read()\n"
+    drawn = "assert random.random() == 0.8444218515250481"
     programs = [(leaving, ""), (leaving, ""), ("", looking + drawn), ("", looking + drawn)]
     entries = [Entry("", str(number), *texts) for number, texts in enumerate(programs)]
     assert [truth.reason for truth in find_truths(entries).values()] == [""] * 4

@@ -15,7 +15,7 @@ import signal
 import sys
 from posix import write
 
-_CPU_SECONDS, _WALL_SECONDS, _ADDRESS_SPACE = 8, 40, 4 << 30
+_CPU_SECONDS, _WALL_SECONDS, _ADDRESS_SPACE = 3, 30, 4 << 30
 _MOST_OF_REASON = 300
 _END = b"came to its end"
 _PLACE = '  File "<tests>", line'
@@ -61,12 +61,13 @@ def _outcome(pid, sentinel, errors):
         came_to_end = False
     lines = os.pread(errors, 1 << 20, 0).decode("utf-8", "replace").strip().splitlines()
     places = [line.split(",")[1] for line in lines if line.startswith(_PLACE)]
-    reason = f"exit status {status}{places[0] if places else ''}: {lines[-1] if lines else ''}"[:_MOST_OF_REASON]
+    reason = f"exit status {status}{''.join(places[:1])}: {''.join(lines[-1:])}"[:_MOST_OF_REASON]
     passed = came_to_end and status == 0
     return [passed, "" if passed else reason]
 
 
-_entries, _results_path = json.loads(open(sys.argv[1], encoding="utf-8").read()), sys.argv[2]
+with open(sys.argv[1], encoding="utf-8") as _file:
+    _entries = json.load(_file)
 _results = []
 _mine = None
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -90,7 +91,7 @@ for _program, _tests in _entries:
 
 # the process of an entry ends by the end of this file, as any script does
 if _mine is None:
-    with open(_results_path, "w", encoding="utf-8") as _file:
+    with open(sys.argv[2], "w", encoding="utf-8") as _file:
         json.dump(_results, _file)
 else:
     _become_entry(*_mine)

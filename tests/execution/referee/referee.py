@@ -42,7 +42,7 @@ from codesample.records import CodeTests, Status, Verdict
 __all__ = ["LIMITS", "Entry", "Truth", "agreement", "find_truths", "read_entries"]
 
 FOLDER = Path(__file__).parent
-LIMITS = Limits(cpu_seconds=4.0, wall_seconds=10.0)
+LIMITS = Limits(cpu_seconds=3.0, wall_seconds=10.0)
 """Of every program in the corpus: far more than an honest one takes on a busy machine."""
 
 _DRIVERS = 2
