@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from referee import LIMITS, Entry, Truth, agreement, find_truths, read_entries
 
 from codesample.execution import Executor
-from codesample.records import Status, Verdict
+from codesample.records import CodeTests, Status, Verdict
 
 WAIT_SECONDS = 300
 ENTRIES = read_entries()
@@ -77,6 +78,29 @@ def test_corpus_is_large_and_no_entry_is_there_twice(
         )
     assert len(ENTRIES) >= FEWEST
     assert failed >= FEWEST_FAILED
+
+
+def test_entry_is_read_with_its_stub_and_options(tmp_path: Path) -> None:
+    head = "=== name of it | entry=f checks wrong weak undecided expect=passed\n"
+    body = "def f(): return x\n--- stub\nx = 1\n--- tests\nassert f()\n@f\ndef g():\n    pass\n"
+    (tmp_path / "some.txt").write_text("What it is.\n\n" + head + body)
+    (entry,) = read_entries(tmp_path)
+    assert (entry.file, entry.name, entry.form) == ("some.txt", "name of it", "weak")
+    assert entry.wrong and entry.undecided and entry.expect == "passed"
+    tests = entry.program.tests
+    assert entry.program.source == "x = 1\n\ndef f(): return x\n"
+    assert isinstance(tests, CodeTests)
+    assert (tests.stub, tests.entry_point, tests.source) == ("x = 1\n", "f", "")
+    assert tests.checks == ("assert f()", "@f\ndef g():\n    pass")
+
+
+@pytest.mark.parametrize(
+    "text", ["=== a | wrnog\n--- tests\n", "=== a | expect=wrong\n--- tests\n", "=== a\nx = 1\n"]
+)
+def test_entry_that_is_not_written_as_it_should_be_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "some.txt").write_text(text)
+    with pytest.raises(ValueError, match=r"some\.txt: 'a' has"):
+        read_entries(tmp_path)
 
 
 ENDINGS = {

@@ -2,7 +2,7 @@
 
 Every file `*.txt` beside this one holds entries after a first paragraph of its own:
 
-    === name | option | option
+    === name | option option ...
     the program
     --- tests
     the tests
@@ -91,14 +91,14 @@ class Truth:
     reason: str
 
 
-def read_entries() -> list[Entry]:
-    """Read the whole corpus.
+def read_entries(folder: Path = FOLDER) -> list[Entry]:
+    """Read all entries of a folder, by default the whole corpus.
 
     Raises:
         ValueError: an entry is not written as the module's text says; the message names it.
     """
     entries = []
-    for path in sorted(FOLDER.glob("*.txt")):
+    for path in sorted(folder.glob("*.txt")):
         # not splitlines: an entry may hold any character
         for text in ("\n" + path.read_text("utf-8")).split("\n" + _HEAD)[1:]:
             entries.append(_parsed(path.name, text))
@@ -141,7 +141,7 @@ def _parsed(file: str, text: str) -> Entry:
     if "tests" not in parted:
         raise ValueError(f"{file}: {name!r} has no line '--- tests'")
     stub = parted.get("stub", "")
-    values = dict(option.partition("=")[::2] for option in options)
+    values = dict(option.partition("=")[::2] for option in " ".join(options).split())
     unknown = values.keys() - _FLAGS - {"entry", "expect"}
     if unknown or values.get("expect", "passed") not in ("passed", "failed"):
         raise ValueError(f"{file}: {name!r} has options that mean nothing: {head!r}")
