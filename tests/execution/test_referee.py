@@ -86,7 +86,7 @@ def test_entry_is_read_with_its_stub_and_options(tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("What it is.\n\n" + head + body)
     (entry,) = read_entries(tmp_path)
     assert (entry.file, entry.name, entry.form) == ("some.txt", "name of it", "weak")
-    assert entry.wrong and entry.undecided and entry.expect == "passed"
+    assert (entry.wrong, entry.undecided, entry.expect) == (True, True, "passed")
     tests = entry.program.tests
     assert entry.program.source == "x = 1\n\ndef f(): return x\n"
     assert isinstance(tests, CodeTests)
