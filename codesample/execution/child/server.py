@@ -16,6 +16,7 @@ from itertools import islice
 from types import ModuleType
 from typing import Any
 
+from codesample.execution.child import beside
 from codesample.execution.wire import channel, codec
 
 __all__ = ["FILENAME", "refuse", "serve"]
@@ -61,7 +62,6 @@ class _Operations:
         self._operations: dict[str, Callable[..., Any]] = {
             "load": self._load,
             "script": self._script,
-            "run": self._run,
             "call": lambda handle, args, kwargs: handle(*args, **kwargs),
             "attribute": getattr,
             "set attribute": setattr,
@@ -76,6 +76,8 @@ class _Operations:
         operation, *arguments = codec.decode(request, self._objects.__getitem__, trusted=True)
         if operation == "batch":
             self._batch(*arguments)
+        elif operation == "beside":
+            beside.perform(self._sock, *arguments)
         else:
             self._send(self._attempt(self._operations[operation], arguments))
 
@@ -136,18 +138,6 @@ class _Operations:
         atexit._run_exitfuncs()
         sys.stdout.flush()
         return code if type(code) is int else int(code is not None)
-
-    def _run(self, source: str, checks: list[str], token: str) -> list[Any]:
-        """Run tests beside the program; return the token and the outcome of each check."""
-        exec(compile(source, "<tests>", "exec"), self._names)
-        return [token, [self._holds(check) for check in checks]]
-
-    def _holds(self, check: str) -> bool:
-        try:
-            exec(compile(check, "<tests>", "exec"), self._names)
-        except Exception:
-            return False
-        return True
 
     def _opaque(self, value: Any) -> Any:
         numpy = sys.modules.get("numpy")
