@@ -25,7 +25,16 @@ from struct import iter_unpack
 from types import CodeType, FrameType, ModuleType
 from typing import Any, NamedTuple
 
-from codesample.execution.child.watch import Entry, codes_within, rebound, shadowed, snapshot, watch
+from codesample.execution.child.watch import (
+    Entry,
+    apart,
+    codes_within,
+    entries,
+    rebound,
+    shadowed,
+    unchanged,
+    watch,
+)
 from codesample.execution.wire import channel, codec
 
 __all__ = ["perform"]
@@ -90,7 +99,7 @@ def perform(sock: _socket.socket, source: str, name: str, seed: int, pass_bytes:
     deque(
         starmap(
             sock.sendall,
-            compress(iter_unpack(passes, _read(sock)), map(*_steps(sock, source, name, seed))),
+            compress(iter_unpack(passes, _read(sock)), map(*apart(_steps)(sock, source, name, seed))),
         ),
         0,
     )
@@ -114,6 +123,7 @@ def _steps(
     if any(word in source or word in text for word in _SHOW_SOURCE):
         _show(_PROGRAM, source)
         _show(_TESTS, text)
+    relied_on = entries([builtins, *modules])
     module = ModuleType(name)
     module.__file__ = _PROGRAM
     _hide_the_sandbox()
@@ -125,8 +135,8 @@ def _steps(
     run = _runner(
         names,
         say,
-        _loaded_well(names, [builtins, *modules], "unittest" in text),
-        _ended_well(names, [builtins, *modules], tests, ids, name),
+        _loaded_well(names, relied_on, by_unittest="unittest" in text),
+        _ended_well(names, relied_on, tests, ids, name),
         _ended_by_unittest(ids, may_skip="kipTest" in text),
     )
     steps = [_step(code, names) for code in (_compiled(source, _PROGRAM), *codes)]
@@ -199,6 +209,8 @@ def _runner(
 
 def _imported(names: Sequence[str]) -> list[ModuleType]:
     """Import what can be imported of `names`; return these modules and all that belong to them."""
+    if not names:
+        return []
     for name in names:
         try:
             importlib.import_module(name)
@@ -218,7 +230,7 @@ def _show(filename: str, text: str) -> None:
 
 def _hide_the_sandbox() -> None:
     """Make modules of ours, and what reads memory, be imported anew or not at all, which is seen."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("codesample", "ctypes")]:
+    for name in [name for name in sys.modules if name.startswith(("codesample", "ctypes"))]:
         del sys.modules[name]
 
 
@@ -232,21 +244,27 @@ def _depth() -> int:
 
 
 def _loaded_well(
-    names: dict[str, Any], relied_on: Sequence[ModuleType], by_unittest: bool
+    names: dict[str, Any], relied_on: Sequence[Entry], *, by_unittest: bool
 ) -> Callable[[], bool]:
     """Return a function that says whether loading the program left everything to the tests."""
-    rules = [Entry(names, rule, None) for rule in _RULES_OF_UNITTEST if by_unittest]
-    return snapshot(relied_on, Entry(names, "__builtins__", vars(builtins)), *rules)
+    rules = [Entry(names.get, rule, None) for rule in _RULES_OF_UNITTEST if by_unittest]
+    return unchanged([Entry(names.get, "__builtins__", vars(builtins)), *rules, *relied_on])
 
 
 def _ended_well(
-    names: dict[str, Any], relied_on: Sequence[ModuleType], tests: _Tests, kept: frozenset[int], module: str
+    names: dict[str, Any], relied_on: Sequence[Entry], tests: _Tests, kept: frozenset[int], module: str
 ) -> Callable[[], bool]:
     """Return a function that says whether a step found what it relied on: as it was, or changed by itself."""
-    its_own = [Entry(names, "__builtins__", vars(builtins)), Entry(names, "__name__", _MAIN)]
-    unchanged = snapshot(relied_on, *its_own, but=_text_of(tests) if tests.patch else "")
+    text = _text_of(tests) if tests.patch else ""
+    still = unchanged(
+        [
+            Entry(names.get, "__builtins__", vars(builtins)),
+            Entry(names.get, "__name__", _MAIN),
+            *(entry for entry in relied_on if entry.name not in text),
+        ]
+    )
     built_in, helpers = tuple(tests.built_in), tuple(tests.helpers)
-    return lambda: unchanged() and not shadowed(built_in, names, module) and not rebound(helpers, names, kept)
+    return lambda: still() and not shadowed(built_in, names, module) and not rebound(helpers, names, kept)
 
 
 def _text_of(tests: _Tests) -> str:
@@ -261,19 +279,20 @@ def _ended_by_unittest(tests: frozenset[int], *, may_skip: bool) -> Callable[[Ba
     main = sys.modules.get("unittest.main")
     if main is None:
         return lambda error: None
+    frames_of, skipped_by_itself = _frames, _skipped_by_itself
     start, run = main.TestProgram.__init__.__code__, main.TestProgram.runTests.__code__
 
     def ended(error: BaseException) -> bool | None:
         if type(error) is not SystemExit or error.code:
             return None
-        frames = [frame for frame, _ in _frames(error)][1:]
+        frames = [frame for frame, _ in frames_of(error)][1:]
         if len(frames) < 3 or frames[-2].f_code is not start or frames[-1].f_code is not run:
             return None
         of_tests = all(id(frame.f_code) in tests for frame in frames[:-2])
         program = frames[-1].f_locals["self"]
         if not of_tests or program.module is not sys.modules[_MAIN]:
             return None
-        fair = may_skip or all(map(_skipped_by_itself, program.result.skipped))
+        fair = may_skip or all(map(skipped_by_itself, program.result.skipped))
         return fair and program.result.testsRun > 0
 
     return ended

@@ -14,62 +14,77 @@ from operator import call, is_
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-__all__ = ["Entry", "codes_within", "rebound", "shadowed", "snapshot", "watch"]
+__all__ = ["Entry", "apart", "codes_within", "entries", "rebound", "shadowed", "unchanged", "watch"]
 
 # what this module looks up must not be what a program made of it
 globals()["__builtins__"] = dict(vars(builtins))
 
-_LOOKING = {
-    "sys._getframe",
-    "sys._getframemodulename",
-    "sys._current_frames",
-    "sys._current_exceptions",
-    "gc.get_objects",
-    "gc.get_referrers",
-    "gc.get_referents",
-    "sys.addaudithook",
-    "marshal.load",
-    "marshal.loads",
-    "ctypes.addressof",
-    "ctypes.call_function",
-    "ctypes.cdata",
-    "ctypes.cdata/buffer",
-    "ctypes.dlopen",
-    "ctypes.dlsym",
-    "ctypes.string_at",
-    "ctypes.wstring_at",
-}
-_TRACING = {"sys.settrace", "sys.setprofile", "sys.monitoring.register_callback"}
-_MAKING_CODE = {"compile": 1, "code.__new__": 1}
-"""Events of new code, and which argument is its file name."""
-_FRAME_ATTRIBUTES = {"tb_frame", "gi_frame", "cr_frame", "ag_frame"}
-_CODE_ATTRIBUTES = {"__code__", "f_code"}
-_MEMORY_MODULES = {
-    "ctypes",
-    "_ctypes",
-    "_testcapi",
-    "_testinternalcapi",
-    "_xxsubinterpreters",
-    "_interpreters",
-}
-_WATCHED = (_LOOKING | _TRACING | {*_MAKING_CODE, "import", "object.__getattr__", "object.__setattr__"}) - {
-    "builtins.id"
-}
+_LOOKING = frozenset(
+    {
+        "sys._getframe",
+        "sys._getframemodulename",
+        "sys._current_frames",
+        "sys._current_exceptions",
+        "gc.get_objects",
+        "gc.get_referrers",
+        "gc.get_referents",
+        "sys.addaudithook",
+        "marshal.load",
+        "marshal.loads",
+        "ctypes.addressof",
+        "ctypes.call_function",
+        "ctypes.cdata",
+        "ctypes.cdata/buffer",
+        "ctypes.dlopen",
+        "ctypes.dlsym",
+        "ctypes.string_at",
+        "ctypes.wstring_at",
+    }
+)
+_TRACING = frozenset({"sys.settrace", "sys.setprofile", "sys.monitoring.register_callback"})
+_MAKING_CODE = frozenset({"compile", "code.__new__"})
+"""Events of new code, whose second argument is its file name."""
+_FRAME_ATTRIBUTES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
+_CODE_ATTRIBUTES = frozenset({"__code__", "f_code"})
+_MEMORY_MODULES = frozenset(
+    {"ctypes", "_ctypes", "_testcapi", "_testinternalcapi", "_xxsubinterpreters", "_interpreters"}
+)
+_WATCHED = _LOOKING | _TRACING | _MAKING_CODE | {"import", "object.__getattr__", "object.__setattr__"}
 
-_HAND_OUT_FRAMES = {
-    ("inspect.py", "currentframe"),
-    ("inspect.py", "stack"),
-    ("inspect.py", "trace"),
-    ("inspect.py", "getinnerframes"),
-    ("traceback.py", "walk_stack"),
-    ("traceback.py", "walk_tb"),
-    ("__init__.py", "currentframe"),
-    ("__init__.py", "<lambda>"),
-}
+_HAND_OUT_FRAMES = frozenset(
+    {
+        ("inspect.py", "currentframe"),
+        ("inspect.py", "stack"),
+        ("inspect.py", "trace"),
+        ("inspect.py", "getinnerframes"),
+        ("traceback.py", "walk_stack"),
+        ("traceback.py", "walk_tb"),
+        ("__init__.py", "currentframe"),
+        ("__init__.py", "<lambda>"),
+    }
+)
 """Functions of the library that find a frame and give it to their caller, by file and name."""
 
 _HOOKS = ("__call__", "__getattr__", "__getattribute__", "__init_subclass__", "__new__", "__setattr__")
 """What would change a class that has none of its own."""
+
+
+def apart(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function once more, whose module is a copy that nothing else refers to.
+
+    The same goes for all of this package's functions that it calls. A program can find modules of ours by
+    the classes that there are, and change them.
+    """
+    shared = function.__globals__
+    names = dict(shared)
+    for name, value in shared.items():
+        if type(value) is FunctionType and value.__globals__ is shared:
+            names[name] = FunctionType(value.__code__, names, name, value.__defaults__, value.__closure__)
+            names[name].__kwdefaults__ = value.__kwdefaults__
+        elif type(value) is FunctionType and value.__module__ == __name__:
+            names[name] = apart(value)
+    copy: Callable[..., Any] = names[function.__name__]
+    return copy
 
 
 def codes_within(code: CodeType) -> Iterator[CodeType]:
@@ -97,7 +112,7 @@ def watch(
     """
     kept = tuple(tests)
     ids = frozenset(map(id, kept))
-    watched, frame_at, thread = frozenset(_WATCHED), sys._getframe, get_ident
+    watched, frame_at, thread = _WATCHED, sys._getframe, get_ident
     busy: set[int] = set()
 
     def is_program(frame: FrameType | None) -> bool:
@@ -160,7 +175,7 @@ def _is_odd(
     if event == "import":
         return arguments[0] in _MEMORY_MODULES
     if event in _MAKING_CODE:
-        filename = arguments[_MAKING_CODE[event]]
+        filename = arguments[1]
         return type(filename) is str and (_is_library(filename) or filename == tests_filename)
     subject, attribute = arguments[0], arguments[1]
     if event == "object.__setattr__":
@@ -173,43 +188,43 @@ def _is_odd(
 
 
 class Entry(NamedTuple):
-    """What a namespace holds under a name; None for nothing."""
+    """How a namespace is asked for a name, the name, and what it held; None for nothing."""
 
-    space: Mapping[str, Any]
+    get: Callable[[str], Any]
     name: str
     value: Any
 
 
-def snapshot(modules: Iterable[ModuleType], *more: Entry, but: str = "") -> Callable[[], bool]:
-    """Return a function that says whether everything is still there, the very same objects.
+def entries(modules: Iterable[ModuleType]) -> list[Entry]:
+    """Return the functions and classes of modules, and what those classes hold."""
+    found = []
+    for module in modules:
+        found.append(Entry(sys.modules.get, module.__name__, module))
+        space = vars(module)
+        get = space.get
+        for name, value in tuple(space.items()):
+            if callable(value):
+                found.append(Entry(get, name, value))
+                if isinstance(value, type) and value.__module__ == module.__name__ != "builtins":
+                    found += _within(value)
+    return found
 
-    Args:
-        modules: Their functions and classes count, and what those classes hold.
-        more: What counts besides.
-        but: Names that are part of this text do not count.
-    """
-    entries = [entry for module in modules for entry in _entries(module) if entry.name not in but]
+
+def _within(kind: type) -> Iterator[Entry]:
+    space = vars(kind)
+    get = space.get
+    yield from (Entry(get, hook, None) for hook in _HOOKS if hook not in space)
+    for name, value in tuple(space.items()):
+        if callable(value) or isinstance(value, (classmethod, staticmethod, property)):
+            yield Entry(get, name, value)
+
+
+def unchanged(noted: Iterable[Entry]) -> Callable[[], bool]:
+    """Return a function that says whether everything is still there, the very same objects."""
     # all of C, and nothing in it that could be changed
-    getters, names, values = zip(
-        *((entry.space.get, entry.name, entry.value) for entry in (*more, *entries)), strict=True
-    )
+    getters, names, values = zip(*noted, strict=True)
     every, mapped, the_same, called = all, map, is_, call
     return lambda: every(mapped(the_same, mapped(called, getters, names), values))
-
-
-def _entries(module: ModuleType) -> Iterator[Entry]:
-    space = vars(module)
-    yield Entry(sys.modules, module.__name__, module)
-    for name, value in tuple(space.items()):
-        if not callable(value):
-            continue
-        yield Entry(space, name, value)
-        if isinstance(value, type) and value.__module__ == module.__name__ != "builtins":
-            inner = vars(value)
-            yield from (Entry(inner, hook, None) for hook in _HOOKS if hook not in inner)
-            for key, item in tuple(inner.items()):
-                if callable(item) or isinstance(item, (classmethod, staticmethod, property)):
-                    yield Entry(inner, key, item)
 
 
 def shadowed(wanted: Iterable[str], names: Mapping[str, Any], module: str) -> bool:
