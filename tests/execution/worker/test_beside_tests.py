@@ -2,111 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from codesample.execution import Limits
-from codesample.execution.caller.isolation_probe import spare_user
-from codesample.execution.isolation.confinement import Confinement
-from codesample.execution.isolation.level import Level
-from codesample.execution.worker.beside_tests import prepare_beside
+from codesample.execution.worker.beside_tests import _importable, prepare_beside
 from codesample.execution.worker.checklist import Finding
-from codesample.execution.worker.exchange import Exchange
-from codesample.execution.worker.spawner import Spawner
+from codesample.execution.worker.exchange import ProgramStopped
+from codesample.execution.worker.faults import TestsFault
+from codesample.execution.worker.remote import Remote
 from codesample.records import CodeTests, Status
 
 TIGHT = Limits(cpu_seconds=2.0, wall_seconds=4.0, memory=256 << 20)
 
 Beside = Callable[..., Finding]
-
-
-@pytest.fixture(scope="module")
-def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    """Give a function from a program and the source of trusted tests to what is found."""
-    folder = tmp_path_factory.mktemp("beside")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
-    spawner = Spawner(Confinement(level=Level.CONFINED, folder=str(folder), uid=spare_user()))
-    ours, theirs = socket.socketpair()
-
-    def find(
-        program: str, source: str = "", /, *, trusted: bool = True, limits: Limits = TIGHT, **more: Any
-    ) -> Finding:
-        tests = prepare_beside(CodeTests(source=source, **more), trusted=trusted)
-        judged = tests.judge(
-            program, limits, lambda limits, **streams: Exchange(spawner, limits, caller=ours.fileno())
-        )
-        assert judged.integrity == "weak"
-        return judged.finding
-
-    yield find
-    spawner.close()
-    ours.close()
-    theirs.close()
-
-
-PLAIN = """
-import json, linecache, os, random, sys, types
-
-def attempt(text, filename, names, tests):
-    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    try:
-        exec(compile(text, filename, "exec"), names)
-    except SystemExit as error:
-        return "unittest" in tests and not error.code
-    except BaseException:
-        return False
-    return True
-
-def results(program, parts):
-    module = types.ModuleType("program")
-    sys.modules["program"] = module
-    module.__file__ = "<program>"
-    names = vars(module)
-    random.seed(0)
-    yield attempt(program, "<program>", names, "")
-    names["__name__"], sys.modules["__main__"] = "__main__", module
-    for part in parts:
-        yield attempt(part, "<tests>", names, parts[0])
-
-pairs, place = json.load(sys.stdin), os.open(sys.argv.pop(), os.O_WRONLY | os.O_APPEND)
-sys.stdin = open("/dev/null")
-for program, parts in pairs:
-    child = os.fork()
-    if child == 0:
-        held = []
-        for result in results(program, parts):
-            held.append(result)
-            if not result and len(held) < 3:
-                break
-        os.write(place, json.dumps(held).encode() + b"\\n")
-        os._exit(0)
-    os.waitpid(child, 0)
-"""
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[Pair, list[bool]]:
-    """Say which of program, source and checks end well in a fresh Python, as far as it comes."""
-    place = tmp_path_factory.mktemp("plain") / "held"
-    place.touch()
-    pairs = json.dumps([(pair.program, pair.tests) for pair in PAIRS])
-    subprocess.run(
-        [sys.executable, "-I", "-c", PLAIN, str(place)],
-        input=pairs.encode(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=120,
-        check=True,
-    )
-    return dict(zip(PAIRS, map(json.loads, place.read_text().splitlines()), strict=True))
+Plain = Callable[[Sequence[tuple[str, tuple[str, ...]]]], list[list[bool]]]
 
 
 class Pair(NamedTuple):
@@ -129,11 +46,17 @@ def read_pairs() -> list[Pair]:
 PAIRS = read_pairs()
 
 
+@pytest.fixture(scope="module")
+def truth(plain: Plain) -> dict[Pair, list[bool]]:
+    """Say which of program, source and checks end well in a fresh Python, as far as they are reached."""
+    return dict(zip(PAIRS, plain([(pair.program, pair.tests) for pair in PAIRS]), strict=True))
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids=[f"{pair.name} {number}" for number, pair in enumerate(PAIRS)])
 def test_the_verdict_is_that_of_a_fresh_python(
-    pair: Pair, beside: Beside, plain: dict[Pair, list[bool]]
+    pair: Pair, beside: Beside, truth: dict[Pair, list[bool]]
 ) -> None:
-    loaded, *held = plain[pair]
+    loaded, *held = truth[pair]
     finding = beside(pair.program, pair.tests[0], checks=pair.tests[1:])
     expected = (held[1:] + [False] * len(pair.tests))[: len(pair.tests) - 1]
     assert list(finding.checks) == expected, finding
@@ -142,6 +65,168 @@ def test_the_verdict_is_that_of_a_fresh_python(
     assert passed or finding.status in (Status.WRONG, Status.ERROR), finding
 
 
-def test_the_pairs_end_in_either_way(plain: dict[Pair, list[bool]]) -> None:
-    good = sum(map(all, plain.values()))
+def test_the_pairs_end_in_either_way(truth: dict[Pair, list[bool]]) -> None:
+    good = sum(map(all, truth.values()))
     assert min(good, len(PAIRS) - good) > 25
+
+
+@pytest.mark.parametrize("pair", PAIRS[::4], ids=[pair.name for pair in PAIRS[::4]])
+def test_tests_that_are_not_trusted_say_the_same(
+    pair: Pair, beside: Beside, truth: dict[Pair, list[bool]]
+) -> None:
+    finding = beside(pair.program, pair.tests[0], checks=pair.tests[1:], trusted=False)
+    assert (finding.status is Status.PASSED) == all(truth[pair]), finding
+
+
+F = "def f(x):\n    return x * x\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "source", "status", "said"),
+    [
+        (F, "assert f(2) == 5, f(2)", "wrong", "<tests>, line 1, in <module>\nAssertionError: 4"),
+        (F, "f('a')", "error", "TypeError: can't multiply sequence by non-int of type 'str'"),
+        (F, "f(2)['a']", "wrong", "TypeError: 'int' object is not subscriptable"),
+        (F, "g(2)", "error", "NameError: name 'g' is not defined"),
+        (F, "from program import g", "error", "ImportError: cannot import name 'g' from"),
+        (F, "raise SystemExit(0)", "error", "SystemExit: 0"),
+        (F, "raise KeyboardInterrupt", "error", "KeyboardInterrupt: "),
+        (F, "open('/x', 'w')", "error", "Error: "),
+        (F, "[0] * 10**11", "memory", "MemoryError: "),
+        (F, "import os\nos._exit(0)", "crashed", "ended with status 0 before its tests did"),
+        ("assert False", "pass", "error", "<program>, line 1, in <module>\nAssertionError: "),
+        ("def f(:", "pass", "error", "SyntaxError: "),
+        ("import json.tool, importlib.util\ndef f(): pass", "assert f() is None", "passed", ""),
+        (
+            "def f(x):\n    assert x > 2\n    return f",
+            "f(2)",
+            "error",
+            "<tests>, line 1, in <module>\n<program>, line 2, in f\nAssertionError: ",
+        ),
+    ],
+)
+def test_a_status_says_whose_exception_it_was(
+    beside: Beside, program: str, source: str, status: str, said: str
+) -> None:
+    finding = beside(program, source)
+    assert finding.status.value == status, finding
+    assert said in finding.detail
+
+
+def test_a_failing_unittest_says_which_assertion(beside: Beside) -> None:
+    source = """
+import unittest
+class T(unittest.TestCase):
+    def test(self):
+        self.assertEqual(f(2), 5)
+unittest.main()
+"""
+    finding = beside(F, source)
+    assert finding.status is Status.WRONG
+    assert "AssertionError: 4 != 5" in finding.detail
+
+
+def test_a_limit_keeps_the_results_of_the_checks_before(beside: Beside) -> None:
+    program = "import os\ndef f(x):\n    while x: pass\ndef leave(): os._exit(0)"
+    checks = ("f(0)", "assert f(0)", "f(1)", "f(0)")
+    finding = beside(program, checks=checks, limits=replace(TIGHT, cpu_seconds=0.3))
+    assert (finding.status, finding.checks) == (Status.CPU_TIMEOUT, (True, False, False, False))
+    finding = beside(program, checks=("f(0)", "leave()", "f(0)"))
+    assert (finding.status, finding.checks) == (Status.CRASHED, (True, False, False))
+
+
+def test_the_verdict_does_not_wait_for_threads(beside: Beside) -> None:
+    source = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()"
+    assert beside(F, source).status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        {"source": "assert f("},
+        {"checks": ("assert f(2)", "assert f(")},
+        {"source": "'\0'\n\0"},
+        {"source": "import no_such_module"},
+        {"source": "def check():\n    from no_such_module.part import x"},
+        {"source": "import codesample"},
+        {"source": "import winreg"},
+        {"source": "import pytest"},
+    ],
+)
+def test_trusted_tests_that_can_judge_nothing_are_at_fault_themselves(
+    beside: Beside, tests: dict[str, Any]
+) -> None:
+    with pytest.raises(TestsFault):
+        beside(F, **tests)
+    finding = beside(F, trusted=False, **tests)
+    assert finding.status is (Status.PASSED if "def" in tests.get("source", "") else Status.ERROR)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "try:\n    import no_such_module\nexcept ImportError:\n    no_such_module = None",
+        "import program, __main__, os.path, xml.etree.ElementTree as tree, unittest.mock",
+        "from program import f as g",
+    ],
+)
+def test_tests_that_import_what_is_there_or_can_do_without_are_not(beside: Beside, source: str) -> None:
+    assert beside(F, source).status is Status.PASSED
+
+
+def test_a_program_cannot_put_its_tests_at_fault(beside: Beside) -> None:
+    program = "import sys\nsys.modules['fractions'] = None\ndef f(x): pass"
+    assert beside(program, "def late():\n    import fractions\nlate()").status is Status.UNSUPPORTED_VALUE
+    assert beside(program, "def late():\n    __import__('fractions')\nlate()").status is Status.ERROR
+    assert beside("def f(x): raise ImportError", "f(1)").status is Status.ERROR
+
+
+def test_modules_of_the_installation_are_there_where_they_are_granted() -> None:
+    tests = prepare_beside(CodeTests(source="import numpy, codesample"), trusted=True)
+    assert tests.demanded == ("codesample", "numpy")
+    assert [_importable("numpy", packages) for packages in (False, True)] == [
+        False,
+        importlib.util.find_spec("numpy") is not None,
+    ]
+    assert not _importable("codesample", True)
+
+
+BESIDE = prepare_beside(CodeTests(source="assert f(2) == 4", checks=("assert f(3) == 9",)), trusted=True)
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_no_replies_but_the_passes_pass(remote: Any, any_reply: Any, data: st.DataObject) -> None:
+    ours = st.tuples(st.sampled_from(["pass", "failed", "caught", "value"]), any_reply).map(
+        lambda parts: b'["%s",%s]' % (parts[0].encode(), parts[1])
+    )
+    finding = BESIDE.find("", remote(*data.draw(st.lists(ours | any_reply, max_size=5))), 5.0)
+    assert finding.status not in (Status.PASSED, Status.HARNESS_ERROR)
+    assert finding.checks == (False,)
+
+
+def test_the_passes_in_their_order_pass() -> None:
+    exchange = Echo()
+    assert BESIDE.find("", Remote(exchange), 5.0).checks == (True,)  # type: ignore[arg-type]
+    for wrong in ([1, 0, 2], [0, 0, 2], [0, 1, 1], [2, 1, 0]):
+        finding = BESIDE.find("", Remote(Echo(wrong)), 5.0)  # type: ignore[arg-type]
+        assert (finding.status, finding.checks) == (Status.CRASHED, (False,))
+
+
+class Echo:
+    """Sends the passes that it was given, in the given order."""
+
+    def __init__(self, order: Sequence[int] = (0, 1, 2)) -> None:
+        self.sent: list[bytes] = []
+        self.order = list(order)
+
+    def send(self, request: bytes) -> None:
+        self.sent.append(request)
+
+    def receive(self) -> bytes:
+        size = len(self.sent[1]) // 3
+        start = size * self.order.pop(0)
+        return self.sent[1][start + 4 : start + size]
+
+    def stop(self, status: Status, detail: str) -> None:
+        raise ProgramStopped(status, detail)
