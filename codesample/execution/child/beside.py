@@ -119,14 +119,16 @@ def _steps(
     codes = [_compiled(part, _TESTS) for part in parts]
     kept = [inner for code in codes if isinstance(code, CodeType) for inner in codes_within(code)]
     ids = frozenset(map(id, kept))
+    _hide_the_sandbox()
     modules = _imported([*tests.imports, "unittest"] if "unittest" in text else tests.imports)
     if any(word in source or word in text for word in _SHOW_SOURCE):
         _show(_PROGRAM, source)
-        _show(_TESTS, text)
+    # their text says what they expect
+    if any(word in text for word in _SHOW_SOURCE):
+        _show(_TESTS, tests.source)
     relied_on = entries([builtins, *modules])
     module = ModuleType(name)
     module.__file__ = _PROGRAM
-    _hide_the_sandbox()
     sys.modules[name] = sys.modules[_MAIN] = module
     names = vars(module)
     # else it would get those of this module

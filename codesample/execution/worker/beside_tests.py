@@ -179,23 +179,21 @@ def _demanded(node: ast.AST) -> Iterator[str]:
 
 
 def _helpers(tree: ast.Module, nodes: list[ast.AST]) -> set[str]:
-    """Return the functions of a module that its text neither decorates nor binds anew."""
-    once = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.decorator_list}
-    named = [node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-    bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    imported = {
-        alias.asname or alias.name
-        for node in nodes
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for alias in node.names
-    }
-    return (
-        {name for name in once if named.count(name) == 1}
-        - bound
-        - imported
-        - {text.rpartition(".")[2] for text in texts}
-    )
+    """Return the functions of a module that its text neither decorates nor changes."""
+    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.decorator_list]
+    bound = [node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    changed: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                changed.add(name)
+            case ast.Constant(value=str(text)):
+                changed.add(text.rpartition(".")[2])
+            case ast.alias(name=name, asname=other):
+                changed.add(other or name)
+            case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                changed.add(name)
+    return {name for name in found if bound.count(name) == 1} - changed
 
 
 def _may_patch(node: ast.AST) -> bool:
