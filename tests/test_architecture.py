@@ -166,6 +166,7 @@ LATE = ("cli", "evaluation", "reports")
 # Modules that import what only a run can name, and what that is.
 COMPUTED = {
     "codesample/__init__.py": "what the package exports, from its own table",
+    "codesample/execution/child/beside.py": "the modules that tests ask for",
     "codesample/execution/child/zygote.py": "the modules granted to a program",
     "codesample/execution/wire/library_values.py": "what tests hand over of the standard library, by name",
     "codesample/execution/__init__.py": "what the package exports, from its own table",

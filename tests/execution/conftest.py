@@ -8,8 +8,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,17 @@ from hypothesis import strategies as st
 
 from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Limits, Program
-from codesample.execution.worker.exchange import ProgramStopped
+from codesample.execution.caller.isolation_probe import spare_user
+from codesample.execution.isolation.confinement import Confinement
+from codesample.execution.worker.beside_tests import prepare_beside
+from codesample.execution.worker.checklist import Finding
+from codesample.execution.worker.exchange import Exchange, ProgramStopped
 from codesample.execution.worker.remote import Remote
-from codesample.execution.worker.spawner import Usage
+from codesample.execution.worker.spawner import Spawner, Usage
 from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Tests, Verdict
 
 HOSTILE = Path(__file__).parent / "hostile"
+LOOSE = Limits(cpu_seconds=2.0, wall_seconds=4.0, memory=256 << 20)
 TIGHT = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=1.0)
 
 
@@ -301,6 +307,54 @@ def attacks() -> tuple[list[Hostile], Tests]:
     return MACHINE_ATTACKS, WON
 
 
+@pytest.fixture(scope="session")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Finding]]:
+    """Give a function from a program and the source of tests that run beside it to what is found."""
+    folder = tmp_path_factory.mktemp("beside")
+    for path in (folder, *folder.parents[:2]):
+        path.chmod(0o755)
+    spawner = Spawner(Confinement(level=Level.CONFINED, folder=str(folder), uid=spare_user()))
+    ours, theirs = socket.socketpair()
+
+    def start(limits: Limits, **streams: Any) -> Exchange:
+        return Exchange(spawner, limits, caller=ours.fileno(), **streams)
+
+    def find(
+        program: str, /, source: str = "", *, trusted: bool = True, limits: Limits = LOOSE, **more: Any
+    ) -> Finding:
+        judged = prepare_beside(CodeTests(source=source, **more), trusted=trusted).judge(
+            program, limits, start
+        )
+        assert judged.integrity == "weak"
+        return judged.finding
+
+    yield find
+    spawner.close()
+    ours.close()
+    theirs.close()
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[list[bool]]]:
+    """Give a function from programs, each with parts of tests, to what ends well in a plain Python."""
+    place = tmp_path_factory.mktemp("plain") / "held"
+    script = str(Path(__file__).with_name("plain_python.py"))
+
+    def results(pairs: Sequence[tuple[str, tuple[str, ...]]]) -> list[list[bool]]:
+        place.write_bytes(b"")
+        subprocess.run(
+            [sys.executable, "-I", script, str(place)],
+            input=json.dumps(pairs).encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=120,
+            check=True,
+        )
+        return [json.loads(line) for line in place.read_text().splitlines()]
+
+    return results
+
+
 class ScriptedExchange:
     """Answers requests with given messages, one after another, and then has crashed."""
 
@@ -312,7 +366,7 @@ class ScriptedExchange:
         if self.ended is not None:
             raise self.ended
 
-    def receive(self) -> bytes:
+    def receive(self, *, numbered: bool = True) -> bytes:
         if not self.replies:
             self.stop(Status.CRASHED, "no more replies")
         return self.replies.pop(0)

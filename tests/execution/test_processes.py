@@ -130,9 +130,10 @@ def test_an_import_across_a_process_boundary_is_found(group: str, line: str) -> 
 
 LOADED_BY_A_CHILD = "import sys\ndef f():\n    return [name for name in sys.modules]"
 PACKAGES = {"codesample", "codesample.execution"}
+CHILD = ("child", "child.beside", "child.exit_status", "child.server", "child.watch", "child.zygote")
 FORKED = {
     *PACKAGES,
-    *(f"{OURS}{name}" for name in ("child", "child.exit_status", "child.server", "child.zygote")),
+    *(f"{OURS}{name}" for name in CHILD),
     *(f"{OURS}child.{name}" for name in ("exceptions", "objects", "operations")),
     *(f"{OURS}{name}" for name in ("wire", "wire.channel", "wire.codec", "wire.library_values")),
     *(f"{OURS}wire.{name}" for name in ("protocols", "shared")),

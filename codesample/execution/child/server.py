@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import Any
 
-from codesample.execution.child import objects
+from codesample.execution.child import beside, objects
 from codesample.execution.child.operations import OPERATIONS
 from codesample.execution.wire import channel, codec
 from codesample.execution.wire.library_values import named
@@ -66,7 +66,6 @@ class _Operations:
             **OPERATIONS,
             "load": self._load,
             "script": self._script,
-            "run": self._run,
         }
 
     def answer(self, request: bytes) -> None:
@@ -78,6 +77,8 @@ class _Operations:
         self._requests += 1
         if operation == "batch":
             self._batch(*arguments)
+        elif operation == "beside":
+            beside.perform(self._sock, *arguments)
         else:
             marks = request.count(b"[") + request.count(b"{")
             self._send(self._exchange(self._operations[operation], arguments, marks))
@@ -235,18 +236,6 @@ class _Operations:
         atexit._run_exitfuncs()
         sys.stdout.flush()
         return code if type(code) is int else int(code is not None)
-
-    def _run(self, source: str, checks: list[str], token: str) -> list[Any]:
-        """Run tests beside the program; return the token and the outcome of each check."""
-        exec(compile(source, "<tests>", "exec", dont_inherit=True), self._names)
-        return [token, [self._holds(check) for check in checks]]
-
-    def _holds(self, check: str) -> bool:
-        try:
-            exec(compile(check, "<tests>", "exec", dont_inherit=True), self._names)
-        except Exception:
-            return False
-        return True
 
     def _describe(self, error: BaseException) -> bytes:
         """Return the reply for an exception: what it is, and where it came from."""

@@ -128,11 +128,17 @@ class Kit:
 
     def _keep_library_reachable(self) -> None:
         """Name import folders by open descriptor, for a user who may not walk the path to them."""
+        moved = {}
         for at, path in enumerate(sys.path):
             if os.path.isdir(path):
                 descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 self.kept.append(descriptor)
-                sys.path[at] = f"/proc/self/fd/{descriptor}"
+                sys.path[at] = moved[path] = f"/proc/self/fd/{descriptor}"
+        # a package that is loaded by now looks for the rest of it by its own path
+        for module in tuple(sys.modules.values()):
+            folders = getattr(module, "__path__", None)
+            if isinstance(folders, list):
+                folders[:] = [_moved(folder, moved) for folder in folders]
         sys.path_importer_cache.clear()
 
     def confine(self, *, cpu_seconds: float, memory: int, bounded_space: bool) -> None:
@@ -162,6 +168,12 @@ class Kit:
             _lower(resource.RLIMIT_AS, self._space + 2 * memory, self._space + 2 * memory)
         if self._filter is not None:
             self._filter.load()
+
+
+def _moved(folder: str, moved: dict[str, str]) -> str:
+    """Return the new name of a folder within one of those that have one."""
+    parent, _, name = folder.rpartition("/")
+    return f"{moved[parent]}/{name}" if parent in moved else folder
 
 
 def _address_space() -> int:

@@ -1,30 +1,57 @@
 """Judge by Python that runs beside the program, in its process: for tests that cannot be split from it.
 
-They need not be trusted, and a program can fake what they say: the verdict's integrity is "weak".
+What they say is what Python says. A program can fake it by more than the easy ways, which
+`child/watch.py` sees, so the verdict's integrity is "weak". They need not be trusted.
 """
 
 from __future__ import annotations
 
+import ast
+import builtins
+import functools
+import importlib.util
 import secrets
+import symtable
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codesample.execution.limits import Limits
+from codesample.execution.wire import codec
+from codesample.execution.wire.channel import frame
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
-from codesample.execution.worker.faults import Trouble
-from codesample.execution.worker.raised import said
-from codesample.execution.worker.remote import Remote
+from codesample.execution.worker.exchange import Exchange
+from codesample.execution.worker.faults import TestsFault, Trouble
+from codesample.execution.worker.remote import PROGRAM_MODULE, SEED, Remote
 from codesample.records import CodeTests, Status
 
-__all__ = ["PreparedBeside"]
+__all__ = ["PreparedBeside", "prepare_beside"]
 
 _NOT_THE_TESTS = "the program answered in place of the tests"
+_STATUSES = {"wrong": Status.WRONG, "error": Status.ERROR, "memory": Status.MEMORY}
+_OURS = {PROGRAM_MODULE, "__main__"}
+_PATCHING = {"setattr", "delattr", "patch", "patch_object", "monkeypatch", "vars", "__dict__", "globals"}
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedBeside:
-    """Tests that are handed over as they are, and not looked into here."""
+    """Tests that are handed over as text, with what was read off those that are trusted.
+
+    Attributes:
+        tests: Where it came from.
+        demanded: Modules that the tests cannot do without.
+        imports: Modules of the standard library that they import anywhere.
+        built_in: Names that they take for built-in ones.
+        helpers: Functions that they define for good.
+        patch: Whether they may change what is in modules.
+    """
 
     tests: CodeTests
+    demanded: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    built_in: tuple[str, ...] = ()
+    helpers: tuple[str, ...] = ()
+    patch: bool = True
 
     @property
     def alone(self) -> bool:
@@ -33,30 +60,150 @@ class PreparedBeside:
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
+        missing = [name for name in self.demanded if not _importable(name, bool(limits.imports))]
+        if missing:
+            raise TestsFault(f"the tests import what is not there: {', '.join(missing)}")
         return judge_process(
             lambda remote: self.find(source, remote, limits.check_seconds), limits, start, integrity="weak"
         )
 
     def find(self, source: str, remote: Remote, check_seconds: float) -> Finding:
-        """Run program and tests in the child, and believe what it says of each check."""
+        """Run program and tests in the child; nothing but the pass of a step counts as its good end."""
         checklist = Checklist(len(self.tests.checks))
-        return settle(checklist, lambda: self._run(source, remote, checklist), check_seconds)
+        return settle(checklist, lambda: self._run(source, remote.exchange, checklist), check_seconds)
 
-    def _run(self, source: str, remote: Remote, checklist: Checklist) -> None:
+    def _run(self, source: str, exchange: Exchange, checklist: Checklist) -> None:
         tests = self.tests
-        token = secrets.token_hex(16)
+        passes = [b'["pass","%s"]' % secrets.token_hex(16).encode() for _ in range(2 + len(tests.checks))]
+        frames = [frame(item) for item in passes]
+        read_off = [list(self.imports), list(self.built_in), list(self.helpers), self.patch]
+        asked = codec.encode(["beside", source, PROGRAM_MODULE, SEED, len(frames[0])])
+        # each pass comes back as it went, without a number
+        for message in (asked, b"".join(frames), codec.encode([tests.source, list(tests.checks), *read_off])):
+            exchange.send(message, answered=False)
+        for number, expected in enumerate(passes):
+            body = exchange.receive(numbered=False)
+            trouble = None if body == expected else _trouble(body)
+            if trouble is not None and trouble.status not in _STATUSES.values():
+                exchange.stop(*trouble)
+            if number >= 2:
+                checklist.add(trouble)
+            elif trouble is not None:
+                checklist.end(trouble)
+                return
+
+
+def _trouble(body: bytes) -> Trouble:
+    """Return what a message that is no pass says of the program."""
+    try:
+        parts = codec.decode(body)
+    except codec.CodecError:
+        parts = None
+    match parts:
+        case ["failed", str(status), str(detail)] if status in _STATUSES:
+            return Trouble(_STATUSES[status], detail)
+        case ["caught", str(detail)]:
+            return Trouble(Status.UNSUPPORTED_VALUE, detail)
+    return Trouble(Status.CRASHED, _NOT_THE_TESTS)
+
+
+def prepare_beside(tests: CodeTests, *, trusted: bool) -> PreparedBeside:
+    """Make tests ready that run beside programs.
+
+    Args:
+        tests: Those that are not trusted are not looked into here: whatever is wrong with them is found
+            beside the program, and less of what they rely on is watched.
+        trusted: Whether they are.
+
+    Raises:
+        TestsFault: trusted tests are no Python.
+    """
+    if not trusted:
+        return PreparedBeside(tests)
+    trees = []
+    read, bound = set[str](), set[str]()
+    for text in (tests.source, *tests.checks):
         try:
-            remote.load(source)
-            reply = remote.perform("run", tests.source, list(tests.checks), token)
-        except AssertionError as error:
-            checklist.end(Trouble(Status.WRONG, said(error)))
-            return
-        except Exception as error:
-            checklist.end(Trouble(Status.ERROR, said(error)))
-            return
-        match reply:
-            case [str(answer), list(checks)] if answer == token and len(checks) == len(tests.checks):
-                for check in checks:
-                    checklist.add(None if check is True else Trouble(Status.WRONG, ""))
-            case _:
-                checklist.end(Trouble(Status.CRASHED, _NOT_THE_TESTS))
+            compile(text, "<tests>", "exec", dont_inherit=True)
+            trees.append(ast.parse(text))
+            table = symtable.symtable(text, "<tests>", "exec")
+        except (SyntaxError, ValueError) as error:
+            raise TestsFault(f"the tests are not valid Python: {error}") from None
+        for symbol in _globals(table):
+            (bound if symbol.is_assigned() or symbol.is_imported() else read).add(symbol.get_name())
+    missing = read - bound - set(dir(builtins))
+    # tests of nothing else test a program that is called like a built-in
+    assumed = read - bound - missing - {tests.entry_point} if missing or tests.entry_point else set[str]()
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imports = {name for node in nodes for name in _imported(node)}
+    return PreparedBeside(
+        tests,
+        demanded=tuple(sorted({name for tree in trees for name in _demanded(tree)} - _OURS)),
+        imports=tuple(sorted(name for name in imports if name.partition(".")[0] in sys.stdlib_module_names)),
+        built_in=tuple(sorted(assumed)),
+        helpers=tuple(sorted(_helpers(trees[0], nodes))),
+        patch=any(map(_may_patch, nodes)),
+    )
+
+
+@functools.cache
+def _importable(name: str, packages: bool) -> bool:
+    """Whether programs find a module: of the standard library, or with `packages` an installed one."""
+    if name not in sys.stdlib_module_names and (not packages or name == "codesample"):
+        return False
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _globals(table: symtable.SymbolTable) -> Iterator[symtable.Symbol]:
+    """Yield the symbols of all scopes that stand for global names."""
+    outermost = table.get_type() == "module"
+    yield from (symbol for symbol in table.get_symbols() if outermost or symbol.is_global())
+    for child in table.get_children():
+        yield from _globals(child)
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Return the modules that a statement imports; for `from a import b`, a and perhaps a.b."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def _demanded(node: ast.AST) -> Iterator[str]:
+    """Yield the top names of modules that are imported where no `try` could spare them."""
+    if isinstance(node, ast.Try) and node.handlers:
+        return
+    if isinstance(node, ast.stmt):
+        yield from (name.partition(".")[0] for name in _imported(node))
+    for child in ast.iter_child_nodes(node):
+        yield from _demanded(child)
+
+
+def _helpers(tree: ast.Module, nodes: list[ast.AST]) -> set[str]:
+    """Return the functions of a module that its text neither decorates nor changes."""
+    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.decorator_list]
+    bound = [node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    changed: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                changed.add(name)
+            case ast.Constant(value=str(text)):
+                changed.add(text.rpartition(".")[2])
+            case ast.alias(name=name, asname=other):
+                changed.add(other or name)
+            case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                changed.add(name)
+    return {name for name in found if bound.count(name) == 1} - changed
+
+
+def _may_patch(node: ast.AST) -> bool:
+    """Whether a part of the tests may change what is in a module or a class."""
+    if isinstance(node, ast.Attribute):
+        return not isinstance(node.ctx, ast.Load) or node.attr in _PATCHING
+    return isinstance(node, ast.Name) and node.id in _PATCHING

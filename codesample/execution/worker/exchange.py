@@ -158,8 +158,12 @@ class Exchange:
                 # gone; what it said before is still to be read
                 return
 
-    def receive(self) -> bytes:
-        """Return the next message; raises as `ask` does."""
+    def receive(self, *, numbered: bool = True) -> bytes:
+        """Return the next message; raises as `ask` does.
+
+        Args:
+            numbered: Whether it carries the number of its request, and is left out if that is an earlier one.
+        """
         if self.ended is not None:
             raise self.ended
         self._resume()
@@ -169,6 +173,9 @@ class Exchange:
                 body = self._next()
             if body is None:
                 self._wait(select.POLLIN)
+            elif self._confined and not numbered:
+                self._idle_since = time.monotonic()
+                return body
             elif self._confined:
                 number, _, reply = body.partition(b" ")
                 if number == b"%d" % self._number:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from codesample.execution.limits import Limits
-from codesample.execution.worker.beside_tests import PreparedBeside
+from codesample.execution.worker.beside_tests import prepare_beside
 from codesample.execution.worker.checklist import Judged, Start
 from codesample.execution.worker.code_tests import prepare_code
 from codesample.execution.worker.faults import TestsFault
@@ -64,7 +64,7 @@ def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
     """
     match tests:
         case CodeTests(mode="in_process"):
-            return PreparedBeside(tests)
+            return prepare_beside(tests, trusted=False)
         case CodeTests():
             return prepare_code(tests, alone=False)
         case InputTests():
