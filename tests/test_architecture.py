@@ -171,6 +171,7 @@ COMPUTED = {
     "codesample/execution/wire/library_values.py": "what tests hand over of the standard library, by name",
     "codesample/execution/__init__.py": "what the package exports, from its own table",
     "codesample/execution/worker/code_tests.py": "the modules that tests ask for",
+    "codesample/execution/worker/form_library.py": "the modules of which tests import all",
     "codesample/plugins.py": "a user's `package.module:name`",
 }
 

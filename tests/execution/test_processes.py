@@ -164,6 +164,6 @@ assert "codesample.execution.worker.main" in sys.modules
 
 
 def test_a_real_worker_holds_its_own_group_and_the_records(executor: Executor) -> None:
-    tests = CodeTests(source=LOADED_BY_A_WORKER, entry_point="f")
+    tests = CodeTests(source=LOADED_BY_A_WORKER, entry_point="f", mode="split")
     verdict = executor.submit(Program("t", 0, "def f(x):\n    return x * x", tests)).result(60)
     assert verdict.passed, verdict
