@@ -66,6 +66,7 @@ class _Operations:
             **OPERATIONS,
             "load": self._load,
             "script": self._script,
+            "defined": lambda name: name in self._names,
         }
 
     def answer(self, request: bytes) -> None:

@@ -12,7 +12,7 @@ from codesample.execution.limits import Limits
 from codesample.execution.worker.check_limit import ChecksTimedOut
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.faults import TestsFault, Trouble, blame, undecided
-from codesample.execution.worker.raised import said
+from codesample.execution.worker.raised import crossed, said
 from codesample.execution.worker.remote import SEED, Remote
 from codesample.execution.worker.spawner import Interruption
 from codesample.execution.worker.stand_ins import Handle
@@ -154,7 +154,11 @@ def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Trouble |
         raise
     except BaseException as error:
         if remote.exchange.ended is None:
-            return blame(error, remote)
+            trouble = blame(error, remote)
+            if isinstance(error, NameError) and not crossed(error) and remote.perform("defined", error.name):
+                # the program bound it since its names were taken
+                return undecided(trouble.detail)
+            return trouble
     if remote.exchange.ended is not None:
         # the tests swallowed it
         raise remote.exchange.ended

@@ -13,6 +13,7 @@ from codesample.execution.worker.beside_tests import prepare_beside
 from codesample.execution.worker.checklist import Judged, Start
 from codesample.execution.worker.code_tests import prepare_code
 from codesample.execution.worker.faults import TestsFault
+from codesample.execution.worker.form import form_of
 from codesample.execution.worker.input_tests import RunReference, prepare_inputs
 from codesample.execution.worker.script_tests import PreparedScript
 from codesample.records import CodeTests, InputTests, ScriptTests, Tests
@@ -55,7 +56,8 @@ def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
     """Make tests ready.
 
     Args:
-        tests: Trusted, unless their mode is "in_process": those are not looked into here.
+        tests: Trusted, unless their mode is "in_process": those are not looked into here. Their own text
+            decides the form where their mode is "auto"; no program has a say in it.
         run_reference: Calls the entry point of a source on argument lists, confined as programs are.
 
     Raises:
@@ -66,9 +68,19 @@ def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
         case CodeTests(mode="in_process"):
             return prepare_beside(tests, trusted=False)
         case CodeTests():
-            return prepare_code(tests, alone=False)
+            return _prepare_code(tests)
         case InputTests():
             return prepare_inputs(tests, run_reference)
         case ScriptTests():
             return PreparedScript(tests)
     raise TestsFault(f"no module of this worker judges {type(tests).__name__}")
+
+
+def _prepare_code(tests: CodeTests) -> Prepared:
+    try:
+        form = form_of(tests)
+    except (SyntaxError, ValueError) as error:
+        raise TestsFault(f"the tests are not valid Python: {error}") from None
+    if form.split or tests.mode == "split":
+        return prepare_code(tests, alone=not form.harmless)
+    return prepare_beside(tests, trusted=True)
