@@ -284,29 +284,45 @@ class Actions(Attributes):
             self.refuse(given.node, f"asks whether {self.word(bad)} can be called")
         return kind.DATA
 
+    def attribute_name(self, given: Given) -> str | None:
+        """Return the name of the attribute that a call is about; None where a text of the tests is it.
+
+        Raises:
+            Weak: it may be a hidden one, or one that matters here.
+            EntryIsClass: only a class's instances have it.
+        """
+        name, kinds, base = given.constant(1), given.at(1), directly(given.at(0))
+        if isinstance(name, str):
+            return name
+        if base & kind.EITHER:
+            raise EntryIsClass
+        known = kind.RESULT | kind.OBJECT | kind.DATA | kind.MUTABLE | kind.CHANGED
+        if self.hidden_texts or (base | directly(kinds)) & ~known or kinds & kind.OBJECT:
+            self.refuse(given.node, "computes the name of an attribute")
+        return None
+
     def do_fetch(self, name: str, given: Given) -> int:
         """Read an attribute by its name."""
-        attribute = given.constant(1)
-        if not isinstance(attribute, str):
-            self.refuse(given.node, "reads an attribute whose name is computed")
-        return self.attribute(given.at(0), attribute, given.node) | given.at(2)
+        base, attribute = given.at(0), self.attribute_name(given)
+        if attribute is not None:
+            return self.attribute(base, attribute, given.node) | given.at(2)
+        found = self.attribute(base, "anything", given.node) | given.at(2)
+        return found | (kind.METHOD if base & (kind.RESULT | kind.DATA) else 0)
 
     def do_probe(self, name: str, given: Given) -> int:
         """Ask for an attribute."""
-        attribute = given.constant(1)
-        if not isinstance(attribute, str) or attribute.startswith("__"):
-            self.refuse(given.node, "asks for an attribute whose name is computed or hidden")
-        if bad := given.at(0) & (kind.RAISED | kind.TAKEN | self.modules | kind.EITHER | kind.ENTRY):
-            if bad & (kind.EITHER | kind.ENTRY):
-                raise EntryIsClass
+        attribute = self.attribute_name(given) or "anything"
+        if attribute.startswith("__"):
+            self.refuse(given.node, "asks for a hidden attribute")
+        if given.at(0) & (kind.EITHER | kind.ENTRY):
+            raise EntryIsClass
+        if bad := given.at(0) & (kind.RAISED | kind.TAKEN | self.modules):
             self.refuse(given.node, f"asks for an attribute of {self.word(bad)}")
         return kind.DATA
 
     def do_attach(self, name: str, given: Given) -> int:
         """Set an attribute by its name."""
-        attribute = given.constant(1)
-        if not isinstance(attribute, str):
-            self.refuse(given.node, "sets an attribute whose name is computed")
+        attribute = self.attribute_name(given) or "anything"
         self.set_attribute(given.at(0), attribute, given.at(2), given.node)
         return kind.DATA
 

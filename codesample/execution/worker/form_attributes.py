@@ -103,9 +103,9 @@ class Attributes(Calls):
     def _attribute_there(self, base: int, name: str) -> int:
         if base & kind.ENTRY or (base & kind.EITHER and name not in BOUND_TO_DATA):
             raise EntryIsClass
-        found = kind.OBJECT if base & kind.CLASS else 0
-        if base & ~kind.CLASS & _PROGRAM_SIDE:
-            found |= kind.RESULT
+        # in capitals it is a constant, such as a member of an enumeration, or a class
+        constant = base & kind.CLASS and not name.islower()
+        found = kind.OBJECT if constant else kind.RESULT
         if base & (kind.CLASS | kind.FUNCTION) and looks_like_class(name) and not name.isupper():
             found |= kind.CLASS
         if base & (kind.RESULT | kind.EITHER) and name in BOUND_TO_DATA:
@@ -308,7 +308,7 @@ class Attributes(Calls):
         """Refuse items of what has none that can be asked for."""
         fit = kind.DATA | kind.MUTABLE | kind.CHANGED | kind.NAN | kind.DECIMAL | kind.FOREIGN | kind.OPAQUE
         asked = kind.RESULT | kind.OBJECT | kind.EITHER
-        bad = base & ~(fit | asked | self.library)
+        bad = base & ~(fit | asked | self.library | (kind.METHOD if base & asked else 0))
         if bad and not base & kind.DATA:
             self.refuse(node, f"takes an item of {self.word(bad)}")
         if base & asked:

@@ -34,6 +34,8 @@ class Expressions(Actions):
         self.guards = 0
         """How many blocks are open that are left by code of the tests, within the function."""
         self.in_stub = False
+        self.bound: set[str] = set()
+        """Names of the module that were bound in what was read."""
         self.starred: dict[str, int] = {}
         """What names may stand for that were imported by a star; nothing for those not known here."""
         self._functions: dict[ast.AST, OwnFunction] = {}
@@ -73,8 +75,12 @@ class Expressions(Actions):
 
     def read_Constant(self, node: ast.Constant) -> int:
         """Read a constant."""
-        strange = isinstance(node.value, str) and len(node.value) < 1000 and _NAN.search(node.value)
-        return kind.DATA | kind.NAN if strange else kind.DATA
+        text = node.value
+        if not isinstance(text, str):
+            return kind.DATA
+        if "__" in text and not self.hidden_texts:
+            self.hidden_texts = self.changed = True
+        return kind.DATA | (kind.NAN if len(text) < 1000 and _NAN.search(text) else 0)
 
     def read_Name(self, node: ast.Name) -> int:
         """Read a name."""
@@ -83,6 +89,9 @@ class Expressions(Actions):
         if binding is None:
             return self._outside(name, node)
         found = binding.kinds[name]
+        if binding.outer is None and self.function is None and name not in self.bound | BUILT_IN:
+            # as long as the tests have not bound it, it is the program's, if the program has it
+            self.refuse(node, f"reads {name} before it is bound")
         if binding.outer is None or binding.of_class:
             # it may not be bound yet
             if name == self.outside.entry_point:
@@ -233,8 +242,10 @@ class Expressions(Actions):
 
     def read_NamedExpr(self, node: ast.NamedExpr) -> int:
         """Read an assignment within an expression."""
-        kinds = self.read(node.value)
-        self.learn(self.scope.around_comprehensions().target(node.target.id), node.target.id, kinds)
+        kinds, name = self.read(node.value), node.target.id
+        scope = self.scope.around_comprehensions().target(name)
+        self.learn(scope, name, kinds)
+        self.bound |= {name} if scope.outer is None else set()
         return kinds
 
     # parts of values

@@ -30,9 +30,9 @@ class Loops(Expressions):
                 self.refuse(node, "iterates asynchronously")
             self.scope = inner if at else outer
             items = self.items(self.read(each.iter), each.iter)
-            rows = self.rows(each.iter)
+            columns = self.columns(each.iter)
             self.scope = inner
-            self.assign_each(each.target, items, rows)
+            self.assign_parts(each.target, items, columns)
             for condition in each.ifs:
                 self.check_truth(self.read(condition), condition)
         parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
@@ -60,7 +60,7 @@ class Loops(Expressions):
 
     # rows of a table, whose columns may be of different kinds
 
-    def rows(self, node: ast.expr) -> list[int]:
+    def columns(self, node: ast.expr) -> list[int]:
         """Return what each column of a table may hold that is written out; none for anything else."""
         table, scope = node, self.scope
         if isinstance(node, ast.Name):
@@ -84,11 +84,15 @@ class Loops(Expressions):
             columns = [each | given | held(given) for each in columns]
         return columns
 
-    def assign_each(self, target: ast.expr, items: int, rows: list[int]) -> None:
-        """Bind the target of a loop to the items it goes through; raises as `read`."""
+    def assign_parts(self, target: ast.expr, kinds: int, columns: list[int]) -> None:
+        """Bind a target to a value whose parts are of the kinds in `columns`, if they are known at all."""
         parts = target.elts if isinstance(target, ast.Tuple | ast.List) else []
-        if rows and len(rows) == len(parts) and not any(isinstance(part, ast.Starred) for part in parts):
-            for part, kinds in zip(parts, rows, strict=True):
-                self.assign(part, kinds)
+        if (
+            columns
+            and len(columns) == len(parts)
+            and not any(isinstance(part, ast.Starred) for part in parts)
+        ):
+            for part, column in zip(parts, columns, strict=True):
+                self.assign(part, column)
         else:
-            self.assign(target, items)
+            self.assign(target, kinds)

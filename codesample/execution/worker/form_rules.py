@@ -77,6 +77,7 @@ class Rules:
             and CHANGED, where some were handed to the program.
         harmless: Whether nothing was met that might change the interpreter.
         in_message: Whether a message of an assertion is being read, which nobody compares.
+        hidden_texts: Whether a text was met that could be made into the name of a hidden attribute.
     """
 
     def __init__(self) -> None:
@@ -86,6 +87,7 @@ class Rules:
         self.stored = 0
         self.harmless = True
         self.in_message = False
+        self.hidden_texts = False
         self._nan_given = False
         self._records: dict[int, Library | OwnFunction | OwnClass] = {}
         self._bits: dict[object, int] = {}
@@ -206,7 +208,9 @@ class Rules:
         if bad and not kinds & kind.DATA:
             # beside data, it is what else a container holds
             self.refuse(node, f"iterates {self.word(bad)}")
-        found = held(kinds) | kinds & (kind.DATA | kind.FOREIGN | kind.NAN | kind.CHANGED)
+        # what holds nothing may be a text, whose items are texts
+        found = held(kinds) or kinds & kind.DATA
+        found |= kinds & (kind.FOREIGN | kind.NAN | kind.CHANGED)
         if kinds & (kind.RESULT | kind.OBJECT | kind.EITHER | kind.CHANGED):
             found |= kind.RESULT
         if kinds & kind.OPAQUE:
@@ -252,6 +256,9 @@ class Rules:
     def computed(self, left: int, right: int, node: ast.AST) -> int:
         """Return what an operator makes of two values."""
         both = left | right
+        if both & kind.RESULT:
+            # beside a result, it is what the attribute would be of data
+            both &= ~kind.METHOD
         strange = _ABSENT_FROM_SUMS | self.own | self.instances | self.modules | self.library
         if bad := both & (_NAMES | kind.OBJECT | strange):
             self.refuse(node, f"computes with {self.word(bad)}")
@@ -282,17 +289,24 @@ class Rules:
         if (left | right) & program and (strange := both & foreign):
             self.refuse(node, f"compares a result with {self.word(strange)}")
         if isinstance(operator, ast.Is | ast.IsNot) and (left | right) & (program | anywhere(kind.FOREIGN)):
-            self.refuse(node, "compares identities (is)")
+            types = self._concrete(left | right)
+            if left & ~types and right & ~types:
+                self.refuse(node, "compares identities (is)")
 
     def _compare_types(self, left: int, right: int, operator: ast.cmpop, node: ast.Compare) -> None:
         """Allow that a type is found to be one of known types; a type that is not may be a stand-in's."""
-        concrete = kind.DATA | kind.TYPE_OF_DATA
-        for record in self.records(directly(left | right) | held(left | right), self.library):
-            if isinstance(record, Library) and record.full_name in CONCRETE_TYPES:
-                concrete |= self.bit(record)
+        concrete = self._concrete(left | right) | kind.DATA | kind.TYPE_OF_DATA
         one_is_known = not left & ~anywhere(concrete) or not right & ~anywhere(concrete)
         if not one_is_known or not isinstance(operator, ast.Is | ast.Eq | ast.In):
             self.refuse(node, "compares types of results")
+
+    def _concrete(self, kinds: int) -> int:
+        """Return those of `kinds` that stand for types of data that crosses."""
+        found = 0
+        for record in self.records(directly(kinds) | held(kinds), self.library):
+            if isinstance(record, Library) and record.full_name in CONCRETE_TYPES:
+                found |= self.bit(record)
+        return found
 
     def check_nan(self, left: int, right: int, operator: ast.cmpop, node: ast.Compare) -> None:
         """Refuse to look for a number that differs from itself in a result, where identity would find it."""

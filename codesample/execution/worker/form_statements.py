@@ -96,7 +96,8 @@ class Statements(Loops):
         """Read an assignment."""
         kinds = self.read(node.value)
         for target in node.targets:
-            self.assign(target, kinds)
+            columns = [self.read(each) for each in _row(node.value)] if _row(target) else []
+            self.assign_parts(target, kinds, columns)
         match node.targets:
             case [ast.Name(id=name)] if (self.scope.target(name), name) in self.names.once:
                 self.displays[self.scope.target(name), name] = node.value
@@ -150,6 +151,8 @@ class Statements(Loops):
         if name == self.outside.entry_point and scope.outer is None and not self.in_stub:
             self.refuse(node, f"defines {name}, which is the program's")
         self.learn(scope, name, kinds)
+        if scope.outer is None:
+            self.bound.add(name)
 
     def _set_item(self, base: int, index: int, value: int, node: ast.AST) -> None:
         self.check_item(directly(base) & ~self.library, index, node)
@@ -222,7 +225,7 @@ class Statements(Loops):
 
     def run_For(self, node: ast.For) -> None:
         """Read a loop."""
-        self.assign_each(node.target, self.items(self.read(node.iter), node), self.rows(node.iter))
+        self.assign_parts(node.target, self.items(self.read(node.iter), node), self.columns(node.iter))
         self.run(node.body)
         self.run(node.orelse)
 
@@ -355,6 +358,12 @@ class Statements(Loops):
             traits |= each.traits
         self._classes[node] = OwnClass(self.names.scopes[node], bases, frozenset(traits))
         return self._classes[node]
+
+
+def _row(node: ast.expr) -> list[ast.expr]:
+    """Return the parts of a tuple or list that is written out with all its parts; none for anything else."""
+    parts = node.elts if isinstance(node, ast.Tuple | ast.List) else []
+    return [] if any(isinstance(part, ast.Starred) for part in parts) else parts
 
 
 _IN_TYPES = (
