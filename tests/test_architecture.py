@@ -65,7 +65,9 @@ ARROWS = {
         "execution.child",
         "execution.isolation",
         "execution.wire",
+        "execution.worker.form_rules",
     },
+    "execution.worker.form_rules": {"records"},
     "rerankers": {"errors", "plugins", "records"},
     "tasks": {"data_files", "decoding", "errors", "plugins", "records"},
     "tasks.evalplus": {"data_files", "decoding", "errors", "records", "tasks"},
@@ -171,7 +173,7 @@ COMPUTED = {
     "codesample/execution/wire/library_values.py": "what tests hand over of the standard library, by name",
     "codesample/execution/__init__.py": "what the package exports, from its own table",
     "codesample/execution/worker/code_tests.py": "the modules that tests ask for",
-    "codesample/execution/worker/form_library.py": "the modules of which tests import all",
+    "codesample/execution/worker/form_rules/library.py": "the modules of which tests import all",
     "codesample/plugins.py": "a user's `package.module:name`",
 }
 

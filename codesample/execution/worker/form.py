@@ -6,10 +6,10 @@ import ast
 import warnings
 from dataclasses import dataclass
 
-from codesample.execution.worker.form_attributes import EntryIsClass
-from codesample.execution.worker.form_rules import Weak
-from codesample.execution.worker.form_scopes import Names, Outside
-from codesample.execution.worker.form_statements import Statements
+from codesample.execution.worker.form_rules.attributes import EntryIsClass
+from codesample.execution.worker.form_rules.rules import Weak
+from codesample.execution.worker.form_rules.scopes import Names, Outside
+from codesample.execution.worker.form_rules.statements import Statements
 from codesample.records import CodeTests
 
 __all__ = ["Form", "form_of"]

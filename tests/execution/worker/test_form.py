@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from codesample.execution.worker.form import Form, form_of
-from codesample.execution.worker.form_library import known_modules, library_names
+from codesample.execution.worker.form_rules.library import known_modules, library_names
 from codesample.execution.worker.wanted_names import wanted_names
 from codesample.records import CodeTests
 from codesample.tasks.registry import load_task

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from codesample.execution.worker import form_kinds as kind
-from codesample.execution.worker.form_kinds import anywhere, directly, held, holding
-from codesample.execution.worker.form_library import CONCRETE_TYPES
-from codesample.execution.worker.form_scopes import Scope
+from codesample.execution.worker.form_rules import lattice as kind
+from codesample.execution.worker.form_rules.lattice import anywhere, directly, held, holding
+from codesample.execution.worker.form_rules.library import CONCRETE_TYPES
+from codesample.execution.worker.form_rules.scopes import Scope
 
 __all__ = ["Library", "OwnClass", "OwnFunction", "Rules", "Weak"]
 

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from codesample.execution.worker import form_kinds as kind
-from codesample.execution.worker.form_kinds import anywhere, held, holding
-from codesample.execution.worker.form_rules import Library, OwnClass, OwnFunction, Rules
+from codesample.execution.worker.form_rules import lattice as kind
+from codesample.execution.worker.form_rules.lattice import anywhere, held, holding
+from codesample.execution.worker.form_rules.rules import Library, OwnClass, OwnFunction, Rules
 
 __all__ = ["CALLED_THERE", "LIST", "Calls", "Given", "spilt"]
 

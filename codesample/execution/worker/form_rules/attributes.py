@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import re
 
-from codesample.execution.worker import form_kinds as kind
-from codesample.execution.worker.form_calls import Calls, Given, spilt
-from codesample.execution.worker.form_kinds import anywhere, directly, held, holding
-from codesample.execution.worker.form_library import (
+from codesample.execution.worker.form_rules import lattice as kind
+from codesample.execution.worker.form_rules.calls import Calls, Given, spilt
+from codesample.execution.worker.form_rules.lattice import anywhere, directly, held, holding
+from codesample.execution.worker.form_rules.library import (
     ASKED_ERRORS,
     BOUND_TO_DATA,
     FOREIGN_STATE,
@@ -17,7 +17,7 @@ from codesample.execution.worker.form_library import (
     library_action,
     library_names,
 )
-from codesample.execution.worker.form_rules import Library, OwnClass, OwnFunction
+from codesample.execution.worker.form_rules.rules import Library, OwnClass, OwnFunction
 
 __all__ = ["Attributes", "EntryIsClass", "looks_like_class"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from codesample.execution.worker import form_kinds as kind
-from codesample.execution.worker.form_attributes import Attributes, EntryIsClass
-from codesample.execution.worker.form_calls import CALLED_THERE, LIST, Given, spilt
-from codesample.execution.worker.form_kinds import anywhere, directly, held, holding
-from codesample.execution.worker.form_library import CONCRETE_TYPES
-from codesample.execution.worker.form_rules import Library
+from codesample.execution.worker.form_rules import lattice as kind
+from codesample.execution.worker.form_rules.attributes import Attributes, EntryIsClass
+from codesample.execution.worker.form_rules.calls import CALLED_THERE, LIST, Given, spilt
+from codesample.execution.worker.form_rules.lattice import anywhere, directly, held, holding
+from codesample.execution.worker.form_rules.library import CONCRETE_TYPES
+from codesample.execution.worker.form_rules.rules import Library
 
 __all__ = ["Actions"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from codesample.execution.worker import form_kinds as kind
-from codesample.execution.worker.form_calls import LIST
-from codesample.execution.worker.form_expressions import Expressions
-from codesample.execution.worker.form_kinds import held, holding
-from codesample.execution.worker.form_scopes import Names, Outside, Scope
+from codesample.execution.worker.form_rules import lattice as kind
+from codesample.execution.worker.form_rules.calls import LIST
+from codesample.execution.worker.form_rules.expressions import Expressions
+from codesample.execution.worker.form_rules.lattice import held, holding
+from codesample.execution.worker.form_rules.scopes import Names, Outside, Scope
 
 __all__ = ["Loops"]
 

@@ -7,14 +7,14 @@ import re
 import sys
 from collections.abc import Callable
 
-from codesample.execution.worker import form_kinds as kind
-from codesample.execution.worker.form_actions import Actions
-from codesample.execution.worker.form_attributes import looks_like_class
-from codesample.execution.worker.form_calls import Given
-from codesample.execution.worker.form_kinds import anywhere, directly, held, holding
-from codesample.execution.worker.form_library import library_action, library_names
-from codesample.execution.worker.form_rules import Library, OwnFunction
-from codesample.execution.worker.form_scopes import BUILT_IN, Names, Outside
+from codesample.execution.worker.form_rules import lattice as kind
+from codesample.execution.worker.form_rules.actions import Actions
+from codesample.execution.worker.form_rules.attributes import looks_like_class
+from codesample.execution.worker.form_rules.calls import Given
+from codesample.execution.worker.form_rules.lattice import anywhere, directly, held, holding
+from codesample.execution.worker.form_rules.library import library_action, library_names
+from codesample.execution.worker.form_rules.rules import Library, OwnFunction
+from codesample.execution.worker.form_rules.scopes import BUILT_IN, Names, Outside
 
 __all__ = ["Expressions"]
 

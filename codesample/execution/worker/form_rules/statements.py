@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from codesample.execution.worker import form_kinds as kind
-from codesample.execution.worker.form_calls import Given
-from codesample.execution.worker.form_kinds import directly, held, holding
-from codesample.execution.worker.form_library import exported_names, library_names
-from codesample.execution.worker.form_loops import Loops
-from codesample.execution.worker.form_rules import Library, OwnClass, OwnFunction
-from codesample.execution.worker.form_scopes import Names, Outside, parameters
+from codesample.execution.worker.form_rules import lattice as kind
+from codesample.execution.worker.form_rules.calls import Given
+from codesample.execution.worker.form_rules.lattice import directly, held, holding
+from codesample.execution.worker.form_rules.library import exported_names, library_names
+from codesample.execution.worker.form_rules.loops import Loops
+from codesample.execution.worker.form_rules.rules import Library, OwnClass, OwnFunction
+from codesample.execution.worker.form_rules.scopes import Names, Outside, parameters
 
 __all__ = ["Statements"]
 
