@@ -21,13 +21,15 @@ _MODULES_MARGIN = 2048 * _MIB
 _STACK_BYTES = 64 * _MIB
 _MAX_THREADS = 64
 _MAX_DESCRIPTORS = 64
+_MAX_SIGNALS = 256
 _TRUNCATE_SINCE = 3
 
 _LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 _INSTALLED = {"site-packages", "dist-packages", "codesample"}
 """Names within the above that programs may not read: packages nobody granted, and hidden tests of ours."""
-_DATA = ("/usr/share/zoneinfo", "/dev/urandom", "/dev/random")
-_DEVICES = ("/dev/null", "/dev/zero")
+# mapped by who may write to it, /dev/zero is shared memory without a file
+_DATA = ("/usr/share/zoneinfo", "/dev/urandom", "/dev/random", "/dev/zero")
+_DEVICES = ("/dev/null",)
 
 
 class Confinement(NamedTuple):
@@ -120,6 +122,8 @@ class Kit:
             os.setresuid(uid, uid, uid)
         linux.drop_capabilities()
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
+        # a page left of a huge one would hold all of it
+        linux.prctl(linux.PR_SET_THP_DISABLE, 1)
 
     @property
     def single_process(self) -> bool:
@@ -152,6 +156,7 @@ class Kit:
         _lower(resource.RLIMIT_CORE, 0, 0)
         _lower(resource.RLIMIT_FSIZE, 0, 0)
         _lower(resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS, _MAX_DESCRIPTORS)
+        _lower(resource.RLIMIT_SIGPENDING, _MAX_SIGNALS, _MAX_SIGNALS)
         _lower(resource.RLIMIT_STACK, _STACK_BYTES, None)
         if self._limit_threads:
             _lower(resource.RLIMIT_NPROC, _MAX_THREADS, _MAX_THREADS)
