@@ -127,7 +127,8 @@ LOADED_BY_A_CHILD = "import sys\ndef f():\n    return [name for name in sys.modu
 PACKAGES = {"codesample", "codesample.execution"}
 FORKED = {
     *PACKAGES,
-    *(f"{OURS}{name}" for name in ("child", "child.exit_status", "child.server", "child.zygote")),
+    *(f"{OURS}child.{name}" for name in ("exit_status", "server", "stacks", "zygote")),
+    f"{OURS}child",
     *(f"{OURS}{name}" for name in ("wire", "wire.channel", "wire.codec")),
 }
 

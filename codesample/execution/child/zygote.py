@@ -20,7 +20,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from codesample.execution.child import exit_status, server
+from codesample.execution.child import exit_status, server, stacks
 from codesample.execution.isolation import linux
 from codesample.execution.isolation.confinement import Confinement, Kit
 
@@ -64,6 +64,8 @@ def main(arguments: Sequence[str]) -> None:
     control = _socket.socket(fileno=int(arguments[0]))
     confinement = Confinement.from_json(json.loads(arguments[2]))
     sys.path.extend(confinement.packages)
+    # before anything takes the functions that start threads
+    stacks.make_room_with_threads()
     for name in (*PRELOADED, *json.loads(arguments[3])):
         importlib.import_module(name)
     sys.dont_write_bytecode = True

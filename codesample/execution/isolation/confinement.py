@@ -17,6 +17,7 @@ __all__ = ["Confinement", "Kit"]
 
 _MIB = 1 << 20
 _ADDRESS_SPACE_MARGIN = 256 * _MIB
+_RESERVED = 1024 * _MIB
 _MODULES_MARGIN = 2048 * _MIB
 _STACK_BYTES = 64 * _MIB
 _MAX_THREADS = 64
@@ -145,8 +146,10 @@ class Kit:
         Args:
             cpu_seconds: Beyond it plus one second the kernel ends the process.
             memory: Bytes of private memory.
-            bounded_space: Whether to bound memory by what the kernel counts for a process. Otherwise the
-                kernel keeps only what is far beyond it away, and somebody has to watch.
+            bounded_space: Whether to bound memory by what the kernel counts for a process. That counts
+                what is reserved, so a program with threads may lift the bound by 1 GiB (see
+                `child/stacks.py`). Without it the kernel keeps only what is far beyond away. In either
+                case somebody has to watch what is used.
 
         Raises:
             OSError: a step was refused.
@@ -161,8 +164,9 @@ class Kit:
         if self._limit_threads:
             _lower(resource.RLIMIT_NPROC, _MAX_THREADS, _MAX_THREADS)
         if bounded_space:
-            _lower(resource.RLIMIT_DATA, memory, memory)
-            _lower(resource.RLIMIT_AS, memory + _ADDRESS_SPACE_MARGIN, memory + _ADDRESS_SPACE_MARGIN)
+            space = memory + _ADDRESS_SPACE_MARGIN
+            _lower(resource.RLIMIT_DATA, memory, memory + _RESERVED)
+            _lower(resource.RLIMIT_AS, space, space + _RESERVED)
         else:
             _lower(resource.RLIMIT_AS, self._space + 2 * memory, self._space + 2 * memory)
         if self._filter is not None:

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -71,9 +71,9 @@ def main(arguments: Sequence[str]) -> None:
     worker = _Worker(sock, spawner)
     try:
         sock.sendall(channel.frame(READY))
-        while (request := channel.receive(sock)) is not None:
-            _forget_what_was_said()
-            sock.sendall(channel.frame(worker.work(*codec.decode(request, trusted=True))))
+        with _unheard():
+            while (request := channel.receive(sock)) is not None:
+                sock.sendall(channel.frame(worker.work(*codec.decode(request, trusted=True))))
     except (CallerGone, BrokenPipeError, ConnectionResetError):
         pass
     finally:
@@ -84,11 +84,18 @@ def main(arguments: Sequence[str]) -> None:
             os.rmdir(confinement.folder)
 
 
-def _forget_what_was_said() -> None:
-    """Empty the log of this process, to which tests may write for ever; the caller reads its start."""
-    with contextlib.suppress(OSError):
-        os.ftruncate(2, 0)
-        os.lseek(2, 0, os.SEEK_SET)
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Let nobody keep what tests print, which may be without end; what ends this process is logged."""
+    log = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    try:
+        yield
+    finally:
+        os.dup2(log, 2)
+        os.close(log)
 
 
 class _Worker:
