@@ -16,6 +16,7 @@ from codesample.execution.isolation import attacks, bubblewrap, landlock
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation.grants import Isolation, Mechanism
 from codesample.execution.isolation.level import Level
+from codesample.execution.isolation.program_folder import program_folder
 from codesample.execution.limits import Limits
 from codesample.execution.wire import launch
 from codesample.execution.worker.exchange import Exchange, ProgramStopped
@@ -123,8 +124,7 @@ def _try(level: Level) -> _Trial:
 
 
 def _confine(level: Level, *, wrapped: bool) -> _Trial:
-    with tempfile.TemporaryDirectory(prefix="codesample-") as folder:
-        os.chmod(folder, 0o755)
+    with program_folder(level, tempfile.gettempdir()) as folder:
         spawner = Spawner(
             Confinement(
                 level=level, folder=folder, uid=spare_user(), bwrap=bubblewrap.find() if wrapped else ""

@@ -38,7 +38,7 @@ class Confinement(NamedTuple):
 
     Attributes:
         level: Which mechanisms must hold.
-        folder: An empty folder, the programs' current one.
+        folder: An empty folder, the programs' current one; see `program_folder`.
         uid: Numeric user and group to switch to, or None to stay; needed when started as root.
         packages: Folders beside the standard library that programs with `Limits.imports` may import from.
         bwrap: Path of a `bwrap` that makes the zygote's namespaces, or "" for it to make them itself.
