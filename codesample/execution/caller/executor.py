@@ -276,6 +276,8 @@ def _limits_for(tests: Tests, limits: Limits) -> Limits:
         limits = replace(limits, cpu_seconds=tests.time_limit)
     if tests.memory is not None:
         limits = replace(limits, memory=tests.memory)
+    if tests.scratch is not None:
+        limits = replace(limits, scratch=tests.scratch)
     more = tuple(name for name in tests.imports if name not in limits.imports)
     return replace(limits, imports=limits.imports + more) if more else limits
 

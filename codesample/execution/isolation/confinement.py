@@ -42,6 +42,7 @@ class Confinement(NamedTuple):
         uid: Numeric user and group to switch to, or None to stay; needed when started as root.
         packages: Folders beside the standard library that programs with `Limits.imports` may import from.
         bwrap: Path of a `bwrap` that makes the zygote's namespaces, or "" for it to make them itself.
+        scratch: Bytes of files that programs may keep in `folder`; 0 for none.
     """
 
     level: Level
@@ -49,6 +50,7 @@ class Confinement(NamedTuple):
     uid: int | None = None
     packages: tuple[str, ...] = ()
     bwrap: str = ""
+    scratch: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data for `from_json`."""
@@ -93,7 +95,11 @@ class Kit:
         Raises:
             OSError: the machine does not grant a step of the level.
         """
-        level, uid = confinement.level, confinement.uid
+        level, uid, scratch = confinement.level, confinement.uid, confinement.scratch
+        if scratch and (level < Level.NAMESPACED or confinement.bwrap):
+            # nothing else bounds what files hold: one that is removed goes on while it is open or mapped
+            raise OSError("a scratch folder needs isolation level 'namespaced', without bwrap")
+        self._scratch = scratch
         self._filter: seccomp.Filter | None = None
         self._limit_threads = uid is not None
         # with installed modules imported, address space is mostly theirs, and they reserve more than they use
@@ -102,18 +108,28 @@ class Kit:
         """Descriptors that children need open."""
         if level >= Level.LIMITED:
             weak = level < Level.CONFINED or landlock.interface_version() < _TRUNCATE_SINCE
-            self._filter = seccomp.Filter(read_only=weak)
+            # no other file can be opened for writing in a view where all else is mounted read-only
+            self._filter = seccomp.Filter("scratch" if scratch else "read-only" if weak else "confined")
         if level >= Level.NAMESPACED and not confinement.bwrap:
             # the folders it makes are for the programs' user to walk
             os.umask(0o022)
-            namespaces.enter(readable=confinement.visible, devices=_DEVICES, folder=confinement.folder)
+            namespaces.enter(
+                readable=confinement.visible,
+                devices=_DEVICES,
+                folder=confinement.folder,
+                scratch=scratch,
+                owner=uid,
+            )
         elif uid is not None:
             self._keep_library_reachable()
         linux.no_new_privileges()
         if level >= Level.CONFINED:
             # once for all children: the rules are many, and each would copy them
             landlock.restrict_self(
-                readable=confinement.readable, listable=confinement.searched, devices=_DEVICES
+                readable=confinement.readable,
+                listable=confinement.searched,
+                devices=_DEVICES,
+                writable=[confinement.folder] if scratch else [],
             )
         os.chdir(confinement.folder)
         os.umask(0o077)
@@ -157,7 +173,7 @@ class Kit:
         seconds = int(cpu_seconds) + 1
         _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
         _lower(resource.RLIMIT_CORE, 0, 0)
-        _lower(resource.RLIMIT_FSIZE, 0, 0)
+        _lower(resource.RLIMIT_FSIZE, self._scratch, self._scratch)
         _lower(resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS, _MAX_DESCRIPTORS)
         _lower(resource.RLIMIT_SIGPENDING, _MAX_SIGNALS, _MAX_SIGNALS)
         _lower(resource.RLIMIT_STACK, _STACK_BYTES, None)

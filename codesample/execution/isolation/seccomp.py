@@ -15,7 +15,7 @@ from codesample.execution.isolation import bpf, syscalls
 from codesample.execution.isolation.bpf import Argument
 from codesample.execution.isolation.linux import syscall
 
-__all__ = ["FILTERS", "Filter", "build"]
+__all__ = ["FILTERS", "VARIANTS", "Filter", "build"]
 
 FILTERS = os.path.join(os.path.dirname(__file__), "filters")
 """Folder of the shipped filters."""
@@ -56,17 +56,32 @@ _CONDITIONS: dict[str, tuple[Argument, ...]] = {
     # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
     "ioctl": (Argument(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),),
 }
-_READ_ONLY_OPEN = {"open": (Argument(1, (0,), mask=_WRITING),), "openat": (Argument(2, (0,), mask=_WRITING),)}
+# get, set and wait for locks on parts of files, beside what all may
+_LOCKING: dict[str, tuple[Argument, ...]] = {
+    "fcntl": (Argument(1, (*_CONDITIONS["fcntl"][0].values, 5, 6, 7)),)
+}
+_READ_ONLY_OPEN: dict[str, tuple[Argument, ...]] = {
+    "open": (Argument(1, (0,), mask=_WRITING),),
+    "openat": (Argument(2, (0,), mask=_WRITING),),
+}
 _ABSENT = ("clone3", "openat2")
 
+VARIANTS: dict[str, dict[str, tuple[Argument, ...]]] = {
+    "confined": {},
+    "read-only": _READ_ONLY_OPEN,
+    "scratch": _LOCKING,
+}
+"""Which rules each filter has beside those of all.
 
-def build(machine: str, *, read_only: bool) -> bytes:
-    """Assemble the filter for `machine` ("x86_64" or "aarch64"), `bpf.SELF` standing for the pid.
+"confined" leaves files to Landlock. "read-only" lets none be opened for writing, for kernels where Landlock
+does not see to it. "scratch" lets files be changed, for programs that reach none but their own.
+"""
 
-    With `read_only`, opening a file for writing fails too: for kernels where Landlock does not see to it.
-    """
-    known = syscalls.numbers(machine)
-    rules = {**_CONDITIONS, **(_READ_ONLY_OPEN if read_only else {})}
+
+def build(machine: str, variant: str) -> bytes:
+    """Assemble a filter for `machine` ("x86_64" or "aarch64"), `bpf.SELF` standing for the pid."""
+    known = syscalls.numbers(machine, changing_files=variant == "scratch")
+    rules = {**_CONDITIONS, **VARIANTS[variant]}
     return bpf.assemble(
         architecture=_ARCHITECTURES[machine],
         allowed=[number for name, number in known.items() if name not in rules and name not in _ABSENT],
@@ -83,10 +98,9 @@ class _FilterCode(ctypes.Structure):
 class Filter:
     """A shipped filter read into memory, to be loaded by each child after it is forked."""
 
-    def __init__(self, *, read_only: bool) -> None:
+    def __init__(self, variant: str) -> None:
         """Read the filter for this machine; raises OSError where none is shipped."""
         self._machine = os.uname().machine
-        variant = "read-only" if read_only else "confined"
         with open(os.path.join(FILTERS, f"{variant}-{self._machine}.bpf"), "rb") as file:
             code = file.read()
         self._code = ctypes.create_string_buffer(code, len(code))
@@ -109,9 +123,9 @@ class Filter:
 def main() -> None:
     """Write the filters of every architecture to the package, to be committed."""
     for machine in _ARCHITECTURES:
-        for variant, read_only in (("confined", False), ("read-only", True)):
+        for variant in VARIANTS:
             with open(os.path.join(FILTERS, f"{variant}-{machine}.bpf"), "wb") as file:
-                file.write(build(machine, read_only=read_only))
+                file.write(build(machine, variant))
 
 
 if __name__ == "__main__":

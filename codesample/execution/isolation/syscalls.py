@@ -149,8 +149,38 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "writev": (20, 66),
 }
 
+_CHANGING_FILES: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "copy_file_range": (326, 285),
+    "creat": (85, None),
+    "fallocate": (285, 47),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "flistxattr": (196, 13),
+    "flock": (73, 32),
+    "ftruncate": (77, 46),
+    "listxattr": (194, 11),
+    "llistxattr": (195, 12),
+    "mkdir": (83, None),
+    "mkdirat": (258, 34),
+    "rename": (82, None),
+    "renameat": (264, 38),
+    "renameat2": (316, 276),
+    "rmdir": (84, None),
+    "truncate": (76, 45),
+    "unlink": (87, None),
+    "unlinkat": (263, 35),
+    "utime": (132, None),
+    "utimensat": (280, 88),
+    "utimes": (235, None),
+}
 
-def numbers(machine: str) -> dict[str, int]:
-    """Return name to number for "x86_64" or "aarch64", without the calls it does not have."""
+
+def numbers(machine: str, *, changing_files: bool = False) -> dict[str, int]:
+    """Return name to number for "x86_64" or "aarch64", without the calls it does not have.
+
+    With `changing_files` also those that make, rename, change and remove files.
+    """
     column = _COLUMNS.index(machine)
-    return {name: row[column] for name, row in _NUMBERS.items() if row[column] is not None}  # type: ignore[misc]
+    rows = {**_NUMBERS, **_CHANGING_FILES} if changing_files else _NUMBERS
+    return {name: row[column] for name, row in rows.items() if row[column] is not None}  # type: ignore[misc]

@@ -56,6 +56,7 @@ class Spawner:
         """Remember how to start zygotes; the first starts with the first child."""
         self._confinement = confinement
         self._imports: tuple[str, ...] = ()
+        self._scratch = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._zygote_pid = 0
@@ -69,7 +70,7 @@ class Spawner:
     def fork(self, limits: Limits, streams: Sequence[int] = ()) -> Forked:
         """Fork a child that confines itself and then serves its socket.
 
-        Children with other imports than those before need another zygote.
+        Children with other imports than those before, or another scratch folder, need another zygote.
 
         Args:
             limits: Kernel limits for the child.
@@ -78,9 +79,10 @@ class Spawner:
         Raises:
             HarnessFault: no zygote could be started, or it broke; the next call starts another.
         """
-        if self._forked >= _PROGRAMS_PER_ZYGOTE or limits.imports != self._imports:
+        kept = limits.imports == self._imports and limits.scratch == self._scratch
+        if self._forked >= _PROGRAMS_PER_ZYGOTE or not kept:
             self.close()
-            self._imports = limits.imports
+            self._imports, self._scratch = limits.imports, limits.scratch
         if self._control is None:
             self._start()
         ours, theirs = socket.socketpair()
@@ -104,7 +106,7 @@ class Spawner:
     def reap(self) -> Usage:
         """Collect the current child, which has ended or was killed.
 
-        A zygote whose child left processes behind is replaced.
+        A zygote whose child left processes behind, or files that would not go, is replaced.
 
         Raises:
             HarnessFault: the zygote broke.
@@ -126,7 +128,8 @@ class Spawner:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        confinement = self._confinement if self._imports else self._confinement._replace(packages=())
+        packages = self._confinement.packages if self._imports else ()
+        confinement = self._confinement._replace(packages=packages, scratch=self._scratch)
         parent = 0 if confinement.bwrap else os.getpid()
         settings = (confinement.as_json(), self._imports)
         arguments = [str(theirs.fileno()), str(parent), *map(json.dumps, settings)]

@@ -303,13 +303,20 @@ def test_a_cancelled_program_disturbs_nobody(executor: Executor) -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [{"cpu_seconds": 0}, {"memory": -1}, {"wall_seconds": 0.0}, {"result_bytes": 0}]
+    "limits",
+    [{"cpu_seconds": 0}, {"memory": -1}, {"wall_seconds": 0.0}, {"result_bytes": 0}],
 )
 def test_senseless_limits_are_refused(limits: dict[str, float]) -> None:
     with pytest.raises(ParameterError, match="above 0"):
         Limits(**limits)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="at least 1"):
         Executor(workers=0)
+
+
+def test_a_scratch_folder_holds_something_or_is_none() -> None:
+    assert Limits(scratch=0).scratch == 0
+    with pytest.raises(ParameterError, match="scratch = -1: expected a number of bytes, 0 for none"):
+        Limits(scratch=-1)
 
 
 def test_a_verdict_has_a_result_for_each_check_unless_nothing_is_known() -> None:

@@ -40,12 +40,10 @@ def run(code: bytes, number: int, arguments: tuple[int, ...] = (), architecture:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize(("variant", "read_only"), [("confined", False), ("read-only", True)])
-def test_shipped_filter_is_the_assembled_policy(machine: str, variant: str, read_only: bool) -> None:
+@pytest.mark.parametrize("variant", seccomp.VARIANTS)
+def test_shipped_filter_is_the_assembled_policy(machine: str, variant: str) -> None:
     shipped = (Path(seccomp.FILTERS) / f"{variant}-{machine}.bpf").read_bytes()
-    assert shipped == seccomp.build(machine, read_only=read_only), (
-        "run: python -m codesample.execution.isolation.seccomp"
-    )
+    assert shipped == seccomp.build(machine, variant), "run: python -m codesample.execution.isolation.seccomp"
 
 
 @pytest.fixture(params=MACHINES)
@@ -147,6 +145,33 @@ def test_read_only_variant_opens_for_reading_alone(machine: str) -> None:
         assert run(code, number, (0, 0, flags), MACHINES[machine]) == errno.EPERM
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_scratch_variant_changes_files_and_nothing_else(machine: str) -> None:
+    plain, scratch = (
+        (Path(seccomp.FILTERS) / f"{variant}-{machine}.bpf").read_bytes()
+        for variant in ("confined", "scratch")
+    )
+    architecture = MACHINES[machine]
+    numbers = syscalls.numbers(machine, changing_files=True)
+    names = {number: name for name, number in numbers.items()}
+    more = {
+        names[number]
+        for number in range(500)
+        if run(scratch, number, (), architecture) != run(plain, number, (), architecture)
+    }
+    assert more == numbers.keys() - syscalls.numbers(machine).keys()
+    assert {"mkdirat", "unlinkat", "renameat2", "ftruncate", "fchmod"} <= more
+    assert not any(
+        name.startswith(("link", "sym", "mk", "set", "exec")) for name in more - {"mkdir", "mkdirat"}
+    )
+    fcntl = numbers["fcntl"]
+    for command in range(1_100):
+        locks = command in (5, 6, 7)
+        assert (run(scratch, fcntl, (0, command), architecture) == ALLOW) is (
+            locks or run(plain, fcntl, (0, command), architecture) == ALLOW
+        )
+
+
 def test_every_call_of_the_policy_decides_without_error(decide) -> None:  # type: ignore[no-untyped-def]
     for number in range(500):
         assert decide(number) in (ALLOW, errno.EPERM, errno.ENOSYS)
@@ -155,7 +180,7 @@ def test_every_call_of_the_policy_decides_without_error(decide) -> None:  # type
 @pytest.mark.skipif(not HEADER.exists(), reason="needs the kernel's headers for x86_64")
 def test_numbers_agree_with_the_kernel_headers() -> None:
     known = dict(re.findall(r"#define __NR_(\w+)\s+(\d+)", HEADER.read_text()))
-    ours = syscalls.numbers("x86_64")
+    ours = syscalls.numbers("x86_64", changing_files=True)
     assert {name: int(known[name]) for name in ours if name in known} == ours
 
 
