@@ -35,6 +35,8 @@ ALLOWED = {
         "worker.exchange",
         "worker.remote",
         "worker.spawner",
+        # to remove what killed workers left
+        "worker.control_group",
         "codesample.errors",
         *RECORDS,
     },

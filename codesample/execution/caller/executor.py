@@ -27,6 +27,7 @@ from codesample.execution.judge import Outcome, Program
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec, messages
 from codesample.execution.wire.messages import MAX_PROCESSES, REFERENCE_PATIENCE
+from codesample.execution.worker.control_group import remove_left_groups
 from codesample.records import InputTests, ScriptTests, Status, Tests, Verdict
 
 __all__ = ["Executor", "run", "run_async"]
@@ -151,6 +152,7 @@ class Executor:
         if scheduler is not None:
             scheduler.close()
             remove_left(self._temporary)
+            remove_left_groups()
 
     def __enter__(self) -> Self:
         return self

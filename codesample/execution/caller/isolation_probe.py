@@ -104,11 +104,15 @@ def spare_user() -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What came of confining a child: which attacks failed, or None and the reason; whether by bwrap."""
+    """What came of confining a child: which attacks failed, or None and the reason; whether by bwrap.
+
+    `group` is the version of the control group round it, 0 for none.
+    """
 
     held: dict[str, bool] | None
     reason: str = ""
     wrapped: bool = False
+    group: int = 0
 
 
 @functools.cache
@@ -135,6 +139,7 @@ def _confine(level: Level, *, wrapped: bool) -> _Trial:
             exchange = Exchange(spawner, Limits(), caller=ours.fileno())
             found = Remote(exchange).perform("load", attacks.SOURCE, PROGRAM_MODULE, ["held"], SEED)
             exchange.close()
+            group = spawner.group.version if spawner.group else 0
         except HarnessFault as fault:
             return _Trial(None, str(fault))
         except ProgramStopped as stopped:
@@ -149,7 +154,7 @@ def _confine(level: Level, *, wrapped: bool) -> _Trial:
     succeeded = [name for name in attacks.REQUIRED[level] if not held[name]]
     if succeeded:
         return _Trial(None, f"a child could still {', '.join(succeeded)}")
-    return _Trial(held, wrapped=wrapped)
+    return _Trial(held, wrapped=wrapped, group=group)
 
 
 def _report(level: Level, trial: _Trial, reasons: dict[Level, str]) -> Isolation:
@@ -167,6 +172,12 @@ def _report(level: Level, trial: _Trial, reasons: dict[Level, str]) -> Isolation
             "namespaces": mechanism(Level.NAMESPACED, "mount, network, IPC, host name"),
             "bwrap": Mechanism(trial.wrapped, _bwrap_detail(level, trial)),
             "spare_uid": Mechanism(os.geteuid() == 0, user),
+            "control_group": Mechanism(
+                trial.group > 0,
+                f"version {trial.group}, memory of one program at a time"
+                if trial.group
+                else "no part of the tree is this process's to divide; limits and a watch bound memory",
+            ),
             "run_queue_clock": _run_queue_clock(),
         },
         attacks=trial.held or {},

@@ -316,6 +316,8 @@ class Exchange:
         if not self._confined:
             code = os.waitstatus_to_exitcode(usage.status)
             self._end(HarnessFault(f"a child ended with {code} before it was confined"))
+        if self._spawner.ran_out_of_memory():
+            self.stop(Status.MEMORY, f"out of memory ({self._limits.memory} bytes)")
         self.stop(*_explain(usage, self._limits))
 
 

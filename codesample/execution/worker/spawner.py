@@ -15,6 +15,7 @@ from typing import Any
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.limits import Limits
 from codesample.execution.wire import launch
+from codesample.execution.worker.control_group import ControlGroup, make_group
 
 __all__ = ["Forked", "HarnessFault", "Interruption", "Spawner", "Usage"]
 
@@ -59,6 +60,8 @@ class Spawner:
         self._scratch = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self.group: ControlGroup | None = None
+        """Bounds what the zygote's children hold, where the machine grants it."""
         self._zygote_pid = 0
         self._forked = 0
 
@@ -85,6 +88,8 @@ class Spawner:
             self._imports, self._scratch = limits.imports, limits.scratch
         if self._control is None:
             self._start()
+        if self.group is not None:
+            self.group.admit(limits.memory + limits.scratch)
         ours, theirs = socket.socketpair()
         request = {
             "zygote": self._zygote_pid,
@@ -116,6 +121,10 @@ class Spawner:
             self.close()
         return Usage(reply["status"], reply["cpu_seconds"], reply["peak_memory"])
 
+    def ran_out_of_memory(self) -> bool:
+        """Whether the control group has ended the current child, or one of its own, for what it held."""
+        return self.group is not None and self.group.ran_out()
+
     def close(self) -> None:
         """End the zygote, and with it any child."""
         if self._control is not None:
@@ -125,6 +134,9 @@ class Spawner:
             self._process.kill()
             self._process.wait()
             self._process = None
+        if self.group is not None:
+            self.group.close()
+            self.group = None
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -159,6 +171,7 @@ class Spawner:
         ours.settimeout(_REPLY_SECONDS)
         self._control, self._forked = ours, 0
         self._zygote_pid = json.loads(hello)["zygote"]
+        self.group = make_group(self._zygote_pid)
 
     def _ask(self, request: dict[str, Any], descriptors: Sequence[int]) -> dict[str, Any]:
         if self._control is None:
