@@ -43,6 +43,7 @@ class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
     time_limit: float | None = None
     memory_mib: int | None = None
     imports: tuple[str, ...] = ()
+    scratch_mib: int | None = None
 
 
 def user_task(path: Path) -> Task:
@@ -125,17 +126,22 @@ class _Limits(TypedDict):
     time_limit: float | None
     memory: int | None
     imports: tuple[str, ...]
+    scratch: int | None
 
 
 def _limits(entry: Entry[UserEntry]) -> _Limits:
     seconds, mib, imports = entry.record.time_limit, entry.record.memory_mib, entry.record.imports
-    for name, value, most in (("time_limit", seconds, _MAX_SECONDS), ("memory_mib", mib, _MAX_MIB)):
+    scratch = entry.record.scratch_mib
+    stated = (("time_limit", seconds, _MAX_SECONDS), ("memory_mib", mib, _MAX_MIB))
+    for name, value, most in (*stated, ("scratch_mib", scratch, _MAX_MIB)):
         if value is not None and not 0 < value <= most:
             raise DataError(f"{entry.where}: {name} {value}; expected a number above 0, at most {most}")
     for module in imports:
         if not all(part.isidentifier() for part in module.split(".")):
             raise DataError(f"{entry.where}: imports {module!r}, which is not the name of a module")
-    return _Limits(time_limit=seconds, memory=mib and mib << 20, imports=imports)
+    return _Limits(
+        time_limit=seconds, memory=mib and mib << 20, imports=imports, scratch=scratch and scratch << 20
+    )
 
 
 def _tests(entry: Entry[UserEntry], stub: str) -> Tests:

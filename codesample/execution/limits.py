@@ -13,6 +13,7 @@ MIB = 1 << 20
 WALL_PER_CPU_SECOND = 5.0
 """Wall seconds granted for each CPU second where nothing else is said."""
 
+_MAY_BE_NOTHING = frozenset({"imports", "scratch"})
 _HARD_WALL_FACTOR = 10.0
 _MIN_WALL_SECONDS = 10.0
 
@@ -33,9 +34,12 @@ class Limits:
         imports: Modules of the caller's installation that programs may import, loaded beforehand. With
             any, address space is not limited (numeric libraries reserve much more than they use) and
             resident memory is polled instead.
+        scratch: Bytes of files that a program may keep in its current folder, which is empty at its start
+            and gone with it; at most a thousand files. 0 means that it can write none. Needs isolation
+            level "namespaced".
 
     Raises:
-        ParameterError: a limit that is not positive.
+        ParameterError: a limit that is not positive, or a scratch folder of less than nothing.
     """
 
     cpu_seconds: float = 10.0
@@ -45,12 +49,17 @@ class Limits:
     result_bytes: int = 16 * MIB
     check_seconds: float = 10.0
     imports: tuple[str, ...] = ()
+    scratch: int = 0
 
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name != "imports" and value is not None and not value > 0:
+            if item.name in _MAY_BE_NOTHING or value is None:
+                continue
+            if not value > 0:
                 raise ParameterError(f"{item.name} = {value!r}: expected a number above 0")
+        if self.scratch < 0:
+            raise ParameterError(f"scratch = {self.scratch!r}: expected a number of bytes, 0 for none")
 
     @property
     def wall(self) -> float:

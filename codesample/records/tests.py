@@ -26,6 +26,8 @@ class Tests:
         memory: Bytes of private memory for the program, or None for the executor's default.
         imports: Modules of the caller's installation that the program may import, beside those that the
             executor grants to all.
+        scratch: Bytes of files that the program may keep in its current folder, or None for the executor's
+            default, which is none at all.
 
     Raises:
         ParameterError: a limit that is not positive, or a kind that could judge nothing.
@@ -37,10 +39,11 @@ class Tests:
     time_limit: float | None = None
     memory: int | None = None
     imports: tuple[str, ...] = ()
+    scratch: int | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name, most in (("time_limit", _MOST_SECONDS), ("memory", _MOST_BYTES)):
+        for name, most in (("time_limit", _MOST_SECONDS), ("memory", _MOST_BYTES), ("scratch", _MOST_BYTES)):
             value = getattr(self, name)
             if value is not None and not 0 < value <= most:
                 raise ParameterError(f"{name} = {value!r}: expected a number above 0, to {most}, or None")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +13,40 @@ from typing import BinaryIO, TypeVar
 from codesample.decoding import NotJsonError, decoded
 from codesample.errors import RunFolderError
 
-__all__ = ["JsonLines", "replace_file"]
+__all__ = ["JsonLines", "open_plain", "replace_file"]
 
 _T = TypeVar("_T")
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file and return its descriptor; never waits, as opening a pipe would.
+
+    Args:
+        flags: Of `os.open`. Where they write, a link is not followed either: what it leads to is not ours.
+
+    Raises:
+        OSError: it cannot be opened, or is a link or no plain file.
+    """
+    flags |= os.O_NONBLOCK | os.O_CLOEXEC
+    if flags & (os.O_WRONLY | os.O_RDWR):
+        flags |= os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link; put a file in its place") from error
+        if error.errno == errno.ENXIO:
+            # a pipe that nobody reads
+            raise _not_plain() from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_plain()
+    return descriptor
+
+
+def _not_plain() -> OSError:
+    return OSError(errno.EINVAL, "it is not a plain file")
 
 
 class JsonLines:
@@ -36,8 +69,7 @@ class JsonLines:
         data = f"{line}\n".encode("ascii")
         try:
             if self._descriptor is None:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-                self._descriptor = os.open(self.path, flags, 0o644)
+                self._descriptor = open_plain(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             written = os.write(self._descriptor, data)
             if written != len(data):
                 os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
@@ -56,7 +88,7 @@ class JsonLines:
             DataError: a field is missing or malformed; names the line and the field.
         """
         try:
-            with self.path.open("rb") as file:
+            with open(open_plain(self.path, os.O_RDONLY), "rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):
                         where = f"{self.path}:{number}"
@@ -77,7 +109,7 @@ class JsonLines:
             RunFolderError: the file cannot be shortened.
         """
         try:
-            with self.path.open("r+b") as file:
+            with open(open_plain(self.path, os.O_RDWR), "r+b") as file:
                 whole = _end_of_last_line(file.seek(0, os.SEEK_END), file)
                 torn = file.seek(0, os.SEEK_END) - whole
                 if not torn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Any, Self, TypeVar
 from codesample.decoding import decoded
 from codesample.errors import DataError, RunFolderError
 from codesample.records import Candidate, Status, Verdict
-from codesample.runs.files import JsonLines, replace_file
+from codesample.runs.files import JsonLines, open_plain, replace_file
 from codesample.runs.formats import CandidateKey, VerdictKey, VerdictLine, candidate_line, verdict_line
 from codesample.runs.lock import FolderLock
 from codesample.runs.manifest import Manifest
@@ -274,7 +275,8 @@ def _read_manifest(path: Path) -> Manifest:
 def _read_json(path: Path) -> dict[str, Any]:
     """Read an object; whether a missing file is an error is left to the caller."""
     try:
-        return decoded(path.read_bytes(), dict, where=str(path))
+        with open(open_plain(path, os.O_RDONLY), "rb") as file:
+            return decoded(file.read(), dict, where=str(path))
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:

@@ -47,7 +47,8 @@ class FolderLock:
                 "wait for it or choose another folder"
             ) from error
         except OSError as error:
-            raise RunFolderError(f"{folder}: cannot be written: {error.strerror}; choose another") from error
+            reason = "its .lock is a link" if error.errno == errno.ELOOP else error.strerror
+            raise RunFolderError(f"{folder}: cannot be written: {reason}; choose another") from error
 
     def release(self) -> None:
         """Let others write; may be called again."""
@@ -60,8 +61,12 @@ def _signature() -> str:
 
 def _sign(descriptor: int) -> None:
     """Leave word of who holds the lock; refuse what is no plain file, such as a pipe."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "its .lock is not a plain file")
+    if status.st_nlink > 1:
+        # another name of the same file, whose content is not ours
+        return
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{_signature()}\n".encode("ascii"), 0)
 

@@ -154,3 +154,49 @@ def attack_names() -> tuple[str, ...]:
     from codesample.execution.isolation import attacks
 
     return attacks.NAMES
+
+
+SCRATCH = """
+import sys
+from codesample.errors import IsolationError
+from codesample.execution import Executor, Level, Program
+from codesample.records import CodeTests
+source = '''
+import os, tempfile
+def f():
+    assert os.listdir() == []
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        try:
+            while True:
+                file.write(bytes(1 << 16))
+        except OSError:
+            return os.stat(file.name).st_size
+'''
+try:
+    executor = Executor(level=Level.NAMESPACED, workers=1)
+except IsolationError as error:
+    sys.exit(f"refused: {error}")
+with executor:
+    tests = CodeTests(source="size = f()\\nassert 900_000 < size <= 1 << 20, size", scratch=1 << 20)
+    for n in range(3):
+        print(executor.submit(Program("t", n, source, tests)).result().status)
+"""
+
+
+def test_programs_of_an_ordinary_user_get_a_scratch_folder_too() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("started by an ordinary user: the other tests already run as one")
+    done = subprocess.run(
+        [interpreter(), "-c", SCRATCH],
+        user=USER,
+        group=USER,
+        extra_groups=[],
+        cwd="/",
+        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.stderr.startswith("refused: "):
+        pytest.skip(done.stderr)
+    assert done.stdout.split() == ["passed"] * 3, done

@@ -40,6 +40,8 @@ ALLOWED = {
         "worker.raised",
         "worker.remote",
         "worker.spawner",
+        # to remove what killed workers left
+        "worker.control_group",
         "codesample.errors",
         *RECORDS,
     },
@@ -134,7 +136,7 @@ CHILD = ("child", "child.beside", "child.exit_status", "child.server", "child.wa
 FORKED = {
     *PACKAGES,
     *(f"{OURS}{name}" for name in CHILD),
-    *(f"{OURS}child.{name}" for name in ("exceptions", "objects", "operations")),
+    *(f"{OURS}child.{name}" for name in ("exceptions", "objects", "operations", "stacks")),
     *(f"{OURS}{name}" for name in ("wire", "wire.channel", "wire.codec", "wire.library_values")),
     *(f"{OURS}wire.{name}" for name in ("protocols", "shared")),
 }

@@ -9,7 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -123,26 +125,94 @@ CALLER = """
 import os, sys, time
 from codesample.execution import Executor, Limits, Program
 from codesample.records import CodeTests
-executor = Executor(workers=2, limits=Limits(cpu_seconds=300))
+from codesample.execution import Level
+level = Level.parse(sys.argv[1])
+executor = Executor(workers=2, limits=Limits(cpu_seconds=300), minimum=Level.NONE, level=level)
+print("ready", flush=True)
 for n in range(4):
     tests = CodeTests(source="assert f()", entry_point="f")
     executor.submit(Program("t", n, f"n = {n}\\nwhile True: pass", tests))
-time.sleep(0.5)
-print(executor._folder, flush=True)
 time.sleep(300)
 """
 
 
-def test_nothing_stays_when_the_caller_is_killed() -> None:
-    with subprocess.Popen([sys.executable, "-c", CALLER], stdout=subprocess.PIPE, text=True) as caller:
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for temporary files, of this process and of those that it starts."""
+    # tmp_path is shut to others, and programs may be another user's
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
+
+
+@pytest.fixture
+def caller_at(temporary: Path) -> Iterator[Callable[[Level], subprocess.Popen[str]]]:
+    """Give a function from a level to a process whose two programs will run for ever."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(level: Level) -> subprocess.Popen[str]:
+        caller = subprocess.Popen(
+            [sys.executable, "-c", CALLER, level.label], stdout=subprocess.PIPE, text=True
+        )
+        started.append(caller)
         assert caller.stdout is not None
-        folder = caller.stdout.readline().strip()
-        # two workers, two zygotes, two programs
-        assert wait_until(lambda: len(descendants(caller.pid)) == 6)
-        family = descendants(caller.pid)
+        assert caller.stdout.readline() == "ready\n"
+        return caller
+
+    yield start
+    for caller in started:
         caller.kill()
+        caller.wait()
+        assert caller.stdout is not None
+        caller.stdout.close()
+
+
+LEVELS_WITH_FOLDERS = [Level.NAMESPACED, Level.CONFINED, Level.NONE]
+
+
+@pytest.mark.parametrize("level", LEVELS_WITH_FOLDERS, ids=lambda level: level.label)
+def test_nothing_stays_when_the_caller_is_killed(
+    caller_at: Callable[[Level], subprocess.Popen[str]], temporary: Path, level: Level
+) -> None:
+    caller = caller_at(level)
+    # two workers, two zygotes, two programs
+    assert wait_until(lambda: len(descendants(caller.pid)) == 6)
+    assert len(list(temporary.iterdir())) == (0 if level is Level.NAMESPACED else 2)
+    family = descendants(caller.pid)
+    caller.kill()
     assert wait_until(lambda: not any(map(alive, family)))
-    assert wait_until(lambda: not os.path.exists(folder))
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_caller_killed_before_any_worker_leaves_nothing(
+    caller_at: Callable[[Level], subprocess.Popen[str]], temporary: Path
+) -> None:
+    caller = caller_at(Level.CONFINED)
+    caller.kill()
+    assert wait_until(lambda: not descendants(caller.pid))
+    assert wait_until(lambda: not list(temporary.iterdir()))
+
+
+def test_what_a_caller_killed_with_its_workers_leaves_is_removed_by_the_next(
+    caller_at: Callable[[Level], subprocess.Popen[str]], temporary: Path
+) -> None:
+    caller = caller_at(Level.CONFINED)
+    assert wait_until(lambda: len(descendants(caller.pid)) == 6)
+    with Executor(workers=1, level=Level.CONFINED, cache=False) as executor:
+        # of a living process, nothing is taken
+        assert executor.submit(programs(1)[0]).result(PATIENCE_SECONDS).passed
+        assert len(list(temporary.iterdir())) == 3
+    assert len(list(temporary.iterdir())) == 2
+    for pid in (caller.pid, *family_at(caller.pid, 1)):
+        os.kill(pid, signal.SIGSTOP)
+    for pid in (*family_at(caller.pid, 1), caller.pid):
+        os.kill(pid, signal.SIGKILL)
+    caller.wait()
+    assert len(list(temporary.iterdir())) == 2
+    (temporary / "codesample-program-mine").write_text("a file of somebody else")
+    with Executor(workers=1, level=Level.CONFINED, cache=False) as executor:
+        assert executor.submit(programs(1)[0]).result(PATIENCE_SECONDS).passed
+    assert [path.name for path in temporary.iterdir()] == ["codesample-program-mine"]
 
 
 INTERRUPTED = """
@@ -211,16 +281,15 @@ def test_a_reply_that_came_in_time_counts_however_late_it_is_read() -> None:
         assert future.result(PATIENCE_SECONDS).passed
 
 
-def test_nothing_stays_after_closing() -> None:
+def test_nothing_stays_after_closing(temporary: Path) -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     # other tests of this process may keep executors of their own
     others = set(descendants(os.getpid()))
-    with Executor(workers=2) as executor:
-        folder = executor._folder
+    with Executor(workers=2, level=Level.CONFINED) as executor:
         for program in programs(6):
             executor.submit(program)
     assert sorted(os.listdir("/proc/self/fd")) == before
-    assert not os.path.exists(folder)
+    assert list(temporary.iterdir()) == []
     assert not [pid for pid in set(descendants(os.getpid())) - others if is_ours(pid)]
 
 
@@ -286,7 +355,6 @@ def test_a_worker_that_is_given_up_takes_nothing_from_the_next() -> None:
         assert executor._scheduler is not None
         executor._scheduler._workers[0].sock.shutdown(socket.SHUT_RDWR)
         assert executor.submit(programs(1)[0]).result(PATIENCE_SECONDS).passed
-        assert os.path.isdir(executor._folder)
 
 
 def test_workers_that_die_as_they_start_cost_nothing_while_another_works(

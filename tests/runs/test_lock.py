@@ -70,7 +70,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     folder.mkdir()
     target.write_text("mine")
     (folder / ".lock").symlink_to(target)
-    with pytest.raises(RunFolderError, match="cannot be written: Too many levels of symbolic links"):
+    with pytest.raises(RunFolderError, match=r"cannot be written: its \.lock is a link; choose another"):
         FolderLock(folder)
     assert target.read_text() == "mine"
     (folder / ".lock").unlink()
@@ -92,3 +92,14 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()
     with pytest.raises(RunFolderError, match="cannot be written: Is a directory"):
         FolderLock(tmp_path)
+
+
+def test_a_file_that_has_another_name_is_locked_and_not_changed(tmp_path: Path) -> None:
+    folder, precious = tmp_path / "run", tmp_path / "mine.txt"
+    folder.mkdir()
+    precious.write_text("mine")
+    os.link(precious, folder / ".lock")
+    lock = FolderLock(folder)
+    assert "another process" in take_elsewhere(folder)
+    lock.release()
+    assert precious.read_text() == "mine"

@@ -143,6 +143,7 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"time_limit": float("nan")}, "time_limit nan; expected a number above 0"),
         ({"time_limit": True}, "'time_limit' is bool, expected a number"),
         ({"memory_mib": -1}, "memory_mib -1; expected a number above 0"),
+        ({"scratch_mib": 0}, "scratch_mib 0; expected a number above 0"),
         ({"memory_mib": 0.5}, "'memory_mib' is float, expected int"),
         ({"imports": ["numpy; x"]}, "which is not the name of a module"),
         ({"in_process": "yes"}, "'in_process' is str, expected bool"),
@@ -184,10 +185,14 @@ def test_pairs_of_another_kind_are_named_by_file_line_and_field(
 
 
 def test_a_row_may_limit_its_programs_and_grant_them_modules(tmp_path: Path) -> None:
-    limits = {"time_limit": 2, "memory_mib": 64, "imports": ["numpy", "scipy.special"]}
+    limits = {"time_limit": 2, "memory_mib": 64, "imports": ["numpy", "scipy.special"], "scratch_mib": 3}
     (problem,) = _load(tmp_path, {**ROW, **limits}).problems()
     assert problem.tests == CodeTests(
-        source=ROW["test"], time_limit=2.0, memory=64 << 20, imports=("numpy", "scipy.special")
+        source=ROW["test"],
+        time_limit=2.0,
+        memory=64 << 20,
+        imports=("numpy", "scipy.special"),
+        scratch=3 << 20,
     )
 
 
@@ -222,7 +227,7 @@ def test_a_row_may_have_its_tests_run_beside_the_program(tmp_path: Path) -> None
 
 
 def test_fields_that_say_no_more_than_the_defaults_leave_the_fingerprint_alone(tmp_path: Path) -> None:
-    said = {"time_limit": None, "memory_mib": None, "imports": [], "in_process": False}
+    said = {"time_limit": None, "memory_mib": None, "imports": [], "in_process": False, "scratch_mib": None}
     assert _load(tmp_path, {**ROW, **said}).fingerprint() == _load(tmp_path, ROW).fingerprint()
     assert _load(tmp_path, {**ROW, "memory_mib": 64}).fingerprint() != _load(tmp_path, ROW).fingerprint()
 

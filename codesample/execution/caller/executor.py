@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import sys
 import tempfile
 import threading
@@ -24,10 +22,12 @@ from codesample.execution.isolation import bubblewrap
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation.grants import Isolation
 from codesample.execution.isolation.level import Level
+from codesample.execution.isolation.program_folder import remove_left
 from codesample.execution.judge import Outcome, Program
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec, messages
 from codesample.execution.wire.messages import MAX_PROCESSES, REFERENCE_PATIENCE
+from codesample.execution.worker.control_group import remove_left_groups
 from codesample.records import InputTests, ScriptTests, Status, Tests, Verdict
 
 __all__ = ["Executor", "run", "run_async"]
@@ -86,8 +86,7 @@ class Executor:
         self._tests: dict[int, tuple[Tests, bytes, str]] = {}
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        self._folder = tempfile.mkdtemp(prefix="codesample-")
-        os.chmod(self._folder, 0o755)
+        self._temporary = tempfile.gettempdir()
         self._scheduler: Scheduler | None = Scheduler(self._worker_arguments(), self._deliver)
 
     def submit(self, program: Program) -> Future[Verdict]:
@@ -152,7 +151,8 @@ class Executor:
             scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             scheduler.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_left(self._temporary)
+            remove_left_groups()
 
     def __enter__(self) -> Self:
         return self
@@ -172,12 +172,12 @@ class Executor:
         for _ in range(self.workers):
             confinement = Confinement(
                 level=self.isolation.level,
-                folder=self._folder,
+                folder="",
                 uid=spare_user(),
                 packages=packages,
                 bwrap=bubblewrap.find() if self.isolation.mechanisms["bwrap"].granted else "",
             )
-            arguments.append([json.dumps(confinement.as_json())])
+            arguments.append([json.dumps(confinement.as_json()), self._temporary])
         return arguments
 
     def _encoded(self, tests: Tests) -> tuple[bytes, str]:
@@ -278,6 +278,8 @@ def _limits_for(tests: Tests, limits: Limits) -> Limits:
         limits = replace(limits, cpu_seconds=tests.time_limit)
     if tests.memory is not None:
         limits = replace(limits, memory=tests.memory)
+    if tests.scratch is not None:
+        limits = replace(limits, scratch=tests.scratch)
     more = tuple(name for name in tests.imports if name not in limits.imports)
     return replace(limits, imports=limits.imports + more) if more else limits
 

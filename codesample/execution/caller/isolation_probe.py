@@ -16,6 +16,7 @@ from codesample.execution.isolation import attacks, bubblewrap, landlock
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation.grants import Isolation, Mechanism
 from codesample.execution.isolation.level import Level
+from codesample.execution.isolation.program_folder import program_folder
 from codesample.execution.limits import Limits
 from codesample.execution.wire import launch
 from codesample.execution.worker.exchange import Exchange, ProgramStopped
@@ -104,11 +105,15 @@ def spare_user() -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What came of confining a child: which attacks failed, or None and the reason; whether by bwrap."""
+    """What came of confining a child: which attacks failed, or None and the reason; whether by bwrap.
+
+    `group` is the version of the control group round it, 0 for none.
+    """
 
     held: dict[str, bool] | None
     reason: str = ""
     wrapped: bool = False
+    group: int = 0
 
 
 @functools.cache
@@ -124,8 +129,7 @@ def _try(level: Level) -> _Trial:
 
 
 def _confine(level: Level, *, wrapped: bool) -> _Trial:
-    with tempfile.TemporaryDirectory(prefix="codesample-") as folder:
-        os.chmod(folder, 0o755)
+    with program_folder(level, tempfile.gettempdir()) as folder:
         spawner = Spawner(
             Confinement(
                 level=level, folder=folder, uid=spare_user(), bwrap=bubblewrap.find() if wrapped else ""
@@ -136,6 +140,7 @@ def _confine(level: Level, *, wrapped: bool) -> _Trial:
             exchange = Exchange(spawner, Limits(), caller=ours.fileno())
             found = Remote(exchange).load(attacks.SOURCE, ["held"])
             exchange.close()
+            group = spawner.group.version if spawner.group else 0
         except HarnessFault as fault:
             return _Trial(None, str(fault))
         except ProgramStopped as stopped:
@@ -150,7 +155,7 @@ def _confine(level: Level, *, wrapped: bool) -> _Trial:
     succeeded = [name for name in attacks.REQUIRED[level] if not held[name]]
     if succeeded:
         return _Trial(None, f"a child could still {', '.join(succeeded)}")
-    return _Trial(held, wrapped=wrapped)
+    return _Trial(held, wrapped=wrapped, group=group)
 
 
 def _report(level: Level, trial: _Trial, reasons: dict[Level, str]) -> Isolation:
@@ -168,6 +173,12 @@ def _report(level: Level, trial: _Trial, reasons: dict[Level, str]) -> Isolation
             "namespaces": mechanism(Level.NAMESPACED, "mount, network, IPC, host name"),
             "bwrap": Mechanism(trial.wrapped, _bwrap_detail(level, trial)),
             "spare_uid": Mechanism(os.geteuid() == 0, user),
+            "control_group": Mechanism(
+                trial.group > 0,
+                f"version {trial.group}, memory of one program at a time"
+                if trial.group
+                else "no part of the tree is this process's to divide; limits and a watch bound memory",
+            ),
             "run_queue_clock": _run_queue_clock(),
         },
         attacks=trial.held or {},

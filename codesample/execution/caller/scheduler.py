@@ -94,10 +94,13 @@ class Scheduler:
             # whatever is submitted before this is delivered below
             with self._lock:
                 self._ended = True
-            for slot, worker in list(self._workers.items()):
+            for worker in self._workers.values():
                 for job in worker.jobs:
                     self._requeue(job)
-                self._end(slot, stuck=True)
+                # who is idle ends by itself, and removes what it has made
+                worker.hang_up()
+            for slot, worker in list(self._workers.items()):
+                self._end(slot, stuck=bool(worker.jobs))
             self._fail_all(ExecutionError("the executor was closed before this program was run"))
             self._selector.close()
             self._wake.close()

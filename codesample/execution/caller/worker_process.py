@@ -129,9 +129,13 @@ class WorkerProcess:
         except Exception:
             # a reply that is none; the worker is given up at the next read, its job still in hand
             self._broken = True
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+            self.hang_up()
         return done
+
+    def hang_up(self) -> None:
+        """Tell the worker that nothing more will come."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     @property
     def deadline(self) -> float:

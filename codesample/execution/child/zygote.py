@@ -17,10 +17,10 @@ import sys
 import time
 from _sitebuiltins import Quitter
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from codesample.execution.child import exit_status, server
+from codesample.execution.child import exit_status, server, stacks
 from codesample.execution.isolation import linux
 from codesample.execution.isolation.confinement import Confinement, Kit
 
@@ -64,19 +64,34 @@ def main(arguments: Sequence[str]) -> None:
     control = _socket.socket(fileno=int(arguments[0]))
     confinement = Confinement.from_json(json.loads(arguments[2]))
     sys.path.extend(confinement.packages)
+    # before anything takes the functions that start threads
+    stacks.make_room_with_threads()
     for name in (*PRELOADED, *json.loads(arguments[3])):
         importlib.import_module(name)
     sys.dont_write_bytecode = True
     os.environ.clear()
     _look_like_a_script()
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    empty = _emptier(confinement)
     kit = Kit(confinement)
+    # the folder that programs are in now
+    scratch = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     linux.die_with_parent(int(arguments[1]) or os.getppid())
     gc.collect()
     gc.freeze()
     control.sendall(json.dumps({"zygote": os.getpid()}).encode())
     os.dup2(1, 2)
-    _serve(control, kit)
+    _serve(control, kit, lambda: empty(scratch))
+
+
+def _emptier(confinement: Confinement) -> Callable[[int], bool]:
+    """Return what empties the programs' folder between two of them; most cannot write to it."""
+    if not confinement.scratch:
+        return lambda folder: True
+    # other zygotes need not pay for it at each fork; later it cannot be read
+    from codesample.execution.child.scratch import emptied
+
+    return emptied
 
 
 def _look_like_a_script() -> None:
@@ -85,7 +100,7 @@ def _look_like_a_script() -> None:
     builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
 
 
-def _serve(control: _socket.socket, kit: Kit) -> None:
+def _serve(control: _socket.socket, kit: Kit, emptied: Callable[[], bool]) -> None:
     pid = 0
     while True:
         request, descriptors = _receive(control)
@@ -95,6 +110,7 @@ def _serve(control: _socket.socket, kit: Kit) -> None:
             return
         if "reap" in request:
             reply = _reap(pid, sweep=not kit.single_process)
+            reply["left"] += not emptied()
             pid = 0
         else:
             pid = _fork()

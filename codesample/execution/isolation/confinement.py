@@ -17,17 +17,20 @@ __all__ = ["Confinement", "Kit"]
 
 _MIB = 1 << 20
 _ADDRESS_SPACE_MARGIN = 256 * _MIB
+_RESERVED = 1024 * _MIB
 _MODULES_MARGIN = 2048 * _MIB
 _STACK_BYTES = 64 * _MIB
 _MAX_THREADS = 64
 _MAX_DESCRIPTORS = 64
+_MAX_SIGNALS = 256
 _TRUNCATE_SINCE = 3
 
 _LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 _INSTALLED = {"site-packages", "dist-packages", "codesample"}
 """Names within the above that programs may not read: packages nobody granted, and hidden tests of ours."""
-_DATA = ("/usr/share/zoneinfo", "/dev/urandom", "/dev/random")
-_DEVICES = ("/dev/null", "/dev/zero")
+# mapped by who may write to it, /dev/zero is shared memory without a file
+_DATA = ("/usr/share/zoneinfo", "/dev/urandom", "/dev/random", "/dev/zero")
+_DEVICES = ("/dev/null",)
 
 
 class Confinement(NamedTuple):
@@ -35,10 +38,11 @@ class Confinement(NamedTuple):
 
     Attributes:
         level: Which mechanisms must hold.
-        folder: An empty folder, the programs' current one.
+        folder: An empty folder, the programs' current one; see `program_folder`.
         uid: Numeric user and group to switch to, or None to stay; needed when started as root.
         packages: Folders beside the standard library that programs with `Limits.imports` may import from.
         bwrap: Path of a `bwrap` that makes the zygote's namespaces, or "" for it to make them itself.
+        scratch: Bytes of files that programs may keep in `folder`; 0 for none.
     """
 
     level: Level
@@ -46,6 +50,7 @@ class Confinement(NamedTuple):
     uid: int | None = None
     packages: tuple[str, ...] = ()
     bwrap: str = ""
+    scratch: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data for `from_json`."""
@@ -90,7 +95,11 @@ class Kit:
         Raises:
             OSError: the machine does not grant a step of the level.
         """
-        level, uid = confinement.level, confinement.uid
+        level, uid, scratch = confinement.level, confinement.uid, confinement.scratch
+        if scratch and (level < Level.NAMESPACED or confinement.bwrap):
+            # nothing else bounds what files hold: one that is removed goes on while it is open or mapped
+            raise OSError("a scratch folder needs isolation level 'namespaced', without bwrap")
+        self._scratch = scratch
         self._filter: seccomp.Filter | None = None
         self._limit_threads = uid is not None
         # with installed modules imported, address space is mostly theirs, and they reserve more than they use
@@ -99,18 +108,28 @@ class Kit:
         """Descriptors that children need open."""
         if level >= Level.LIMITED:
             weak = level < Level.CONFINED or landlock.interface_version() < _TRUNCATE_SINCE
-            self._filter = seccomp.Filter(read_only=weak)
+            # no other file can be opened for writing in a view where all else is mounted read-only
+            self._filter = seccomp.Filter("scratch" if scratch else "read-only" if weak else "confined")
         if level >= Level.NAMESPACED and not confinement.bwrap:
             # the folders it makes are for the programs' user to walk
             os.umask(0o022)
-            namespaces.enter(readable=confinement.visible, devices=_DEVICES, folder=confinement.folder)
+            namespaces.enter(
+                readable=confinement.visible,
+                devices=_DEVICES,
+                folder=confinement.folder,
+                scratch=scratch,
+                owner=uid,
+            )
         elif uid is not None:
             self._keep_library_reachable()
         linux.no_new_privileges()
         if level >= Level.CONFINED:
             # once for all children: the rules are many, and each would copy them
             landlock.restrict_self(
-                readable=confinement.readable, listable=confinement.searched, devices=_DEVICES
+                readable=confinement.readable,
+                listable=confinement.searched,
+                devices=_DEVICES,
+                writable=[confinement.folder] if scratch else [],
             )
         os.chdir(confinement.folder)
         os.umask(0o077)
@@ -120,6 +139,8 @@ class Kit:
             os.setresuid(uid, uid, uid)
         linux.drop_capabilities()
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
+        # a page left of a huge one would hold all of it
+        linux.prctl(linux.PR_SET_THP_DISABLE, 1)
 
     @property
     def single_process(self) -> bool:
@@ -147,8 +168,10 @@ class Kit:
         Args:
             cpu_seconds: Beyond it plus one second the kernel ends the process.
             memory: Bytes of private memory.
-            bounded_space: Whether to bound memory by what the kernel counts for a process. Otherwise the
-                kernel keeps only what is far beyond it away, and somebody has to watch.
+            bounded_space: Whether to bound memory by what the kernel counts for a process. That counts
+                what is reserved, so a program with threads may lift the bound by 1 GiB (see
+                `child/stacks.py`). Without it the kernel keeps only what is far beyond away. In either
+                case somebody has to watch what is used.
 
         Raises:
             OSError: a step was refused.
@@ -156,14 +179,16 @@ class Kit:
         seconds = int(cpu_seconds) + 1
         _lower(resource.RLIMIT_CPU, seconds, seconds + 1)
         _lower(resource.RLIMIT_CORE, 0, 0)
-        _lower(resource.RLIMIT_FSIZE, 0, 0)
+        _lower(resource.RLIMIT_FSIZE, self._scratch, self._scratch)
         _lower(resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS, _MAX_DESCRIPTORS)
+        _lower(resource.RLIMIT_SIGPENDING, _MAX_SIGNALS, _MAX_SIGNALS)
         _lower(resource.RLIMIT_STACK, _STACK_BYTES, None)
         if self._limit_threads:
             _lower(resource.RLIMIT_NPROC, _MAX_THREADS, _MAX_THREADS)
         if bounded_space:
-            _lower(resource.RLIMIT_DATA, memory, memory)
-            _lower(resource.RLIMIT_AS, memory + _ADDRESS_SPACE_MARGIN, memory + _ADDRESS_SPACE_MARGIN)
+            space = memory + _ADDRESS_SPACE_MARGIN
+            _lower(resource.RLIMIT_DATA, memory, memory + _RESERVED)
+            _lower(resource.RLIMIT_AS, space, space + _RESERVED)
         else:
             _lower(resource.RLIMIT_AS, self._space + 2 * memory, self._space + 2 * memory)
         if self._filter is not None:

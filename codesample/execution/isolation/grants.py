@@ -25,7 +25,8 @@ class Isolation:
 
     Attributes:
         level: The level in use, or in a probe's report the strongest one granted.
-        mechanisms: By name: landlock, seccomp, namespaces, bwrap, spare_uid, run_queue_clock.
+        mechanisms: By name: landlock, seccomp, namespaces, bwrap, spare_uid, control_group,
+            run_queue_clock.
         attacks: By name, whether the child was kept from it at `level`.
         kernel, machine: Release and architecture, such as "6.1.0" and "x86_64".
         uid_policy: Under which user programs run.

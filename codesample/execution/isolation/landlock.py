@@ -22,6 +22,8 @@ _RULE_PATH_BENEATH = 1
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
+_REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_REG, _REFER = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 13
+_OWNING = _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _REFER | _TRUNCATE | _WRITE_FILE
 _TCP_RIGHTS = 0b11
 _SCOPES = 0b11
 
@@ -34,11 +36,18 @@ def interface_version() -> int:
         return 0
 
 
-def restrict_self(*, readable: Iterable[str], listable: Iterable[str], devices: Iterable[str]) -> None:
+def restrict_self(
+    *,
+    readable: Iterable[str],
+    listable: Iterable[str],
+    devices: Iterable[str],
+    writable: Iterable[str] = (),
+) -> None:
     """Deny the calling thread and its later children, for good, all but what is asked for here.
 
     Files and folders beneath `readable` may be read, folders beneath `listable` listed, `devices` used.
-    Paths that do not exist are left out.
+    Beneath `writable` plain files and folders may be made, changed and removed. Paths that do not exist are
+    left out.
 
     Raises:
         OSError: the kernel has no Landlock or refuses the rules.
@@ -59,6 +68,8 @@ def restrict_self(*, readable: Iterable[str], listable: Iterable[str], devices: 
             _allow(ruleset, path, _READ_DIR)
         for path in devices:
             _allow(ruleset, path, handled & (_READ_FILE | _WRITE_FILE | _TRUNCATE))
+        for path in writable:
+            _allow(ruleset, path, handled & (_READ_FILE | _READ_DIR | _OWNING))
         syscall(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)

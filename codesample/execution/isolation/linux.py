@@ -8,6 +8,7 @@ import os
 __all__ = [
     "PR_SET_CHILD_SUBREAPER",
     "PR_SET_DUMPABLE",
+    "PR_SET_THP_DISABLE",
     "SIGKILL",
     "die_with_parent",
     "drop_capabilities",
@@ -18,6 +19,7 @@ __all__ = [
 
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
+PR_SET_THP_DISABLE = 41
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38

@@ -16,7 +16,7 @@ from codesample.execution.isolation.linux import syscall
 __all__ = ["enter"]
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x40000000
-_NOSUID, _NODEV, _BIND, _REC, _PRIVATE = 2, 4, 4096, 16384, 1 << 18
+_NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 _DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _ATTR_RDONLY, _ATTR_NOSUID = 1, 2
@@ -25,17 +25,28 @@ _ATTR_RDONLY, _ATTR_NOSUID = 1, 2
 _NUMBERS = {"x86_64": (272, 165, 155, 166), "aarch64": (97, 40, 41, 39)}
 _MOUNT_SETATTR = 442
 
+_SCRATCH_FILES = 1_024
+
 _STAGE = "/tmp"
 """Any folder will do: it is covered in this process's own view alone."""
 
 
-def enter(*, readable: Iterable[str], devices: Iterable[str], folder: str) -> None:
+def enter(
+    *,
+    readable: Iterable[str],
+    devices: Iterable[str],
+    folder: str,
+    scratch: int = 0,
+    owner: int | None = None,
+) -> None:
     """Move this process into namespaces of its own where only the given paths exist.
 
     Args:
         readable: Files and folders to show, read-only; missing ones are left out.
         devices: Device files to show.
         folder: Becomes an empty folder.
+        scratch: Bytes of files that the folder can hold, a thousand of them; 0 for none.
+        owner: User of the folder that holds files; None for this process's own.
 
     Raises:
         OSError: the kernel, a container's filter or a security module refuses.
@@ -63,6 +74,11 @@ def enter(*, readable: Iterable[str], devices: Iterable[str], folder: str) -> No
         os.close(descriptor)
     attributes = struct.pack("=QQQQ", _ATTR_RDONLY | _ATTR_NOSUID, 0, 0, 0)
     syscall(_MOUNT_SETATTR, _AT_FDCWD, _text(_STAGE), _AT_RECURSIVE, attributes, len(attributes))
+    if scratch:
+        options = f"size={scratch},nr_inodes={_SCRATCH_FILES},mode=0700"
+        if owner is not None:
+            options += f",uid={owner},gid={owner}"
+        _mount("tmpfs", _STAGE + folder, kind="tmpfs", flags=_NOSUID | _NODEV | _NOEXEC, options=options)
     os.chdir(_STAGE)
     syscall(pivot_root, _text("."), _text("."))
     syscall(unmount, _text("."), _DETACH)

@@ -1,7 +1,9 @@
 """The system calls a program may make, as a shipped filter for each architecture.
 
 An allow list: what is not named fails with EPERM, what the list's author could not know with ENOSYS.
-There are threads but no processes, socket pairs but no sockets, and no signal to anyone else.
+There are threads but no processes, socket pairs but no sockets, and no signal to anyone else. What the
+kernel would hold for a program beside its counted memory is kept small: buffers keep their default size,
+threads share one table of descriptors, and shared memory belongs to a file.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from codesample.execution.isolation import bpf, syscalls
 from codesample.execution.isolation.bpf import Argument
 from codesample.execution.isolation.linux import syscall
 
-__all__ = ["FILTERS", "Filter", "build"]
+__all__ = ["FILTERS", "VARIANTS", "Filter", "build"]
 
 FILTERS = os.path.join(os.path.dirname(__file__), "filters")
 """Folder of the shipped filters."""
@@ -22,12 +24,24 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SECCOMP_NUMBER = {"x86_64": 317, "aarch64": 277}
 _SET_MODE_FILTER = 1
 
-_CLONE_THREAD = 0x00010000
+# memory, file system, files, signal handlers, thread, semaphores, thread-local storage, two for its number:
+# what the C library asks for a thread; one that shared less would keep a table of descriptors for itself
+_CLONE_THREAD = 0x003D0F00
+_CLONE_DETACHED = 0x00400000
+_MAP_SHARED, _MAP_PRIVATE, _MAP_ANONYMOUS, _MAP_TYPE_MASK = 0x01, 0x02, 0x20, 0x0F
 _AF_UNIX, _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 1, 0xF
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | 0o20000000  # the last is O_TMPFILE's own bit
 
 _CONDITIONS: dict[str, tuple[Argument, ...]] = {
-    "clone": (Argument(0, (_CLONE_THREAD,), mask=_CLONE_THREAD),),
+    "clone": (Argument(0, (_CLONE_THREAD,), mask=0xFFFFFFFF & ~_CLONE_DETACHED),),
+    # shared memory without a file stays whole, and uncounted, as long as one page of it is mapped
+    "mmap": (
+        Argument(
+            3,
+            (_MAP_SHARED, _MAP_PRIVATE, _MAP_PRIVATE | _MAP_ANONYMOUS),
+            mask=_MAP_TYPE_MASK | _MAP_ANONYMOUS,
+        ),
+    ),
     # a datagram pair could still send to any named socket of the machine
     "socketpair": (Argument(0, (_AF_UNIX,)), Argument(1, (_SOCK_STREAM,), mask=_SOCK_TYPE_MASK)),
     "sendto": (Argument(4, (0,)), Argument(4, (0,), high=True)),
@@ -36,22 +50,38 @@ _CONDITIONS: dict[str, tuple[Argument, ...]] = {
     "prlimit64": (Argument(0, (0, bpf.SELF)),),
     # set and get name; name a mapping, as the C library does
     "prctl": (Argument(0, (15, 16, 0x53564D41)),),
-    # without F_SETOWN and F_SETSIG, which send signals
-    "fcntl": (Argument(1, (0, 1, 2, 3, 4, 5, 6, 7, 1030)),),
+    # duplicates and flags; not F_SETOWN and F_SETSIG, which send signals, F_SETPIPE_SZ, which makes pipes
+    # large, nor locks, which others may wait for
+    "fcntl": (Argument(1, (0, 1, 2, 3, 4, 1030)),),
     # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
     "ioctl": (Argument(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),),
 }
-_READ_ONLY_OPEN = {"open": (Argument(1, (0,), mask=_WRITING),), "openat": (Argument(2, (0,), mask=_WRITING),)}
+# get, set and wait for locks on parts of files, beside what all may
+_LOCKING: dict[str, tuple[Argument, ...]] = {
+    "fcntl": (Argument(1, (*_CONDITIONS["fcntl"][0].values, 5, 6, 7)),)
+}
+_READ_ONLY_OPEN: dict[str, tuple[Argument, ...]] = {
+    "open": (Argument(1, (0,), mask=_WRITING),),
+    "openat": (Argument(2, (0,), mask=_WRITING),),
+}
 _ABSENT = ("clone3", "openat2")
 
+VARIANTS: dict[str, dict[str, tuple[Argument, ...]]] = {
+    "confined": {},
+    "read-only": _READ_ONLY_OPEN,
+    "scratch": _LOCKING,
+}
+"""Which rules each filter has beside those of all.
 
-def build(machine: str, *, read_only: bool) -> bytes:
-    """Assemble the filter for `machine` ("x86_64" or "aarch64"), `bpf.SELF` standing for the pid.
+"confined" leaves files to Landlock. "read-only" lets none be opened for writing, for kernels where Landlock
+does not see to it. "scratch" lets files be changed, for programs that reach none but their own.
+"""
 
-    With `read_only`, opening a file for writing fails too: for kernels where Landlock does not see to it.
-    """
-    known = syscalls.numbers(machine)
-    rules = {**_CONDITIONS, **(_READ_ONLY_OPEN if read_only else {})}
+
+def build(machine: str, variant: str) -> bytes:
+    """Assemble a filter for `machine` ("x86_64" or "aarch64"), `bpf.SELF` standing for the pid."""
+    known = syscalls.numbers(machine, changing_files=variant == "scratch")
+    rules = {**_CONDITIONS, **VARIANTS[variant]}
     return bpf.assemble(
         architecture=_ARCHITECTURES[machine],
         allowed=[number for name, number in known.items() if name not in rules and name not in _ABSENT],
@@ -68,10 +98,9 @@ class _FilterCode(ctypes.Structure):
 class Filter:
     """A shipped filter read into memory, to be loaded by each child after it is forked."""
 
-    def __init__(self, *, read_only: bool) -> None:
+    def __init__(self, variant: str) -> None:
         """Read the filter for this machine; raises OSError where none is shipped."""
         self._machine = os.uname().machine
-        variant = "read-only" if read_only else "confined"
         with open(os.path.join(FILTERS, f"{variant}-{self._machine}.bpf"), "rb") as file:
             code = file.read()
         self._code = ctypes.create_string_buffer(code, len(code))
@@ -94,9 +123,9 @@ class Filter:
 def main() -> None:
     """Write the filters of every architecture to the package, to be committed."""
     for machine in _ARCHITECTURES:
-        for variant, read_only in (("confined", False), ("read-only", True)):
+        for variant in VARIANTS:
             with open(os.path.join(FILTERS, f"{variant}-{machine}.bpf"), "wb") as file:
-                file.write(build(machine, read_only=read_only))
+                file.write(build(machine, variant))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "fchdir": (81, 50),
     "fcntl": (72, 25),
     "fdatasync": (75, 83),
-    "flock": (73, 32),
     "fstat": (5, 80),
     "fstatfs": (138, 44),
     "fsync": (74, 82),
@@ -128,7 +127,6 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "set_tid_address": (218, 96),
     "setitimer": (38, 103),
     "setrlimit": (160, 164),
-    "setsockopt": (54, 208),
     "shutdown": (48, 210),
     "sigaltstack": (131, 132),
     "signalfd4": (289, 74),
@@ -151,8 +149,38 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "writev": (20, 66),
 }
 
+_CHANGING_FILES: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "copy_file_range": (326, 285),
+    "creat": (85, None),
+    "fallocate": (285, 47),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "flistxattr": (196, 13),
+    "flock": (73, 32),
+    "ftruncate": (77, 46),
+    "listxattr": (194, 11),
+    "llistxattr": (195, 12),
+    "mkdir": (83, None),
+    "mkdirat": (258, 34),
+    "rename": (82, None),
+    "renameat": (264, 38),
+    "renameat2": (316, 276),
+    "rmdir": (84, None),
+    "truncate": (76, 45),
+    "unlink": (87, None),
+    "unlinkat": (263, 35),
+    "utime": (132, None),
+    "utimensat": (280, 88),
+    "utimes": (235, None),
+}
 
-def numbers(machine: str) -> dict[str, int]:
-    """Return name to number for "x86_64" or "aarch64", without the calls it does not have."""
+
+def numbers(machine: str, *, changing_files: bool = False) -> dict[str, int]:
+    """Return name to number for "x86_64" or "aarch64", without the calls it does not have.
+
+    With `changing_files` also those that make, rename, change and remove files.
+    """
     column = _COLUMNS.index(machine)
-    return {name: row[column] for name, row in _NUMBERS.items() if row[column] is not None}  # type: ignore[misc]
+    rows = {**_NUMBERS, **_CHANGING_FILES} if changing_files else _NUMBERS
+    return {name: row[column] for name, row in rows.items() if row[column] is not None}  # type: ignore[misc]

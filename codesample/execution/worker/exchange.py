@@ -45,6 +45,7 @@ from codesample.execution.child import exit_status
 from codesample.execution.limits import WALL_PER_CPU_SECOND, Limits
 from codesample.execution.wire.channel import Frames, frame
 from codesample.execution.wire.launch import signal_name
+from codesample.execution.worker.process_use import QueueCredit, held_bytes
 from codesample.execution.worker.spawner import HarnessFault, Interruption, Spawner, Usage
 from codesample.records import Status
 
@@ -52,12 +53,12 @@ __all__ = ["CallerGone", "Exchange", "ProgramStopped"]
 
 _SHORTEST_WAIT = 0.02
 _FIRST_LOOK_SECONDS = 0.05
-_MEMORY_LOOK_SECONDS = 0.05
+_ALLOCATED_PER_SECOND = 4 << 30
+_MEMORY_MARGIN = 32 << 20
 _FRAME_MARGIN = 1 << 16
 _RECEIVE_BYTES = 1 << 18
 _CPU_SLACK = 0.05
 _MOST_DIGITS = 20
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class ProgramStopped(Interruption):
@@ -120,8 +121,9 @@ class Exchange:
             self._poll.register(output, select.POLLIN)
         self._confined = False
         self._number = 0
-        self._cpu = self._queued = self._waited = 0.0
-        self._own_before: float | None = None
+        self._cpu = 0.0
+        self._memory = 0
+        self._credit = QueueCredit(self._pid)
         # most programs have ended by then, at no cost
         self._next_look = self._started + _FIRST_LOOK_SECONDS
 
@@ -243,9 +245,13 @@ class Exchange:
     @property
     def wall_seconds(self) -> float:
         """Seconds that the tests waited for the program, less those that either waited for a core."""
+        return max(0.0, self._waiting_seconds() - self._credit.seconds)
+
+    def _waiting_seconds(self) -> float:
+        """Seconds on the clock that the tests waited for the program."""
         now = time.monotonic()
         idle = self._idle + (now - self._idle_since if self._idle_since is not None else 0.0)
-        return max(0.0, now - self._started - idle - self._waited)
+        return now - self._started - idle
 
     def _resume(self) -> None:
         if self._idle_since is not None:
@@ -298,22 +304,21 @@ class Exchange:
         limits = self._limits
         wall = time.monotonic() - self._started
         self._cpu = _cpu_seconds(self._pid, self._cpu)
-        self._queued = _queue_seconds(self._pid, self._queued)
-        own = _queue_seconds(os.getpid(), 0.0)
-        self._own_before = own if self._own_before is None else self._own_before
-        self._waited = self._queued + own - self._own_before
+        self._memory = held_bytes(self._pid)
+        self._credit.look(self._waiting_seconds())
         if self._cpu >= limits.cpu_seconds:
             self.stop(Status.CPU_TIMEOUT, f"stopped at the limit of {limits.cpu_seconds:g} CPU seconds")
         if wall >= limits.hard_wall:
             self.stop(Status.WALL_TIMEOUT, f"stopped after {limits.hard_wall:g} seconds on the clock")
         if self.wall_seconds >= limits.wall:
             self.stop(Status.WALL_TIMEOUT, f"stopped at the limit of {limits.wall:g} wall seconds")
-        if limits.imports and _resident_bytes(self._pid) > limits.memory:
+        if self._memory > limits.memory + _MEMORY_MARGIN:
             self.stop(Status.MEMORY, f"stopped at the limit of {limits.memory} bytes")
         self._set_next_look()
 
     def _set_next_look(self) -> None:
-        # no sooner can a limit be hit: CPU time runs at most once per core and second
+        # no sooner can a limit be hit: CPU time runs at most once per core and second, and memory has to
+        # be filled
         limits = self._limits
         now = time.monotonic()
         wall = now - self._started
@@ -321,9 +326,8 @@ class Exchange:
             (limits.cpu_seconds - self._cpu) / self._cores,
             limits.wall - self.wall_seconds,
             limits.hard_wall - wall,
+            (limits.memory - self._memory) / _ALLOCATED_PER_SECOND,
         )
-        if limits.imports:
-            wait = min(wait, _MEMORY_LOOK_SECONDS)
         self._next_look = now + max(wait, _SHORTEST_WAIT)
 
     def _explain_end(self) -> NoReturn:
@@ -334,6 +338,8 @@ class Exchange:
         if not self._confined:
             code = os.waitstatus_to_exitcode(usage.status)
             self._end(HarnessFault(f"a child ended with {code} before it was confined"))
+        if self._spawner.ran_out_of_memory():
+            self.stop(Status.MEMORY, f"out of memory ({self._limits.memory} bytes)")
         self.stop(*_explain(usage, self._limits))
 
 
@@ -354,23 +360,3 @@ def _cpu_seconds(pid: int, before: float) -> float:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
         return before
-
-
-def _queue_seconds(pid: int, before: float) -> float:
-    """Time that the threads of a process were ready and had no core; `before` where not to be had."""
-    total = 0
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
-                total += int(file.read().split()[1])
-    except (OSError, IndexError):
-        return before
-    return total / 1e9
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/statm") as file:
-            return int(file.read().split()[1]) * _PAGE
-    except OSError:
-        return 0

@@ -9,17 +9,17 @@ import contextlib
 import json
 import os
 import resource
-import select
 import signal
 import socket
 import sys
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from codesample.execution.isolation import linux
 from codesample.execution.isolation.confinement import Confinement
+from codesample.execution.isolation.program_folder import program_folder
 from codesample.execution.limits import MIB, Limits
 from codesample.execution.wire import channel, codec
 from codesample.execution.wire.messages import (
@@ -44,7 +44,6 @@ from codesample.records import Status
 __all__ = ["main"]
 
 _ATTEMPTS = 2
-_CALLER_SECONDS = 0.5
 _CALLS_ROOM = 256 * MIB
 _MEMORY = 4_096 * MIB
 
@@ -53,7 +52,8 @@ def main(arguments: Sequence[str]) -> None:
     """Serve jobs until the scheduler closes the socket.
 
     Args:
-        arguments: Descriptor of the socket; JSON of a `Confinement`.
+        arguments: Descriptor of the socket; JSON of a `Confinement`, whose folder is made here; the folder
+            to make it in.
     """
     # a program that runs as the same user may not look into the tests
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
@@ -64,32 +64,39 @@ def main(arguments: Sequence[str]) -> None:
     least = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
     resource.setrlimit(resource.RLIMIT_DATA, (least, most))
     sock = socket.socket(fileno=int(arguments[0]))
-    caller = os.pidfd_open(os.getppid())
     confinement = Confinement.from_json(json.loads(arguments[1]))
-    spawner = Spawner(confinement)
     # what programs may be granted, their tests may import anyway
     sys.path.extend(confinement.packages)
+    with program_folder(confinement.level, arguments[2]) as folder:
+        _serve(sock, Spawner(confinement._replace(folder=folder)))
+
+
+def _serve(sock: socket.socket, spawner: Spawner) -> None:
+    """Answer until the scheduler closes the socket, however it does; it is gone then, or gave this up."""
     worker = _Worker(sock, spawner)
     try:
         sock.sendall(channel.frame(READY))
-        while (request := channel.receive(sock)) is not None:
-            _forget_what_was_said()
-            sock.sendall(channel.frame(worker.work(*codec.decode(request, trusted=True))))
+        with _unheard():
+            while (request := channel.receive(sock)) is not None:
+                sock.sendall(channel.frame(worker.work(*codec.decode(request, trusted=True))))
     except (CallerGone, BrokenPipeError, ConnectionResetError):
         pass
     finally:
         spawner.close()
-    # the caller may have been killed before it could clean up; alive, it gave up only this worker
-    with contextlib.suppress(OSError):
-        if select.select([caller], [], [], _CALLER_SECONDS)[0]:
-            os.rmdir(confinement.folder)
 
 
-def _forget_what_was_said() -> None:
-    """Empty the log of this process, to which tests may write for ever; the caller reads its start."""
-    with contextlib.suppress(OSError):
-        os.ftruncate(2, 0)
-        os.lseek(2, 0, os.SEEK_SET)
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Let nobody keep what tests print, which may be without end; what ends this process is logged."""
+    log = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    try:
+        yield
+    finally:
+        os.dup2(log, 2)
+        os.close(log)
 
 
 class _Worker:

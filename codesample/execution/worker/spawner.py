@@ -15,6 +15,7 @@ from typing import Any
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.limits import Limits
 from codesample.execution.wire import launch
+from codesample.execution.worker.control_group import ControlGroup, make_group
 
 __all__ = ["Forked", "HarnessFault", "Interruption", "Spawner", "Usage"]
 
@@ -56,8 +57,11 @@ class Spawner:
         """Remember how to start zygotes; the first starts with the first child."""
         self._confinement = confinement
         self._imports: tuple[str, ...] = ()
+        self._scratch = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self.group: ControlGroup | None = None
+        """Bounds what the zygote's children hold, where the machine grants it."""
         self._zygote_pid = 0
         self._forked = 0
 
@@ -69,7 +73,7 @@ class Spawner:
     def fork(self, limits: Limits, streams: Sequence[int] = ()) -> Forked:
         """Fork a child that confines itself and then serves its socket.
 
-        Children with other imports than those before need another zygote.
+        Children with other imports than those before, or another scratch folder, need another zygote.
 
         Args:
             limits: Kernel limits for the child.
@@ -79,6 +83,8 @@ class Spawner:
             HarnessFault: no zygote could be started, or it broke; the next call starts another.
         """
         self.ready(limits)
+        if self.group is not None:
+            self.group.admit(limits.memory + limits.scratch)
         ours, theirs = socket.socketpair()
         request = {
             "zygote": self._zygote_pid,
@@ -99,9 +105,10 @@ class Spawner:
 
     def ready(self, limits: Limits) -> None:
         """See that a zygote runs which may fork a child with such limits; raises as `fork`."""
-        if self._forked >= _PROGRAMS_PER_ZYGOTE or limits.imports != self._imports:
+        kept = limits.imports == self._imports and limits.scratch == self._scratch
+        if self._forked >= _PROGRAMS_PER_ZYGOTE or not kept:
             self.close()
-            self._imports = limits.imports
+            self._imports, self._scratch = limits.imports, limits.scratch
         if self._control is None:
             self._start()
 
@@ -114,7 +121,7 @@ class Spawner:
     def reap(self) -> Usage:
         """Collect the current child, which has ended or was killed.
 
-        A zygote whose child left processes behind is replaced.
+        A zygote whose child left processes behind, or files that would not go, is replaced.
 
         Raises:
             HarnessFault: the zygote broke.
@@ -123,6 +130,10 @@ class Spawner:
         if reply["left"]:
             self.close()
         return Usage(reply["status"], reply["cpu_seconds"], reply["peak_memory"])
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the control group has ended the current child, or one of its own, for what it held."""
+        return self.group is not None and self.group.ran_out()
 
     def close(self) -> None:
         """End the zygote, and with it any child."""
@@ -133,10 +144,14 @@ class Spawner:
             self._process.kill()
             self._process.wait()
             self._process = None
+        if self.group is not None:
+            self.group.close()
+            self.group = None
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        confinement = self._confinement if self._imports else self._confinement._replace(packages=())
+        packages = self._confinement.packages if self._imports else ()
+        confinement = self._confinement._replace(packages=packages, scratch=self._scratch)
         parent = 0 if confinement.bwrap else os.getpid()
         settings = (confinement.as_json(), self._imports)
         arguments = [str(theirs.fileno()), str(parent), *map(json.dumps, settings)]
@@ -166,6 +181,7 @@ class Spawner:
         ours.settimeout(_REPLY_SECONDS)
         self._control, self._forked = ours, 0
         self._zygote_pid = json.loads(hello)["zygote"]
+        self.group = make_group(self._zygote_pid)
 
     def _ask(self, request: dict[str, Any], descriptors: Sequence[int]) -> dict[str, Any]:
         if self._control is None:

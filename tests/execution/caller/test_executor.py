@@ -96,19 +96,42 @@ def test_tests_may_grant_modules_and_memory_to_their_own_programs() -> None:
     assert "No module named 'numpy'" in denied.detail
 
 
-def test_memory_that_hides_from_the_watch_is_bounded_by_the_kernel() -> None:
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        # shared pages that are given back count for no process, and stay
+        ("mmap.MAP_SHARED", "Operation not permitted"),
+        ("mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS", "Cannot allocate memory"),
+    ],
+)
+def test_memory_that_hides_from_the_watch_is_bounded_by_the_kernel(flags: str, said: str) -> None:
     pytest.importorskip("numpy")
-    # shared pages that are given back count for no process, and stay
     source = (
-        "import mmap\nkept, block = [], bytes(64 << 20)\n"
-        "def f(x):\n    while True:\n        kept.append(mmap.mmap(-1, len(block)))\n"
-        "        kept[-1][:] = block\n        kept[-1].madvise(mmap.MADV_DONTNEED)"
+        "import mmap\nkept = []\n"
+        "def f(x):\n    while True:\n"
+        f"        kept.append(mmap.mmap(-1, 64 << 20, {flags}))\n"
+        "        kept[-1][: 1 << 20] = bytes(1 << 20)\n"
+        "        kept[-1].madvise(mmap.MADV_DONTNEED)"
     )
     granting = dataclasses.replace(SQUARE, imports=("numpy",), memory=256 << 20)
     with Executor(workers=1) as executor:
         verdict = executor.submit(Program("t", 0, source, granting)).result(120)
     assert verdict.status is Status.ERROR
-    assert "Cannot allocate memory" in verdict.detail
+    assert said in verdict.detail
+
+
+def test_what_tests_print_is_kept_by_nobody(executor: Executor) -> None:
+    source = (
+        "import os, sys\nassert f(2) == 4\n"
+        "for _ in range(64):\n    os.write(2, bytes(1 << 20))\n    sys.stderr.write('x' * 1000)\n"
+        "sys.stderr.flush()\n"
+        "logs = [os.stat(f'/proc/self/fd/{number}').st_size for number in range(64)\n"
+        "        if os.path.exists(f'/proc/self/fd/{number}')]\n"
+        "assert max(logs) < 1 << 16, logs"
+    )
+    tests = CodeTests(source=source, entry_point="f")
+    verdict = executor.submit(Program("t", 0, GOOD, tests)).result(60)
+    assert verdict.passed, verdict
 
 
 def test_equal_programs_run_once_and_keep_their_own_names(executor: Executor) -> None:
@@ -280,13 +303,20 @@ def test_a_cancelled_program_disturbs_nobody(executor: Executor) -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [{"cpu_seconds": 0}, {"memory": -1}, {"wall_seconds": 0.0}, {"result_bytes": 0}]
+    "limits",
+    [{"cpu_seconds": 0}, {"memory": -1}, {"wall_seconds": 0.0}, {"result_bytes": 0}],
 )
 def test_senseless_limits_are_refused(limits: dict[str, float]) -> None:
     with pytest.raises(ParameterError, match="above 0"):
         Limits(**limits)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="at least 1"):
         Executor(workers=0)
+
+
+def test_a_scratch_folder_holds_something_or_is_none() -> None:
+    assert Limits(scratch=0).scratch == 0
+    with pytest.raises(ParameterError, match="scratch = -1: expected a number of bytes, 0 for none"):
+        Limits(scratch=-1)
 
 
 def test_a_verdict_has_a_result_for_each_check_unless_nothing_is_known() -> None:

@@ -18,9 +18,15 @@ def test_probe_reports_what_holds() -> None:
     data = report.as_json()
     assert data["level"] == report.level.label
     assert all(report.attacks.values()) or report.level < Level.CONFINED
-    assert {"seccomp", "landlock", "namespaces", "bwrap", "spare_uid", "run_queue_clock"} <= set(
-        data["mechanisms"]
-    )
+    assert {
+        "seccomp",
+        "landlock",
+        "namespaces",
+        "bwrap",
+        "spare_uid",
+        "control_group",
+        "run_queue_clock",
+    } <= set(data["mechanisms"])
     assert all(set(item) == {"granted", "detail"} for item in data["mechanisms"].values())
     assert data["kernel"] == os.uname().release
 

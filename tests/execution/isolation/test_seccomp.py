@@ -40,12 +40,10 @@ def run(code: bytes, number: int, arguments: tuple[int, ...] = (), architecture:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@pytest.mark.parametrize(("variant", "read_only"), [("confined", False), ("read-only", True)])
-def test_shipped_filter_is_the_assembled_policy(machine: str, variant: str, read_only: bool) -> None:
+@pytest.mark.parametrize("variant", seccomp.VARIANTS)
+def test_shipped_filter_is_the_assembled_policy(machine: str, variant: str) -> None:
     shipped = (Path(seccomp.FILTERS) / f"{variant}-{machine}.bpf").read_bytes()
-    assert shipped == seccomp.build(machine, read_only=read_only), (
-        "run: python -m codesample.execution.isolation.seccomp"
-    )
+    assert shipped == seccomp.build(machine, variant), "run: python -m codesample.execution.isolation.seccomp"
 
 
 @pytest.fixture(params=MACHINES)
@@ -59,7 +57,7 @@ def decide(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
-    "name", ["read", "write", "mmap", "futex", "openat", "exit_group", "getrandom", "brk"]
+    "name", ["read", "write", "munmap", "futex", "openat", "exit_group", "getrandom", "brk"]
 )
 def test_ordinary_calls_are_allowed(decide, name: str) -> None:  # type: ignore[no-untyped-def]
     assert decide(name) == ALLOW
@@ -67,9 +65,28 @@ def test_ordinary_calls_are_allowed(decide, name: str) -> None:  # type: ignore[
 
 def test_threads_but_no_processes(decide) -> None:  # type: ignore[no-untyped-def]
     assert decide("clone", 0x3D0F00) == ALLOW
+    assert decide("clone", 0x7D0F00) == ALLOW
     assert decide("clone", 17) == errno.EPERM
     assert decide("clone", 0x4111) == errno.EPERM
     assert decide("clone3") == errno.ENOSYS
+
+
+@pytest.mark.parametrize("kept_apart", [0x100, 0x200, 0x400, 0x800, 0x40000])
+def test_threads_share_everything(decide, kept_apart: int) -> None:  # type: ignore[no-untyped-def]
+    assert decide("clone", 0x3D0F00 & ~kept_apart) == errno.EPERM
+
+
+def test_threads_get_no_namespace(decide) -> None:  # type: ignore[no-untyped-def]
+    for namespace in (0x00020000, 0x10000000, 0x40000000):
+        assert decide("clone", 0x3D0F00 | namespace) == errno.EPERM
+
+
+def test_shared_memory_belongs_to_a_file(decide) -> None:  # type: ignore[no-untyped-def]
+    private, shared, validated, anonymous, fixed, stack = 0x02, 0x01, 0x03, 0x20, 0x10, 0x20000
+    for flags in (private, private | fixed | 0x800, private | anonymous | stack, shared):
+        assert decide("mmap", 0, 4096, 3, flags) == ALLOW
+    for flags in (shared | anonymous, validated, validated | anonymous, shared | anonymous | fixed, 0, 0x0F):
+        assert decide("mmap", 0, 4096, 3, flags) == errno.EPERM
 
 
 def test_signals_to_itself_alone(decide) -> None:  # type: ignore[no-untyped-def]
@@ -93,6 +110,12 @@ def test_descriptors_send_no_signals(decide) -> None:  # type: ignore[no-untyped
     assert decide("fcntl", 0, 3) == ALLOW
     assert decide("fcntl", 0, 8, PID + 1) == errno.EPERM
     assert decide("fcntl", 0, 10, 9) == errno.EPERM
+
+
+def test_pipes_keep_their_size_and_files_have_no_locks(decide) -> None:  # type: ignore[no-untyped-def]
+    assert decide("fcntl", 0, 1031, 1 << 24) == errno.EPERM
+    for lock in (5, 6, 7, 36, 37, 38, 1024):
+        assert decide("fcntl", 0, lock) == errno.EPERM
 
 
 def test_limits_of_itself_alone(decide) -> None:  # type: ignore[no-untyped-def]
@@ -122,6 +145,33 @@ def test_read_only_variant_opens_for_reading_alone(machine: str) -> None:
         assert run(code, number, (0, 0, flags), MACHINES[machine]) == errno.EPERM
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_scratch_variant_changes_files_and_nothing_else(machine: str) -> None:
+    plain, scratch = (
+        (Path(seccomp.FILTERS) / f"{variant}-{machine}.bpf").read_bytes()
+        for variant in ("confined", "scratch")
+    )
+    architecture = MACHINES[machine]
+    numbers = syscalls.numbers(machine, changing_files=True)
+    names = {number: name for name, number in numbers.items()}
+    more = {
+        names[number]
+        for number in range(500)
+        if run(scratch, number, (), architecture) != run(plain, number, (), architecture)
+    }
+    assert more == numbers.keys() - syscalls.numbers(machine).keys()
+    assert {"mkdirat", "unlinkat", "renameat2", "ftruncate", "fchmod"} <= more
+    assert not any(
+        name.startswith(("link", "sym", "mk", "set", "exec")) for name in more - {"mkdir", "mkdirat"}
+    )
+    fcntl = numbers["fcntl"]
+    for command in range(1_100):
+        locks = command in (5, 6, 7)
+        assert (run(scratch, fcntl, (0, command), architecture) == ALLOW) is (
+            locks or run(plain, fcntl, (0, command), architecture) == ALLOW
+        )
+
+
 def test_every_call_of_the_policy_decides_without_error(decide) -> None:  # type: ignore[no-untyped-def]
     for number in range(500):
         assert decide(number) in (ALLOW, errno.EPERM, errno.ENOSYS)
@@ -130,7 +180,7 @@ def test_every_call_of_the_policy_decides_without_error(decide) -> None:  # type
 @pytest.mark.skipif(not HEADER.exists(), reason="needs the kernel's headers for x86_64")
 def test_numbers_agree_with_the_kernel_headers() -> None:
     known = dict(re.findall(r"#define __NR_(\w+)\s+(\d+)", HEADER.read_text()))
-    ours = syscalls.numbers("x86_64")
+    ours = syscalls.numbers("x86_64", changing_files=True)
     assert {name: int(known[name]) for name in ours if name in known} == ours
 
 
@@ -147,6 +197,17 @@ def test_numbers_agree_with_the_kernel_headers() -> None:
         "setns",
         "mount",
         "memfd_create",
+        "setsockopt",
+        "flock",
+        "timer_create",
+        "rt_sigqueueinfo",
+        "inotify_init1",
+        "mq_open",
+        "msgget",
+        "shmat",
+        "splice",
+        "vmsplice",
+        "mlock",
         "chmod",
         "fchmodat",
         "unlink",
