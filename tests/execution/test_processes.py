@@ -127,7 +127,11 @@ LOADED_BY_A_CHILD = "import sys\ndef f():\n    return [name for name in sys.modu
 PACKAGES = {"codesample", "codesample.execution"}
 FORKED = {
     *PACKAGES,
-    *(f"{OURS}{name}" for name in ("child", "child.exit_status", "child.server", "child.zygote")),
+    *(
+        f"{OURS}{name}"
+        for name in ("child", "child.early_end", "child.exit_status", "child.script", "child.server")
+    ),
+    f"{OURS}child.zygote",
     *(f"{OURS}{name}" for name in ("wire", "wire.channel", "wire.codec")),
 }
 

@@ -66,7 +66,9 @@ class WorkerProcess:
         descriptor = theirs.fileno()
         try:
             self.process: subprocess.Popen[bytes] = launch.start(
-                "worker.main", [str(descriptor), *arguments], pass_fds=[descriptor], stderr=self._log
+                launch.command("worker.main", [str(descriptor), *arguments]),
+                pass_fds=[descriptor],
+                stderr=self._log,
             )
         except OSError:
             self.sock.close()

@@ -7,7 +7,6 @@ reach is bounded by the kernel, and what it can say by the worker that decodes i
 from __future__ import annotations
 
 import _socket
-import atexit
 import json
 import random
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 
 from codesample.execution.wire import channel, codec
 
-__all__ = ["FILENAME", "refuse", "serve"]
+__all__ = ["FILENAME", "confirm", "refuse", "serve"]
 
 FILENAME = "<program>"
 
@@ -33,9 +32,14 @@ def refuse(sock: _socket.socket, reason: str) -> None:
     sock.sendall(channel.frame(codec.encode(["unconfined", reason])))
 
 
+def confirm(sock: _socket.socket) -> None:
+    """Announce that this process is confined."""
+    sock.sendall(channel.frame(b'["confined"]'))
+
+
 def serve(sock: _socket.socket, result_bytes: int) -> None:
     """Announce that this process is confined, then answer requests until the worker closes the socket."""
-    sock.sendall(channel.frame(b'["confined"]'))
+    confirm(sock)
     operations = _Operations(sock, result_bytes)
     while (request := channel.receive(sock)) is not None:
         operations.answer(request)
@@ -60,7 +64,6 @@ class _Operations:
         self._names: dict[str, Any] = {}
         self._operations: dict[str, Callable[..., Any]] = {
             "load": self._load,
-            "script": self._script,
             "run": self._run,
             "call": lambda handle, args, kwargs: handle(*args, **kwargs),
             "attribute": getattr,
@@ -123,19 +126,6 @@ class _Operations:
         exec(compile(source, FILENAME, "exec"), self._names)
         found = {name: self._names[name] for name in wanted if name in self._names}
         return {name: _Callable(value) if callable(value) else value for name, value in found.items()}
-
-    def _script(self, source: str, seed: int) -> int:
-        """Run the program as a script reading standard input; return its exit status."""
-        try:
-            self._load(source, "__main__", [], seed)
-            code: Any = 0
-        except SystemExit as error:
-            code = error.code
-        if "threading" in sys.modules:
-            sys.modules["threading"]._shutdown()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        return code if type(code) is int else int(code is not None)
 
     def _run(self, source: str, checks: list[str], token: str) -> list[Any]:
         """Run tests beside the program; return the token and the outcome of each check."""

@@ -73,7 +73,8 @@ class Spawner:
 
         Args:
             limits: Kernel limits for the child.
-            streams: Descriptors that become its standard input, output and error, in this order.
+            streams: Of a script: descriptors of its standard input, output and error, and of its source, in
+                this order. The child then runs it, and serves nothing.
 
         Raises:
             HarnessFault: no zygote could be started, or it broke; the next call starts another.
@@ -135,11 +136,11 @@ class Spawner:
             try:
                 with theirs:
                     self._process = launch.start(
-                        "child.zygote",
-                        arguments,
+                        launch.hosting_command(arguments),
                         pass_fds=[theirs.fileno()],
                         stderr=log,
                         wrapper=confinement.wrapper,
+                        environment=launch.HOSTING_ENVIRONMENT,
                     )
                 ours.settimeout(_START_SECONDS)
                 hello = ours.recv(_MAX_REPLY)

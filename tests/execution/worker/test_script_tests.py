@@ -24,7 +24,8 @@ Judge = Callable[..., Verdict]
         ("x = int(input())\nprint(x + x)", Status.WRONG, "10100"),
         ("x = int(input())\nassert x != 1\nprint(x * x)", Status.ERROR, "10111"),
         ("import sys\nx = int(input())\nprint(x * x)\nsys.exit(int(x == 1))", Status.ERROR, "10111"),
-        ("import os\nx = int(input())\nif x == 3: os._exit(0)\nprint(x * x)", Status.CRASHED, "11100"),
+        ("import os\nx = int(input())\nif x == 3: os._exit(0)\nprint(x * x)", Status.WRONG, "11101"),
+        ("import os\nx = int(input())\nif x == 3: os.kill(os.getpid(), 9)\nprint(x * x)", Status.CRASHED, "11100"),
         ("x = int(input())\nwhile x == 3: pass\nprint(x * x)", Status.CPU_TIMEOUT, "11100"),
         ("x = int(input())\nprint('y' * 2_000_000 if x == 3 else x * x)", Status.OUTPUT_LIMIT, "11100"),
         ("x = int(input())\nif x == 3: y = bytearray(1 << 30)\nprint(x * x)", Status.MEMORY, "11100"),
@@ -50,7 +51,7 @@ def test_each_case_has_the_limits_of_a_program(judge: Judge) -> None:
 
 
 @pytest.mark.parametrize(
-    "ending", ["while x == 3: pass", "if x == 3: time.sleep(60)", "if x == 3: os._exit(0)"]
+    "ending", ["while x == 3: pass", "if x == 3: time.sleep(60)", "if x == 3: os.abort()"]
 )
 def test_after_a_failure_the_rest_is_curbed_and_changes_the_status_no_more(ending: str) -> None:
     source = f"import os, time\nx = int(input())\n{ending}\nprint(x * x if x != 1 else 7)"
