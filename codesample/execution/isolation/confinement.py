@@ -21,6 +21,7 @@ _MODULES_MARGIN = 2048 * _MIB
 _STACK_BYTES = 64 * _MIB
 _MAX_THREADS = 64
 _MAX_DESCRIPTORS = 64
+_FIRST_KEPT = 40
 _TRUNCATE_SINCE = 3
 
 _LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
@@ -128,11 +129,22 @@ class Kit:
 
     def _keep_library_reachable(self) -> None:
         """Name import folders by open descriptor, for a user who may not walk the path to them."""
+        names: dict[str, str] = {}
         for at, path in enumerate(sys.path):
             if os.path.isdir(path):
-                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                low = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+                # out of the way: the first file that a program opens is to have the number 3
+                descriptor = os.dup2(low, _FIRST_KEPT + len(self.kept), inheritable=False)
+                os.close(low)
                 self.kept.append(descriptor)
-                sys.path[at] = f"/proc/self/fd/{descriptor}"
+                names[path] = sys.path[at] = f"/proc/self/fd/{descriptor}"
+        for module in sys.modules.values():
+            # packages that are there already look for their modules themselves
+            places = getattr(module, "__path__", None) or []
+            for at, place in enumerate(places):
+                folder, _, name = place.rpartition(os.sep)
+                if folder in names:
+                    places[at] = f"{names[folder]}/{name}"
         sys.path_importer_cache.clear()
 
     def confine(self, *, cpu_seconds: float, memory: int, bounded_space: bool) -> None:

@@ -25,7 +25,7 @@ Judge = Callable[..., Verdict]
         ("x = int(input())\nassert x != 1\nprint(x * x)", Status.ERROR, "10111"),
         ("import sys\nx = int(input())\nprint(x * x)\nsys.exit(int(x == 1))", Status.ERROR, "10111"),
         ("import os\nx = int(input())\nif x == 3: os._exit(0)\nprint(x * x)", Status.WRONG, "11101"),
-        ("import os\nx = int(input())\nif x == 3: os.kill(os.getpid(), 9)\nprint(x * x)", Status.CRASHED, "11100"),
+        ("import os\nx = int(input())\nif x == 3: os.abort()\nprint(x * x)", Status.CRASHED, "11100"),
         ("x = int(input())\nwhile x == 3: pass\nprint(x * x)", Status.CPU_TIMEOUT, "11100"),
         ("x = int(input())\nprint('y' * 2_000_000 if x == 3 else x * x)", Status.OUTPUT_LIMIT, "11100"),
         ("x = int(input())\nif x == 3: y = bytearray(1 << 30)\nprint(x * x)", Status.MEMORY, "11100"),
