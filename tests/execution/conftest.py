@@ -49,6 +49,7 @@ def read_hostile(file: str) -> list[Hostile]:
 
 VERDICT_FAKERS = read_hostile("verdict_fakers.txt")
 MACHINE_ATTACKS = read_hostile("machine_attacks.txt")
+SCRIPT_CHEATS = read_hostile("script_cheats.txt")
 
 SQUARES = CodeTests(
     source="""
@@ -216,8 +217,9 @@ def submitted(executor_at: Callable[[Level], Executor], outside: Outside) -> Sub
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes a `faker` or an `attack` once for each of them."""
-    for kind, programs in (("faker", VERDICT_FAKERS), ("attack", MACHINE_ATTACKS)):
+    """Run a test that takes a `faker`, an `attack` or a `cheat` once for each of them."""
+    hostile = {"faker": VERDICT_FAKERS, "attack": MACHINE_ATTACKS, "cheat": SCRIPT_CHEATS}
+    for kind, programs in hostile.items():
         if kind in metafunc.fixturenames:
             metafunc.parametrize(kind, programs, ids=[item.name for item in programs])
 
@@ -250,6 +252,13 @@ def other_ways() -> list[Tests]:
 @pytest.fixture(scope="session")
 def attacks() -> tuple[list[Hostile], Tests]:
     return MACHINE_ATTACKS, WON
+
+
+@pytest.fixture(scope="session")
+def cheats() -> list[Hostile]:
+    """Give the scripts of `hostile/script_cheats.txt`, each behind a right answer."""
+    right = "import os, signal, sys, time\nx = int(input())\nprint(x * x, flush=True)\n"
+    return [dataclasses.replace(item, source=right + item.source) for item in SCRIPT_CHEATS]
 
 
 class ScriptedExchange:

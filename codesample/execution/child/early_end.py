@@ -54,15 +54,13 @@ def end_early(main: ModuleType, source: int, *, held: list[ModuleType]) -> None:
     hook, stdout, stderr = sys.excepthook, sys.stdout, sys.stderr
 
     def end() -> None:
-        if sys._getframe().f_back is not None:
-            # not the end: the program calls what is registered
-            atexit.register(end)
-            return
         objects = gc.get_objects()
+        # whether the program froze its own, and wants none of them collected
         if not any(each is held for each in objects):
-            # the program froze them, and wants none of them collected
             return
-        if _thread._count() or gc.callbacks or not _unheard(objects):
+        # called by the program, it says nothing of the end
+        called = sys._getframe().f_back is not None
+        if called or _thread._count() or gc.callbacks or not _unheard(objects):
             # what the zygote froze may hold objects of the program
             gc.unfreeze()
         elif sys.excepthook is hook and _ended_normally(main, source) and _flushed(stdout, stderr):
