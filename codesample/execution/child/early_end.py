@@ -14,7 +14,7 @@ import atexit
 import gc
 import os
 import sys
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 from codesample.execution.isolation import linux
@@ -24,7 +24,7 @@ __all__ = ["end_early"]
 _MOST_OBJECTS = 10_000
 _SILENT = (_io.BytesIO, _io.StringIO)
 _ALWAYS_THERE = {"__name__", "__builtins__", "__loader__", "__spec__"}
-_UNDOING = (
+_TELLING = (
     b"__file__",
     b"__cached__",
     b"globals",
@@ -36,6 +36,9 @@ _UNDOING = (
     b"delattr",
 )
 """A program that names none of these cannot take `__file__` from its own module."""
+
+_HEARING = b"audithook"
+"""A program that names this may be told of an interpreter's end."""
 
 # asked of `type` itself, for a metaclass may answer with code of the program
 _bases_of = type.__dict__["__mro__"].__get__
@@ -85,7 +88,7 @@ def _ended_normally(main: ModuleType, source: int) -> bool:
     except OSError:
         # the program closed whatever was open
         return False
-    return not any(word in text for word in _UNDOING)
+    return not any(word in text for word in (*_TELLING, _HEARING))
 
 
 def _flushed(stdout: Any, stderr: Any) -> bool:
@@ -113,9 +116,16 @@ def _unheard(objects: list[Any]) -> bool:
             return False
         if issubclass(kind, type) and not _goes_silently(each):
             return False
-        if issubclass(kind, _weakref.ReferenceType) and _callback_of(each) is not None:
+        if issubclass(kind, _weakref.ReferenceType) and not _is_quiet(_callback_of(each)):
             return False
     return True
+
+
+def _is_quiet(callback: Any) -> bool:
+    """Whether the callback of a weak reference is none, or one that abstract classes keep their caches by."""
+    if type(callback) is BuiltinFunctionType:
+        return type(callback.__self__) is _weakref.ReferenceType
+    return callback is None
 
 
 def _goes_silently(kind: type[Any]) -> bool:

@@ -47,7 +47,7 @@ def ended_early(tmp_path: Path, program: str) -> bool:
         "def g():\n    yield 1\nlist(g())",
         "import weakref\nclass A: pass\na = A()\nr = weakref.ref(a)",
         "import atexit\natexit.register(print, 'x')",
-        "import _thread, time\n_thread.start_new_thread(print, ())\nwhile _thread._count(): time.sleep(0.01)",
+        "import _thread as t\nd = []\nt.start_new_thread(d.append, (1,))\nwhile not d or t._count(): pass",
         "try:\n    1 / 0\nexcept ZeroDivisionError:\n    pass",
     ],
 )
@@ -78,6 +78,7 @@ def test_a_script_that_leaves_nothing_behind_ends_early(tmp_path: Path, program:
         "import weakref\nclass A: pass\na = A()\nr = weakref.proxy(a)",
         "import gc\ngc.callbacks.append(print)",
         "import gc\ngc.freeze()",
+        "import sys\nsys.addaudithook(print)",
         "import atexit\natexit._run_exitfuncs()",
         "import threading, time\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
         "import sys\ndel sys.modules['__main__']",
