@@ -66,9 +66,7 @@ class WorkerProcess:
         descriptor = theirs.fileno()
         try:
             self.process: subprocess.Popen[bytes] = launch.start(
-                launch.command("worker.main", [str(descriptor), *arguments]),
-                pass_fds=[descriptor],
-                stderr=self._log,
+                "worker.main", [str(descriptor), *arguments], pass_fds=[descriptor], stderr=self._log
             )
         except OSError:
             self.sock.close()

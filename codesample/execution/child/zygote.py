@@ -1,7 +1,7 @@
 """The process that programs are forked from: imports ready, rights given up, and nothing secret in it.
 
 It is started by exec, so it shares no memory with tests or results, and it never reads a program: it
-hands the socket on which one will arrive to a fresh child.
+hands the socket on which one will arrive, or the file that holds a script, to a fresh child.
 """
 
 from __future__ import annotations

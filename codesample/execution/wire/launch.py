@@ -10,18 +10,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = [
-    "ENVIRONMENT",
-    "HOSTING_ENVIRONMENT",
-    "SOURCE_FILE",
-    "command",
-    "hosting_command",
-    "signal_name",
-    "start",
-]
+__all__ = ["ENVIRONMENT", "SOURCE_FILE", "command", "signal_name", "start"]
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -34,15 +26,13 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-
-HOSTING_ENVIRONMENT = {**ENVIRONMENT, "PYTHONPATH": str(_PACKAGE / "child" / "startup")}
-"""For `hosting_command`."""
-
 SOURCE_FILE = "/proc/self/fd/59"
 """Where a script finds its own source: beyond what a program opens, and below its limit of descriptors."""
 
-_FLAGS = ("-s", "-P", "-X", "utf8")
+_PACKAGE = Path(__file__).resolve().parents[1]
+_STARTUP = _PACKAGE / "child" / "startup"
+_ZYGOTE = "child.zygote"
+
 _BOOT = """
 import sys
 def package(name, path):
@@ -61,37 +51,35 @@ def command(module: str, arguments: Sequence[str]) -> list[str]:
 
     Isolated mode would do more, but it ignores PYTHONHASHSEED: the same program must see the same
     order of sets in every process.
+
+    A zygote's Python runs `main` as it starts, and then the script that `SOURCE_FILE` is; how is said in
+    `child/startup/site.py`. That is found by PYTHONPATH, and frozen modules would go before it.
     """
+    flags = ["-s", "-P", "-X", "utf8"]
+    if module == _ZYGOTE:
+        return [sys.executable, *flags, "-X", "frozen_modules=off", SOURCE_FILE, *arguments]
     boot = ["-c", _BOOT, str(_PACKAGE.parent), str(_PACKAGE), f"codesample.execution.{module}"]
-    return [sys.executable, *_FLAGS, "-S", *boot, *arguments]
-
-
-def hosting_command(arguments: Sequence[str]) -> list[str]:
-    """Return the command of a zygote: a Python that runs a file, once `child/startup/site.py` lets it.
-
-    The file is a descriptor that only a child for a script has open. That our `site` is found takes
-    `HOSTING_ENVIRONMENT`, and no frozen modules, which would go before it.
-    """
-    return [sys.executable, *_FLAGS, "-X", "frozen_modules=off", SOURCE_FILE, *arguments]
+    return [sys.executable, *flags, "-S", *boot, *arguments]
 
 
 def start(
-    command: Sequence[str],
+    module: str,
+    arguments: Sequence[str],
     *,
     pass_fds: Sequence[int],
     stderr: int,
     wrapper: Sequence[str] = (),
-    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> subprocess.Popen[bytes]:
-    """Start a `command` of this module with descriptors `pass_fds` open and standard error on `stderr`.
+    """Start a module with descriptors `pass_fds` open and standard error on `stderr`.
 
     Ctrl-C and Ctrl-Z on the caller's terminal do not reach it.
 
     `wrapper` is a command that runs the command after it, such as `bwrap` and its options.
     """
+    more = {"PYTHONPATH": str(_STARTUP)} if module == _ZYGOTE else {}
     return subprocess.Popen(
-        [*wrapper, *command],
-        env=dict(environment),
+        [*wrapper, *command(module, arguments)],
+        env={**ENVIRONMENT, **more},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,

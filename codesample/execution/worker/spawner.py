@@ -136,11 +136,11 @@ class Spawner:
             try:
                 with theirs:
                     self._process = launch.start(
-                        launch.hosting_command(arguments),
+                        "child.zygote",
+                        arguments,
                         pass_fds=[theirs.fileno()],
                         stderr=log,
                         wrapper=confinement.wrapper,
-                        environment=launch.HOSTING_ENVIRONMENT,
                     )
                 ours.settimeout(_START_SECONDS)
                 hello = ours.recv(_MAX_REPLY)
