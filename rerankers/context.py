@@ -113,6 +113,7 @@ class Context:
     ) -> list[tuple[bool, ...] | None]:
         """Run each candidate's program as a script on each case's input, and compare what it prints.
 
+        How it must end and what must be equal is as in `ScriptTests`, with the view's tolerance of numbers.
         Needs "public_examples" or "outputs". Equal programs are run once, for all rerankers together.
 
         Returns: per candidate one bool for each case, or None where the harness failed.
@@ -120,7 +121,10 @@ class Context:
         Raises:
             RerankerError: as `check`.
         """
-        return self._check(candidates, ScriptTests(cases=tuple(cases)) if cases else None)
+        if not cases:
+            return self._check(candidates, None)
+        tests = ScriptTests(cases=tuple(cases), atol=self._view.atol, rtol=self._view.rtol)
+        return self._check(candidates, tests)
 
     def _check(self, candidates: Sequence[Candidate], tests: Tests | None) -> list[tuple[bool, ...] | None]:
         """Judge each candidate's program by `tests`, where that is not known yet; None checks nothing."""

@@ -39,6 +39,9 @@ class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
     completion: str | None = None
     metadata: dict[str, Any] = {}
     io: list[Any] | None = None
+    atol: float | None = None
+    rtol: float | None = None
+    checker: str | None = None
     in_process: bool = False
     time_limit: float | None = None
     memory_mib: int | None = None
@@ -151,7 +154,16 @@ def _tests(entry: Entry[UserEntry], stub: str) -> Tests:
             raise DataError(f"{entry.where}: io stands alone, without test and in_process")
         cases = _pairs(record.io, ScriptExample, f"{entry.where}, io")
         with Entry(record, f"{entry.where}, io").naming_faults():
-            return ScriptTests(cases=cases, **limits)
+            return ScriptTests(
+                cases=cases,
+                atol=record.atol or 0.0,
+                rtol=record.rtol or 0.0,
+                checker=record.checker,
+                **limits,
+            )
+    for name in ("atol", "rtol", "checker"):
+        if getattr(record, name) is not None:
+            raise DataError(f"{entry.where}: {name} says how output is compared, and stands with io alone")
     if record.test is None:
         raise DataError(
             f"{entry.where}: field 'test' is missing; give it, or io for programs that are scripts"

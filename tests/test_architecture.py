@@ -57,6 +57,7 @@ ARROWS = {
         "execution.worker",
     },
     "execution.child": {"execution.isolation", "execution.wire"},
+    "execution.child.startup": {"execution.child"},
     "execution.isolation": {"errors"},
     "execution.wire": {"errors", "records", "execution"},
     "execution.worker": {

@@ -28,7 +28,7 @@ class Limits:
             that a busy machine makes no time-outs; None means five times `cpu_seconds`, at least 10. Ten
             times this, load or no load, ends any program.
         memory: Bytes of private memory; address space may exceed it by 256 MiB.
-        output_bytes: Bytes kept of each output stream of a stdin/stdout program.
+        output_bytes: Bytes that a stdin/stdout program may print beyond the expected output.
         result_bytes: Encoded bytes of one value that a program may hand back.
         check_seconds: CPU seconds that the trusted tests may spend on what one program returned.
         imports: Modules of the caller's installation that programs may import, loaded beforehand. With

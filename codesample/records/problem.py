@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codesample.records.example import Example
-from codesample.records.tests import Tests
+from codesample.records.tests import ScriptTests, Tests
 
 __all__ = ["Problem", "PublicView"]
 
@@ -41,7 +41,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class PublicView:
-    """What a reranker may know of a problem: an allow-list that holds no hidden test and no reference."""
+    """What a reranker may know of a problem: an allow-list that holds no hidden test and no reference.
+
+    Attributes:
+        atol, rtol: Tolerance of the numbers that scripts print, in examples as in the hidden tests.
+    """
 
     task: str
     task_id: str
@@ -49,6 +53,8 @@ class PublicView:
     description: str
     entry_point: str | None
     examples: tuple[Example, ...]
+    atol: float = 0.0
+    rtol: float = 0.0
 
     @classmethod
     def of(cls, task: str, problem: Problem) -> PublicView:
@@ -60,4 +66,6 @@ class PublicView:
             description=problem.description,
             entry_point=problem.entry_point,
             examples=problem.examples,
+            atol=problem.tests.atol if isinstance(problem.tests, ScriptTests) else 0.0,
+            rtol=problem.tests.rtol if isinstance(problem.tests, ScriptTests) else 0.0,
         )

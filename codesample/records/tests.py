@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -133,15 +134,25 @@ class ScriptTests(Tests):
     """Standard inputs on which a program, run as a script, must print the expected output; each is a check.
 
     A case that fails does not end the checks, but bounds what the rest may take; one that hits a limit does.
+    Only a line feed, or a carriage return before it, ends a line of output. Spaces, tabs and carriage
+    returns at the ends of lines do not count, nor do empty lines at the end.
 
     Attributes:
         cases: Input and expected output; each case runs in a process of its own.
+        atol, rtol: Absolute and relative tolerance, 0 for none: a number may be off by atol + rtol times
+            the expected one. With either, lines that differ are compared word by word, words that are
+            both finite decimal numbers by value; blanks between words do not count then.
+        checker: Trusted source that defines `accept(input, output, expected) -> bool` on three texts, used
+            in place of comparison; `expected` is the case's output.
 
     Raises:
-        ParameterError: no case.
+        ParameterError: no case, a tolerance below 0 or without end, or one beside a checker.
     """
 
     cases: tuple[ScriptExample, ...]
+    atol: float = 0.0
+    rtol: float = 0.0
+    checker: str | None = None
 
     def __post_init__(self) -> None:
         Tests.__post_init__(self)
@@ -152,6 +163,14 @@ class ScriptTests(Tests):
                 case.input.encode()
             except UnicodeEncodeError as error:
                 raise ParameterError(f"an input of a script cannot be written: {error}") from None
+        for name in ("atol", "rtol"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ParameterError(f"{name} = {value!r}: expected a finite number of at least 0")
+        if self.checker is not None and (self.atol or self.rtol):
+            raise ParameterError("a checker compares by itself; give it, or atol and rtol")
+        if self.checker is not None and not self.checker.strip():
+            raise ParameterError("checker is empty; it must define accept(input, output, expected)")
 
     @property
     def check_count(self) -> int:

@@ -33,7 +33,7 @@ _LOOPING = "def f(x):\n    while True:\n        pass\nif __name__ == '__main__':
 _DYING = """
 import os
 def f(x):
-    return x * x if x < 3 else os._exit(0)
+    return x * x if x < 3 else os.abort()
 if __name__ == '__main__':
     print(f(int(input())))
 """

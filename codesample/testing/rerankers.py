@@ -111,7 +111,10 @@ def check_order_free(
 def _garbled(problem: Problem) -> Iterator[Problem]:
     """Yield the problem with tests that fail, that pass, and that are noise, its reference taken away."""
     for source in ("raise AssertionError('garbage')", "pass", "assert garbage(garbage) == 'garbage'"):
-        tests = CodeTests(source=source, checks=(source,), entry_point=problem.entry_point)
+        tests: Tests = CodeTests(source=source, checks=(source,), entry_point=problem.entry_point)
+        if isinstance(problem.tests, ScriptTests):
+            # how numbers are compared is no secret, and stands in the view
+            tests = replace(problem.tests, cases=(ScriptExample("", source),), checker=None)
         yield replace(problem, tests=tests, reference=None, metadata={})
 
 

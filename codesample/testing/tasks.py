@@ -168,6 +168,8 @@ def _hidden_texts(problem: Problem) -> Iterator[str]:
             yield reference
             if oracle is not None:
                 yield oracle
+        case ScriptTests(checker=str(checker)):
+            yield checker
 
 
 def _hidden_examples(problem: Problem) -> Iterator[tuple[str, str]]:

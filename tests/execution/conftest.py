@@ -55,6 +55,7 @@ def read_hostile(file: str) -> list[Hostile]:
 
 VERDICT_FAKERS = read_hostile("verdict_fakers.txt")
 MACHINE_ATTACKS = read_hostile("machine_attacks.txt")
+SCRIPT_CHEATS = read_hostile("script_cheats.txt")
 
 SQUARES = CodeTests(
     source="""
@@ -269,10 +270,11 @@ def submitted(executor_at: Callable[[Level], Executor], outside: Outside) -> Sub
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes a `faker`, an `attack` or `leaving` once for each of them."""
+    """Run a test that takes a `faker`, an `attack`, a `cheat` or `leaving` once for each of them."""
     if "leaving" in metafunc.fixturenames:
         metafunc.parametrize("leaving", LEAVING.values(), ids=list(LEAVING))
-    for kind, programs in (("faker", VERDICT_FAKERS), ("attack", MACHINE_ATTACKS)):
+    hostile = {"faker": VERDICT_FAKERS, "attack": MACHINE_ATTACKS, "cheat": SCRIPT_CHEATS}
+    for kind, programs in hostile.items():
         if kind in metafunc.fixturenames:
             metafunc.parametrize(kind, programs, ids=[item.name for item in programs])
 
@@ -353,6 +355,13 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[list[b
         return [json.loads(line) for line in place.read_text().splitlines()]
 
     return results
+
+
+@pytest.fixture(scope="session")
+def cheats() -> list[Hostile]:
+    """Give the scripts of `hostile/script_cheats.txt`, each behind a right answer."""
+    right = "import os, signal, sys, time\nx = int(input())\nprint(x * x, flush=True)\n"
+    return [dataclasses.replace(item, source=right + item.source) for item in SCRIPT_CHEATS]
 
 
 class ScriptedExchange:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codesample.execution import Executor, Level, Program
-from codesample.records import Status, Tests
+from codesample.records import ScriptExample, ScriptTests, Status, Tests
 
 WAIT_SECONDS = 300
 OTHER_LEVELS = [
@@ -31,6 +31,18 @@ def test_verdict_cannot_be_faked_in_other_ways(
     verdict = submitted(level, fakers[0], other_way)[faker.name].result(WAIT_SECONDS)
     assert not verdict.passed
     assert verdict.status is not Status.HARNESS_ERROR, verdict
+    assert outside.state() == outside.before
+
+
+@pytest.mark.parametrize("level", OTHER_LEVELS, ids=lambda level: level.label)
+def test_a_right_answer_does_not_pass_without_a_right_end(
+    level: Level, cheat: Any, cheats: Any, submitted: Any, outside: Any
+) -> None:
+    squares = ScriptTests(cases=(ScriptExample("3\n", "9\n"),))
+    verdict = submitted(level, cheats, squares)[cheat.name].result(WAIT_SECONDS)
+    assert not verdict.passed
+    assert verdict.status in cheat.statuses, verdict
+    assert verdict.checks == (False,)
     assert outside.state() == outside.before
 
 

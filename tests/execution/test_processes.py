@@ -136,7 +136,10 @@ CHILD = ("child", "child.beside", "child.exit_status", "child.server", "child.wa
 FORKED = {
     *PACKAGES,
     *(f"{OURS}{name}" for name in CHILD),
-    *(f"{OURS}child.{name}" for name in ("exceptions", "objects", "operations", "stacks")),
+    *(
+        f"{OURS}child.{name}"
+        for name in ("exceptions", "objects", "operations", "stacks", "early_end", "script")
+    ),
     *(f"{OURS}{name}" for name in ("wire", "wire.channel", "wire.codec", "wire.library_values")),
     *(f"{OURS}wire.{name}" for name in ("protocols", "shared")),
 }

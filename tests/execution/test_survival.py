@@ -392,7 +392,7 @@ def test_a_script_that_cannot_be_started_leaves_no_descriptor(text: str) -> None
         return Exchange(Broken(), limits, caller=0, **more)  # type: ignore[arg-type]
 
     with pytest.raises((HarnessFault, UnicodeEncodeError)):
-        run_case(start, Limits(), "", ScriptExample(text, ""))
+        run_case(start, Limits(), "", ScriptExample(text, ""), lambda *texts: True)
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 

@@ -192,7 +192,9 @@ def test_scripts_are_judged_by_what_they_print(judge: Judge) -> None:
     assert (verdict.status, "expected '11'" in verdict.detail) == (Status.WRONG, True)
     assert judge("import sys\nprint(3)\nsys.exit(1)", ECHO).status is Status.ERROR
     assert judge("print(3)\nraise ValueError('x')", ECHO).detail.endswith("ValueError: x")
-    assert judge("import os\nos.write(1, b'3\\n')\nos._exit(0)", ECHO).status is Status.CRASHED
+    verdict = judge("import os\nos.write(1, b'3\\n')\nos._exit(0)", ECHO)
+    assert (verdict.status, verdict.checks) == (Status.WRONG, (True, False))
+    assert judge("import os\nos.write(1, b'3\\n')\nos.abort()", ECHO).status is Status.CRASHED
     assert judge("print('x' * 2_000_000)", ECHO).status is Status.OUTPUT_LIMIT
     assert judge("import sys\nprint(3 if '2' in sys.stdin.read() else 11)\nsys.exit()", ECHO).passed
 
@@ -204,7 +206,7 @@ def test_scripts_are_judged_by_what_they_print(judge: Judge) -> None:
         ("print(3)\nquit(0)", "3"),
         ("import atexit\natexit.register(print, 4)\nprint(3)", "3\n4"),
         ("import atexit, sys\natexit.register(print, 4)\nsys.exit()", "4"),
-        ("import sys\nprint(len(sys.argv), len(sys.orig_argv))", "1 1"),
+        ("import sys\nprint(len(sys.argv), len(sys.orig_argv))", "1 2"),
     ],
 )
 def test_scripts_end_as_an_interpreter_ends_them(judge: Judge, source: str, printed: str) -> None:

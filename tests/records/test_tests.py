@@ -9,6 +9,8 @@ import pytest
 from codesample.errors import ParameterError
 from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Tests
 
+CASE = ScriptExample("1", "2")
+
 
 @pytest.mark.parametrize(
     ("make", "complaint"),
@@ -27,6 +29,11 @@ from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests
         (lambda: CodeTests(source="x", time_limit=0.0), "time_limit = 0.0: expected a number above 0"),
         (lambda: CodeTests(source="x", time_limit=float("nan")), "time_limit = nan"),
         (lambda: ScriptTests(cases=(ScriptExample("", ""),), memory=-1), "memory = -1"),
+        (lambda: ScriptTests(cases=(CASE,), atol=-1e-9), "atol = -1e-09: expected a finite number of at le"),
+        (lambda: ScriptTests(cases=(CASE,), rtol=float("inf")), "rtol = inf: expected a finite number"),
+        (lambda: ScriptTests(cases=(CASE,), rtol=float("nan")), "rtol = nan: expected a finite number"),
+        (lambda: ScriptTests(cases=(CASE,), checker=" "), "checker is empty; it must define accept"),
+        (lambda: ScriptTests(cases=(CASE,), checker="x", atol=1.0), "a checker compares by itself"),
     ],
 )
 def test_tests_that_could_judge_nothing_are_refused_where_they_are_made(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codesample.errors import RerankerError
-from codesample.records import Candidate, CodeTests, PublicView, ScriptExample, Tests
+from codesample.records import Candidate, CodeTests, PublicView, ScriptExample, ScriptTests, Tests
 from codesample.rerankers.context import Context
 from codesample.testing.rerankers import TrustedChecks
 
@@ -79,6 +79,23 @@ def test_statements_of_a_model_run_beside_the_program_not_in_the_grader(
 
     Context(view, checks=Recording()).check(candidates, STATEMENTS, trusted=trusted)
     assert seen == [mode]
+
+
+def test_scripts_are_compared_with_the_tolerance_that_the_view_tells(
+    view: PublicView, candidates: Sequence[Candidate]
+) -> None:
+    seen = []
+
+    class Recording(TrustedChecks):
+        def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
+            seen.append(tests)
+            return super().check(programs, tests)
+
+    cases = (ScriptExample("1", "2"),)
+    tolerant = replace(view, atol=1e-6, rtol=0.5)
+    for each in (view, tolerant):
+        Context(each, checks=Recording()).check_scripts(candidates, cases)
+    assert seen == [ScriptTests(cases=cases), ScriptTests(cases=cases, atol=1e-6, rtol=0.5)]
 
 
 def test_no_statements_run_nothing(

@@ -93,6 +93,18 @@ def test_of_published_data(name: str, published: Callable[[str], Path]) -> None:
             "c1f3d952fcd6c19703a2ba215d01f0554121952dedb189a8bba94940c1a1f574",
         ),
         (
+            [{**SCRIPT, "atol": 0, "rtol": 0.0}],
+            "aa154ec7e0854066885bd0af8bbb8a6ccb33b154e6f1584bb6e43bf22f152f27",
+        ),
+        (
+            [{**SCRIPT, "atol": 1e-6, "rtol": 0.5}],
+            "ec47ea13c2efb4763de8d9fec547ccc9ea6889501e597cacb5e3fe8dd578ac98",
+        ),
+        (
+            [{**SCRIPT, "checker": "def accept(i, o, e): return True"}],
+            "5e4ac0456074f392445f176641d847c0766c4d8f47833d5449e9d250e8cfa1ed",
+        ),
+        (
             [{**ROW, "test": "assert f(1) == 2 # \ud800\u2028\n", "canonical_solution": "    return 2\n"}],
             "897808c6a5d0f3c92be557e2d2cee9eed8b12b74c269e2374557b2061d6a76fb",
         ),

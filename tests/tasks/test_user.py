@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.errors import DataError
-from codesample.records import CallExample, CodeTests, ScriptExample, ScriptTests
+from codesample.records import CallExample, CodeTests, PublicView, ScriptExample, ScriptTests
 from codesample.tasks.contract import Task
 from codesample.tasks.registry import load_task_file
 from codesample.tasks.user import UserEntry
@@ -104,6 +104,18 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"completion": "is_program"}, "completion 'is_program' differs"),
         ({"io": [{"input": "1", "output": "2"}]}, "io stands alone"),
         ({"test": None, "in_process": True, "io": [{"input": "1", "output": "2"}]}, "io stands alone"),
+        ({"atol": 1e-6}, "atol says how output is compared, and stands with io alone"),
+        ({"rtol": 0}, "rtol says how output is compared, and stands with io alone"),
+        ({"checker": "x = 1"}, "checker says how output is compared, and stands with io alone"),
+        ({"test": None, "io": [CASE], "atol": "a"}, "field 'atol' is str, expected a number"),
+        ({"test": None, "io": [CASE], "checker": 3}, "field 'checker' is int, expected str"),
+        (
+            {"test": None, "io": [CASE], "atol": -1},
+            ", io: atol = -1.0: expected a finite number of at least 0",
+        ),
+        ({"test": None, "io": [CASE], "checker": ""}, ", io: checker is empty; it must define accept"),
+        ({"test": None, "io": [CASE], "checker": "x", "rtol": 1}, ", io: a checker compares by itself"),
+        ({"test": None, "io": [CASE], "cheker": "x"}, "unknown field 'cheker'; did you mean 'checker'"),
         ({"test": None, "io": []}, ", io: tests by scripts need at least one case of input and output"),
         ({"test": None, "io": ["1"]}, "io holds str, expected objects with input and output"),
         (
@@ -203,6 +215,18 @@ def test_a_row_may_ask_for_scripts(tmp_path: Path) -> None:
     shown = (ScriptExample("1 2\n", "3"), ScriptExample("", ""))
     assert problem.tests == ScriptTests(cases=shown, time_limit=1.0)
     assert problem.examples == ()
+
+
+def test_a_script_may_be_given_a_tolerance_or_a_checker(tmp_path: Path) -> None:
+    row = {"task_id": "mine/0", "prompt": "Add.", "completion": "is_program", "io": [CASE]}
+    cases = (ScriptExample("1", "2"),)
+    (problem,) = _load(tmp_path, {**row, "atol": 1e-6, "rtol": 1}).problems()
+    assert problem.tests == ScriptTests(cases=cases, atol=1e-6, rtol=1.0)
+    view = PublicView.of("mine", problem)
+    assert (view.atol, view.rtol) == (1e-6, 1.0)
+    checker = "def accept(input, output, expected):\n    return True"
+    (problem,) = _load(tmp_path, {**row, "checker": checker}).problems()
+    assert problem.tests == ScriptTests(cases=cases, checker=checker)
 
 
 def test_a_script_may_have_public_examples_of_its_own(tmp_path: Path) -> None:

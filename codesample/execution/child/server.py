@@ -21,7 +21,7 @@ from codesample.execution.wire import channel, codec
 from codesample.execution.wire.library_values import named
 from codesample.execution.wire.shared import containers_in
 
-__all__ = ["FILENAME", "refuse", "serve"]
+__all__ = ["FILENAME", "confirm", "refuse", "serve"]
 
 FILENAME = "<program>"
 
@@ -37,9 +37,14 @@ def refuse(sock: _socket.socket, reason: str) -> None:
     sock.sendall(channel.frame(codec.encode(["unconfined", reason])))
 
 
+def confirm(sock: _socket.socket) -> None:
+    """Announce that this process is confined."""
+    sock.sendall(channel.frame(b'["confined"]'))
+
+
 def serve(sock: _socket.socket, result_bytes: int) -> None:
     """Announce that this process is confined, then answer requests until the worker closes the socket."""
-    sock.sendall(channel.frame(b'["confined"]'))
+    confirm(sock)
     operations = _Operations(sock, result_bytes)
     while (request := channel.receive(sock)) is not None:
         operations.answer(request)

@@ -1,7 +1,7 @@
 """The process that programs are forked from: imports ready, rights given up, and nothing secret in it.
 
 It is started by exec, so it shares no memory with tests or results, and it never reads a program: it
-hands the socket on which one will arrive to a fresh child.
+hands the socket on which one will arrive, or the file that holds a script, to a fresh child.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import os
 import resource
 import sys
 import time
-from _sitebuiltins import Quitter
+from _sitebuiltins import Quitter, _Helper, _Printer
 from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from codesample.execution.child import exit_status, server, stacks
+from codesample.execution.child import exit_status, script, server, stacks
 from codesample.execution.isolation import linux
 from codesample.execution.isolation.confinement import Confinement, Kit
 
@@ -48,11 +48,11 @@ PRELOADED = (
 _MAX_REQUEST = 1 << 16
 _FORK_ATTEMPTS = 600
 _FORK_SECONDS = 60.0
-_MAX_DESCRIPTORS = 4
+_MAX_DESCRIPTORS = 5
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve fork requests until the worker closes the control socket.
+    """Serve fork requests until the worker closes the control socket; return in a child that runs a script.
 
     Args:
         arguments: Descriptor of the control socket; the worker's pid, or 0 to trust whoever is the
@@ -71,17 +71,21 @@ def main(arguments: Sequence[str]) -> None:
     sys.dont_write_bytecode = True
     os.environ.clear()
     _look_like_a_script()
+    script.open_streams()
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     empty = _emptier(confinement)
     kit = Kit(confinement)
     # the folder that programs are in now
     scratch = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    # what the interpreter would find out for each script: that its source is not an archive of modules
+    sys.path_importer_cache[sys.argv[0]] = None
+    ours = [name for name in sys.modules if name.partition(".")[0] == "codesample"]
     linux.die_with_parent(int(arguments[1]) or os.getppid())
     gc.collect()
     gc.freeze()
     control.sendall(json.dumps({"zygote": os.getpid()}).encode())
     os.dup2(1, 2)
-    _serve(control, kit, lambda: empty(scratch))
+    _serve(control, kit, lambda: empty(scratch), ours)
 
 
 def _emptier(confinement: Confinement) -> Callable[[int], bool]:
@@ -95,19 +99,24 @@ def _emptier(confinement: Confinement) -> Callable[[int], bool]:
 
 
 def _look_like_a_script() -> None:
-    """Give programs what `python FILE` would: no arguments of ours, two built-ins that `-S` leaves out."""
-    sys.argv, sys.orig_argv = [""], [""]
+    """Give programs what `python FILE` would: no arguments of ours, and the built-ins of `site`."""
+    del sys.argv[1:]
+    sys.orig_argv = list(sys.argv)
     builtins.exit, builtins.quit = Quitter("exit", "Ctrl-D"), Quitter("quit", "Ctrl-D")
+    builtins.help = _Helper()
+    for name in ("copyright", "credits", "license"):
+        setattr(builtins, name, _Printer(name, f"{sys.copyright}\n"))
 
 
-def _serve(control: _socket.socket, kit: Kit, emptied: Callable[[], bool]) -> None:
+def _serve(control: _socket.socket, kit: Kit, emptied: Callable[[], bool], ours: Sequence[str]) -> None:
+    """Fork children until the worker is gone, which ends this process; return in one that runs a script."""
     pid = 0
     while True:
         request, descriptors = _receive(control)
         if request is None:
             if pid:
                 os.kill(pid, linux.SIGKILL)
-            return
+            os._exit(0)
         if "reap" in request:
             reply = _reap(pid, sweep=not kit.single_process)
             reply["left"] += not emptied()
@@ -115,7 +124,9 @@ def _serve(control: _socket.socket, kit: Kit, emptied: Callable[[], bool]) -> No
         else:
             pid = _fork()
             if pid == 0:
-                _become_child(control, kit, request, descriptors)
+                control.detach()
+                _become_child(kit, request, descriptors, ours)
+                return
             for descriptor in descriptors:
                 os.close(descriptor)
             reply = {"pid": pid}
@@ -142,16 +153,18 @@ def _receive(control: _socket.socket) -> tuple[dict[str, Any] | None, list[int]]
     return (json.loads(body) if body else None), list(descriptors)
 
 
-def _become_child(control: _socket.socket, kit: Kit, request: dict[str, Any], descriptors: list[int]) -> None:
-    """Confine this fresh child and let it serve one program; never returns."""
+def _become_child(kit: Kit, request: dict[str, Any], descriptors: list[int], ours: Sequence[str]) -> None:
+    """Confine this fresh child and let it serve one program; return only where it is to run a script."""
     status = exit_status.UNCONFINED
+    is_script = False
     try:
         linux.die_with_parent(request["zygote"])
         job, *streams = descriptors
         sock = _socket.socket(fileno=job)
-        for target, source in enumerate(streams):
-            os.dup2(source, target, inheritable=False)
-        _close_others({0, 1, 2, job, *kit.kept})
+        targets = (0, 1, 2, script.source_descriptor())
+        for target, descriptor in zip(targets, streams, strict=False):
+            os.dup2(descriptor, target)
+        _close_others({job, *kit.kept, *(targets if streams else targets[:3])})
         try:
             kit.confine(
                 cpu_seconds=request["cpu_seconds"],
@@ -162,6 +175,12 @@ def _become_child(control: _socket.socket, kit: Kit, request: dict[str, Any], de
             server.refuse(sock, str(error))
             return
         status = exit_status.BROKEN
+        if streams:
+            server.confirm(sock)
+            sock.close()
+            script.become_script(ours)
+            is_script = True
+            return
         server.serve(sock, request["result_bytes"])
         status = 0
     except MemoryError:
@@ -170,7 +189,8 @@ def _become_child(control: _socket.socket, kit: Kit, request: dict[str, Any], de
         # it may not run on as a second zygote; the status tells the worker what went wrong
         pass
     finally:
-        os._exit(status)
+        if not is_script:
+            os._exit(status)
 
 
 def _close_others(kept: set[int]) -> None:

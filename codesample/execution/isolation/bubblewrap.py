@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterable
 
+from codesample.execution.isolation.namespaces import STREAMS
+
 __all__ = ["find", "wrapper"]
 
 _PACKAGE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -30,9 +32,11 @@ def wrapper(program: str, *, readable: Iterable[str], devices: Iterable[str], fo
         folder: Becomes an empty folder.
     """
     shown = {*readable, _PACKAGE, sys.prefix, sys.base_prefix, "/proc"} - {folder}
-    command = [program, *_SHARED, "--die-with-parent", "--clearenv"]
+    command = [program, *_SHARED, "--die-with-parent"]
     for path in sorted(shown):
         command += ["--ro-bind-try", path, path]
     for path in devices:
         command += ["--dev-bind-try", path, path]
+    for path, target in STREAMS.items():
+        command += ["--symlink", target, path]
     return [*command, "--dir", folder, "--chdir", "/", "--"]

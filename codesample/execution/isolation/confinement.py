@@ -23,6 +23,7 @@ _STACK_BYTES = 64 * _MIB
 _MAX_THREADS = 64
 _MAX_DESCRIPTORS = 64
 _MAX_SIGNALS = 256
+_FIRST_KEPT = 40
 _TRUNCATE_SINCE = 3
 
 _LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
@@ -152,7 +153,10 @@ class Kit:
         moved = {}
         for at, path in enumerate(sys.path):
             if os.path.isdir(path):
-                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                low = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+                # out of the way: the first file that a program opens is to have the number 3
+                descriptor = os.dup2(low, _FIRST_KEPT + len(self.kept), inheritable=False)
+                os.close(low)
                 self.kept.append(descriptor)
                 sys.path[at] = moved[path] = f"/proc/self/fd/{descriptor}"
         # a package that is loaded by now looks for the rest of it by its own path

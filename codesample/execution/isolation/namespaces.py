@@ -13,7 +13,15 @@ from collections.abc import Iterable
 
 from codesample.execution.isolation.linux import syscall
 
-__all__ = ["enter"]
+__all__ = ["STREAMS", "enter"]
+
+STREAMS = {
+    "/dev/fd": "/proc/self/fd",
+    "/dev/stdin": "/proc/self/fd/0",
+    "/dev/stdout": "/proc/self/fd/1",
+    "/dev/stderr": "/proc/self/fd/2",
+}
+"""Names of a process's own streams, and what they link to."""
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x40000000
 _NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
@@ -72,6 +80,9 @@ def enter(
         if path != folder and not os.path.exists(_STAGE + path):
             _show(f"/proc/self/fd/{descriptor}", _STAGE + path)
         os.close(descriptor)
+    os.makedirs(f"{_STAGE}/dev", exist_ok=True)
+    for name, target in STREAMS.items():
+        os.symlink(target, _STAGE + name)
     attributes = struct.pack("=QQQQ", _ATTR_RDONLY | _ATTR_NOSUID, 0, 0, 0)
     syscall(_MOUNT_SETATTR, _AT_FDCWD, _text(_STAGE), _AT_RECURSIVE, attributes, len(attributes))
     if scratch:

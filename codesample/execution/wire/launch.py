@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["ENVIRONMENT", "command", "signal_name", "start"]
+__all__ = ["ENVIRONMENT", "SOURCE_FILE", "command", "signal_name", "start"]
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -26,7 +26,12 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 
+SOURCE_FILE = "/proc/self/fd/59"
+"""Where a script finds its own source: beyond what a program opens, and below its limit of descriptors."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
+_STARTUP = _PACKAGE / "child" / "startup"
+_ZYGOTE = "child.zygote"
 
 _BOOT = """
 import sys
@@ -46,11 +51,15 @@ def command(module: str, arguments: Sequence[str]) -> list[str]:
 
     Isolated mode would do more, but it ignores PYTHONHASHSEED: the same program must see the same
     order of sets in every process.
+
+    A zygote's Python runs `main` as it starts, and then the script that `SOURCE_FILE` is; how is said in
+    `child/startup/site.py`. That is found by PYTHONPATH, and frozen modules would go before it.
     """
-    here = str(_PACKAGE)
-    flags = ["-s", "-S", "-P", "-X", "utf8"]
-    boot = ["-c", _BOOT, str(_PACKAGE.parent), here, f"codesample.execution.{module}"]
-    return [sys.executable, *flags, *boot, *arguments]
+    flags = ["-s", "-P", "-X", "utf8"]
+    if module == _ZYGOTE:
+        return [sys.executable, *flags, "-X", "frozen_modules=off", SOURCE_FILE, *arguments]
+    boot = ["-c", _BOOT, str(_PACKAGE.parent), str(_PACKAGE), f"codesample.execution.{module}"]
+    return [sys.executable, *flags, "-S", *boot, *arguments]
 
 
 def start(
@@ -67,9 +76,10 @@ def start(
 
     `wrapper` is a command that runs the command after it, such as `bwrap` and its options.
     """
+    more = {"PYTHONPATH": str(_STARTUP)} if module == _ZYGOTE else {}
     return subprocess.Popen(
         [*wrapper, *command(module, arguments)],
-        env=dict(ENVIRONMENT),
+        env={**ENVIRONMENT, **more},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,

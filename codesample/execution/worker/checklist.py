@@ -12,12 +12,13 @@ decided by then. For five checks, of which the second fails and the fourth never
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from codesample.execution.limits import Limits
 from codesample.execution.wire.messages import CHECKS_TIMED_OUT
+from codesample.execution.worker.capture import Capture
 from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
 from codesample.execution.worker.exchange import Exchange, ProgramStopped
 from codesample.execution.worker.faults import Trouble
@@ -52,7 +53,7 @@ class Start(Protocol):
     """Starts a confined process for a program."""
 
     def __call__(
-        self, limits: Limits, *, streams: tuple[int, ...] = (), output: int | None = None
+        self, limits: Limits, *, streams: tuple[int, ...] = (), captures: Sequence[Capture] = ()
     ) -> Exchange:
         """Return the exchange with a fresh child; see `Exchange`."""
         ...

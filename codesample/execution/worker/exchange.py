@@ -28,8 +28,8 @@ tests. The child says that it is confined before it reads the program, or why no
 never has the tests: the comparison with 4 and 6 happens in the worker. Before the zygote is told to
 collect the child, the worker has killed it (status 9, or 0 where it was quicker to end by itself); a
 child that ended during an exchange is explained by its status. Tests by inputs send
-`["batch",{"h":1},[inputs],65536]` once in place of the calls and receive lists of such replies; scripts
-send `["script",source,0]` and are judged by what they print.
+`["batch",{"h":1},[inputs],65536]` once in place of the calls and receive lists of such replies. A script's
+child says that it is confined, and nothing more: it is judged by what it prints and how it ends.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -45,6 +46,7 @@ from codesample.execution.child import exit_status
 from codesample.execution.limits import WALL_PER_CPU_SECOND, Limits
 from codesample.execution.wire.channel import Frames, frame
 from codesample.execution.wire.launch import signal_name
+from codesample.execution.worker.capture import Capture
 from codesample.execution.worker.process_use import QueueCredit, held_bytes
 from codesample.execution.worker.spawner import HarnessFault, Interruption, Spawner, Usage
 from codesample.records import Status
@@ -83,7 +85,7 @@ class Exchange:
         *,
         caller: int,
         streams: tuple[int, ...] = (),
-        output: int | None = None,
+        captures: Sequence[Capture] = (),
     ) -> None:
         """Fork the child.
 
@@ -92,7 +94,7 @@ class Exchange:
             limits: Enforced from here on.
             caller: Descriptor whose hang-up ends all work.
             streams: See `Spawner.fork`.
-            output: Descriptor to read the program's output from, kept in `self.output`.
+            captures: Of what the process writes; kept up to date while somebody waits for it.
 
         Raises:
             HarnessFault: no child could be made.
@@ -114,11 +116,9 @@ class Exchange:
         self._poll.register(self._sock, select.POLLIN)
         self._poll.register(caller, select.POLLRDHUP)
         self._caller = caller
-        self.output = bytearray()
-        self._output_descriptor = output
-        if output is not None:
-            os.set_blocking(output, False)
-            self._poll.register(output, select.POLLIN)
+        self._captures = {capture.descriptor: capture for capture in captures}
+        for descriptor in self._captures:
+            self._poll.register(descriptor, select.POLLIN)
         self._confined = False
         self._number = 0
         self._cpu = 0.0
@@ -188,11 +188,46 @@ class Exchange:
                 # to a request that was given up in the middle; a program may send any number of those
                 if time.monotonic() >= self._next_look:
                     self._look()
-            elif body != b'["confined"]':
-                reason = body[:200].decode(errors="replace")
-                self._end(HarnessFault(f"a child could not be confined: {reason}"))
             else:
-                self._confined = True
+                self._confirm(body)
+
+    def finish(self) -> int:
+        """Wait until a process that serves nothing has ended by itself; return its exit status.
+
+        Raises:
+            ProgramStopped: a limit was hit, or a signal ended it.
+            HarnessFault, CallerGone: as `ask`.
+        """
+        self._resume()
+        while not self._confined:
+            if (body := self._next()) is not None:
+                self._confirm(body)
+            elif not self._read():
+                self._wait(select.POLLIN)
+        self._poll.unregister(self._sock)
+        ended = os.pidfd_open(self._pid)
+        self._poll.register(ended, select.POLLIN)
+        try:
+            while ended not in self._pause():
+                pass
+        finally:
+            os.close(ended)
+        self._sock.close()
+        self.usage = self._spawner.reap()
+        for capture in list(self._captures.values()):
+            while self._take(capture):
+                pass
+        code = os.waitstatus_to_exitcode(self.usage.status)
+        if code < 0:
+            self.stop(*_explain(self.usage, self._limits))
+        return code
+
+    def _confirm(self, body: bytes) -> None:
+        """Take the first message, which says whether the child is confined."""
+        if body != b'["confined"]':
+            reason = body[:200].decode(errors="replace")
+            self._end(HarnessFault(f"a child could not be confined: {reason}"))
+        self._confined = True
 
     def stop(self, status: Status, detail: str) -> NoReturn:
         """Record why the program cannot go on, and raise it now and at every later exchange."""
@@ -226,21 +261,6 @@ class Exchange:
             self._kill()
             self.usage = self._spawner.reap()
         return self.usage
-
-    def read_output(self) -> None:
-        """Take what the program has printed so far; raises ProgramStopped beyond the limit."""
-        if self._output_descriptor is None:
-            return
-        try:
-            while part := os.read(self._output_descriptor, _RECEIVE_BYTES):
-                self.output += part
-                if len(self.output) > self._limits.output_bytes:
-                    self.stop(Status.OUTPUT_LIMIT, f"printed more than {self._limits.output_bytes} bytes")
-        except BlockingIOError:
-            return
-        # end of file would otherwise make every poll return at once
-        self._poll.unregister(self._output_descriptor)
-        self._output_descriptor = None
 
     @property
     def wall_seconds(self) -> float:
@@ -284,20 +304,37 @@ class Exchange:
         return True
 
     def _wait(self, events: int) -> None:
-        """Wait until the socket is ready or limits need a look.
+        """Wait until the socket is ready or limits need a look."""
+        self._poll.modify(self._sock, events)
+        self._pause()
+
+    def _pause(self) -> set[int]:
+        """Wait until something is ready or limits need a look; return the descriptors that are.
 
         Limits are looked at before, never after: what arrived meanwhile is read first, for it was in
         time however late this process gets to it.
         """
         if time.monotonic() >= self._next_look:
             self._look()
-        self._poll.modify(self._sock, events)
         timeout = max(0.0, self._next_look - time.monotonic())
-        for descriptor, _ in self._poll.poll(timeout * 1000):
-            if descriptor == self._caller:
-                self._end(CallerGone())
-            if descriptor == self._output_descriptor:
-                self.read_output()
+        ready = {descriptor for descriptor, _ in self._poll.poll(timeout * 1000)}
+        if self._caller in ready:
+            self._end(CallerGone())
+        for descriptor in ready & self._captures.keys():
+            self._take(self._captures[descriptor])
+        return ready
+
+    def _take(self, capture: Capture) -> bool:
+        """Read what was written, once; return whether anything was."""
+        try:
+            came = capture.take()
+        except OverflowError as error:
+            self.stop(Status.OUTPUT_LIMIT, str(error))
+        if capture.ended:
+            # it would make every poll return at once
+            self._poll.unregister(capture.descriptor)
+            del self._captures[capture.descriptor]
+        return came
 
     def _look(self) -> None:
         """Compare use with the limits and settle when to look next."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec
+from codesample.execution.worker.accept import accepting
 from codesample.execution.worker.check_limit import curb_checks
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.compare import same_result
 from codesample.execution.worker.faults import TestsFault, Trouble, demand_imports
-from codesample.execution.worker.raised import said
 from codesample.execution.worker.readings import brief
 from codesample.execution.worker.remote import PART_BYTES, SEED, Remote
 from codesample.execution.worker.run_calls import Called
@@ -175,15 +175,5 @@ def prepare_inputs(tests: InputTests, run_reference: RunReference) -> PreparedIn
         inputs_json=codec.encode([tests.inputs[at] for at in answers]),
         expected=list(answers.values()),
         least_cpu=_TIMES_THE_REFERENCE * called.cpu_seconds,
-        accept=None if tests.oracle is None else _oracle(tests.oracle),
+        accept=None if tests.oracle is None else accepting(tests.oracle, "oracle"),
     )
-
-
-def _oracle(source: str) -> Callable[[Any, Any, Any], Any]:
-    names: dict[str, Any] = {"__name__": "tests"}
-    try:
-        exec(compile(source, "<oracle>", "exec"), names)
-        accept: Callable[[Any, Any, Any], Any] = names["accept"]
-    except Exception as error:
-        raise TestsFault(f"the oracle does not define accept(): {said(error)}") from None
-    return accept

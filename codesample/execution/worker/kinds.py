@@ -15,7 +15,7 @@ from codesample.execution.worker.code_tests import prepare_code
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.form import form_of
 from codesample.execution.worker.input_tests import RunReference, prepare_inputs
-from codesample.execution.worker.script_tests import PreparedScript
+from codesample.execution.worker.script_tests import prepare_script
 from codesample.records import CodeTests, InputTests, ScriptTests, Tests
 
 __all__ = ["Prepared", "prepare"]
@@ -72,7 +72,7 @@ def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
         case InputTests():
             return prepare_inputs(tests, run_reference)
         case ScriptTests():
-            return PreparedScript(tests)
+            return prepare_script(tests)
     raise TestsFault(f"no module of this worker judges {type(tests).__name__}")
 
 

@@ -32,6 +32,7 @@ from codesample.execution.wire.messages import (
     tests_from,
 )
 from codesample.execution.worker.apart import judge_apart
+from codesample.execution.worker.capture import Capture
 from codesample.execution.worker.checklist import Judged
 from codesample.execution.worker.exchange import CallerGone, Exchange
 from codesample.execution.worker.faults import TestsFault
@@ -173,8 +174,10 @@ class _Worker:
         except TestsFault as fault:
             return fault
 
-    def _start(self, limits: Limits, *, streams: tuple[int, ...] = (), output: int | None = None) -> Exchange:
-        return Exchange(self._spawner, limits, caller=self._caller, streams=streams, output=output)
+    def _start(
+        self, limits: Limits, *, streams: tuple[int, ...] = (), captures: Sequence[Capture] = ()
+    ) -> Exchange:
+        return Exchange(self._spawner, limits, caller=self._caller, streams=streams, captures=captures)
 
     def _call(self, job: dict[str, Any], limits: Limits) -> bytes:
         called = run_calls(

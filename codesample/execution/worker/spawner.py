@@ -77,7 +77,8 @@ class Spawner:
 
         Args:
             limits: Kernel limits for the child.
-            streams: Descriptors that become its standard input, output and error, in this order.
+            streams: Of a script: descriptors of its standard input, output and error, and of its source, in
+                this order. The child then runs it, and serves nothing.
 
         Raises:
             HarnessFault: no zygote could be started, or it broke; the next call starts another.

@@ -30,7 +30,7 @@ def f():
         "f.__builtins__ is __builtins__ and (lambda: 0).__builtins__ is __builtins__",
         "f.__code__.co_filename == '<program>' and (lambda: 0).__code__.co_filename == '<tests>'",
         "f.__code__.co_flags == (lambda: 0).__code__.co_flags == eval('lambda: 0').__code__.co_flags",
-        "sys.argv == [''] and sys.gettrace() is None and sys.getprofile() is None",
+        "len(sys.argv) == 1 and sys.gettrace() is None and sys.getprofile() is None",
         "not {name + '' for name in modules} & {'line' 'cache', 'unit' 'test', 'trace' 'back', 'threading'}",
     ],
 )

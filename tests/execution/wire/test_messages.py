@@ -26,6 +26,8 @@ KINDS = [
         inputs=((1,),), entry_point="f", reference="f = abs", oracle="def accept(a, r, e): return True"
     ),
     ScriptTests(cases=(ScriptExample("1\n", "2"), ScriptExample("", "\ud800")), time_limit=0.5),
+    ScriptTests(cases=(ScriptExample("1\n", "2"),), atol=1e-6, rtol=0.5),
+    ScriptTests(cases=(ScriptExample("1\n", "2"),), checker="def accept(i, o, e): return True"),
 ]
 
 
