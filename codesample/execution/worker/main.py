@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> None:
     worker = _Worker(sock, spawner)
     try:
         sock.sendall(channel.frame(READY))
-        while (request := channel.receive(sock)) is not None:
+        while (request := _next_job(sock, caller)) is not None:
             _forget_what_was_said()
             sock.sendall(channel.frame(worker.work(*codec.decode(request, trusted=True))))
     except (CallerGone, BrokenPipeError, ConnectionResetError):
@@ -82,6 +82,12 @@ def main(arguments: Sequence[str]) -> None:
     with contextlib.suppress(OSError):
         if select.select([caller], [], [], _CALLER_SECONDS)[0]:
             os.rmdir(confinement.folder)
+
+
+def _next_job(sock: socket.socket, caller: int) -> bytes | None:
+    """Wait for a job; None once the caller is gone, also where a fork of it holds the socket open."""
+    ready, _, _ = select.select([sock.fileno(), caller], [], [])
+    return channel.receive(sock) if sock.fileno() in ready else None
 
 
 def _forget_what_was_said() -> None:
