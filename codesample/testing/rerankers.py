@@ -110,8 +110,10 @@ def check_order_free(
 
 def _garbled(problem: Problem) -> Iterator[Problem]:
     """Yield the problem with tests that fail, that pass, and that are noise, its reference taken away."""
+    # the prompt shows it, and examples may use it
+    stub = problem.tests.stub if isinstance(problem.tests, CodeTests) else ""
     for source in ("raise AssertionError('garbage')", "pass", "assert garbage(garbage) == 'garbage'"):
-        tests = CodeTests(source=source, checks=(source,), entry_point=problem.entry_point)
+        tests = CodeTests(source=source, checks=(source,), entry_point=problem.entry_point, stub=stub)
         yield replace(problem, tests=tests, reference=None, metadata={})
 
 

@@ -86,7 +86,8 @@ def choose(*, minimum: Level, level: Level | None) -> Isolation:
     raise IsolationError(
         f"this machine does not grant isolation level {wanted.label!r}: {reason}. {_REMEDIES[weaker]}. "
         f"To run all the same, allow a weaker level by name: --allow-weak-isolation {weaker.label}, "
-        f"in Python RunOptions(allow_weak_isolation={weaker.label!r}) or Executor(minimum=Level.{weaker.name})"
+        f"in Python RunOptions(allow_weak_isolation={weaker.label!r}) "
+        f"or Executor(minimum=Level.{weaker.name})"
     )
 
 
