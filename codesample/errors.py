@@ -17,6 +17,7 @@ __all__ = [
     "IsolationError",
     "MetricError",
     "ModelError",
+    "OutputError",
     "ParameterError",
     "RerankerError",
     "RunFolderError",
@@ -79,6 +80,10 @@ class ImplUnavailableError(CodesampleError):
 
 class RunFolderError(CodesampleError):
     """A run folder cannot be written, read or resumed."""
+
+
+class OutputError(CodesampleError):
+    """What a command has to say cannot be written to standard output."""
 
 
 class ExecutionError(CodesampleError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from codesample.errors import RerankerError
 from codesample.records import Candidate, CodeTests, PublicView, ScriptExample, ScriptTests, Tests
@@ -22,6 +24,9 @@ ABILITIES: Mapping[str, str] = MappingProxyType(
         "logits": "the model's whole distribution at every token",
     }
 )
+
+
+_CallableT = TypeVar("_CallableT", bound=Callable[..., Any])
 
 
 class CheckRunner(Protocol):
@@ -48,11 +53,15 @@ class OutputRunner(Protocol):
 class Context:
     """The abilities a reranker has on one problem. The evaluation makes one per problem and run.
 
+    What runs programs knows hidden tests too; no attribute of a context, nor of what hangs on it, leads there.
+
     Args:
         view: The problem, as far as a reranker may know it.
         seed: With the problem's and the reranker's name it settles `rng`.
         checks: Judges programs by tests; None where this run executes nothing.
         outputs: Runs programs on inputs; None where this run cannot.
+        stub: Trusted definitions that stand before the program in the prompt, for statements that use them;
+            as in `CodeTests`.
     """
 
     def __init__(
@@ -62,16 +71,19 @@ class Context:
         seed: int = 0,
         checks: CheckRunner | None = None,
         outputs: OutputRunner | None = None,
+        stub: str = "",
     ) -> None:
         self._view, self._seed = view, seed
-        self._checks, self._outputs = checks, outputs
+        self._run_checks = None if checks is None else _sealed(_with_stub(checks, stub))
+        self._run_inputs = None if outputs is None else _sealed(outputs.outputs)
         self._user, self._declared = "", frozenset(ABILITIES)
         self._rng: random.Random | None = None
         self._known: dict[tuple[str, Tests], tuple[bool, ...] | None] = {}
 
     def bind(self, user: str, needs: frozenset[str]) -> Context:
         """Return this context narrowed to the abilities in `needs`; known results are shared."""
-        bound = Context(self._view, seed=self._seed, checks=self._checks, outputs=self._outputs)
+        bound = Context(self._view, seed=self._seed)
+        bound._run_checks, bound._run_inputs = self._run_checks, self._run_inputs
         bound._known = self._known
         bound._user, bound._declared = user, needs & self._declared
         return bound
@@ -129,14 +141,14 @@ class Context:
     def _check(self, candidates: Sequence[Candidate], tests: Tests | None) -> list[tuple[bool, ...] | None]:
         """Judge each candidate's program by `tests`, where that is not known yet; None checks nothing."""
         self._need("public_examples", "outputs")
-        if self._checks is None:
+        if self._run_checks is None:
             raise RerankerError("this run executes no programs, so nothing can be checked")
         programs = self._programs(candidates)
         if tests is None:
             return [() for _ in programs]
         fresh = [each for each in dict.fromkeys(programs) if (each, tests) not in self._known]
         if fresh:
-            for program, held in zip(fresh, self._checks.check(fresh, tests), strict=True):
+            for program, held in zip(fresh, self._run_checks(fresh, tests), strict=True):
                 self._known[program, tests] = _padded(held, tests.check_count)
         return [self._known[program, tests] for program in programs]
 
@@ -155,11 +167,11 @@ class Context:
                 candidate has no program.
         """
         self._need("outputs")
-        if self._outputs is None or self._view.entry_point is None:
+        if self._run_inputs is None or self._view.entry_point is None:
             raise RerankerError("this run cannot call candidates on inputs, or the problem names no function")
         programs = self._programs(candidates)
         distinct = list(dict.fromkeys(programs))
-        rows = self._outputs.outputs(distinct, self._view.entry_point, inputs)
+        rows = self._run_inputs(distinct, self._view.entry_point, inputs)
         results = dict(zip(distinct, rows, strict=True))
         return [results[program] for program in programs]
 
@@ -173,6 +185,24 @@ class Context:
         if None in programs:
             raise RerankerError(f"candidate {candidates[programs.index(None)].index} has no program to run")
         return [program for program in programs if program is not None]
+
+
+def _sealed(function: _CallableT) -> _CallableT:
+    """Return a callable that calls `function` and has no attribute that leads to it, as a closure has."""
+    sealed: Any = functools.lru_cache(maxsize=0)(function)
+    vars(sealed).clear()
+    return sealed  # type: ignore[no-any-return]
+
+
+def _with_stub(
+    checks: CheckRunner, stub: str
+) -> Callable[[Sequence[str], Tests], Sequence[tuple[bool, ...] | None]]:
+    """Return a function that judges as `checks`, with the stub before statements."""
+
+    def check(programs: Sequence[str], tests: Tests) -> Sequence[tuple[bool, ...] | None]:
+        return checks.check(programs, replace(tests, stub=stub) if isinstance(tests, CodeTests) else tests)
+
+    return check
 
 
 def _padded(result: tuple[bool, ...] | None, length: int) -> tuple[bool, ...] | None:

@@ -15,10 +15,15 @@ from codesample.errors import DataError
 from codesample.records import CodeTests, Problem
 from codesample.tasks.examples import prompt_examples
 
-__all__ = ["STOP", "FunctionEntry", "function_problem", "leading_code"]
+__all__ = ["STOP", "FunctionEntry", "function_problem", "leading_code", "plain_imports", "stub_of"]
 
 # the five of arXiv:2107.03374, section 2.1: each begins something that is no longer the function's body
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
+
+_PLAIN_MODULES = frozenset(
+    {"bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq"}
+    | {"itertools", "json", "math", "operator", "random", "re", "statistics", "string", "typing"}
+)
 
 
 class FunctionEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +60,40 @@ def function_problem(entry: Entry[FunctionEntry], *, metadata: Mapping[str, Any]
         reference=record.canonical_solution,
         metadata=dict(metadata or {}),
     )
+
+
+def stub_of(problem: Problem) -> str:
+    """Return the trusted definitions of a problem's prompt, for statements about its programs.
+
+    They are those that its tests are given, and for tests by inputs, which state none, what the prompt
+    defines before the function asked for.
+    """
+    if isinstance(problem.tests, CodeTests):
+        return problem.tests.stub
+    return _leading_code(problem.prompt, problem.entry_point)
+
+
+def plain_imports(prompt: str, entry_point: str | None) -> str:
+    """Return the imports of a prompt that nobody vouches for, of modules that do nothing but compute."""
+    found = []
+    for node in ast.parse(_leading_code(prompt, entry_point)).body:
+        match node:
+            case ast.Import(names=names):
+                modules = {each.name for each in names}
+            case ast.ImportFrom(module=str(module), level=0):
+                modules = {module}
+            case _:
+                continue
+        if modules <= _PLAIN_MODULES:
+            found.append(f"{ast.unparse(node)}\n")
+    return "".join(found)
+
+
+def _leading_code(prompt: str, entry_point: str | None) -> str:
+    """Return what `leading_code` does; "" where the prompt is no such Python."""
+    with suppress(DataError):
+        return leading_code(prompt, entry_point, where="") if entry_point else ""
+    return ""
 
 
 def leading_code(prompt: str, entry_point: str, *, where: str) -> str:

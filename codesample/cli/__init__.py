@@ -1,5 +1,5 @@
 """The command line: one module per command, which parses and prints and decides nothing."""
 
-from codesample.cli.app import main
+from codesample.cli.process import main
 
 __all__ = ["main"]

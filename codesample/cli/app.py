@@ -14,7 +14,7 @@ from codesample.cli import bench, doctor, evaluate, execute, listing, report, re
 from codesample.cli.errors import Commands
 from codesample.cli.output import say
 
-__all__ = ["app", "main"]
+__all__ = ["app", "run"]
 
 app = typer.Typer(
     cls=Commands,
@@ -59,8 +59,8 @@ class _Said(logging.Handler):
         say(self.format(record))
 
 
-def main() -> None:
-    """Run the command line; the entry point `codesample`."""
+def run() -> None:
+    """Run the command that the words of this process name."""
     log = logging.getLogger("codesample")
     log.setLevel(logging.INFO)
     log.addHandler(_Said())

@@ -13,18 +13,13 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from codesample.cli.output import say
+from codesample.cli.process import INTERRUPTED, REFUSED
 from codesample.errors import CodesampleError
 
 if TYPE_CHECKING:
     from codesample.reports.progress import RunProgress
 
-__all__ = ["INTERRUPTED", "REFUSED", "Commands", "resumable", "resume_command"]
-
-REFUSED = 2
-"""Exit code of whatever codesample refuses."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
+__all__ = ["Commands", "resumable", "resume_command"]
 
 
 class Commands(TyperGroup):

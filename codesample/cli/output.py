@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from codesample.errors import ParameterError
+from codesample.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,6 +33,9 @@ __all__ = [
 UNJUDGED = 1
 """Exit code of a run in which the harness, not a program, failed."""
 
+# a narrower terminal breaks the lines itself; tables could not be drawn in a few columns
+_LEAST_COLUMNS = 64
+
 
 def emit_json(value: Any) -> None:
     """Write `value` to stdout as indented JSON, and nothing else."""
@@ -44,18 +47,23 @@ def show(*parts: RenderableType) -> None:
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)
+    console.width = max(console.width, _LEAST_COLUMNS)
     for part in parts:
         console.print(part)
 
 
 def show_report(report: Report, *, as_json: bool, judged: bool = True) -> None:
     """Write a report to stdout; where programs were `judged` and the harness failed on some, exit with 1."""
-    if as_json:
-        emit_json(report.as_json())
-    else:
-        from codesample.reports.terminal import render
+    try:
+        if as_json:
+            emit_json(report.as_json())
+        else:
+            from codesample.reports.terminal import render
 
-        show(render(report))
+            show(render(report))
+        sys.stdout.flush()
+    except OutputError as error:
+        raise OutputError(f"{error}; the results are kept: codesample report {report.run}") from error
     if judged and report.harness_errors:
         raise typer.Exit(UNJUDGED)
 

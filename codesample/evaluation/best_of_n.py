@@ -20,6 +20,7 @@ from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.rerankers.public_examples import examples_held
 from codesample.rerankers.registry import load_reranker
 from codesample.tasks.examples import flaw_of, prompt_examples
+from codesample.tasks.function_form import plain_imports
 
 __all__ = ["BestOfN", "EarlyStop", "Until", "best_of_n", "passed"]
 
@@ -104,7 +105,8 @@ def best_of_n(
         reranker: A reranker, its name, or "file.py:name"; see `load_reranker`.
         params: How tokens are chosen. Default: `SamplingParams()`.
         entry_point: Function the prompt asks for; with it, examples are read from the prompt.
-        examples: Public examples in place of the prompt's own; trusted, unlike those.
+        examples: Public examples in place of the prompt's own; trusted, unlike those. Names that the
+            prompt imports from modules that only compute, such as math, mean that module's there.
         program: Makes the text that is run. Default: prompt + completion.
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
@@ -129,7 +131,9 @@ def best_of_n(
     with ProgramRunner(judge or (lambda: open_judge(RunOptions())), _ID) as runner:
         if by_examples or ranker.needs & EXECUTED:
             runner.open()  # too little isolation is told of before anything is sampled
-        context = Context(view, seed=settled.seed, checks=runner, outputs=runner)
+        # examples of the prompt's own name nothing besides the function; nobody vouches for the prompt
+        stub = "" if examples is None else plain_imports(prompt, entry_point)
+        context = Context(view, seed=settled.seed, checks=runner, outputs=runner, stub=stub)
         drawn: list[Candidate] = []
         good: Sequence[Candidate] = ()
         while len(drawn) < n and not good:

@@ -14,6 +14,7 @@ from codesample.records import Candidate, Problem, PublicView, Status, Verdict
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.runs import Key, RunFolder
+from codesample.tasks.function_form import stub_of
 
 __all__ = ["EXECUTED", "Pool", "Scored", "Scores", "pools", "saved_scores", "score"]
 
@@ -123,8 +124,8 @@ def score(
     views = [PublicView.of(task, pool.problem) for pool in gathered]
     runners = [ProgramRunner(judge, view.task_id) if judge else None for view in views]
     contexts = [
-        Context(view, seed=seed, checks=runner, outputs=runner)
-        for view, runner in zip(views, runners, strict=True)
+        Context(view, seed=seed, checks=runner, outputs=runner, stub=stub_of(pool.problem))
+        for pool, view, runner in zip(gathered, views, runners, strict=True)
     ]
     scored = Scored()
     for each in rerankers:

@@ -14,6 +14,8 @@ from codesample.runs import RunFolder
 
 __all__ = ["VerdictCollector"]
 
+_LOOK_SECONDS = 0.1
+
 
 class VerdictCollector:
     """The execution side of a run: programs go in while sampling goes on, verdicts reach the run folder.
@@ -42,7 +44,7 @@ class VerdictCollector:
         if self._began is None:
             self._began = monotonic()
         while len(self._open) >= max(1, self._judge.in_flight):
-            self._keep(self._done.get())
+            self._keep(self._next())
         future = self._judge.submit(program)
         self._open.add(future)
         future.add_done_callback(self._done.put)
@@ -62,7 +64,7 @@ class VerdictCollector:
     def finish(self, after_each: Callable[[], None]) -> None:
         """Wait for every verdict still open, keeping each and calling `after_each`; raises as `collect`."""
         while self._open:
-            self._keep(self._done.get())
+            self._keep(self._next())
             after_each()
 
     def abandon(self) -> None:
@@ -73,6 +75,14 @@ class VerdictCollector:
             future = self._done.get()
             if not future.cancelled() and future.exception() is None:
                 self._keep(future)
+
+    def _next(self) -> Future[Verdict]:
+        """Wait for the next that is done, not for long at a time: Ctrl-C may have come just before."""
+        while True:
+            try:
+                return self._done.get(timeout=_LOOK_SECONDS)
+            except Empty:
+                continue
 
     def _keep(self, future: Future[Verdict]) -> None:
         verdict = future.result()

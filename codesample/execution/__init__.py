@@ -9,8 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codesample.execution.caller.executor import Executor, run, run_async
+    from codesample.execution.caller.executor import Executor
     from codesample.execution.caller.isolation_probe import probe_isolation
+    from codesample.execution.caller.run_all import run, run_async
     from codesample.execution.isolation.grants import Isolation, Mechanism
     from codesample.execution.isolation.level import Level
     from codesample.execution.judge import Judge, Outcome, Program
@@ -40,8 +41,8 @@ _HOME = {
     "Outcome": "codesample.execution.judge",
     "Program": "codesample.execution.judge",
     "probe_isolation": "codesample.execution.caller.isolation_probe",
-    "run": "codesample.execution.caller.executor",
-    "run_async": "codesample.execution.caller.executor",
+    "run": "codesample.execution.caller.run_all",
+    "run_async": "codesample.execution.caller.run_all",
 }
 
 

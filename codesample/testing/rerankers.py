@@ -110,8 +110,10 @@ def check_order_free(
 
 def _garbled(problem: Problem) -> Iterator[Problem]:
     """Yield the problem with tests that fail, that pass, and that are noise, its reference taken away."""
+    # the prompt shows it, and examples may use it
+    stub = problem.tests.stub if isinstance(problem.tests, CodeTests) else ""
     for source in ("raise AssertionError('garbage')", "pass", "assert garbage(garbage) == 'garbage'"):
-        tests: Tests = CodeTests(source=source, checks=(source,), entry_point=problem.entry_point)
+        tests: Tests = CodeTests(source=source, checks=(source,), entry_point=problem.entry_point, stub=stub)
         if isinstance(problem.tests, ScriptTests):
             # how numbers are compared is no secret, and stands in the view
             tests = replace(problem.tests, cases=(ScriptExample("", source),), checker=None)

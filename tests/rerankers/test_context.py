@@ -154,3 +154,21 @@ def test_random_numbers_depend_on_seed_problem_and_reranker_alone(view: PublicVi
     assert draw(0, "t/0", "a") == base
     others = {draw(1, "t/0", "a"), draw(0, "t/1", "a"), draw(0, "t/0", "b")}
     assert len(others | {base}) == 4
+
+
+def test_statements_are_judged_with_the_stub_and_known_without_it(
+    view: PublicView, candidates: Sequence[Candidate]
+) -> None:
+    seen: list[Tests] = []
+
+    class Noting:
+        def check(self, programs: Sequence[str], tests: Tests) -> list[tuple[bool, ...] | None]:
+            seen.append(tests)
+            return [(True,)] * len(programs)
+
+    ctx = Context(view, checks=Noting(), stub="from math import *\n")
+    assert ctx.bind("a", frozenset({"outputs"})).check(candidates[:1], STATEMENTS[:1]) == [(True,)]
+    assert ctx.bind("b", frozenset({"outputs"})).check(candidates[:1], STATEMENTS[:1], trusted=True)
+    assert [tests.stub for tests in seen if isinstance(tests, CodeTests)] == ["from math import *\n"] * 2
+    ctx.check_scripts(candidates[:1], [ScriptExample("1", "2")])
+    assert len(seen) == 3

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from codesample.errors import DataError
-from codesample.tasks.function_form import leading_code
+from codesample.records import CodeTests, InputTests, Problem
+from codesample.tasks.function_form import leading_code, plain_imports, stub_of
 
 ASKED = 'def f(x):\n    """Say h(x)."""\n'
 
@@ -43,3 +46,39 @@ def test_a_prompt_may_be_indented_in_any_way(asked: str) -> None:
 def test_what_is_no_python_is_refused() -> None:
     with pytest.raises(DataError, match="not Python up to a function's body"):
         leading_code("def f(x:\n", "f", where="here")
+
+
+def asking(tests: CodeTests | InputTests, prompt: str) -> Problem:
+    return Problem(task_id="t", prompt=prompt, tests=tests, entry_point="f")
+
+
+def test_the_stub_of_a_problem_is_its_tests_own_or_what_its_prompt_leads_with() -> None:
+    helper = "from math import *\n\ndef h(x):\n    return isclose(x, 1)\n\n"
+    code = CodeTests(source="assert f(1)", stub="import math\n")
+    assert stub_of(asking(code, helper + ASKED)) == "import math\n"
+    inputs = InputTests(inputs=((1,),), reference="def f(x): return x", entry_point="f")
+    assert stub_of(asking(inputs, helper + ASKED)) == helper
+    assert stub_of(asking(inputs, "Write f.")) == ""
+    assert stub_of(replace(asking(inputs, helper + ASKED), entry_point=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("from math import *", "from math import *\n"),
+        ("import math as m, re", "import math as m, re\n"),
+        ("import math, os", ""),
+        ("from os import system", ""),
+        ("from . import math", ""),
+        ("import os.path", ""),
+        ("import antigravity", ""),
+        ("print(__import__('os').system('true'))", ""),
+        ("class math: isclose = print", ""),
+    ],
+)
+def test_of_a_prompt_that_nobody_vouches_for_only_plain_imports_count(line: str, kept: str) -> None:
+    assert plain_imports(f"{line}\n{ASKED}", "f") == kept
+
+
+def test_prompts_without_python_import_nothing() -> None:
+    assert plain_imports("Write f.", "f") == plain_imports("import math", None) == ""

@@ -1,19 +1,23 @@
-"""Programs in, verdicts out: the executor and the functions built on it."""
+"""Programs in, verdicts out: the executor."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self, SupportsIndex
 
 from codesample.errors import ExecutionError, ParameterError
+from codesample.execution.caller.awaited import Awaited, Latch
 from codesample.execution.caller.cores import usable_cores
 from codesample.execution.caller.isolation_probe import choose, spare_user
 from codesample.execution.caller.scheduler import Scheduler
@@ -30,7 +34,7 @@ from codesample.execution.wire.messages import MAX_PROCESSES, REFERENCE_PATIENCE
 from codesample.execution.worker.control_group import remove_left_groups
 from codesample.records import InputTests, ScriptTests, Status, Tests, Verdict
 
-__all__ = ["Executor", "run", "run_async"]
+__all__ = ["Executor"]
 
 _STUCK_MARGIN_SECONDS = 60.0
 _PROCESSES_PER_BATCH = MAX_PROCESSES * int(REFERENCE_PATIENCE) + 4 * int(REFERENCE_PATIENCE)
@@ -38,12 +42,18 @@ _LEAST_IN_FLIGHT, _IN_FLIGHT_PER_WORKER = 64, 32
 _VERDICTS_KEPT, _TESTS_KEPT = 10_000, 1_000
 _MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity")
 
+# a fork has to make each anew, and one that somebody waits for lives on though nobody holds it
+_open: weakref.WeakSet[Executor] = weakref.WeakSet()
+_busy: set[Executor] = set()
+
 
 class Executor:
     """The `Judge` of this machine: runs programs in confined processes and returns what came of them.
 
-    Use it as a context manager, or call `close`. It never forks the calling process: workers are
-    started by exec and end when this process does, however it ends.
+    Use it as a context manager, or call `close`; one that nobody holds any more closes itself. It never
+    forks the calling process: workers are started by exec and end when this process does, however it ends.
+    In a process that is forked from this one it starts workers of its own; what was submitted before the
+    fork is not known there.
 
     Attributes:
         limits: For programs whose tests do not say otherwise.
@@ -74,6 +84,7 @@ class Executor:
         Raises:
             IsolationError: this machine grants less than `minimum` or `level`; the message names the remedy.
             ParameterError: fewer than one worker.
+            ExecutionError: this process may have no temporary folder or no further thread.
         """
         if workers is not None and workers < 1:
             raise ParameterError(f"workers = {workers}: expected at least 1, or None for one per core")
@@ -84,10 +95,11 @@ class Executor:
         self._cache: dict[str, dict[str, Any]] | None = {} if cache else None
         self._waiting: dict[str, list[_Listener]] = {}
         self._tests: dict[int, tuple[Tests, bytes, str]] = {}
+        self._closed = False
         self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
-        self._temporary = tempfile.gettempdir()
-        self._scheduler: Scheduler | None = Scheduler(self._worker_arguments(), self._deliver)
+        self._idle = Latch()
+        self._scheduler: Scheduler | None = self._begin()
+        _open.add(self)
 
     def submit(self, program: Program) -> Future[Verdict]:
         """Queue a program; its verdict arrives in the future.
@@ -148,11 +160,9 @@ class Executor:
     def close(self) -> None:
         """End all processes; futures still waiting raise ExecutionError. May be called twice."""
         with self._lock:
-            scheduler, self._scheduler = self._scheduler, None
+            self._closed, scheduler = True, self._scheduler
         if scheduler is not None:
             scheduler.close()
-            remove_left(self._temporary)
-            remove_left_groups()
 
     def __enter__(self) -> Self:
         return self
@@ -161,12 +171,47 @@ class Executor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for what was submitted, unless leaving by an exception, and close."""
-        if kind is None:
-            with self._lock:
+        try:
+            if kind is None:
                 self._idle.wait_for(lambda: not self._waiting)
-        self.close()
+        finally:
+            self.close()
 
-    def _worker_arguments(self) -> list[list[str]]:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            "an Executor cannot be pickled: its workers belong to the process that started them; "
+            "make one in each process, or let the processes be forked"
+        )
+
+    def _begin(self) -> Scheduler:
+        """Start to schedule in this process; raises ExecutionError."""
+        try:
+            temporary = tempfile.gettempdir()
+            # held weakly, or the thread would keep this executor for ever
+            deliver = weakref.WeakMethod(self._deliver)
+            scheduler = Scheduler(
+                self._worker_arguments(temporary),
+                lambda job, reply: (alive := deliver()) and alive(job, reply),
+                ended=partial(_remove_left, temporary),
+            )
+        except (OSError, RuntimeError) as error:
+            raise ExecutionError(f"programs cannot be run here: {error}") from error
+        weakref.finalize(self, scheduler.close)
+        return scheduler
+
+    def _forked(self) -> None:
+        """Leave to the process that this one was forked from what is that one's."""
+        self._lock, self._idle = threading.Lock(), Latch()
+        waiting, self._waiting = self._waiting, {}
+        if (scheduler := self._scheduler) is not None:
+            self._scheduler = None
+            scheduler.forget()
+        for listener in chain.from_iterable(waiting.values()):
+            listener.future.orphan(
+                ExecutionError("submitted before this process was forked; submit it here once more")
+            )
+
+    def _worker_arguments(self, temporary: str) -> list[list[str]]:
         packages = tuple(path for path in sys.path if path.endswith("-packages"))
         arguments = []
         for _ in range(self.workers):
@@ -177,7 +222,7 @@ class Executor:
                 packages=packages,
                 bwrap=bubblewrap.find() if self.isolation.mechanisms["bwrap"].granted else "",
             )
-            arguments.append([json.dumps(confinement.as_json()), self._temporary])
+            arguments.append([json.dumps(confinement.as_json()), temporary])
         return arguments
 
     def _encoded(self, tests: Tests) -> tuple[bytes, str]:
@@ -213,52 +258,70 @@ class Executor:
                 f"program and tests take {len(encoded) + len(tests)} bytes; at most {messages.MAX_MESSAGE}"
             )
         key = messages.digest(encoded, self.isolation.level.label.encode(), self.isolation.python.encode())
-        future: Future[Any] = Future()
-        listener = _Listener(future, build)
-        with self._lock:
-            scheduler = self._scheduler
-            if scheduler is None:
-                raise ExecutionError("the executor is closed; make a new one")
-            reply = self._cache.get(key) if self._cache is not None else None
-            if reply is None:
-                listeners = self._waiting.get(key)
-                if listeners is not None:
-                    listeners.append(listener)
-                    return future
-                self._waiting[key] = [listener]
-        if reply is not None:
-            listener.settle(reply)
-            return future
         limits = messages.limits_from(body["limits"])
         seconds = processes * limits.hard_wall + limits.check_seconds + _STUCK_MARGIN_SECONDS
         job = Job(key=key, tests_key=tests_key, body=encoded, tests=tests, seconds=seconds)
+        listener = _Listener(Awaited(), build)
+        with self._lock:
+            if self._closed:
+                raise ExecutionError("the executor is closed; make a new one")
+            reply = self._cache.get(key) if self._cache is not None else None
+            if reply is None:
+                self._await(job, listener)
+        if reply is not None:
+            listener.settle(reply)
+        return listener.future
+
+    def _await(self, job: Job, listener: _Listener) -> None:
+        """Schedule a job, or listen with those who wait for an equal one; the lock is held."""
+        if (others := self._waiting.get(job.key)) is not None:
+            others.append(listener)
+            return
+        if self._scheduler is None:
+            self._scheduler = self._begin()
         try:
-            scheduler.submit(job)
-        except ExecutionError as error:
-            self._deliver(job, error)
-        return future
+            self._waiting[job.key] = [listener]
+            _busy.add(self)
+            self._scheduler.submit(job)
+        except BaseException:
+            # an equal one would wait for this one for ever
+            self._waiting.pop(job.key, None)
+            self._rest()
+            raise
 
     def _deliver(self, job: Job, reply: dict[str, Any] | Exception) -> None:
         """Settle everyone who waits for a job; runs in the scheduler's thread."""
         with self._lock:
-            listeners = self._waiting.pop(job.key)
+            listeners = self._waiting.pop(job.key, [])
             if isinstance(reply, dict) and "checks" in reply:
                 reply = {**reply, "checks": messages.checks_from(reply["checks"])}
             # faults are to be tried again, and what calls return may be large
             status = reply.get("status") if isinstance(reply, dict) else None
             if self._cache is not None and status not in (None, Status.HARNESS_ERROR):
                 _keep(self._cache, job.key, reply, most=_VERDICTS_KEPT)
-            if not self._waiting:
-                self._idle.notify_all()
         for listener in listeners:
             listener.settle(reply)
+        with self._lock:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Take note where nobody waits any more; the lock is held."""
+        if not self._waiting:
+            _busy.discard(self)
+            self._idle.call()
+
+
+def _remove_left(temporary: str) -> None:
+    """Remove what workers left that were killed: those of other callers too, where they are gone."""
+    remove_left(temporary)
+    remove_left_groups()
 
 
 @dataclass(frozen=True, slots=True)
 class _Listener:
     """A future and how to make its result from a worker's reply."""
 
-    future: Future[Any]
+    future: Awaited[Any]
     build: Callable[[dict[str, Any]], Any]
 
     def settle(self, reply: dict[str, Any] | Exception) -> None:
@@ -295,6 +358,16 @@ def _most_processes(tests: Tests) -> int:
             return 1
 
 
+def _after_fork() -> None:
+    """Make every executor of a forked process its own."""
+    _busy.clear()
+    for executor in list(_open):
+        executor._forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 def _keep(kept: dict[Any, Any], key: Any, value: Any, *, most: int) -> None:
     """Add an entry, and drop the oldest where there are more than `most`."""
     kept[key] = value
@@ -315,51 +388,3 @@ def _verdict(program: Program, reply: dict[str, Any]) -> Verdict:
     if status is not Status.HARNESS_ERROR:
         rest.setdefault("checks", (False,) * program.tests.check_count)
     return Verdict(program.task_id, program.index, status, detail=detail, **rest)
-
-
-def run(
-    programs: Iterable[Program],
-    *,
-    workers: int | None = None,
-    limits: Limits | None = None,
-    minimum: Level = Level.CONFINED,
-    level: Level | None = None,
-    on_verdict: Callable[[Verdict], None] | None = None,
-) -> list[Verdict]:
-    """Judge programs and return their verdicts in the same order.
-
-    Args:
-        programs: What to run; read to its end without waiting for verdicts.
-        workers, limits, minimum, level: See `Executor`.
-        on_verdict: Called with each verdict as it comes, in the executor's thread, or in the caller's
-            where the verdict is known already.
-
-    Raises:
-        IsolationError: this machine grants less than `minimum`.
-        ExecutionError: the harness cannot work at all.
-    """
-    with Executor(workers=workers, limits=limits, minimum=minimum, level=level) as executor:
-        futures = []
-        for program in programs:
-            future = executor.submit(program)
-            if on_verdict is not None:
-                future.add_done_callback(lambda done: done.exception() or on_verdict(done.result()))
-            futures.append(future)
-        return [future.result() for future in futures]
-
-
-async def run_async(
-    programs: Iterable[Program],
-    *,
-    workers: int | None = None,
-    limits: Limits | None = None,
-    minimum: Level = Level.CONFINED,
-    level: Level | None = None,
-) -> list[Verdict]:
-    """Judge programs without blocking the event loop; as `run` otherwise."""
-    executor = await asyncio.to_thread(Executor, workers=workers, limits=limits, minimum=minimum, level=level)
-    try:
-        futures = [asyncio.wrap_future(executor.submit(program)) for program in programs]
-        return list(await asyncio.gather(*futures))
-    finally:
-        await asyncio.to_thread(executor.close)

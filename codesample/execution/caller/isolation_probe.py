@@ -87,7 +87,9 @@ def choose(*, minimum: Level, level: Level | None) -> Isolation:
     weaker = Level(wanted - 1)
     raise IsolationError(
         f"this machine does not grant isolation level {wanted.label!r}: {reason}. {_REMEDIES[weaker]}. "
-        f"To run all the same, allow a weaker level by name: --allow-weak-isolation {weaker.label}"
+        f"To run all the same, allow a weaker level by name: --allow-weak-isolation {weaker.label}, "
+        f"in Python RunOptions(allow_weak_isolation={weaker.label!r}) "
+        f"or Executor(minimum=Level.{weaker.name})"
     )
 
 
@@ -129,6 +131,7 @@ def _try(level: Level) -> _Trial:
 
 
 def _confine(level: Level, *, wrapped: bool) -> _Trial:
+    launch.hold_standard_descriptors()
     with program_folder(level, tempfile.gettempdir()) as folder:
         spawner = Spawner(
             Confinement(

@@ -17,6 +17,7 @@ One that only stood behind it is not to blame.
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
 import threading
@@ -26,6 +27,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from codesample.errors import ExecutionError
+from codesample.execution.caller.awaited import Latch
 from codesample.execution.caller.worker_process import IN_FLIGHT, Job, WorkerProcess
 from codesample.execution.wire.messages import CHECKS_TIMED_OUT
 from codesample.records import Status
@@ -34,6 +36,7 @@ __all__ = ["Scheduler"]
 
 _MAX_ATTEMPTS = 2
 _MAX_FAILED_STARTS = 5
+_CLOSE_SECONDS = 5.0
 
 Deliver = Callable[[Job, "dict[str, Any] | Exception"], None]
 
@@ -41,28 +44,42 @@ Deliver = Callable[[Job, "dict[str, Any] | Exception"], None]
 class Scheduler:
     """Owns the workers. Nothing of it runs in the caller's threads but `submit` and `close`."""
 
-    def __init__(self, arguments: Sequence[Sequence[str]], deliver: Deliver) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[Sequence[str]],
+        deliver: Deliver,
+        *,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
         """Start the thread; workers start when there is work for them.
 
         Args:
             arguments: For each worker, the arguments that `worker.main` takes after its socket.
             deliver: Called in the scheduler's thread with each job and its reply, or the error that
                 keeps it from ever being done.
+            ended: Called once all workers have ended.
         """
         self._arguments = list(arguments)
         self._deliver = deliver
+        self._at_end = ended
         self._workers: dict[int, WorkerProcess] = {}
         self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
         self._inbox: deque[Job] = deque()
         self._failed_starts = 0
-        self._closing = self._ended = False
+        self._closing = self._ended = self._through = False
+        self._latch = Latch()
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
         self._woken.setblocking(False)
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._loop, name="codesample-execution", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._stop()
+            raise
 
     def submit(self, job: Job) -> None:
         """Queue a job; any thread may call this.
@@ -74,13 +91,38 @@ class Scheduler:
             if self._ended:
                 raise ExecutionError("the scheduler has ended; close the executor and make a new one")
             self._inbox.append(job)
-        self._nudge()
+            self._nudge()
 
     def close(self) -> None:
-        """End all workers; jobs not done are delivered as errors."""
-        self._closing = True
-        self._nudge()
-        self._thread.join()
+        """End all workers; jobs not done are delivered as errors.
+
+        May be called again, by any thread, and in a forked process, where it does nothing. What holds the
+        thread up, such as a callback that does not return, is not waited for longer than five seconds.
+        """
+        if os.getpid() != self._pid:
+            return
+        self._stop()
+        # called back from there, or a finalizer that happened to run there
+        if threading.current_thread() is self._thread:
+            return
+        if not self._latch.wait_for(lambda: self._through, seconds=_CLOSE_SECONDS):
+            for worker in list(self._workers.values()):
+                worker.process.kill()
+        self._wake.close()
+
+    def forget(self) -> None:
+        """Let go, in a forked process, of what belongs to the process it was forked from."""
+        for worker in self._workers.values():
+            worker.forget()
+        # only closed: taken off the selector, they would be taken off the other process's too
+        for each in (self._selector, self._wake, self._woken):
+            with contextlib.suppress(OSError):
+                each.close()
+
+    def _stop(self) -> None:
+        """Tell the thread to end, by one call that no exception can cut in two."""
+        with contextlib.suppress(OSError):
+            self._wake.shutdown(socket.SHUT_WR)
 
     def _nudge(self) -> None:
         with contextlib.suppress(OSError):
@@ -94,17 +136,22 @@ class Scheduler:
             # whatever is submitted before this is delivered below
             with self._lock:
                 self._ended = True
+            # callbacks may take their time; processes may not
             for worker in self._workers.values():
                 for job in worker.jobs:
                     self._requeue(job)
                 # who is idle ends by itself, and removes what it has made
                 worker.hang_up()
             for slot, worker in list(self._workers.items()):
-                self._end(slot, stuck=bool(worker.jobs))
-            self._fail_all(ExecutionError("the executor was closed before this program was run"))
+                self._end_worker(slot, stuck=bool(worker.jobs))
             self._selector.close()
-            self._wake.close()
             self._woken.close()
+            try:
+                self._at_end()
+                self._fail_all(ExecutionError("the executor was closed before this program was run"))
+            finally:
+                self._through = True
+                self._latch.call()
 
     def _step(self) -> None:
         self._take_inbox()
@@ -114,7 +161,7 @@ class Scheduler:
         for key, events in self._selector.select(timeout):
             if key.fileobj is self._woken:
                 with contextlib.suppress(BlockingIOError):
-                    self._woken.recv(4096)
+                    self._closing = not self._woken.recv(4096)
             elif key.data in self._workers:
                 self._serve(key.data, events)
         now = time.monotonic()
@@ -187,7 +234,7 @@ class Scheduler:
         """Collect a dead or stuck worker, settle or repeat the job it was doing, requeue the others."""
         worker = self._workers[slot]
         jobs, ready = list(worker.jobs), worker.ready
-        reason = self._end(slot, stuck=stuck)
+        reason = self._end_worker(slot, stuck=stuck)
         if ready and jobs:
             self._settle_or_requeue(jobs.pop(0), reason, stuck=stuck)
         for job in reversed(jobs):
@@ -213,7 +260,7 @@ class Scheduler:
         self._waiting.setdefault(job.tests_key, deque()).appendleft(job)
         self._waiting.move_to_end(job.tests_key, last=False)
 
-    def _end(self, slot: int, *, stuck: bool) -> str:
+    def _end_worker(self, slot: int, *, stuck: bool) -> str:
         worker = self._workers.pop(slot)
         self._selector.unregister(worker.sock)
         return worker.end(stuck=stuck)

@@ -53,6 +53,7 @@ class WorkerProcess:
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Start a worker with `arguments` after its socket's descriptor; raises OSError."""
+        launch.hold_standard_descriptors()
         self.sock, theirs = socket.socketpair()
         self.jobs: deque[Job] = deque()
         self.tests_key = ""
@@ -136,6 +137,15 @@ class WorkerProcess:
         """Tell the worker that nothing more will come."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
+
+    def forget(self) -> None:
+        """Let go of a worker that belongs to the process from which this one was forked."""
+        with contextlib.suppress(OSError):
+            self.sock.close()
+        with contextlib.suppress(OSError):
+            os.close(self._log)
+        # not ours to wait for, nor to warn of
+        self.process.returncode = 0
 
     @property
     def deadline(self) -> float:

@@ -13,7 +13,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["ENVIRONMENT", "SOURCE_FILE", "command", "signal_name", "start"]
+__all__ = [
+    "ENVIRONMENT",
+    "SOURCE_FILE",
+    "command",
+    "hold_standard_descriptors",
+    "signal_name",
+    "start",
+]
 
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -33,8 +40,14 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _STARTUP = _PACKAGE / "child" / "startup"
 _ZYGOTE = "child.zygote"
 
+# signals that the caller ignores or blocks would be ignored or blocked in its children: waiting for them
+# would fail, and limits could not end them; those that Python itself ignores are left alone
 _BOOT = """
-import sys
+import sys, _signal
+for number in _signal.valid_signals() - {_signal.SIGPIPE, _signal.SIGXFSZ}:
+    if _signal.getsignal(number) == _signal.SIG_IGN:
+        _signal.signal(number, _signal.SIG_DFL)
+_signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 def package(name, path):
     module = type(sys)(name)
     module.__path__ = [path]
@@ -87,6 +100,21 @@ def start(
         cwd=os.sep,
         start_new_session=True,
     )
+
+
+def hold_standard_descriptors() -> None:
+    """Open /dev/null in place of standard input, output and error, where one is closed in this process.
+
+    A socket of ours would take its number, and be closed or printed into by whoever means the other.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                # another thread was faster
+                os.close(opened)
 
 
 def signal_name(number: int) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -75,10 +76,11 @@ def main(arguments: Sequence[str]) -> None:
 def _serve(sock: socket.socket, spawner: Spawner) -> None:
     """Answer until the scheduler closes the socket, however it does; it is gone then, or gave this up."""
     worker = _Worker(sock, spawner)
+    caller = os.pidfd_open(os.getppid())
     try:
         sock.sendall(channel.frame(READY))
         with _unheard():
-            while (request := channel.receive(sock)) is not None:
+            while (request := _next_job(sock, caller)) is not None:
                 sock.sendall(channel.frame(worker.work(*codec.decode(request, trusted=True))))
     except (CallerGone, BrokenPipeError, ConnectionResetError):
         pass
@@ -98,6 +100,12 @@ def _unheard() -> Iterator[None]:
     finally:
         os.dup2(log, 2)
         os.close(log)
+
+
+def _next_job(sock: socket.socket, caller: int) -> bytes | None:
+    """Wait for a job; None once the caller is gone, also where a fork of it holds the socket open."""
+    ready, _, _ = select.select([sock.fileno(), caller], [], [])
+    return channel.receive(sock) if sock.fileno() in ready else None
 
 
 class _Worker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,42 @@ def test_less_isolation_than_asked_for_is_refused_with_a_remedy(monkeypatch: pyt
         Executor()
     with pytest.raises(IsolationError, match="below the minimum 'namespaced'"):
         Executor(level=Level.CONFINED, minimum=Level.NAMESPACED)
+
+
+WITHOUT_LANDLOCK = """
+import ctypes, errno, struct
+LOAD, EQUAL, RETURN, ALLOW, REFUSE = 0x20, 0x15, 0x06, 0x7FFF0000, 0x00050000 | errno.ENOSYS
+calls = (444, 445, 446)
+code = [(LOAD, 0, 0, 0)]
+code += [(EQUAL, len(calls) - at, 0, number) for at, number in enumerate(calls)]
+code += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE)]
+text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in code))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(text)))
+assert libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()
+"""
+
+
+@pytest.mark.skipif(
+    os.uname().machine != "x86_64", reason="the filter below compares numbers of x86_64 alone"
+)
+def test_a_kernel_without_landlock_is_refused_by_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"task_id": "a", "prompt": "def f():", "test": "assert f()"}\n')
+    (tmp_path / "samples.jsonl").write_text('{"task_id": "a", "completion": " return 1"}\n')
+    words = ["codesample", "execute", "samples.jsonl", "--task-file", "mine.jsonl", "--out", "run"]
+    command = f"import sys\nsys.argv = {words}\nfrom codesample.cli import main; main()"
+    script = [sys.executable, "-c", WITHOUT_LANDLOCK + command]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    for words in ("Linux 5.13", "lsm=", "--allow-weak-isolation limited", "Executor(minimum=Level.LIMITED)"):
+        assert words in line
+    assert not (tmp_path / "run").exists()
+    asked = "from codesample.execution import Executor, Level\n"
+    asked += "print(Executor(minimum=Level.LIMITED).isolation.level.label)"
+    weaker = [sys.executable, "-c", WITHOUT_LANDLOCK + asked]
+    assert subprocess.run(weaker, capture_output=True, text=True, check=True).stdout == "limited\n"
 
 
 def test_levels_have_names_and_an_order() -> None:

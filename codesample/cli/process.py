@@ -1,0 +1,128 @@
+"""The process of a command: what Ctrl-C does to it, and streams that are closed, full or broken.
+
+Loads the standard library alone until Ctrl-C is provided for.
+"""
+
+from __future__ import annotations
+
+import _thread
+import io
+import os
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+__all__ = ["INTERRUPTED", "REFUSED", "main"]
+
+REFUSED = 2
+"""Exit code of whatever codesample refuses."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
+_ENDING_SECONDS = 5.0
+_LATE = b"interrupted; what was to be ended did not end in time\n"
+
+
+def main() -> None:
+    """Run the command line; the entry point `codesample`."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end_once)
+    _prepare_streams()
+    try:
+        os.getcwd()
+    except OSError as error:
+        sys.stderr.write(f"error: the current folder is gone ({error.strerror}); change into another\n")
+        sys.exit(REFUSED)
+    try:
+        from codesample.cli.app import run
+
+        run()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(INTERRUPTED)
+    finally:
+        _flush()
+
+
+def _end_once(number: int, frame: FrameType | None) -> None:
+    """End the command by the first Ctrl-C, which those after it do not disturb, and at the latest soon.
+
+    A second one would be raised in the midst of what the first one has to end. A lost first one, raised
+    where nothing passes it on, would end nothing; so the process does not wait for it for ever.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # not by `threading`, whose locks the interrupted code may hold
+    _thread.start_new_thread(_end_late, ())
+    raise KeyboardInterrupt
+
+
+def _end_late() -> None:
+    time.sleep(_ENDING_SECONDS)
+    # whatever a run has finished is with the kernel already
+    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _LATE)
+    os._exit(INTERRUPTED)
+
+
+def _prepare_streams() -> None:
+    """Give standard output and error streams that say it in one line where they cannot be written."""
+    for descriptor, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_RDWR)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # the next file would take its number; what is written into this output is refused
+            os.open(os.devnull, mode)
+    sys.stdin = sys.stdin or io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
+    sys.stdout = _stream(sys.stdout, _Results(1, "wb", closefd=False))
+    sys.stderr = _stream(sys.stderr, _Remarks(2, "wb", closefd=False))
+
+
+def _stream(given: Any, raw: io.FileIO) -> io.TextIOWrapper:
+    """Return a stream as Python's own, but that no letter is refused."""
+    encoding = getattr(given, "encoding", None) or "utf-8"
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding,
+        errors="backslashreplace",
+        line_buffering=given is None or given.line_buffering,
+    )
+
+
+class _Results(io.FileIO):
+    """Standard output; says once that it cannot be written."""
+
+    _broken = False
+
+    def write(self, data: Any) -> int:
+        from codesample.errors import OutputError
+
+        if self._broken:
+            return len(data)
+        try:
+            return super().write(data)
+        except OSError as error:
+            self._broken = True
+            raise OutputError(f"standard output cannot be written: {error.strerror}") from error
+
+
+class _Remarks(io.FileIO):
+    """Standard error; without it nothing can be said, and the work goes on."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def _flush() -> None:
+    """Write what is left of the results; exits with `REFUSED` where that fails."""
+    from codesample.errors import OutputError
+
+    try:
+        sys.stdout.flush()
+    except OutputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(REFUSED)

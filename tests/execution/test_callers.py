@@ -1,0 +1,381 @@
+"""Whoever calls, and whatever state its process is in, gets the verdicts that anybody gets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PATIENCE_SECONDS = 100.0
+PREAMBLE = """
+import asyncio, gc, os, pickle, signal, sys, threading, time
+from codesample.errors import ExecutionError
+from codesample.execution import Executor, Limits, Program, run, run_async
+from codesample.records import CodeTests
+TESTS = CodeTests(source="assert f(2) == 4\\nassert f(3) == 9", entry_point="f")
+LOOP = CodeTests(source="while True: f(1)", entry_point="f")
+
+def program(n, tests=TESTS):
+    return Program("t", n, f"def f(x): return x * x + {n % 2}  # {n}", tests)
+
+def judged(executor, count=6):
+    futures = [executor.submit(program(n)) for n in range(count)]
+    return [str(future.result(60).status) for future in futures]
+"""
+RIGHT = "['passed', 'wrong', 'passed', 'wrong', 'passed', 'wrong']"
+
+
+def call(script: str, *, flags: tuple[str, ...] = (), **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run a script that begins with `PREAMBLE`."""
+    return subprocess.run(
+        [sys.executable, *flags, "-c", PREAMBLE + script],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        **settings,
+    )
+
+
+def said(script: str, **settings: Any) -> list[str]:
+    """Return the lines of a script that ends well and complains of nothing."""
+    done = call(script, **settings)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout.splitlines()
+
+
+SIGNALS = {
+    "SIGCHLD is ignored": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+    "a handler reaps every child": """
+def reap(*_):
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]: pass
+    except ChildProcessError: pass
+signal.signal(signal.SIGCHLD, reap)""",
+    "every signal is blocked": "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())",
+    "every signal is ignored": """
+for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(number, signal.SIG_IGN)""",
+}
+
+
+@pytest.mark.parametrize("setting", SIGNALS)
+def test_signals_of_the_caller_change_no_verdict(setting: str) -> None:
+    script = f"""
+{SIGNALS[setting]}
+loops = Program("t", 9, "while True: pass", TESTS)
+forks = Program("t", 8, "import os\\ntry: os.fork()\\nexcept OSError: pass\\nf = lambda x: x * x", TESTS)
+with Executor(workers=2, limits=Limits(cpu_seconds=0.5)) as executor:
+    print(judged(executor), *[executor.submit(each).result(60).status for each in (loops, forks)])
+    # also where a worker dies
+    executor._scheduler._workers[0].process.kill()
+    print(judged(executor) == judged(executor))
+"""
+    assert said(script) == [f"{RIGHT} cpu_timeout passed", "True"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_change_no_verdict(closed: str, tmp_path: Path) -> None:
+    script = """
+found = judged(Executor(workers=2))
+with open(sys.argv[1], "w") as file:
+    print(found, file=file)
+"""
+    out = tmp_path / "found"
+    words = 'exec "$0" -c "$1" "$2" ' + closed
+    command = ["/bin/sh", "-c", words, sys.executable, PREAMBLE + script, str(out)]
+    subprocess.run(command, timeout=PATIENCE_SECONDS, check=True)
+    assert out.read_text().strip() == RIGHT
+
+
+FORKED = """
+def in_fork(work):
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(60)
+        try:
+            os.write(theirs, str(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with open(ours) as file: told = file.read()
+    os.waitpid(pid, 0)
+    return told
+"""
+
+
+def test_a_fork_of_the_caller_starts_workers_of_its_own() -> None:
+    script = f"""
+{FORKED}
+executor = Executor(workers=2)
+before = judged(executor)
+folder = executor._folder
+def pids():
+    return {{each.process.pid for each in executor._scheduler._workers.values()}}
+workers = pids()
+def work():
+    found = [executor.submit(program(n)).result(60).passed for n in range(100, 104)]
+    theirs = pids()
+    other = executor._folder
+    executor.close()
+    return found, workers & theirs, other != folder, os.path.exists(other)
+print(in_fork(work))
+print(os.path.isdir(folder), pids() == workers)
+print([executor.submit(program(n)).result(60).passed for n in range(200, 204)])
+executor.close()
+print(os.path.exists(folder))
+"""
+    assert said(script) == [
+        "([True, False, True, False], set(), True, False)",
+        "True True",
+        "[True, False, True, False]",
+        "False",
+    ]
+
+
+def test_a_fork_waits_for_nothing_that_only_the_caller_gets() -> None:
+    script = f"""
+{FORKED}
+executor = Executor(workers=1, limits=Limits(check_seconds=30))
+slow = executor.submit(program(0, CodeTests(source="import time\\nassert f(2) == 4\\ntime.sleep(1)")))
+def work():
+    try:
+        slow.result(30)
+    except ExecutionError as error:
+        return error
+print(in_fork(work))
+# the lock of the other's threads is free here
+print(in_fork(lambda: executor.submit(program(2)).result(60).passed))
+def leave():
+    with executor: pass
+    try: executor.submit(program(4))
+    except ExecutionError as error: return error
+print(in_fork(leave))
+print(slow.result(60).passed)
+executor.close()
+"""
+    assert said(script) == [
+        "submitted before this process was forked; submit it here once more",
+        "True",
+        "the executor is closed; make a new one",
+        "True",
+    ]
+
+
+def test_forks_while_threads_submit_find_no_lock_taken() -> None:
+    script = f"""
+{FORKED}
+executor = Executor(workers=2, cache=False)
+stop = threading.Event()
+def churn(first):
+    n = first
+    while not stop.is_set():
+        executor.submit(program(n)).result(60)
+        n += 3
+threads = [threading.Thread(target=churn, args=[n]) for n in range(3)]
+for thread in threads: thread.start()
+print([in_fork(lambda: executor.submit(program(2)).result(60).passed) for _ in range(3)])
+stop.set()
+for thread in threads: thread.join()
+executor.close()
+"""
+    assert said(script) == [str(["True"] * 3)]
+
+
+def test_workers_end_with_the_caller_though_a_fork_of_it_lives() -> None:
+    script = f"""
+executor = Executor(workers=2)
+judged(executor)
+print(*[each.process.pid for each in executor._scheduler._workers.values()], flush=True)
+# unseen by Python, so that every descriptor stays open in it
+import ctypes
+if ctypes.PyDLL(None).fork() == 0:
+    os.write(1, b"forked\\n")
+    time.sleep({PATIENCE_SECONDS})
+    os._exit(0)
+time.sleep({PATIENCE_SECONDS})
+"""
+    command = [sys.executable, "-c", PREAMBLE + script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as caller:
+        assert caller.stdout is not None
+        workers = list(map(int, caller.stdout.readline().split()))
+        assert len(workers) == 2
+        assert caller.stdout.readline() == "forked\n"
+        caller.kill()
+        caller.wait()
+        try:
+            end = time.monotonic() + PATIENCE_SECONDS / 2
+            while any(map(runs, workers)):
+                assert time.monotonic() < end, "workers outlive their caller"
+                time.sleep(0.02)
+        finally:
+            os.killpg(caller.pid, signal.SIGKILL)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_pool_of_forked_processes_judges_by_one_executor() -> None:
+    script = """
+import multiprocessing
+executor = Executor(workers=1)
+judged(executor, 2)
+def passes(n):
+    return executor.submit(program(n)).result(60).passed
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(passes, range(6)))
+executor.close()
+"""
+    assert said(script) == ["[True, False, True, False, True, False]"]
+
+
+@pytest.mark.slow
+def test_mapping_a_data_set_in_two_processes_judges_in_both(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    module = tmp_path / "checked.py"
+    module.write_text(
+        PREAMBLE
+        + """
+executor = Executor(workers=1)
+judged(executor, 2)
+def passes(row):
+    return {"passed": executor.submit(program(row["n"])).result(60).passed}
+"""
+    )
+    script = """
+import datasets
+import checked
+datasets.disable_progress_bars()
+rows = datasets.Dataset.from_dict({"n": list(range(6))}).map(checked.passes, num_proc=2)
+print(list(rows["passed"]))
+checked.executor.close()
+"""
+    done = call(
+        script,
+        env=os.environ
+        | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}", "HF_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[True, False, True, False, True, False]"
+
+
+def test_an_executor_is_not_pickled() -> None:
+    script = """
+for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+    try: pickle.dumps([Executor(workers=1)], protocol)
+    except TypeError as error: print(error)
+"""
+    lines = said(script)
+    assert len(lines) == 6
+    assert "make one in each process" in lines[0]
+    assert len(set(lines)) == 1
+
+
+def test_threads_that_submit_and_close_at_once_all_get_an_answer() -> None:
+    script = """
+def use(executor, found):
+    try:
+        found.append(executor.submit(program(2)).result(60).passed)
+    except ExecutionError as error:
+        found.append("closed" in str(error))
+    executor.close()
+for _ in range(5):
+    executor, found = Executor(workers=2, cache=False), []
+    threads = [threading.Thread(target=use, args=(executor, found)) for _ in range(12)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join(60)
+    print(found == [True] * 12, os.path.exists(executor._folder))
+"""
+    assert said(script) == ["True False"] * 5
+
+
+def test_an_executor_may_be_closed_by_what_it_calls_back() -> None:
+    script = """
+executor = Executor(workers=1)
+future = executor.submit(program(0))
+future.add_done_callback(lambda _: executor.close())
+print(future.result(60).passed)
+executor.close()
+print(os.path.exists(executor._folder))
+"""
+    assert said(script) == ["True", "False"]
+
+
+def test_a_callback_that_never_returns_keeps_nobody_from_closing() -> None:
+    script = """
+from codesample.execution.caller import scheduler
+scheduler._CLOSE_SECONDS = 0.5
+executor = Executor(workers=1)
+executor.submit(program(0)).add_done_callback(lambda _: threading.Event().wait())
+while not executor._scheduler._workers: time.sleep(0.01)
+(worker,) = executor._scheduler._workers.values()
+time.sleep(0.5)
+executor.close()
+print(worker.process.wait(30))
+"""
+    assert said(script) == [str(-signal.SIGKILL)]
+
+
+def test_an_executor_that_nobody_holds_closes_itself() -> None:
+    script = """
+executor = Executor(workers=1)
+folder, scheduler = executor._folder, executor._scheduler
+future = executor.submit(program(0))
+del executor
+gc.collect()
+# somebody waits for it still
+print(future.result(60).passed)
+gc.collect()
+scheduler._thread.join(30)
+print(scheduler._thread.is_alive(), os.path.exists(folder))
+"""
+    assert said(script) == ["True", "False False"]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_the_interpreter_ends_with_an_executor_open(waits: bool) -> None:
+    script = f"""
+executor = Executor(workers=2, limits=Limits(cpu_seconds=300))
+executor.submit(Program("t", 0, "while True: pass", TESTS)) if {waits} else judged(executor)
+print(executor._folder)
+"""
+    (folder,) = said(script, flags=("-X", "dev"))
+    assert not os.path.exists(folder)
+
+
+def test_verdicts_without_assert_statements_and_docstrings() -> None:
+    assert said("print(judged(Executor(workers=2)))", flags=("-OO",)) == [RIGHT]
+
+
+def test_verdicts_inside_a_running_event_loop() -> None:
+    script = """
+async def cell():
+    plain = run([program(0), program(1)], workers=1)
+    beside = await run_async([program(2), program(3)], workers=1)
+    return [verdict.passed for verdict in (*plain, *beside)]
+print(asyncio.run(cell()))
+"""
+    assert said(script) == ["[True, False, True, False]"]
+
+
+def test_without_a_temporary_folder_it_is_said_so(tmp_path: Path) -> None:
+    script = """
+import tempfile
+executor = Executor(workers=1)
+executor.close()
+tempfile.tempdir = "/nonexistent"
+try: Executor(workers=1)
+except ExecutionError as error: print(error)
+"""
+    (line,) = said(script)
+    assert line.startswith("programs cannot be run here: ")
