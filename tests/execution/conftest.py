@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Limits, Program
-from codesample.execution.worker.exchange import ProgramStopped
+from codesample.execution.isolation.confinement import Confinement
+from codesample.execution.worker.exchange import Exchange, ProgramStopped
 from codesample.execution.worker.remote import Remote
-from codesample.execution.worker.spawner import Usage
+from codesample.execution.worker.spawner import Spawner, Usage
 from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Tests, Verdict
 
 HOSTILE = Path(__file__).parent / "hostile"
@@ -252,6 +253,16 @@ def attacks() -> tuple[list[Hostile], Tests]:
     return MACHINE_ATTACKS, WON
 
 
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
+    """Give a function that starts a process for a program, for the worker's own code in this process."""
+    spawner = Spawner(Confinement(level=Level.NONE, folder=str(tmp_path)))
+    caller, other = socket.socketpair()
+    with caller, other:
+        yield lambda limits, **more: Exchange(spawner, limits, caller=caller.fileno(), **more)
+        spawner.close()
+
+
 class ScriptedExchange:
     """Answers requests with given messages, one after another, and then has crashed."""
 
@@ -277,6 +288,12 @@ class ScriptedExchange:
         raise self.ended
 
     def curb(self, cpu_seconds: float) -> None:
+        pass
+
+    def step(self) -> None:
+        pass
+
+    def renew(self, cpu_seconds: float) -> None:
         pass
 
     def close(self) -> Usage:

@@ -15,7 +15,10 @@ from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests
     [
         (lambda: CodeTests(), "no tests: give source, checks or both"),
         (lambda: CodeTests(source=" \n"), "no tests"),
-        (lambda: CodeTests(source="x", mode="beside"), "mode = 'beside': expected 'auto' or 'split' or 'in_process'"),
+        (
+            lambda: CodeTests(source="x", mode="beside"),
+            "mode = 'beside': expected 'auto' or 'split' or 'in_process'",
+        ),
         (lambda: InputTests(inputs=(), reference="x", entry_point="f"), "at least one input"),
         (lambda: InputTests(inputs=((1,),), reference=" ", entry_point="f"), "a reference"),
         (lambda: InputTests(inputs=((1,),), reference="x", entry_point=""), "an entry point"),

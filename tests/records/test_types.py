@@ -41,7 +41,10 @@ GOOD = {"inputs": ((1,),), "entry_point": "f", "reference": "def f(x): return x"
         (lambda: CodeTests(source="x", time_limit=float("inf")), "time_limit = inf"),
         (lambda: CodeTests(source="x", memory=0.5), "memory = 0.5"),
         (lambda: CodeTests(source="x", memory=1 << 70), "memory = "),
-        (lambda: CodeTests(source="x", mode="beside"), "mode = 'beside': expected 'auto' or 'split' or 'in_process'"),
+        (
+            lambda: CodeTests(source="x", mode="beside"),
+            "mode = 'beside': expected 'auto' or 'split' or 'in_process'",
+        ),
         (lambda: InputTests(**{**GOOD, "inputs": (1, 2)}), "inputs = "),
         (lambda: InputTests(**GOOD, atol="a"), "atol = 'a': expected a number"),
         (lambda: InputTests(**GOOD, oracle=5), "oracle = 5"),

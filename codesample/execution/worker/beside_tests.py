@@ -6,11 +6,13 @@ They need not be trusted, and a program can fake what they say: the verdict's in
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from codesample.execution.limits import Limits
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.faults import Trouble
+from codesample.execution.worker.pace import Pace
 from codesample.execution.worker.remote import Remote, said
 from codesample.records import CodeTests, Status
 
@@ -21,15 +23,24 @@ _NOT_THE_TESTS = "the program answered in place of the tests"
 
 @dataclass(frozen=True, slots=True)
 class PreparedBeside:
-    """Tests that are handed over as they are, and not looked into here."""
+    """Tests that are handed over as they are, not looked into here; to load and to run are a step each."""
 
     tests: CodeTests
+    pace: Pace
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
-        return judge_process(
-            lambda remote: self.find(source, remote, limits.check_seconds), limits, start, integrity="weak"
-        )
+
+        def run(source: str, allowance: Callable[[int], float]) -> Judged:
+            return judge_process(
+                lambda remote: self.find(source, remote, limits.check_seconds),
+                limits,
+                start,
+                integrity="weak",
+                allowance=allowance,
+            )
+
+        return self.pace.judge(source, run)
 
     def find(self, source: str, remote: Remote, check_seconds: float) -> Finding:
         """Run program and tests in the child, and believe what it says of each check."""
@@ -40,7 +51,9 @@ class PreparedBeside:
         tests = self.tests
         token = secrets.token_hex(16)
         try:
+            remote.exchange.step()
             remote.load(source)
+            remote.exchange.step()
             reply = remote.perform("run", tests.source, list(tests.checks), token)
         except AssertionError as error:
             checklist.end(Trouble(Status.WRONG, said(error)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -12,6 +13,7 @@ from codesample.execution.limits import Limits
 from codesample.execution.worker.check_limit import ChecksTimedOut
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.faults import TestsFault, Trouble, blame
+from codesample.execution.worker.pace import Pace, pace_of
 from codesample.execution.worker.remote import SEED, Handle, Remote, said
 from codesample.execution.worker.spawner import Interruption
 from codesample.execution.worker.wanted_names import wanted_names
@@ -30,6 +32,7 @@ class PreparedCode:
         checks: Compiled `CodeTests.checks`.
         names: Names that the program must supply, the entry point first.
         modules: Standard modules that the tests use without importing them.
+        pace: How long loading the program, `body` and each check may take.
     """
 
     tests: CodeTests
@@ -38,10 +41,20 @@ class PreparedCode:
     checks: list[CodeType]
     names: tuple[str, ...]
     modules: dict[str, Any]
+    pace: Pace
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
-        return judge_process(lambda remote: self.find(source, remote, limits.check_seconds), limits, start)
+
+        def run(source: str, allowance: Callable[[int], float]) -> Judged:
+            return judge_process(
+                lambda remote: self.find(source, remote, limits.check_seconds),
+                limits,
+                start,
+                allowance=allowance,
+            )
+
+        return self.pace.judge(source, run)
 
     def find(self, source: str, remote: Remote, check_seconds: float) -> Finding:
         """Load a program, run the tests against it, and return the finding; the child may live on.
@@ -58,6 +71,7 @@ class PreparedCode:
 
     def _run(self, source: str, remote: Remote, checklist: Checklist) -> None:
         names = self._namespace()
+        remote.exchange.step()
         found = remote.load_or_stop(source, self.names)
         names.update(found)
         entry = self.tests.entry_point
@@ -65,10 +79,12 @@ class PreparedCode:
             checklist.end(Trouble(Status.ERROR, f"NameError: the program does not define {entry!r}"))
             return
         random.seed(SEED)
+        remote.exchange.step()
         if trouble := _attempt(self.body, names, remote):
             checklist.end(trouble)
             return
         for code in self.checks:
+            remote.exchange.step()
             checklist.add(_attempt(code, names, remote))
         if not checklist.failed and not remote.calls:
             checklist.end(self._unused(names))
@@ -108,7 +124,7 @@ def prepare_code(tests: CodeTests) -> PreparedCode:
         modules = {name: importlib.import_module(name) for name in wanted.modules}
     except ImportError as error:
         raise TestsFault(f"the tests need a module that is not here: {error}") from None
-    return PreparedCode(tests, stub, body, checks, wanted.program, modules)
+    return PreparedCode(tests, stub, body, checks, wanted.program, modules, pace_of(tests))
 
 
 def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Trouble | None:

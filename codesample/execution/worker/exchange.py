@@ -6,7 +6,7 @@ second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":0}` is 
     caller -> worker   [{"d":[["tests_key","..."],["source","def f(x):\n    return x * x\n"],
                         ["limits",{"d":[["cpu_seconds",10.0],...]}]]},
                         ["CodeTests",{"d":[...["checks",{"t":["assert f(2) == 4","assert f(3) == 6"]}],
-                        ["entry_point","f"],["stub",""],["mode","auto"]]}]]
+                        ["entry_point","f"],["stub",""],["mode","auto"],["reference",null]]}]]
     worker -> zygote   {"zygote": ..., "cpu_seconds": 10.0, "memory": 536870912, "bounded_space": true,
                         "result_bytes": 16777216}
     zygote -> worker   {"pid": ...}
@@ -28,8 +28,9 @@ tests. The child says that it is confined before it reads the program, or why no
 never has the tests: the comparison with 4 and 6 happens in the worker. Before the zygote is told to
 collect the child, the worker has killed it (status 9, or 0 where it was quicker to end by itself); a
 child that ended during an exchange is explained by its status. Tests by inputs send
-`["batch",{"h":0},[inputs],65536]` once in place of the calls and receive lists of such replies; scripts
-send `["script",source,0]` and are judged by what they print.
+`["batch",{"h":0},[inputs],65536,false]` in place of the calls and receive lists of such replies; scripts
+send `["script",source,0]` and are judged by what they print. Tests by inputs whose reference was
+measured before, here or in another session, arrive with what came of it behind them.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from codesample.execution.limits import WALL_PER_CPU_SECOND, Limits
 from codesample.execution.wire.channel import Frames, frame
 from codesample.execution.wire.launch import signal_name
 from codesample.execution.worker.spawner import HarnessFault, Interruption, Spawner, Usage
+from codesample.execution.worker.step_times import StepTimes
 from codesample.records import Status
 
 __all__ = ["CallerGone", "Exchange", "ProgramStopped"]
@@ -56,6 +58,7 @@ _MEMORY_LOOK_SECONDS = 0.05
 _FRAME_MARGIN = 1 << 16
 _RECEIVE_BYTES = 1 << 18
 _CPU_SLACK = 0.05
+_LOADED = 1.25
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -98,6 +101,9 @@ class Exchange:
         self.ended: Interruption | None = None
         """Why no exchange is possible any more."""
         self.usage: Usage | None = None
+        self.steps = StepTimes()
+        self.loaded = False
+        """Whether the machine was busy with other things when time ran out."""
         self._limits = limits
         self._spawner = spawner
         forked = spawner.fork(limits, streams)
@@ -178,15 +184,32 @@ class Exchange:
         self.ended = reason
         raise reason
 
+    def used(self) -> float:
+        """Return the CPU seconds that the program has used so far."""
+        if self.ended is None:
+            self._cpu = _cpu_seconds(self._pid, self._cpu)
+        return self._cpu
+
+    def step(self) -> None:
+        """Begin the next step of the tests, which has CPU and wall time of its own."""
+        if self.ended is None:
+            self.steps.begin(self.used(), self.wall_seconds)
+            self._set_next_look()
+
+    def renew(self, cpu_seconds: float) -> None:
+        """Let the program use so many CPU seconds, within its limits, before this is called again."""
+        if self.ended is None:
+            self.steps.renew(self.used(), self.wall_seconds, cpu_seconds)
+            self._set_next_look()
+
     def curb(self, cpu_seconds: float) -> None:
         """Let the program go on for at most so many more CPU seconds, and five times as many on the wall."""
         if self.ended is not None:
             return
         limits = self._limits
-        self._cpu = _cpu_seconds(self._pid, self._cpu)
         self._limits = replace(
             limits,
-            cpu_seconds=min(limits.cpu_seconds, self._cpu + cpu_seconds),
+            cpu_seconds=min(limits.cpu_seconds, self.used() + cpu_seconds),
             wall_seconds=min(limits.wall, self.wall_seconds + WALL_PER_CPU_SECOND * cpu_seconds),
         )
         self._set_next_look()
@@ -281,11 +304,13 @@ class Exchange:
         self._own_before = own if self._own_before is None else self._own_before
         self._waited = self._queued + own - self._own_before
         if self._cpu >= limits.cpu_seconds:
-            self.stop(Status.CPU_TIMEOUT, f"stopped at the limit of {limits.cpu_seconds:g} CPU seconds")
+            self._time_out(Status.CPU_TIMEOUT, f"stopped at the limit of {limits.cpu_seconds:g} CPU seconds")
         if wall >= limits.hard_wall:
-            self.stop(Status.WALL_TIMEOUT, f"stopped after {limits.hard_wall:g} seconds on the clock")
+            self._time_out(Status.WALL_TIMEOUT, f"stopped after {limits.hard_wall:g} seconds on the clock")
         if self.wall_seconds >= limits.wall:
-            self.stop(Status.WALL_TIMEOUT, f"stopped at the limit of {limits.wall:g} wall seconds")
+            self._time_out(Status.WALL_TIMEOUT, f"stopped at the limit of {limits.wall:g} wall seconds")
+        if late := self.steps.excess(self._cpu, self.wall_seconds):
+            self._time_out(*late)
         if limits.imports and _resident_bytes(self._pid) > limits.memory:
             self.stop(Status.MEMORY, f"stopped at the limit of {limits.memory} bytes")
         self._set_next_look()
@@ -296,13 +321,19 @@ class Exchange:
         now = time.monotonic()
         wall = now - self._started
         wait = min(
-            (limits.cpu_seconds - self._cpu) / self._cores,
-            limits.wall - self.wall_seconds,
+            (min(limits.cpu_seconds, self.steps.cpu_end) - self._cpu) / self._cores,
+            min(limits.wall, self.steps.wall_end) - self.wall_seconds,
             limits.hard_wall - wall,
         )
         if limits.imports:
             wait = min(wait, _MEMORY_LOOK_SECONDS)
         self._next_look = now + max(wait, _SHORTEST_WAIT)
+
+    def _time_out(self, status: Status, detail: str) -> NoReturn:
+        """Stop a program whose time ran out, and note whether others kept it from being quick."""
+        busy = os.getloadavg()[0] > _LOADED * self._cores
+        self.loaded = busy or self._cpu + self._queued > _LOADED * max(self._cpu, _SHORTEST_WAIT)
+        self.stop(status, detail)
 
     def _explain_end(self) -> NoReturn:
         """Say why the child ended by itself."""
@@ -312,7 +343,10 @@ class Exchange:
         if not self._confined:
             code = os.waitstatus_to_exitcode(usage.status)
             self._end(HarnessFault(f"a child ended with {code} before it was confined"))
-        self.stop(*_explain(usage, self._limits))
+        status, detail = _explain(usage, self._limits)
+        if status is Status.CPU_TIMEOUT:
+            self._time_out(status, detail)
+        self.stop(status, detail)
 
 
 def _explain(usage: Usage, limits: Limits) -> tuple[Status, str]:
