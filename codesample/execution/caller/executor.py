@@ -18,8 +18,9 @@ from typing import Any, Self
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution.caller.cores import usable_cores
 from codesample.execution.caller.isolation_probe import choose, spare_user
+from codesample.execution.caller.reference_cache import ReferenceCache, cache_folder, reference_key
 from codesample.execution.caller.scheduler import Scheduler
-from codesample.execution.caller.worker_process import Job
+from codesample.execution.caller.worker_process import Job, SentTests
 from codesample.execution.isolation import bubblewrap
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation.grants import Isolation
@@ -28,7 +29,7 @@ from codesample.execution.judge import Outcome, Program
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec, messages
 from codesample.execution.wire.messages import MAX_PROCESSES, REFERENCE_PATIENCE
-from codesample.records import InputTests, ScriptTests, Status, Tests, Verdict
+from codesample.records import CodeTests, InputTests, ScriptTests, Status, Tests, Verdict
 
 __all__ = ["Executor", "run", "run_async"]
 
@@ -83,7 +84,8 @@ class Executor:
         self.in_flight = max(_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_WORKER * self.workers)
         self._cache: dict[str, dict[str, Any]] | None = {} if cache else None
         self._waiting: dict[str, list[_Listener]] = {}
-        self._tests: dict[int, tuple[Tests, bytes, str]] = {}
+        self._tests: dict[int, tuple[Tests, SentTests]] = {}
+        self._references = ReferenceCache(cache_folder())
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._folder = tempfile.mkdtemp(prefix="codesample-")
@@ -100,14 +102,14 @@ class Executor:
             ExecutionError: the executor is closed.
             ParameterError: the tests hold inputs that are not plain data, or are of no kind that it judges.
         """
-        encoded, tests_key = self._encoded(program.tests)
         limits = _limits_for(program.tests, self.limits)
-        body = {"tests_key": tests_key, "source": program.source, "limits": messages.as_plain(limits)}
+        tests = self._sent(program.tests, limits)
+        body = {"tests_key": tests.key, "source": program.source, "limits": messages.as_plain(limits)}
 
         def build(reply: dict[str, Any]) -> Verdict:
             return _verdict(program, reply)
 
-        return self._submit(body, tests_key, encoded, _most_processes(program.tests), build)
+        return self._submit(body, tests, _most_processes(program.tests), build)
 
     def submit_calls(
         self,
@@ -144,7 +146,7 @@ class Executor:
                 return [Outcome(status, None, detail)] * len(inputs)
             return [Outcome(Status(status), value, detail) for status, value, detail in reply["outcomes"]]
 
-        return self._submit(body, "", b"null", MAX_PROCESSES, build)
+        return self._submit(body, SentTests(), MAX_PROCESSES, build)
 
     def close(self) -> None:
         """End all processes; futures still waiting raise ExecutionError. May be called twice."""
@@ -180,8 +182,8 @@ class Executor:
             arguments.append([json.dumps(confinement.as_json())])
         return arguments
 
-    def _encoded(self, tests: Tests) -> tuple[bytes, str]:
-        """Return encoded tests and their hash, computed once for each object."""
+    def _sent(self, tests: Tests, limits: Limits) -> SentTests:
+        """Return tests as workers get them, made once for each object."""
         with self._lock:
             known = self._tests.get(id(tests))
         if known is None:
@@ -189,17 +191,21 @@ class Executor:
                 encoded = messages.encode_tests(tests)
             except codec.CodecError as error:
                 raise ParameterError(f"the inputs of the tests are not plain data: {error}") from None
+            sent = SentTests(messages.digest(encoded), encoded)
+            # what modules of the installation do changes with their versions
+            if isinstance(tests, InputTests) and not limits.imports:
+                sent.cache_key = reference_key(encoded, limits, self.isolation)
+                sent.measured = self._references.get(sent.cache_key) or b""
             # the record itself is kept too, so that its id stays its own
-            known = (tests, encoded, messages.digest(encoded))
+            known = (tests, sent)
             with self._lock:
                 _keep(self._tests, id(tests), known, most=_TESTS_KEPT)
-        return known[1], known[2]
+        return known[1]
 
     def _submit(
         self,
         body: dict[str, Any],
-        tests_key: str,
-        tests: bytes,
+        tests: SentTests,
         processes: int,
         build: Callable[[dict[str, Any]], Any],
     ) -> Future[Any]:
@@ -208,10 +214,9 @@ class Executor:
             encoded = codec.encode(body)
         except codec.CodecError as error:
             raise ParameterError(f"the arguments are not plain data: {error}") from None
-        if len(encoded) + len(tests) > messages.MAX_MESSAGE:
-            raise ParameterError(
-                f"program and tests take {len(encoded) + len(tests)} bytes; at most {messages.MAX_MESSAGE}"
-            )
+        size = len(encoded) + len(tests.body)
+        if size > messages.MAX_MESSAGE:
+            raise ParameterError(f"program and tests take {size} bytes; at most {messages.MAX_MESSAGE}")
         key = messages.digest(encoded, self.isolation.level.label.encode(), self.isolation.python.encode())
         future: Future[Any] = Future()
         listener = _Listener(future, build)
@@ -231,7 +236,7 @@ class Executor:
             return future
         limits = messages.limits_from(body["limits"])
         seconds = processes * limits.hard_wall + limits.check_seconds + _STUCK_MARGIN_SECONDS
-        job = Job(key=key, tests_key=tests_key, body=encoded, tests=tests, seconds=seconds)
+        job = Job(key=key, body=encoded, tests=tests, seconds=seconds)
         try:
             scheduler.submit(job)
         except ExecutionError as error:
@@ -240,6 +245,11 @@ class Executor:
 
     def _deliver(self, job: Job, reply: dict[str, Any] | Exception) -> None:
         """Settle everyone who waits for a job; runs in the scheduler's thread."""
+        if isinstance(reply, dict) and "measured" in reply:
+            job.tests.measured = reply["measured"].encode()
+            if job.tests.cache_key:
+                self._references.put(job.tests.cache_key, job.tests.measured)
+            return
         with self._lock:
             listeners = self._waiting.pop(job.key)
             if isinstance(reply, dict) and "checks" in reply:
@@ -289,6 +299,9 @@ def _most_processes(tests: Tests) -> int:
             return len(tests.cases)
         case InputTests():
             return _PROCESSES_PER_BATCH
+        case CodeTests(reference=str(), time_limit=None):
+            # the program, its reference, and the program in the time that it has by that
+            return 3
         case _:
             return 1
 

@@ -13,7 +13,7 @@ import pytest
 
 from codesample.execution.caller import scheduler as scheduling
 from codesample.execution.caller.scheduler import Scheduler
-from codesample.execution.caller.worker_process import Job
+from codesample.execution.caller.worker_process import Job, SentTests
 
 LINE = re.compile(r" {4}(one to each|then a second|worker \d \w+) {2,}(.*)")
 NAME = re.compile(r"[ABC]\d")
@@ -49,7 +49,7 @@ def scheduler(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(threading.Thread, "start", lambda self: None)
     made = Scheduler([[], []], lambda job, reply: delivered.append((job.key, reply)))
     for key in ("A1", "A2", "A3", "B1", "B2", "C1"):
-        made.submit(Job(key=key, tests_key=key[0], body=b"", tests=b"", seconds=1.0))
+        made.submit(Job(key=key, body=b"", tests=SentTests(key[0]), seconds=1.0))
     yield made
     for worker in made._workers.values():
         worker.end(stuck=True)
