@@ -37,7 +37,7 @@ _STUCK_MARGIN_SECONDS = 60.0
 _PROCESSES_PER_BATCH = MAX_PROCESSES * int(REFERENCE_PATIENCE) + 4 * int(REFERENCE_PATIENCE)
 _LEAST_IN_FLIGHT, _IN_FLIGHT_PER_WORKER = 64, 32
 _VERDICTS_KEPT, _TESTS_KEPT = 10_000, 1_000
-_MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity")
+_MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity", "first_try")
 
 
 class Executor:
@@ -323,6 +323,8 @@ def _failure(reply: dict[str, Any]) -> tuple[Status, str]:
 def _verdict(program: Program, reply: dict[str, Any]) -> Verdict:
     status, detail = _failure(reply)
     rest = {name: reply[name] for name in _MEASURED if name in reply}
+    if "first_try" in rest:
+        rest["first_try"] = Status(rest["first_try"])
     if status is not Status.HARNESS_ERROR:
         rest.setdefault("checks", (False,) * program.tests.check_count)
     return Verdict(program.task_id, program.index, status, detail=detail, **rest)

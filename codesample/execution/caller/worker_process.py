@@ -53,6 +53,7 @@ class Job:
         tests: Sent to a worker that does not hold them; jobs of equal tests share what it prepared.
         seconds: After so long the worker itself is stuck.
         attempts: How many workers have died of it, or with it first in hand.
+        first_try: The time limit that it hit on a busy machine, where it was put back for that.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Job:
     tests: SentTests
     seconds: float
     attempts: int = 0
+    first_try: str = ""
     started: float = field(default=0.0)
 
     @property

@@ -211,4 +211,5 @@ def _verdict(judged: Judged) -> dict[str, Any]:
         "wall_seconds": judged.wall_seconds,
         "peak_memory": max(usage.peak_memory for usage in usages) if usages else None,
         "integrity": judged.integrity,
+        **({"loaded": True} if judged.loaded else {}),
     }
