@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -195,7 +196,7 @@ class Executor:
             # what modules of the installation do changes with their versions
             if isinstance(tests, InputTests) and not limits.imports:
                 sent.cache_key = reference_key(encoded, limits, self.isolation)
-                sent.measured = self._references.get(sent.cache_key) or b""
+                sent.measured = self._references.get(sent.cache_key)
             # the record itself is kept too, so that its id stays its own
             known = (tests, sent)
             with self._lock:
@@ -246,7 +247,7 @@ class Executor:
     def _deliver(self, job: Job, reply: dict[str, Any] | Exception) -> None:
         """Settle everyone who waits for a job; runs in the scheduler's thread."""
         if isinstance(reply, dict) and "measured" in reply:
-            job.tests.measured = reply["measured"].encode()
+            job.tests.measured = a2b_base64(reply["measured"])
             if job.tests.cache_key:
                 self._references.put(job.tests.cache_key, job.tests.measured)
             return

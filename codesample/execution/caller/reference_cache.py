@@ -32,7 +32,7 @@ _MOST_BYTES = 256 * MIB
 _KEPT_SHARE = 0.75
 _ABANDONED_SECONDS = 3_600.0
 _HEAD = b"codesample references 1 "
-_SUFFIX, _DRAFT = ".json", "draft-"
+_SUFFIX, _DRAFT = ".reference", "draft-"
 _CPU_LINES = ("model name", "CPU implementer", "CPU part", "Hardware")
 
 
@@ -97,7 +97,7 @@ class _File(NamedTuple):
 
 
 class ReferenceCache:
-    """Texts by key, in files of one folder that only this user can write.
+    """Bytes by key, in files of one folder that only this user can write.
 
     Args:
         folder: Made when something is kept for the first time; None keeps nothing.

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+from binascii import b2a_base64
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,14 +34,18 @@ class SentTests:
     Attributes:
         key: Hash of the tests; "" for calls, which have none.
         body: The tests, encoded.
-        measured: What is known of their reference, encoded; b"" until something is.
+        measured: What is known of their reference, packed by a worker; None until something is.
         cache_key: Under which it is kept from session to session; "" where it is not.
     """
 
     key: str = ""
     body: bytes = b"null"
-    measured: bytes = b""
+    measured: bytes | None = None
     cache_key: str = ""
+
+    def known(self) -> bytes:
+        """Return `measured` as it goes to a worker."""
+        return b"null" if self.measured is None else b'"%s"' % b2a_base64(self.measured, newline=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -103,7 +108,7 @@ class WorkerProcess:
         parts = [job.body, b"null"]
         if job.tests_key:
             if job.tests_key not in self._held:
-                parts = [job.body, job.tests.body, job.tests.measured or b"null"]
+                parts = [job.body, job.tests.body, job.tests.known()]
             self._held[job.tests_key] = None
             self._held.move_to_end(job.tests_key)
             if len(self._held) > HELD_TESTS:

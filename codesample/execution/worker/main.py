@@ -46,7 +46,7 @@ __all__ = ["main"]
 _ATTEMPTS = 2
 _CALLER_SECONDS = 0.5
 _CALLS_ROOM = 256 * MIB
-_MOST_TOLD = 64 * MIB
+_MOST_TOLD = 128 * MIB
 _MEMORY = 4_096 * MIB
 
 
@@ -97,7 +97,7 @@ class _Unprepared(NamedTuple):
     """Tests as they came, and what is known of their reference."""
 
     tests: list[Any] | None
-    measured: Any
+    measured: str | None
 
 
 class _Worker:
@@ -108,13 +108,13 @@ class _Worker:
         self._spawner = spawner
         self._held: OrderedDict[str, Prepared | TestsFault | _Unprepared] = OrderedDict()
 
-    def work(self, job: dict[str, Any], tests: list[Any] | None, measured: Any = None) -> bytes:
+    def work(self, job: dict[str, Any], tests: list[Any] | None, measured: str | None = None) -> bytes:
         """Do one job and encode the reply; where the sandbox fails, try once more on a fresh zygote.
 
         Args:
             job: What to do.
             tests: Encoded as `messages.encode_tests` does; None where they are held here.
-            measured: What is known of their reference; None where nothing is.
+            measured: What is known of their reference, packed; None where nothing is.
         """
         limits = limits_from(job["limits"])
         trouble = ""
@@ -181,7 +181,7 @@ class _Worker:
         except codec.CodecError:
             return
         if len(packed) <= _MOST_TOLD:
-            self._sock.sendall(channel.frame(codec.encode({"measured": packed.decode("ascii")})))
+            self._sock.sendall(channel.frame(codec.encode({"measured": packed})))
 
     def _start(self, limits: Limits, *, streams: tuple[int, ...] = (), output: int | None = None) -> Exchange:
         return Exchange(self._spawner, limits, caller=self._caller, streams=streams, output=output)

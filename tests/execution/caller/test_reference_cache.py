@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from binascii import b2a_base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from codesample.execution import Executor, Limits, Program
 from codesample.execution.caller import reference_cache
 from codesample.execution.caller.reference_cache import ReferenceCache, cache_folder, reference_key
+from codesample.execution.worker.measured import Measured
 from codesample.records import InputTests, Status
 
 KEY, OTHER, THIRD = "a" * 64, "b" * 64, "c" * 64
@@ -31,7 +33,7 @@ def cache(folder: Path) -> ReferenceCache:
 
 
 def file_of(folder: Path, key: str) -> Path:
-    return folder / f"{key}.json"
+    return folder / f"{key}.reference"
 
 
 @pytest.mark.parametrize("body", [b"", b"[1,2]", b"\n\n", b"x" * 900], ids=["empty", "some", "lines", "long"])
@@ -270,4 +272,5 @@ def test_a_session_that_is_killed_before_its_first_verdict_leaves_the_next_less_
     done = subprocess.run([sys.executable, "-c", script], timeout=60)
     assert done.returncode == -9
     (path,) = own_cache.iterdir()
-    assert expected_by() in path.read_text()
+    kept = path.read_bytes().partition(b"\n")[2]
+    assert Measured.unpacked(b2a_base64(kept).decode()).expected == [int(expected_by())]
