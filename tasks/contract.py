@@ -145,9 +145,14 @@ def _fault(problem: Problem) -> str | None:
 
 
 def _stated(tests: Tests) -> list[tuple[str, object]]:
-    """List what the tests state; a field added to a kind later leaves the fingerprints of others alone."""
+    """List what decides about programs; a field added to a kind later leaves others' fingerprints alone.
+
+    A field whose metadata say `{"judges": False}`, such as a program for measuring, is no part of it.
+    """
     stated = {}
     for field in fields(tests):
+        if not field.metadata.get("judges", True):
+            continue
         value = getattr(tests, field.name)
         if field.default is MISSING or value != field.default:
             stated[field.name] = value

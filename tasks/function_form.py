@@ -55,6 +55,9 @@ def function_problem(entry: Entry[FunctionEntry], *, metadata: Mapping[str, Any]
             source=f"{record.test}\n\ncheck({record.entry_point})\n",
             entry_point=record.entry_point,
             stub=leading_code(record.prompt, record.entry_point, where=entry.where),
+            reference=None
+            if record.canonical_solution is None
+            else record.prompt + record.canonical_solution,
         ),
         examples=prompt_examples(record.prompt, record.entry_point),
         reference=record.canonical_solution,

@@ -118,7 +118,7 @@ def _problem(entry: Entry[UserEntry], *, continues: bool) -> Problem:
         prompt=record.prompt,
         description=record.prompt,
         entry_point=record.entry_point,
-        tests=_tests(entry, stub),
+        tests=_tests(entry, stub, _reference(record, continues=continues)),
         examples=_examples(entry),
         reference=record.canonical_solution,
         metadata=record.metadata,
@@ -147,7 +147,13 @@ def _limits(entry: Entry[UserEntry]) -> _Limits:
     )
 
 
-def _tests(entry: Entry[UserEntry], stub: str) -> Tests:
+def _reference(record: UserEntry, *, continues: bool) -> str | None:
+    """Return the program that the solution makes."""
+    solution = record.canonical_solution
+    return record.prompt + solution if continues and solution is not None else solution
+
+
+def _tests(entry: Entry[UserEntry], stub: str, reference: str | None) -> Tests:
     record, limits = entry.record, _limits(entry)
     if record.io is not None:
         if record.test is not None or record.in_process:
@@ -175,6 +181,7 @@ def _tests(entry: Entry[UserEntry], stub: str) -> Tests:
             entry_point=record.entry_point,
             stub=stub,
             mode="in_process" if record.in_process else "auto",
+            reference=reference,
             **limits,
         )
 

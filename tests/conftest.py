@@ -107,6 +107,14 @@ def adding_task() -> Task:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what references returned out of the user's own folder, in tests and in processes they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODESAMPLE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def adding() -> Task:
     return adding_task()

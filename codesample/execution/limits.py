@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from codesample.errors import ParameterError
 
-__all__ = ["MIB", "WALL_PER_CPU_SECOND", "Limits"]
+__all__ = ["MIB", "WALL_PER_CPU_SECOND", "Limits", "wall_for"]
 
 MIB = 1 << 20
 
@@ -18,9 +18,17 @@ _HARD_WALL_FACTOR = 10.0
 _MIN_WALL_SECONDS = 10.0
 
 
+def wall_for(cpu_seconds: float) -> float:
+    """Return the wall seconds granted with so many CPU seconds where nothing else is said."""
+    return max(_MIN_WALL_SECONDS, WALL_PER_CPU_SECOND * cpu_seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one program. CPU time is the one that decides; the others catch what it cannot see.
+
+    A step of the tests, such as one input, has less where a reference says how long it takes: see
+    `codesample.execution.worker.pace`.
 
     Attributes:
         cpu_seconds: User plus system time of the program, all its threads together.
@@ -66,7 +74,7 @@ class Limits:
         """Seconds allowed outside the run queue, with the default rule applied."""
         if self.wall_seconds is not None:
             return self.wall_seconds
-        return max(_MIN_WALL_SECONDS, WALL_PER_CPU_SECOND * self.cpu_seconds)
+        return wall_for(self.cpu_seconds)
 
     @property
     def hard_wall(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from codesample.errors import ParameterError
@@ -13,6 +13,7 @@ from codesample.records.types import check_types
 __all__ = ["CodeTests", "InputTests", "ScriptTests", "Tests"]
 
 _MOST_SECONDS, _MOST_BYTES = 86_400, 1 << 40
+_MEASURES = {"judges": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,9 @@ class CodeTests(Tests):
         mode: "split" runs the tests in another process than the program. "in_process" runs `source`
             and `checks` beside it, for tests that are not trusted; the verdict's integrity is then "weak".
             "auto" lets the tests decide, never the program: split where they can be, else in process.
+        reference: A whole program that is known to pass. It judges nothing and stands in no fingerprint:
+            without a `time_limit`, loading a program, `source` and each of `checks` may take ten times the
+            CPU time that it takes on this machine, at least a second.
 
     Raises:
         ParameterError: neither source nor checks.
@@ -78,6 +82,7 @@ class CodeTests(Tests):
     entry_point: str | None = None
     stub: str = ""
     mode: Literal["auto", "split", "in_process"] = "auto"
+    reference: str | None = field(default=None, metadata=_MEASURES)
 
     def __post_init__(self) -> None:
         Tests.__post_init__(self)
@@ -95,7 +100,8 @@ class InputTests(Tests):
     """Argument lists on which the program must return what a reference returns; each is a check.
 
     An input that the reference does not answer within the limits is judged by nobody: it holds for every
-    program that gets as far. A failure does not end the checks, but bounds what the rest may take.
+    program that gets as far. Each other may take ten times the CPU time of the reference on this machine, at
+    least a second. A failure does not end the checks, but bounds what the rest may take.
 
     Attributes:
         inputs: Argument lists for `entry_point`; plain data of built-in types.

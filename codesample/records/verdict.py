@@ -37,6 +37,8 @@ class Verdict:
         checks: Whether each check of the tests held, in order; one not reached counts as failed. () where
             the tests have no checks of their own, and for HARNESS_ERROR.
         integrity: "split", "io" or "weak" (tests ran beside the program).
+        first_try: The time limit that a first try hit while the machine was busy, where there was one; this
+            verdict is then that of a second try, for which the judge did nothing else.
     """
 
     task_id: str
@@ -48,6 +50,7 @@ class Verdict:
     detail: str = ""
     checks: tuple[bool, ...] = ()
     integrity: str = "split"
+    first_try: Status | None = None
 
     @property
     def passed(self) -> bool:

@@ -49,6 +49,7 @@ class VerdictLine(VerdictKey, gc=False):
     detail: str = ""
     checks: tuple[bool, ...] | str = ()
     integrity: str = "split"
+    first_try: Status | None = None
 
     def verdict(self, shared: dict[tuple[bool, ...] | str, tuple[bool, ...]], *, where: str) -> Verdict:
         """Return the record; equal checks of the lines that are read with one `shared` are one tuple.
@@ -73,6 +74,7 @@ class VerdictLine(VerdictKey, gc=False):
             detail=self.detail,
             checks=checks,
             integrity=self.integrity,
+            first_try=self.first_try,
         )
 
 
@@ -100,22 +102,26 @@ def candidate_line(candidate: Candidate, *, with_program: bool) -> str:
 
 
 def verdict_line(verdict: Verdict) -> str:
-    """Return a line with every field of the verdict, and `passed` for readers that know no statuses."""
+    """Return a line with every field of the verdict, and `passed` for readers that know no statuses.
+
+    `first_try` stands there only where there was one.
+    """
     listed = len(verdict.checks) <= _MOST_LISTED
-    return _line(
-        {
-            "task_id": verdict.task_id,
-            "index": verdict.index,
-            "status": verdict.status,
-            "passed": verdict.passed,
-            "cpu_seconds": verdict.cpu_seconds,
-            "wall_seconds": verdict.wall_seconds,
-            "peak_memory": verdict.peak_memory,
-            "detail": verdict.detail,
-            "checks": verdict.checks if listed else "".join("01"[check] for check in verdict.checks),
-            "integrity": verdict.integrity,
-        }
-    )
+    fields = {
+        "task_id": verdict.task_id,
+        "index": verdict.index,
+        "status": verdict.status,
+        "passed": verdict.passed,
+        "cpu_seconds": verdict.cpu_seconds,
+        "wall_seconds": verdict.wall_seconds,
+        "peak_memory": verdict.peak_memory,
+        "detail": verdict.detail,
+        "checks": verdict.checks if listed else "".join("01"[check] for check in verdict.checks),
+        "integrity": verdict.integrity,
+    }
+    if verdict.first_try is not None:
+        fields["first_try"] = verdict.first_try
+    return _line(fields)
 
 
 def score_line(task_id: str, index: int, score: float | None) -> str:

@@ -107,6 +107,7 @@ def _item(entry: Entry[_FullEntry | _SanitizedEntry]) -> _Item:
             entry_point=entry_point,
             stub="".join(f"import {name}\n" for name in modules),
             checks=checks,
+            reference=code,
         )
     return _Item(record.task_id, text, code, tests)
 

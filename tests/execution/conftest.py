@@ -364,6 +364,16 @@ def cheats() -> list[Hostile]:
     return [dataclasses.replace(item, source=right + item.source) for item in SCRIPT_CHEATS]
 
 
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Exchange]]:
+    """Give a function that starts a process for a program, for the worker's own code in this process."""
+    spawner = Spawner(Confinement(level=Level.NONE, folder=str(tmp_path)))
+    caller, other = socket.socketpair()
+    with caller, other:
+        yield lambda limits, **more: Exchange(spawner, limits, caller=caller.fileno(), **more)
+        spawner.close()
+
+
 class ScriptedExchange:
     """Answers requests with given messages, one after another, and then has crashed."""
 
@@ -389,6 +399,12 @@ class ScriptedExchange:
         raise self.ended
 
     def curb(self, cpu_seconds: float) -> None:
+        pass
+
+    def step(self) -> None:
+        pass
+
+    def renew(self, cpu_seconds: float) -> None:
         pass
 
     def close(self) -> Usage:

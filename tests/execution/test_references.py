@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,31 @@ def f(x):
     verdicts = run(programs, workers=8, limits=limits)
     assert failures(verdicts) == {}
     assert all(verdict.wall_seconds < 1.5 for verdict in verdicts)
+
+
+@pytest.fixture
+def crowded_core() -> Iterator[None]:
+    """One core for this process and all it starts, and two others that never leave it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    yield
+    for process in spinning:
+        process.kill()
+        process.wait()
+    os.sched_setaffinity(0, before)
+
+
+def test_a_time_out_among_others_is_tried_again_and_both_tries_are_told(crowded_core: None) -> None:
+    tests = CodeTests(source="assert f(1) == 1", entry_point="f")
+    sources = ["def f(x):\n    while True: pass", "def f(x): return x", "def f(x): return 2"]
+    programs = [Program("t", n, source, tests) for n, source in enumerate(sources)]
+    verdicts = run(programs, workers=2, limits=Limits(cpu_seconds=0.3))
+    assert [(verdict.status, verdict.first_try) for verdict in verdicts] == [
+        (Status.CPU_TIMEOUT, Status.CPU_TIMEOUT),
+        (Status.PASSED, None),
+        (Status.WRONG, None),
+    ]
 
 
 def test_sleeping_is_counted_even_on_busy_cores(busy_cores: None) -> None:

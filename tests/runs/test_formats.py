@@ -56,6 +56,16 @@ def test_lines_are_those_of_0_1_0_to_the_byte() -> None:
     assert score_line("mini/0", 3, None) == '{"task_id":"mini/0","index":3,"score":null}'
 
 
+def test_a_first_try_stands_in_a_line_only_where_there_was_one(run: RunFolder) -> None:
+    retried = replace(VERDICT, status=Status.PASSED, first_try=Status.CPU_TIMEOUT)
+    line = verdict_line(retried)
+    assert line == VERDICT_LINE.replace("wrong", "passed").replace('false,"cpu', 'true,"cpu')[:-1] + (
+        ',"first_try":"cpu_timeout"}'
+    )
+    (run.path / "verdicts.jsonl").write_text(line + "\n")
+    assert run.verdicts() == {("mini/0", 0): retried}
+
+
 def test_lines_of_0_1_0_are_read(run: RunFolder) -> None:
     (run.path / "samples.jsonl").write_text(SAMPLE_LINE + "\n")
     (run.path / "verdicts.jsonl").write_text(VERDICT_LINE + "\n")

@@ -66,3 +66,8 @@ def test_the_fingerprint_follows_what_is_asked_built_and_graded_and_nothing_else
     assert _task([GOOD], assemble=completion_alone).fingerprint() != base
     other = dataclasses.replace(GOOD, task_id="a/2")
     assert _task([GOOD, other]).fingerprint() != _task([other, GOOD]).fingerprint()
+
+
+def test_a_program_that_is_run_for_its_times_alone_is_no_part_of_the_fingerprint() -> None:
+    timed = dataclasses.replace(GOOD, tests=CodeTests(source="assert True", reference="def f(): pass"))
+    assert _task([timed]).fingerprint() == _task([GOOD]).fingerprint()

@@ -121,3 +121,8 @@ def test_a_malformed_row_is_named_by_file_and_line(
     with pytest.raises(DataError, match=complaint) as caught:
         load_task("humaneval", data=path).problems()
     assert f"{path}:2: " in str(caught.value)
+
+
+def test_the_tests_know_the_program_that_the_reference_makes(task: Task) -> None:
+    for problem in task.problems():
+        assert problem.tests.reference == task.program(problem, problem.reference or "")

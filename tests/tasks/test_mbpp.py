@@ -142,3 +142,8 @@ def test_a_solution_that_is_not_python_is_named_by_file_and_line(tmp_path: Path)
 def test_the_other_form_of_the_data_is_refused_by_the_missing_field(published: Callable[[str], Path]) -> None:
     with pytest.raises(DataError, match=r"mbpp\.jsonl:1: field 'test_imports' is missing"):
         load_task("mbpp_sanitized", data=published("mbpp.jsonl")).problems()
+
+
+def test_the_tests_know_the_program_that_the_reference_makes(task: Task) -> None:
+    for problem in task.all_problems():
+        assert problem.tests.reference == task.program(problem, problem.reference or "")

@@ -288,3 +288,19 @@ def test_any_row_is_a_problem_or_a_data_error(
     except DataError:
         return
     assert all(isinstance(stop, str) and stop for stop in task.stop)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {**ROW, "canonical_solution": "    return x + 1\n"},
+        {**ROW, "canonical_solution": "def f(x): return x + 1", "completion": "is_program"},
+        ROW,
+    ],
+    ids=["continues", "is program", "none"],
+)
+def test_the_tests_know_the_program_that_the_solution_makes(tmp_path: Path, row: dict[str, Any]) -> None:
+    task = _load(tmp_path, row)
+    (problem,) = task.problems()
+    solution = problem.reference
+    assert problem.tests.reference == (None if solution is None else task.program(problem, solution))

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import weakref
+from binascii import a2b_base64
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -20,8 +21,10 @@ from codesample.errors import ExecutionError, ParameterError
 from codesample.execution.caller.awaited import Awaited, Latch
 from codesample.execution.caller.cores import usable_cores
 from codesample.execution.caller.isolation_probe import choose, spare_user
+from codesample.execution.caller.job_limits import limits_for, most_processes
+from codesample.execution.caller.reference_cache import ReferenceCache, cache_folder, reference_key
 from codesample.execution.caller.scheduler import Scheduler
-from codesample.execution.caller.worker_process import Job
+from codesample.execution.caller.worker_process import Job, SentTests
 from codesample.execution.isolation import bubblewrap
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation.grants import Isolation
@@ -30,17 +33,16 @@ from codesample.execution.isolation.program_folder import remove_left
 from codesample.execution.judge import Outcome, Program
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec, messages
-from codesample.execution.wire.messages import MAX_PROCESSES, REFERENCE_PATIENCE
+from codesample.execution.wire.messages import MAX_PROCESSES
 from codesample.execution.worker.control_group import remove_left_groups
-from codesample.records import InputTests, ScriptTests, Status, Tests, Verdict
+from codesample.records import InputTests, Status, Tests, Verdict
 
 __all__ = ["Executor"]
 
 _STUCK_MARGIN_SECONDS = 60.0
-_PROCESSES_PER_BATCH = MAX_PROCESSES * int(REFERENCE_PATIENCE) + 4 * int(REFERENCE_PATIENCE)
 _LEAST_IN_FLIGHT, _IN_FLIGHT_PER_WORKER = 64, 32
 _VERDICTS_KEPT, _TESTS_KEPT = 10_000, 1_000
-_MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity")
+_MEASURED = ("cpu_seconds", "wall_seconds", "peak_memory", "checks", "integrity", "first_try")
 
 # a fork has to make each anew, and one that somebody waits for lives on though nobody holds it
 _open: weakref.WeakSet[Executor] = weakref.WeakSet()
@@ -94,8 +96,9 @@ class Executor:
         self.in_flight = max(_LEAST_IN_FLIGHT, _IN_FLIGHT_PER_WORKER * self.workers)
         self._cache: dict[str, dict[str, Any]] | None = {} if cache else None
         self._waiting: dict[str, list[_Listener]] = {}
-        self._tests: dict[int, tuple[Tests, bytes, str]] = {}
+        self._tests: dict[int, tuple[Tests, SentTests]] = {}
         self._closed = False
+        self._references = ReferenceCache(cache_folder())
         self._lock = threading.Lock()
         self._idle = Latch()
         self._scheduler: Scheduler | None = self._begin()
@@ -111,14 +114,14 @@ class Executor:
             ExecutionError: the executor is closed.
             ParameterError: the tests hold inputs that are not plain data, or are of no kind that it judges.
         """
-        encoded, tests_key = self._encoded(program.tests)
-        limits = _limits_for(program.tests, self.limits)
-        body = {"tests_key": tests_key, "source": program.source, "limits": messages.as_plain(limits)}
+        limits = limits_for(program.tests, self.limits)
+        tests = self._sent(program.tests, limits)
+        body = {"tests_key": tests.key, "source": program.source, "limits": messages.as_plain(limits)}
 
         def build(reply: dict[str, Any]) -> Verdict:
             return _verdict(program, reply)
 
-        return self._submit(body, tests_key, encoded, _most_processes(program.tests), build)
+        return self._submit(body, tests, most_processes(program.tests), build)
 
     def submit_calls(
         self,
@@ -155,7 +158,7 @@ class Executor:
                 return [Outcome(status, None, detail)] * len(inputs)
             return [Outcome(Status(status), value, detail) for status, value, detail in reply["outcomes"]]
 
-        return self._submit(body, "", b"null", MAX_PROCESSES, build)
+        return self._submit(body, SentTests(), MAX_PROCESSES, build)
 
     def close(self) -> None:
         """End all processes; futures still waiting raise ExecutionError. May be called twice."""
@@ -225,8 +228,8 @@ class Executor:
             arguments.append([json.dumps(confinement.as_json()), temporary])
         return arguments
 
-    def _encoded(self, tests: Tests) -> tuple[bytes, str]:
-        """Return encoded tests and their hash, computed once for each object."""
+    def _sent(self, tests: Tests, limits: Limits) -> SentTests:
+        """Return tests as workers get them, made once for each object."""
         with self._lock:
             known = self._tests.get(id(tests))
         if known is None:
@@ -234,17 +237,21 @@ class Executor:
                 encoded = messages.encode_tests(tests)
             except codec.CodecError as error:
                 raise ParameterError(f"the inputs of the tests are not plain data: {error}") from None
+            sent = SentTests(messages.digest(encoded), encoded)
+            # what modules of the installation do changes with their versions
+            if isinstance(tests, InputTests) and not limits.imports:
+                sent.cache_key = reference_key(encoded, limits, self.isolation)
+                sent.measured = self._references.get(sent.cache_key)
             # the record itself is kept too, so that its id stays its own
-            known = (tests, encoded, messages.digest(encoded))
+            known = (tests, sent)
             with self._lock:
                 _keep(self._tests, id(tests), known, most=_TESTS_KEPT)
-        return known[1], known[2]
+        return known[1]
 
     def _submit(
         self,
         body: dict[str, Any],
-        tests_key: str,
-        tests: bytes,
+        tests: SentTests,
         processes: int,
         build: Callable[[dict[str, Any]], Any],
     ) -> Future[Any]:
@@ -253,14 +260,13 @@ class Executor:
             encoded = codec.encode(body)
         except codec.CodecError as error:
             raise ParameterError(f"the arguments are not plain data: {error}") from None
-        if len(encoded) + len(tests) > messages.MAX_MESSAGE:
-            raise ParameterError(
-                f"program and tests take {len(encoded) + len(tests)} bytes; at most {messages.MAX_MESSAGE}"
-            )
+        size = len(encoded) + len(tests.body)
+        if size > messages.MAX_MESSAGE:
+            raise ParameterError(f"program and tests take {size} bytes; at most {messages.MAX_MESSAGE}")
         key = messages.digest(encoded, self.isolation.level.label.encode(), self.isolation.python.encode())
         limits = messages.limits_from(body["limits"])
         seconds = processes * limits.hard_wall + limits.check_seconds + _STUCK_MARGIN_SECONDS
-        job = Job(key=key, tests_key=tests_key, body=encoded, tests=tests, seconds=seconds)
+        job = Job(key=key, body=encoded, tests=tests, seconds=seconds)
         listener = _Listener(Awaited(), build)
         with self._lock:
             if self._closed:
@@ -291,6 +297,11 @@ class Executor:
 
     def _deliver(self, job: Job, reply: dict[str, Any] | Exception) -> None:
         """Settle everyone who waits for a job; runs in the scheduler's thread."""
+        if isinstance(reply, dict) and "measured" in reply:
+            job.tests.measured = a2b_base64(reply["measured"])
+            if job.tests.cache_key:
+                self._references.put(job.tests.cache_key, job.tests.measured)
+            return
         with self._lock:
             listeners = self._waiting.pop(job.key, [])
             if isinstance(reply, dict) and "checks" in reply:
@@ -335,29 +346,6 @@ class _Listener:
             self.future.set_exception(error)
 
 
-def _limits_for(tests: Tests, limits: Limits) -> Limits:
-    """Return an executor's limits as far as the tests do not say otherwise."""
-    if tests.time_limit is not None:
-        limits = replace(limits, cpu_seconds=tests.time_limit)
-    if tests.memory is not None:
-        limits = replace(limits, memory=tests.memory)
-    if tests.scratch is not None:
-        limits = replace(limits, scratch=tests.scratch)
-    more = tuple(name for name in tests.imports if name not in limits.imports)
-    return replace(limits, imports=limits.imports + more) if more else limits
-
-
-def _most_processes(tests: Tests) -> int:
-    """How many processes one program may use up before its worker must be stuck."""
-    match tests:
-        case ScriptTests():
-            return len(tests.cases)
-        case InputTests():
-            return _PROCESSES_PER_BATCH
-        case _:
-            return 1
-
-
 def _after_fork() -> None:
     """Make every executor of a forked process its own."""
     _busy.clear()
@@ -385,6 +373,8 @@ def _failure(reply: dict[str, Any]) -> tuple[Status, str]:
 def _verdict(program: Program, reply: dict[str, Any]) -> Verdict:
     status, detail = _failure(reply)
     rest = {name: reply[name] for name in _MEASURED if name in reply}
+    if "first_try" in rest:
+        rest["first_try"] = Status(rest["first_try"])
     if status is not Status.HARNESS_ERROR:
         rest.setdefault("checks", (False,) * program.tests.check_count)
     return Verdict(program.task_id, program.index, status, detail=detail, **rest)

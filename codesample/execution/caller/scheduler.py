@@ -12,6 +12,9 @@ two workers and the jobs A1 A2 A3 B1 B2 C1, where the letter stands for the test
 
 A job that a worker was doing when it died is done once more, and is a fault where that worker dies too.
 One that only stood behind it is not to blame.
+
+A job that ran out of time while the machine was busy is done once more too, alone: when no other waits, or
+ten seconds later, workers get nothing until all are idle, and then such jobs one after another.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ __all__ = ["Scheduler"]
 _MAX_ATTEMPTS = 2
 _MAX_FAILED_STARTS = 5
 _CLOSE_SECONDS = 5.0
+_LONE_WAIT_SECONDS = 10.0
+_TIMEOUTS = frozenset({Status.CPU_TIMEOUT, Status.WALL_TIMEOUT})
 
 Deliver = Callable[[Job, "dict[str, Any] | Exception"], None]
 
@@ -65,6 +70,9 @@ class Scheduler:
         self._workers: dict[int, WorkerProcess] = {}
         self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
         self._inbox: deque[Job] = deque()
+        self._lone: deque[Job] = deque()
+        self._lone_due = float("inf")
+        self._alone = False
         self._failed_starts = 0
         self._closing = self._ended = self._through = False
         self._latch = Latch()
@@ -157,6 +165,8 @@ class Scheduler:
         self._take_inbox()
         self._assign()
         nearest = min((worker.deadline for worker in self._workers.values()), default=float("inf"))
+        if self._lone_due > time.monotonic():
+            nearest = min(nearest, self._lone_due)
         timeout = None if nearest == float("inf") else max(0.0, nearest - time.monotonic())
         for key, events in self._selector.select(timeout):
             if key.fileobj is self._woken:
@@ -176,6 +186,14 @@ class Scheduler:
 
     def _assign(self) -> None:
         """Give every worker with room its next job, starting workers while there is work for more."""
+        working = any(worker.jobs for worker in self._workers.values())
+        if self._alone and working:
+            return
+        self._alone = False
+        if self._lone and (not self._waiting or self._lone_due <= time.monotonic()):
+            if not working:
+                self._assign_alone()
+            return
         for slot in range(len(self._arguments)):
             if not self._waiting:
                 return
@@ -187,6 +205,21 @@ class Scheduler:
                 if len(worker.jobs) < room and (job := self._next_for(worker)):
                     worker.give(job)
                     self._watch(slot)
+
+    def _assign_alone(self) -> None:
+        """Give a job that is to be done alone to one of the workers, which are all idle."""
+        if not self._workers:
+            self._start(0)
+        if not self._workers:
+            return
+        job = self._lone.popleft()
+        if not self._lone:
+            self._lone_due = float("inf")
+        ready = (slot for slot, worker in self._workers.items() if worker.tests_key == job.tests_key)
+        slot = next(ready, next(iter(self._workers)))
+        self._alone = True
+        self._workers[slot].give(job)
+        self._watch(slot)
 
     def _next_for(self, worker: WorkerProcess) -> Job | None:
         """Prefer the tests that the worker has ready, then those that no other worker is on."""
@@ -226,9 +259,22 @@ class Scheduler:
                 self._bury(slot, stuck=False)
                 return
             for job, reply in replies:
-                self._deliver(job, reply)
+                self._receive(job, reply)
         if events & selectors.EVENT_WRITE:
             self._watch(slot)
+
+    def _receive(self, job: Job, reply: dict[str, Any]) -> None:
+        """Deliver a reply, unless the job shall be done once more."""
+        status = reply.get("status")
+        if reply.pop("loaded", False) and status in _TIMEOUTS and not job.first_try:
+            job.first_try = str(status)
+            if not self._lone:
+                self._lone_due = time.monotonic() + _LONE_WAIT_SECONDS
+            self._lone.append(job)
+            return
+        if job.first_try and "measured" not in reply:
+            reply["first_try"] = job.first_try
+        self._deliver(job, reply)
 
     def _bury(self, slot: int, *, stuck: bool) -> None:
         """Collect a dead or stuck worker, settle or repeat the job it was doing, requeue the others."""
@@ -267,7 +313,8 @@ class Scheduler:
 
     def _fail_all(self, error: ExecutionError) -> None:
         self._take_inbox()
-        waiting = [job for jobs in self._waiting.values() for job in jobs]
+        waiting = [*self._lone, *(job for jobs in self._waiting.values() for job in jobs)]
+        self._lone.clear()
         self._waiting.clear()
         for job in waiting:
             self._deliver(job, error)

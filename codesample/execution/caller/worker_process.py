@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+from binascii import b2a_base64
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from codesample.execution.wire import codec, launch
 from codesample.execution.wire.channel import Frames, frame
 from codesample.execution.wire.messages import HELD_TESTS, MAX_MESSAGE
 
-__all__ = ["IN_FLIGHT", "Job", "WorkerProcess"]
+__all__ = ["IN_FLIGHT", "Job", "SentTests", "WorkerProcess"]
 
 IN_FLIGHT = 2
 """Jobs a worker holds: the one it does and the next, so that it never waits for the scheduler."""
@@ -27,25 +28,51 @@ _EXIT_SECONDS = 5.0
 
 
 @dataclass(slots=True, eq=False)
+class SentTests:
+    """Tests as a worker gets them; all jobs of a problem share one object.
+
+    Attributes:
+        key: Hash of the tests; "" for calls, which have none.
+        body: The tests, encoded.
+        measured: What is known of their reference, packed by a worker; None until something is.
+        cache_key: Under which it is kept from session to session; "" where it is not.
+    """
+
+    key: str = ""
+    body: bytes = b"null"
+    measured: bytes | None = None
+    cache_key: str = ""
+
+    def known(self) -> bytes:
+        """Return `measured` as it goes to a worker."""
+        return b"null" if self.measured is None else b'"%s"' % b2a_base64(self.measured, newline=False)
+
+
+@dataclass(slots=True, eq=False)
 class Job:
     """One unit of work for a worker.
 
     Attributes:
         key: Hash of everything the result depends on.
-        tests_key: Hash of the tests; jobs of equal tests share what a worker prepared. "" for calls.
         body: The encoded message.
-        tests: Encoded tests, sent to a worker that does not hold them.
+        tests: Sent to a worker that does not hold them; jobs of equal tests share what it prepared.
         seconds: After so long the worker itself is stuck.
         attempts: How many workers have died of it, or with it first in hand.
+        first_try: The time limit that it hit on a busy machine, where it was put back for that.
     """
 
     key: str
-    tests_key: str
     body: bytes
-    tests: bytes
+    tests: SentTests
     seconds: float
     attempts: int = 0
+    first_try: str = ""
     started: float = field(default=0.0)
+
+    @property
+    def tests_key(self) -> str:
+        """Hash of the tests."""
+        return self.tests.key
 
 
 class WorkerProcess:
@@ -79,10 +106,10 @@ class WorkerProcess:
 
     def give(self, job: Job) -> None:
         """Queue a job for sending, with its tests unless the worker holds them."""
-        tests = b"null"
+        parts = [job.body, b"null"]
         if job.tests_key:
             if job.tests_key not in self._held:
-                tests = job.tests
+                parts = [job.body, job.tests.body, job.tests.known()]
             self._held[job.tests_key] = None
             self._held.move_to_end(job.tests_key)
             if len(self._held) > HELD_TESTS:
@@ -91,7 +118,7 @@ class WorkerProcess:
             job.started = time.monotonic()
         self.jobs.append(job)
         self.tests_key = job.tests_key
-        self._outgoing += frame(b"[%s,%s]" % (job.body, tests))
+        self._outgoing += frame(b"[%s]" % b",".join(parts))
         self.flush()
 
     def flush(self) -> bool:
@@ -105,7 +132,10 @@ class WorkerProcess:
         return bool(self._outgoing)
 
     def read(self) -> list[tuple[Job, dict[str, Any]]] | None:
-        """Return the replies that have arrived, each with its job; None once the worker has died."""
+        """Return the replies that have arrived, each with its job; None once the worker has died.
+
+        A reply with "measured" comes before the one that ends the job.
+        """
         if self._broken:
             return None
         try:
@@ -124,6 +154,9 @@ class WorkerProcess:
                     self.ready = True
                     continue
                 reply = codec.decode(body, trusted=True)
+                if "measured" in reply:
+                    done.append((self.jobs[0], reply))
+                    continue
                 done.append((self.jobs.popleft(), reply))
                 if self.jobs:
                     self.jobs[0].started = time.monotonic()

@@ -12,6 +12,7 @@ import marshal
 import random
 import sys
 from collections.abc import Callable
+from time import monotonic, process_time
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -30,6 +31,7 @@ _ALONE, _ALONE_END = b'{"t":[', b"]}"
 _MAX_FRAMES = 4
 _MAX_TEXT = 200
 _MAX_DETAIL = 1_000
+_PART_SECONDS = 0.05
 
 
 def refuse(sock: _socket.socket, reason: str) -> None:
@@ -110,22 +112,29 @@ class _Operations:
             sys.stdout, sys.stderr = self._captured[:2]
             self._captured = None
 
-    def _batch(self, function: Any, inputs: list[Any], part_bytes: int) -> None:
+    def _batch(self, function: Any, inputs: list[Any], part_bytes: int, timed: bool) -> None:
         """Call `function` on every argument list, and send results in parts.
 
         A part is sent above `part_bytes`, or once it is half of what was sent before: a program that dies
-        takes no more than a third of its results with it, and many results still take few messages.
+        takes no more than a third of its results with it, and many results still take few messages. It is
+        sent after 50 ms too, so that a call that takes long is the last of its part. With `timed`, each
+        reply ends with the CPU seconds that it took.
         """
         part: list[bytes] = []
         size = sent = 0
+        due = monotonic() + _PART_SECONDS
         for arguments in inputs:
+            began = process_time() if timed else 0.0
             reply = self._attempt(function, arguments)
+            if timed:
+                reply = b"%s,%.6f]" % (reply[:-1], process_time() - began)
             part.append(reply)
             size += len(reply)
-            if size > part_bytes or 2 * size >= sent:
+            if size > part_bytes or 2 * size >= sent or monotonic() > due:
                 self._send(b"[" + b",".join(part) + b"]")
                 sent += size
                 part, size = [], 0
+                due = monotonic() + _PART_SECONDS
         if part:
             self._send(b"[" + b",".join(part) + b"]")
 

@@ -61,9 +61,9 @@ def judge_apart(judge: Callable[[], Judged], limits: Limits, *, caller: int, che
     if not said:
         raise HarnessFault("the tests ended the process that they ran in")
     match codec.decode(said, trusted=True):
-        case ["judged", name, detail, held, usages, wall, integrity]:
+        case ["judged", name, detail, held, usages, wall, integrity, loaded]:
             finding = Finding(Status(name), detail, tuple(held))
-            return Judged(finding, [Usage(*usage) for usage in usages], wall, integrity)
+            return Judged(finding, [Usage(*usage) for usage in usages], wall, integrity, loaded=loaded)
         case ["tests", reason]:
             raise TestsFault(reason)
         case ["harness", reason]:
@@ -84,7 +84,7 @@ def _become_judge(judge: Callable[[], Judged], writer: int, parent: int) -> NoRe
             reply: list[Any] = [
                 *("judged", finding.status.value, shown(finding.detail), list(finding.checks)),
                 [[each.status, each.cpu_seconds, each.peak_memory] for each in judged.usages],
-                *(judged.wall_seconds, judged.integrity),
+                *(judged.wall_seconds, judged.integrity, judged.loaded),
             ]
         except TestsFault as fault:
             reply = ["tests", shown(str(fault))]

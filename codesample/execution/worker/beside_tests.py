@@ -13,8 +13,8 @@ import importlib.util
 import secrets
 import symtable
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec
@@ -22,6 +22,7 @@ from codesample.execution.wire.channel import frame
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.exchange import Exchange
 from codesample.execution.worker.faults import TestsFault, Trouble
+from codesample.execution.worker.pace import Pace, pace_of
 from codesample.execution.worker.remote import PROGRAM_MODULE, SEED, Remote
 from codesample.records import CodeTests, Status
 
@@ -44,6 +45,7 @@ class PreparedBeside:
         built_in: Names that they take for built-in ones.
         helpers: Functions that they define for good.
         patch: Whether they may change what is in modules.
+        pace: How long loading the program, the tests' source and each check may take.
     """
 
     tests: CodeTests
@@ -52,6 +54,7 @@ class PreparedBeside:
     built_in: tuple[str, ...] = ()
     helpers: tuple[str, ...] = ()
     patch: bool = True
+    pace: Pace = field(default_factory=lambda: Pace(None))
 
     @property
     def alone(self) -> bool:
@@ -63,9 +66,17 @@ class PreparedBeside:
         missing = [name for name in self.demanded if not _importable(name, bool(limits.imports))]
         if missing:
             raise TestsFault(f"the tests import what is not there: {', '.join(missing)}")
-        return judge_process(
-            lambda remote: self.find(source, remote, limits.check_seconds), limits, start, integrity="weak"
-        )
+
+        def run(source: str, allowance: Callable[[int], float]) -> Judged:
+            return judge_process(
+                lambda remote: self.find(source, remote, limits.check_seconds),
+                limits,
+                start,
+                integrity="weak",
+                allowance=allowance,
+            )
+
+        return self.pace.judge(source, run)
 
     def find(self, source: str, remote: Remote, check_seconds: float) -> Finding:
         """Run program and tests in the child; nothing but the pass of a step counts as its good end."""
@@ -82,6 +93,7 @@ class PreparedBeside:
         for message in (asked, b"".join(frames), codec.encode([tests.source, list(tests.checks), *read_off])):
             exchange.send(message, answered=False)
         for number, expected in enumerate(passes):
+            exchange.step()
             body = exchange.receive(numbered=False)
             trouble = None if body == expected else _trouble(body)
             if trouble is not None and trouble.status not in _STATUSES.values():
@@ -119,7 +131,7 @@ def prepare_beside(tests: CodeTests, *, trusted: bool) -> PreparedBeside:
         TestsFault: trusted tests are no Python.
     """
     if not trusted:
-        return PreparedBeside(tests)
+        return PreparedBeside(tests, pace=pace_of(tests))
     trees = []
     read, bound = set[str](), set[str]()
     for text in (tests.source, *tests.checks):
@@ -143,6 +155,7 @@ def prepare_beside(tests: CodeTests, *, trusted: bool) -> PreparedBeside:
         built_in=tuple(sorted(assumed)),
         helpers=tuple(sorted(_helpers(trees[0], nodes))),
         patch=any(map(_may_patch, nodes)),
+        pace=pace_of(tests),
     )
 
 

@@ -13,7 +13,7 @@ decided by then. For five checks, of which the second fails and the fourth never
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from codesample.execution.limits import Limits
@@ -41,12 +41,25 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A finding, what each process of the program used, and the wall seconds of all together."""
+    """A finding and how it came about.
+
+    Attributes:
+        finding: What the tests decide.
+        usages: What each process of the program used.
+        wall_seconds: Of all together.
+        integrity: As `codesample.records.Verdict` has it.
+        steps: CPU seconds of each step of the tests that was begun, where the tests name their steps.
+        overran: Whether the last of them took more than it was allowed.
+        loaded: Whether the machine was busy with other things when time ran out.
+    """
 
     finding: Finding
     usages: list[Usage]
     wall_seconds: float
     integrity: str
+    steps: list[float] = field(default_factory=list)
+    overran: bool = False
+    loaded: bool = False
 
 
 class Start(Protocol):
@@ -129,17 +142,40 @@ def settle(checklist: Checklist, run: Callable[[], None], check_seconds: float) 
 
 
 def judge_process(
-    find: Callable[[Remote], Finding], limits: Limits, start: Start, *, integrity: str = "split"
+    find: Callable[[Remote], Finding],
+    limits: Limits,
+    start: Start,
+    *,
+    integrity: str = "split",
+    allowance: Callable[[int], float] | None = None,
 ) -> Judged:
     """Start one process for a program, judge it by `find`, and end it.
+
+    Args:
+        find: Judges what is behind the remote.
+        limits: For the process.
+        start: Makes it.
+        integrity: Of the verdict.
+        allowance: CPU seconds for each step of the tests, by its number; None where `find` sees to it.
 
     Raises:
         TestsFault, HarnessFault, CallerGone: as `find` and `start`.
     """
     exchange = start(limits)
+    steps = exchange.steps
+    if allowance is not None:
+        steps.allowance = allowance
     try:
         finding = find(Remote(exchange))
     finally:
         wall = exchange.wall_seconds
         usage = exchange.close()
-    return Judged(finding, [usage], wall, integrity)
+    return Judged(
+        finding,
+        [usage],
+        wall,
+        integrity,
+        steps=steps.taken(usage.cpu_seconds),
+        overran=steps.overran,
+        loaded=exchange.loaded,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -12,6 +13,7 @@ from codesample.execution.limits import Limits
 from codesample.execution.worker.check_limit import ChecksTimedOut
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.faults import TestsFault, Trouble, blame, undecided
+from codesample.execution.worker.pace import Pace, pace_of
 from codesample.execution.worker.raised import crossed, said
 from codesample.execution.worker.remote import SEED, Remote
 from codesample.execution.worker.spawner import Interruption
@@ -35,6 +37,7 @@ class PreparedCode:
         bound: Names of the tests' own, which the program's functions may read.
         modules: Standard modules that the tests use without importing them.
         alone: See `kinds.Prepared`.
+        pace: How long loading the program, `body` and each check may take.
     """
 
     tests: CodeTests
@@ -46,10 +49,20 @@ class PreparedCode:
     rebound: tuple[str, ...]
     modules: dict[str, Any]
     alone: bool
+    pace: Pace
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
-        return judge_process(lambda remote: self.find(source, remote, limits.check_seconds), limits, start)
+
+        def run(source: str, allowance: Callable[[int], float]) -> Judged:
+            return judge_process(
+                lambda remote: self.find(source, remote, limits.check_seconds),
+                limits,
+                start,
+                allowance=allowance,
+            )
+
+        return self.pace.judge(source, run)
 
     def find(self, source: str, remote: Remote, check_seconds: float) -> Finding:
         """Load a program, run the tests against it, and return the finding; the child may live on.
@@ -66,6 +79,7 @@ class PreparedCode:
 
     def _run(self, source: str, remote: Remote, checklist: Checklist) -> None:
         names = _namespace(self.stub, self.modules)
+        remote.exchange.step()
         found = remote.load_or_stop(source, (*self.names, *self.rebound), bound=self.bound)
         names.update(found)
         remote.watch_names(names)
@@ -74,10 +88,12 @@ class PreparedCode:
             checklist.end(Trouble(Status.ERROR, f"NameError: the program does not define {entry!r}"))
             return
         random.seed(SEED)
+        remote.exchange.step()
         if trouble := _attempt(self.body, names, remote):
             checklist.end(trouble)
             return
         for code in self.checks:
+            remote.exchange.step()
             checklist.add(_attempt(code, names, remote))
         if not checklist.failed and not remote.calls:
             checklist.end(self._unused(names))
@@ -127,6 +143,7 @@ def prepare_code(tests: CodeTests, *, alone: bool) -> PreparedCode:
         rebound=wanted.rebound,
         modules=modules,
         alone=alone,
+        pace=pace_of(tests),
     )
 
 

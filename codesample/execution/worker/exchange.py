@@ -6,7 +6,7 @@ second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":1}` is 
     caller -> worker   [{"d":[["tests_key","..."],["source","def f(x):\n    return x * x\n"],
                         ["limits",{"d":[["cpu_seconds",10.0],...]}]]},
                         ["CodeTests",{"d":[...["checks",{"t":["assert f(2) == 4","assert f(3) == 6"]}],
-                        ["entry_point","f"],["stub",""],["mode","auto"]]}]]
+                        ["entry_point","f"],["stub",""],["mode","auto"],["reference",null]]}]]
     worker -> zygote   {"zygote": ..., "cpu_seconds": 10.0, "memory": 536870912, "bounded_space": true,
                         "result_bytes": 16777216}
     zygote -> worker   {"pid": ...}
@@ -28,8 +28,9 @@ tests. The child says that it is confined before it reads the program, or why no
 never has the tests: the comparison with 4 and 6 happens in the worker. Before the zygote is told to
 collect the child, the worker has killed it (status 9, or 0 where it was quicker to end by itself); a
 child that ended during an exchange is explained by its status. Tests by inputs send
-`["batch",{"h":1},[inputs],65536]` once in place of the calls and receive lists of such replies. A script's
-child says that it is confined, and nothing more: it is judged by what it prints and how it ends.
+`["batch",{"h":1},[inputs],65536,false]` in place of the calls and receive lists of such replies. A script's
+child says that it is confined, and nothing more: it is judged by what it prints and how it ends. Tests by
+inputs whose reference was measured before, here or in another session, arrive with what came of it.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from codesample.execution.child import exit_status
 from codesample.execution.limits import WALL_PER_CPU_SECOND, Limits
 from codesample.execution.wire.channel import Frames, frame
-from codesample.execution.wire.launch import signal_name
 from codesample.execution.worker.capture import Capture
-from codesample.execution.worker.process_use import QueueCredit, held_bytes
+from codesample.execution.worker.ended import CallerGone, ProgramStopped, explained
+from codesample.execution.worker.process_use import QueueCredit, cpu_seconds, held_bytes
 from codesample.execution.worker.spawner import HarnessFault, Interruption, Spawner, Usage
+from codesample.execution.worker.step_times import StepTimes
 from codesample.records import Status
 
 __all__ = ["CallerGone", "Exchange", "ProgramStopped"]
@@ -59,20 +60,8 @@ _ALLOCATED_PER_SECOND = 4 << 30
 _MEMORY_MARGIN = 32 << 20
 _FRAME_MARGIN = 1 << 16
 _RECEIVE_BYTES = 1 << 18
-_CPU_SLACK = 0.05
 _MOST_DIGITS = 20
-
-
-class ProgramStopped(Interruption):
-    """The program hit a limit, ended, or said what it may not."""
-
-    def __init__(self, status: Status, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.detail = status, detail
-
-
-class CallerGone(Interruption):
-    """Whoever asked for verdicts closed the connection."""
+_LOADED = 1.25
 
 
 class Exchange:
@@ -102,6 +91,9 @@ class Exchange:
         self.ended: Interruption | None = None
         """Why no exchange is possible any more."""
         self.usage: Usage | None = None
+        self.steps = StepTimes()
+        self.loaded = False
+        """Whether the machine was busy with other things when time ran out."""
         self._limits = limits
         self._spawner = spawner
         forked = spawner.fork(limits, streams)
@@ -219,7 +211,7 @@ class Exchange:
                 pass
         code = os.waitstatus_to_exitcode(self.usage.status)
         if code < 0:
-            self.stop(*_explain(self.usage, self._limits))
+            self.stop(*explained(self.usage, self._limits))
         return code
 
     def _confirm(self, body: bytes) -> None:
@@ -237,15 +229,32 @@ class Exchange:
         self.ended = reason
         raise reason
 
+    def used(self) -> float:
+        """Return the CPU seconds that the program has used so far."""
+        if self.ended is None:
+            self._cpu = cpu_seconds(self._pid, self._cpu)
+        return self._cpu
+
+    def step(self) -> None:
+        """Begin the next step of the tests, which has CPU and wall time of its own."""
+        if self.ended is None:
+            self.steps.begin(self.used(), self.wall_seconds)
+            self._set_next_look()
+
+    def renew(self, cpu_seconds: float) -> None:
+        """Let the program use so many CPU seconds, within its limits, before this is called again."""
+        if self.ended is None:
+            self.steps.renew(self.used(), self.wall_seconds, cpu_seconds)
+            self._set_next_look()
+
     def curb(self, cpu_seconds: float) -> None:
         """Let the program go on for at most so many more CPU seconds, and five times as many on the wall."""
         if self.ended is not None:
             return
         limits = self._limits
-        self._cpu = _cpu_seconds(self._pid, self._cpu)
         self._limits = replace(
             limits,
-            cpu_seconds=min(limits.cpu_seconds, self._cpu + cpu_seconds),
+            cpu_seconds=min(limits.cpu_seconds, self.used() + cpu_seconds),
             wall_seconds=min(limits.wall, self.wall_seconds + WALL_PER_CPU_SECOND * cpu_seconds),
         )
         self._set_next_look()
@@ -340,15 +349,17 @@ class Exchange:
         """Compare use with the limits and settle when to look next."""
         limits = self._limits
         wall = time.monotonic() - self._started
-        self._cpu = _cpu_seconds(self._pid, self._cpu)
+        self._cpu = cpu_seconds(self._pid, self._cpu)
         self._memory = held_bytes(self._pid)
         self._credit.look(self._waiting_seconds())
         if self._cpu >= limits.cpu_seconds:
-            self.stop(Status.CPU_TIMEOUT, f"stopped at the limit of {limits.cpu_seconds:g} CPU seconds")
+            self._time_out(Status.CPU_TIMEOUT, f"stopped at the limit of {limits.cpu_seconds:g} CPU seconds")
         if wall >= limits.hard_wall:
-            self.stop(Status.WALL_TIMEOUT, f"stopped after {limits.hard_wall:g} seconds on the clock")
+            self._time_out(Status.WALL_TIMEOUT, f"stopped after {limits.hard_wall:g} seconds on the clock")
         if self.wall_seconds >= limits.wall:
-            self.stop(Status.WALL_TIMEOUT, f"stopped at the limit of {limits.wall:g} wall seconds")
+            self._time_out(Status.WALL_TIMEOUT, f"stopped at the limit of {limits.wall:g} wall seconds")
+        if late := self.steps.excess(self._cpu, self.wall_seconds):
+            self._time_out(*late)
         if self._memory > limits.memory + _MEMORY_MARGIN:
             self.stop(Status.MEMORY, f"stopped at the limit of {limits.memory} bytes")
         self._set_next_look()
@@ -360,12 +371,18 @@ class Exchange:
         now = time.monotonic()
         wall = now - self._started
         wait = min(
-            (limits.cpu_seconds - self._cpu) / self._cores,
-            limits.wall - self.wall_seconds,
+            (min(limits.cpu_seconds, self.steps.cpu_end) - self._cpu) / self._cores,
+            min(limits.wall, self.steps.wall_end) - self.wall_seconds,
             limits.hard_wall - wall,
             (limits.memory - self._memory) / _ALLOCATED_PER_SECOND,
         )
         self._next_look = now + max(wait, _SHORTEST_WAIT)
+
+    def _time_out(self, status: Status, detail: str) -> NoReturn:
+        """Stop a program whose time ran out, and note whether others kept it from being quick."""
+        busy = os.getloadavg()[0] > _LOADED * self._cores
+        self.loaded = busy or self._cpu + self._credit.seconds > _LOADED * max(self._cpu, _SHORTEST_WAIT)
+        self.stop(status, detail)
 
     def _explain_end(self) -> NoReturn:
         """Say why the child ended by itself."""
@@ -377,23 +394,7 @@ class Exchange:
             self._end(HarnessFault(f"a child ended with {code} before it was confined"))
         if self._spawner.ran_out_of_memory():
             self.stop(Status.MEMORY, f"out of memory ({self._limits.memory} bytes)")
-        self.stop(*_explain(usage, self._limits))
-
-
-def _explain(usage: Usage, limits: Limits) -> tuple[Status, str]:
-    code = os.waitstatus_to_exitcode(usage.status)
-    if code == exit_status.MEMORY:
-        return Status.MEMORY, f"out of memory ({limits.memory} bytes)"
-    if code >= 0:
-        return Status.CRASHED, f"the process ended with status {code} before its tests did"
-    if usage.cpu_seconds >= limits.cpu_seconds - _CPU_SLACK or -code == signal.SIGXCPU:
-        return Status.CPU_TIMEOUT, f"stopped at the limit of {limits.cpu_seconds:g} CPU seconds"
-    return Status.CRASHED, f"killed by {signal_name(-code)}"
-
-
-def _cpu_seconds(pid: int, before: float) -> float:
-    """CPU time of all threads of a process; `before` once it has ended."""
-    try:
-        return time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return before
+        status, detail = explained(usage, self._limits)
+        if status is Status.CPU_TIMEOUT:
+            self._time_out(status, detail)
+        self.stop(status, detail)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec
@@ -13,22 +14,36 @@ from codesample.execution.worker.accept import accepting
 from codesample.execution.worker.check_limit import curb_checks
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.compare import same_result
-from codesample.execution.worker.faults import TestsFault, Trouble, demand_imports
+from codesample.execution.worker.faults import Trouble, demand_imports
+from codesample.execution.worker.measured import Measured
+from codesample.execution.worker.pace import LEAST_SECONDS, allowed
 from codesample.execution.worker.readings import brief
-from codesample.execution.worker.remote import PART_BYTES, SEED, Remote
-from codesample.execution.worker.run_calls import Called
+from codesample.execution.worker.remote import PART_BYTES, SEED, Part, Remote
 from codesample.execution.worker.stand_ins import Handle
 from codesample.records import InputTests, Status
 
-__all__ = ["PreparedInputs", "RunReference", "prepare_inputs"]
+__all__ = ["PreparedInputs", "prepare_inputs"]
 
 _TIMES_THE_REFERENCE = 4.0
 _LEAST_AFTER_FAILURE = 1.0
+_BEFORE_IN_PART = 0.1
 _LEFT_OUT = "{} inputs left out: the reference has no answer within the limits"
 _ENDING = frozenset({Status.MEMORY, Status.OUTPUT_LIMIT})
 """What a call may report, in a process that lives on, and is a limit hit all the same."""
 
-RunReference = Callable[[str, str, list[Any]], Called]
+
+class _Batch(NamedTuple):
+    """Inputs that are sent together: any number of quick ones, or a single one that takes time.
+
+    Attributes:
+        inputs_json: Encoded argument lists.
+        size: How many.
+        seconds: CPU seconds for any of them.
+    """
+
+    inputs_json: bytes
+    size: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +54,18 @@ class PreparedInputs:
         tests: Where they came from.
         positions: Which of `InputTests.inputs` the reference answers within the limits. The others are
             judged by nobody and hold for every program that gets as far.
-        inputs_json: The inputs at `positions`, encoded.
+        batches: The inputs at `positions`, cut so that none hides behind the time of a slower one.
         expected: What the reference returned for each of them.
+        start_seconds: CPU seconds to load the program, and to take up a batch.
         least_cpu: CPU seconds that any program is granted: four times what the reference took.
         accept: The function of `InputTests.oracle`, if there is one.
     """
 
     tests: InputTests
     positions: tuple[int, ...]
-    inputs_json: bytes
+    batches: tuple[_Batch, ...]
     expected: list[Any]
+    start_seconds: float
     least_cpu: float
     accept: Callable[[Any, Any, Any], Any] | None
 
@@ -88,6 +105,7 @@ class PreparedInputs:
 
     def _run(self, source: str, remote: Remote, checklist: Checklist) -> None:
         entry = self.tests.entry_point
+        remote.exchange.renew(self.start_seconds)
         found = remote.load_or_stop(source, [entry])
         if entry not in found:
             checklist.end(Trouble(Status.ERROR, f"NameError: the program does not define {entry!r}"))
@@ -99,7 +117,7 @@ class PreparedInputs:
             return
         judged = zip(self.positions, self.expected, strict=True)
         done = lot = 0
-        for part in remote.batch(function, self.inputs_json, len(self.positions)):
+        for part in self._parts(function, remote):
             for reply, (position, wanted) in zip(part.replies, judged, strict=False):
                 while done < position:
                     checklist.add(None)
@@ -122,6 +140,17 @@ class PreparedInputs:
                 lot = 0
         for _ in range(done, len(self.tests.inputs)):
             checklist.add(None)
+
+    def _parts(self, function: Handle, remote: Remote) -> Iterator[Part]:
+        """Call the function batch by batch, and give it time anew with each part that arrives.
+
+        A part leaves the program after 50 ms, so an input that takes longer is the last of its part.
+        """
+        for batch in self.batches:
+            remote.exchange.renew(max(batch.seconds, self.start_seconds))
+            for part in remote.batch(function, batch.inputs_json, batch.size):
+                remote.exchange.renew(batch.seconds)
+                yield part
 
     def _trouble(
         self, arguments: tuple[Any, ...], wanted: Any, reply: list[Any], remote: Remote
@@ -149,31 +178,37 @@ class PreparedInputs:
             return False
 
 
-def prepare_inputs(tests: InputTests, run_reference: RunReference) -> PreparedInputs:
-    """Learn the expected results, and keep the inputs that the reference answers with a value.
+def prepare_inputs(tests: InputTests, measured: Measured) -> PreparedInputs:
+    """Encode the inputs that the reference answers, and settle how long each may take.
 
     Args:
         tests: Trusted.
-        run_reference: Calls the entry point of a source on argument lists, confined as programs are.
+        measured: What came of their reference.
 
     Raises:
-        TestsFault: the reference fails on its own inputs or returns what is not plain data, or the oracle
-            defines no `accept`.
-        HarnessFault: the sandbox failed.
+        TestsFault: the oracle defines no `accept`.
     """
-    called = run_reference(tests.reference, tests.entry_point, list(tests.inputs))
-    for arguments, reading in zip(tests.inputs, called.readings, strict=True):
-        if reading.status in (Status.ERROR, Status.UNSUPPORTED_VALUE):
-            # two objects of two processes cannot be compared, and what is left out is judged by nobody
-            raise TestsFault(f"the reference fails on its own input {brief(arguments)}: {reading.detail}")
-    answers = {at: each.value for at, each in enumerate(called.readings) if each.status is Status.PASSED}
-    if not answers:
-        raise TestsFault(f"the reference answers none of its inputs: {called.readings[0].detail}")
     return PreparedInputs(
         tests=tests,
-        positions=tuple(answers),
-        inputs_json=codec.encode([tests.inputs[at] for at in answers]),
-        expected=list(answers.values()),
-        least_cpu=_TIMES_THE_REFERENCE * called.cpu_seconds,
+        positions=measured.positions,
+        batches=tuple(_batches(tests, measured)),
+        expected=measured.expected,
+        start_seconds=allowed(measured.start_seconds),
+        least_cpu=_TIMES_THE_REFERENCE * measured.cpu_seconds,
         accept=None if tests.oracle is None else accepting(tests.oracle, "oracle"),
     )
+
+
+def _batches(tests: InputTests, measured: Measured) -> Iterator[_Batch]:
+    """Yield the inputs in their order: runs of those that have the least time together, others alone."""
+    timed = zip(measured.positions, map(allowed, measured.seconds), strict=True)
+    for quick, group in groupby(timed, key=lambda pair: pair[1] <= LEAST_SECONDS):
+        members = list(group)
+        if quick:
+            yield _batch(tests, [at for at, _ in members], LEAST_SECONDS + _BEFORE_IN_PART)
+        else:
+            yield from (_batch(tests, [at], seconds) for at, seconds in members)
+
+
+def _batch(tests: InputTests, positions: list[int], seconds: float) -> _Batch:
+    return _Batch(codec.encode([tests.inputs[at] for at in positions]), len(positions), seconds)

@@ -6,6 +6,7 @@ such tests ready and judges programs by them, and its line in `prepare`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from codesample.execution.limits import Limits
@@ -14,7 +15,8 @@ from codesample.execution.worker.checklist import Judged, Start
 from codesample.execution.worker.code_tests import prepare_code
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.form import form_of
-from codesample.execution.worker.input_tests import RunReference, prepare_inputs
+from codesample.execution.worker.input_tests import prepare_inputs
+from codesample.execution.worker.measured import Measured
 from codesample.execution.worker.script_tests import prepare_script
 from codesample.records import CodeTests, InputTests, ScriptTests, Tests
 
@@ -52,13 +54,13 @@ class Prepared(Protocol):
         ...
 
 
-def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
+def prepare(tests: Tests, learn: Callable[[InputTests], Measured]) -> Prepared:
     """Make tests ready.
 
     Args:
         tests: Trusted, unless their mode is "in_process": those are not looked into here. Their own text
             decides the form where their mode is "auto"; no program has a say in it.
-        run_reference: Calls the entry point of a source on argument lists, confined as programs are.
+        learn: Finds out what the reference of tests by inputs returns, or knows it.
 
     Raises:
         TestsFault: the tests can judge no program.
@@ -70,7 +72,7 @@ def prepare(tests: Tests, run_reference: RunReference) -> Prepared:
         case CodeTests():
             return _prepare_code(tests)
         case InputTests():
-            return prepare_inputs(tests, run_reference)
+            return prepare_inputs(tests, learn(tests))
         case ScriptTests():
             return prepare_script(tests)
     raise TestsFault(f"no module of this worker judges {type(tests).__name__}")

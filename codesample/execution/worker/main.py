@@ -16,7 +16,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from codesample.execution.isolation import linux
 from codesample.execution.isolation.confinement import Confinement
@@ -38,15 +38,17 @@ from codesample.execution.worker.checklist import Judged
 from codesample.execution.worker.exchange import CallerGone, Exchange
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.kinds import Prepared, prepare
+from codesample.execution.worker.measured import Measured, measure
 from codesample.execution.worker.readings import shown
 from codesample.execution.worker.run_calls import TOO_MUCH, Called, pack_reading, run_calls
 from codesample.execution.worker.spawner import HarnessFault, Spawner
-from codesample.records import Status
+from codesample.records import InputTests, Status
 
 __all__ = ["main"]
 
 _ATTEMPTS = 2
 _CALLS_ROOM = 256 * MIB
+_MOST_TOLD = 128 * MIB
 _MEMORY = 4_096 * MIB
 
 
@@ -108,23 +110,36 @@ def _next_job(sock: socket.socket, caller: int) -> bytes | None:
     return channel.receive(sock) if sock.fileno() in ready else None
 
 
+class _Unprepared(NamedTuple):
+    """Tests as they came, and what is known of their reference."""
+
+    tests: list[Any] | None
+    measured: str | None
+
+
 class _Worker:
     """Prepared tests and the means to run programs."""
 
     def __init__(self, sock: socket.socket, spawner: Spawner) -> None:
-        self._caller = sock.fileno()
+        self._sock, self._caller = sock, sock.fileno()
         self._spawner = spawner
-        self._held: OrderedDict[str, Prepared | TestsFault | list[Any]] = OrderedDict()
+        self._held: OrderedDict[str, Prepared | TestsFault | _Unprepared] = OrderedDict()
 
-    def work(self, job: dict[str, Any], tests: list[Any] | None) -> bytes:
-        """Do one job and encode the reply; where the sandbox fails, try once more on a fresh zygote."""
+    def work(self, job: dict[str, Any], tests: list[Any] | None, measured: str | None = None) -> bytes:
+        """Do one job and encode the reply; where the sandbox fails, try once more on a fresh zygote.
+
+        Args:
+            job: What to do.
+            tests: Encoded as `messages.encode_tests` does; None where they are held here.
+            measured: What is known of their reference, packed; None where nothing is.
+        """
         limits = limits_from(job["limits"])
         trouble = ""
         for _ in range(_ATTEMPTS):
             try:
                 if "tests_key" not in job:
                     return self._call(job, limits)
-                prepared = self._prepared(job["tests_key"], tests, limits)
+                prepared = self._prepared(job["tests_key"], _Unprepared(tests, measured), limits)
                 return codec.encode(_verdict(self._judged(prepared, job["source"], limits)))
             except TestsFault as fault:
                 trouble = str(fault)
@@ -148,24 +163,24 @@ class _Worker:
         self._spawner.forked_elsewhere(collected=bool(judged.usages))
         return judged
 
-    def _prepared(self, key: str, tests: list[Any] | None, limits: Limits) -> Prepared:
+    def _prepared(self, key: str, sent: _Unprepared, limits: Limits) -> Prepared:
         """Return the job's tests made ready, keeping those of the problems seen last.
 
         Raises:
             HarnessFault: they cannot be made ready.
         """
-        held = self._held.setdefault(key, tests or [])
+        held = self._held.setdefault(key, sent)
         self._held.move_to_end(key)
         if len(self._held) > HELD_TESTS:
             self._held.popitem(last=False)
-        if isinstance(held, list):
+        if isinstance(held, _Unprepared):
             # stays as it came where the sandbox fails, for the next try
             held = self._held[key] = self._prepare(held, limits)
         if isinstance(held, TestsFault):
             raise held
         return held
 
-    def _prepare(self, tests: list[Any], limits: Limits) -> Prepared | TestsFault:
+    def _prepare(self, sent: _Unprepared, limits: Limits) -> Prepared | TestsFault:
         patient = replace(limits, cpu_seconds=REFERENCE_PATIENCE * limits.cpu_seconds)
 
         def run_reference(source: str, entry_point: str, inputs: list[Any]) -> Called:
@@ -175,12 +190,29 @@ class _Worker:
                 entry_point,
                 inputs,
                 check_seconds=patient.check_seconds,
+                timed=True,
             )
 
+        def learn(tests: InputTests) -> Measured:
+            if sent.measured is not None:
+                return Measured.unpacked(sent.measured)
+            measured = measure(tests, run_reference)
+            self._tell(measured)
+            return measured
+
         try:
-            return prepare(tests_from(tests), run_reference)
+            return prepare(tests_from(sent.tests or []), learn)
         except TestsFault as fault:
             return fault
+
+    def _tell(self, measured: Measured) -> None:
+        """Let the caller keep what a reference took long to say, before this goes on."""
+        try:
+            packed = measured.packed()
+        except codec.CodecError:
+            return
+        if len(packed) <= _MOST_TOLD:
+            self._sock.sendall(channel.frame(codec.encode({"measured": packed})))
 
     def _start(
         self, limits: Limits, *, streams: tuple[int, ...] = (), captures: Sequence[Capture] = ()
@@ -212,4 +244,5 @@ def _verdict(judged: Judged) -> dict[str, Any]:
         "wall_seconds": judged.wall_seconds,
         "peak_memory": max(usage.peak_memory for usage in usages) if usages else None,
         "integrity": judged.integrity,
+        **({"loaded": True} if judged.loaded else {}),
     }

@@ -143,17 +143,25 @@ class Remote:
         return self._result(parts, stops=stops)
 
     def batch(
-        self, function: Handle, inputs_json: bytes, count: int, *, part_bytes: int = PART_BYTES
+        self,
+        function: Handle,
+        inputs_json: bytes,
+        count: int,
+        *,
+        part_bytes: int = PART_BYTES,
+        timed: bool = False,
     ) -> Iterator[Part]:
         """Call `function` on a whole list of encoded argument lists; yield `count` replies in parts.
 
-        Parts grow up to about `part_bytes`; with 0 each reply comes by itself, as soon as it is there.
+        Parts grow up to about `part_bytes`; with 0 each reply comes by itself, as soon as it is there. With
+        `timed`, each reply ends with the CPU seconds that the program says it took.
 
         Raises:
             ProgramStopped: as `perform`; also for a program that sends another number of replies.
         """
         handle = codec.encode(function, self._to_program)
-        self.exchange.send(b'["batch",%s,%s,%d]' % (handle, inputs_json, part_bytes))
+        asked = (handle, inputs_json, part_bytes, b"true" if timed else b"false")
+        self.exchange.send(b'["batch",%s,%s,%d,%s]' % asked)
         self.busy = True
         while count:
             body = self.exchange.receive()

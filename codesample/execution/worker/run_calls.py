@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -23,12 +23,26 @@ __all__ = ["TOO_MUCH", "Called", "pack_reading", "run_calls"]
 TOO_MUCH = "the program's results together are too large"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Called:
-    """What the calls came to, one reading for each, and the CPU seconds of all processes together."""
+    """What the calls came to.
 
-    readings: list[Reading]
-    cpu_seconds: float
+    Attributes:
+        readings: One for each.
+        seconds: CPU seconds of each, in the program's own words; 0 where not asked for, or not answered.
+        start_seconds: Most CPU seconds before the first call of a process; 0 where not asked for.
+        cpu_seconds: Of all processes together.
+    """
+
+    readings: list[Reading] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    start_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def add(self, reading: Reading, seconds: float = 0.0) -> None:
+        """Record what the next call came to."""
+        self.readings.append(reading)
+        self.seconds.append(seconds)
 
 
 def run_calls(
@@ -39,6 +53,7 @@ def run_calls(
     *,
     check_seconds: float,
     room: float = math.inf,
+    timed: bool = False,
 ) -> Called:
     """Call `entry_point` once for each argument list.
 
@@ -50,25 +65,26 @@ def run_calls(
         source, entry_point, inputs: The program, its function, and what to call it with.
         check_seconds: CPU seconds to spend here on what one call returned.
         room: Estimated bytes of memory for all values together; a call beyond them is at an output limit.
+        timed: Whether to ask for the time of each call, which only a trusted program is believed.
 
     Raises:
         HarnessFault: the sandbox failed.
     """
-    readings: list[Reading] = []
-    cpu_seconds = 0.0
+    called = Called()
     for _ in range(MAX_PROCESSES):
         remote = Remote(start())
-        rest = inputs[len(readings) :]
-        loaded, ending = _run_some(remote, source, entry_point, rest, readings, check_seconds, room)
-        cpu_seconds += remote.exchange.close().cpu_seconds
+        rest = inputs[len(called.readings) :]
+        loaded, ending = _run_some(remote, source, entry_point, rest, called, check_seconds, room, timed)
+        called.cpu_seconds += remote.exchange.close().cpu_seconds
         room -= remote.received
         if ending is None:
             break
-        readings.append(ending)
+        called.add(ending)
         if not loaded:
             break
-    readings += readings[-1:] * (len(inputs) - len(readings))
-    return Called(readings, cpu_seconds)
+    for _ in range(len(called.readings), len(inputs)):
+        called.add(called.readings[-1])
+    return called
 
 
 def pack_reading(reading: Reading) -> bytes:
@@ -90,11 +106,12 @@ def _run_some(
     source: str,
     entry_point: str,
     inputs: list[tuple[Any, ...]],
-    readings: list[Reading],
+    called: Called,
     check_seconds: float,
     room: float,
+    timed: bool,
 ) -> tuple[bool, Reading | None]:
-    """Append readings until the process ends; return whether it got to the calls, and what ended it."""
+    """Add readings until the process ends; return whether it got to the calls, and what ended it."""
     loaded = False
     try:
         with limited_checks(check_seconds) as start_again:
@@ -107,14 +124,17 @@ def _run_some(
                 detail = f"TypeError: {entry_point} is {brief(function)}, no function"
                 return False, Reading(Status.ERROR, detail=detail)
             loaded, handles = True, remote.handles
-            parts = remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0)
-            for reply in chain.from_iterable(part.replies for part in parts):
+            parts = remote.batch(function, codec.encode(inputs), len(inputs), part_bytes=0, timed=timed)
+            for number, reply in enumerate(chain.from_iterable(part.replies for part in parts)):
+                taken = _time_of(reply, remote) if timed else 0.0
+                if timed and number == 0:
+                    called.start_seconds = max(called.start_seconds, remote.exchange.used() - taken)
                 reading = remote.read(reply)
                 if remote.handles > handles:
                     reading = _plain(reading)
                 if remote.received > room:
                     remote.exchange.stop(Status.OUTPUT_LIMIT, TOO_MUCH)
-                readings.append(reading)
+                called.add(reading, taken)
                 start_again()
     except ChecksTimedOut:
         return loaded, Reading(Status.CPU_TIMEOUT, detail=CHECKS_TIMED_OUT)
@@ -123,6 +143,14 @@ def _run_some(
     except Exception as error:
         return False, Reading(Status.ERROR, detail=said(error))
     return True, None
+
+
+def _time_of(reply: list[Any], remote: Remote) -> float:
+    """Take off the end of a reply how long it took."""
+    taken = reply.pop() if reply else None
+    if type(taken) is not float or not 0.0 <= taken < math.inf:
+        remote.exchange.stop(Status.CRASHED, "the program sent a reply without its time")
+    return taken
 
 
 def _plain(reading: Reading) -> Reading:

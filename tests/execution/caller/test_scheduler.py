@@ -13,7 +13,7 @@ import pytest
 
 from codesample.execution.caller import scheduler as scheduling
 from codesample.execution.caller.scheduler import Scheduler
-from codesample.execution.caller.worker_process import Job
+from codesample.execution.caller.worker_process import Job, SentTests
 
 LINE = re.compile(r" {4}(one to each|then a second|worker \d \w+) {2,}(.*)")
 NAME = re.compile(r"[ABC]\d")
@@ -49,7 +49,7 @@ def scheduler(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(threading.Thread, "start", lambda self: None)
     made = Scheduler([[], []], lambda job, reply: delivered.append((job.key, reply)))
     for key in ("A1", "A2", "A3", "B1", "B2", "C1"):
-        made.submit(Job(key=key, tests_key=key[0], body=b"", tests=b"", seconds=1.0))
+        made.submit(Job(key=key, body=b"", tests=SentTests(key[0]), seconds=1.0))
     yield made
     for worker in made._workers.values():
         worker.end(stuck=True)
@@ -94,6 +94,85 @@ def test_the_table_is_what_happens(scheduler: Any, monkeypatch: pytest.MonkeyPat
     scheduler._bury(0, stuck=False)
     held, waiting = state(scheduler)
     assert ["", held, waiting] == moments["worker 0 dies"]
+
+
+TIMED_OUT = {"status": "cpu_timeout", "loaded": True}
+
+
+def settle(scheduler: Any, slot: int, reply: dict[str, Any]) -> str:
+    """Let a worker reply to the job in its hand; return the job's key."""
+    job = scheduler._workers[slot].jobs.popleft()
+    scheduler._receive(job, dict(reply))
+    return str(job.key)
+
+
+def test_a_time_out_on_a_busy_machine_is_tried_once_more_alone(
+    monkeypatch: pytest.MonkeyPatch, scheduler: Any
+) -> None:
+    delivered: list[Any] = []
+    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append((job.key, reply)))
+    scheduler._take_inbox()
+    scheduler._assign()
+    assert state(scheduler) == ["A1 A2", "B1 B2", "A3 C1"]
+    settle(scheduler, 0, TIMED_OUT)
+    scheduler._assign()
+    assert (state(scheduler), delivered) == (["A2 A3", "B1 B2", "C1"], [])
+    # once it has waited long enough, nobody gets another before all are idle
+    monkeypatch.setattr(scheduler, "_lone_due", 0.0)
+    for slot, keys in ((0, "A2 A3"), (1, "B1 B2")):
+        for key in keys.split():
+            assert settle(scheduler, slot, {"status": "passed"}) == key
+            scheduler._assign()
+    assert state(scheduler) == ["A1", "", "C1"]
+    scheduler._assign()
+    assert state(scheduler) == ["A1", "", "C1"]
+    assert settle(scheduler, 0, TIMED_OUT) == "A1"
+    assert delivered[-1] == ("A1", {"status": "cpu_timeout", "first_try": "cpu_timeout"})
+    scheduler._assign()
+    assert state(scheduler) == ["C1", "", ""]
+
+
+def test_the_second_try_decides(monkeypatch: pytest.MonkeyPatch, scheduler: Any) -> None:
+    delivered: list[Any] = []
+    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append((job.key, reply)))
+    scheduler._take_inbox()
+    scheduler._assign()
+    settle(scheduler, 0, {"status": "wall_timeout", "loaded": True})
+    while scheduler._waiting or scheduler._workers[0].jobs or scheduler._workers[1].jobs:
+        for slot in (0, 1):
+            while scheduler._workers[slot].jobs:
+                settle(scheduler, slot, {"status": "passed"})
+        # nothing else waits in the end, so it need not be due
+        scheduler._assign()
+    assert delivered[-1] == ("A1", {"status": "passed", "first_try": "wall_timeout"})
+    assert len(delivered) == 6
+    assert scheduler._lone_due == float("inf")
+
+
+@pytest.mark.parametrize(
+    "reply", [{"status": "cpu_timeout"}, {"status": "wrong", "loaded": True}], ids=["idle", "no time-out"]
+)
+def test_other_replies_are_delivered_at_once(
+    monkeypatch: pytest.MonkeyPatch, scheduler: Any, reply: dict[str, Any]
+) -> None:
+    delivered: list[Any] = []
+    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append((job.key, reply)))
+    scheduler._take_inbox()
+    scheduler._assign()
+    settle(scheduler, 0, reply)
+    assert delivered == [("A1", {"status": reply["status"]})]
+
+
+def test_jobs_to_be_done_alone_are_not_forgotten_where_no_worker_can_work(
+    monkeypatch: pytest.MonkeyPatch, scheduler: Any
+) -> None:
+    delivered: list[Any] = []
+    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append(job.key))
+    scheduler._take_inbox()
+    scheduler._assign()
+    settle(scheduler, 0, TIMED_OUT)
+    scheduler._fail_all(scheduling.ExecutionError("no worker"))
+    assert sorted(delivered) == ["A1", "A3", "C1"]
 
 
 def test_only_the_job_in_hand_is_blamed_for_a_second_death(

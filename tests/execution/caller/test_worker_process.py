@@ -44,7 +44,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[worker_process.Worke
 
 
 def job(name: str) -> worker_process.Job:
-    return worker_process.Job(key=name, tests_key="", body=b"null", tests=b"null", seconds=10.0)
+    return worker_process.Job(key=name, body=b"null", tests=worker_process.SentTests(), seconds=10.0)
 
 
 GOOD = channel.frame(codec.encode({"status": "passed"}))
@@ -71,6 +71,23 @@ def test_a_reply_to_no_job_gives_the_worker_up(pair: Any) -> None:
     other.sendall(channel.frame(READY) + GOOD)
     assert worker.read() == []
     assert worker.read() is None
+
+
+def test_what_is_measured_on_the_way_leaves_the_job_in_hand_and_goes_to_the_next_worker(pair: Any) -> None:
+    worker, other = pair
+    tests = worker_process.SentTests(key="t", body=b'"tests"')
+    only = worker_process.Job(key="only", body=b'"job"', tests=tests, seconds=10.0)
+    worker.give(only)
+    other.sendall(channel.frame(READY) + channel.frame(codec.encode({"measured": "WzFd"})) + GOOD)
+    assert worker.read() == [(only, {"measured": "WzFd"}), (only, {"status": "passed"})]
+    assert channel.receive(other) == b'["job","tests",null]'
+    tests.measured = b"[1]"
+    # held there already
+    worker.give(only)
+    assert channel.receive(other) == b'["job",null]'
+    worker._held.clear()
+    worker.give(only)
+    assert channel.receive(other) == b'["job","tests","WzFd"]'
 
 
 def test_replies_may_hold_any_number_of_elements(pair: Any) -> None:

@@ -228,5 +228,8 @@ class Echo:
         start = size * self.order.pop(0)
         return self.sent[1][start + 4 : start + size]
 
+    def step(self) -> None:
+        pass
+
     def stop(self, status: Status, detail: str) -> None:
         raise ProgramStopped(status, detail)

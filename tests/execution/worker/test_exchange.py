@@ -66,7 +66,7 @@ def crossed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, 
     monkeypatch.setattr(executor._scheduler, "submit", jobs.append)
     executor.submit(Program("t", 0, PROGRAM, TESTS))
     executor.close()
-    request = b"[%s,%s]" % (jobs[0].body, jobs[0].tests)
+    request = b"[%s,%s]" % (jobs[0].body, jobs[0].tests.body)
     said.append(("caller -> worker", request.decode()))
     spawner = Spawner(Confinement(level=Level.NONE, folder=str(tmp_path)))
     ours, theirs = socket.socketpair()

@@ -8,13 +8,25 @@ from typing import Any
 
 import pytest
 
-from codesample.execution import Executor, Limits, Program
+from codesample.execution import Executor, Limits, Program, limits
 from codesample.execution.wire.messages import checks_from
+from codesample.execution.worker import input_tests, pace
+from codesample.execution.worker.checklist import Judged
+from codesample.execution.worker.input_tests import prepare_inputs
+from codesample.execution.worker.measured import Measured
 from codesample.records import InputTests, Status, Verdict
 
 SQUARE = "def f(x):\n    return x * x"
 
 Judge = Callable[..., Verdict]
+
+BUSY = """
+import time
+def busy(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+"""
 
 
 def squares(count: int, **more: Any) -> InputTests:
@@ -99,3 +111,94 @@ def test_comparing_that_takes_too_long_does_not_hide_what_failed_before(judge: J
     assert (verdict.status, verdict.checks) == (Status.WRONG, (True, False, True, False, False))
     verdict = judge("def f(x):\n    return 5 if x == 3 else x * x", squares(5, oracle=oracle))
     assert (verdict.status, verdict.checks) == (Status.CPU_TIMEOUT, (True, True, True, False, False))
+
+
+@pytest.fixture
+def in_little_time(monkeypatch: pytest.MonkeyPatch, start: Any) -> Callable[..., Judged]:
+    """Judge on inputs for which the reference took given times; the least time is a fifth of a second."""
+    monkeypatch.setattr(pace, "LEAST_SECONDS", 0.2)
+    monkeypatch.setattr(input_tests, "LEAST_SECONDS", 0.2)
+
+    def judged(source: str, seconds: list[float], limit: float = 30.0) -> Judged:
+        count = len(seconds)
+        tests = squares(count)
+        expected = [x * x for x in range(count)]
+        measured = Measured(tuple(range(count)), expected, seconds, 0.01, sum(seconds))
+        return prepare_inputs(tests, measured).judge(BUSY + source, Limits(cpu_seconds=limit), start)
+
+    return judged
+
+
+@pytest.mark.parametrize("at", [0, 1, 50, 199])
+def test_an_input_that_loops_costs_its_own_time_and_not_that_of_all(
+    in_little_time: Callable[..., Judged], at: int
+) -> None:
+    judged = in_little_time(f"def f(x):\n    if x == {at}: busy(20)\n    return x * x", [0.001] * 200)
+    assert judged.finding.status is Status.CPU_TIMEOUT
+    # what was in the part that never came is lost, a third of it all at most
+    held = judged.finding.checks.index(False)
+    assert 2 * at // 3 - 1 <= held <= at
+    assert not any(judged.finding.checks[held:])
+    assert judged.finding.detail == "stopped after 0.3 CPU seconds in one step of the tests"
+    assert judged.usages[0].cpu_seconds < 1.0
+
+
+def test_many_inputs_may_take_together_what_none_may_alone(in_little_time: Callable[..., Judged]) -> None:
+    judged = in_little_time("def f(x):\n    busy(0.03)\n    return x * x", [0.001] * 40)
+    assert judged.finding.status is Status.PASSED
+    assert judged.usages[0].cpu_seconds > 1.0
+
+
+def test_all_inputs_together_are_bounded_by_the_limit(in_little_time: Callable[..., Judged]) -> None:
+    judged = in_little_time("def f(x):\n    busy(0.03)\n    return x * x", [0.001] * 40, limit=0.6)
+    assert judged.finding.status is Status.CPU_TIMEOUT
+    assert judged.finding.detail == "stopped at the limit of 0.6 CPU seconds"
+
+
+def test_an_input_that_takes_the_reference_long_has_ten_times_that(
+    in_little_time: Callable[..., Judged],
+) -> None:
+    seconds = [0.001, 0.08, 0.001, 0.001]
+    judged = in_little_time("def f(x):\n    if x == 1: busy(0.5)\n    return x * x", seconds)
+    assert judged.finding.status is Status.PASSED
+    for looping, at_most in ((0, 0.9), (1, 1.6), (2, 0.9)):
+        source = f"def f(x):\n    if x == {looping}: busy(20)\n    return x * x"
+        judged = in_little_time(source, seconds)
+        assert judged.finding.checks == (True,) * looping + (False,) * (4 - looping)
+        assert judged.usages[0].cpu_seconds < at_most
+
+
+def test_replies_sent_early_do_not_lengthen_the_time_of_a_loop(in_little_time: Callable[..., Judged]) -> None:
+    # a program may answer in place of the sandbox, before or while it loops
+    source = """
+def f(x):
+    if x == 0:
+        import gc, socket
+        for each in gc.get_objects():
+            if type(each).__name__ == "_Operations":
+                each._send(b'[["value",0]]')
+        busy(20)
+    return x * x
+"""
+    judged = in_little_time(source, [0.001] * 200)
+    assert judged.finding.status is Status.CPU_TIMEOUT
+    assert judged.usages[0].cpu_seconds < 1.0
+
+
+def test_a_program_that_sleeps_at_an_input_is_stopped_long_before_its_limit(
+    in_little_time: Callable[..., Judged], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_MIN_WALL_SECONDS", 0.5)
+    judged = in_little_time("def f(x):\n    time.sleep(600)", [0.001] * 3)
+    assert judged.finding.status is Status.WALL_TIMEOUT
+    assert judged.finding.detail == "stopped after 1.5 wall seconds in one step of the tests"
+
+
+def test_a_loop_under_a_long_limit_costs_a_second() -> None:
+    looping = Program(
+        "t", 0, "def f(x):\n    while x == 3: pass\n    return x * x", squares(5, time_limit=20.0)
+    )
+    with Executor(workers=1) as executor:
+        verdict = executor.submit(looping).result(120)
+    assert (verdict.status, verdict.checks) == (Status.CPU_TIMEOUT, (True, True, True, False, False))
+    assert 1.0 <= verdict.cpu_seconds < 1.5

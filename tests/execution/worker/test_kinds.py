@@ -16,9 +16,8 @@ from codesample.execution.worker.code_tests import PreparedCode
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.input_tests import PreparedInputs
 from codesample.execution.worker.kinds import prepare
-from codesample.execution.worker.readings import Reading
+from codesample.execution.worker.measured import Measured
 from codesample.execution.worker.remote import Remote
-from codesample.execution.worker.run_calls import Called
 from codesample.records import CodeTests, InputTests, Status, Tests, Verdict
 
 Judge = Callable[..., Verdict]
@@ -210,7 +209,13 @@ def prepared(**fields: Any) -> Prepared:
     """Make tests of `f` ready whose reference returns 4."""
     made = prepare(
         made_for_f(**fields),
-        lambda source, name, inputs: Called([Reading(Status.PASSED, 4)] * len(inputs), 0.1),
+        lambda tests: Measured(
+            positions=tuple(range(len(tests.inputs))),
+            expected=[4] * len(tests.inputs),
+            seconds=[0.01] * len(tests.inputs),
+            start_seconds=0.01,
+            cpu_seconds=0.1,
+        ),
     )
     assert isinstance(made, PreparedCode | PreparedInputs)
     return made
