@@ -8,7 +8,15 @@ from typing import Any
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.raised import said
 
-__all__ = ["accepting"]
+__all__ = ["accepting", "demand_python"]
+
+
+def demand_python(source: str, what: str) -> None:
+    """Raise TestsFault for what is no Python, before anything of it runs."""
+    try:
+        compile(source, f"<{what}>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise TestsFault(f"the {what} is not valid Python: {error}") from None
 
 
 def accepting(source: str, what: str) -> Callable[[Any, Any, Any], Any]:

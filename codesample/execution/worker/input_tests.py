@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec
-from codesample.execution.worker.accept import accepting
+from codesample.execution.worker.accept import accepting, demand_python
 from codesample.execution.worker.check_limit import curb_checks
 from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
 from codesample.execution.worker.compare import same_result
 from codesample.execution.worker.faults import Trouble, demand_imports
 from codesample.execution.worker.measured import Measured
 from codesample.execution.worker.pace import LEAST_SECONDS, allowed
-from codesample.execution.worker.readings import brief
+from codesample.execution.worker.readings import Reading, brief
 from codesample.execution.worker.remote import PART_BYTES, SEED, Part, Remote
 from codesample.execution.worker.stand_ins import Handle
 from codesample.records import InputTests, Status
@@ -30,6 +30,9 @@ _BEFORE_IN_PART = 0.1
 _LEFT_OUT = "{} inputs left out: the reference has no answer within the limits"
 _ENDING = frozenset({Status.MEMORY, Status.OUTPUT_LIMIT})
 """What a call may report, in a process that lives on, and is a limit hit all the same."""
+
+
+Accepts = Callable[[tuple[Any, ...], Any, Any], bool]
 
 
 class _Batch(NamedTuple):
@@ -58,7 +61,6 @@ class PreparedInputs:
         expected: What the reference returned for each of them.
         start_seconds: CPU seconds to load the program, and to take up a batch.
         least_cpu: CPU seconds that any program is granted: four times what the reference took.
-        accept: The function of `InputTests.oracle`, if there is one.
     """
 
     tests: InputTests
@@ -67,12 +69,12 @@ class PreparedInputs:
     expected: list[Any]
     start_seconds: float
     least_cpu: float
-    accept: Callable[[Any, Any, Any], Any] | None
 
     @property
     def alone(self) -> bool:
         """See `kinds.Prepared`."""
-        return False
+        # an oracle may change what it runs in, and may keep something from one result to the next
+        return self.tests.oracle is not None
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
@@ -115,6 +117,7 @@ class PreparedInputs:
         if not isinstance(function, Handle):
             checklist.end(Trouble(Status.ERROR, f"TypeError: {entry} is {brief(function)}, no function"))
             return
+        accepts = self._accepting()
         judged = zip(self.positions, self.expected, strict=True)
         done = lot = 0
         for part in self._parts(function, remote):
@@ -124,7 +127,9 @@ class PreparedInputs:
                     done += 1
                 done += 1
                 try:
-                    trouble = self._trouble(self.tests.inputs[position], wanted, reply, remote)
+                    trouble = _trouble(accepts, self.tests.inputs[position], wanted, remote.read(reply))
+                    if trouble is not None and trouble.status is Status.WRONG and remote.met_opaque:
+                        trouble = Trouble(Status.UNSUPPORTED_VALUE, trouble.detail)
                 except BaseException:
                     # what breaks or ends the comparison comes after what failed before
                     checklist.decide()
@@ -152,30 +157,34 @@ class PreparedInputs:
                 remote.exchange.renew(batch.seconds)
                 yield part
 
-    def _trouble(
-        self, arguments: tuple[Any, ...], wanted: Any, reply: list[Any], remote: Remote
-    ) -> Trouble | None:
-        """Say what is wrong with the result of one call; None where nothing is."""
-        reading = remote.read(reply)
-        if reading.raised is not None:
-            return Trouble(reading.status, f"{reading.detail}\nwith arguments {brief(arguments)}")
-        if reading.status is not Status.PASSED:
-            return Trouble(reading.status, reading.detail)
-        if self._accepts(arguments, reading.value, wanted):
-            return None
-        status = Status.UNSUPPORTED_VALUE if remote.met_opaque else Status.WRONG
-        got = f"got {brief(reading.value)}, expected {brief(wanted)}"
-        return Trouble(status, f"{got}\nwith arguments {brief(arguments)}")
+    def _accepting(self) -> Accepts:
+        """Return what says whether a result will do, given the arguments, the result and the expected one."""
+        if self.tests.oracle is None:
+            return lambda arguments, got, wanted: same_result(got, wanted, self.tests.atol)
+        # made anew, for it may remember something
+        accept = accepting(self.tests.oracle, "oracle")
 
-    def _accepts(self, arguments: tuple[Any, ...], got: Any, wanted: Any) -> bool:
-        if self.accept is None:
-            return same_result(got, wanted, self.tests.atol)
-        try:
-            return bool(self.accept(arguments, got, wanted))
-        except Exception as error:
-            # an oracle computes with the result, and what it cannot compute with is not right
-            demand_imports(error)
-            return False
+        def accepts(arguments: tuple[Any, ...], got: Any, wanted: Any) -> bool:
+            try:
+                return bool(accept(arguments, got, wanted))
+            except Exception as error:
+                # an oracle computes with the result, and what it cannot compute with is not right
+                demand_imports(error)
+                return False
+
+        return accepts
+
+
+def _trouble(accepts: Accepts, arguments: tuple[Any, ...], wanted: Any, reading: Reading) -> Trouble | None:
+    """Say what is wrong with the result of one call; None where nothing is."""
+    if reading.raised is not None:
+        return Trouble(reading.status, f"{reading.detail}\nwith arguments {brief(arguments)}")
+    if reading.status is not Status.PASSED:
+        return Trouble(reading.status, reading.detail)
+    if accepts(arguments, reading.value, wanted):
+        return None
+    got = f"got {brief(reading.value)}, expected {brief(wanted)}"
+    return Trouble(Status.WRONG, f"{got}\nwith arguments {brief(arguments)}")
 
 
 def prepare_inputs(tests: InputTests, measured: Measured) -> PreparedInputs:
@@ -186,8 +195,10 @@ def prepare_inputs(tests: InputTests, measured: Measured) -> PreparedInputs:
         measured: What came of their reference.
 
     Raises:
-        TestsFault: the oracle defines no `accept`.
+        TestsFault: the oracle is no Python.
     """
+    if tests.oracle is not None:
+        demand_python(tests.oracle, "oracle")
     return PreparedInputs(
         tests=tests,
         positions=measured.positions,
@@ -195,7 +206,6 @@ def prepare_inputs(tests: InputTests, measured: Measured) -> PreparedInputs:
         expected=measured.expected,
         start_seconds=allowed(measured.start_seconds),
         least_cpu=_TIMES_THE_REFERENCE * measured.cpu_seconds,
-        accept=None if tests.oracle is None else accepting(tests.oracle, "oracle"),
     )
 
 

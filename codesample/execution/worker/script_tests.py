@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from codesample.execution.limits import WALL_PER_CPU_SECOND, Limits
 from codesample.execution.wire.launch import SOURCE_FILE
 from codesample.execution.wire.messages import CHECKS_TIMED_OUT
-from codesample.execution.worker.accept import accepting
+from codesample.execution.worker.accept import accepting, demand_python
 from codesample.execution.worker.capture import Capture
 from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
 from codesample.execution.worker.checklist import Checklist, Judged, Start
@@ -48,12 +48,12 @@ class PreparedScript:
     """Cases, and what says whether a case's output is right."""
 
     tests: ScriptTests
-    accept: Accept
 
     @property
     def alone(self) -> bool:
         """See `kinds.Prepared`."""
-        return False
+        # a checker may change what it runs in, and may keep something from one output to the next
+        return self.tests.checker is not None
 
     def judge(self, source: str, limits: Limits, start: Start) -> Judged:
         """Judge a program; see `kinds.Prepared`.
@@ -64,6 +64,7 @@ class PreparedScript:
         """
         usages: list[Usage] = []
         wall_seconds = 0.0
+        accept = self._accepting()
         checklist = Checklist(len(self.tests.cases))
         for case in self.tests.cases:
             allowed = limits
@@ -74,7 +75,7 @@ class PreparedScript:
                     cpu_seconds=min(limits.cpu_seconds, most),
                     wall_seconds=min(limits.wall, most * WALL_PER_CPU_SECOND),
                 )
-            trouble, usage, wall = run_case(start, allowed, source, case, self.accept)
+            trouble, usage, wall = run_case(start, allowed, source, case, accept)
             usages.append(usage)
             wall_seconds += wall
             if trouble is not None and trouble.status not in _GOING_ON:
@@ -84,16 +85,22 @@ class PreparedScript:
             checklist.decide()
         return Judged(checklist.finding(), usages, wall_seconds, "io")
 
+    def _accepting(self) -> Accept:
+        tests = self.tests
+        if tests.checker is None:
+            return partial(_same, atol=tests.atol, rtol=tests.rtol)
+        return partial(_accepted, accepting(tests.checker, "checker"))
+
 
 def prepare_script(tests: ScriptTests) -> PreparedScript:
     """Make the comparison ready.
 
     Raises:
-        TestsFault: the checker defines no `accept`.
+        TestsFault: the checker is no Python.
     """
-    if tests.checker is None:
-        return PreparedScript(tests, partial(_same, atol=tests.atol, rtol=tests.rtol))
-    return PreparedScript(tests, partial(_accepted, accepting(tests.checker, "checker")))
+    if tests.checker is not None:
+        demand_python(tests.checker, "checker")
+    return PreparedScript(tests)
 
 
 def run_case(start: Start, limits: Limits, source: str, case: ScriptExample, accept: Accept) -> Ran:
