@@ -24,7 +24,9 @@ def _group() -> None:
 
 
 @app.command()
-@takes_records(problems=options.ProblemOptions, sandbox=Part(RunOptions, ("workers", "allow_weak_isolation")))
+@takes_records(
+    problems=options.ProblemOptions, sandbox=Part(RunOptions, ("workers", "allow_weak_isolation", "imports"))
+)
 def verify(
     *,
     task: options.TaskName = None,

@@ -31,10 +31,12 @@ class RunOptions:
         workers: Sandbox workers; None takes one per usable core.
         allow_weak_isolation: Level to be content with, "limited" or "none", where the sandbox reaches no
             more; None insists on "confined".
+        imports: Modules of this installation that programs may import, beside those that their tests name;
+            one of them may be several with commas between.
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
 
     Raises:
-        ParameterError: `resume` without `out`, or a value outside its range.
+        ParameterError: `resume` without `out`, `imports` beside a `judge`, or a value outside its range.
     """
 
     out: Path | None = setting(None, "Run folder; default: a new one under runs/.")
@@ -50,6 +52,11 @@ class RunOptions:
         "Run even where the sandbox only reaches LEVEL: limited or none.",
         metavar="LEVEL",
     )
+    imports: tuple[str, ...] = setting(
+        (),
+        "A module that programs may import, or several with commas; repeatable.",
+        metavar="MODULE",
+    )
     judge: Judge | None = setting(
         None,
         "Judges the programs.",
@@ -62,9 +69,22 @@ class RunOptions:
         if isinstance(self.out, str):
             object.__setattr__(self, "out", Path(self.out))
         check_settings(self)
+        self._spread_imports()
         if self.resume and self.out is None:
             raise ParameterError(
                 "resume without a run folder; name the one to go on with: --out RUN --resume"
+            )
+
+    def _spread_imports(self) -> None:
+        names = tuple(dict.fromkeys(name for given in self.imports for name in given.split(",")))
+        for name in names:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ParameterError(f"imports {name!r}: expected the name of a module, such as numpy")
+        object.__setattr__(self, "imports", names)
+        if names and self.judge is not None:
+            raise ParameterError(
+                f"imports {', '.join(names)}: a judge of your own grants modules by its own limits, "
+                "such as Executor(limits=Limits(imports=(...)))"
             )
 
 

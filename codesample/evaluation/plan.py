@@ -88,6 +88,7 @@ class EvaluationPlan:
             **self.settings,
             "workers": self.run.workers,
             "allow_weak_isolation": self.run.allow_weak_isolation,
+            "imports": list(self.run.imports),
             **self.chosen.origin,
             "n": self.n,
             "candidates": len(self.wanted),
@@ -138,6 +139,7 @@ def build_plan(
         model=source.name,
         params=params,
         n=n,
+        imports=run.imports,
     )
     out = run.out or new_run_folder(task.name, source.label or source.name)
     _check_run_folder(out, manifest, resume=run.resume)

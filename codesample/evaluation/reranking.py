@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from codesample.errors import RunFolderError
@@ -56,7 +57,10 @@ def rerank_run(
     """
     watching = observer or Observer()
     loaded = choose_rerankers(DEFAULT_RERANKERS if rerankers is None else rerankers)
-    with RunFolder.open(folder, write=True) as opened, _judge_for(loaded, run) as judge:
+    with (
+        RunFolder.open(folder, write=True) as opened,
+        _judge_for(loaded, run or RunOptions(), opened) as judge,
+    ):
         for notice in opened.notices:
             watching.notice(notice)
         if judge:
@@ -122,10 +126,14 @@ def _score(
 
 
 def _judge_for(
-    loaded: Sequence[Reranker], run: RunOptions | None
+    loaded: Sequence[Reranker], run: RunOptions, folder: RunFolder
 ) -> AbstractContextManager[Judge] | AbstractContextManager[None]:
-    """Open a judge where a reranker runs programs."""
-    return open_judge(run or RunOptions()) if any(each.needs & EXECUTED for each in loaded) else nullcontext()
+    """Open a judge where a reranker runs programs; it grants the modules that the run's programs had."""
+    if not any(each.needs & EXECUTED for each in loaded):
+        return nullcontext()
+    if run.judge is None and not run.imports:
+        run = replace(run, imports=folder.manifest.imports)
+    return open_judge(run)
 
 
 def _usable(

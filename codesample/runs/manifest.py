@@ -13,7 +13,7 @@ from codesample.records import SamplingParams
 __all__ = ["Manifest"]
 
 _FORMAT = 1
-_IDENTITY = ("task", "task_version", "data_hash", "model")
+_IDENTITY = ("task", "task_version", "data_hash", "model", "imports")
 _LOADED = ("checkpoint", "revision", "architecture", "parameters", "dtype")
 
 
@@ -28,6 +28,7 @@ class Manifest:
         model: Name or folder, with anything else that settles the weights, such as a revision.
         params: How tokens are chosen; holds the seed.
         n: Candidates per problem; may grow from one call to the next.
+        imports: Modules that programs may import, beside those that their tests name.
         sessions: One entry for each call that wrote into the run: versions, machine, model as loaded,
             isolation, settings.
     """
@@ -38,6 +39,7 @@ class Manifest:
     model: str
     params: SamplingParams
     n: int
+    imports: tuple[str, ...] = ()
     sessions: tuple[Mapping[str, Any], ...] = field(default=())
 
     @property
@@ -49,8 +51,8 @@ class Manifest:
         """Return the manifest of a run that `other` resumes: the larger n, the sessions of both.
 
         Raises:
-            RunFolderError: task, data, model, weights as far as both record them, or sampling parameters
-                differ; names each with both values.
+            RunFolderError: task, data, model, weights as far as both record them, granted modules or
+                sampling parameters differ; names each with both values.
         """
         differences = [
             f"{name} is {theirs!r}, the run has {ours!r}"

@@ -196,3 +196,17 @@ def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     from codesample import __version__
 
     assert call("--version", cwd=tmp_path).stdout == f"codesample {__version__}\n"
+
+
+def test_modules_are_granted_by_their_names(tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    counting = "    import numpy\n    return int(numpy.add(x, 1))\n"
+    problems = write_lines(tmp_path / "mine.jsonl", [{**PROBLEMS[0], "canonical_solution": counting}])
+    words = ["tasks", "verify", "--task-file", problems, *SANDBOX]
+    assert call(*words, cwd=tmp_path).returncode == 1
+    assert call(*words, "--imports", "json,numpy", cwd=tmp_path).returncode == 0
+    samples = write_lines(tmp_path / "samples.jsonl", [{"task_id": "mine/1", "completion": counting}])
+    run = ["execute", samples, "--task-file", problems, *SANDBOX, "--out", "run"]
+    assert "imports numpi: not among the packages" in refusal(*run, "--imports", "numpi", cwd=tmp_path)
+    done = call(*run, "--imports", "json", "--imports", "numpy", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["statuses"] == {"passed": 1}

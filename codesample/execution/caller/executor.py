@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import threading
 import weakref
@@ -18,6 +17,7 @@ from typing import Any, NoReturn, Self, SupportsIndex
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution.caller.awaited import Awaited, Latch
 from codesample.execution.caller.cores import usable_cores
+from codesample.execution.caller.granted_modules import package_folders
 from codesample.execution.caller.isolation_probe import choose, spare_user
 from codesample.execution.caller.scheduler import Scheduler
 from codesample.execution.caller.worker_process import Job
@@ -210,14 +210,13 @@ class Executor:
             )
 
     def _worker_arguments(self) -> list[list[str]]:
-        packages = tuple(path for path in sys.path if path.endswith("-packages"))
         arguments = []
         for _ in range(self.workers):
             confinement = Confinement(
                 level=self.isolation.level,
                 folder=self._folder,
                 uid=spare_user(),
-                packages=packages,
+                packages=package_folders(),
                 bwrap=bubblewrap.find() if self.isolation.mechanisms["bwrap"].granted else "",
             )
             arguments.append([json.dumps(confinement.as_json())])
