@@ -10,13 +10,16 @@ from codesample.errors import MetricError, ParameterError
 from codesample.execution.judge import Judge
 from codesample.records.fields import check_settings, setting
 
-__all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "RunOptions", "choose_k"]
+__all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "INTEGRITIES", "RunOptions", "choose_k"]
 
 DEFAULT_N = 32
 """Candidates per problem."""
 
 DEFAULT_K = (1, 5, 10)
 """The k of pass@k; those above n are left out where the caller named none."""
+
+INTEGRITIES = ("any", "strict")
+"""Ways to count verdicts; see `RunOptions.integrity`."""
 
 DEFAULT_RERANKERS = ("mean_logprob", "public_examples", "public_examples,mean_logprob")
 
@@ -33,6 +36,8 @@ class RunOptions:
             more; None insists on "confined".
         imports: Modules of this installation that programs may import, beside those that their tests name;
             one of them may be several with commas between.
+        integrity: "strict" counts a pass of integrity "weak" as not judged; None means "any", or what a run
+            was counted by before.
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
 
     Raises:
@@ -56,6 +61,13 @@ class RunOptions:
         (),
         "A module that programs may import, or several with commas; repeatable.",
         metavar="MODULE",
+    )
+    integrity: str | None = setting(
+        None,
+        "With strict, a pass that its program could have faked (integrity weak) counts as not judged.",
+        expected="'any', 'strict' or None",
+        holds=lambda value: value in (None, *INTEGRITIES),
+        metavar="any|strict",
     )
     judge: Judge | None = setting(
         None,

@@ -82,6 +82,11 @@ class EvaluationPlan:
     run: RunOptions
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def strict(self) -> bool:
+        """Whether passes of integrity "weak" count as not judged."""
+        return self.run.integrity == "strict"
+
     def as_settings(self) -> dict[str, Any]:
         """Return what was asked for, as a session of the run records it; plain JSON data."""
         return {
@@ -89,6 +94,7 @@ class EvaluationPlan:
             "workers": self.run.workers,
             "allow_weak_isolation": self.run.allow_weak_isolation,
             "imports": list(self.run.imports),
+            "integrity": self.run.integrity or "any",
             **self.chosen.origin,
             "n": self.n,
             "candidates": len(self.wanted),

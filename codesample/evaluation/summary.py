@@ -9,7 +9,8 @@ from codesample.errors import ExecutionError, MetricError
 from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.intervals import Estimate, bootstrap
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
-from codesample.evaluation.report import Report, Seconds, Selection
+from codesample.evaluation.observer import is_graded
+from codesample.evaluation.report import Counted, Report, Seconds, Selection
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Status, Verdict
 from codesample.runs import RunFolder
@@ -50,7 +51,11 @@ def summarise(
     graded = [pool for pool in gathered if pool.graded]
     faults = [verdict for pool in gathered for verdict in pool.verdicts if verdict.status is _UNJUDGED]
     if not graded:
-        raise ExecutionError("; ".join(["no candidate could be judged", *map(_why, faults[:1])]))
+        weak = sum(verdict.passed for pool in gathered for verdict in pool.verdicts)
+        unproven = (
+            [f"{weak} passes are weak, which counts for nothing with --integrity strict"] if weak else []
+        )
+        raise ExecutionError("; ".join(["no candidate could be judged", *map(_why, faults[:1]), *unproven]))
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
     oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
@@ -77,7 +82,16 @@ def summarise(
         isolation=weakest_isolation(run.manifest.sessions),
         notices=(*said, *unreached, *notices),
         run=run.path,
+        integrity=_by_integrity(gathered),
+        strict=any(pool.strict for pool in gathered),
     )
+
+
+def _by_integrity(gathered: Sequence[Pool]) -> dict[str, Counted]:
+    grades = [each for pool in gathered for each in pool.verdicts if is_graded(each, strict=False)]
+    every = Counter(each.integrity for each in grades)
+    passed = Counter(each.integrity for each in grades if each.passed)
+    return {name: Counted(count, passed[name]) for name, count in sorted(every.items())}
 
 
 def _selections(

@@ -28,9 +28,9 @@ class Manifest:
         model: Name or folder, with anything else that settles the weights, such as a revision.
         params: How tokens are chosen; holds the seed.
         n: Candidates per problem; may grow from one call to the next.
-        imports: Modules that programs may import, beside those that their tests name.
         sessions: One entry for each call that wrote into the run: versions, machine, model as loaded,
             isolation, settings.
+        imports: Modules that programs may import, beside those that their tests name.
     """
 
     task: str
@@ -39,8 +39,8 @@ class Manifest:
     model: str
     params: SamplingParams
     n: int
-    imports: tuple[str, ...] = ()
     sessions: tuple[Mapping[str, Any], ...] = field(default=())
+    imports: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Mapping[str, Any]:

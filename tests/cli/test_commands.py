@@ -210,3 +210,43 @@ def test_modules_are_granted_by_their_names(tmp_path: Path) -> None:
     assert "imports numpi: not among the packages" in refusal(*run, "--imports", "numpi", cwd=tmp_path)
     done = call(*run, "--imports", "json", "--imports", "numpy", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["statuses"] == {"passed": 1}
+
+
+def test_weak_passes_are_counted_and_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = [PROBLEMS[0], {**PROBLEMS[1], "in_process": True}]
+    problems = write_lines(tmp_path / "mine.jsonl", rows)
+    right = [{"task_id": f"mine/{n}", "completion": f"    return x + {n}\n"} for n in (1, 2)]
+    wrong = {"task_id": "mine/2", "completion": "    return x\n"}
+    samples = write_lines(tmp_path / "samples.jsonl", [*right, wrong])
+    given = ["execute", samples, "--task-file", problems, *SANDBOX]
+    counts = {"split": {"verdicts": 1, "passed": 1}, "weak": {"verdicts": 2, "passed": 1}}
+
+    plain = call(*given, "--out", "plain", cwd=tmp_path)
+    assert plain.returncode == 0, plain.stderr
+    assert "weak verdicts: 2, of them 1 passed; --integrity strict leaves these out" in plain.stdout
+
+    done = call(*given, "--out", "strict", "--integrity", "strict", "--json", cwd=tmp_path)
+    strict = json.loads(done.stdout)
+    assert (strict["strict"], strict["integrity"], strict["pass_at_k"]["1"]["value"]) == (True, counts, 0.5)
+    record = json.loads((tmp_path / "strict" / "run.json").read_text())
+    assert record["sessions"][0]["settings"]["integrity"] == "strict"
+
+    def told(*words: object) -> tuple[Any, ...]:
+        content = json.loads(call(*words, "--json", cwd=tmp_path).stdout)
+        return content["strict"], content["pass_at_k"]["1"]["value"], content["seconds"], content["integrity"]
+
+    before = (tmp_path / "plain" / "results.json").read_bytes()
+    seconds = json.loads(before)["seconds"]
+    assert told("report", "plain") == (False, 0.75, seconds, counts)
+    assert told("report", "plain", "--integrity", "strict") == (True, 0.5, seconds, counts)
+    assert (tmp_path / "plain" / "results.json").read_bytes() == before
+    assert told("report", "strict", "--integrity", "any")[:2] == (False, 0.75)
+    # a run is scored again as it was counted, unless another way is named
+    assert told("rerank", "strict", "-r", "public_examples", *SANDBOX)[:2] == (True, 0.5)
+    assert told("rerank", "plain", "-r", "public_examples", *SANDBOX, "--integrity", "strict")[:2] == (
+        True,
+        0.5,
+    )
+    assert "integrity = 'strickt': expected" in refusal(
+        "report", "plain", "--integrity", "strickt", cwd=tmp_path
+    )

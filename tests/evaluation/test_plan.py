@@ -48,6 +48,7 @@ def test_what_was_asked_for_is_recorded_alike_for_every_command(adding, tmp_path
         "workers": 3,
         "allow_weak_isolation": "limited",
         "imports": ["numpy"],
+        "integrity": "any",
         "task": None,
         "limit": None,
         "data": None,
