@@ -259,3 +259,10 @@ def test_any_row_is_a_problem_or_a_data_error(
     except DataError:
         return
     assert all(isinstance(stop, str) and stop for stop in task.stop)
+
+
+def test_a_problem_that_names_a_field_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"task_id": "a", "prompt": "p", "test": "assert f()", "test": "pass"}\n')
+    with pytest.raises(DataError, match=r"mine\.jsonl:1: names the field 'test' twice"):
+        load_task_file(file)
