@@ -79,15 +79,43 @@ def test_execute_then_rerank_then_report(problems: Path, samples: Path, tmp_path
 
 def test_tasks_verify_passes_sound_references(problems: Path, tmp_path: Path) -> None:
     done = call("tasks", "verify", "--task-file", problems, *SANDBOX, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "mine: 2 of 2 reference solutions pass\n")
+    assert (done.returncode, done.stdout) == (0, "mine: 2 of 2 reference solutions pass\njudged: 2 split\n")
 
 
 def test_tasks_verify_names_a_broken_reference(tmp_path: Path) -> None:
     rows = [PROBLEMS[0], {**PROBLEMS[1], "canonical_solution": "    return x\n"}]
     file = write_lines(tmp_path / "mine.jsonl", rows)
     done = call("tasks", "verify", "--task-file", file, *SANDBOX, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "mine: 1 of 2 reference solutions pass\n")
+    assert (done.returncode, done.stdout) == (1, "mine: 1 of 2 reference solutions pass\njudged: 2 split\n")
     assert done.stderr.startswith("mine/2: wrong")
+
+
+def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program(tmp_path: Path) -> None:
+    helped = {
+        "prompt": "from math import isclose\n\ndef add(x):\n",
+        "test": "assert helper(1) == add(1) - len(LIMITS)\nassert isclose(add(1), 2) and math.pi\n",
+        "canonical_solution": "    return x + 1\n\nLIMITS = [1]\ndef helper(x):\n    return x\n",
+    }
+    file = write_lines(
+        tmp_path / "mine.jsonl", [{**PROBLEMS[0], **helped}, {**PROBLEMS[1], "in_process": True}]
+    )
+    words = ["tasks", "verify", "--task-file", file, *SANDBOX]
+    assert call(*words, cwd=tmp_path).stdout.splitlines() == [
+        "mine: 2 of 2 reference solutions pass",
+        "judged: 1 split, 1 weak",
+        "  mine/2: weak: asked for by the tests",
+        "tests of 1 problems take more from the program than the function asked for:",
+        "  mine/1: LIMITS, helper",
+    ]
+    assert json.loads(call(*words, "--json", cwd=tmp_path).stdout) == {
+        "task": "mine",
+        "passed": 2,
+        "failed": [],
+        "missing": [],
+        "forms": {"split": 1, "weak": 1},
+        "weak": {"mine/2": "asked for by the tests"},
+        "names": {"mine/1": ["LIMITS", "helper"]},
+    }
 
 
 @pytest.mark.parametrize("kind", ["tasks", "rerankers"])
