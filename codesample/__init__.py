@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codesample.evaluation.intervals import Estimate
     from codesample.evaluation.observer import Observer, Snapshot
     from codesample.evaluation.options import RunOptions
-    from codesample.evaluation.report import EngineFacts, Report, Seconds, Selection
+    from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds, Selection
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.records import (
         CallExample,
@@ -63,6 +63,7 @@ _HOME = {
     "CodeTests": "codesample.records",
     "CodesampleError": "codesample.errors",
     "Context": "codesample.rerankers.context",
+    "Counted": "codesample.evaluation.report",
     "EarlyStop": "codesample.evaluation.best_of_n",
     "Engine": "codesample.engines.contract",
     "EngineFacts": "codesample.evaluation.report",
@@ -115,6 +116,7 @@ __all__ = [
     "CodeTests",
     "CodesampleError",
     "Context",
+    "Counted",
     "EarlyStop",
     "Engine",
     "EngineFacts",

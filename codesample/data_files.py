@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from codesample.decoding import converted, decoded, parsed
+from codesample.decoding import converted, decoded, parsed, repeated_key
 from codesample.errors import DataError, HubUnavailableError, ParameterError
 from codesample.hub import expect_hub
 
 __all__ = ["Entry", "entries_of", "hub_entries", "read_entries"]
 
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
+_NEXT = re.compile(r"[\s,]*")
 _T = TypeVar("_T")
 _RecordT = TypeVar("_RecordT", covariant=True)
 
@@ -61,7 +64,8 @@ def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
             stand. Fields that it does not have are dropped.
 
     Raises:
-        DataError: the file is missing, of another kind, or an entry is not a JSON object or no `kind`.
+        DataError: the file is missing, of another kind, or an entry is not a JSON object or no `kind`, or
+            names a field twice.
     """
     path = Path(path)
     suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), None)
@@ -106,7 +110,13 @@ def _lines(raw: bytes, kind: type[_T], where: str) -> Iterator[Entry[_T]]:
     for number, line in enumerate(raw.split(b"\n"), 1):
         if line and not line.isspace():
             place = f"{where}:{number}"
+            _expect_each_key_once(line, place)
             yield Entry(decoded(line, kind, where=place), place)
+
+
+def _expect_each_key_once(text: bytes | str, place: str) -> None:
+    if (key := repeated_key(text)) is not None:
+        raise DataError(f"{place}: names the field {key!r} twice; one of the two would be lost")
 
 
 def _typed(values: Iterable[object], kind: type[_T], where: str) -> Iterator[Entry[_T]]:
@@ -119,7 +129,20 @@ def _array(raw: bytes, where: str) -> list[Any]:
     values = parsed(raw, where=where)
     if not isinstance(values, list):
         raise DataError(f"{where}: holds {type(values).__name__}, expected one array of objects")
+    if repeated_key(raw) is not None:
+        for number, text in enumerate(_items(raw), 1):
+            _expect_each_key_once(text, f"{where}:{number}")
     return values
+
+
+def _items(raw: bytes) -> Iterator[str]:
+    """Yield the text of each item of an array that is JSON."""
+    text = raw.decode(json.detect_encoding(raw), "surrogatepass")
+    at = text.index("[") + 1
+    while (at := _NEXT.match(text, at).end()) < len(text) and text[at] != "]":  # type: ignore[union-attr]
+        _, end = json.JSONDecoder().raw_decode(text, at)
+        yield text[at:end]
+        at = end
 
 
 def _parquet(path: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import inspect
 
 from codesample.errors import DataError
 
-__all__ = ["NotJsonError", "converted", "decoded", "parsed"]
+__all__ = ["NotJsonError", "converted", "decoded", "parsed", "repeated_key"]
 
 _T = TypeVar("_T")
 _WORDS: dict[type[inspect.Type], str] = {
@@ -83,6 +84,23 @@ def parsed(text: bytes, *, where: str) -> object:
     except (ValueError, RecursionError) as error:
         said = str(error).partition("\n")[0]
         raise NotJsonError(f"{where}: not JSON: {said}") from error
+
+
+def repeated_key(text: bytes | str) -> str | None:
+    """Return a key that an object in a JSON text names twice, of which readers keep one; None without any.
+
+    A text that is no JSON names none.
+    """
+    repeated: list[str] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            repeated.append(next(name for at, name in enumerate(names) if name in names[:at]))
+
+    with suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=once)
+    return repeated[0] if repeated else None
 
 
 def _fault(stated: Mapping[str, Any], kind: type[Any], error: Exception) -> str:

@@ -53,7 +53,8 @@ class OutputRunner(Protocol):
 class Context:
     """The abilities a reranker has on one problem. The evaluation makes one per problem and run.
 
-    What runs programs knows hidden tests too; no attribute of a context, nor of what hangs on it, leads there.
+    What runs programs knows hidden tests too; no attribute of a context, nor of what hangs on it, leads
+    there.
 
     Args:
         view: The problem, as far as a reranker may know it.

@@ -190,3 +190,30 @@ def test_entries_of_the_hub_come_from_every_split_and_are_typed(monkeypatch: pyt
     assert next(entries) == Entry(Item(2), "owner/set[train]:1")
     with pytest.raises(DataError, match=r"owner/set\[train\]:2: field 'a' is missing; fields present: b"):
         next(entries)
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "x.json", "x.json.gz"])
+@pytest.mark.parametrize(
+    ("twice", "key"),
+    [
+        ('{"a": 1, "b": 2, "a": 1}', "a"),
+        ('{"a": {"deep": [{"k": 1, "\\u006b": 2}]}}', "k"),
+        ('{"a": "}, {", "b" : {"": 1,"":2}, "c": 1, "c": 2}', ""),
+    ],
+)
+def test_a_field_that_is_named_twice_is_refused_with_file_line_and_key(
+    tmp_path: Path, name: str, twice: str, key: str
+) -> None:
+    fine = ['{"a": 1}', '{"a": {"a": "\\"a\\": 1"}}']
+    text = (
+        "\n".join((*fine, twice)) if ".jsonl" in name else f"\ufeff [{' , '.join((*fine, twice))}, {fine[0]}]"
+    )
+    raw = text.encode()
+    (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    with pytest.raises(DataError, match=rf"{re.escape(name)}:3: names the field {key!r} twice"):
+        list(read_entries(tmp_path / name, dict))
+
+
+def test_equal_names_in_different_objects_are_no_repetition(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('[{"a": {"a": [{"a": 1}, {"a": 2}]}}, {"a": 3}]')
+    assert len(list(read_entries(tmp_path / "x.json", dict))) == 2

@@ -28,6 +28,7 @@ __all__ = [
     "N",
     "NoRerankerSpecs",
     "ProblemOptions",
+    "RecountIntegrity",
     "RerankerSpecs",
     "RunFolderArgument",
     "TaskFile",
@@ -175,6 +176,14 @@ AgainRerankerSpecs = Annotated[
 ]
 AgainK = Annotated[
     str | None, typer.Option("--k", metavar="1,5,10", help="The k of pass@k; default: the run's own.")
+]
+RecountIntegrity = Annotated[
+    str | None,
+    typer.Option(
+        "--integrity",
+        metavar="any|strict",
+        help="Count anew; with strict, weak passes count as not judged. Default: as the run was counted.",
+    ),
 ]
 RunFolderArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]

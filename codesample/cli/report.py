@@ -8,8 +8,15 @@ from codesample.cli.output import show_report
 __all__ = ["run"]
 
 
-def run(run: options.RunFolderArgument, json: options.Json = False) -> None:
+def run(
+    run: options.RunFolderArgument,
+    *,
+    integrity: options.RecountIntegrity = None,
+    data: options.MovedData = None,
+    json: options.Json = False,
+) -> None:
     """Print the results of a finished run."""
-    from codesample.evaluation.reranking import load_report
+    from codesample.evaluation.reranking import load_report, recount_run
 
-    show_report(load_report(run), as_json=json, judged=False)
+    report = load_report(run) if integrity is None else recount_run(run, integrity=integrity, data=data)
+    show_report(report, as_json=json, judged=False)

@@ -12,7 +12,7 @@ __all__ = ["run"]
 _NONE: list[str] = []
 
 
-@takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation")))
+@takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation", "imports", "integrity")))
 def run(
     run: options.RunFolderArgument,
     *,

@@ -105,8 +105,7 @@ def best_of_n(
         reranker: A reranker, its name, or "file.py:name"; see `load_reranker`.
         params: How tokens are chosen. Default: `SamplingParams()`.
         entry_point: Function the prompt asks for; with it, examples are read from the prompt.
-        examples: Public examples in place of the prompt's own; trusted, unlike those. Names that the
-            prompt imports from modules that only compute, such as math, mean that module's there.
+        examples: Public examples in place of the prompt's own; trusted, unlike those.
         program: Makes the text that is run. Default: prompt + completion.
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
@@ -131,14 +130,12 @@ def best_of_n(
     with ProgramRunner(judge or (lambda: open_judge(RunOptions())), _ID) as runner:
         if by_examples or ranker.needs & EXECUTED:
             runner.open()  # too little isolation is told of before anything is sampled
-        # examples of the prompt's own name nothing besides the function; nobody vouches for the prompt
-        stub = "" if examples is None else plain_imports(prompt, entry_point)
-        context = Context(view, seed=settled.seed, checks=runner, outputs=runner, stub=stub)
+        context = _context(view, settled.seed, runner, stub=_stub(prompt, entry_point, examples))
         drawn: list[Candidate] = []
         good: Sequence[Candidate] = ()
         while len(drawn) < n and not good:
-            count = min(n if stop is None else stop.every, n - len(drawn))
-            request = Request(_ID, prompt, tuple(range(len(drawn), len(drawn) + count)))
+            upto = n if stop is None else min(n, len(drawn) + stop.every)
+            request = Request(_ID, prompt, tuple(range(len(drawn), upto)))
             came = delivered(engine, [request], settled)
             fresh = sorted((replace(c, program=assemble(c.completion)) for c in came), key=_index)
             drawn += fresh
@@ -147,6 +144,18 @@ def best_of_n(
         with _handing_over(drawn):
             scores = ranker.score(view, drawn, context)
     return replace(_chosen(drawn, scores, good or drawn, n), failures=tuple(runner.failures))
+
+
+def _context(view: PublicView, seed: int, runner: ProgramRunner, *, stub: str) -> Context:
+    return Context(view, seed=seed, checks=runner, outputs=runner, stub=stub)
+
+
+def _stub(prompt: str, entry_point: str | None, examples: Sequence[Example] | None) -> str:
+    """Return what names in examples mean that the prompt imports; nobody vouches for the rest of it.
+
+    Examples that it shows itself name nothing but the function.
+    """
+    return "" if examples is None else plain_imports(prompt, entry_point)
 
 
 def _good_enough(

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from codesample.records import Status, Verdict
 
-__all__ = ["Observer", "Snapshot", "Tally"]
+__all__ = ["WEAK", "Observer", "Snapshot", "Tally", "is_graded"]
+
+WEAK = "weak"
+"""Integrity of a verdict of tests that ran beside the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,27 @@ class Observer:
         """Take note that nothing more comes, whether the run is complete or not."""
 
 
+def is_graded(verdict: Verdict, *, strict: bool) -> bool:
+    """Whether a verdict says something of its program.
+
+    A harness error says nothing; where `strict`, neither does a pass of integrity "weak", which the program
+    could have faked. A weak failure stays one: no program fakes its own.
+    """
+    if verdict.status is Status.HARNESS_ERROR:
+        return False
+    return not (strict and verdict.passed and verdict.integrity == WEAK)
+
+
 class Tally:
     """Counts verdicts per problem while they come in.
 
     Args:
         expected: How many candidates each task id will have.
+        strict: As for `is_graded`.
     """
 
-    def __init__(self, expected: dict[str, int]) -> None:
+    def __init__(self, expected: dict[str, int], *, strict: bool = False) -> None:
+        self._strict = strict
         self._open = dict(expected)
         self._judged = dict.fromkeys(expected, 0)
         self._passed = dict.fromkeys(expected, 0)
@@ -72,12 +88,12 @@ class Tally:
         self.problems_done = sum(count == 0 for count in expected.values())
 
     def add(self, verdicts: Iterable[Verdict]) -> None:
-        """Count `verdicts`; a harness error completes its candidate without grading it."""
+        """Count `verdicts`; one that is no grade completes its candidate all the same."""
         for verdict in verdicts:
             self.candidates_done += 1
             self._open[verdict.task_id] -= 1
             self.problems_done += self._open[verdict.task_id] == 0
-            if verdict.status is not Status.HARNESS_ERROR:
+            if is_graded(verdict, strict=self._strict):
                 self._judged[verdict.task_id] += 1
                 self._passed[verdict.task_id] += verdict.passed
 

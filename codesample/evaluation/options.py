@@ -10,13 +10,16 @@ from codesample.errors import MetricError, ParameterError
 from codesample.execution.judge import Judge
 from codesample.records.fields import check_settings, setting
 
-__all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "RunOptions", "choose_k"]
+__all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "INTEGRITIES", "RunOptions", "choose_k"]
 
 DEFAULT_N = 32
 """Candidates per problem."""
 
 DEFAULT_K = (1, 5, 10)
 """The k of pass@k; those above n are left out where the caller named none."""
+
+INTEGRITIES = ("any", "strict")
+"""Ways to count verdicts; see `RunOptions.integrity`."""
 
 DEFAULT_RERANKERS = ("mean_logprob", "public_examples", "public_examples,mean_logprob")
 
@@ -31,10 +34,14 @@ class RunOptions:
         workers: Sandbox workers; None takes one per usable core.
         allow_weak_isolation: Level to be content with, "limited" or "none", where the sandbox reaches no
             more; None insists on "confined".
+        imports: Modules of this installation that programs may import, beside those that their tests name;
+            one of them may be several with commas between.
+        integrity: "strict" counts a pass of integrity "weak" as not judged; None means "any", or what a run
+            was counted by before.
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
 
     Raises:
-        ParameterError: `resume` without `out`, or a value outside its range.
+        ParameterError: `resume` without `out`, `imports` beside a `judge`, or a value outside its range.
     """
 
     out: Path | None = setting(None, "Run folder; default: a new one under runs/.")
@@ -50,6 +57,18 @@ class RunOptions:
         "Run even where the sandbox only reaches LEVEL: limited or none.",
         metavar="LEVEL",
     )
+    imports: tuple[str, ...] = setting(
+        (),
+        "A module that programs may import, or several with commas; repeatable.",
+        metavar="MODULE",
+    )
+    integrity: str | None = setting(
+        None,
+        "With strict, a pass that its program could have faked (integrity weak) counts as not judged.",
+        expected="'any', 'strict' or None",
+        holds=lambda value: value in (None, *INTEGRITIES),
+        metavar="any|strict",
+    )
     judge: Judge | None = setting(
         None,
         "Judges the programs.",
@@ -62,9 +81,22 @@ class RunOptions:
         if isinstance(self.out, str):
             object.__setattr__(self, "out", Path(self.out))
         check_settings(self)
+        self._spread_imports()
         if self.resume and self.out is None:
             raise ParameterError(
                 "resume without a run folder; name the one to go on with: --out RUN --resume"
+            )
+
+    def _spread_imports(self) -> None:
+        names = tuple(dict.fromkeys(name for given in self.imports for name in given.split(",")))
+        for name in names:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ParameterError(f"imports {name!r}: expected the name of a module, such as numpy")
+        object.__setattr__(self, "imports", names)
+        if names and self.judge is not None:
+            raise ParameterError(
+                f"imports {', '.join(names)}: a judge of your own grants modules by its own limits, "
+                "such as Executor(limits=Limits(imports=(...)))"
             )
 
 

@@ -77,7 +77,7 @@ def _session(plan: EvaluationPlan, engine: Engine, judge: Judge) -> dict[str, ob
 def _conclude(
     plan: EvaluationPlan, run: RunFolder, spent: Spent, *, judge: Judge, observer: Observer, began: float
 ) -> Report:
-    gathered = pools(run, plan.chosen, plan.wanted)
+    gathered = pools(run, plan.chosen, plan.wanted, strict=plan.strict)
     scored = score(
         plan.rerankers,
         gathered,

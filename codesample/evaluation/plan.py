@@ -82,12 +82,19 @@ class EvaluationPlan:
     run: RunOptions
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def strict(self) -> bool:
+        """Whether passes of integrity "weak" count as not judged."""
+        return self.run.integrity == "strict"
+
     def as_settings(self) -> dict[str, Any]:
         """Return what was asked for, as a session of the run records it; plain JSON data."""
         return {
             **self.settings,
             "workers": self.run.workers,
             "allow_weak_isolation": self.run.allow_weak_isolation,
+            "imports": list(self.run.imports),
+            "integrity": self.run.integrity or "any",
             **self.chosen.origin,
             "n": self.n,
             "candidates": len(self.wanted),
@@ -138,6 +145,7 @@ def build_plan(
         model=source.name,
         params=params,
         n=n,
+        imports=run.imports,
     )
     out = run.out or new_run_folder(task.name, source.label or source.name)
     _check_run_folder(out, manifest, resume=run.resume)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from codesample.evaluation.observer import WEAK
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.problem_set import read_problems
 from codesample.evaluation.sandbox import open_judge
+from codesample.execution.caller.tests_facts import TestsFacts, facts_of
 from codesample.execution.judge import Program
 from codesample.execution.program_runner import settled
 from codesample.records import Verdict
@@ -26,12 +31,46 @@ class References:
         passed: How many passed.
         failed: Verdicts of the others, in the task's order.
         missing: Task ids without a reference solution.
+        facts: By task id, what the tests settle by their text: their form, and which names they take from
+            the program.
     """
 
     task: str
     passed: int
     failed: tuple[Verdict, ...]
     missing: tuple[str, ...]
+    facts: Mapping[str, TestsFacts] = field(default_factory=dict)
+
+    @property
+    def forms(self) -> dict[str, int]:
+        """How many problems are judged in each form."""
+        return dict(sorted(Counter(each.form for each in self.facts.values()).items()))
+
+    @property
+    def weak(self) -> dict[str, str]:
+        """By task id, why tests and program cannot be kept apart."""
+        return {task_id: each.reason for task_id, each in self.facts.items() if each.form == WEAK}
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """By task id, what tests take from the program beside its entry point, where they take any."""
+        return {task_id: each.names for task_id, each in self.facts.items() if each.names}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        failed = [
+            {"task_id": each.task_id, "status": str(each.status), "detail": each.detail}
+            for each in self.failed
+        ]
+        return {
+            "task": self.task,
+            "passed": self.passed,
+            "failed": failed,
+            "missing": list(self.missing),
+            "forms": self.forms,
+            "weak": self.weak,
+            "names": {task_id: list(names) for task_id, names in self.names.items()},
+        }
 
 
 def verify_references(
@@ -59,6 +98,7 @@ def verify_references(
         passed=sum(verdict.passed for verdict in verdicts),
         failed=tuple(verdict for verdict in verdicts if not verdict.passed),
         missing=tuple(each.task_id for each in chosen.all_problems()[:limit] if each.reference is None),
+        facts={each.task_id: facts_of(each.tests) for each in chosen.all_problems()[:limit]},
     )
 
 

@@ -11,9 +11,10 @@ from codesample.engines.contract import Engine
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import RunFolderError
 from codesample.evaluation.intervals import Estimate
+from codesample.evaluation.observer import WEAK
 from codesample.records import Status
 
-__all__ = ["EngineFacts", "Report", "Seconds", "Selection"]
+__all__ = ["Counted", "EngineFacts", "Report", "Seconds", "Selection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,14 @@ class Seconds:
     sampling: float
     execution: float
     total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many verdicts there are of one integrity, harness errors apart, and how many of them passed."""
+
+    verdicts: int
+    passed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,8 @@ class Report:
         tokens: Drawn for all candidates, cut ones excluded.
         tokens_per_second: Sampling speed of the process that ended the run; None where it sampled nothing.
         statuses: Verdicts by status; harness errors are no grade and count in no figure.
+        integrity: Verdicts by integrity: "split", "io" or "weak", which a program could have faked.
+        strict: Whether weak passes count in no figure, as harness errors do.
         engine: What the engine stated; the weakest of a run's sessions.
         isolation: Weakest level at which programs of this run were judged, such as "confined".
         notices: What the figures leave out and why, and what weakens them; a sentence each.
@@ -111,6 +122,13 @@ class Report:
     notices: tuple[str, ...]
     run: Path = field(compare=False)
     engine: EngineFacts = EngineFacts()
+    integrity: Mapping[str, Counted] = field(default_factory=dict)
+    strict: bool = False
+
+    @property
+    def weak(self) -> Counted:
+        """Verdicts that their programs could have faked."""
+        return self.integrity.get(WEAK, Counted(0, 0))
 
     @property
     def harness_errors(self) -> int:
@@ -143,6 +161,9 @@ class Report:
             known["notices"] = tuple(known["notices"])
             engine = known.get("engine", {})
             known["engine"] = EngineFacts(**engine | {"abilities": tuple(engine.get("abilities", ()))})
+            known["integrity"] = {
+                name: Counted(**value) for name, value in known.get("integrity", {}).items()
+            }
             return cls(**known, run=run)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunFolderError(

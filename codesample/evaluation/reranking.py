@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from codesample.errors import RunFolderError
 from codesample.evaluation.environment import weakest_isolation
@@ -14,7 +16,7 @@ from codesample.evaluation.plan import choose_rerankers
 from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems_of_run
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.sandbox import notice_weakness, open_judge
-from codesample.evaluation.scoring import EXECUTED, Pool, Scored, pools, saved_scores, score
+from codesample.evaluation.scoring import EXECUTED, Pool, Scored, Scores, pools, saved_scores, score
 from codesample.evaluation.summary import summarise
 from codesample.execution import Level
 from codesample.execution.judge import Judge
@@ -22,7 +24,7 @@ from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.runs import RunFolder
 from codesample.tasks.contract import Task
 
-__all__ = ["load_report", "rerank_run"]
+__all__ = ["load_report", "recount_run", "rerank_run"]
 
 
 def rerank_run(
@@ -56,31 +58,23 @@ def rerank_run(
     """
     watching = observer or Observer()
     loaded = choose_rerankers(DEFAULT_RERANKERS if rerankers is None else rerankers)
-    with RunFolder.open(folder, write=True) as opened, _judge_for(loaded, run) as judge:
+    with (
+        RunFolder.open(folder, write=True) as opened,
+        _judge_for(loaded, run or RunOptions(), opened) as judge,
+    ):
         for notice in opened.notices:
             watching.notice(notice)
         if judge:
             notice_weakness(judge, watching)
         settings = opened.manifest.settings
-        n = settings.get("n", opened.manifest.n)
-        ks = choose_k(settings.get("k") if k is None else k, n)
+        integrity = run.integrity if run else None
+        ks = _chosen_k(opened, k)
         chosen = problems_of_run(opened, task=task, data=data)
-        gathered = pools(opened, chosen, covered_keys(opened, chosen.problems))
-        _expect_complete(opened, gathered)
+        gathered = _gathered(opened, chosen, integrity or settings.get("integrity"))
         loaded = _usable(loaded, gathered, opened, watching, named=rerankers is not None)
         scored = _score(loaded, gathered, chosen, opened, judge, watching)
-        before = _earlier(folder)
-        report = summarise(
-            opened,
-            gathered,
-            {**saved_scores(gathered, opened), **scored.scores},
-            problems=len(chosen.problems),
-            n=n,
-            k=ks,
-            seconds=before.seconds if before else Seconds(0.0, 0.0, 0.0),
-            tokens_per_second=before.tokens_per_second if before else None,
-            notices=[*scored.notices, *_weaker(judge, opened)],
-        )
+        notices = [*scored.notices, *_weaker(judge, opened)]
+        report = _report(opened, chosen, gathered, k=ks, scores=scored.scores, notices=notices)
         opened.write_results(report.as_json())
         scored.raise_failures(opened, watching)
     return report
@@ -97,6 +91,64 @@ def load_report(run: Path) -> Report:
     if content is None:
         raise RunFolderError(f"{run}: has no results yet; finish it with --resume")
     return Report.from_json(content, run=run)
+
+
+def recount_run(
+    folder: Path, *, integrity: str, task: Task | None = None, data: Path | None = None
+) -> Report:
+    """Make a finished run's report anew from its verdicts and scores; writes nothing.
+
+    Args:
+        integrity: "any" or "strict", as in `RunOptions`.
+        task, data: As for `rerank_run`.
+
+    Raises:
+        ParameterError: another `integrity`.
+        CodesampleError: as `rerank_run`, as far as it concerns the run and its problems.
+    """
+    asked = RunOptions(integrity=integrity)
+    with RunFolder.open(folder) as opened:
+        chosen = problems_of_run(opened, task=task, data=data)
+        gathered = _gathered(opened, chosen, asked.integrity)
+        return _report(opened, chosen, gathered, k=_chosen_k(opened, None))
+
+
+def _chosen_k(folder: RunFolder, k: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the k of pass@k, the run's own where none is named; raises MetricError."""
+    settings = folder.manifest.settings
+    return choose_k(settings.get("k") if k is None else k, settings.get("n", folder.manifest.n))
+
+
+def _gathered(folder: RunFolder, chosen: ProblemSet, integrity: str | None) -> list[Pool]:
+    """Gather what the last call into a run covered; raises RunFolderError where some is not judged yet."""
+    wanted = covered_keys(folder, chosen.problems)
+    gathered = pools(folder, chosen, wanted, strict=integrity == "strict")
+    _expect_complete(folder, gathered)
+    return gathered
+
+
+def _report(
+    folder: RunFolder,
+    chosen: ProblemSet,
+    gathered: Sequence[Pool],
+    *,
+    k: Sequence[int],
+    scores: Mapping[str, Scores] = MappingProxyType({}),
+    notices: Sequence[str] = (),
+) -> Report:
+    """Sum up a run that is judged; times are those of the sampling."""
+    before = _earlier(folder.path)
+    return summarise(
+        folder,
+        gathered,
+        {**saved_scores(gathered, folder), **scores},
+        problems=len(chosen.problems),
+        n=folder.manifest.settings.get("n", folder.manifest.n),
+        k=k,
+        seconds=before.seconds if before else Seconds(0.0, 0.0, 0.0),
+        tokens_per_second=before.tokens_per_second if before else None,
+        notices=notices,
+    )
 
 
 def _score(
@@ -122,10 +174,14 @@ def _score(
 
 
 def _judge_for(
-    loaded: Sequence[Reranker], run: RunOptions | None
+    loaded: Sequence[Reranker], run: RunOptions, folder: RunFolder
 ) -> AbstractContextManager[Judge] | AbstractContextManager[None]:
-    """Open a judge where a reranker runs programs."""
-    return open_judge(run or RunOptions()) if any(each.needs & EXECUTED for each in loaded) else nullcontext()
+    """Open a judge where a reranker runs programs; it grants the modules that the run's programs had."""
+    if not any(each.needs & EXECUTED for each in loaded):
+        return nullcontext()
+    if run.judge is None and not run.imports:
+        run = replace(run, imports=folder.manifest.imports)
+    return open_judge(run)
 
 
 def _usable(

@@ -76,7 +76,7 @@ def sample_and_judge(
     expected = dict.fromkeys((problem.task_id for problem in chosen.problems), 0)
     for task_id, _ in wanted:
         expected[task_id] += 1
-    tally, judged, sampled = Tally(expected), run.judged, run.sampled
+    tally, judged, sampled = Tally(expected, strict=plan.strict), run.judged, run.sampled
     tally.add(verdict for key, verdict in run.verdicts().items() if key in judged and key in wanted)
     unjudged = (sampled & wanted) - judged
     tests = {problem.task_id: problem.tests for problem in chosen.problems}

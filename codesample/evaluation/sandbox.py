@@ -2,35 +2,59 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from codesample.errors import IsolationError
+from codesample.errors import IsolationError, ParameterError
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import RunOptions
-from codesample.execution import Executor, Level
+from codesample.execution import Executor, Level, Limits
+from codesample.execution.caller.granted_modules import missing_modules
 from codesample.execution.judge import Judge
+from codesample.records import Status
 
 __all__ = ["notice_weakness", "open_judge"]
 
 
-def open_judge(run: RunOptions) -> AbstractContextManager[Judge]:
-    """Return a judge to be used in a `with` block; one that the caller brought stays open behind it.
+@contextmanager
+def open_judge(run: RunOptions) -> Iterator[Judge]:
+    """Give a judge within a `with` block; one that the caller brought stays open behind it.
 
     Raises:
         UnknownNameError: no such level of isolation.
         IsolationError: this machine, or the caller's judge, grants less than asked for.
+        ParameterError: a module to be imported that programs cannot import; names it.
     """
     weakest = run.allow_weak_isolation
     minimum = Level.CONFINED if weakest is None else Level.parse(weakest)
-    if run.judge is None:
-        return Executor(workers=run.workers, minimum=minimum)
-    granted = run.judge.isolation.level
+    if run.judge is not None:
+        _expect_isolation(run.judge, minimum)
+        yield run.judge
+        return
+    if missing := missing_modules(run.imports):
+        raise ParameterError(f"imports {', '.join(missing)}: not among the packages installed here")
+    with Executor(workers=run.workers, limits=Limits(imports=run.imports), minimum=minimum) as executor:
+        if run.imports:
+            _try_imports(executor, run.imports)
+        yield executor
+
+
+def _expect_isolation(judge: Judge, minimum: Level) -> None:
+    granted = judge.isolation.level
     if granted < minimum:
         raise IsolationError(
             f"the judge isolates programs at level {granted.label!r}, and {minimum.label!r} is asked for; "
             f"bring another, or accept it: allow_weak_isolation={granted.label!r}"
         )
-    return nullcontext(run.judge)
+
+
+def _try_imports(executor: Executor, names: Sequence[str]) -> None:
+    """Import the modules in a process as programs have it, before anything is sampled."""
+    lines = "".join(f"import {name}\n" for name in names)
+    (outcome,) = executor.submit_calls(f"{lines}def found():\n    return True", "found", [()]).result()
+    if outcome.status is not Status.PASSED:
+        why = outcome.detail.strip().splitlines()[-1:] or [str(outcome.status)]
+        raise ParameterError(f"imports {', '.join(names)}: cannot be imported by programs: {why[0]}")
 
 
 def notice_weakness(judge: Judge, observer: Observer) -> None:

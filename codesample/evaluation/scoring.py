@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from codesample.errors import CodesampleError, RerankerError
-from codesample.evaluation.observer import Observer
+from codesample.evaluation.observer import Observer, is_graded
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.execution.judge import Judge
 from codesample.execution.program_runner import ProgramRunner
-from codesample.records import Candidate, Problem, PublicView, Status, Verdict
+from codesample.records import Candidate, Problem, PublicView, Verdict
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.runs import Key, RunFolder
@@ -33,16 +33,18 @@ class Pool:
         problem: Whose candidates these are.
         candidates: All of them, each with its program.
         verdicts: Of the same candidates, in the same order.
+        strict: Whether passes of integrity "weak" count as not judged.
     """
 
     problem: Problem
     candidates: tuple[Candidate, ...]
     verdicts: tuple[Verdict, ...]
+    strict: bool = False
 
     @property
     def graded(self) -> list[int]:
         """Positions of the candidates whose verdict says something about the program."""
-        return [at for at, verdict in enumerate(self.verdicts) if verdict.status is not Status.HARNESS_ERROR]
+        return [at for at, each in enumerate(self.verdicts) if is_graded(each, strict=self.strict)]
 
     @property
     def passed(self) -> list[bool]:
@@ -74,7 +76,7 @@ class Scored:
             raise RerankerError("; ".join(map(str, self.failures))) from self.failures[0]
 
 
-def pools(run: RunFolder, chosen: ProblemSet, wanted: Collection[Key]) -> list[Pool]:
+def pools(run: RunFolder, chosen: ProblemSet, wanted: Collection[Key], *, strict: bool = False) -> list[Pool]:
     """Gather the candidates of `wanted` that have a verdict by problem, in the task's order.
 
     Problems without any are left out.
@@ -93,7 +95,7 @@ def pools(run: RunFolder, chosen: ProblemSet, wanted: Collection[Key]) -> list[P
         candidates = sorted(found.get(problem.task_id, []), key=lambda candidate: candidate.index)
         if candidates:
             judged = tuple(verdicts[problem.task_id, candidate.index] for candidate in candidates)
-            gathered.append(Pool(problem, tuple(candidates), judged))
+            gathered.append(Pool(problem, tuple(candidates), judged, strict))
     return gathered
 
 

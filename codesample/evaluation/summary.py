@@ -9,7 +9,8 @@ from codesample.errors import ExecutionError, MetricError
 from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.intervals import Estimate, bootstrap
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
-from codesample.evaluation.report import Report, Seconds, Selection
+from codesample.evaluation.observer import is_graded
+from codesample.evaluation.report import Counted, Report, Seconds, Selection
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Status, Verdict
 from codesample.runs import RunFolder
@@ -50,14 +51,13 @@ def summarise(
     graded = [pool for pool in gathered if pool.graded]
     faults = [verdict for pool in gathered for verdict in pool.verdicts if verdict.status is _UNJUDGED]
     if not graded:
-        raise ExecutionError("; ".join(["no candidate could be judged", *map(_why, faults[:1])]))
+        raise ExecutionError(_nothing(gathered, faults))
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
     oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
     said = [*_left_out(problems, len(gathered), len(graded)), *map(_why, faults[:1])]
     by_k, unreached = _pass_at_k(counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
-    statuses = Counter(str(verdict.status) for pool in gathered for verdict in pool.verdicts)
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
@@ -72,12 +72,28 @@ def summarise(
         seconds=seconds,
         tokens=sum(len(candidate.token_ids or ()) for candidate in candidates),
         tokens_per_second=tokens_per_second,
-        statuses=dict(statuses),
+        statuses=dict(Counter(str(each.status) for pool in gathered for each in pool.verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
         notices=(*said, *unreached, *notices),
         run=run.path,
+        integrity=_by_integrity(gathered),
+        strict=any(pool.strict for pool in gathered),
     )
+
+
+def _nothing(gathered: Sequence[Pool], faults: Sequence[Verdict]) -> str:
+    """Say why there is nothing to report on."""
+    weak = sum(verdict.passed for pool in gathered for verdict in pool.verdicts)
+    unproven = [f"{weak} passes are weak, which counts for nothing with --integrity strict"] if weak else []
+    return "; ".join(["no candidate could be judged", *map(_why, faults[:1]), *unproven])
+
+
+def _by_integrity(gathered: Sequence[Pool]) -> dict[str, Counted]:
+    grades = [each for pool in gathered for each in pool.verdicts if is_graded(each, strict=False)]
+    every = Counter(each.integrity for each in grades)
+    passed = Counter(each.integrity for each in grades if each.passed)
+    return {name: Counted(count, passed[name]) for name, count in sorted(every.items())}
 
 
 def _selections(

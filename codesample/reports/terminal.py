@@ -56,6 +56,12 @@ def _lines(report: Report) -> Iterator[str]:
             f"[red]harness     {report.harness_errors} candidates could not be judged "
             f"({Status.HARNESS_ERROR}); they count in no figure; --resume judges them again[/red]"
         )
+    if report.weak.verdicts:
+        strict = f"[red]these {report.weak.passed} count in no figure[/red]"
+        left = strict if report.strict else "--integrity strict leaves these out"
+        yield (
+            f"integrity   weak verdicts: {report.weak.verdicts}, of them {report.weak.passed} passed; {left}"
+        )
     for notice in report.notices:
         yield f"note        {escape(notice)}"
     weak = " [red](weaker than confined)[/red]" if report.isolation in _WEAK else ""

@@ -13,7 +13,7 @@ from codesample.records import SamplingParams
 __all__ = ["Manifest"]
 
 _FORMAT = 1
-_IDENTITY = ("task", "task_version", "data_hash", "model")
+_IDENTITY = ("task", "task_version", "data_hash", "model", "imports")
 _LOADED = ("checkpoint", "revision", "architecture", "parameters", "dtype")
 
 
@@ -30,6 +30,7 @@ class Manifest:
         n: Candidates per problem; may grow from one call to the next.
         sessions: One entry for each call that wrote into the run: versions, machine, model as loaded,
             isolation, settings.
+        imports: Modules that programs may import, beside those that their tests name.
     """
 
     task: str
@@ -39,6 +40,7 @@ class Manifest:
     params: SamplingParams
     n: int
     sessions: tuple[Mapping[str, Any], ...] = field(default=())
+    imports: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -49,8 +51,8 @@ class Manifest:
         """Return the manifest of a run that `other` resumes: the larger n, the sessions of both.
 
         Raises:
-            RunFolderError: task, data, model, weights as far as both record them, or sampling parameters
-                differ; names each with both values.
+            RunFolderError: task, data, model, weights as far as both record them, granted modules or
+                sampling parameters differ; names each with both values.
         """
         differences = [
             f"{name} is {theirs!r}, the run has {ours!r}"

@@ -79,15 +79,43 @@ def test_execute_then_rerank_then_report(problems: Path, samples: Path, tmp_path
 
 def test_tasks_verify_passes_sound_references(problems: Path, tmp_path: Path) -> None:
     done = call("tasks", "verify", "--task-file", problems, *SANDBOX, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "mine: 2 of 2 reference solutions pass\n")
+    assert (done.returncode, done.stdout) == (0, "mine: 2 of 2 reference solutions pass\njudged: 2 split\n")
 
 
 def test_tasks_verify_names_a_broken_reference(tmp_path: Path) -> None:
     rows = [PROBLEMS[0], {**PROBLEMS[1], "canonical_solution": "    return x\n"}]
     file = write_lines(tmp_path / "mine.jsonl", rows)
     done = call("tasks", "verify", "--task-file", file, *SANDBOX, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "mine: 1 of 2 reference solutions pass\n")
+    assert (done.returncode, done.stdout) == (1, "mine: 1 of 2 reference solutions pass\njudged: 2 split\n")
     assert done.stderr.startswith("mine/2: wrong")
+
+
+def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program(tmp_path: Path) -> None:
+    helped = {
+        "prompt": "from math import isclose\n\ndef add(x):\n",
+        "test": "assert helper(1) == add(1) - len(LIMITS)\nassert isclose(add(1), 2) and math.pi\n",
+        "canonical_solution": "    return x + 1\n\nLIMITS = [1]\ndef helper(x):\n    return x\n",
+    }
+    file = write_lines(
+        tmp_path / "mine.jsonl", [{**PROBLEMS[0], **helped}, {**PROBLEMS[1], "in_process": True}]
+    )
+    words = ["tasks", "verify", "--task-file", file, *SANDBOX]
+    assert call(*words, cwd=tmp_path).stdout.splitlines() == [
+        "mine: 2 of 2 reference solutions pass",
+        "judged: 1 split, 1 weak",
+        "  mine/2: weak: asked for by the tests",
+        "tests of 1 problems take more from the program than the function asked for:",
+        "  mine/1: LIMITS, helper",
+    ]
+    assert json.loads(call(*words, "--json", cwd=tmp_path).stdout) == {
+        "task": "mine",
+        "passed": 2,
+        "failed": [],
+        "missing": [],
+        "forms": {"split": 1, "weak": 1},
+        "weak": {"mine/2": "asked for by the tests"},
+        "names": {"mine/1": ["LIMITS", "helper"]},
+    }
 
 
 @pytest.mark.parametrize("kind", ["tasks", "rerankers"])
@@ -196,3 +224,57 @@ def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     from codesample import __version__
 
     assert call("--version", cwd=tmp_path).stdout == f"codesample {__version__}\n"
+
+
+def test_modules_are_granted_by_their_names(tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    counting = "    import numpy\n    return int(numpy.add(x, 1))\n"
+    problems = write_lines(tmp_path / "mine.jsonl", [{**PROBLEMS[0], "canonical_solution": counting}])
+    words = ["tasks", "verify", "--task-file", problems, *SANDBOX]
+    assert call(*words, cwd=tmp_path).returncode == 1
+    assert call(*words, "--imports", "json,numpy", cwd=tmp_path).returncode == 0
+    samples = write_lines(tmp_path / "samples.jsonl", [{"task_id": "mine/1", "completion": counting}])
+    run = ["execute", samples, "--task-file", problems, *SANDBOX, "--out", "run"]
+    assert "imports numpi: not among the packages" in refusal(*run, "--imports", "numpi", cwd=tmp_path)
+    done = call(*run, "--imports", "json", "--imports", "numpy", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["statuses"] == {"passed": 1}
+
+
+def test_weak_passes_are_counted_and_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = [PROBLEMS[0], {**PROBLEMS[1], "in_process": True}]
+    problems = write_lines(tmp_path / "mine.jsonl", rows)
+    right = [{"task_id": f"mine/{n}", "completion": f"    return x + {n}\n"} for n in (1, 2)]
+    wrong = {"task_id": "mine/2", "completion": "    return x\n"}
+    samples = write_lines(tmp_path / "samples.jsonl", [*right, wrong])
+    given = ["execute", samples, "--task-file", problems, *SANDBOX]
+    counts = {"split": {"verdicts": 1, "passed": 1}, "weak": {"verdicts": 2, "passed": 1}}
+
+    plain = call(*given, "--out", "plain", cwd=tmp_path)
+    assert plain.returncode == 0, plain.stderr
+    assert "weak verdicts: 2, of them 1 passed; --integrity strict leaves these out" in plain.stdout
+
+    done = call(*given, "--out", "strict", "--integrity", "strict", "--json", cwd=tmp_path)
+    strict = json.loads(done.stdout)
+    assert (strict["strict"], strict["integrity"], strict["pass_at_k"]["1"]["value"]) == (True, counts, 0.5)
+    record = json.loads((tmp_path / "strict" / "run.json").read_text())
+    assert record["sessions"][0]["settings"]["integrity"] == "strict"
+
+    def told(*words: object) -> tuple[Any, ...]:
+        content = json.loads(call(*words, "--json", cwd=tmp_path).stdout)
+        return content["strict"], content["pass_at_k"]["1"]["value"], content["seconds"], content["integrity"]
+
+    before = (tmp_path / "plain" / "results.json").read_bytes()
+    seconds = json.loads(before)["seconds"]
+    assert told("report", "plain") == (False, 0.75, seconds, counts)
+    assert told("report", "plain", "--integrity", "strict") == (True, 0.5, seconds, counts)
+    assert (tmp_path / "plain" / "results.json").read_bytes() == before
+    assert told("report", "strict", "--integrity", "any")[:2] == (False, 0.75)
+    # a run is scored again as it was counted, unless another way is named
+    assert told("rerank", "strict", "-r", "public_examples", *SANDBOX)[:2] == (True, 0.5)
+    assert told("rerank", "plain", "-r", "public_examples", *SANDBOX, "--integrity", "strict")[:2] == (
+        True,
+        0.5,
+    )
+    assert "integrity = 'strickt': expected" in refusal(
+        "report", "plain", "--integrity", "strickt", cwd=tmp_path
+    )

@@ -34,3 +34,15 @@ def test_a_problem_of_which_nothing_is_wanted_counts_as_done() -> None:
 def test_speed_is_zero_before_any_time_has_passed() -> None:
     assert Snapshot(0, 0, 0, 0.0, None).tokens_per_second == 0.0
     assert Snapshot(0, 0, 30, 2.0, None).tokens_per_second == 15.0
+
+
+def test_strictly_a_weak_pass_is_counted_as_done_and_not_as_judged() -> None:
+    weak = Verdict("x", 0, Status.PASSED, integrity="weak")
+    failed = Verdict("x", 1, Status.WRONG, integrity="weak")
+    for strict, share in ((False, 0.5), (True, 0.0)):
+        tally = Tally({"x": 2}, strict=strict)
+        tally.add([weak, failed])
+        assert (tally.candidates_done, tally.problems_done, tally.pass_at_1()) == (2, 1, share)
+    only = Tally({"x": 1}, strict=True)
+    only.add([weak])
+    assert only.pass_at_1() is None

@@ -41,12 +41,14 @@ def test_a_plan_holds_the_problems_that_something_is_wanted_of(adding, tmp_path:
 
 
 def test_what_was_asked_for_is_recorded_alike_for_every_command(adding, tmp_path: Path) -> None:
-    run = RunOptions(out=tmp_path, workers=3, allow_weak_isolation="limited")
+    run = RunOptions(out=tmp_path, workers=3, allow_weak_isolation="limited", imports=("numpy",))
     made = plan(adding, read_problems(adding).keys(2), run, settings={"samples": "file.jsonl"})
     assert made.as_settings() == {
         "samples": "file.jsonl",
         "workers": 3,
         "allow_weak_isolation": "limited",
+        "imports": ["numpy"],
+        "integrity": "any",
         "task": None,
         "limit": None,
         "data": None,

@@ -8,7 +8,7 @@ import pytest
 
 from codesample.errors import ExecutionError
 from codesample.evaluation.problem_set import ProblemSet
-from codesample.evaluation.report import Report, Seconds
+from codesample.evaluation.report import Counted, Report, Seconds
 from codesample.evaluation.scoring import pools, saved_scores
 from codesample.evaluation.summary import summarise
 from codesample.records import Candidate, SamplingParams, Status, Verdict
@@ -26,6 +26,8 @@ def summary(adding, tmp_path: Path):
         k: tuple[int, ...] = (1, 2),
         scores: dict[str, list[float]] | None = None,
         levels: tuple[str, ...] = ("confined",),
+        weak: set[tuple[str, int]] = frozenset(),
+        strict: bool = False,
     ) -> Report:
         sessions = tuple({"isolation": {"level": level}} for level in levels)
         manifest = Manifest("adding", "1", "hash", "scripted", SamplingParams(), 3, sessions)
@@ -33,10 +35,12 @@ def summary(adding, tmp_path: Path):
             for task_id, row in statuses.items():
                 for index, status in enumerate(row):
                     run.add_sample(Candidate(task_id, index, "    return x\n", token_ids=(1, 2)))
-                    run.add_verdict(Verdict(task_id, index, status))
+                    integrity = "weak" if (task_id, index) in weak else "split"
+                    run.add_verdict(Verdict(task_id, index, status, integrity=integrity))
             if scores:
                 run.write_scores("given", {(t, i): s for t in scores for i, s in enumerate(scores[t])})
-            gathered = pools(run, ProblemSet(adding, tuple(adding.problems())), run.sampled)
+            known = ProblemSet(adding, tuple(adding.problems()))
+            gathered = pools(run, known, run.sampled, strict=strict)
             return summarise(
                 run,
                 gathered,
@@ -102,3 +106,40 @@ def test_tied_scores_share_the_choice(summary) -> None:
 def test_without_a_gap_there_is_no_share_of_it(summary) -> None:
     report = summary({"adding/1": [PASSED, PASSED, PASSED]}, scores={"adding/1": [1.0, 2.0, 3.0]})
     assert report.rerankers["given"].gap_closed is None
+
+
+def test_verdicts_are_counted_by_integrity_harness_errors_apart(summary) -> None:
+    statuses = {"adding/1": [PASSED, WRONG, BROKEN], "adding/2": [PASSED, PASSED, WRONG]}
+    weak = {("adding/1", 0), ("adding/1", 1), ("adding/1", 2), ("adding/2", 0)}
+    report = summary(statuses, weak=weak)
+    assert report.integrity == {"split": Counted(2, 1), "weak": Counted(3, 2)}
+    assert not report.strict
+    assert Report.from_json(report.as_json(), run=report.run) == report
+    assert report.as_json()["integrity"]["weak"] == {"verdicts": 3, "passed": 2}
+
+
+def test_strictly_a_weak_pass_is_no_grade_and_a_weak_failure_is_one(summary) -> None:
+    statuses = {"adding/1": [PASSED, PASSED, WRONG, WRONG], "adding/2": [PASSED, PASSED, WRONG]}
+    weak = {("adding/1", 1), ("adding/1", 3), ("adding/2", 0), ("adding/2", 1), ("adding/2", 2)}
+    scores = {"adding/1": [0.0, 9.0, 1.0, 2.0], "adding/2": [9.0, 8.0, 7.0]}
+    report = summary(statuses, weak=weak, strict=True, scores=scores, k=(1,))
+    assert report.pass_at_k[1].value == pytest.approx((1 / 3 + 0) / 2)
+    # whom it puts first are weak passes, which are not chosen from
+    assert report.rerankers["given"].best_of_n.value == 0.0
+    assert report.strict
+    assert report.weak == Counted(5, 3)
+    assert report.samples == 7
+    assert report.statuses == {"passed": 4, "wrong": 3}
+
+
+def test_with_weak_passes_alone_there_is_strictly_nothing_to_report(summary) -> None:
+    with pytest.raises(ExecutionError, match="no candidate could be judged; 2 passes are weak"):
+        summary({"adding/1": [PASSED, PASSED]}, weak={("adding/1", 0), ("adding/1", 1)}, strict=True)
+
+
+def test_results_of_before_say_nothing_of_integrity(summary) -> None:
+    report = summary({"adding/1": [PASSED, WRONG]})
+    content = report.as_json()
+    del content["integrity"], content["strict"]
+    older = Report.from_json(content, run=report.run)
+    assert (older.integrity, older.strict, older.weak) == ({}, False, Counted(0, 0))

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from codesample.evaluation.intervals import Estimate
-from codesample.evaluation.report import Report, Seconds, Selection
+from codesample.evaluation.report import Counted, Report, Seconds, Selection
 from codesample.reports.terminal import render
 
 
@@ -90,3 +90,12 @@ def test_what_the_figures_leave_out_is_said(report: Report) -> None:
 
 def test_a_short_line_sums_a_report_up(report: Report) -> None:
     assert str(report) == "mini, tiny, 86 problems x 32: pass@1 0.500, mean_logprob 0.625, oracle 1.000"
+
+
+def test_weak_verdicts_are_counted_where_there_are_any(report: Report) -> None:
+    assert "weak verdicts" not in shown(replace(report, integrity={"split": Counted(9, 3)}))
+    mixed = replace(report, integrity={"split": Counted(9, 3), "weak": Counted(12, 7)})
+    assert "weak verdicts: 12, of them 7 passed; --integrity strict leaves these out" in shown(mixed)
+    assert "weak verdicts: 12, of them 7 passed; these 7 count in no figure" in shown(
+        replace(mixed, strict=True)
+    )

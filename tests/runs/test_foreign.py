@@ -126,3 +126,12 @@ def test_any_rows_are_candidates_or_a_data_error(
         said = str(path)
         assert len({(each.task_id, each.index) for each in got}) == len(rows)
     assert str(path) in said
+
+
+def test_a_sample_that_names_a_field_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl"
+    file.write_text(
+        '{"task_id": "a", "completion": "x"}\n{"task_id": "a", "completion": "x", "completion": "y"}\n'
+    )
+    with pytest.raises(DataError, match=r"samples\.jsonl:2: names the field 'completion' twice"):
+        list(read_samples(file))

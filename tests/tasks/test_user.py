@@ -304,3 +304,10 @@ def test_the_tests_know_the_program_that_the_solution_makes(tmp_path: Path, row:
     (problem,) = task.problems()
     solution = problem.reference
     assert problem.tests.reference == (None if solution is None else task.program(problem, solution))
+
+
+def test_a_problem_that_names_a_field_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"task_id": "a", "prompt": "p", "test": "assert f()", "test": "pass"}\n')
+    with pytest.raises(DataError, match=r"mine\.jsonl:1: names the field 'test' twice"):
+        load_task_file(file)

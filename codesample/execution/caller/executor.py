@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import threading
 import weakref
@@ -20,6 +19,7 @@ from typing import Any, NoReturn, Self, SupportsIndex
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution.caller.awaited import Awaited, Latch
 from codesample.execution.caller.cores import usable_cores
+from codesample.execution.caller.granted_modules import package_folders
 from codesample.execution.caller.isolation_probe import choose, spare_user
 from codesample.execution.caller.job_limits import limits_for, most_processes
 from codesample.execution.caller.reference_cache import ReferenceCache, cache_folder, reference_key
@@ -215,14 +215,13 @@ class Executor:
             )
 
     def _worker_arguments(self, temporary: str) -> list[list[str]]:
-        packages = tuple(path for path in sys.path if path.endswith("-packages"))
         arguments = []
         for _ in range(self.workers):
             confinement = Confinement(
                 level=self.isolation.level,
                 folder="",
                 uid=spare_user(),
-                packages=packages,
+                packages=package_folders(),
                 bwrap=bubblewrap.find() if self.isolation.mechanisms["bwrap"].granted else "",
             )
             arguments.append([json.dumps(confinement.as_json()), temporary])

@@ -158,7 +158,9 @@ def test_what_befalls_a_checker_accepts_nothing(judge: Judge, body: str, status:
 def test_a_checker_that_is_none_is_the_tests_fault(judge: Judge, checker: str, said: str) -> None:
     verdict = judge("print(0)", ScriptTests(cases=(ScriptExample("", "0"),), checker=checker))
     assert verdict.status is Status.HARNESS_ERROR
-    assert verdict.detail.startswith(("the checker does not define accept(): ", "the checker is not valid Python: "))
+    assert verdict.detail.startswith(
+        ("the checker does not define accept(): ", "the checker is not valid Python: ")
+    )
     assert said in verdict.detail
 
 
