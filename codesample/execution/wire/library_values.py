@@ -28,6 +28,8 @@ class Form(NamedTuple):
         base: Whether an instance of a subclass may stand for its data of this type.
         nested: Whether lists and dicts in that data are made by `take`, and not the value's own.
         live: Whether that data is a dict which the value shows, and goes on showing as it changes.
+        parts: Of which very types that data is, or each part of it where it is a list; any where empty. What
+            could be iterated for ever, or asks a program, is no part.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Form(NamedTuple):
     base: bool = False
     nested: bool = False
     live: bool = False
+    parts: tuple[type, ...] = ()
 
 
 class _Entry(NamedTuple):
@@ -45,8 +48,10 @@ class _Entry(NamedTuple):
     base: bool = False
     nested: bool = False
     live: bool = False
+    parts: tuple[type, ...] = ()
 
 
+_MOST_FRACTION_BITS = 1 << 19
 _EMPTY: dict[Any, Any] = {}
 _KEYS, _VALUES, _ITEMS = type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items())
 _FACTORIES: dict[str, Any] = {
@@ -86,6 +91,14 @@ def _make_counted(kind: Any, data: Any) -> Any:
     return kind(None if name is None else _FACTORIES[name], content)
 
 
+def _make_fraction(kind: Any, data: Any) -> Any:
+    above, below = data
+    if above.bit_length() + below.bit_length() > _MOST_FRACTION_BITS:
+        # it is reduced once more, in quadratic time
+        raise ValueError(f"more than {_MOST_FRACTION_BITS} bits")
+    return kind.__new__(kind, above, below)
+
+
 def _take_shown(value: Any) -> Any:
     """Return the dict itself that a view shows: a copy would not follow its changes."""
     return next((each for each in gc.get_referents(value) if isinstance(each, dict)), None)
@@ -97,7 +110,7 @@ def _plain_dict(value: Any) -> Any:
 
 _ENTRIES: dict[str, _Entry] = {
     "builtins.range": _Entry(
-        lambda value: [value.start, value.stop, value.step], lambda kind, data: kind(*data)
+        lambda value: [value.start, value.stop, value.step], lambda kind, data: kind(*data), parts=(int,)
     ),
     "builtins.slice": _Entry(
         lambda value: [value.start, value.stop, value.step], lambda kind, data: kind(*data)
@@ -107,6 +120,7 @@ _ENTRIES: dict[str, _Entry] = {
     "builtins.memoryview": _Entry(
         lambda value: value.tobytes() if value.format == "B" and value.ndim == 1 else None,
         lambda kind, data: kind(data),
+        parts=(bytes,),
     ),
     "builtins.dict_keys": _Entry(_take_shown, lambda kind, data: dict.keys(data), live=True),
     "builtins.dict_values": _Entry(_take_shown, lambda kind, data: dict.values(data), live=True),
@@ -116,21 +130,22 @@ _ENTRIES: dict[str, _Entry] = {
         lambda value: sys.modules["decimal"].Decimal.__str__(value),
         lambda kind, data: kind.__new__(kind, data),
         base=True,
+        parts=(str,),
     ),
     "fractions.Fraction": _Entry(
-        lambda value: [value.numerator, value.denominator],
-        lambda kind, data: kind.__new__(kind, *data),
-        base=True,
+        lambda value: [value.numerator, value.denominator], _make_fraction, base=True, parts=(int,)
     ),
     "datetime.date": _Entry(
-        lambda value: [value.year, value.month, value.day], lambda kind, data: kind(*data)
+        lambda value: [value.year, value.month, value.day], lambda kind, data: kind(*data), parts=(int,)
     ),
     "datetime.time": _Entry(_take_moment, _make_time),
     "datetime.datetime": _Entry(
         lambda value: [value.year, value.month, value.day, *_take_moment(value)], _make_datetime
     ),
     "datetime.timedelta": _Entry(
-        lambda value: [value.days, value.seconds, value.microseconds], lambda kind, data: kind(*data)
+        lambda value: [value.days, value.seconds, value.microseconds],
+        lambda kind, data: kind(*data),
+        parts=(int,),
     ),
     "datetime.timezone": _Entry(_take_zone, lambda kind, data: kind(*data)),
     "collections.deque": _Entry(
@@ -138,17 +153,27 @@ _ENTRIES: dict[str, _Entry] = {
         lambda kind, data: kind(*data),
         base=True,
         nested=True,
+        parts=(list, int, type(None)),
     ),
-    "collections.OrderedDict": _Entry(_plain_dict, lambda kind, data: kind(data), base=True),
-    "collections.Counter": _Entry(_plain_dict, lambda kind, data: kind(data), base=True),
-    "collections.defaultdict": _Entry(_take_counted, _make_counted, base=True, nested=True),
-    "uuid.UUID": _Entry(lambda value: value.hex, lambda kind, data: kind(data)),
+    "collections.OrderedDict": _Entry(_plain_dict, lambda kind, data: kind(data), base=True, parts=(dict,)),
+    "collections.Counter": _Entry(_plain_dict, lambda kind, data: kind(data), base=True, parts=(dict,)),
+    "collections.defaultdict": _Entry(
+        _take_counted, _make_counted, base=True, nested=True, parts=(str, type(None), dict)
+    ),
+    "uuid.UUID": _Entry(lambda value: value.hex, lambda kind, data: kind(data), parts=(str,)),
     "array.array": _Entry(
-        lambda value: [value.typecode, value.tolist()], lambda kind, data: kind(*data), nested=True
+        lambda value: [value.typecode, value.tolist()],
+        lambda kind, data: kind(*data),
+        nested=True,
+        parts=(str, list),
     ),
-    "re.Pattern": _Entry(lambda value: [value.pattern, value.flags], lambda kind, data: _pattern(*data)),
+    "re.Pattern": _Entry(
+        lambda value: [value.pattern, int(value.flags)],
+        lambda kind, data: _pattern(*data),
+        parts=(str, bytes, int),
+    ),
     **{
-        f"pathlib.{name}": _Entry(str, lambda kind, data: kind(data))
+        f"pathlib.{name}": _Entry(str, lambda kind, data: kind(data), parts=(str,))
         for name in ("PurePosixPath", "PureWindowsPath", "PosixPath")
     },
 }
@@ -205,6 +230,10 @@ def build(name: Any, data: Any) -> Any:
         _ENTRIES[name]
         module, _, short = name.rpartition(".")
         form = _form(name, _TYPES.get(name) or named(module, short))
+    if form.parts:
+        for part in data if type(data) is list else (data,):
+            if type(part) not in form.parts:
+                raise TypeError(f"{name} is not made of {type(part).__name__}")
     return form.make(form.kind, data)
 
 

@@ -25,7 +25,7 @@ _MARSHAL = 2
 """A version that writes equal data alike, however often an object occurs in it."""
 
 _PLAIN = (list, dict, set, bytearray)
-_MANY = sys.maxsize
+_MANY = _MOST = sys.maxsize
 
 
 def changeable(kind: type) -> bool:
@@ -178,7 +178,7 @@ class SharedTable:
             case [int(number)]:
                 if number in self._objects:
                     return self._objects[number]
-            case [int(number), value] if changeable(type(value)) and number not in self._objects:
+            case [number, value] if changeable(type(value)) and self._is_new(number, value):
                 self._keep(number, value)
                 return value
         raise codec.CodecError("a malformed reference")
@@ -192,8 +192,7 @@ class SharedTable:
         if type(numbers) is not list or len(numbers) != len(containers):
             raise codec.CodecError("malformed numbers of arguments")
         for number, value in zip(numbers, containers, strict=True):
-            known = self._objects.get(number) if type(number) is int else value
-            if type(number) is not int or (known is not None and known is not value):
+            if not self._is_new(number, value):
                 raise codec.CodecError("malformed numbers of arguments")
             self._keep(number, value)
 
@@ -248,6 +247,15 @@ class SharedTable:
             if value is not None:
                 self._numbers.pop(id(value), None)
 
+    def _is_new(self, number: Any, value: Any) -> bool:
+        """Whether the other side may give this number to this container."""
+        return (
+            type(number) is int
+            and 0 < -self._step * number < _MOST
+            and number not in self._objects
+            and id(value) not in self._numbers
+        )
+
     def _keep(self, number: int, value: Any) -> None:
         self._enter(number, value)
         self._states[number] = self._state(value)
@@ -277,6 +285,8 @@ _HELD_ONCE = _counts({0: []})[0][1]
 
 def _replace(value: Any, content: Any) -> None:
     """Put what one container holds into another, without any method of a subclass."""
+    if not changeable(type(content)):
+        raise codec.CodecError("malformed changes")
     if isinstance(value, list) and isinstance(content, list):
         list.__setitem__(value, slice(None), content)
     elif isinstance(value, dict) and isinstance(content, dict):

@@ -55,7 +55,10 @@ def judge_apart(judge: Callable[[], Judged], limits: Limits, *, caller: int, che
         said, status = _listen(reader, pid, limits, caller)
     finally:
         os.close(reader)
-        _end(pid)
+        ended_by = _end(pid)
+    if not said and ended_by == -signal.SIGXCPU:
+        # inside of one call into C, which no handler of signals interrupts
+        status = Status.CPU_TIMEOUT
     if status is not None:
         return Judged(Finding(status, CHECKS_TIMED_OUT, (False,) * checks), [], 0.0, "split")
     if not said:
@@ -121,6 +124,7 @@ def _listen(reader: int, pid: int, limits: Limits, caller: int) -> tuple[bytes, 
             return b"", Status.WALL_TIMEOUT
 
 
-def _end(pid: int) -> None:
+def _end(pid: int) -> int:
+    """End the process and return its exit code: a signal, negative, where one ended it."""
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

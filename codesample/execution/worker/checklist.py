@@ -136,7 +136,12 @@ def settle(checklist: Checklist, run: Callable[[], None], check_seconds: float) 
         checklist.end(Trouble(stopped.status, stopped.detail))
     except Exception as error:
         # what a program returned may break code that reads it, which must not spare it a verdict
-        detail = f"the tests do not get along with what the program returned: {said(error)}"
+        try:
+            reason = said(error)
+        except (ProgramStopped, ChecksTimedOut):
+            # the text of the error asks the program
+            reason = type(error).__name__
+        detail = f"the tests do not get along with what the program returned: {reason}"
         checklist.end(Trouble(Status.ERROR, detail))
     return checklist.finding()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -35,6 +35,7 @@ class PreparedCode:
         names: Names that the program must supply, the entry point first.
         rebound: Names of the tests' own that they may read before they bind them.
         bound: Names of the tests' own, which the program's functions may read.
+        own: Those of them that the tests read as well.
         modules: Standard modules that the tests use without importing them.
         alone: See `kinds.Prepared`.
         pace: How long loading the program, `body` and each check may take.
@@ -47,6 +48,7 @@ class PreparedCode:
     names: tuple[str, ...]
     bound: tuple[str, ...]
     rebound: tuple[str, ...]
+    own: frozenset[str]
     modules: dict[str, Any]
     alone: bool
     pace: Pace
@@ -82,7 +84,7 @@ class PreparedCode:
         remote.exchange.step()
         found = remote.load_or_stop(source, (*self.names, *self.rebound), bound=self.bound)
         names.update(found)
-        remote.watch_names(names)
+        remote.watch_names(names, self.own)
         entry = self.tests.entry_point
         if entry and entry not in found:
             checklist.end(Trouble(Status.ERROR, f"NameError: the program does not define {entry!r}"))
@@ -100,11 +102,13 @@ class PreparedCode:
 
     def _unused(self, names: dict[str, Any]) -> Trouble:
         """Say why tests held that never called the program; raises TestsFault where no program could help."""
+        if not any(_mentions(code, self.names) for code in (self.body, *self.checks)):
+            raise TestsFault("the tests never use the program")
         for name in self.names:
             if not isinstance(names.get(name), Handle):
                 detail = f"the tests used nothing of the program: it defines no function {name!r}"
                 return Trouble(Status.ERROR, detail)
-        raise TestsFault("the tests never use the program")
+        return Trouble(Status.UNSUPPORTED_VALUE, "the tests never asked the program for anything")
 
 
 def prepare_code(tests: CodeTests, *, alone: bool) -> PreparedCode:
@@ -141,10 +145,17 @@ def prepare_code(tests: CodeTests, *, alone: bool) -> PreparedCode:
         names=wanted.program,
         bound=(*wanted.bound, "__name__"),
         rebound=wanted.rebound,
+        own=wanted.own,
         modules=modules,
         alone=alone,
         pace=pace_of(tests),
     )
+
+
+def _mentions(code: CodeType, names: Collection[str]) -> bool:
+    """Whether code, or a function in it, reads or binds one of these names."""
+    inner = (each for each in code.co_consts if isinstance(each, CodeType))
+    return not set(names).isdisjoint(code.co_names) or any(_mentions(each, names) for each in inner)
 
 
 def _compiled(source: str, name: str) -> CodeType:

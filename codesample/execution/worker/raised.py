@@ -13,6 +13,7 @@ from codesample.execution.wire.protocols import RAISABLE
 __all__ = ["Raised", "crossed", "known_exception", "marked", "said"]
 
 _MARK = "_codesample_detail"
+_RESERVED = ("_codesample", "__dict__", "__class__")
 
 
 def crossed(error: BaseException) -> bool:
@@ -172,7 +173,7 @@ def _made(kind: type[Exception], args: list[Any]) -> Exception:
 
 def _set(error: Exception, pair: Any) -> None:
     match pair:
-        case [str(name), value] if not name.startswith("_codesample"):
+        case [name, value] if type(name) is str and not name.startswith(_RESERVED):
             try:
                 setattr(error, name, value)
             except Exception:

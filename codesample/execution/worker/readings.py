@@ -27,20 +27,21 @@ class Reading:
 
 def reading_of(parts: list[Any]) -> Reading | None:
     """Return what a reply reports; None where it is malformed."""
+    # exact types, for an instance of a subclass is a stand-in, which asks the program when it is used
     match parts:
         case ["value", value]:
             return Reading(Status.PASSED, value=value)
-        case ["raise", Exception() as error, str(detail)]:
+        case ["raise", Exception() as error, detail] if type(detail) is str:
             if isinstance(error, MemoryError):
                 return Reading(Status.MEMORY, detail=detail)
             return Reading(Status.ERROR, detail=detail, raised=marked(error, detail))
-        case ["end", str(), str(detail)]:
+        case ["end", _, detail] if type(detail) is str:
             return Reading(Status.ERROR, detail=detail)
-        case ["refused", str(reason)]:
+        case ["refused", reason] if type(reason) is str:
             return Reading(
                 Status.UNSUPPORTED_VALUE, detail=f"the program returned what cannot cross: {reason}"
             )
-        case ["large", int(size)]:
+        case ["large", size] if type(size) is int:
             return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {brief(size)} encoded bytes")
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, NoReturn
 from weakref import WeakValueDictionary
@@ -30,7 +30,9 @@ PART_BYTES = 1 << 16
 """Of a batch's results in one message, about, at most."""
 
 _ELSEWHERE = "the tests compute with a value that is not plain data, and cannot be asked for now"
+_KEEPS = "the program keeps or changes what its object is compared with"
 _NONE_BOUND = b'{"t":[]}'
+_MOST = sys.maxsize
 _NO_REPLY = "the program sent something that is not a reply"
 
 
@@ -59,6 +61,8 @@ class Remote:
         """Estimated memory of all replies, in bytes."""
         self.met_opaque = False
         """Whether the tests went by what only the program could know, so that they prove nothing."""
+        self.told = False
+        """Whether the program was told what the tests expect: what it says from then on proves nothing."""
         self.classes: dict[Any, Any] = {}
         """Classes of stand-ins; see `stand_ins.make`."""
         self.busy = False
@@ -79,7 +83,9 @@ class Remote:
             "k": self._kept,
         }
         self._sent: list[Any] = []
+        self._keeps = True
         self._names: dict[str, Any] = {}
+        self._own: Collection[str] = ()
         self._read: dict[str, Any] = {}
 
     def load(self, source: str, names: Sequence[str] = (), *, bound: Sequence[str] = ()) -> dict[str, Any]:
@@ -94,7 +100,9 @@ class Remote:
             ProgramStopped, Exception: as `perform`.
         """
         match self.perform("load", source, PROGRAM_MODULE, list(names), SEED, list(bound)):
-            case [dict(found), list(read)] if all(name in bound for name in read):
+            case [found, read] if type(found) is dict and type(read) is list:
+                if not all(type(name) is str and name in bound for name in read):
+                    self.stop_for_no_reply()
                 self._read = dict.fromkeys(read)
             case _:
                 self.stop_for_no_reply()
@@ -112,17 +120,24 @@ class Remote:
         except Exception as error:
             self.exchange.stop(Status.ERROR, said(error))
 
-    def watch_names(self, names: dict[str, Any]) -> None:
-        """Give the program the values that its functions read of the tests' own names, as they change."""
-        self._names = names
+    def watch_names(self, names: dict[str, Any], own: Collection[str] = ()) -> None:
+        """Give the program the values that its functions read of the tests' own names, as they change.
 
-    def perform(self, operation: str, *arguments: Any, stops: bool = False) -> Any:
+        Args:
+            names: The tests' globals.
+            own: Those of their names that the tests read as well. They may be what results are compared with:
+                a program that has one was told.
+        """
+        self._names, self._own = names, own
+
+    def perform(self, operation: str, *arguments: Any, stops: bool = False, keeps: bool = True) -> Any:
         """Carry out one operation in the program and return its result. Any thread may call this.
 
         Args:
             operation, arguments: See `child/operations.py`.
             stops: Whether StopIteration may be the answer; elsewhere it arrives as RuntimeError, for inside
                 map() or next() of a test it would pass for the end of the data.
+            keeps: Whether the program may keep and change the containers that it is handed.
 
         Raises:
             ProgramStopped: the program ended, hit a limit, or sent what cannot cross.
@@ -134,8 +149,9 @@ class Remote:
             self.busy = True
             try:
                 self._tell()
-                request = self._encoded([operation, *arguments])
-                self._sent = arguments[1:]  # type: ignore[assignment]
+                self.met_opaque |= self.told
+                request = self._encoded([operation, *arguments], keeps=keeps)
+                self._sent, self._keeps = list(arguments[1:]), keeps
                 parts = self._decoded(self.exchange.ask(request))
             finally:
                 self.busy = False
@@ -175,12 +191,13 @@ class Remote:
     def _result(self, parts: list[Any], *, stops: bool) -> Any:
         self.calls += 1
         match parts:
-            case ["with", _, list(core), changes, printed]:
+            case ["with", None, core, changes, printed] if type(core) is list:
                 try:
                     self._shared.apply(changes)
-                except codec.CodecError as error:
-                    self.exchange.stop(Status.CRASHED, str(error))
-                self._print(printed)
+                except (codec.CodecError, RecursionError) as error:
+                    self.exchange.stop(Status.CRASHED, str(error) or _NO_REPLY)
+                if printed != []:
+                    self._print(printed)
                 parts = core
         reading = self.read(parts)
         if reading.status is Status.PASSED:
@@ -259,17 +276,18 @@ class Remote:
                 continue
             packed = codec.encode(self._names[name], self._to_program, exact=True)
             if packed != before:
+                self.told |= name in self._own and name_of(self._names[name]) is None
                 self._read[name] = packed
                 new.append((name, self._names[name]))
         return codec.encode(tuple(new), self._to_program, exact=True, known=self._shared.define)
 
-    def _encoded(self, request: list[Any]) -> bytes:
+    def _encoded(self, request: list[Any], *, keeps: bool) -> bytes:
         met: set[int] = set()
         repeated: set[int] = set()
 
         def known(value: Any) -> Any:
             reference = self._shared.reference(value)
-            if reference is not None:
+            if reference is not None or not keeps:
                 return reference
             if id(value) in repeated:
                 return self._shared.define(value)
@@ -311,14 +329,14 @@ class Remote:
         """Take the numbers of the containers that were handed over with the request, if it has any."""
         if numbers == []:
             return
-        containers = containers_in(list(self._sent), self._shared.reference)[1:]
+        if not self._keeps:
+            self.exchange.stop(Status.UNSUPPORTED_VALUE, _KEEPS)
+        containers = containers_in(self._sent, self._shared.reference)[1:]
         self._shared.bind(numbers, containers)
 
     def _print(self, printed: Any) -> None:
         match printed:
-            case []:
-                return
-            case [str(out), str(err)]:
+            case [out, err] if self._capturing and type(out) is type(err) is str:
                 sys.stdout.write(out)
                 sys.stderr.write(err)
             case _:
@@ -339,12 +357,14 @@ class Remote:
 
     def _handle(self, content: Any) -> Handle:
         match content:
-            case [int(number), str(kind), str(protocols)]:
+            case [number, kind, protocols]:
                 data = None
-            case [int(number), str(kind), str(protocols), data] if data is not None:
+            case [number, kind, protocols, data] if data is not None:
                 pass
             case _:
                 raise codec.CodecError("a malformed handle")
+        if type(number) is not int or not 0 <= number < _MOST or not type(kind) is type(protocols) is str:
+            raise codec.CodecError("a malformed handle")
         self.handles += 1
         self._counts[number] = self._counts.get(number, 0) + 1
         known = self._known.get(number)

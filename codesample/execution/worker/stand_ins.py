@@ -3,7 +3,8 @@
 A stand-in has the name of the object's class and the protocols that it takes part in, and asks the program
 for what they give. What would let an object claim to be whatever the tests compare it with is not believed:
 where the program says that its object equals another, the tests' outcome proves nothing, and that is noted
-in `Remote.met_opaque`. That it does *not* equal another is believed, for any object can say so.
+in `Remote.met_opaque`. That it does *not* equal another is believed, for any object can say so; but then the
+program was told what the tests look for, and nothing it says from there on is: see `Remote.told`.
 
 An instance of a subclass of plain data, such as a named tuple, is a stand-in that is that data as well.
 """
@@ -24,11 +25,11 @@ __all__ = ["Handle", "described", "make"]
 _NEXT_SINGLY = 64
 _NEXT_MOST = 1_024
 _STOPPING = frozenset({"send", "throw"})
-_ALWAYS_ASKED = (
-    *("setitem", "delitem", "iadd", "imul", "isub", "ior", "iand", "ixor"),
-    *("add", "radd", "sub", "mul", "and", "or"),
-)
-"""Of containers that can be changed: what changes them, or makes another of their class."""
+_CHANGING = ("setitem", "delitem", "iadd", "imul", "isub", "ior", "iand", "ixor")
+"""What changes a container: always asked of the program."""
+_MAKING = ("add", "radd", "sub", "mul", "and", "or")
+"""What makes another container of the same class, of those that do: likewise."""
+_PLAIN = (list, set, bytearray, dict)
 
 
 class Handle:
@@ -106,7 +107,7 @@ def make(remote: Any, number: int, kind: str, protocols: str, data: Any = None) 
 
 
 def _filled(made: Any, base: Any, data: Any) -> Any:
-    if base in (list, set, bytearray, dict):
+    if base in _PLAIN:
         value = base.__new__(made)
         (base.extend if hasattr(base, "extend") else base.update)(value, data)
         return value
@@ -147,7 +148,7 @@ def _class(kind: str, protocols: list[str], base: Any) -> Any:
         for name in dir(base):
             if not name.startswith("_") and callable(getattr(base, name)):
                 members[name] = _asked_method(name)
-        for name in _ALWAYS_ASKED:
+        for name in _CHANGING if base in _PLAIN else (*_CHANGING, *_MAKING):
             if hasattr(base, f"__{name}__"):
                 members[f"__{name}__"] = _MEMBERS[name]
         if base.__name__ == "defaultdict":
@@ -216,9 +217,11 @@ def _next(self: Any) -> Any:
         most = 1 if taken < _NEXT_SINGLY else min(taken, _NEXT_MOST)
         found = self._codesample_remote.perform("next", self, most)
         match found:
-            case (list(items), True, value) if len(items) <= most:
+            case (items, True, value) if type(items) is list and len(items) <= most:
                 ending = StopIteration() if value is None else StopIteration(value)
-            case (list(items), False, None | Exception() as error) if items and len(items) <= most:
+            case (items, False, None | Exception() as error) if (
+                type(items) is list and 0 < len(items) <= most
+            ):
                 ending = error and self._codesample_remote.raised_later(error)
             case _:
                 self._codesample_remote.stop_for_no_reply()
@@ -230,11 +233,18 @@ def _next(self: Any) -> Any:
 
 
 def _contains(self: Any, item: object) -> bool:
-    found = self._codesample_remote.perform("operate", "contains", self, item)
+    remote = self._codesample_remote
+    found = remote.perform("operate", "contains", self, item, keeps=False)
+    remote.told |= _tells(item)
     if found is not False:
         # it could claim to hold anything
-        self._codesample_remote.met_opaque = True
+        remote.met_opaque = True
     return bool(found)
+
+
+def _tells(other: Any) -> bool:
+    """Whether a program that is asked about this learns what it could not have guessed."""
+    return not (other is None or isinstance(other, (bool, Handle)))
 
 
 def _judged(name: str, *, trusted: Any) -> Callable[[Any, Any], Any]:
@@ -245,11 +255,13 @@ def _judged(name: str, *, trusted: Any) -> Callable[[Any, Any], Any]:
         if remote.busy or not remote.can_cross(other):
             remote.met_opaque = True
             return NotImplemented
-        found = remote.perform("operate", name, self, other)
-        if found is not trusted:
-            base = getattr(type(self), "_codesample_base", None)
-            if base is None or getattr(base, f"__{name}__")(self, other) is not found:
-                remote.met_opaque = True
+        # first, for what it holds may be what it is compared with as soon as it is told that
+        by_data = _by_data(self, name, (other,))
+        found = remote.perform("operate", name, self, other, keeps=False)
+        if found is not trusted and found is not by_data:
+            remote.met_opaque = True
+        known = name in ("eq", "ne") and found is by_data and found is not trusted
+        remote.told |= _tells(other) and not known
         return found
 
     return compare
@@ -266,22 +278,44 @@ def _truth(self: Any) -> bool:
 
 
 def _operator(name: str) -> Callable[..., Any]:
-    reflected = name.startswith("r") and name[1:] in _BINARY
-    telling = reflected or name in _BINARY
+    reflected, in_place = (name[0] == mark and name[1:] in _BINARY for mark in "ri")
+    operation = name[1:] if reflected else name
+    binary = reflected or in_place or name in _BINARY
+    compares = (name[1:] if reflected or in_place else name) in _COMPARING
 
     def operate(self: Any, *others: Any) -> Any:
+        remote = self._codesample_remote
         operands = (*others[:1], self, *others[1:]) if reflected else (self, *others)
-        operation = name[1:] if reflected else name
-        found = self._codesample_remote.perform("operate", operation, *operands)
-        if telling and not isinstance(others[0], Handle):
-            # it was told what it is computed with, and may have chosen what suits that
-            base = getattr(type(self), "_codesample_base", object)
-            plain = getattr(base, f"__{name}__", None)
-            if plain is None or not _same(plain(self, *others), found):
-                self._codesample_remote.met_opaque = True
+        if not binary or isinstance(others[0], Handle):
+            return remote.perform("operate", operation, *operands)
+        # it is told what it is computed with, and may choose what suits that
+        changes_it = in_place and changeable(getattr(type(self), "_codesample_base", object))
+        by_data = _by_data(self, name, others)
+        found = remote.perform("operate", operation, *operands, keeps=changes_it)
+        if not _same(by_data, found):
+            remote.met_opaque = True
+        remote.told |= compares and _tells(others[0]) and not changes_it
         return found
 
     return operate
+
+
+def _by_data(self: Any, name: str, others: tuple[Any, ...]) -> Any:
+    """Return what an operator gives for the data that a stand-in is; NotImplemented where it is none."""
+    base: Any = getattr(type(self), "_codesample_base", None)
+    in_place = name[0] == "i" and name[1:] in _BINARY
+    operator = None
+    if in_place and not hasattr(base, f"__{name}__"):
+        operator = getattr(base, f"__{name[1:]}__", None)
+    elif base is not None:
+        operator = getattr(base, f"__{name}__", None)
+    if operator is None:
+        return NotImplemented
+    try:
+        return operator(_filled(base, base, self) if in_place and changeable(base) else self, *others)
+    except Exception:
+        # the program's own may do better
+        return NotImplemented
 
 
 def _same(plain: Any, found: Any) -> bool:
@@ -321,6 +355,8 @@ _BINARY = (
     *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"),
     *("lshift", "rshift", "and", "or", "xor"),
 )
+_COMPARING = frozenset({"sub", "truediv", "xor"})
+"""Operators by which tests compare what they have with what they expect."""
 _MEMBERS: dict[str, Any] = {
     "call": _call,
     "len": _length,

@@ -23,12 +23,15 @@ class Wanted:
         modules: Standard modules that the tests use without importing them, as some data sets do.
         bound: Names that the tests bind for the whole of themselves.
         rebound: Those of them that they also read, and may so read before: the program's, where it has any.
+        own: All of them that they also read, but for those that they read first: such a name is the
+            program's, and what the tests bind to it is meant for the program.
     """
 
     program: tuple[str, ...]
     modules: tuple[str, ...]
     bound: tuple[str, ...] = ()
     rebound: tuple[str, ...] = ()
+    own: frozenset[str] = frozenset()
 
 
 def wanted_names(source: str, entry_point: str | None, given: Collection[str] = ()) -> Wanted:
@@ -62,9 +65,16 @@ def wanted_names(source: str, entry_point: str | None, given: Collection[str] = 
         program = sorted(
             {name for name in _called(tree) if name in read and name not in bound and name not in given}
         )
-    own = bound - set(program)
-    rebound = own.intersection(read).difference(_BUILTINS, given)
-    return Wanted(tuple(program), tuple(sorted(modules)), tuple(sorted(own)), tuple(sorted(rebound)))
+    theirs = bound - set(program)
+    own = theirs.intersection(read)
+    places = _first_places(tree)
+    return Wanted(
+        program=tuple(program),
+        modules=tuple(sorted(modules)),
+        bound=tuple(sorted(theirs)),
+        rebound=tuple(sorted(own.difference(_BUILTINS, given))),
+        own=frozenset(name for name in own if not _reads_first(places.get(name, {}))),
+    )
 
 
 def _global_names(source: str) -> tuple[dict[str, None], set[str]]:
@@ -86,6 +96,25 @@ def _global_names(source: str) -> tuple[dict[str, None], set[str]]:
                 read[symbol.get_name()] = None
         pending.extend(scope.get_children())
     return read, bound
+
+
+def _first_places(tree: ast.AST) -> dict[str, dict[type, tuple[int, int]]]:
+    """Return where code outside of functions first reads and first binds each name, by name and context."""
+    places: dict[str, dict[type, tuple[int, int]]] = {}
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name):
+            place = (node.lineno, node.col_offset)
+            known = places.setdefault(node.id, {})
+            known[type(node.ctx)] = min(place, known.get(type(node.ctx), place))
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            pending.extend(ast.iter_child_nodes(node))
+    return places
+
+
+def _reads_first(places: dict[type, tuple[int, int]]) -> bool:
+    return ast.Load in places and ast.Store in places and places[ast.Load] < places[ast.Store]
 
 
 def _called(tree: ast.AST) -> set[str]:

@@ -105,3 +105,29 @@ def test_a_class_that_only_bears_the_name_is_none_of_them(kind: type) -> None:
 def test_hostile_data_is_refused(content: str) -> None:
     with pytest.raises(CodecError):
         decode(f'{{"v":{content}}}'.encode())
+
+
+ENDLESS = '{"v":["builtins.range",[0,1000000000000000,1]]}'
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("collections.deque", f"[{ENDLESS},null]"),
+        ("collections.deque", '[{"v":["collections.deque",[[],null]]},null]'),
+        ("collections.Counter", ENDLESS),
+        ("collections.OrderedDict", '[["a",1]]'),
+        ("collections.defaultdict", f'["int",{ENDLESS}]'),
+        ("array.array", f'["d",{ENDLESS}]'),
+        ("fractions.Fraction", '["1e999999999",1]'),
+        ("fractions.Fraction", f'[{{"i":"{"f" * 100_000}"}},{{"i":"{"e" * 100_000}"}}]'),
+        ("decimal.Decimal", "[0,[1],2]"),
+        ("uuid.UUID", "1"),
+        ("builtins.range", "[true,1,1]"),
+        ("builtins.memoryview", '{"a":"00"}'),
+        ("re.Pattern", '[{"v":["re.Pattern",["a",32]]},32]'),
+    ],
+)
+def test_data_of_other_types_than_its_own_are_refused(name: str, data: str) -> None:
+    with pytest.raises(CodecError):
+        decode(f'{{"v":["{name}",{data}]}}'.encode())

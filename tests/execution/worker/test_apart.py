@@ -77,3 +77,10 @@ def test_checks_have_results_of_their_own_there_too(ask: Ask) -> None:
     verdict = ask(GOOD, "", checks=checks)
     assert verdict.checks == (True, True, False, True)
     assert verdict.status is Status.WRONG
+
+
+def test_a_result_too_slow_to_compute_with_is_a_time_out(one_worker: Executor) -> None:
+    tests = CodeTests(source="import sys\nassert sum(f(2)) == 4", entry_point="f", mode="split")
+    with Executor(workers=1, limits=one_worker.limits.__class__(check_seconds=0.5)) as executor:
+        verdict = executor.submit(Program("t", 0, "def f(x):\n    return range(10**15)", tests)).result(120)
+    assert verdict.status is Status.CPU_TIMEOUT, verdict

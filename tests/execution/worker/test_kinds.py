@@ -256,6 +256,13 @@ def test_right_replies_pass(remote: Remotes) -> None:
     assert (finding.status, finding.checks) == (Status.PASSED, (True, True))
 
 
+@pytest.mark.parametrize("source", ["if callable(f):\n    assert f(2) == 4", "for n in LIST:\n    f(n)"])
+def test_a_program_that_the_tests_pass_by_is_no_fault_of_theirs(remote: Remotes, source: str) -> None:
+    reply = b'["value",[{"d":[["f",{"h":[0,"A",""]}],["LIST",{"h":[1,"L","",[]]}]]},[]]]'
+    finding = judge(prepared(source=source, mode="split"), remote(reply))
+    assert finding.status is Status.UNSUPPORTED_VALUE
+
+
 def test_tests_that_nobody_could_pass_are_told_from_programs(remote: Remotes) -> None:
     with pytest.raises(TestsFault):
         judge(prepared(source="assert True"), remote(LOADED))

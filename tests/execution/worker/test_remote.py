@@ -188,3 +188,73 @@ def test_tests_that_hand_over_functions_are_told_so(remote: Remotes) -> None:
     program = remote()
     with pytest.raises(ProgramStopped, match="hand over what cannot cross"):
         make(program, 1, "function", "call")(lambda: 0)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '["end","x",{"h":[5,"K","getitem",%s]}]',
+        '["refused",{"h":[5,"K","getitem",%s]}]',
+        '["large",{"h":[5,"K","repr",5]}]',
+        '["raise",{"e":[["builtins.ValueError"],null,[],null,[],null,null,false]},{"h":[5,"K","str",%s]}]',
+        '["with",{"k":[]},["end","x",{"h":[5,"K","getitem",%s]}],[],[]]',
+        '["with",{"k":[]},{"h":[5,"K","len getitem",["value",1]]},[],[]]',
+        '["with",1,["value",1],[],[]]',
+    ],
+)
+def test_an_object_is_no_part_of_a_reply(remote: Remotes, reply: str) -> None:
+    with pytest.raises(ProgramStopped) as caught:
+        remote(reply.replace("%s", '"text"').encode()).perform("call", 1)
+    assert type(caught.value.detail) is str
+    assert caught.value.status is Status.CRASHED
+
+
+def test_output_that_the_tests_do_not_capture_ends_the_program(
+    remote: Remotes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ProgramStopped):
+        remote(b'["with",{"k":[]},["value",null],[],["out",""]]').perform("call", 1)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [("-1", '"A"'), ("true", '"A"'), (str(10**40), '"A"'), ('{"h":[1,"I","",1]}', '"A"'), ("1", "1")],
+)
+def test_numbers_of_objects_are_small_and_plain(remote: Remotes, number: str, kind: str) -> None:
+    with pytest.raises(ProgramStopped):
+        remote(f'["value",{{"h":[{number},{kind},""]}}]'.encode()).perform("call", 1)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        KEPT % (b"-7,-8", b"[]"),
+        KEPT % (b"true,8", b"[]"),
+        b'["with",{"k":[7,8]},["value",{"o":[9,{"o":[7]}]}],[],[]]',
+        b'["with",{"k":[7,8]},["value",{"o":[-9,[1]]}],[],[]]',
+        b'["with",{"k":[7,8]},["value",[{"k":[7,8]}]],[],[]]',
+        b'["with",{"k":[7,8]},["value",1],[[8,{"h":[3,"L","",[1]]}]],[]]',
+    ],
+)
+def test_a_container_has_one_number_of_whom_it_came_from(remote: Remotes, reply: bytes) -> None:
+    program = remote(reply)
+    numbers = [3, 1, 2]
+    with pytest.raises(ProgramStopped):
+        program.perform("call", make(program, 1, "function", "call"), (numbers,), {})
+    assert numbers == [3, 1, 2]
+
+
+LOADED = b'["value",[{"d":[["f",{"h":[0,"function","call"]}]]},["seen","hidden","math"]]]'
+
+
+def test_a_program_that_has_a_value_the_tests_read_themselves_was_told(remote: Remotes) -> None:
+    names = {"seen": 1, "math": json}
+    program = remote(LOADED, *[b'["value",4]'] * 3)
+    call = program.load("", ["f"], bound=["seen", "hidden", "math"])["f"]
+    program.watch_names(names, ["hidden", "math"])
+    assert call() == 4
+    assert not program.met_opaque, "none but this program reads the one, and the other is a module"
+    names["hidden"] = 4
+    assert call() == 4
+    assert program.met_opaque

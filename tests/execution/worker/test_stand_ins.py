@@ -6,6 +6,7 @@ import collections.abc
 import contextlib
 import copy
 import math
+import operator
 import os
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from codesample.execution.wire import codec
 from codesample.execution.worker.exchange import ProgramStopped
 from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.stand_ins import make
+from codesample.records import Status
 
 Remotes = Callable[..., Remote]
 
@@ -220,3 +222,81 @@ def test_what_changes_a_container_is_asked_of_the_program(remote: Remotes, data:
 def test_malformed_handles_are_refused(remote: Remotes, content: str) -> None:
     with pytest.raises(ProgramStopped):
         remote(f'["value",{{"h":{content}}}]'.encode()).perform("call", 1)
+
+
+def test_what_it_holds_counts_as_it_was_before_it_was_told(remote: Remotes) -> None:
+    told = b'["with",{"k":[]},["value",true],[[1,[1,4,9]]],[]]'
+    program = remote(b'["value",{"h":[1,"L","eq",[]]}]', told)
+    value = program.perform("call", 1)
+    assert value == [1, 4, 9]
+    assert list.__eq__(value, [1, 4, 9])
+    assert program.met_opaque
+
+
+TELLING = {
+    "equal": lambda h: h == 9,
+    "different": lambda h: h != 9,
+    "order": lambda h: h < 9,
+    "membership": lambda h: 9 in h,
+    "difference": lambda h: h - 9,
+    "reflected difference": lambda h: 9 - h,
+    "difference in place": lambda h: operator.isub(h, 9),
+    "quotient": lambda h: h / 9,
+    "bitwise difference": lambda h: h ^ 9,
+}
+
+
+@pytest.mark.parametrize("use", TELLING.values(), ids=TELLING)
+def test_nothing_is_believed_from_a_program_that_was_told_what_is_expected(remote: Remotes, use: Any) -> None:
+    program = remote(b'["value",false]', b'["value",9]')
+    use(make(program, 1, "Any", "eq ne lt contains sub rsub isub truediv xor", 3))
+    program.met_opaque = False
+    assert make(program, 2, "function", "call")() == 9
+    assert program.met_opaque
+
+
+@pytest.mark.parametrize("other", [None, True], ids=repr)
+def test_what_could_be_guessed_tells_nothing(remote: Remotes, other: Any) -> None:
+    program = remote(b'["value",false]', b'["value",9]')
+    assert make(program, 1, "Any", "eq") != other
+    assert make(program, 2, "function", "call")() == 9
+    assert not program.met_opaque
+
+
+def test_what_an_object_knew_already_tells_nothing(remote: Remotes) -> None:
+    program = remote(b'["value",true]', b'["value",9]')
+    assert make(program, 1, "Number", "eq", 9) == 9
+    assert make(program, 2, "function", "call")() == 9
+    assert not program.met_opaque
+
+
+@pytest.mark.parametrize("use", [operator.eq, operator.lt, operator.sub, operator.contains])
+def test_containers_that_it_is_compared_with_are_not_handed_over(remote: Remotes, use: Any) -> None:
+    expected = [1, 2]
+    program = remote(b'["with",{"k":[7]},["value",false],[[7,[]]],[]]')
+    with pytest.raises(ProgramStopped, match="keeps or changes") as caught:
+        use(make(program, 1, "Any", "eq lt sub contains"), expected)
+    assert caught.value.status is Status.UNSUPPORTED_VALUE
+    assert expected == [1, 2]
+
+
+def test_what_is_added_in_place_is_handed_over(remote: Remotes) -> None:
+    row = [3]
+    program = remote(
+        b'["value",{"h":[1,"Stack","",[[1]]]}]',
+        b'["with",{"k":[7,8]},["value",{"h":[1,"Stack","",[[1],{"o":[8]}]]}],[],[]]',
+        b'["with",{"k":[]},["value",null],[[8,[3,4]]],[]]',
+    )
+    stack = program.perform("call", 1)
+    stack += [row]
+    program.perform("call", 1)
+    assert stack == [[1], [3, 4]]
+    assert row == [3, 4]
+    assert not program.met_opaque
+
+
+@pytest.mark.parametrize("items", ['{"h":[5,"L","pop reverse len",[1]]}', '{"d":[]}'])
+def test_items_of_an_iterator_come_in_a_list(remote: Remotes, items: str) -> None:
+    program = remote(f'["value",{{"t":[{items},true,null]}}]'.encode())
+    with pytest.raises(ProgramStopped):
+        next(make(program, 1, "generator", "iter next"))

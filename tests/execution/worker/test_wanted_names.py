@@ -39,3 +39,20 @@ def test_names(
 def test_text_that_is_no_python_is_refused() -> None:
     with pytest.raises(SyntaxError):
         wanted_names("assert f(", None)
+
+
+@pytest.mark.parametrize(
+    ("source", "own"),
+    [
+        ("exp = 4\nassert f(2) == exp", {"exp"}),
+        ("for inp, exp in zip([1], [2]):\n    assert f(inp) == exp", {"inp", "exp"}),
+        ("RATE = 0.5\nassert f(2) == 1", set()),
+        ("assert f(2) == 1\nRATE = 0.5\nassert f(2) == 2", set()),
+        ("assert LOG == [1]\nLOG = []\nf(3)\nassert LOG == [3]", set()),
+        ("def check():\n    assert f(2) == exp\nexp = 4\ncheck()", {"exp", "check"}),
+        ("x = x + 1\nassert f(x)", {"x"}),
+        ("import math\nassert f(2) == math.e", {"math"}),
+    ],
+)
+def test_own_names_are_those_that_results_may_be_compared_with(source: str, own: set[str]) -> None:
+    assert wanted_names(source, "f").own == own
