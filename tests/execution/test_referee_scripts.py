@@ -17,7 +17,7 @@ from codesample.execution.wire import launch
 from codesample.execution.worker.compare_output import as_text, same_output
 from codesample.records import ScriptExample, ScriptTests, Status, Verdict
 
-CORPUS = Path(__file__).parent / "referee" / "scripts.txt"
+CORPUS = Path(__file__).with_name("referee_scripts.txt")
 LEAST_ENTRIES = 120
 TRUTHS_AT_ONCE = 2
 PATIENCE_SECONDS = 60.0

@@ -1,6 +1,6 @@
 """The judge's own referee: pairs of program and tests, and what plain Python says of each.
 
-Every file `*.txt` beside this one but scripts.txt holds entries after a first paragraph of its own:
+Every file `*.txt` beside this one holds entries after a first paragraph of its own:
 
     === name | option option ...
     the program
