@@ -379,3 +379,45 @@ except ExecutionError as error: print(error)
 """
     (line,) = said(script)
     assert line.startswith("programs cannot be run here: ")
+
+
+INTERRUPTED = """
+print("judging", flush=True)
+programs = [program(n) for n in range(60)] + [Program("t", 99, "while True: pass", TESTS)]
+run(programs, workers=2, on_verdict=lambda verdict: None)
+"""
+
+
+def interrupted_twice(*, after: float, gap: float) -> None:
+    """Press Ctrl-C twice while `run` judges; it ends as Python ends then, and soon."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PREAMBLE + INTERRUPTED],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "judging\n"
+            time.sleep(after)
+            for pause in (gap, 0.0):
+                process.send_signal(signal.SIGINT)
+                time.sleep(pause)
+            _, said = process.communicate(timeout=PATIENCE_SECONDS / 5)
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGINT
+    # but where the second comes as the interpreter ends already
+    assert "KeyboardInterrupt" in said or not said
+
+
+@pytest.mark.parametrize(("after", "gap"), [(0.0, 0.001), (0.4, 0.004), (0.8, 0.015)])
+def test_two_interruptions_end_a_call_that_judges(after: float, gap: float) -> None:
+    interrupted_twice(after=after, gap=gap)
+
+
+@pytest.mark.slow
+def test_no_moment_for_two_interruptions_hangs_a_call_that_judges() -> None:
+    for number in range(60):
+        interrupted_twice(after=number % 20 * 0.05, gap=number % 21 / 1000)
