@@ -81,6 +81,7 @@ def main(arguments: Sequence[str]) -> None:
     sys.path_importer_cache[sys.argv[0]] = None
     ours = [name for name in sys.modules if name.partition(".")[0] == "codesample"]
     linux.die_with_parent(int(arguments[1]) or os.getppid())
+    server.rehearse()
     gc.collect()
     gc.freeze()
     control.sendall(json.dumps({"zygote": os.getpid()}).encode())
