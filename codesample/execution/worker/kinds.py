@@ -6,6 +6,7 @@ such tests ready and judges programs by them, and its line in `prepare`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,6 +22,8 @@ from codesample.execution.worker.script_tests import prepare_script
 from codesample.records import CodeTests, InputTests, ScriptTests, Tests
 
 __all__ = ["Prepared", "prepare"]
+
+_FORMS_KEPT = 4_096
 
 
 class Prepared(Protocol):
@@ -78,9 +81,13 @@ def prepare(tests: Tests, learn: Callable[[InputTests], Measured]) -> Prepared:
     raise TestsFault(f"no module of this worker judges {type(tests).__name__}")
 
 
+# a worker holds few tests made ready, and reads them anew when a problem comes back
+_form_of = functools.lru_cache(_FORMS_KEPT)(form_of)
+
+
 def _prepare_code(tests: CodeTests) -> Prepared:
     try:
-        form = form_of(tests)
+        form = _form_of(tests)
     except (SyntaxError, ValueError) as error:
         raise TestsFault(f"the tests are not valid Python: {error}") from None
     if form.split or tests.mode == "split":
