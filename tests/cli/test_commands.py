@@ -93,8 +93,8 @@ def test_tasks_verify_names_a_broken_reference(tmp_path: Path) -> None:
 def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program(tmp_path: Path) -> None:
     helped = {
         "prompt": "from math import isclose\n\ndef add(x):\n",
-        "test": "assert helper(1) == add(1) - len(LIMITS)\nassert isclose(add(1), 2) and math.pi\n",
-        "canonical_solution": "    return x + 1\n\nLIMITS = [1]\ndef helper(x):\n    return x\n",
+        "test": "assert helper(1) == add(1) - limit()\nassert isclose(add(1), 2) and math.pi\n",
+        "canonical_solution": "    return x + 1\n\ndef limit():\n    return 1\n\ndef helper(x):\n    return x\n",
     }
     file = write_lines(
         tmp_path / "mine.jsonl", [{**PROBLEMS[0], **helped}, {**PROBLEMS[1], "in_process": True}]
@@ -105,7 +105,7 @@ def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program
         "judged: 1 split, 1 weak",
         "  mine/2: weak: asked for by the tests",
         "tests of 1 problems take more from the program than the function asked for:",
-        "  mine/1: LIMITS, helper",
+        "  mine/1: helper, limit",
     ]
     assert json.loads(call(*words, "--json", cwd=tmp_path).stdout) == {
         "task": "mine",
@@ -114,7 +114,7 @@ def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program
         "missing": [],
         "forms": {"split": 1, "weak": 1},
         "weak": {"mine/2": "asked for by the tests"},
-        "names": {"mine/1": ["LIMITS", "helper"]},
+        "names": {"mine/1": ["helper", "limit"]},
     }
 
 
