@@ -15,6 +15,7 @@ from codesample.execution.wire.shared import SharedTable, changeable
 __all__ = ["Callable", "Objects"]
 
 _LIBRARY = sys.stdlib_module_names | {"builtins"}
+_PROTOCOLS: dict[tuple[type, type], str] = {}
 _BASES = (str, int, float, complex, tuple, frozenset, bytes, list, dict, set, bytearray)
 
 
@@ -34,7 +35,6 @@ class Objects:
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         self._sent: dict[int, int] = {}
-        self._protocols: dict[tuple[type, type], str] = {}
 
     def opaque(self, value: Any) -> Any:
         """Return the JSON that stands for a value which is no plain data."""
@@ -49,9 +49,9 @@ class Objects:
         data, base = self._data(value, kind)
         number = self._number(value)
         self._sent[number] = self._sent.get(number, 0) + 1
-        protocols = self._protocols.get((kind, base))
+        protocols = _PROTOCOLS.get((kind, base))
         if protocols is None:
-            protocols = self._protocols[kind, base] = names_of(kind, base)
+            protocols = _PROTOCOLS[kind, base] = names_of(kind, base)
         module = kind.__module__.partition(".")[0] if type(kind.__module__) is str else ""
         name = f"{kind.__module__}:{kind.__name__}" if module in _LIBRARY else kind.__name__
         parts = [number, name, protocols]

@@ -59,9 +59,10 @@ def _next(iterator: Iterator[Any], most: int) -> tuple[list[Any], bool, Any]:
     return items, False, None
 
 
+_NONE: dict[str, Any] = {}
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    "call": lambda handle, args, kwargs: handle(*args, **kwargs),
-    "method": lambda handle, name, args, kwargs: getattr(handle, name)(*args, **kwargs),
+    "call": lambda handle, args=(), kwargs=_NONE: handle(*args, **kwargs),
+    "method": lambda handle, name, args=(), kwargs=_NONE: getattr(handle, name)(*args, **kwargs),
     "attribute": getattr,
     "set attribute": setattr,
     "delete attribute": delattr,

@@ -72,6 +72,7 @@ def main(arguments: Sequence[str]) -> None:
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     kit = Kit(confinement)
     linux.die_with_parent(int(arguments[1]) or os.getppid())
+    server.rehearse()
     gc.collect()
     gc.freeze()
     control.sendall(json.dumps({"zygote": os.getpid()}).encode())

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from codesample.execution.wire import library_values as values
 
@@ -23,8 +23,11 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_ELEMENTS",
     "CodecError",
+    "Decode",
+    "as_list",
     "content",
     "decode",
+    "decoder",
     "dump",
     "encode",
     "footprint",
@@ -46,7 +49,8 @@ _TYPES: dict[str, Any] = {
     for kind in (bool, int, float, str, list, tuple, dict, set, frozenset, bytes, complex, object, type(None))
 }
 _TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+# what it is given was made for it, and holds itself nowhere
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 class CodecError(ValueError):
@@ -92,6 +96,11 @@ def encode(
         return _ENCODER.encode(_pack(value, depth, _Rules(opaque, exact, known))).encode("ascii")
     except RecursionError:
         raise CodecError(f"nested deeper than {MAX_DEPTH}") from None
+
+
+def as_list(encoded: bytes) -> bytes:
+    """Return an encoded tuple as a list of the same items."""
+    return encoded[len(b'{"t":') : -len(b"}")]
 
 
 def dump(packed: Any) -> bytes:
@@ -245,20 +254,38 @@ def _elements(raw: bytes) -> int:
 def decode(
     raw: bytes, agreed: Mapping[str, Callable[[Any], Any]] | None = None, *, trusted: bool = False
 ) -> Any:
-    """Return the value that `raw` encodes.
+    """Return the value that `raw` encodes; see `decoder`.
 
     Args:
         raw: Bytes from anywhere, hostile ones too.
-        agreed: Further tags, each with a function from its content to what stands for it.
+        agreed: See `decoder`.
         trusted: Whether the bytes come from our own side, which bounds them itself: tests, the
             arguments of calls, a worker's reply. Any number of elements is then right.
 
     Raises:
-        CodecError: not JSON, an unknown tag, a wrong content, too deep or too many elements.
+        CodecError: as `decoder`.
     """
-    if not trusted and _elements(raw) > MAX_ELEMENTS:
-        raise CodecError(f"more than {MAX_ELEMENTS} elements")
+    return decoder(agreed)(raw, trusted=trusted)
 
+
+class Decode(Protocol):
+    """Decodes one message after another."""
+
+    def __call__(self, raw: bytes, *, trusted: bool = False) -> Any:
+        """Return the value that `raw` encodes; see `decode`."""
+        ...
+
+
+def decoder(agreed: Mapping[str, Callable[[Any], Any]] | None = None) -> Decode:
+    """Return a function that decodes messages: to make one takes as long as to use it.
+
+    Args:
+        agreed: Further tags, each with a function from its content to what stands for it.
+
+    Raises:
+        CodecError: a message is no JSON, has an unknown tag, a wrong content, is too deep or of too many
+            elements.
+    """
     tags = {**_UNPACK, **agreed} if agreed else _UNPACK
 
     def untag(pairs: list[tuple[str, Any]]) -> Any:
@@ -270,18 +297,22 @@ def decode(
             raise CodecError(f"unknown tag {tag[:20]!r}")
         return unpack(content)
 
-    # a decoder with a hook is made anew for each call
-    hook = untag if b"{" in raw else None
-    try:
-        # the decoder has one object for all that are no numbers, and an object counts in lists of them
-        nan = float if b"NaN" in raw else None
-        return json.loads(raw, object_pairs_hook=hook, parse_constant=nan)
-    except CodecError:
-        raise
-    except RecursionError:
-        raise CodecError("nested too deep") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise CodecError(f"malformed message: {str(error)[:100]}") from None
+    # by itself it has one object for all that are no numbers, and an object counts in lists of them
+    read = json.JSONDecoder(object_pairs_hook=untag, parse_constant=float).decode
+
+    def decode_one(raw: bytes, *, trusted: bool = False) -> Any:
+        if not trusted and _elements(raw) > MAX_ELEMENTS:
+            raise CodecError(f"more than {MAX_ELEMENTS} elements")
+        try:
+            return read(raw.decode("utf-8", "surrogatepass"))
+        except CodecError:
+            raise
+        except RecursionError:
+            raise CodecError("nested too deep") from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise CodecError(f"malformed message: {str(error)[:100]}") from None
+
+    return decode_one
 
 
 def _unpack_list(content: Any) -> list[Any]:

@@ -36,17 +36,23 @@ RAISABLE = frozenset(
 """Modules of the standard library whose exceptions cross as themselves, beside the built-in ones."""
 
 
+_SPECIAL = tuple((name, f"__{name}__") for name in PROTOCOLS)
+
+
 def names_of(kind: type, base: type) -> str:
     """Return what a class has and its base has not, or otherwise: protocols, and names of the base."""
-    own = [name for name in PROTOCOLS if _found(kind, f"__{name}__") is not _found(base, f"__{name}__")]
+    found, before = _members(kind), _members(base)
+    own = [name for name, special in _SPECIAL if found.get(special) is not before.get(special)]
     if base is not object:
         own += [
-            name
-            for name in dir(base)
-            if not name.startswith("_") and _found(kind, name) is not _found(base, name)
+            name for name in dir(base) if not name.startswith("_") and found.get(name) is not before.get(name)
         ]
     return " ".join(own)
 
 
-def _found(kind: type, name: str) -> Any:
-    return next((vars(each)[name] for each in kind.__mro__ if name in vars(each)), None)
+def _members(kind: type) -> dict[str, Any]:
+    """Return what instances of a class find in it and its bases."""
+    found: dict[str, Any] = {}
+    for each in reversed(kind.__mro__):
+        found.update(vars(each))
+    return found

@@ -13,9 +13,9 @@ second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":1}` is 
     worker -> child    ["load","def f(x):\n    return x * x\n","program",["f"],0,["__name__"]]
     child -> worker    ["confined"]
     child -> worker    1 ["value",[{"d":[["f",{"h":[1,"builtins:function","call repr get"]}]]},[]]]
-    worker -> child    ["call",{"h":1},{"t":[2]},{"d":[]}]
+    worker -> child    ["call",{"h":1},{"t":[2]}]
     child -> worker    2 ["value",4]
-    worker -> child    ["call",{"h":1},{"t":[3]},{"d":[]}]
+    worker -> child    ["call",{"h":1},{"t":[3]}]
     child -> worker    3 ["value",9]
     worker -> zygote   {"reap": true}
     zygote -> worker   {"status": ..., "cpu_seconds": ..., "peak_memory": ..., "left": 0}

@@ -76,12 +76,14 @@ class Remote:
         self._streams = (sys.stdout, sys.stderr)
         self._capturing = False
         self._raised = Raised(lambda number, name: self.perform("attribute", _Numbered(number), name))
-        self._tags = {
-            "h": self._handle,
-            "e": self._raised.build,
-            "o": self._shared.received,
-            "k": self._kept,
-        }
+        self._decode = codec.decoder(
+            {
+                "h": self._handle,
+                "e": self._raised.build,
+                "o": self._shared.received,
+                "k": self._kept,
+            }
+        )
         self._sent: list[Any] = []
         self._keeps = True
         self._names: dict[str, Any] = {}
@@ -292,11 +294,9 @@ class Remote:
         try:
             while True:
                 try:
-                    # the list of the request itself is none of the tests'
-                    packed = [
-                        codec.encode(part, self._to_program, exact=True, known=known) for part in request
-                    ]
-                    return b"[" + b",".join(packed) + b"]"
+                    # in a tuple, for a list would count as one of the tests'
+                    body = codec.encode(tuple(request), self._to_program, exact=True, known=known, depth=-1)
+                    return codec.as_list(body)
                 except _Repeated:
                     # once more, with what occurs twice as one thing
                     met.clear()
@@ -310,7 +310,7 @@ class Remote:
     def _decoded(self, body: bytes) -> list[Any]:
         self.received += codec.footprint(body)
         try:
-            parts = codec.decode(body, self._tags)
+            parts = self._decode(body)
         except codec.CodecError as error:
             self.exchange.stop(Status.UNSUPPORTED_VALUE, str(error))
         if type(parts) is not list or not parts:

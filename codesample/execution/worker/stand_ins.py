@@ -29,6 +29,9 @@ _CHANGING = ("setitem", "delitem", "iadd", "imul", "isub", "ior", "iand", "ixor"
 """What changes a container: always asked of the program."""
 _MAKING = ("add", "radd", "sub", "mul", "and", "or")
 """What makes another container of the same class, of those that do: likewise."""
+_FUNCTIONS: dict[Any, Any] = {}
+"""Classes of stand-ins for functions, which every program has; they are as they were made."""
+_MOST_FUNCTIONS = 16
 _PLAIN = (list, set, bytearray, dict)
 
 
@@ -93,9 +96,11 @@ def make(remote: Any, number: int, kind: str, protocols: str, data: Any = None) 
     base = None if data is None else type(data)
     key = (kind, protocols, base)
     try:
-        made = remote.classes.get(key)
+        made = remote.classes.get(key) or _FUNCTIONS.get(key)
         if made is None:
-            made = remote.classes[key] = _class(kind, protocols.split(" "), base)
+            made = _class(kind, protocols.split(" "), base)
+            common = kind == "builtins:function" and base is None and len(_FUNCTIONS) < _MOST_FUNCTIONS
+            (_FUNCTIONS if common else remote.classes)[key] = made
         value: Handle = made.__new__(made) if base is None else _filled(made, base, data)
     except Exception as error:
         raise codec.CodecError(f"a malformed object: {str(error)[:80]}") from None
@@ -176,7 +181,8 @@ def _asked_attribute(name: str) -> Any:
 
 def _asked_method(name: str, *, stops: bool = False) -> Any:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._codesample_remote.perform("method", self, name, args, kwargs, stops=stops)
+        given = (args, kwargs) if kwargs else (args,)
+        return self._codesample_remote.perform("method", self, name, *given, stops=stops)
 
     return method
 
@@ -188,7 +194,8 @@ def _hash(self: Any) -> int:
 
 
 def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
-    return self._codesample_remote.perform("call", self, args, kwargs)
+    remote = self._codesample_remote
+    return remote.perform("call", self, args, kwargs) if kwargs else remote.perform("call", self, args)
 
 
 def _length(self: Any) -> int:
@@ -336,11 +343,11 @@ def _of_type(name: str, kind: type) -> Callable[..., Any]:
 
 
 def _enter(self: Any) -> Any:
-    return self._codesample_remote.perform("method", self, "__enter__", (), {})
+    return self._codesample_remote.perform("method", self, "__enter__")
 
 
 def _exit(self: Any, *why: Any) -> Any:
-    return self._codesample_remote.perform("method", self, "__exit__", why, {})
+    return self._codesample_remote.perform("method", self, "__exit__", why)
 
 
 def _set_item(self: Any, key: Any, value: Any) -> None:

@@ -48,26 +48,26 @@ def wanted_names(source: str, entry_point: str | None, given: Collection[str] = 
     Raises:
         SyntaxError: `source` is not Python.
     """
-    tree = ast.parse(source)
-    read, bound = _global_names(source)
+    read, bound, assigned = _global_names(source)
     missing = [name for name in read if name not in bound and name not in _BUILTINS and name not in given]
-    attributes = {
-        node.value.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-    modules = {name for name in missing if name in attributes and name in sys.stdlib_module_names}
-    modules.discard(entry_point or "")
+    modules = {name for name in missing if name in sys.stdlib_module_names and name != entry_point}
+    if modules:
+        modules &= {
+            node.value.id
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
     program = [name for name in missing if name not in modules and name != entry_point]
     if entry_point:
         program.insert(0, entry_point)
     elif not program:
+        called = _called(ast.parse(source))
         program = sorted(
-            {name for name in _called(tree) if name in read and name not in bound and name not in given}
+            {name for name in called if name in read and name not in bound and name not in given}
         )
     theirs = bound - set(program)
     own = theirs.intersection(read)
-    places = _first_places(tree)
+    places = _first_places(ast.parse(source)) if own & assigned else {}
     return Wanted(
         program=tuple(program),
         modules=tuple(sorted(modules)),
@@ -77,15 +77,16 @@ def wanted_names(source: str, entry_point: str | None, given: Collection[str] = 
     )
 
 
-def _global_names(source: str) -> tuple[dict[str, None], set[str]]:
-    """Global names that are read, in a stable order, and those that are bound."""
+def _global_names(source: str) -> tuple[dict[str, None], set[str], set[str]]:
+    """Global names that are read, in a stable order, that are bound, and that are so by assignment alone."""
     table = symtable.symtable(source, "<tests>", "exec")
     read: dict[str, None] = {}
-    bound = {
-        symbol.get_name()
-        for symbol in table.get_symbols()
-        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-    }
+    bound, assigned = set(), set()
+    for symbol in table.get_symbols():
+        if symbol.is_imported() or symbol.is_namespace():
+            bound.add(symbol.get_name())
+        elif symbol.is_assigned():
+            assigned.add(symbol.get_name())
     pending = [table]
     while pending:
         scope = pending.pop()
@@ -95,7 +96,7 @@ def _global_names(source: str) -> tuple[dict[str, None], set[str]]:
             if symbol.is_referenced() and (symbol.is_global() or scope is table):
                 read[symbol.get_name()] = None
         pending.extend(scope.get_children())
-    return read, bound
+    return read, bound | assigned, assigned
 
 
 def _first_places(tree: ast.AST) -> dict[str, dict[type, tuple[int, int]]]:
