@@ -23,6 +23,7 @@ from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Limits, Program
 from codesample.execution.caller.isolation_probe import spare_user
 from codesample.execution.isolation.confinement import Confinement
+from codesample.execution.wire import library_values
 from codesample.execution.worker.beside_tests import prepare_beside
 from codesample.execution.worker.checklist import Finding
 from codesample.execution.worker.exchange import Exchange, ProgramStopped
@@ -413,21 +414,77 @@ PLAIN = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(m
 TAGGED = st.recursive(
     PLAIN | st.sampled_from(WORDS),
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("tsfdbacinh"), inner, max_size=1)
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("tsfdbacinhvoek"), inner, max_size=1)
     ),
     max_leaves=10,
 ).map(json.dumps)
-VALUES = st.sampled_from(STRANGE) | TAGGED
+NUMBERS = st.sampled_from(["0", "1", "2", "7", "-1", "true", '"1"', "9" * 30])
+PLAIN_JSON = st.sampled_from(
+    ["1", "5", '"text"', "[]", "[1,2]", '{"d":[[1,2]]}', '{"s":[1]}', '{"t":[1]}', "null"]
+)
+LIBRARY = st.builds(
+    '{{"v":["{}",{}]}}'.format, st.sampled_from(sorted(library_values.NAMES)), PLAIN_JSON | TAGGED
+)
+PROTOCOL_NAMES = [
+    " ",
+    "call",
+    "len iter next",
+    "eq ne lt hash contains",
+    "getitem str repr",
+    "append pop mro",
+]
+HANDLES = st.builds(
+    '{{"h":[{},{},"{}"{}]}}'.format,
+    NUMBERS,
+    st.sampled_from(['"A"', '"builtins:function"', '"builtins:int"', "1", '"\\u0000"']),
+    st.sampled_from(PROTOCOL_NAMES),
+    st.just("") | (PLAIN_JSON | LIBRARY).map(",{}".format),
+)
+SHARED = st.builds('{{"o":[{}{}]}}'.format, NUMBERS, st.just("") | PLAIN_JSON.map(",{}".format))
+CLASSES = [
+    "ValueError",
+    "ImportError",
+    "KeyError",
+    "SyntaxError",
+    "OSError",
+    "StopIteration",
+    "ExceptionGroup",
+]
+RAISED = st.builds(
+    '{{"e":[["builtins.{}"],{},[{}],{},[[{},{}]],null,{},false]}}'.format,
+    st.sampled_from([*CLASSES, "SystemExit", "eval"]),
+    st.sampled_from(["null", '["A","m",5,null]', '["A","m",5,"text"]', "[]"]),
+    PLAIN_JSON | HANDLES,
+    st.sampled_from(["null", '"text"', "1"]),
+    st.sampled_from(['"name"', '"__dict__"', '"_codesample_id"', '"args"', "1"]),
+    PLAIN_JSON | HANDLES,
+    st.sampled_from(["null", "1", '[["builtins.ValueError"],null,[],null,[],null,null,false]']),
+)
+VALUES = st.sampled_from(STRANGE) | TAGGED | LIBRARY | HANDLES | SHARED | RAISED
 KINDS = st.sampled_from(["value", "raise", "refused", "large"])
-ERRORS = st.sampled_from(["ValueError", "ImportError", "KeyError", "SyntaxError", "OSError"])
+CORES = st.one_of(
+    VALUES.map('["value",{}]'.format),
+    st.builds(
+        '["raise",{},{}]'.format, RAISED, st.sampled_from(['"line 1"', '{"h":[5,"K","str","text"]}', "1"])
+    ),
+    st.builds('["{}",{}]'.format, KINDS, VALUES),
+    st.builds('["value",{{"t":[[{}],{},{}]}}]'.format, VALUES, st.sampled_from(["true", "false"]), VALUES),
+)
+CHANGES = st.builds("[{},{}]".format, NUMBERS, PLAIN_JSON | HANDLES)
 REPLIES = st.one_of(
     TAGGED,
+    CORES,
     st.tuples(KINDS, TAGGED, TAGGED, TAGGED).map(lambda parts: '["{}",{},{},{}]'.format(*parts)),
-    VALUES.map('["value",{}]'.format),
     st.lists(VALUES.map('["value",{}]'.format), min_size=1, max_size=3).map(
         lambda replies: f"[{','.join(replies)}]"
     ),
-    st.tuples(ERRORS, VALUES).map(lambda parts: '["raise","{}",[{}],"line 1"]'.format(*parts)),
+    st.builds(
+        '["with",{{"k":[{}]}},{},[{}],{}]'.format,
+        st.lists(NUMBERS, max_size=2).map(",".join),
+        CORES,
+        st.lists(CHANGES, max_size=2).map(",".join),
+        st.sampled_from(["[]", '["out","err"]', '[{"h":[5,"K","str","text"]},""]', "null"]),
+    ),
 )
 
 

@@ -104,6 +104,12 @@ def _take_shown(value: Any) -> Any:
     return next((each for each in gc.get_referents(value) if isinstance(each, dict)), None)
 
 
+def _make_proxy(kind: Any, data: Any) -> Any:
+    if not isinstance(data, dict):
+        raise TypeError("it shows no dict")
+    return kind(data)
+
+
 def _plain_dict(value: Any) -> Any:
     return dict(dict.items(value))
 
@@ -125,7 +131,7 @@ _ENTRIES: dict[str, _Entry] = {
     "builtins.dict_keys": _Entry(_take_shown, lambda kind, data: dict.keys(data), live=True),
     "builtins.dict_values": _Entry(_take_shown, lambda kind, data: dict.values(data), live=True),
     "builtins.dict_items": _Entry(_take_shown, lambda kind, data: dict.items(data), live=True),
-    "builtins.mappingproxy": _Entry(_take_shown, lambda kind, data: kind(data), live=True),
+    "builtins.mappingproxy": _Entry(_take_shown, _make_proxy, live=True),
     "decimal.Decimal": _Entry(
         lambda value: sys.modules["decimal"].Decimal.__str__(value),
         lambda kind, data: kind.__new__(kind, data),

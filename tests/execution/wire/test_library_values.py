@@ -125,6 +125,7 @@ ENDLESS = '{"v":["builtins.range",[0,1000000000000000,1]]}'
         ("uuid.UUID", "1"),
         ("builtins.range", "[true,1,1]"),
         ("builtins.memoryview", '{"a":"00"}'),
+        ("builtins.mappingproxy", '"text"'),
         ("re.Pattern", '[{"v":["re.Pattern",["a",32]]},32]'),
     ],
 )

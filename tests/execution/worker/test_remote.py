@@ -37,7 +37,8 @@ def test_any_reply_is_a_value_an_exception_or_the_end(
     if isinstance(outcome, ProgramStopped):
         assert outcome.status is not Status.PASSED
     elif outcome is not None:
-        assert crossed(outcome)
+        # the end of an iterator, told where none was asked, is another exception and leaves the tests undecided
+        assert crossed(outcome) or (type(outcome) is RuntimeError and program.met_opaque)
         assert not isinstance(outcome, (StopIteration, StopAsyncIteration))
     else:
         # a message may be nested deeper than a program's own side would make it
