@@ -44,6 +44,8 @@ _DECIMAL_BITS = 8_192
 
 _SCALARS = frozenset({type(None), bool, int, float, str})
 _SIMPLE = frozenset({type(None), bool, float, str})
+_INTEGERS = {int}
+_MANY_ITEMS = 16
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (bool, int, float, str, list, tuple, dict, set, frozenset, bytes, complex, object, type(None))
@@ -203,8 +205,13 @@ def _pack_own(data: Any, depth: int, rules: _Rules) -> Any:
 
 
 def _pack_all(items: Any, depth: int, rules: _Rules) -> list[Any]:
-    # a copy, so that each item is held by one list more than before, whatever held it: see `child/shared.py`
-    return [_pack(item, depth + 1, rules) for item in [*items]]
+    # a copy, so that each item is held by one list more than before, whatever held it: see `child/server.py`
+    copied: list[Any] = [*items]
+    if len(copied) >= _MANY_ITEMS:
+        kinds = set(map(type, copied))
+        if kinds <= _SIMPLE or (kinds == _INTEGERS and max(map(int.bit_length, copied)) <= _DECIMAL_BITS):
+            return copied
+    return [_pack(item, depth + 1, rules) for item in copied]
 
 
 def _pack_int(value: int) -> Any:

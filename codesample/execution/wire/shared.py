@@ -19,7 +19,7 @@ from typing import Any
 from codesample.execution.wire import codec
 from codesample.execution.wire import library_values as values
 
-__all__ = ["SharedTable", "changeable", "containers_in"]
+__all__ = ["SharedTable", "changeable", "containers_in", "is_long_and_flat"]
 
 _MARSHAL = 2
 """A version that writes equal data alike, however often an object occurs in it."""
@@ -66,6 +66,15 @@ def containers_in(
     return found
 
 
+def is_long_and_flat(value: Any) -> bool:
+    """Whether a list, dict or set has very many items, and no containers among them."""
+    if type(value) not in _PLAIN or len(value) < _LONG or type(value) is bytearray:
+        return False
+    inner = value.values() if type(value) is dict else ()
+    return _SCALAR.issuperset(map(type, value)) and _SCALAR.issuperset(map(type, inner))
+
+
+_LONG = 10_000
 _SCALAR = frozenset({int, float, str, bool, type(None), bytes, complex})
 
 

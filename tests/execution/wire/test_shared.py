@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.execution.wire import codec
-from codesample.execution.wire.shared import SharedTable, containers_in
+from codesample.execution.wire.shared import SharedTable, containers_in, is_long_and_flat
 
 
 class Sides:
@@ -130,3 +130,14 @@ def test_containers_are_listed_alike_on_both_sides(value: list[Any]) -> None:
     ours, theirs = containers_in(value), containers_in(twin)
     assert ours == theirs
     assert containers_in(value, most=len(ours)) == ours
+
+
+@pytest.mark.parametrize("make", [list, set, dict.fromkeys])
+def test_only_long_containers_of_scalars_are_long_and_flat(make: Any) -> None:
+    assert is_long_and_flat(make(range(20_000)))
+    assert not is_long_and_flat(make(range(100)))
+    assert not is_long_and_flat(
+        make([*range(20_000), (1, [2])] if make is list else [*range(20_000), (1, 2)])
+    )
+    assert not is_long_and_flat({**dict.fromkeys(range(20_000)), 1: []})
+    assert not is_long_and_flat(tuple(range(20_000)))

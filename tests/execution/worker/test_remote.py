@@ -37,7 +37,7 @@ def test_any_reply_is_a_value_an_exception_or_the_end(
     if isinstance(outcome, ProgramStopped):
         assert outcome.status is not Status.PASSED
     elif outcome is not None:
-        # the end of an iterator, told where none was asked, is another exception and leaves the tests undecided
+        # the end of an iterator, where none was asked for, is another exception and leaves tests undecided
         assert crossed(outcome) or (type(outcome) is RuntimeError and program.met_opaque)
         assert not isinstance(outcome, (StopIteration, StopAsyncIteration))
     else:
@@ -259,3 +259,18 @@ def test_a_program_that_has_a_value_the_tests_read_themselves_was_told(remote: R
     names["hidden"] = 4
     assert call() == 4
     assert program.met_opaque
+
+
+def test_a_long_list_is_written_once_however_often_it_is_handed_over(remote: Remotes) -> None:
+    program = remote(*[b'["value",null]'] * 3)
+    sent: list[bytes] = []
+    program.exchange.send = lambda request, answered=True: sent.append(request)
+    numbers = list(range(20_000))
+    call = make(program, 1, "function", "call")
+    call(numbers)
+    call(numbers)
+    assert len(sent[0]) > 20_000
+    assert sent[1] == b'["call",{"h":1},{"t":[{"o":[-1]}]}]'
+    numbers[0] = 7
+    call(numbers)
+    assert sent[2].startswith(b'["before",[[-1,[7,1,2,')
