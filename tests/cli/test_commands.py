@@ -94,7 +94,7 @@ def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program
     helped = {
         "prompt": "from math import isclose\n\ndef add(x):\n",
         "test": "assert helper(1) == add(1) - limit()\nassert isclose(add(1), 2) and math.pi\n",
-        "canonical_solution": "    return x + 1\n\ndef limit():\n    return 1\n\ndef helper(x):\n    return x\n",
+        "canonical_solution": "    return x + 1\n\ndef limit():\n    return 1\n\nhelper = int\n",
     }
     file = write_lines(
         tmp_path / "mine.jsonl", [{**PROBLEMS[0], **helped}, {**PROBLEMS[1], "in_process": True}]

@@ -200,6 +200,9 @@ CONTAINERS = frozenset(f"collections.{name}" for name in ("deque", "OrderedDict"
 """Those that can be changed in place."""
 
 _LIBRARY = sys.stdlib_module_names | {"builtins"}
+_BUILT_IN = frozenset(
+    {list, tuple, dict, set, frozenset, bytearray, bytes, str, int, float, bool, type(None)}
+)
 _FORMS: dict[Any, Form] = {}
 _NAMED: dict[str, Form] = {}
 
@@ -207,7 +210,7 @@ _NAMED: dict[str, Form] = {}
 def form_of(kind: Any) -> Form | None:
     """Return how values of exactly this type cross; None for every other type."""
     known = _FORMS.get(kind)
-    if known is not None:
+    if known is not None or kind in _BUILT_IN:
         return known
     name = _UNNAMED.get(kind)
     if name is None:

@@ -16,7 +16,7 @@ def demand_python(source: str, what: str) -> None:
     try:
         compile(source, f"<{what}>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
-        raise TestsFault(f"the {what} is not valid Python: {error}") from None
+        raise TestsFault(f"the {what} is not valid Python: {said(error)}") from None
 
 
 def accepting(source: str, what: str) -> Callable[[Any, Any, Any], Any]:
