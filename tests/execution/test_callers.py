@@ -15,7 +15,7 @@ import pytest
 PATIENCE_SECONDS = 100.0
 PREAMBLE = """
 import asyncio, gc, os, pickle, signal, sys, threading, time
-from codesample.errors import ExecutionError
+from codesample.errors import ExecutionError, IsolationError
 from codesample.execution import Executor, Limits, Program, run, run_async
 from codesample.records import CodeTests
 TESTS = CodeTests(source="assert f(2) == 4\\nassert f(3) == 9", entry_point="f")
@@ -115,27 +115,23 @@ def test_a_fork_of_the_caller_starts_workers_of_its_own() -> None:
 {FORKED}
 executor = Executor(workers=2)
 before = judged(executor)
-folder = executor._folder
 def pids():
     return {{each.process.pid for each in executor._scheduler._workers.values()}}
 workers = pids()
 def work():
     found = [executor.submit(program(n)).result(60).passed for n in range(100, 104)]
     theirs = pids()
-    other = executor._folder
     executor.close()
-    return found, workers & theirs, other != folder, os.path.exists(other)
+    return found, workers & theirs
 print(in_fork(work))
-print(os.path.isdir(folder), pids() == workers)
+print(pids() == workers)
 print([executor.submit(program(n)).result(60).passed for n in range(200, 204)])
 executor.close()
-print(os.path.exists(folder))
 """
     assert said(script) == [
-        "([True, False, True, False], set(), True, False)",
-        "True True",
+        "([True, False, True, False], set())",
+        "True",
         "[True, False, True, False]",
-        "False",
     ]
 
 
@@ -294,9 +290,9 @@ for _ in range(5):
     threads = [threading.Thread(target=use, args=(executor, found)) for _ in range(12)]
     for thread in threads: thread.start()
     for thread in threads: thread.join(60)
-    print(found == [True] * 12, os.path.exists(executor._folder))
+    print(found == [True] * 12)
 """
-    assert said(script) == ["True False"] * 5
+    assert said(script) == ["True"] * 5
 
 
 def test_an_executor_may_be_closed_by_what_it_calls_back() -> None:
@@ -305,10 +301,11 @@ executor = Executor(workers=1)
 future = executor.submit(program(0))
 future.add_done_callback(lambda _: executor.close())
 print(future.result(60).passed)
+scheduler = executor._scheduler
 executor.close()
-print(os.path.exists(executor._folder))
+print(scheduler._through)
 """
-    assert said(script) == ["True", "False"]
+    assert said(script) == ["True", "True"]
 
 
 def test_a_callback_that_never_returns_keeps_nobody_from_closing() -> None:
@@ -329,7 +326,7 @@ print(worker.process.wait(30))
 def test_an_executor_that_nobody_holds_closes_itself() -> None:
     script = """
 executor = Executor(workers=1)
-folder, scheduler = executor._folder, executor._scheduler
+scheduler = executor._scheduler
 future = executor.submit(program(0))
 del executor
 gc.collect()
@@ -337,9 +334,9 @@ gc.collect()
 print(future.result(60).passed)
 gc.collect()
 scheduler._thread.join(30)
-print(scheduler._thread.is_alive(), os.path.exists(folder))
+print(scheduler._thread.is_alive())
 """
-    assert said(script) == ["True", "False False"]
+    assert said(script) == ["True", "False"]
 
 
 @pytest.mark.parametrize("waits", [False, True])
@@ -347,10 +344,11 @@ def test_the_interpreter_ends_with_an_executor_open(waits: bool) -> None:
     script = f"""
 executor = Executor(workers=2, limits=Limits(cpu_seconds=300))
 executor.submit(Program("t", 0, "while True: pass", TESTS)) if {waits} else judged(executor)
-print(executor._folder)
+while not executor._scheduler._workers: time.sleep(0.01)
+print(*(worker.process.pid for worker in executor._scheduler._workers.values()))
 """
-    (folder,) = said(script, flags=("-X", "dev"))
-    assert not os.path.exists(folder)
+    (pids,) = said(script, flags=("-X", "dev"))
+    assert not [pid for pid in pids.split() if os.path.exists(f"/proc/{pid}")]
 
 
 def test_verdicts_without_assert_statements_and_docstrings() -> None:
@@ -368,17 +366,20 @@ print(asyncio.run(cell()))
     assert said(script) == ["[True, False, True, False]"]
 
 
-def test_without_a_temporary_folder_it_is_said_so(tmp_path: Path) -> None:
+def test_without_a_temporary_folder_only_levels_that_need_one_say_so(tmp_path: Path) -> None:
     script = """
 import tempfile
-executor = Executor(workers=1)
-executor.close()
+from codesample.execution import Level
+Executor(workers=1).close()
 tempfile.tempdir = "/nonexistent"
-try: Executor(workers=1)
-except ExecutionError as error: print(error)
+for level in (Level.NAMESPACED, Level.CONFINED):
+    try:
+        with Executor(workers=1, level=level) as executor: print(judged(executor))
+    except IsolationError as error: print(error)
 """
-    (line,) = said(script)
-    assert line.startswith("programs cannot be run here: ")
+    found, refused = said(script)
+    assert found == RIGHT
+    assert "no folder can be made for programs" in refused
 
 
 INTERRUPTED = """

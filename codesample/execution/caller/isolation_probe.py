@@ -121,7 +121,10 @@ class _Trial:
 @functools.cache
 def _try(level: Level) -> _Trial:
     """Confine a child at `level` and attack from inside."""
-    trial = _confine(level, wrapped=False)
+    try:
+        trial = _confine(level, wrapped=False)
+    except OSError as error:
+        return _Trial(None, f"no folder can be made for programs: {error}")
     if trial.held is None and level is Level.NAMESPACED and bubblewrap.find():
         second = _confine(level, wrapped=True)
         if second.held is not None:

@@ -6,6 +6,7 @@ hands the socket on which one will arrive, or the file that holds a script, to a
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _socket
 import builtins
 import gc
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         arguments: Descriptor of the control socket; the worker's pid, or 0 to trust whoever is the
             parent; JSON of a `Confinement`; JSON list of further modules to import.
     """
+    _hear_signals()
     # inherited is the bound of the worker, which is not that of programs
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
@@ -87,6 +89,14 @@ def main(arguments: Sequence[str]) -> None:
     control.sendall(json.dumps({"zygote": os.getpid()}).encode())
     os.dup2(1, 2)
     _serve(control, kit, lambda: empty(scratch), ours)
+
+
+def _hear_signals() -> None:
+    """Take back what whoever started this ignores or blocks: children could not be waited for, nor ended."""
+    for number in _signal.valid_signals() - {_signal.SIGPIPE, _signal.SIGXFSZ}:
+        if _signal.getsignal(number) == _signal.SIG_IGN:
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def _emptier(confinement: Confinement) -> Callable[[int], bool]:
