@@ -155,9 +155,12 @@ import sys, time
 from codesample.cli import app, process
 process._ENDING_SECONDS = 0.5
 def swallow():
-    print("ready", flush=True)
+    words = ["ready"]
     while True:
-        try: time.sleep(100)
+        try:
+            # within what swallows it, for it may come at once
+            while words: print(words.pop(), flush=True)
+            time.sleep(100)
         except KeyboardInterrupt: pass
 app.run = swallow
 process.main()
