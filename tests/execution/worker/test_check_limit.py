@@ -10,7 +10,6 @@ import pytest
 
 from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
 
-
 LONG = 0.8
 """Seconds beyond the limits here, and twice within what the kernel lets pass before it ends this process."""
 
