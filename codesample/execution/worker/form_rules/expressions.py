@@ -343,8 +343,12 @@ class Expressions(Actions):
             self.changed = True
 
     def assign(self, target: ast.expr, kinds: int) -> None:
-        """Bind a target to a value of `kinds`; raises as `read`."""
-        raise NotImplementedError
+        """Bind a target to a value of `kinds`; raises as `read`.
+
+        Comprehensions and `:=` bind too, so it is asked for here; `Statements`, which every reading is an
+        instance of, does it for all.
+        """
+        raise NotImplementedError("binding is for statements.Statements to do")
 
 
 def _is_single(node: ast.expr) -> bool:
