@@ -229,7 +229,8 @@ def test_a_run_is_scored_again_by_its_and_our_rerankers(evaluated: Path, command
 
 
 def test_the_references_of_the_task_pass(command: Command) -> None:
-    assert command("tasks", "verify", "warmup", *WEAK).stdout == "warmup: 4 of 4 reference solutions pass\n"
+    verified = command("tasks", "verify", "warmup", *WEAK).stdout
+    assert verified.splitlines() == ["warmup: 4 of 4 reference solutions pass", "judged: 2 io, 2 split"]
 
 
 def test_the_library_gives_what_the_command_gives(evaluated: Path, installed: Path, place: Path) -> None:
