@@ -69,9 +69,12 @@ def stub_of(problem: Problem) -> str:
     """Return the trusted definitions of a problem's prompt, for statements about its programs.
 
     They are those that its tests are given, and for tests by inputs, which state none, what the prompt
-    defines before the function asked for.
+    defines before the function asked for. Where the tests are not trusted, neither is the prompt: statements
+    run outside of the sandbox, so of its definitions only the imports of plain modules are left.
     """
     if isinstance(problem.tests, CodeTests):
+        if problem.tests.mode == "in_process":
+            return plain_imports(problem.prompt, problem.entry_point)
         return problem.tests.stub
     return _leading_code(problem.prompt, problem.entry_point)
 

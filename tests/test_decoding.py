@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesample.decoding import NotJsonError, converted, decoded, parsed
+from codesample.decoding import NotJsonError, converted, decoded, parsed, repeated_key
 from codesample.errors import DataError, ParameterError
 
 
@@ -156,3 +157,33 @@ def test_text_and_plain_data_give_the_same_record_or_the_same_complaint(value: d
         except DataError as error:
             outcomes.append(str(error))
     assert outcomes[0] == outcomes[1]
+
+
+KEYS = st.sampled_from(["a", "b", "\\u0061", 'a\\"', 'a\\":', "\\\\", "", "é"])
+JSON_TEXTS = st.recursive(
+    st.sampled_from(["1", "null", '"a"', '"a\\"b\\": 1"', '"\\\\"', '","', "-1.5e3"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}]"),
+        st.lists(st.tuples(KEYS, st.sampled_from([":", " : ", "\t:\n"]), inner), max_size=4).map(
+            lambda rows: "{" + ",".join(f'"{key}"{colon}{value}' for key, colon, value in rows) + "}"
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@given(text=JSON_TEXTS)
+def test_a_key_that_is_named_twice_is_found_in_bytes_as_in_text(text: str) -> None:
+    named = repeated_key(text)
+    assert repeated_key(text.encode()) == named
+    if text[0] in "[{":
+        # which Python tells by its first bytes
+        assert repeated_key(text.encode("utf-16-le")) == named
+
+
+@pytest.mark.parametrize("end", ["", "\\", '"', '"}'])
+def test_a_text_that_is_cut_off_in_a_string_names_no_key_twice_and_is_soon_read(end: str) -> None:
+    text = '{"a": 1, "b": "' + '\\"' * 200_000 + end
+    began = time.process_time()
+    assert repeated_key(text.encode()) is None
+    assert time.process_time() - began < 2.0

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Commands", "resumable", "resume_command"]
 
+# what the library that reads values for typer puts before a reason of typer's own
+_READERS_WORDS = ": Value error, "
+
 
 class Commands(TyperGroup):
     """A group whose commands report refusals without a traceback; `ctx.obj` holds the words of the call."""
@@ -49,7 +52,7 @@ def _one_line() -> Iterator[None]:
         raise typer.Exit(REFUSED) from None
     except TyperException as error:
         page = getattr(getattr(error, "ctx", None), "command_path", "codesample")
-        message = " ".join(error.format_message().split())
+        message = " ".join(error.format_message().split()).replace(_READERS_WORDS, ": ")
         say(f"error: {message.removesuffix('.')}. Help: {page} --help")
         raise typer.Exit(REFUSED) from None
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import io
 import os
+import select
 import signal
 import sys
 import time
@@ -61,9 +62,13 @@ def _end_once(number: int, frame: FrameType | None) -> None:
 
 def _end_late() -> None:
     time.sleep(_ENDING_SECONDS)
-    # whatever a run has finished is with the kernel already
-    os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _LATE)
-    os._exit(INTERRUPTED)
+    try:
+        # what nobody reads, or cannot be written, keeps no process
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, _LATE)
+    finally:
+        # whatever a run has finished is with the kernel already
+        os._exit(INTERRUPTED)
 
 
 def _prepare_streams() -> None:

@@ -197,7 +197,7 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["rerank", "absent"], "not a run folder"),
         (["report", "absent"], "not a run folder"),
         (["report", TOO_LONG], "cannot be read: File name too long"),
-        (["list", "nothing"], "--help"),
+        (["list", "nothing"], "'kind': 'nothing' is not one of 'tasks', 'rerankers', 'engines'"),
         (["tasks", "verify", "minni"], "did you mean 'mini'?"),
         (["no-such-command"], "--help"),
     ],

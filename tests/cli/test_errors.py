@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ from typer.testing import CliRunner
 from codesample.cli.errors import Commands, resumable, resume_command
 from codesample.errors import ParameterError
 from codesample.reports.progress import RunProgress
+
+
+class Kind(StrEnum):
+    TASKS = "tasks"
+    MODELS = "models"
 
 
 def application(raised: BaseException) -> typer.Typer:
@@ -50,6 +56,19 @@ def test_a_wrong_call_is_one_line_that_names_the_help(words: list[str]) -> None:
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert line.endswith("--help")
+
+
+def test_a_word_that_is_none_of_those_there_are_is_answered_by_those() -> None:
+    app = application(ZeroDivisionError())
+
+    @app.command()
+    def which(kind: Kind) -> None:
+        typer.echo(kind)
+
+    done = CliRunner().invoke(app, ["which", "nothing"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    reason = "Invalid value for 'kind': 'nothing' is not one of 'tasks', 'models'"
+    assert done.stderr.startswith(f"error: {reason}. Help: ")
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,32 @@ def test_an_interruption_that_something_swallows_ends_the_command_all_the_same()
     assert said.decode().splitlines() == ["interrupted; what was to be ended did not end in time"]
 
 
+@pytest.mark.parametrize("stream", ["full", "broken", "of a full device"])
+def test_so_it_does_where_that_cannot_be_said(stream: str) -> None:
+    reader, writer = os.pipe()
+    if stream == "full":
+        os.set_blocking(writer, False)
+        with suppress(BlockingIOError):
+            while os.write(writer, bytes(1 << 12)):
+                continue
+        os.set_blocking(writer, True)
+    elif stream == "broken":
+        os.close(reader)
+    else:
+        os.close(writer)
+        writer = os.open("/dev/full", os.O_WRONLY)
+    with subprocess.Popen(
+        [sys.executable, "-c", LOST], stdout=subprocess.PIPE, stderr=writer, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(ENDING_SECONDS) == INTERRUPTED
+        finally:
+            process.kill()
+
+
 def test_an_interruption_while_it_still_loads_is_one_line() -> None:
     script = """
 import sys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,17 @@ def test_a_prompt_that_nobody_vouches_for_is_not_run(examples: Any, tmp_path: Pa
     got = best_of_n(Two(), prompt, n=2, reranker="public_examples", entry_point="half", examples=examples)
     assert len(got.candidates) == 2
     assert not trap.exists()
+
+
+def test_the_prompt_of_tests_that_are_not_trusted_is_not_run_for_examples_either(tmp_path: Path) -> None:
+    trap = tmp_path / "sprung"
+    (problem,) = halving().all_problems()
+    stub = f"from math import *\ntry:\n    open({str(trap)!r}, 'w')\nexcept OSError:\n    pass\n"
+    tests = CodeTests(source="assert half(8) == 4", entry_point="half", stub=stub, mode="in_process")
+    prompt = PROMPT.replace("from math import *\n", stub)
+    untrusted = replace(halving(), load=lambda: [replace(problem, prompt=prompt, tests=tests)])
+    # at the strongest level, for the tests themselves may run it
+    run = RunOptions(out=tmp_path / "run", workers=1)
+    report = evaluate(untrusted, model=Two(), n=2, rerankers=["public_examples"], run=run)
+    assert not trap.exists()
+    assert report.rerankers["public_examples"].best_of_n.value == 1.0

@@ -56,6 +56,8 @@ def test_the_stub_of_a_problem_is_its_tests_own_or_what_its_prompt_leads_with() 
     helper = "from math import *\n\ndef h(x):\n    return isclose(x, 1)\n\n"
     code = CodeTests(source="assert f(1)", stub="import math\n")
     assert stub_of(asking(code, helper + ASKED)) == "import math\n"
+    untrusted = replace(code, mode="in_process")
+    assert stub_of(asking(untrusted, helper + ASKED)) == "from math import *\n"
     inputs = InputTests(inputs=((1,),), reference="def f(x): return x", entry_point="f")
     assert stub_of(asking(inputs, helper + ASKED)) == helper
     assert stub_of(asking(inputs, "Write f.")) == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codesample.execution.worker.form import form_of
+from codesample.execution.worker.form import form_of, starred_names
 from codesample.execution.worker.wanted_names import wanted_names
 from codesample.records import CodeTests, ScriptTests, Tests
 
@@ -38,7 +38,7 @@ def facts_of(tests: Tests) -> TestsFacts:
         return TestsFacts("split")
     text = "\n".join((tests.stub, tests.source, *tests.checks))
     try:
-        wanted = wanted_names(text, tests.entry_point).program
+        wanted = wanted_names(text, tests.entry_point, starred_names(text)).program
     except (SyntaxError, ValueError):
         # they judge nothing, which the reference's verdict says
         wanted = ()

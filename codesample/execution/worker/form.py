@@ -7,12 +7,13 @@ import warnings
 from dataclasses import dataclass
 
 from codesample.execution.worker.form_rules.attributes import EntryIsClass
+from codesample.execution.worker.form_rules.library import exported_names, known_modules
 from codesample.execution.worker.form_rules.rules import Weak
 from codesample.execution.worker.form_rules.scopes import Names, Outside
 from codesample.execution.worker.form_rules.statements import Statements
 from codesample.records import CodeTests
 
-__all__ = ["Form", "form_of"]
+__all__ = ["Form", "form_of", "starred_names"]
 
 _MOST_READINGS = 50
 
@@ -88,3 +89,14 @@ def _read(reader: Statements, places: list[tuple[str, ast.Module]]) -> Form:
         if not reader.changed:
             return Form(split=True, harmless=reader.harmless)
     return Form(split=False, reason="the tests are too involved to be read")
+
+
+def starred_names(text: str) -> set[str]:
+    """Return what a text imports by `*` from modules that tests may use; raises SyntaxError."""
+    known = set(known_modules())
+    return {
+        name
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*" and node.module in known
+        for name in exported_names(node.module)
+    }

@@ -16,6 +16,14 @@ from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests
         (CodeTests(checks=("assert len(f(1))", "h()"), entry_point="f"), TestsFacts("split", names=("h",))),
         (CodeTests(source="assert g(f(1))", entry_point="f", stub="def g(x): return x"), TestsFacts("split")),
         (CodeTests(source="assert math.pi == f(1)", entry_point="f"), TestsFacts("split")),
+        (
+            CodeTests(source="assert isclose(f(1), g())", entry_point="f", stub="from math import *"),
+            TestsFacts("split", names=("g",)),
+        ),
+        (
+            CodeTests(source="from decimal import *\nassert Decimal(1) == f(1)", entry_point="f"),
+            TestsFacts("split"),
+        ),
         (CodeTests(source="assert f(1)"), TestsFacts("split", names=("f",))),
         (CodeTests(source="assert f(", entry_point="f"), TestsFacts("split")),
         (
