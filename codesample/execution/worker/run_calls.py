@@ -115,7 +115,7 @@ def _run_some(
     loaded = False
     try:
         with limited_checks(check_seconds) as start_again:
-            names = remote.load(source, [entry_point])
+            names = remote.load_or_stop(source, [entry_point])
             if entry_point not in names:
                 detail = f"NameError: the program does not define {entry_point!r}"
                 return False, Reading(Status.ERROR, detail=detail)

@@ -74,6 +74,25 @@ def test_built_in_types_are_functions_and_plain_data_is_none(outcomes: Any) -> N
     assert statuses(outcomes("f = {1: 2}", 1, 2)) == [Status.ERROR] * 2
 
 
+DIES_WHEN_ASKED_TWICE = """
+class Text:
+    asked = 0
+    def __str__(self):
+        self.asked += 1
+        return "once" if self.asked == 1 else __import__("os")._exit(1)
+    __repr__ = __str__
+"""
+
+
+def test_an_exception_that_ends_the_program_when_it_is_described_ends_no_more(outcomes: Any) -> None:
+    assert (
+        statuses(outcomes(f"{DIES_WHEN_ASKED_TWICE}raise StopIteration(Text())", 1, 2))
+        == [Status.CRASHED] * 2
+    )
+    source = f"{DIES_WHEN_ASKED_TWICE}def f(x):\n    if x: raise StopIteration(Text())"
+    assert statuses(outcomes(source, 0, 1)) == [Status.PASSED, Status.ERROR]
+
+
 LONG = [0] * (codec.MAX_ELEMENTS + 1)
 
 
@@ -94,7 +113,7 @@ def test_what_no_message_can_hold_is_refused(executor: Executor, monkeypatch: py
         executor.submit_calls(GOOD, "f", [("x" * 1_000,)])
 
 
-LOADED = b'["value",{"d":[["f",{"h":[0,"function"]}]]}]'
+LOADED = b'["value",[{"d":[["f",{"h":[0,"function","call"]}]]},[]]]'
 
 
 @settings(max_examples=150)
