@@ -6,6 +6,7 @@ threads, handlers. Where it judges, it speaks to the program's child itself, and
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import select
 import signal
@@ -111,6 +112,8 @@ def _fork(work: Callable[[], list[Any]]) -> tuple[int, int]:
 def _work(work: Callable[[], list[Any]], writer: int, parent: int) -> NoReturn:
     try:
         linux.die_with_parent(parent)
+        # it would be the worker's last words
+        faulthandler.unregister(signal.SIGXCPU)
         # nobody reads what tests print, and it would grow
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)

@@ -6,6 +6,7 @@ One job at a time, in one thread; what a program did never outlives its job here
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import resource
@@ -94,6 +95,9 @@ def _serve(sock: socket.socket, spawner: Spawner) -> None:
 def _unheard() -> Iterator[None]:
     """Let nobody keep what tests print, which may be without end; what ends this process is logged."""
     log = os.dup(2)
+    # written by the handler itself, even in the middle of a call into C: how a process ended is not always
+    # told to whoever started it
+    faulthandler.register(signal.SIGXCPU, file=log, all_threads=False, chain=True)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
@@ -101,6 +105,7 @@ def _unheard() -> Iterator[None]:
         yield
     finally:
         os.dup2(log, 2)
+        faulthandler.unregister(signal.SIGXCPU)
         os.close(log)
 
 
