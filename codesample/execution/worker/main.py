@@ -41,7 +41,7 @@ from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.kinds import Prepared, prepare
 from codesample.execution.worker.measured import Measured, measure
 from codesample.execution.worker.readings import shown
-from codesample.execution.worker.run_calls import TOO_MUCH, Called, pack_reading, run_calls
+from codesample.execution.worker.run_calls import TOO_MUCH, Called, run_calls
 from codesample.execution.worker.spawner import HarnessFault, Spawner
 from codesample.records import InputTests, Status
 
@@ -230,8 +230,9 @@ class _Worker:
             job["inputs"],
             check_seconds=limits.check_seconds,
             room=_CALLS_ROOM,
+            packs=True,
         )
-        reply = b'{"d":[["outcomes",[%s]]]}' % b",".join(map(pack_reading, called.readings))
+        reply = b'{"d":[["outcomes",[%s]]]}' % b",".join(called.packed)
         if len(reply) > MAX_MESSAGE:
             return codec.encode({"status": Status.OUTPUT_LIMIT.value, "detail": TOO_MUCH})
         return reply
