@@ -325,11 +325,9 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., F
     def find(
         program: str, /, source: str = "", *, trusted: bool = True, limits: Limits = LOOSE, **more: Any
     ) -> Finding:
-        judged = prepare_beside(CodeTests(source=source, **more), trusted=trusted).judge(
-            program, limits, start
-        )
-        assert judged.integrity == "weak"
-        return judged.finding
+        prepared = prepare_beside(CodeTests(source=source, **more), trusted=trusted)
+        assert prepared.integrity == "weak"
+        return prepared.judge(program, limits, start).finding
 
     yield find
     spawner.close()

@@ -79,6 +79,18 @@ with Executor(workers=2, limits=Limits(cpu_seconds=0.5)) as executor:
     assert said(script) == [f"{RIGHT} cpu_timeout passed", "True"]
 
 
+@pytest.mark.parametrize("setting", ["SIGCHLD is ignored", "a handler reaps every child"])
+def test_a_worker_that_runs_out_of_time_is_known_for_it_whoever_collects_it(setting: str) -> None:
+    script = f"""
+{SIGNALS[setting]}
+tests = CodeTests(source="assert sum(f(2)) == 4", entry_point="f")
+slow = Program("t", 0, "def f(x): return range(10**15)", tests)
+with Executor(workers=1, limits=Limits(check_seconds=0.2)) as executor:
+    print(executor.submit(slow).result(60).status)
+"""
+    assert said(script) == ["cpu_timeout"]
+
+
 @pytest.mark.parametrize("closed", [">&-", "<&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams_change_no_verdict(closed: str, tmp_path: Path) -> None:
     script = """

@@ -25,6 +25,8 @@ IN_FLIGHT = 2
 _RECEIVE_BYTES = 1 << 18
 _LOG_BYTES = 4_000
 _EXIT_SECONDS = 5.0
+_OUT_OF_TIME = "Stack (most recent call first):"
+"""What the handler of SIGXCPU writes first; see `worker.main`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -198,4 +200,7 @@ class WorkerProcess:
         os.close(self._log)
         if code is not None and code < 0:
             return launch.signal_name(-code)
+        # a caller that ignores SIGCHLD, or waits for every child itself, leaves nobody to ask
+        if _OUT_OF_TIME in said:
+            return "SIGXCPU"
         return said[-1] if said else "no reason given"

@@ -1,11 +1,12 @@
-"""Judge in a forked process of the worker: for tests that may change the interpreter they run in.
+"""Work in a forked process of the worker: for tests that may change the interpreter they run in.
 
 The fork starts with what the worker has ready and takes all changes with it: patched modules, alarms,
-threads, handlers. It speaks to the program's child itself, and hands back one finding.
+threads, handlers. Where it judges, it speaks to the program's child itself, and hands back one finding.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import select
 import signal
@@ -20,11 +21,12 @@ from codesample.execution.wire.messages import CHECKS_TIMED_OUT
 from codesample.execution.worker.checklist import Finding, Judged
 from codesample.execution.worker.exchange import CallerGone
 from codesample.execution.worker.faults import TestsFault
+from codesample.execution.worker.process_use import cpu_seconds
 from codesample.execution.worker.readings import shown
 from codesample.execution.worker.spawner import HarnessFault, Usage
 from codesample.records import Status
 
-__all__ = ["judge_apart"]
+__all__ = ["found_apart", "judge_apart"]
 
 _MARGIN_SECONDS = 2.0
 _LOOK_SECONDS = 0.25
@@ -44,13 +46,7 @@ def judge_apart(judge: Callable[[], Judged], limits: Limits, *, caller: int, che
         TestsFault, HarnessFault: as `judge`, and HarnessFault where the process ended without a finding.
         CallerGone: nobody waits for the verdict any more.
     """
-    reader, writer = os.pipe()
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        _become_judge(judge, writer, parent)
-    os.close(writer)
+    pid, reader = _fork(lambda: _as_reply(judge()))
     try:
         said, status = _listen(reader, pid, limits, caller)
     finally:
@@ -60,13 +56,13 @@ def judge_apart(judge: Callable[[], Judged], limits: Limits, *, caller: int, che
         # inside of one call into C, which no handler of signals interrupts
         status = Status.CPU_TIMEOUT
     if status is not None:
-        return Judged(Finding(status, CHECKS_TIMED_OUT, (False,) * checks), [], 0.0, "split")
+        return Judged(Finding(status, CHECKS_TIMED_OUT, (False,) * checks), [], 0.0)
     if not said:
         raise HarnessFault("the tests ended the process that they ran in")
     match codec.decode(said, trusted=True):
-        case ["judged", name, detail, held, usages, wall, integrity, loaded]:
+        case ["judged", name, detail, held, usages, *times]:
             finding = Finding(Status(name), detail, tuple(held))
-            return Judged(finding, [Usage(*usage) for usage in usages], wall, integrity, loaded=loaded)
+            return Judged(finding, [Usage(*usage) for usage in usages], *times)
         case ["tests", reason]:
             raise TestsFault(reason)
         case ["harness", reason]:
@@ -74,21 +70,56 @@ def judge_apart(judge: Callable[[], Judged], limits: Limits, *, caller: int, che
     raise CallerGone
 
 
-def _become_judge(judge: Callable[[], Judged], writer: int, parent: int) -> NoReturn:
+def found_apart(find: Callable[[], Any]) -> Any:
+    """Return the plain data that `find` returns in a forked process, which nobody ends but itself.
+
+    Raises:
+        TestsFault: as `find`, and where it ended the process.
+    """
+    pid, reader = _fork(lambda: ["found", find()])
+    with open(reader, "rb") as told:
+        said = told.read()
+    os.waitpid(pid, 0)
+    match codec.decode(said, trusted=True) if said else None:
+        case ["found", found]:
+            return found
+        case ["tests", reason]:
+            raise TestsFault(reason)
+    raise TestsFault("the tests ended the process that they were made ready in")
+
+
+def _as_reply(judged: Judged) -> list[Any]:
+    finding = judged.finding
+    return [
+        *("judged", finding.status.value, shown(finding.detail), list(finding.checks)),
+        [[each.status, each.cpu_seconds, each.peak_memory] for each in judged.usages],
+        *(judged.wall_seconds, judged.steps, judged.overran, judged.loaded),
+    ]
+
+
+def _fork(work: Callable[[], list[Any]]) -> tuple[int, int]:
+    """Fork a process that says what `work` returns, or why it does not; return its id, and where to read."""
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        _work(work, writer, parent)
+    os.close(writer)
+    return pid, reader
+
+
+def _work(work: Callable[[], list[Any]], writer: int, parent: int) -> NoReturn:
     try:
         linux.die_with_parent(parent)
+        # it would be the worker's last words
+        faulthandler.unregister(signal.SIGXCPU)
         # nobody reads what tests print, and it would grow
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
         try:
-            judged = judge()
-            finding = judged.finding
-            reply: list[Any] = [
-                *("judged", finding.status.value, shown(finding.detail), list(finding.checks)),
-                [[each.status, each.cpu_seconds, each.peak_memory] for each in judged.usages],
-                *(judged.wall_seconds, judged.integrity, judged.loaded),
-            ]
+            reply = work()
         except TestsFault as fault:
             reply = ["tests", shown(str(fault))]
         except HarnessFault as fault:
@@ -118,7 +149,7 @@ def _listen(reader: int, pid: int, limits: Limits, caller: int) -> tuple[bytes, 
             if not part:
                 return said, None
             said += part
-        if time.clock_gettime((~pid << 3) | 2) > limits.check_seconds + _MARGIN_SECONDS:
+        if cpu_seconds(pid, 0.0) > limits.check_seconds + _MARGIN_SECONDS:
             return b"", Status.CPU_TIMEOUT
         if time.monotonic() > deadline:
             return b"", Status.WALL_TIMEOUT

@@ -15,11 +15,21 @@ import symtable
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec
 from codesample.execution.wire.channel import frame
-from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
+from codesample.execution.worker.checklist import (
+    Checklist,
+    Finding,
+    Judged,
+    Once,
+    Start,
+    here,
+    judge_process,
+    settle,
+)
 from codesample.execution.worker.exchange import Exchange
 from codesample.execution.worker.faults import TestsFault, Trouble
 from codesample.execution.worker.pace import Pace, pace_of
@@ -56,24 +66,23 @@ class PreparedBeside:
     patch: bool = True
     pace: Pace = field(default_factory=lambda: Pace(None))
 
-    @property
-    def alone(self) -> bool:
-        """See `kinds.Prepared`."""
-        return False
+    integrity: ClassVar[str] = "weak"
+    alone: ClassVar[bool] = False
 
-    def judge(self, source: str, limits: Limits, start: Start) -> Judged:
+    def judge(self, source: str, limits: Limits, start: Start, once: Once = here) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
         missing = [name for name in self.demanded if not _importable(name, bool(limits.imports))]
         if missing:
             raise TestsFault(f"the tests import what is not there: {', '.join(missing)}")
 
         def run(source: str, allowance: Callable[[int], float]) -> Judged:
-            return judge_process(
-                lambda remote: self.find(source, remote, limits.check_seconds),
-                limits,
-                start,
-                integrity="weak",
-                allowance=allowance,
+            return once(
+                lambda: judge_process(
+                    lambda remote: self.find(source, remote, limits.check_seconds),
+                    limits,
+                    start,
+                    allowance=allowance,
+                )
             )
 
         return self.pace.judge(source, run)

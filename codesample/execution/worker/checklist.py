@@ -27,7 +27,7 @@ from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.spawner import Usage
 from codesample.records import Status
 
-__all__ = ["Checklist", "Finding", "Judged", "Start", "judge_process", "settle"]
+__all__ = ["Checklist", "Finding", "Judged", "Once", "Start", "here", "judge_process", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,6 @@ class Judged:
         finding: What the tests decide.
         usages: What each process of the program used.
         wall_seconds: Of all together.
-        integrity: As `codesample.records.Verdict` has it.
         steps: CPU seconds of each step of the tests that was begun, where the tests name their steps.
         overran: Whether the last of them took more than it was allowed.
         loaded: Whether the machine was busy with other things when time ran out.
@@ -56,10 +55,18 @@ class Judged:
     finding: Finding
     usages: list[Usage]
     wall_seconds: float
-    integrity: str
     steps: list[float] = field(default_factory=list)
     overran: bool = False
     loaded: bool = False
+
+
+Once = Callable[[Callable[[], Judged]], Judged]
+"""Has a program judged once, where nothing stays of what its tests change."""
+
+
+def here(judge: Callable[[], Judged]) -> Judged:
+    """Judge in this process: for tests that change nothing, and where no other program comes after."""
+    return judge()
 
 
 class Start(Protocol):
@@ -151,7 +158,6 @@ def judge_process(
     limits: Limits,
     start: Start,
     *,
-    integrity: str = "split",
     allowance: Callable[[int], float] | None = None,
 ) -> Judged:
     """Start one process for a program, judge it by `find`, and end it.
@@ -160,7 +166,6 @@ def judge_process(
         find: Judges what is behind the remote.
         limits: For the process.
         start: Makes it.
-        integrity: Of the verdict.
         allowance: CPU seconds for each step of the tests, by its number; None where `find` sees to it.
 
     Raises:
@@ -179,7 +184,6 @@ def judge_process(
         finding,
         [usage],
         wall,
-        integrity,
         steps=steps.taken(usage.cpu_seconds),
         overran=steps.overran,
         loaded=exchange.loaded,

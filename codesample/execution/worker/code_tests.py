@@ -7,11 +7,21 @@ import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any
+from typing import Any, ClassVar
 
 from codesample.execution.limits import Limits
+from codesample.execution.worker.apart import found_apart
 from codesample.execution.worker.check_limit import ChecksTimedOut
-from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
+from codesample.execution.worker.checklist import (
+    Checklist,
+    Finding,
+    Judged,
+    Once,
+    Start,
+    here,
+    judge_process,
+    settle,
+)
 from codesample.execution.worker.faults import TestsFault, Trouble, blame, undecided
 from codesample.execution.worker.pace import Pace, pace_of
 from codesample.execution.worker.raised import crossed, said
@@ -53,15 +63,19 @@ class PreparedCode:
     alone: bool
     pace: Pace
 
-    def judge(self, source: str, limits: Limits, start: Start) -> Judged:
+    integrity: ClassVar[str] = "split"
+
+    def judge(self, source: str, limits: Limits, start: Start, once: Once = here) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
 
         def run(source: str, allowance: Callable[[int], float]) -> Judged:
-            return judge_process(
-                lambda remote: self.find(source, remote, limits.check_seconds),
-                limits,
-                start,
-                allowance=allowance,
+            return once(
+                lambda: judge_process(
+                    lambda remote: self.find(source, remote, limits.check_seconds),
+                    limits,
+                    start,
+                    allowance=allowance,
+                )
             )
 
         return self.pace.judge(source, run)
@@ -126,7 +140,7 @@ def prepare_code(tests: CodeTests, *, alone: bool) -> PreparedCode:
         body = _compiled(tests.source, "<tests>")
         checks = [_compiled(check, "<check>") for check in tests.checks]
         # what the stub binds is known by running it, for it may import everything from a module
-        given = set(_namespace(stub, {}))
+        given = set(found_apart(lambda: list(_namespace(stub, {}))) if alone else _namespace(stub, {}))
         text = "\n".join((tests.source, *tests.checks))
         if tests.entry_point:
             given.discard(tests.entry_point)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from itertools import zip_longest
 
 __all__ = ["as_text", "same_output"]
@@ -55,13 +55,20 @@ def _close_lines(got: str | None, expected: str | None, atol: Decimal, rtol: Dec
 
 def _close(got: str, expected: str, atol: Decimal, rtol: Decimal) -> bool:
     """Compare exactly, for as floats long integers that differ would be equal."""
-    if not (_is_number(got) and _is_number(expected)):
+    ours, theirs = _number(got), _number(expected)
+    if ours is None or theirs is None:
         return False
     exact = Context(prec=len(got) + len(expected) + _SPARE_DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
-    ours, theirs = Decimal(got), Decimal(expected)
     gap = exact.abs(exact.subtract(ours, theirs))
     return gap <= exact.add(atol, exact.multiply(rtol, exact.abs(theirs)))
 
 
-def _is_number(word: str) -> bool:
-    return _NUMBER.fullmatch(word) is not None and math.isfinite(float(word))
+def _number(word: str) -> Decimal | None:
+    """Return the finite decimal number that a word is; None for any other word."""
+    if _NUMBER.fullmatch(word) is None or not math.isfinite(float(word)):
+        return None
+    try:
+        return Decimal(word)
+    except InvalidOperation:
+        # an exponent beyond all that a Decimal has; it is no large number, so it is none at all
+        return Decimal(0)

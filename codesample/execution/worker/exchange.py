@@ -98,7 +98,7 @@ class Exchange:
         self._spawner = spawner
         forked = spawner.fork(limits, streams)
         self._pid, self._sock = forked.pid, forked.sock
-        self._started = time.monotonic()
+        self._started = self._looked = time.monotonic()
         # while the tests compute, nobody waits for the program
         self._idle_since: float | None = self._started
         self._idle = 0.0
@@ -348,7 +348,8 @@ class Exchange:
     def _look(self) -> None:
         """Compare use with the limits and settle when to look next."""
         limits = self._limits
-        wall = time.monotonic() - self._started
+        self._looked = time.monotonic()
+        wall = self._looked - self._started
         self._cpu = cpu_seconds(self._pid, self._cpu)
         self._memory = held_bytes(self._pid)
         self._credit.look(self._waiting_seconds())
@@ -366,17 +367,16 @@ class Exchange:
 
     def _set_next_look(self) -> None:
         # no sooner can a limit be hit: CPU time runs at most once per core and second, and memory has to
-        # be filled
+        # be filled; it is known since the last look alone, which steps may not put off
         limits = self._limits
         now = time.monotonic()
-        wall = now - self._started
         wait = min(
             (min(limits.cpu_seconds, self.steps.cpu_end) - self._cpu) / self._cores,
             min(limits.wall, self.steps.wall_end) - self.wall_seconds,
-            limits.hard_wall - wall,
-            (limits.memory - self._memory) / _ALLOCATED_PER_SECOND,
+            self._started + limits.hard_wall - now,
+            self._looked + (limits.memory - self._memory) / _ALLOCATED_PER_SECOND - now,
         )
-        self._next_look = now + max(wait, _SHORTEST_WAIT)
+        self._next_look = max(now + wait, self._looked + _SHORTEST_WAIT)
 
     def _time_out(self, status: Status, detail: str) -> NoReturn:
         """Stop a program whose time ran out, and note whether others kept it from being quick."""

@@ -6,13 +6,22 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec
 from codesample.execution.worker.accept import accepting, demand_python
 from codesample.execution.worker.check_limit import curb_checks
-from codesample.execution.worker.checklist import Checklist, Finding, Judged, Start, judge_process, settle
+from codesample.execution.worker.checklist import (
+    Checklist,
+    Finding,
+    Judged,
+    Once,
+    Start,
+    here,
+    judge_process,
+    settle,
+)
 from codesample.execution.worker.compare import same_result
 from codesample.execution.worker.faults import Trouble, demand_imports
 from codesample.execution.worker.measured import Measured
@@ -70,16 +79,22 @@ class PreparedInputs:
     start_seconds: float
     least_cpu: float
 
+    integrity: ClassVar[str] = "split"
+
     @property
     def alone(self) -> bool:
         """See `kinds.Prepared`."""
         # an oracle may change what it runs in, and may keep something from one result to the next
         return self.tests.oracle is not None
 
-    def judge(self, source: str, limits: Limits, start: Start) -> Judged:
+    def judge(self, source: str, limits: Limits, start: Start, once: Once = here) -> Judged:
         """Judge a program; see `kinds.Prepared`."""
         limits = replace(limits, cpu_seconds=max(limits.cpu_seconds, self.least_cpu))
-        return judge_process(lambda remote: self.find(source, remote, limits.check_seconds), limits, start)
+        return once(
+            lambda: judge_process(
+                lambda remote: self.find(source, remote, limits.check_seconds), limits, start
+            )
+        )
 
     def find(self, source: str, remote: Remote, check_seconds: float) -> Finding:
         """Load a program, call it on every input, and compare results as they come.

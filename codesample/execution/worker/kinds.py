@@ -12,7 +12,7 @@ from typing import Protocol
 
 from codesample.execution.limits import Limits
 from codesample.execution.worker.beside_tests import prepare_beside
-from codesample.execution.worker.checklist import Judged, Start
+from codesample.execution.worker.checklist import Judged, Once, Start, here
 from codesample.execution.worker.code_tests import prepare_code
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.form import form_of
@@ -35,17 +35,23 @@ class Prepared(Protocol):
         ...
 
     @property
-    def alone(self) -> bool:
-        """Whether they may change the interpreter they run in, so that each verdict needs its own."""
+    def integrity(self) -> str:
+        """Of verdicts, as `codesample.records.Verdict` has it."""
         ...
 
-    def judge(self, source: str, limits: Limits, start: Start) -> Judged:
+    @property
+    def alone(self) -> bool:
+        """Whether they may change the interpreter they run in, so that to judge once needs its own."""
+        ...
+
+    def judge(self, source: str, limits: Limits, start: Start, once: Once = here) -> Judged:
         """Judge one program.
 
         Args:
             source: The program.
             limits: For each process of it.
             start: Makes a confined process.
+            once: Called for each time that the program, or their reference, is judged.
 
         Returns: the finding, with one result for each check of the tests.
 

@@ -6,6 +6,7 @@ One job at a time, in one thread; what a program did never outlives its job here
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import resource
@@ -14,7 +15,7 @@ import signal
 import socket
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -34,13 +35,13 @@ from codesample.execution.wire.messages import (
 )
 from codesample.execution.worker.apart import judge_apart
 from codesample.execution.worker.capture import Capture
-from codesample.execution.worker.checklist import Judged
+from codesample.execution.worker.checklist import Judged, here
 from codesample.execution.worker.exchange import CallerGone, Exchange
 from codesample.execution.worker.faults import TestsFault
 from codesample.execution.worker.kinds import Prepared, prepare
 from codesample.execution.worker.measured import Measured, measure
 from codesample.execution.worker.readings import shown
-from codesample.execution.worker.run_calls import TOO_MUCH, Called, pack_reading, run_calls
+from codesample.execution.worker.run_calls import TOO_MUCH, Called, run_calls
 from codesample.execution.worker.spawner import HarnessFault, Spawner
 from codesample.records import InputTests, Status
 
@@ -94,6 +95,9 @@ def _serve(sock: socket.socket, spawner: Spawner) -> None:
 def _unheard() -> Iterator[None]:
     """Let nobody keep what tests print, which may be without end; what ends this process is logged."""
     log = os.dup(2)
+    # written by the handler itself, even in the middle of a call into C: how a process ended is not always
+    # told to whoever started it
+    faulthandler.register(signal.SIGXCPU, file=log, all_threads=False, chain=True)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
@@ -101,6 +105,7 @@ def _unheard() -> Iterator[None]:
         yield
     finally:
         os.dup2(log, 2)
+        faulthandler.unregister(signal.SIGXCPU)
         os.close(log)
 
 
@@ -140,7 +145,8 @@ class _Worker:
                 if "tests_key" not in job:
                     return self._call(job, limits)
                 prepared = self._prepared(job["tests_key"], _Unprepared(tests, measured), limits)
-                return codec.encode(_verdict(self._judged(prepared, job["source"], limits)))
+                judged = self._judged(prepared, job["source"], limits)
+                return codec.encode(_verdict(judged, prepared.integrity))
             except TestsFault as fault:
                 trouble = str(fault)
                 break
@@ -150,18 +156,15 @@ class _Worker:
         return codec.encode({"fault": shown(trouble)})
 
     def _judged(self, prepared: Prepared, source: str, limits: Limits) -> Judged:
-        """Judge one program, in a process of its own where its tests may leave something behind."""
-        if not prepared.alone:
-            return prepared.judge(source, limits, self._start)
-        self._spawner.ready(limits)
-        judged = judge_apart(
-            lambda: prepared.judge(source, limits, self._start),
-            limits,
-            caller=self._caller,
-            checks=prepared.tests.check_count,
-        )
-        self._spawner.forked_elsewhere(collected=bool(judged.usages))
-        return judged
+        """Judge one program, in processes of their own where its tests may leave something behind."""
+
+        def once(judge: Callable[[], Judged]) -> Judged:
+            self._spawner.ready(limits)
+            judged = judge_apart(judge, limits, caller=self._caller, checks=prepared.tests.check_count)
+            self._spawner.forked_elsewhere(collected=bool(judged.usages))
+            return judged
+
+        return prepared.judge(source, limits, self._start, once if prepared.alone else here)
 
     def _prepared(self, key: str, sent: _Unprepared, limits: Limits) -> Prepared:
         """Return the job's tests made ready, keeping those of the problems seen last.
@@ -227,14 +230,15 @@ class _Worker:
             job["inputs"],
             check_seconds=limits.check_seconds,
             room=_CALLS_ROOM,
+            packs=True,
         )
-        reply = b'{"d":[["outcomes",[%s]]]}' % b",".join(map(pack_reading, called.readings))
+        reply = b'{"d":[["outcomes",[%s]]]}' % b",".join(called.packed)
         if len(reply) > MAX_MESSAGE:
             return codec.encode({"status": Status.OUTPUT_LIMIT.value, "detail": TOO_MUCH})
         return reply
 
 
-def _verdict(judged: Judged) -> dict[str, Any]:
+def _verdict(judged: Judged, integrity: str) -> dict[str, Any]:
     finding, usages = judged.finding, judged.usages
     return {
         "status": finding.status.value,
@@ -243,6 +247,6 @@ def _verdict(judged: Judged) -> dict[str, Any]:
         "cpu_seconds": sum(usage.cpu_seconds for usage in usages),
         "wall_seconds": judged.wall_seconds,
         "peak_memory": max(usage.peak_memory for usage in usages) if usages else None,
-        "integrity": judged.integrity,
+        "integrity": integrity,
         **({"loaded": True} if judged.loaded else {}),
     }

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 
 from codesample.execution.worker.checklist import Judged
+from codesample.execution.worker.step_times import unbounded
 from codesample.records import CodeTests
 
 __all__ = ["LEAST_SECONDS", "Pace", "allowed", "pace_of"]
@@ -51,11 +52,11 @@ class Pace:
             TestsFault, HarnessFault, CallerGone: as `run`.
         """
         if self._reference is None:
-            return run(source, _unbounded)
+            return run(source, unbounded)
         judged = run(source, self.seconds)
         if not judged.overran or self._taken is not None:
             return judged
-        self._taken = run(self._reference, _unbounded).steps
+        self._taken = run(self._reference, unbounded).steps
         # the step that took too long is the last
         if self.seconds(len(judged.steps) - 1) <= LEAST_SECONDS:
             return judged
@@ -71,7 +72,3 @@ class Pace:
 def pace_of(tests: CodeTests) -> Pace:
     """Return the pace of tests; those that state a time limit have said how long a step may take."""
     return Pace(tests.reference if tests.time_limit is None else None)
-
-
-def _unbounded(step: int) -> float:
-    return math.inf

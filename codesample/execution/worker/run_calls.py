@@ -32,15 +32,22 @@ class Called:
         seconds: CPU seconds of each, in the program's own words; 0 where not asked for, or not answered.
         start_seconds: Most CPU seconds before the first call of a process; 0 where not asked for.
         cpu_seconds: Of all processes together.
+        packs: Whether values are encoded as they come, and kept so alone.
+        packed: Where they are, one for each reading; see `pack_reading`.
     """
 
+    packs: bool = False
     readings: list[Reading] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     start_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    packed: list[bytes] = field(default_factory=list)
 
     def add(self, reading: Reading, seconds: float = 0.0) -> None:
         """Record what the next call came to."""
+        if self.packs:
+            self.packed.append(pack_reading(reading))
+            reading = Reading(reading.status, detail=reading.detail)
         self.readings.append(reading)
         self.seconds.append(seconds)
 
@@ -54,6 +61,7 @@ def run_calls(
     check_seconds: float,
     room: float = math.inf,
     timed: bool = False,
+    packs: bool = False,
 ) -> Called:
     """Call `entry_point` once for each argument list.
 
@@ -66,11 +74,13 @@ def run_calls(
         check_seconds: CPU seconds to spend here on what one call returned.
         room: Estimated bytes of memory for all values together; a call beyond them is at an output limit.
         timed: Whether to ask for the time of each call, which only a trusted program is believed.
+        packs: See `Called`. Few bytes may stand for a value that takes for ever to write, so that is done
+            within `check_seconds` too.
 
     Raises:
         HarnessFault: the sandbox failed.
     """
-    called = Called()
+    called = Called(packs)
     for _ in range(MAX_PROCESSES):
         remote = Remote(start())
         rest = inputs[len(called.readings) :]
@@ -115,7 +125,7 @@ def _run_some(
     loaded = False
     try:
         with limited_checks(check_seconds) as start_again:
-            names = remote.load(source, [entry_point])
+            names = remote.load_or_stop(source, [entry_point])
             if entry_point not in names:
                 detail = f"NameError: the program does not define {entry_point!r}"
                 return False, Reading(Status.ERROR, detail=detail)

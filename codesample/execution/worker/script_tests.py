@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from io import FileIO
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from codesample.execution.limits import WALL_PER_CPU_SECOND, Limits
 from codesample.execution.wire.launch import SOURCE_FILE
@@ -16,7 +16,7 @@ from codesample.execution.wire.messages import CHECKS_TIMED_OUT
 from codesample.execution.worker.accept import accepting, demand_python
 from codesample.execution.worker.capture import Capture
 from codesample.execution.worker.check_limit import ChecksTimedOut, limited_checks
-from codesample.execution.worker.checklist import Checklist, Judged, Start
+from codesample.execution.worker.checklist import Checklist, Judged, Once, Start, here
 from codesample.execution.worker.compare_output import as_text, same_output
 from codesample.execution.worker.exchange import Exchange, ProgramStopped
 from codesample.execution.worker.faults import Trouble, demand_imports
@@ -49,14 +49,20 @@ class PreparedScript:
 
     tests: ScriptTests
 
+    integrity: ClassVar[str] = "io"
+
     @property
     def alone(self) -> bool:
         """See `kinds.Prepared`."""
         # a checker may change what it runs in, and may keep something from one output to the next
         return self.tests.checker is not None
 
-    def judge(self, source: str, limits: Limits, start: Start) -> Judged:
-        """Judge a program; see `kinds.Prepared`.
+    def judge(self, source: str, limits: Limits, start: Start, once: Once = here) -> Judged:
+        """Judge a program; see `kinds.Prepared`."""
+        return once(lambda: self._judge(source, limits, start))
+
+    def _judge(self, source: str, limits: Limits, start: Start) -> Judged:
+        """Run the cases, and judge each by its output.
 
         Each case has the limits of one program. After the first failure a case may take one CPU second, or
         four times the most that a case took before it, if that is more; one that takes longer ends the
@@ -83,7 +89,7 @@ class PreparedScript:
                 break
             checklist.add(trouble)
             checklist.decide()
-        return Judged(checklist.finding(), usages, wall_seconds, "io")
+        return Judged(checklist.finding(), usages, wall_seconds)
 
     def _accepting(self) -> Accept:
         tests = self.tests

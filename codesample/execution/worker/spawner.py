@@ -84,8 +84,6 @@ class Spawner:
             HarnessFault: no zygote could be started, or it broke; the next call starts another.
         """
         self.ready(limits)
-        if self.group is not None:
-            self.group.admit(limits.memory + limits.scratch)
         ours, theirs = socket.socketpair()
         request = {
             "zygote": self._zygote_pid,
@@ -105,13 +103,18 @@ class Spawner:
         return Forked(pid=reply["pid"], sock=ours)
 
     def ready(self, limits: Limits) -> None:
-        """See that a zygote runs which may fork a child with such limits; raises as `fork`."""
+        """See that a zygote runs which may fork a child with such limits; raises as `fork`.
+
+        A fork of this process that does so itself comes after this, so that what is kept here is true.
+        """
         kept = limits.imports == self._imports and limits.scratch == self._scratch
         if self._forked >= _PROGRAMS_PER_ZYGOTE or not kept:
             self.close()
             self._imports, self._scratch = limits.imports, limits.scratch
         if self._control is None:
             self._start()
+        if self.group is not None:
+            self.group.admit(limits.memory + limits.scratch)
 
     def forked_elsewhere(self, *, collected: bool) -> None:
         """Count a child that a fork of this process had the zygote make, and that it collected or not."""

@@ -246,7 +246,7 @@ def _contains(self: Any, item: object) -> bool:
     if found is not False:
         # it could claim to hold anything
         remote.met_opaque = True
-    return bool(found)
+    return found is True
 
 
 def _tells(other: Any) -> bool:
@@ -267,7 +267,7 @@ def _judged(name: str, *, trusted: Any) -> Callable[[Any, Any], Any]:
         found = remote.perform("operate", name, self, other, keeps=False)
         if found is not trusted and found is not by_data:
             remote.met_opaque = True
-        known = name in ("eq", "ne") and found is by_data and found is not trusted
+        known = name in ("eq", "ne") and found is by_data is not NotImplemented and found is not trusted
         remote.told |= _tells(other) and not known
         return found
 

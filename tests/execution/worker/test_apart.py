@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from codesample.execution import Executor, Program
-from codesample.records import CodeTests, Status, Verdict
+from codesample.execution import Executor, Limits, Program
+from codesample.records import CodeTests, ScriptExample, ScriptTests, Status, Verdict
 
 GOOD = "def f(x):\n    return x * x"
 
@@ -70,6 +70,30 @@ def test_tests_that_block_their_own_limit_are_stopped_from_outside(one_worker: E
 def test_what_tests_print_is_not_kept(ask: Ask) -> None:
     loud = "import sys\nfor _ in range(200):\n    sys.stderr.write('x' * 100_000)\nassert f(2) == 4"
     assert ask(GOOD, loud).passed
+
+
+def test_a_stub_leaves_nothing_behind(ask: Ask, leaving: str, sensitive: list[str]) -> None:
+    stub = leaving.partition("\nassert")[0]
+    assert ask(GOOD, "assert f(2) == 4", stub=stub).status is not Status.HARNESS_ERROR
+    for tests in sensitive:
+        for other in ("auto", "split"):
+            after = ask(GOOD, tests, mode=other)
+            assert after.passed, after
+
+
+def test_a_stub_that_ends_its_process_is_a_fault_of_the_tests(ask: Ask) -> None:
+    verdict = ask(GOOD, "assert f(2) == 4", stub="import os\nos._exit(0)")
+    assert verdict.status is Status.HARNESS_ERROR
+    assert "made ready" in verdict.detail
+
+
+def test_a_checker_in_one_long_call_into_c_is_stopped_and_judges_scripts_still() -> None:
+    tests = ScriptTests(
+        cases=(ScriptExample("", "1"),), checker="def accept(text, got, expected): return sum(range(10**15))"
+    )
+    with Executor(workers=1, limits=Limits(check_seconds=0.3)) as executor:
+        verdict = executor.submit(Program("t", 0, "print(1)", tests)).result(120)
+    assert (verdict.status, verdict.integrity) == (Status.CPU_TIMEOUT, "io")
 
 
 def test_checks_have_results_of_their_own_there_too(ask: Ask) -> None:

@@ -126,6 +126,18 @@ def test_no_group_stays_after_closing() -> None:
     assert groups() <= before
 
 
+def test_what_one_program_may_hold_bounds_no_other_wherever_its_tests_run() -> None:
+    harmless = CodeTests(source="assert f(2) == 4", entry_point="f")
+    changing = CodeTests(
+        source="import math\nmath.pi = 3\nassert f(2) == 4", entry_point="f", mode="split", memory=64 * MIB
+    )
+    small = "def f(x): return x * x"
+    large = "def f(x): return len(b'x' * (300 << 20)) and x * x"
+    with Executor(workers=1, cache=False) as executor:
+        for source, tests in ((small, harmless), (small, changing), (large, harmless)):
+            assert executor.submit(Program("t", 0, source, tests)).result(60).passed
+
+
 MOUNTS = """\
 cgroup /sys/fs/cgroup/cpu cgroup rw,relatime,cpu 0 0
 cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0

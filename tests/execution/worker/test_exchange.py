@@ -1,23 +1,25 @@
-"""The worked example above the exchange is what really crosses."""
+"""The worked example above the exchange is what really crosses, and no step escapes a limit."""
 
 from __future__ import annotations
 
 import json
 import re
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codesample.execution import Executor, Level, Program
+from codesample.execution import Executor, Level, Limits, Program
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.wire import codec
 from codesample.execution.worker import exchange
-from codesample.execution.worker.exchange import Exchange
+from codesample.execution.worker.exchange import Exchange, ProgramStopped
 from codesample.execution.worker.main import _Worker
+from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.spawner import Spawner
-from codesample.records import CodeTests
+from codesample.records import CodeTests, Status
 
 PROGRAM = "def f(x):\n    return x * x\n"
 TESTS = CodeTests(checks=("assert f(2) == 4", "assert f(3) == 6"), entry_point="f")
@@ -86,3 +88,22 @@ def test_the_worked_example_is_what_crosses(crossed: list[tuple[str, str]]) -> N
     for (way, shown), (_, message) in zip(example, crossed, strict=True):
         pattern = re.escape(shown.replace(" ", "")).replace(re.escape("..."), ".*")
         assert re.fullmatch(pattern, message.replace(" ", "")), (way, shown, message)
+
+
+def test_many_quick_steps_do_not_put_off_the_look_at_memory(start: Any) -> None:
+    # with imports the kernel bounds address space alone
+    remote = Remote(start(Limits(memory=64 << 20, imports=("json",))))
+    grow = remote.load("held = []\ndef f():\n    if len(held) < 110: held.append(b'x' * (1 << 20))", ["f"])[
+        "f"
+    ]
+    end = time.monotonic() + 2.0
+
+    def go_on() -> None:
+        while time.monotonic() < end:
+            remote.exchange.step()
+            grow()
+
+    with pytest.raises(ProgramStopped) as stopped:
+        go_on()
+    assert stopped.value.status is Status.MEMORY
+    remote.exchange.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from codesample.execution import Limits
+from codesample.execution.worker import apart
 from codesample.execution.worker import pace as pacing
 from codesample.execution.worker.checklist import Finding, Judged
 from codesample.execution.worker.code_tests import prepare_code
@@ -41,8 +43,8 @@ class Runs:
         for number, seconds in enumerate(self.taken[source]):
             steps.append(min(seconds, allowance(number)))
             if seconds > allowance(number):
-                return Judged(Finding(Status.CPU_TIMEOUT), [], 0.0, "split", steps, overran=True)
-        return Judged(Finding(Status.PASSED), [], 0.0, "split", steps)
+                return Judged(Finding(Status.CPU_TIMEOUT), [], 0.0, steps, overran=True)
+        return Judged(Finding(Status.PASSED), [], 0.0, steps)
 
 
 def test_a_step_may_take_a_second_or_ten_times_the_reference() -> None:
@@ -137,3 +139,30 @@ def test_code_that_is_slow_for_the_reference_too_passes(start: Any) -> None:
     tests = CodeTests(checks=("assert f(1)", "assert f(2)"), entry_point="f", reference=slow)
     judged = prepare_code(tests, alone=False).judge(slow + " and True", ROOMY, start)
     assert judged.finding == Finding(Status.PASSED, "", (True, True))
+
+
+@pytest.mark.usefixtures("in_little_time")
+def test_each_run_apart_has_its_own_time_and_leaves_what_the_reference_took(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "_MARGIN_SECONDS", 0.1)
+    slow = BUSY + "def f(x): return busy(0.3)"
+    own = BUSY.replace("busy", "own")
+    tests = CodeTests(source=own + "assert own(0.25) and f(1)", entry_point="f", reference=slow)
+    prepared = prepare_code(tests, alone=True)
+    # not enough for three runs together
+    limits = Limits(cpu_seconds=30.0, check_seconds=0.5)
+    runs: list[Judged] = []
+    ours, theirs = socket.socketpair()
+
+    def once(judge: Callable[[], Judged]) -> Judged:
+        runs.append(apart.judge_apart(judge, limits, caller=ours.fileno(), checks=0))
+        return runs[-1]
+
+    # the zygote that all forks use
+    start(limits).close()
+    with ours, theirs:
+        for _ in range(2):
+            judged = prepared.judge(slow + " and True", limits, start, once)
+            assert judged.finding.status is Status.PASSED
+    assert [run.overran for run in runs] == [True, False, False, False]

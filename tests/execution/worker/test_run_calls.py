@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -74,6 +75,36 @@ def test_built_in_types_are_functions_and_plain_data_is_none(outcomes: Any) -> N
     assert statuses(outcomes("f = {1: 2}", 1, 2)) == [Status.ERROR] * 2
 
 
+DIES_WHEN_ASKED_TWICE = """
+class Text:
+    asked = 0
+    def __str__(self):
+        self.asked += 1
+        return "once" if self.asked == 1 else __import__("os")._exit(1)
+    __repr__ = __str__
+"""
+
+
+def test_an_exception_that_ends_the_program_when_it_is_described_ends_no_more(outcomes: Any) -> None:
+    assert (
+        statuses(outcomes(f"{DIES_WHEN_ASKED_TWICE}raise StopIteration(Text())", 1, 2))
+        == [Status.CRASHED] * 2
+    )
+    source = f"{DIES_WHEN_ASKED_TWICE}def f(x):\n    if x: raise StopIteration(Text())"
+    assert statuses(outcomes(source, 0, 1)) == [Status.PASSED, Status.ERROR]
+
+
+def test_a_short_reply_for_an_endless_value_costs_no_more_than_the_tests_may(remote: Any) -> None:
+    first, second, third = (f"[{','.join([item] * 1_000)}]" for item in ('""', '{"o":[1]}', '{"o":[2]}'))
+    reply = f'["value",[{{"o":[1,{first}]}},{{"o":[2,{second}]}},{third}]]'
+    exchanges = iter([remote(LOADED, f"[{reply}]".encode()).exchange for _ in range(3)])
+    began = time.process_time()
+    called = run_calls(lambda: next(exchanges), "", "f", [(1,), (2,)], check_seconds=0.3, packs=True)
+    assert time.process_time() - began < 5.0
+    assert [reading.status for reading in called.readings] == [Status.CPU_TIMEOUT] * 2
+    assert [codec.decode(packed)[0] for packed in called.packed] == ["cpu_timeout"] * 2
+
+
 LONG = [0] * (codec.MAX_ELEMENTS + 1)
 
 
@@ -94,7 +125,7 @@ def test_what_no_message_can_hold_is_refused(executor: Executor, monkeypatch: py
         executor.submit_calls(GOOD, "f", [("x" * 1_000,)])
 
 
-LOADED = b'["value",{"d":[["f",{"h":[0,"function"]}]]}]'
+LOADED = b'["value",[{"d":[["f",{"h":[0,"function","call"]}]]},[]]]'
 
 
 @settings(max_examples=150)
@@ -104,11 +135,11 @@ def test_any_replies_make_one_reading_for_each_input(
 ) -> None:
     messages = data.draw(st.lists(st.lists(any_reply, max_size=4), min_size=3, max_size=3))
     exchanges = iter([remote(*[LOADED] * loaded, *replies).exchange for replies in messages])
-    called = run_calls(lambda: next(exchanges), "", "f", [(1,)] * count, check_seconds=5.0)
-    assert len(called.readings) == count
-    for reading in called.readings:
+    called = run_calls(lambda: next(exchanges), "", "f", [(1,)] * count, check_seconds=5.0, packs=True)
+    assert len(called.readings) == len(called.packed) == count
+    for reading, packed in zip(called.readings, called.packed, strict=True):
         assert reading.status is not Status.HARNESS_ERROR
-        assert codec.decode(pack_reading(reading))[0] in (reading.status.value, "unsupported_value")
+        assert codec.decode(packed)[0] in (reading.status.value, "unsupported_value")
 
 
 def test_a_value_too_deep_to_cross_once_more_is_none() -> None:

@@ -246,10 +246,16 @@ TELLING = {
 }
 
 
+@pytest.mark.parametrize("answer", ["false", '{"v":["builtins.NotImplementedType",null]}'])
+@pytest.mark.parametrize("data", [None, 3])
 @pytest.mark.parametrize("use", TELLING.values(), ids=TELLING)
-def test_nothing_is_believed_from_a_program_that_was_told_what_is_expected(remote: Remotes, use: Any) -> None:
-    program = remote(b'["value",false]', b'["value",9]')
-    use(make(program, 1, "Any", "eq ne lt contains sub rsub isub truediv xor", 3))
+def test_nothing_is_believed_from_a_program_that_was_told_what_is_expected(
+    remote: Remotes, use: Any, data: Any, answer: str
+) -> None:
+    program = remote(*[f'["value",{answer}]'.encode()] * 2)
+    with contextlib.suppress(TypeError):
+        use(make(program, 1, "Any", "eq ne lt contains sub rsub isub truediv xor", data))
+    program.exchange.replies = [b'["value",9]']
     program.met_opaque = False
     assert make(program, 2, "function", "call")() == 9
     assert program.met_opaque
