@@ -24,6 +24,7 @@ from codesample.execution.caller.isolation_probe import choose, spare_user
 from codesample.execution.caller.job_limits import limits_for, most_processes
 from codesample.execution.caller.reference_cache import ReferenceCache, cache_folder, reference_key
 from codesample.execution.caller.scheduler import Scheduler
+from codesample.execution.caller.tests_facts import facts_of
 from codesample.execution.caller.worker_process import Job, SentTests
 from codesample.execution.isolation import bubblewrap
 from codesample.execution.isolation.confinement import Confinement
@@ -374,6 +375,9 @@ def _verdict(program: Program, reply: dict[str, Any]) -> Verdict:
     rest = {name: reply[name] for name in _MEASURED if name in reply}
     if "first_try" in rest:
         rest["first_try"] = Status(rest["first_try"])
+    if "integrity" not in rest:
+        # the worker did not live to say it
+        rest["integrity"] = facts_of(program.tests).form
     if status is not Status.HARNESS_ERROR:
         rest.setdefault("checks", (False,) * program.tests.check_count)
     return Verdict(program.task_id, program.index, status, detail=detail, **rest)

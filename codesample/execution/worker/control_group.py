@@ -19,6 +19,7 @@ _NAME_BYTES = 8
 _MARGIN = 64 << 20
 _MAX_PROCESSES = 128
 _EVENTS_BYTES = 4_096
+_MAKING_ATTEMPTS = 20
 _REMOVING_ATTEMPTS, _REMOVING_SECONDS = 20, 0.25
 
 
@@ -92,26 +93,40 @@ def make_group(pid: int) -> ControlGroup | None:
     """Put a process into a group of its own, with its later children; None where that is refused."""
     remove_left_groups()
     for parent, kind in _parents():
-        path = os.path.join(parent, _PREFIX + os.urandom(_NAME_BYTES).hex())
-        try:
-            os.mkdir(path)
-        except OSError:
-            continue
-        try:
-            group = ControlGroup(path, kind)
-        except OSError:
-            with contextlib.suppress(OSError):
+        for _ in range(_MAKING_ATTEMPTS):
+            path = os.path.join(parent, _PREFIX + os.urandom(_NAME_BYTES).hex())
+            try:
+                os.mkdir(path)
+            except OSError:
+                break
+            group = _taken_over(path, kind, pid)
+            if group is not None:
+                return group
+            try:
                 os.rmdir(path)
-            continue
-        try:
-            with contextlib.suppress(OSError):
-                _write(path, "pids.max", str(_MAX_PROCESSES))
-            _write(path, "cgroup.procs", str(pid))
-        except OSError:
-            group.close()
-            continue
-        return group
+            except FileNotFoundError:
+                # still empty, it looked left behind to another process that makes one
+                continue
+            except OSError:
+                pass
+            break
     return None
+
+
+def _taken_over(path: str, kind: _Kind, pid: int) -> ControlGroup | None:
+    """Put a process into a fresh group; None, and the group empty, where that is refused."""
+    try:
+        group = ControlGroup(path, kind)
+    except OSError:
+        return None
+    try:
+        with contextlib.suppress(OSError):
+            _write(path, "pids.max", str(_MAX_PROCESSES))
+        _write(path, "cgroup.procs", str(pid))
+    except OSError:
+        os.close(group._events)
+        return None
+    return group
 
 
 def remove_left_groups() -> None:

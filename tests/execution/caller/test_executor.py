@@ -15,7 +15,7 @@ import pytest
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution import Executor, Level, Limits, Outcome, Program, run, run_async
 from codesample.execution.caller import executor as executor_module
-from codesample.records import CodeTests, InputTests, Status, Verdict
+from codesample.records import CodeTests, InputTests, ScriptCase, ScriptTests, Status, Tests, Verdict
 
 SQUARE = CodeTests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
 DATACLASS = "from dataclasses import *\n@dataclass\nclass P:\n    x: 'int'\ndef f(x): return P(x).x ** 2"
@@ -31,6 +31,20 @@ def test_verdict_names_its_candidate_and_what_it_used(judge: Judge) -> None:
     assert 0 < verdict.cpu_seconds < 1
     assert verdict.peak_memory is not None
     assert 1 << 20 < verdict.peak_memory < 1 << 28
+
+
+@pytest.mark.parametrize(
+    ("tests", "form"),
+    [
+        (SQUARE, "split"),
+        (ScriptTests((ScriptCase("1", "2"),)), "io"),
+        (CodeTests(source="assert isinstance(Point(1), Point)", entry_point="Point"), "weak"),
+    ],
+)
+def test_a_verdict_without_a_worker_has_the_form_of_its_tests(tests: Tests, form: str) -> None:
+    program = Program("task/1", 0, GOOD, tests)
+    lost = executor_module._verdict(program, {"status": "cpu_timeout", "detail": "the worker is gone"})
+    assert (lost.status, lost.integrity) == (Status.CPU_TIMEOUT, form)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,26 @@ def group(process: subprocess.Popen[str]) -> Iterator[ControlGroup]:
     made.close()
 
 
+def test_a_group_is_made_though_others_take_it_for_a_left_one(
+    group: ControlGroup, process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_over, tries = control_group._taken_over, []
+
+    def beside_another_maker(path: str, kind: control_group._Kind, pid: int) -> ControlGroup | None:
+        tries.append(path)
+        if len(tries) < 4:
+            remove_left_groups()
+        return taken_over(path, kind, pid)
+
+    monkeypatch.setattr(control_group, "_taken_over", beside_another_maker)
+    made = make_group(process.pid)
+    assert made is not None
+    assert len(set(tries)) == len(tries) == 4
+    process.kill()
+    process.wait()
+    made.close()
+
+
 @pytest.mark.parametrize(("memory", "fits"), [(400, True), (64, False)])
 def test_a_group_ends_what_holds_too_much(
     group: ControlGroup, process: subprocess.Popen[str], memory: int, fits: bool
