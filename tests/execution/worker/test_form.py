@@ -260,11 +260,27 @@ def tables_of_tables(depth: int) -> str:
     return "t0 = [(1, 2)]\n" + "\n".join(f"t{n + 1} = [({rows.format(n)})]" for n in range(depth)) + "\nf(t1)"
 
 
-@pytest.mark.parametrize("text", [tables_in_tables(25), tables_of_tables(40)])
+def classes_of_classes(depth: int) -> str:
+    first = "class C0:\n    def __init__(self): self.x = 1\nclass C1(C0): pass\n"
+    return first + "\n".join(f"class C{n}(C{n - 1}, C{n - 2}): pass" for n in range(2, depth)) + "\nf(C9().x)"
+
+
+@pytest.mark.parametrize("text", [tables_in_tables(25), tables_of_tables(40), classes_of_classes(60)])
 def test_what_holds_one_another_is_read_once(text: str) -> None:
     start = time.process_time()
     assert form(text).split
     assert time.process_time() - start < 1
+
+
+def test_tests_of_too_many_definitions_are_weak() -> None:
+    many = "\n".join(f"def g{n}(): pass" for n in range(9_000))
+    assert form(f"{many}\nassert f([g8999]) == 1").reason == "the tests define too much to be read"
+
+
+def test_tests_of_too_many_calls_are_weak() -> None:
+    many = "".join(f"\ndef g{n}(x): return x\nd[{n}] = g{n}\nassert f(d[{n}](1)) == 1" for n in range(1_000))
+    found = form("d = {}" + many)
+    assert "calls too many functions of the tests" in found.reason
 
 
 HARMLESS = [

@@ -285,7 +285,8 @@ class Statements(Targets):
         """Read the definition of a class."""
         if node.keywords or getattr(node, "type_params", None):
             self.refuse(node, "defines a class in an unusual way")
-        owner = self._classes.get(node) or self._class(node)
+        owner = self._classes.setdefault(node, OwnClass(self.names.scopes[node]))
+        self._inherit(owner, node)
         made = self.bit(owner)
         for decorator in reversed(node.decorator_list):
             made = self._adorned(made, decorator)
@@ -299,27 +300,26 @@ class Statements(Targets):
                 rest = kind.DATA | kind.MUTABLE | owner.instance
                 self.own_method(owner, name, Given(node, rest=self.loaded(rest)))
 
-    def _class(self, node: ast.ClassDef) -> OwnClass:
-        bases, traits = [], set()
+    def _inherit(self, owner: OwnClass, node: ast.ClassDef) -> None:
+        """Read what a class of the tests inherits from, as far as that is known by now."""
+        before = len(owner.bases), len(owner.traits)
         for base in node.bases:
             kinds = self.read(base)
             for each in self.records(kinds, self.library | self.own):
                 if isinstance(each, OwnClass):
-                    bases.append(each)
+                    owner.bases[each] = None
+                    owner.traits |= each.traits
                 elif isinstance(each, Library) and each.name in _ENUMERATIONS:
-                    traits |= {"enumeration", "inherits"}
+                    owner.traits |= {"enumeration", "inherits"}
                 elif isinstance(each, Library) and (
                     each.action in ("error", "idea") or each.name == "NamedTuple"
                 ):
-                    traits.add("inherits")
+                    owner.traits.add("inherits")
                 elif not isinstance(each, Library) or each.full_name != "builtins.object":
                     self.refuse(base, f"inherits from {self.word(self.bit(each))}")
             if bad := directly(kinds) & ~(self.library | self.own):
                 self.refuse(base, f"inherits from {self.word(bad)}")
-        for each in bases:
-            traits |= each.traits
-        self._classes[node] = OwnClass(self.names.scopes[node], bases, frozenset(traits))
-        return self._classes[node]
+        self.changed |= before != (len(owner.bases), len(owner.traits))
 
 
 _IN_TYPES = (
