@@ -102,7 +102,8 @@ class Expressions(Actions):
         return self.loaded(found)
 
     def _outside(self, name: str, node: ast.Name) -> int:
-        if name == self.outside.entry_point or name in self.outside.program:
+        program = name == self.outside.entry_point or name in self.outside.program
+        if program and (name == self.outside.entry_point or name in BUILT_IN):
             return self._program_name(name)
         found = self.starred.get(name, 0)
         if name in self.starred and not found:
@@ -114,9 +115,7 @@ class Expressions(Actions):
             return found | (kind.DATA if action == "data" else self.bit(Library("builtins", name, action)))
         if found:
             return found
-        if self.outside.is_of_program(name):
-            return self._program_name(name)
-        return self.module(name, node)
+        return self._program_name(name) if program else self.module(name, node)
 
     def _program_name(self, name: str) -> int:
         if not looks_like_class(name):
