@@ -272,6 +272,12 @@ def test_what_holds_one_another_is_read_once(text: str) -> None:
     assert time.process_time() - start < 1
 
 
+def test_nan_is_seen_in_a_text_of_any_length() -> None:
+    text = "[NaN" + ", 1" * 400 + "]"
+    found = form(f"import json\nxs = json.loads({text!r})\nassert f(xs) == xs")
+    assert found.reason == "line 3: compares a result with what may hold the number NaN"
+
+
 def test_tests_of_too_many_definitions_are_weak() -> None:
     many = "\n".join(f"def g{n}(): pass" for n in range(9_000))
     assert form(f"{many}\nassert f([g8999]) == 1").reason == "the tests define too much to be read"

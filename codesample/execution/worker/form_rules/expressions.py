@@ -79,7 +79,7 @@ class Expressions(Actions):
             return kind.DATA
         if "__" in text and not self.hidden_texts:
             self.hidden_texts = self.changed = True
-        return kind.DATA | (kind.NAN if len(text) < 1000 and _NAN.search(text) else 0)
+        return kind.DATA | (kind.NAN if _NAN.search(text) else 0)
 
     def read_Name(self, node: ast.Name) -> int:
         """Read a name."""
