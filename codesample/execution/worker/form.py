@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from dataclasses import dataclass
 
 from codesample.execution.worker.form_rules.attributes import EntryIsClass
 from codesample.execution.worker.form_rules.library import exported_names, known_modules
 from codesample.execution.worker.form_rules.rules import Weak
-from codesample.execution.worker.form_rules.scopes import Names, Outside
+from codesample.execution.worker.form_rules.scopes import Names, Outside, parsed
 from codesample.execution.worker.form_rules.statements import Statements
 from codesample.records import CodeTests
 
@@ -49,21 +48,10 @@ def form_of(tests: CodeTests) -> Form:
     parts = [("stub ", tests.stub), ("", tests.source)]
     parts += [(f"check {number}, ", check) for number, check in enumerate(tests.checks, 1)]
     try:
-        places = [(place, _parsed(text)) for place, text in parts]
+        places = [(place, parsed(text)) for place, text in parts]
         return _form(places, tests.entry_point)
     except (RecursionError, MemoryError):
         return Form(split=False, reason="the tests are nested too deeply to be read")
-
-
-def _parsed(text: str) -> ast.Module:
-    try:
-        with warnings.catch_warnings():
-            # they are for whoever compiles the tests
-            warnings.simplefilter("ignore", SyntaxWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return ast.parse(text)
-    except ValueError as error:
-        raise SyntaxError(str(error)) from None
 
 
 def _form(places: list[tuple[str, ast.Module]], entry_point: str | None) -> Form:

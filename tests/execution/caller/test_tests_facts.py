@@ -27,6 +27,10 @@ from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests
         (CodeTests(source="assert f(1)"), TestsFacts("split", names=("f",))),
         (CodeTests(source="assert f(", entry_point="f"), TestsFacts("split")),
         (
+            CodeTests(source=f"assert f(1{'+ 1' * 20_000})", entry_point="f"),
+            TestsFacts("weak", "the tests are nested too deeply to be read"),
+        ),
+        (
             CodeTests(source="assert f(1)", entry_point="f", mode="in_process"),
             TestsFacts("weak", "asked for by the tests"),
         ),

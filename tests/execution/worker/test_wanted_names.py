@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from codesample.execution.worker.wanted_names import wanted_names
@@ -24,6 +26,14 @@ from codesample.execution.worker.wanted_names import wanted_names
         ("root = Node(1)\nroot.left = Node(2)\nassert depth(root) == 2", None, ("Node", "depth"), ()),
         ("def setup():\n    global data\n    data = 1\nsetup()\nassert f(data)", None, ("f",), ()),
         ("for i in range(3):\n    assert f(i) == [j for j in range(i)]", None, ("f",), ()),
+        (
+            "def top(xs, k):\n    xs.sort()\n    return xs[:k]\nassert sum(top([1], 1)) == 1",
+            None,
+            ("sum",),
+            (),
+        ),
+        ("assert [x for x in f(1) if (y := x)] and y", None, ("f",), ()),
+        ("match f(1):\n    case [x, *y]: assert x\n    case {'k': 1, **z}: assert z\n", None, ("f",), ()),
         ("", "f", ("f",), ()),
         ("", None, (), ()),
     ],
@@ -36,9 +46,20 @@ def test_names(
     assert wanted.program[:1] == ((entry_point,) if entry_point else wanted.program[:1])
 
 
-def test_text_that_is_no_python_is_refused() -> None:
+@pytest.mark.parametrize("source", ["assert f(", "x = \0", f"assert f(1{'+ 1' * 20_000})"])
+def test_text_that_is_no_python_or_cannot_be_read_is_refused(source: str) -> None:
     with pytest.raises(SyntaxError):
-        wanted_names("assert f(", None)
+        wanted_names(source, None)
+
+
+def test_names_of_many_functions_are_found_in_time_that_grows_with_their_number() -> None:
+    def seconds(count: int) -> float:
+        source = "\n".join(f"def g{n}(): return f({n})" for n in range(count))
+        start = time.process_time()
+        assert wanted_names(source, None).program == ("f",)
+        return time.process_time() - start
+
+    assert seconds(6_400) < 20 * max(seconds(800), 0.02)
 
 
 @pytest.mark.parametrize(

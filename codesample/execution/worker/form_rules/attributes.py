@@ -21,7 +21,6 @@ from codesample.execution.worker.form_rules.rules import Library, OwnClass, OwnF
 
 __all__ = ["Attributes", "EntryIsClass", "looks_like_class"]
 
-_PROGRAM_SIDE = kind.OF_PROGRAM
 _NAMES = kind.FUNCTION | kind.CLASS | kind.ENTRY
 _TOLD_OF_FUNCTIONS = frozenset({"__name__", "__qualname__", "__doc__", "__annotations__"})
 _MAKES_OPAQUE = frozenset({"copy", "finditer", "fullmatch", "match", "search"})
@@ -59,7 +58,7 @@ class Attributes(Calls):
         if _is_dunder(name):
             return self._dunder(base, name, node)
         found = 0
-        if base & _PROGRAM_SIDE:
+        if base & kind.OF_PROGRAM:
             found |= self._attribute_there(base, name)
         if base & kind.DATA:
             method = kind.METHOD | kind.DATA | base & ~directly(base)
@@ -98,7 +97,7 @@ class Attributes(Calls):
         unfit = kind.OBJECT | kind.EITHER | kind.RAISED | kind.TYPE_OF_RESULT | self.instances | self.modules
         if name not in _TOLD_OF_FUNCTIONS or base & unfit:
             self.refuse(node, f"reads {name}")
-        return kind.RESULT if base & _PROGRAM_SIDE else kind.DATA
+        return kind.RESULT if base & kind.OF_PROGRAM else kind.DATA
 
     def _attribute_there(self, base: int, name: str) -> int:
         if base & kind.ENTRY or (base & kind.EITHER and name not in BOUND_TO_DATA):
@@ -201,8 +200,8 @@ class Attributes(Calls):
         rest = directly(base) & ~local
         if _is_dunder(name) and (rest or not _is_private(name)):
             self.refuse(node, f"calls {name}")
-        if rest & _PROGRAM_SIDE:
-            there = self._attribute_there(rest & _PROGRAM_SIDE, name) & ~kind.METHOD
+        if rest & kind.OF_PROGRAM:
+            there = self._attribute_there(rest & kind.OF_PROGRAM, name) & ~kind.METHOD
             found |= self.call(there, given)
         if rest & kind.DATA:
             found |= self._data_method(base, name, given)

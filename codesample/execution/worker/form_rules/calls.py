@@ -18,6 +18,7 @@ _UNCALLABLE = (
     kind.ITERATOR | kind.STREAM | kind.RAISED | kind.TAKEN | kind.CONTEXT | kind.TYPE_OF_RESULT | kind.OPAQUE
 )
 LIST = kind.DATA | kind.MUTABLE
+_MOST_CALLS = 400_000
 
 
 @dataclass(slots=True)
@@ -62,6 +63,11 @@ def spilt(kinds: int) -> int:
 
 class Calls(Rules):
     """Calls by what is called."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        super().__init__()
+        self._calls = 0
 
     def call(self, callee: int, given: Given) -> int:
         """Return what a call gives.
@@ -117,6 +123,10 @@ class Calls(Rules):
 
     def own_call(self, function: OwnFunction, given: Given, *before: int) -> int:
         """Bind the arguments of a call of the tests' own function; return what is known that it gives."""
+        self._calls += 1
+        if self._calls > _MOST_CALLS:
+            # each call through a table of functions is a call of all that it may hold
+            self.refuse(given.node, "calls too many functions of the tests to be read")
         names, scope = function.node.args, function.scope
         ordered = [*names.posonlyargs, *names.args]
         positional = [*before, *given.positional]

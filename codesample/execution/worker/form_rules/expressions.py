@@ -10,7 +10,7 @@ from collections.abc import Callable
 from codesample.execution.worker.form_rules import lattice as kind
 from codesample.execution.worker.form_rules.actions import Actions
 from codesample.execution.worker.form_rules.attributes import looks_like_class
-from codesample.execution.worker.form_rules.calls import Given
+from codesample.execution.worker.form_rules.calls import LIST, Given
 from codesample.execution.worker.form_rules.lattice import anywhere, directly, held, holding
 from codesample.execution.worker.form_rules.library import library_action, library_names
 from codesample.execution.worker.form_rules.rules import Library, OwnFunction
@@ -18,7 +18,6 @@ from codesample.execution.worker.form_rules.scopes import BUILT_IN, Names, Outsi
 
 __all__ = ["Expressions"]
 
-_LIST = kind.DATA | kind.MUTABLE
 _NAN = re.compile(r"\bs?nan\d*\b", re.IGNORECASE)
 
 
@@ -80,7 +79,7 @@ class Expressions(Actions):
             return kind.DATA
         if "__" in text and not self.hidden_texts:
             self.hidden_texts = self.changed = True
-        return kind.DATA | (kind.NAN if len(text) < 1000 and _NAN.search(text) else 0)
+        return kind.DATA | (kind.NAN if _NAN.search(text) else 0)
 
     def read_Name(self, node: ast.Name) -> int:
         """Read a name."""
@@ -89,7 +88,8 @@ class Expressions(Actions):
         if binding is None:
             return self._outside(name, node)
         found = binding.kinds[name]
-        if binding.outer is None and self.function is None and name not in self.bound | BUILT_IN:
+        early = name not in self.bound and name not in BUILT_IN
+        if early and binding.outer is None and self.function is None:
             # as long as the tests have not bound it, it is the program's, if the program has it
             self.refuse(node, f"reads {name} before it is bound")
         if binding.outer is None or binding.of_class:
@@ -102,7 +102,8 @@ class Expressions(Actions):
         return self.loaded(found)
 
     def _outside(self, name: str, node: ast.Name) -> int:
-        if name == self.outside.entry_point or name in self.outside.program:
+        program = name == self.outside.entry_point or name in self.outside.program
+        if program and (name == self.outside.entry_point or name in BUILT_IN):
             return self._program_name(name)
         found = self.starred.get(name, 0)
         if name in self.starred and not found:
@@ -114,9 +115,7 @@ class Expressions(Actions):
             return found | (kind.DATA if action == "data" else self.bit(Library("builtins", name, action)))
         if found:
             return found
-        if self.outside.is_of_program(name):
-            return self._program_name(name)
-        return self.module(name, node)
+        return self._program_name(name) if program else self.module(name, node)
 
     def _program_name(self, name: str) -> int:
         if not looks_like_class(name):
@@ -144,13 +143,13 @@ class Expressions(Actions):
 
     def read_List(self, node: ast.List) -> int:
         """Read a list."""
-        return self._literal(node, node.elts, _LIST | holding(self.read_all(node.elts)))
+        return self._literal(node, node.elts, LIST | holding(self.read_all(node.elts)))
 
     def read_Set(self, node: ast.Set) -> int:
         """Read a set."""
         items = self.read_all(node.elts)
         self.check_key(items, node)
-        return _LIST | holding(items)
+        return LIST | holding(items)
 
     def read_Dict(self, node: ast.Dict) -> int:
         """Read a dictionary."""
@@ -163,7 +162,7 @@ class Expressions(Actions):
             keys = self.read(key)
             self.check_key(keys, node)
             found |= keys | kinds
-        return _LIST | holding(found)
+        return LIST | holding(found)
 
     def read_JoinedStr(self, node: ast.JoinedStr) -> int:
         """Read a formatted string."""
@@ -341,14 +340,6 @@ class Expressions(Actions):
         if self.function is not None and self.function.yielded | kinds != self.function.yielded:
             self.function.yielded |= kinds
             self.changed = True
-
-    def assign(self, target: ast.expr, kinds: int) -> None:
-        """Bind a target to a value of `kinds`; raises as `read`.
-
-        Comprehensions and `:=` bind too, so it is asked for here; `Statements`, which every reading is an
-        instance of, does it for all.
-        """
-        raise NotImplementedError("binding is for statements.Statements to do")
 
 
 def _is_single(node: ast.expr) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "FUNCTION",
     "ITERATOR",
     "METHOD",
+    "MOST_KINDS",
     "MUTABLE",
     "NAN",
     "OBJECT",
@@ -90,7 +91,9 @@ DECIMAL = _kind("a decimal number")
 """A Decimal, whose arithmetic obeys a context that the program could change."""
 
 FIRST_OF_A_TEXT = next(_numbers)
-_EVEN = int("01" * 8192, 2)
+MOST_KINDS = 8_192
+"""More than these are in no set."""
+_EVEN = int("01" * MOST_KINDS, 2)
 _ODD = _EVEN << 1
 
 OF_PROGRAM = RESULT | OBJECT | EITHER | FUNCTION | CLASS | ENTRY

@@ -28,9 +28,8 @@ def _table(**actions: str) -> dict[str, str]:
     return {name: action for action, names in actions.items() for name in names.split()}
 
 
-# Actions are the methods of `form_calls.Calls` of that name, but for these: "data" is a constant, "error"
-# an exception's class, "idea" a class that is not called, "shape" what makes or adorns the tests' own
-# classes and functions.
+# Actions are the methods of `actions.Actions` of that name, but for these: "data" is a constant, "idea" a
+# class that is not called, "output" a stream.
 _BUILTINS = _table(
     data="NotImplemented Ellipsis __debug__",
     plain="bin bytes chr complex float hash hex int oct ord range",

@@ -55,16 +55,19 @@ class OwnClass:
     """A class that the tests define, with what its instances' attributes are known to be."""
 
     scope: Scope
-    bases: list[OwnClass]
-    traits: frozenset[str]
+    bases: dict[OwnClass, None] = field(default_factory=dict)
+    traits: set[str] = field(default_factory=set)
     instance: int = 0
     attributes: dict[str, int] = field(default_factory=dict)
 
     def lineage(self) -> Iterator[OwnClass]:
-        """Yield the class and those it inherits from."""
-        yield self
-        for base in self.bases:
-            yield from base.lineage()
+        """Yield the class and those it inherits from, each once."""
+        found, pending = {self}, [self]
+        while pending:
+            each = pending.pop()
+            yield each
+            pending += [base for base in each.bases if base not in found]
+            found.update(each.bases)
 
 
 class Rules:
@@ -123,6 +126,8 @@ class Rules:
 
     def _fresh(self) -> int:
         self._next += 1
+        if self._next >= kind.MOST_KINDS:
+            raise Weak("the tests define too much to be read")
         return 1 << 2 * self._next
 
     def records(self, kinds: int, among: int) -> Iterator[Library | OwnFunction | OwnClass]:

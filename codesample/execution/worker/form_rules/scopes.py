@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
+import warnings
+from collections.abc import Collection
 
-__all__ = ["BUILT_IN", "Names", "Outside", "Scope", "parameters"]
+__all__ = ["BUILT_IN", "Names", "Outside", "Scope", "parameters", "parsed"]
 
-BUILT_IN = frozenset(dir(builtins))
+BUILT_IN = frozenset(dir(builtins)) | {"__file__", "__builtins__"}
 """Names that the language defines."""
 
 Pieces = list[tuple[ast.AST, "Scope"]]
@@ -79,7 +81,8 @@ class Names:
 
     Attributes:
         scopes: The scope that each node opens; the module's is at None.
-        missing: Names that are read and never bound, built-in ones among them.
+        read: Names of the module, or of none, that are read, in the order of the text.
+        missing: Those that are never bound, built-in ones among them.
         called: Names that are called outright.
         bases: Names of which an attribute is read.
         generators: Functions whose own body yields.
@@ -96,19 +99,20 @@ class Names:
         self.once: set[tuple[Scope, str]] = set()
         self._bound: list[tuple[Scope, str]] = []
         reads: list[tuple[Scope, str]] = []
-        pending: Pieces = [(tree, module) for tree in trees]
+        pending: Pieces = [(tree, module) for tree in reversed(trees)]
         while pending:
             node, scope = pending.pop()
             if type(node) is ast.Name:
                 (reads if type(node.ctx) is ast.Load else self._bound).append((scope, node.id))
             else:
-                pending += self._visit(node, scope)
+                pending += reversed(self._visit(node, scope))
         # what is nonlocal can be told once the scopes around it know their own names
         for scope, name in sorted(self._bound, key=lambda each: each[1] in each[0].outward):
             target = scope.target(name)
             (self.once.discard if name in target.kinds else self.once.add)((target, name))
             target.kinds.setdefault(name, 0)
-        self.missing = {name for scope, name in reads if scope.binding(name) is None}
+        self.read = dict.fromkeys(name for scope, name in reads if scope.binding(name) in (None, module))
+        self.missing = self.read.keys() - module.kinds.keys()
 
     def _visit(self, node: ast.AST, scope: Scope) -> Pieces:
         """Note what a node says of names; return what is to be visited in it, each with its scope."""
@@ -138,7 +142,12 @@ class Names:
                 scope.outward.update(dict.fromkeys(names, isinstance(node, ast.Global)))
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
                 bound += [(scope, alias.asname or alias.name.partition(".")[0]) for alias in aliases]
-            case ast.ExceptHandler(name=str(name)):
+            case (
+                ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+                | ast.MatchMapping(rest=str(name))
+            ):
                 bound.append((scope, name))
             case ast.Yield() | ast.YieldFrom() if scope.node is not None:
                 self.generators.add(scope.node)
@@ -185,19 +194,48 @@ def _parts(node: ast.AST, outside: Scope, inside: Scope) -> Pieces:
 class Outside:
     """What names stand for that tests read and never bind.
 
+    A name that is not built in is the program's, or a module's where it is used as one: some data sets use
+    standard modules without importing them. Built-in names are never the program's, for then it could
+    redefine what its tests compute with; the exception is tests without any other name to test, whose
+    program is called like a built-in.
+
     Attributes:
         entry_point: The program's function or class under test, if the tests state one.
         is_class: Whether the entry point was found to be a class.
-        program: Names that are taken from the program although the language has them too.
+        program: Names that are taken from the program.
+        modules: Names that stand for standard modules.
     """
 
-    def __init__(self, names: Names, entry_point: str | None, *, is_class: bool) -> None:
-        """Sort out the names that tests miss."""
+    def __init__(
+        self,
+        names: Names,
+        entry_point: str | None,
+        *,
+        given: Collection[str] = (),
+        is_class: bool = False,
+    ) -> None:
+        """Sort out the names that tests miss; `given` are there before the tests begin."""
         self.entry_point, self.is_class = entry_point, is_class
-        self._bases = names.bases
-        alone = not entry_point and not any(self.is_of_program(name) for name in names.missing - BUILT_IN)
-        self.program = names.called & names.missing if alone else set()
+        missing = names.missing.difference(given)
+        self.program = missing - BUILT_IN
+        self.modules = (self.program & names.bases & sys.stdlib_module_names) - {entry_point}
+        self.program -= self.modules
+        if not entry_point and not self.program:
+            self.program = missing & names.called
 
-    def is_of_program(self, name: str) -> bool:
-        """Whether a name that is not built in comes from the program: it is not used as a module."""
-        return name == self.entry_point or not (name in self._bases and name in sys.stdlib_module_names)
+
+def parsed(text: str) -> ast.Module:
+    """Return the syntax tree of tests.
+
+    Raises:
+        SyntaxError: they are not Python.
+        RecursionError, MemoryError: they are nested too deeply.
+    """
+    try:
+        with warnings.catch_warnings():
+            # they are for whoever compiles the tests
+            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return ast.parse(text)
+    except ValueError as error:
+        raise SyntaxError(str(error)) from None

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from codesample.execution.worker.form_rules import lattice as kind
 from codesample.execution.worker.form_rules.calls import Given
-from codesample.execution.worker.form_rules.lattice import directly, held, holding
+from codesample.execution.worker.form_rules.lattice import directly, held
 from codesample.execution.worker.form_rules.library import exported_names, library_names
-from codesample.execution.worker.form_rules.loops import Loops
 from codesample.execution.worker.form_rules.rules import Library, OwnClass, OwnFunction
 from codesample.execution.worker.form_rules.scopes import Names, Outside, parameters
+from codesample.execution.worker.form_rules.targets import IMPLIED, Targets, row
 
 __all__ = ["Statements"]
 
@@ -22,13 +22,9 @@ _MANNERS = {"property": "property", "cached_property": "property"} | {
 _ADORNMENTS = frozenset(
     {"dataclass", "total_ordering", "unique", "final", "cache", "lru_cache", "wraps", "overload"}
 )
-_COMPARISONS = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
-_IMPLIED = _COMPARISONS | {"__repr__", "__str__", "__hash__", "__len__", "__bool__", "__post_init__"}
-"""Methods that are called by operators, built-in functions and decorators."""
-_OWN_DUNDERS = _IMPLIED | {"__init__", "__call__"}
 
 
-class Statements(Loops):
+class Statements(Targets):
     """Statements, in the scope that is being read."""
 
     def __init__(self, names: Names, outside: Outside) -> None:
@@ -94,13 +90,16 @@ class Statements(Loops):
 
     def run_Assign(self, node: ast.Assign) -> None:
         """Read an assignment."""
-        kinds = self.read(node.value)
-        for target in node.targets:
-            columns = [self.read(each) for each in _row(node.value)] if _row(target) else []
-            self.assign_parts(target, kinds, columns)
         match node.targets:
             case [ast.Name(id=name)] if (self.scope.target(name), name) in self.names.once:
                 self.displays[self.scope.target(name), name] = node.value
+                kinds, _ = self.table(node.value)
+            case _:
+                kinds = self.read(node.value)
+        several = any(row(target) for target in node.targets)
+        parts = [self.read(each) for each in row(node.value)] if several else []
+        for target in node.targets:
+            self.assign_parts(target, kinds, parts)
 
     def run_AnnAssign(self, node: ast.AnnAssign) -> None:
         """Read an assignment with a type."""
@@ -123,44 +122,6 @@ class Statements(Loops):
         if before & kind.MUTABLE:
             self.store(held(value) | value)
         self.assign(node.target, self.computed(before, value, node))
-
-    def assign(self, target: ast.expr, kinds: int) -> None:
-        """Bind a target to a value of `kinds`; raises as `read`."""
-        match target:
-            case ast.Name(id=name):
-                self.bind(name, kinds, target)
-            case ast.Tuple(elts=parts) | ast.List(elts=parts):
-                items = self.items(kinds, target)
-                for part in parts:
-                    self.assign(part, items)
-            case ast.Starred(value=part):
-                self.assign(part, kind.DATA | kind.MUTABLE | holding(kinds))
-            case ast.Attribute(value=base, attr=name):
-                self.set_attribute(self.read(base), name, kinds, target)
-            case ast.Subscript(value=base, slice=index):
-                self._set_item(self.read(base), self.read(index), kinds, target)
-            case _:
-                self.refuse(target, f"assigns to {type(target).__name__}")
-
-    def bind(self, name: str, kinds: int, node: ast.AST) -> None:
-        """Bind a name in the scope that is being read."""
-        scope = self.scope.target(name)
-        hidden = name.startswith("__") and name.endswith("__")
-        if hidden and not (scope.of_class and name in _OWN_DUNDERS):
-            self.refuse(node, f"defines {name}")
-        if name == self.outside.entry_point and scope.outer is None and not self.in_stub:
-            self.refuse(node, f"defines {name}, which is the program's")
-        self.learn(scope, name, kinds)
-        if scope.outer is None:
-            self.bound.add(name)
-
-    def _set_item(self, base: int, index: int, value: int, node: ast.AST) -> None:
-        self.check_item(directly(base) & ~self.library, index, node)
-        if base & (self.library | kind.OPAQUE):
-            self.refuse(node, f"sets an item of {self.word(base & (self.library | kind.OPAQUE))}")
-        if base & (kind.RESULT | kind.OBJECT | kind.EITHER):
-            self.hand_over(value, node)
-        self.store(value)
 
     def run_Delete(self, node: ast.Delete) -> None:
         """Read a deletion."""
@@ -225,7 +186,8 @@ class Statements(Loops):
 
     def run_For(self, node: ast.For) -> None:
         """Read a loop."""
-        self.assign_parts(node.target, self.items(self.read(node.iter), node), self.columns(node.iter))
+        kinds, columns = self.table(node.iter)
+        self.assign_parts(node.target, self.items(kinds, node), columns)
         self.run(node.body)
         self.run(node.orelse)
 
@@ -323,7 +285,8 @@ class Statements(Loops):
         """Read the definition of a class."""
         if node.keywords or getattr(node, "type_params", None):
             self.refuse(node, "defines a class in an unusual way")
-        owner = self._classes.get(node) or self._class(node)
+        owner = self._classes.setdefault(node, OwnClass(self.names.scopes[node]))
+        self._inherit(owner, node)
         made = self.bit(owner)
         for decorator in reversed(node.decorator_list):
             made = self._adorned(made, decorator)
@@ -332,38 +295,31 @@ class Statements(Loops):
         self.scope, self.function = owner.scope, None
         self.run(node.body)
         self.scope, self.function = around
-        for name in sorted(_IMPLIED):
+        for name in sorted(IMPLIED):
             if name in owner.scope.kinds:
                 rest = kind.DATA | kind.MUTABLE | owner.instance
                 self.own_method(owner, name, Given(node, rest=self.loaded(rest)))
 
-    def _class(self, node: ast.ClassDef) -> OwnClass:
-        bases, traits = [], set()
+    def _inherit(self, owner: OwnClass, node: ast.ClassDef) -> None:
+        """Read what a class of the tests inherits from, as far as that is known by now."""
+        before = len(owner.bases), len(owner.traits)
         for base in node.bases:
             kinds = self.read(base)
             for each in self.records(kinds, self.library | self.own):
                 if isinstance(each, OwnClass):
-                    bases.append(each)
+                    owner.bases[each] = None
+                    owner.traits |= each.traits
                 elif isinstance(each, Library) and each.name in _ENUMERATIONS:
-                    traits |= {"enumeration", "inherits"}
+                    owner.traits |= {"enumeration", "inherits"}
                 elif isinstance(each, Library) and (
                     each.action in ("error", "idea") or each.name == "NamedTuple"
                 ):
-                    traits.add("inherits")
+                    owner.traits.add("inherits")
                 elif not isinstance(each, Library) or each.full_name != "builtins.object":
                     self.refuse(base, f"inherits from {self.word(self.bit(each))}")
             if bad := directly(kinds) & ~(self.library | self.own):
                 self.refuse(base, f"inherits from {self.word(bad)}")
-        for each in bases:
-            traits |= each.traits
-        self._classes[node] = OwnClass(self.names.scopes[node], bases, frozenset(traits))
-        return self._classes[node]
-
-
-def _row(node: ast.expr) -> list[ast.expr]:
-    """Return the parts of a tuple or list that is written out with all its parts; none for anything else."""
-    parts = node.elts if isinstance(node, ast.Tuple | ast.List) else []
-    return [] if any(isinstance(part, ast.Starred) for part in parts) else parts
+        self.changed |= before != (len(owner.bases), len(owner.traits))
 
 
 _IN_TYPES = (
