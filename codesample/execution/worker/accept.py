@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from codesample.execution.worker.faults import TestsFault
+from codesample.execution.worker.faults import NO_PYTHON, TestsFault, compiled
 from codesample.execution.worker.raised import said
 
 __all__ = ["accepting", "demand_python"]
@@ -14,8 +14,8 @@ __all__ = ["accepting", "demand_python"]
 def demand_python(source: str, what: str) -> None:
     """Raise TestsFault for what is no Python, before anything of it runs."""
     try:
-        compile(source, f"<{what}>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
+        compiled(source, what)
+    except NO_PYTHON as error:
         raise TestsFault(f"the {what} is not valid Python: {said(error)}") from None
 
 
@@ -31,7 +31,7 @@ def accepting(source: str, what: str) -> Callable[[Any, Any, Any], Any]:
     """
     names: dict[str, Any] = {"__name__": "tests"}
     try:
-        exec(compile(source, f"<{what}>", "exec", dont_inherit=True), names)
+        exec(compiled(source, what), names)
         accept: Callable[[Any, Any, Any], Any] = names["accept"]
     except Exception as error:
         raise TestsFault(f"the {what} does not define accept(): {said(error)}") from None

@@ -11,9 +11,8 @@ import builtins
 import functools
 import importlib.util
 import secrets
-import symtable
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -31,7 +30,8 @@ from codesample.execution.worker.checklist import (
     settle,
 )
 from codesample.execution.worker.exchange import Exchange
-from codesample.execution.worker.faults import TestsFault, Trouble
+from codesample.execution.worker.faults import NO_PYTHON, TestsFault, Trouble, compiled
+from codesample.execution.worker.form_rules.scopes import Names, parsed
 from codesample.execution.worker.pace import Pace, pace_of
 from codesample.execution.worker.remote import PROGRAM_MODULE, SEED, Remote
 from codesample.records import CodeTests, Status
@@ -142,24 +142,21 @@ def prepare_beside(tests: CodeTests, *, trusted: bool) -> PreparedBeside:
     if not trusted:
         return PreparedBeside(tests, pace=pace_of(tests))
     trees = []
-    read, bound = set[str](), set[str]()
     for text in (tests.source, *tests.checks):
         try:
-            compile(text, "<tests>", "exec", dont_inherit=True)
-            trees.append(ast.parse(text))
-            table = symtable.symtable(text, "<tests>", "exec")
-        except (SyntaxError, ValueError) as error:
+            compiled(text, "tests")
+            trees.append(parsed(text))
+        except NO_PYTHON as error:
             raise TestsFault(f"the tests are not valid Python: {error}") from None
-        for symbol in _globals(table):
-            (bound if symbol.is_assigned() or symbol.is_imported() else read).add(symbol.get_name())
-    missing = read - bound - set(dir(builtins))
+    names = Names(trees)
     # tests of nothing else test a program that is called like a built-in
-    assumed = read - bound - missing - {tests.entry_point} if missing or tests.entry_point else set[str]()
+    only_built_in = not tests.entry_point and names.missing <= set(dir(builtins))
+    assumed = set() if only_built_in else names.missing.intersection(dir(builtins)) - {tests.entry_point}
     nodes = [node for tree in trees for node in ast.walk(tree)]
     imports = {name for node in nodes for name in _imported(node)}
     return PreparedBeside(
         tests,
-        demanded=tuple(sorted({name for tree in trees for name in _demanded(tree)} - _OURS)),
+        demanded=tuple(sorted(set[str]().union(*map(_demanded, trees)) - _OURS)),
         imports=tuple(sorted(name for name in imports if name.partition(".")[0] in sys.stdlib_module_names)),
         built_in=tuple(sorted(assumed)),
         helpers=tuple(sorted(_helpers(trees[0], nodes))),
@@ -179,14 +176,6 @@ def _importable(name: str, packages: bool) -> bool:
         return False
 
 
-def _globals(table: symtable.SymbolTable) -> Iterator[symtable.Symbol]:
-    """Yield the symbols of all scopes that stand for global names."""
-    outermost = table.get_type() == "module"
-    yield from (symbol for symbol in table.get_symbols() if outermost or symbol.is_global())
-    for child in table.get_children():
-        yield from _globals(child)
-
-
 def _imported(node: ast.AST) -> list[str]:
     """Return the modules that a statement imports; for `from a import b`, a and perhaps a.b."""
     if isinstance(node, ast.Import):
@@ -196,14 +185,17 @@ def _imported(node: ast.AST) -> list[str]:
     return []
 
 
-def _demanded(node: ast.AST) -> Iterator[str]:
-    """Yield the top names of modules that are imported where no `try` could spare them."""
-    if isinstance(node, ast.Try) and node.handlers:
-        return
-    if isinstance(node, ast.stmt):
-        yield from (name.partition(".")[0] for name in _imported(node))
-    for child in ast.iter_child_nodes(node):
-        yield from _demanded(child)
+def _demanded(tree: ast.AST) -> set[str]:
+    """Return the top names of modules that are imported where no `try` could spare them."""
+    found: set[str] = set()
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Try) and node.handlers:
+            continue
+        found.update(name.partition(".")[0] for name in _imported(node))
+        pending.extend(ast.iter_child_nodes(node))
+    return found
 
 
 def _helpers(tree: ast.Module, nodes: list[ast.AST]) -> set[str]:

@@ -22,7 +22,7 @@ from codesample.execution.worker.checklist import (
     judge_process,
     settle,
 )
-from codesample.execution.worker.faults import TestsFault, Trouble, blame, undecided
+from codesample.execution.worker.faults import NO_PYTHON, TestsFault, Trouble, blame, compiled, undecided
 from codesample.execution.worker.pace import Pace, pace_of
 from codesample.execution.worker.raised import crossed, said
 from codesample.execution.worker.remote import SEED, Remote
@@ -136,16 +136,16 @@ def prepare_code(tests: CodeTests, *, alone: bool) -> PreparedCode:
         TestsFault: they are no Python, or need a module that is not here.
     """
     try:
-        stub = _compiled(tests.stub, "<stub>")
-        body = _compiled(tests.source, "<tests>")
-        checks = [_compiled(check, "<check>") for check in tests.checks]
+        stub = compiled(tests.stub, "stub")
+        body = compiled(tests.source, "tests")
+        checks = [compiled(check, "check") for check in tests.checks]
         # what the stub binds is known by running it, for it may import everything from a module
         given = set(found_apart(lambda: list(_namespace(stub, {}))) if alone else _namespace(stub, {}))
         text = "\n".join((tests.source, *tests.checks))
         if tests.entry_point:
             given.discard(tests.entry_point)
         wanted = wanted_names(text, tests.entry_point, given)
-    except (SyntaxError, ValueError) as error:
+    except NO_PYTHON as error:
         raise TestsFault(f"the tests are not valid Python: {error}") from None
     try:
         modules = {name: importlib.import_module(name) for name in wanted.modules}
@@ -170,11 +170,6 @@ def _mentions(code: CodeType, names: Collection[str]) -> bool:
     """Whether code, or a function in it, reads or binds one of these names."""
     inner = (each for each in code.co_consts if isinstance(each, CodeType))
     return not set(names).isdisjoint(code.co_names) or any(_mentions(each, names) for each in inner)
-
-
-def _compiled(source: str, name: str) -> CodeType:
-    # no __future__ statement of this module may reach it
-    return compile(source, name, "exec", dont_inherit=True)
 
 
 def _namespace(stub: CodeType, modules: dict[str, Any]) -> dict[str, Any]:

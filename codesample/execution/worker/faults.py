@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+from types import CodeType
 from typing import NamedTuple
 
 from codesample.execution.worker.raised import crossed, said
@@ -10,7 +11,10 @@ from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.spawner import HarnessFault
 from codesample.records import Status
 
-__all__ = ["TestsFault", "Trouble", "blame", "demand_imports", "undecided"]
+__all__ = ["NO_PYTHON", "TestsFault", "Trouble", "blame", "compiled", "demand_imports", "undecided"]
+
+NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What the compiler raises for a text that it cannot take; the last two for one that is nested too deeply."""
 
 
 class TestsFault(HarnessFault):
@@ -25,6 +29,19 @@ class Trouble(NamedTuple):
 
     status: Status
     detail: str
+
+
+def compiled(source: str, what: str) -> CodeType:
+    """Compile trusted source.
+
+    Args:
+        source: Python, free of this module's own `__future__` statements.
+        what: What it is called in its frames.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: see `NO_PYTHON`.
+    """
+    return compile(source, f"<{what}>", "exec", dont_inherit=True)
 
 
 def blame(error: BaseException, remote: Remote) -> Trouble:

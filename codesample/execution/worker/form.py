@@ -81,10 +81,14 @@ def _read(reader: Statements, places: list[tuple[str, ast.Module]]) -> Form:
 
 def starred_names(text: str) -> set[str]:
     """Return what a text imports by `*` from modules that tests may use; raises SyntaxError."""
+    try:
+        tree = parsed(text)
+    except (RecursionError, MemoryError):
+        return set()
     known = set(known_modules())
     return {
         name
-        for node in ast.parse(text).body
+        for node in tree.body
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*" and node.module in known
         for name in exported_names(node.module)
     }

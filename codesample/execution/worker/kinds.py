@@ -6,16 +6,16 @@ such tests ready and judges programs by them, and its line in `prepare`.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Protocol
 
 from codesample.execution.limits import Limits
+from codesample.execution.wire.messages import digest
 from codesample.execution.worker.beside_tests import prepare_beside
 from codesample.execution.worker.checklist import Judged, Once, Start, here
 from codesample.execution.worker.code_tests import prepare_code
 from codesample.execution.worker.faults import TestsFault
-from codesample.execution.worker.form import form_of
+from codesample.execution.worker.form import Form, form_of
 from codesample.execution.worker.input_tests import prepare_inputs
 from codesample.execution.worker.measured import Measured
 from codesample.execution.worker.script_tests import prepare_script
@@ -87,8 +87,19 @@ def prepare(tests: Tests, learn: Callable[[InputTests], Measured]) -> Prepared:
     raise TestsFault(f"no module of this worker judges {type(tests).__name__}")
 
 
-# a worker holds few tests made ready, and reads them anew when a problem comes back
-_form_of = functools.lru_cache(_FORMS_KEPT)(form_of)
+# a worker holds few tests made ready, and reads them anew when a problem comes back; not their texts, for
+# those may be large
+_forms: dict[str, Form] = {}
+
+
+def _form_of(tests: CodeTests) -> Form:
+    texts = (tests.entry_point or "", tests.stub, tests.source, *tests.checks)
+    key = digest(*(text.encode("utf-8", "surrogatepass") for text in texts))
+    if (known := _forms.get(key)) is None:
+        known = _forms[key] = form_of(tests)
+        if len(_forms) > _FORMS_KEPT:
+            del _forms[next(iter(_forms))]
+    return known
 
 
 def _prepare_code(tests: CodeTests) -> Prepared:

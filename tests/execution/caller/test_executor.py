@@ -15,7 +15,7 @@ import pytest
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution import Executor, Level, Limits, Outcome, Program, run, run_async
 from codesample.execution.caller import executor as executor_module
-from codesample.records import CodeTests, InputTests, ScriptCase, ScriptTests, Status, Tests, Verdict
+from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Tests, Verdict
 
 SQUARE = CodeTests(source="assert f(2) == 4\nassert f(3) == 9", entry_point="f")
 DATACLASS = "from dataclasses import *\n@dataclass\nclass P:\n    x: 'int'\ndef f(x): return P(x).x ** 2"
@@ -37,7 +37,7 @@ def test_verdict_names_its_candidate_and_what_it_used(judge: Judge) -> None:
     ("tests", "form"),
     [
         (SQUARE, "split"),
-        (ScriptTests((ScriptCase("1", "2"),)), "io"),
+        (ScriptTests(cases=(ScriptExample("1", "2"),)), "io"),
         (CodeTests(source="assert isinstance(Point(1), Point)", entry_point="Point"), "weak"),
     ],
 )

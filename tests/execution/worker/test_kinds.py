@@ -266,3 +266,18 @@ def test_a_program_that_the_tests_pass_by_is_no_fault_of_theirs(remote: Remotes,
 def test_tests_that_nobody_could_pass_are_told_from_programs(remote: Remotes) -> None:
     with pytest.raises(TestsFault):
         judge(prepared(source="assert True"), remote(LOADED))
+
+
+@pytest.mark.parametrize("extra", ["", "import unittest.mock\nunittest.mock.patch('math.pi', 3)"])
+@pytest.mark.parametrize("place", ["source", "checks"])
+def test_tests_are_read_however_deep_they_are_nested(executor: Executor, place: str, extra: str) -> None:
+    def judged(terms: int) -> Verdict:
+        text = f"assert f({'1 + ' * terms}0) == {terms}"
+        source, checks = (f"{extra}\n{text}", ()) if place == "source" else (extra, (text,))
+        tests = CodeTests(source=source, checks=checks, entry_point="f")
+        return executor.submit(Program("deep", 0, "def f(x): return x", tests)).result(60)
+
+    assert [judged(terms).status for terms in (90, 400, 2_000)] == [Status.PASSED] * 3
+    beyond = judged(20_000)
+    assert beyond.status is Status.HARNESS_ERROR
+    assert beyond.detail.startswith("the tests are not valid Python")
