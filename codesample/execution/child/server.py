@@ -26,6 +26,8 @@ __all__ = ["FILENAME", "confirm", "refuse", "rehearse", "serve"]
 
 FILENAME = "<program>"
 
+_CALLS_OF_C = 1
+"""What the recursion limit counts beside Python's own frames, from here to a function of the program."""
 _MARSHAL = 2
 _MAX_FRAMES = 4
 _MAX_TEXT = 200
@@ -264,6 +266,7 @@ class _Operations:
         sys.modules[name] = module
         self._names = module.__dict__
         code = compile(source, FILENAME, "exec", dont_inherit=True)
+        beside.spare_frames(_CALLS_OF_C)
         exec(code, self._names)
         found = {name: self._names[name] for name in wanted if name in self._names}
         return [
