@@ -235,7 +235,7 @@ class _Operations:
     def _known(self, value: Any) -> Any:
         """Stand for a container of a result that the program holds on to."""
         known = self._objects.shared.reference(value)
-        if known is None and sys.getrefcount(value) > _FRESH:
+        if known is None and (sys.getrefcount(value) > _FRESH or codec.is_nan(value)):
             return self._objects.shared.define(value)
         return known
 

@@ -292,7 +292,7 @@ class Remote:
             if reference is not None or not keeps:
                 return reference
             # a long one may be handed over again and again, and is looked through faster than it is written
-            if id(value) in repeated or is_long_and_flat(value):
+            if id(value) in repeated or is_long_and_flat(value) or codec.is_nan(value):
                 return self._shared.define(value)
             if id(value) in met:
                 repeated.add(id(value))
