@@ -146,9 +146,9 @@ def test_items_come_one_by_one_and_in_lots_once_there_are_many(remote: Remotes) 
 
     program.exchange.ask = ask  # type: ignore[method-assign]
     endless = make(program, 1, "generator", "iter next")
-    assert [next(endless) for _ in range(200)] == list(range(200))
-    assert asked[:64] == [1] * 64
-    assert len(asked) < 70
+    assert [next(endless) for _ in range(2_000)] == list(range(2_000))
+    assert asked[:512] == [1] * 512
+    assert len(asked) < 518
 
 
 def test_items_before_an_exception_come_first(remote: Remotes) -> None:

@@ -138,7 +138,7 @@ _MODULES: dict[str, dict[str, str]] = {
     "operator": _table(
         number="""abs add and_ floordiv inv invert lshift matmul mod mul neg or_ pos pow rshift sub truediv
         xor concat""",
-        plain="countOf eq ge gt index indexOf le length_hint lt ne",
+        plain="countOf eq ge gt index indexOf le lt ne",
         truth="not_ truth",
         pure="contains getitem",
         pick="itemgetter",
