@@ -295,7 +295,7 @@ class _Operations:
         error.__traceback__ = None
         if not isinstance(error, Exception):
             return _reply("end", type(error).__name__, detail)
-        return b'["raise",' + codec.dump(self._objects.opaque(error)) + b"," + codec.encode(detail) + b"]"
+        return b'["raise",' + codec.dump(self._objects.raised(error)) + b"," + codec.encode(detail) + b"]"
 
     def _place(self, line: int, name: str) -> str:
         text = self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
