@@ -37,7 +37,7 @@ from codesample.execution.child.watch import (
 )
 from codesample.execution.wire import channel, codec
 
-__all__ = ["perform"]
+__all__ = ["perform", "spare_frames"]
 
 # what this module looks up must not be what a program made of it
 globals()["__builtins__"] = dict(vars(builtins))
@@ -45,6 +45,7 @@ globals()["__builtins__"] = dict(vars(builtins))
 _PROGRAM, _TESTS, _MAIN = "<program>", "<tests>", "__main__"
 _SHOW_SOURCE = ("inspect", "linecache", "traceback")
 _RULES_OF_UNITTEST = ("load_tests", "setUpModule", "tearDownModule")
+_RECURSION_LIMIT = sys.getrecursionlimit()
 _CALLS_OF_C = 3
 """What the recursion limit counts beside Python's own frames, from here to the tests."""
 _MAX_FRAMES = 4
@@ -143,7 +144,7 @@ def _steps(
     )
     steps = [_step(code, names) for code in (_compiled(source, _PROGRAM), *codes)]
     random.seed(seed)
-    sys.setrecursionlimit(sys.getrecursionlimit() + _depth() + _CALLS_OF_C)
+    spare_frames(_CALLS_OF_C)
     watch(kept, _TESTS, names, say.looked)
     return run, iter(steps), chain((True,), repeat(False))
 
@@ -236,13 +237,13 @@ def _hide_the_sandbox() -> None:
         del sys.modules[name]
 
 
-def _depth() -> int:
-    """How many frames there are, up to the caller's."""
+def spare_frames(more: int) -> None:
+    """Set the recursion limit so that a program has what it has by itself, beyond all frames and `more`."""
     frame = sys._getframe(1)
     count = 1
     while frame.f_back is not None:
         frame, count = frame.f_back, count + 1
-    return count
+    sys.setrecursionlimit(_RECURSION_LIMIT + count + more)
 
 
 def _loaded_well(

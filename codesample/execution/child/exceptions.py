@@ -22,7 +22,12 @@ _MOST_TEXT = 200
 
 
 def describe(
-    error: BaseException, opaque: Callable[[Any], Any], number: Callable[[Any], int], depth: int = 0
+    error: BaseException,
+    opaque: Callable[[Any], Any],
+    number: Callable[[Any], int],
+    depth: int = 0,
+    *,
+    lasting: bool = False,
 ) -> list[Any]:
     """Return the JSON of what stands for an exception; it is built again by `worker/raised.py`.
 
@@ -31,6 +36,7 @@ def describe(
         opaque: See `codec.encode`.
         number: Gives an object the number by which it can be asked.
         depth: How many exceptions this one is the cause or context of.
+        lasting: Whether it is a value, to be known again, and was not raised.
     """
     kind = type(error)
     known = [base for base in kind.__mro__ if _is_known(base)]
@@ -49,6 +55,7 @@ def describe(
         [[name, _packed(value, opaque)] for name, value in _attributes(error).items()],
         *linked,
         bool(error.__suppress_context__),
+        *([number(error)] if lasting else []),
     ]
 
 

@@ -42,7 +42,7 @@ class Objects:
         if plain is not None:
             return plain
         if isinstance(value, Exception):
-            return {"e": describe(value, self.opaque, self._number)}
+            return {"e": describe(value, self.opaque, self._number, lasting=True)}
         if type(value) is Callable:
             value = value.itself
         kind = type(value)
@@ -60,6 +60,10 @@ class Objects:
         if changeable(base):
             self.shared.watch(number, value)
         return {"h": [*parts, data]}
+
+    def raised(self, error: Exception) -> Any:
+        """Return the JSON that stands for an exception which was raised."""
+        return {"e": describe(error, self.opaque, self._number)}
 
     def numbered(self, content: Any) -> Any:
         """Return the object that the content of the tag "h" stands for."""

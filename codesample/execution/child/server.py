@@ -26,6 +26,8 @@ __all__ = ["FILENAME", "confirm", "refuse", "rehearse", "serve"]
 
 FILENAME = "<program>"
 
+_CALLS_OF_C = 1
+"""What the recursion limit counts beside Python's own frames, from here to a function of the program."""
 _MARSHAL = 2
 _MAX_FRAMES = 4
 _MAX_TEXT = 200
@@ -233,7 +235,7 @@ class _Operations:
     def _known(self, value: Any) -> Any:
         """Stand for a container of a result that the program holds on to."""
         known = self._objects.shared.reference(value)
-        if known is None and sys.getrefcount(value) > _FRESH:
+        if known is None and (sys.getrefcount(value) > _FRESH or codec.is_nan(value)):
             return self._objects.shared.define(value)
         return known
 
@@ -264,6 +266,7 @@ class _Operations:
         sys.modules[name] = module
         self._names = module.__dict__
         code = compile(source, FILENAME, "exec", dont_inherit=True)
+        beside.spare_frames(_CALLS_OF_C)
         exec(code, self._names)
         found = {name: self._names[name] for name in wanted if name in self._names}
         return [
@@ -292,7 +295,7 @@ class _Operations:
         error.__traceback__ = None
         if not isinstance(error, Exception):
             return _reply("end", type(error).__name__, detail)
-        return b'["raise",' + codec.dump(self._objects.opaque(error)) + b"," + codec.encode(detail) + b"]"
+        return b'["raise",' + codec.dump(self._objects.raised(error)) + b"," + codec.encode(detail) + b"]"
 
     def _place(self, line: int, name: str) -> str:
         text = self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""

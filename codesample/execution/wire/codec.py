@@ -14,6 +14,7 @@ bytes say.
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -31,6 +32,7 @@ __all__ = [
     "dump",
     "encode",
     "footprint",
+    "is_nan",
     "nothing",
     "pack",
 ]
@@ -87,8 +89,9 @@ def encode(
         opaque: Called with each value that is not plain data; returns the JSON that stands for it.
         exact: Whether an instance of a subclass goes to `opaque` instead of being reduced to the data it
             holds.
-        known: Called with each container that can be changed in place, outermost first; returns the JSON
-            that stands for it, or None to have its content written.
+        known: Called with each container that can be changed in place, outermost first, and with each
+            number that is not equal to itself; returns the JSON that stands for it, or None to have its
+            content written.
         depth: At which the value counts as nested; -1 for a tuple that only wraps it.
 
     Raises:
@@ -135,7 +138,7 @@ def content(value: Any, opaque: Callable[[Any], Any], known: Callable[[Any], Any
 def _pack(value: Any, depth: int, rules: _Rules) -> Any:
     kind = type(value)
     if kind in _SIMPLE:
-        return value
+        return value if value == value or rules.known is None else rules.known(value) or value
     if kind is int:
         return value if value.bit_length() <= _DECIMAL_BITS else _pack_int(value)
     if depth >= MAX_DEPTH:
@@ -209,7 +212,10 @@ def _pack_all(items: Any, depth: int, rules: _Rules) -> list[Any]:
     copied: list[Any] = [*items]
     if len(copied) >= _MANY_ITEMS:
         kinds = set(map(type, copied))
-        if kinds <= _SIMPLE or (kinds == _INTEGERS and max(map(int.bit_length, copied)) <= _DECIMAL_BITS):
+        if kinds <= _SIMPLE:
+            if rules.known is None or float not in kinds or all(map(operator.eq, copied, copied)):
+                return copied
+        elif kinds == _INTEGERS and max(map(int.bit_length, copied)) <= _DECIMAL_BITS:
             return copied
     return [_pack(item, depth + 1, rules) for item in copied]
 
@@ -219,6 +225,11 @@ def _pack_int(value: int) -> Any:
     if bits > _MAX_INT_BITS:
         raise CodecError(f"an integer of {bits} bits; at most {_MAX_INT_BITS} may cross")
     return {"i": int.__format__(value, "x")}
+
+
+def is_nan(value: Any) -> bool:
+    """Whether a value is the float that is not equal to itself."""
+    return type(value) is float and value != value
 
 
 def _pack_whole(value: int, depth: int, rules: _Rules) -> Any:

@@ -124,7 +124,8 @@ _ENTRIES: dict[str, _Entry] = {
     "builtins.ellipsis": _Entry(lambda value: 0, lambda kind, data: Ellipsis),
     "builtins.NotImplementedType": _Entry(lambda value: 0, lambda kind, data: NotImplemented),
     "builtins.memoryview": _Entry(
-        lambda value: value.tobytes() if value.format == "B" and value.ndim == 1 else None,
+        # what can be written through is asked for item by item
+        lambda value: value.tobytes() if value.readonly and value.format == "B" and value.ndim == 1 else None,
         lambda kind, data: kind(data),
         parts=(bytes,),
     ),
@@ -196,7 +197,9 @@ _TYPES = {name: kind for kind, name in _UNNAMED.items()}
 NAMES = frozenset(_ENTRIES)
 """All that there are."""
 
-CONTAINERS = frozenset(f"collections.{name}" for name in ("deque", "OrderedDict", "Counter", "defaultdict"))
+CONTAINERS = frozenset(
+    {"array.array", *(f"collections.{name}" for name in ("deque", "OrderedDict", "Counter", "defaultdict"))}
+)
 """Those that can be changed in place."""
 
 _LIBRARY = sys.stdlib_module_names | {"builtins"}

@@ -149,6 +149,8 @@ class SharedTable:
     def define(self, value: Any) -> Any:
         """Share a container, with all containers that it holds; return what stands for it in a message.
 
+        A number that is not equal to itself is shared likewise, for containers find it by its identity.
+
         Raises:
             CodecError, RecursionError: it holds itself, or what cannot cross.
         """
@@ -187,7 +189,9 @@ class SharedTable:
             case [int(number)]:
                 if number in self._objects:
                     return self._objects[number]
-            case [number, value] if changeable(type(value)) and self._is_new(number, value):
+            case [number, value] if (changeable(type(value)) or codec.is_nan(value)) and self._is_new(
+                number, value
+            ):
                 self._keep(number, value)
                 return value
         raise codec.CodecError("a malformed reference")
@@ -311,12 +315,21 @@ def _replace(value: Any, content: Any) -> None:
         set.update(value, content)
     elif isinstance(value, bytearray) and isinstance(content, bytearray):
         bytearray.__setitem__(value, slice(None), content)
+    elif _is_array(value):
+        if not _is_array(content) or content.typecode != value.typecode:
+            raise codec.CodecError("malformed changes")
+        value[:] = content
     else:
         base = _deque(value)
         if base is None or _deque(content) is not base:
             raise codec.CodecError("malformed changes")
         base.clear(value)
         base.extend(value, content)
+
+
+def _is_array(value: Any) -> bool:
+    form = values.form_of(type(value))
+    return form is not None and form.name == "array.array"
 
 
 def _deque(value: Any) -> Any:

@@ -56,6 +56,8 @@ def blame(error: BaseException, remote: Remote) -> Trouble:
     if remote.met_opaque or (isinstance(error, TypeError) and "BaseException" in str(error)):
         # the second are stand-ins for the program's own classes, in `except` and `raise`
         return undecided(said(error))
+    if remote.ran_ahead:
+        return Trouble(Status.UNSUPPORTED_VALUE, f"an iterator of the program may be ahead: {said(error)}")
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
         return Trouble(Status.ERROR, f"the program lacks a name the tests use: {said(error)}")
     return Trouble(Status.WRONG, said(error))

@@ -25,11 +25,15 @@ def known_exception(error: Exception, pack: Callable[[Any], Any]) -> Any:
     """Return the JSON that stands for an exception of the tests, or of the program, in a request.
 
     Raises:
-        CodecError: it is of a class of the tests' own.
+        CodecError: it is of a class of the tests' own, or the tests changed what the program has.
     """
     kind = type(error)
-    if "_codesample_id" in vars(error):
-        return {"h": vars(error)["_codesample_id"]}
+    known = vars(error)
+    if "_codesample_id" in known:
+        had, has = known.get("_codesample_had"), _attributes(error)
+        if had is not None and (had.keys() != has.keys() or any(had[name] is not has[name] for name in has)):
+            raise codec.CodecError(f"a {kind.__name__} of the program with attributes that the tests set")
+        return {"h": known["_codesample_id"]}
     if kind.__module__ == "builtins" or kind.__module__ in RAISABLE:
         return {"x": [kind.__module__, kind.__qualname__, [pack(item) for item in error.args]]}
     raise codec.CodecError(f"a {kind.__name__} is not plain data")
@@ -53,7 +57,7 @@ def said(error: BaseException) -> str:
 
 
 class Raised:
-    """Builds exceptions, and keeps one class for each class of the program's own."""
+    """Builds exceptions; keeps one class for each of the program's own, and those that are values."""
 
     def __init__(self, attribute: Callable[[int, str], Any]) -> None:
         """Begin with no classes.
@@ -63,6 +67,7 @@ class Raised:
         """
         self._attribute = attribute
         self._classes: dict[Any, type[Exception]] = {}
+        self._lasting: dict[int, Exception] = {}
 
     def build(self, content: Any) -> Exception:
         """Return the exception that the content of the tag "e" describes.
@@ -71,7 +76,17 @@ class Raised:
             CodecError: it describes none that may cross.
         """
         match content:
-            case [list(names), own, list(args), None | str() as text, list(attributes), cause, context, flag]:
+            case [
+                list(names),
+                own,
+                list(args),
+                None | str() as text,
+                list(attributes),
+                cause,
+                context,
+                flag,
+                *lasting,
+            ] if not lasting or (len(lasting) == 1 and type(lasting[0]) is int):
                 pass
             case _:
                 raise codec.CodecError("a malformed exception")
@@ -82,8 +97,16 @@ class Raised:
             error = _made(bases[0], args)
         else:
             error = self._made_of_own(bases, own, args, text)
+        if lasting:
+            number = lasting[0]
+            known = self._lasting.setdefault(number, error)
+            if type(known) is type(error):
+                known.args, error = error.args, known
+            vars(error)["_codesample_id"] = number
         for pair in attributes:
             _set(error, pair)
+        if lasting:
+            vars(error)["_codesample_had"] = _attributes(error)
         for name, other in (("__cause__", cause), ("__context__", context)):
             if other is not None:
                 setattr(error, name, self.build(other))
@@ -169,6 +192,10 @@ def _made(kind: type[Exception], args: list[Any]) -> Exception:
     if error.args != tuple(args):
         error.args = tuple(args)
     return error
+
+
+def _attributes(error: BaseException) -> dict[str, Any]:
+    return {name: value for name, value in vars(error).items() if not name.startswith("_codesample")}
 
 
 def _set(error: Exception, pair: Any) -> None:

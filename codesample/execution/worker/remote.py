@@ -67,6 +67,11 @@ class Remote:
         """Classes of stand-ins; see `stand_ins.make`."""
         self.busy = False
         """Whether a message is under way, so that nothing can be asked."""
+        self.ran_ahead = False
+        """Whether the program may have gone further than in one process: see `stepping.next_item`."""
+        self.ahead: Sequence[Any] = ()
+        self.place, self.shifted = 0, False
+        """How many operations were begun, and whether the last changed what both sides hold."""
         self._lock = threading.RLock()
         self._shared = SharedTable(-1, self._to_program)
         self._known: WeakValueDictionary[int, Handle] = WeakValueDictionary()
@@ -150,6 +155,9 @@ class Remote:
                 self.exchange.stop(Status.UNSUPPORTED_VALUE, _ELSEWHERE)
             self.busy = True
             try:
+                self.place += 1
+                self.ran_ahead |= bool(self.ahead)
+                self.ahead, self.shifted = (), False
                 self._tell()
                 self.met_opaque |= self.told
                 request = self._encoded([operation, *arguments], keeps=keeps)
@@ -198,6 +206,7 @@ class Remote:
                     self._shared.apply(changes)
                 except (codec.CodecError, RecursionError) as error:
                     self.exchange.stop(Status.CRASHED, str(error) or _NO_REPLY)
+                self.shifted |= changes != []
                 if printed != []:
                     self._print(printed)
                 parts = core
@@ -251,6 +260,7 @@ class Remote:
             bound = self._bindings()
         except (codec.CodecError, RecursionError) as error:
             self._refuse(error)
+        self.shifted |= changes != b"[]"
         counts = []
         for number in released:
             left = self._alive[number] = self._alive.get(number, 1) - 1
@@ -292,7 +302,7 @@ class Remote:
             if reference is not None or not keeps:
                 return reference
             # a long one may be handed over again and again, and is looked through faster than it is written
-            if id(value) in repeated or is_long_and_flat(value):
+            if id(value) in repeated or is_long_and_flat(value) or codec.is_nan(value):
                 return self._shared.define(value)
             if id(value) in met:
                 repeated.add(id(value))

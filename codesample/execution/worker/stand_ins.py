@@ -19,11 +19,10 @@ from typing import Any
 from codesample.execution.wire import codec
 from codesample.execution.wire.protocols import PROTOCOLS
 from codesample.execution.wire.shared import changeable
+from codesample.execution.worker.stepping import all_at_once, next_item
 
 __all__ = ["Handle", "described", "make"]
 
-_NEXT_SINGLY = 64
-_NEXT_MOST = 1_024
 _STOPPING = frozenset({"send", "throw"})
 _CHANGING = ("setitem", "delitem", "iadd", "imul", "isub", "ior", "iand", "ixor")
 """What changes a container: always asked of the program."""
@@ -46,7 +45,7 @@ class Handle:
     # by comment, for tests may ask for the annotations of the program's object
     _codesample_remote = None  # type: Any
     _codesample_id = 0
-    _codesample_items = None  # type: list[Any] | None
+    _codesample_items = None  # type: Any
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_codesample"):
@@ -147,6 +146,8 @@ def _class(kind: str, protocols: list[str], base: Any) -> Any:
             members[f"__{name}__"] = _MEMBERS[name]
         elif name and not name.startswith("_") and name not in PROTOCOLS:
             members[name] = _asked_attribute(name)
+    if "next" in protocols:
+        members["__length_hint__"] = all_at_once
     if "missing" in protocols:
         members["__getitem__"] = _MEMBERS["getitem"]
     if base is not None and changeable(base):
@@ -208,35 +209,6 @@ def _length(self: Any) -> int:
 def _iterate(self: Any) -> Any:
     found = self._codesample_remote.perform("iterate", self)
     return found if isinstance(found, Handle) else iter(found)
-
-
-def _next(self: Any) -> Any:
-    """Return the next item; items come one by one, and in lots only once there are many of them."""
-    waiting = self._codesample_items
-    if waiting is None:
-        waiting = [0, [], None]
-        object.__setattr__(self, "_codesample_items", waiting)
-    taken, items, ending = waiting
-    if not items:
-        if ending is not None:
-            waiting[2] = None
-            raise ending
-        most = 1 if taken < _NEXT_SINGLY else min(taken, _NEXT_MOST)
-        found = self._codesample_remote.perform("next", self, most)
-        match found:
-            case (items, True, value) if type(items) is list and len(items) <= most:
-                ending = StopIteration() if value is None else StopIteration(value)
-            case (items, False, None | Exception() as error) if (
-                type(items) is list and 0 < len(items) <= most
-            ):
-                ending = error and self._codesample_remote.raised_later(error)
-            case _:
-                self._codesample_remote.stop_for_no_reply()
-        if not items:
-            raise ending
-        items.reverse()
-        waiting[:] = [taken + len(items), items, ending]
-    return items.pop()
 
 
 def _contains(self: Any, item: object) -> bool:
@@ -368,7 +340,7 @@ _MEMBERS: dict[str, Any] = {
     "call": _call,
     "len": _length,
     "iter": _iterate,
-    "next": _next,
+    "next": next_item,
     "contains": _contains,
     "getitem": lambda self, key: self._codesample_remote.perform("item", self, key),
     "setitem": _set_item,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 from typing import Any
 
@@ -88,6 +89,33 @@ def test_every_container_is_changed_in_place(value: Any) -> None:
     sides.tell(sides.ours, sides.theirs)
     assert theirs == value
     assert len(theirs) == 0
+
+
+def test_an_array_is_changed_in_place() -> None:
+    sides = Sides()
+    ours = array.array("h", [1, 2])
+    theirs = sides.send(ours)
+    theirs.append(3)
+    sides.tell(sides.theirs, sides.ours)
+    assert ours.tolist() == [1, 2, 3]
+    for other in ([1], array.array("d", [1.0]), 1):
+        with pytest.raises(codec.CodecError):
+            sides.ours.apply([[1, other]])
+    assert ours.tolist() == [1, 2, 3]
+
+
+def test_a_number_that_differs_from_itself_is_one_object_to_each_side() -> None:
+    sides = Sides()
+    one, other = float("nan"), float("nan")
+    raw = codec.encode([one, other, one] * 10, known=sides.ours.define)
+    decoded = codec.decode(raw, {"o": sides.theirs.received})
+    theirs = decoded[3:6] if isinstance(decoded, list) else []
+    assert theirs[0] is theirs[2] is decoded[0]
+    assert theirs[0] is not theirs[1]
+    back = codec.decode(codec.encode([theirs[1]], known=sides.theirs.define), {"o": sides.ours.received})
+    assert back[0] is other
+    with pytest.raises(codec.CodecError):
+        sides.theirs.apply([[sides.theirs.reference(theirs[0])["o"][0], 1.0]])
 
 
 @pytest.mark.parametrize(

@@ -146,9 +146,57 @@ def test_items_come_one_by_one_and_in_lots_once_there_are_many(remote: Remotes) 
 
     program.exchange.ask = ask  # type: ignore[method-assign]
     endless = make(program, 1, "generator", "iter next")
-    assert [next(endless) for _ in range(200)] == list(range(200))
-    assert asked[:64] == [1] * 64
-    assert len(asked) < 70
+    assert [next(endless) for _ in range(2_000)] == list(range(2_000))
+    assert asked[:512] == [1] * 512
+    assert len(asked) < 518
+
+
+def counting(remote: Remotes) -> tuple[Remote, list[int]]:
+    """Return a program with an iterator of some 5,000 items, and a list of how many it is asked for."""
+    program, asked = remote(), []
+
+    def ask(request: bytes) -> bytes:
+        operation, _, *rest = codec.decode(request, {"h": lambda content: None}, trusted=True)
+        if operation in ("call", "iterate"):
+            return b'["value",{"h":[1,"generator","iter next"]}]'
+        if operation != "next":
+            return codec.encode(["value", 0])
+        asked.append(rest[0])
+        return codec.encode(["value", ([0] * rest[0], sum(asked) > 5_000, None)])
+
+    program.exchange.ask = ask  # type: ignore[method-assign]
+    return program, asked
+
+
+def test_items_come_in_lots_where_all_are_taken_at_once(remote: Remotes) -> None:
+    program, asked = counting(remote)
+    found = list(make(program, 2, "function", "call")())
+    assert asked[:3] == [2, 4, 8]
+    assert max(asked) == 1_024
+    assert len(found) == sum(asked)
+    assert not program.ran_ahead
+
+
+def test_items_come_one_by_one_where_something_else_is_done_meanwhile(remote: Remotes) -> None:
+    program, asked = counting(remote)
+    items, other = make(program, 1, "generator", "iter next"), make(program, 2, "Other", "")
+    for _ in range(3):
+        for _ in range(511):
+            next(items)
+        _ = other.anything
+    assert set(asked) == {1}
+    assert not program.ran_ahead
+
+
+def test_a_program_that_ran_ahead_is_noted(remote: Remotes) -> None:
+    program, asked = counting(remote)
+    items, other = make(program, 1, "generator", "iter next"), make(program, 2, "Other", "")
+    for _ in range(513):
+        next(items)
+    assert asked[-1] > 1
+    assert not program.ran_ahead
+    _ = other.anything
+    assert program.ran_ahead
 
 
 def test_items_before_an_exception_come_first(remote: Remotes) -> None:

@@ -39,6 +39,12 @@ class Actions(Attributes):
         """Make a decimal number."""
         return self.do_plain(name, given) | kind.DECIMAL | given.all() & kind.NAN
 
+    def do_wait(self, name: str, given: Given) -> int:
+        """Let time pass, in which the program's threads may change what both hold, and no message says so."""
+        if self.stored & kind.CHANGED or self.results_kept:
+            self.refuse(given.node, f"calls {name} while the program may change what the tests hold")
+        return self.do_plain(name, given)
+
     def do_opaque(self, name: str, given: Given) -> int:
         """Make an object that does not cross."""
         self.check_plain(given.all(), given.node, name)

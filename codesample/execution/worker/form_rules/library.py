@@ -137,7 +137,7 @@ _MODULES: dict[str, dict[str, str]] = {
     "operator": _table(
         number="""abs add and_ floordiv inv invert lshift matmul mod mul neg or_ pos pow rshift sub truediv
         xor concat""",
-        plain="countOf eq ge gt index indexOf le length_hint lt ne",
+        plain="countOf eq ge gt index indexOf le lt ne",
         truth="not_ truth",
         pure="contains getitem",
         pick="itemgetter",
@@ -176,7 +176,8 @@ _MODULES: dict[str, dict[str, str]] = {
     "time": _table(
         data="timezone",
         plain="""asctime ctime gmtime localtime mktime monotonic monotonic_ns perf_counter perf_counter_ns
-        sleep strftime strptime time time_ns""",
+        strftime strptime time time_ns""",
+        wait="sleep",
     ),
     "typing": _table(
         idea="""AbstractSet Annotated Any AnyStr Awaitable Callable ClassVar Collection Concatenate Container

@@ -80,6 +80,7 @@ class Rules:
             and CHANGED, where some were handed to the program.
         harmless: Whether nothing was met that might change the interpreter.
         in_message: Whether a message of an assertion is being read, which nobody compares.
+        results_kept: Whether a name stands for what the program returned.
         hidden_texts: Whether a text was met that could be made into the name of a hidden attribute.
     """
 
@@ -90,6 +91,7 @@ class Rules:
         self.stored = 0
         self.harmless = True
         self.in_message = False
+        self.results_kept = False
         self.hidden_texts = False
         self._nan_given = False
         self._records: dict[int, Library | OwnFunction | OwnClass] = {}
@@ -158,6 +160,7 @@ class Rules:
         known = scope.kinds.get(name, 0)
         if known | kinds != known:
             scope.kinds[name] = known | kinds
+            self.results_kept |= bool(kinds & anywhere(kind.RESULT | kind.EITHER))
             self.changed = True
 
     def learn_attribute(self, owner: OwnClass, name: str, kinds: int) -> None:
