@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from page_names import layers, missing_bare_names, missing_names, repeated_terms
+from page_tests import missing_tests, promises
 from source_rules import (
     against_picture,
     crowded_calls,
@@ -263,6 +264,12 @@ def test_what_a_page_names_exists(page: str) -> None:
 def test_the_map_uses_names_that_exist_and_defines_each_term_once() -> None:
     none_of(missing_bare_names(MAP, SOURCES))
     none_of(repeated_terms(MAP))
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    assert len(promises(page)) > 30
+    none_of(missing_tests(page, ROOT))
 
 
 def test_every_folder_and_every_module_is_on_the_map() -> None:

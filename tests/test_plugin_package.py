@@ -5,46 +5,25 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import zipfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fresh_install import CHECKERS, ROOT, ask, environment_with, finished, sources_in, wheel_of
-
-PLUGIN = ROOT / "tests" / "plugin_package"
-PACKAGE = "codesample_example"
-NAMES = {"engine": "scripted", "task": "warmup", "reranker": "right_then_short"}
-# which answers are right is told behind each; an example-held one is wrong all the same
-ANSWERS = {
-    "warmup/total": [
-        "    return sum(numbers)\n",  # right, and the shortest that holds the example
-        "    return max(numbers) + 1\n",  # holds the example
-        "    result = 0\n    for each in numbers:\n        result += each\n    return result\n",  # right
-        "    return 0\n",
-    ],
-    "warmup/longest": [
-        "    return max(words, key=len)\n",  # right
-        "    return words[-1]\n",  # holds the example, and the shortest that does
-        "    return words[0]\n",
-        "    return words.longest()\n",
-    ],
-    "warmup/add": [
-        "print(sum(map(int, input().split())))\n",  # right, and the shortest that holds the example
-        "a, b = input().split()\nprint(int(a) + int(b))\n",  # right
-        "print(0)\n",
-        "import sys\nprint(sum(int(each) for each in sys.stdin.read().split()))\n",  # right
-    ],
-    "warmup/words": [
-        "print(len(input().split()))\n",
-        "print(3)\n",  # holds the example
-        "print(len(input()))\n",
-        "raise SystemExit(1)\n",
-    ],
-}
-WEAK = ("--allow-weak-isolation", "none")
+from plugin_install import (
+    ANSWERS,
+    NAMES,
+    PACKAGE,
+    PLUGIN,
+    WEAK,
+    Command,
+    beside,
+    command_of,
+    lines_of,
+    refusal,
+    results_of,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -58,19 +37,6 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         wheel_of(sources_in(place / f"{name}-sources", sources), place / name)
     (ours,), (theirs,) = (list((place / name).glob("*.whl")) for name in ("codesample", "plugin"))
     return ours, theirs
-
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def command_of(python: Path, place: Path) -> Command:
-    """Return what runs an environment's `codesample` in a folder, where answers for the engine are put."""
-    (place / "answers.json").write_text(json.dumps(ANSWERS))
-
-    def run(*words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        return finished([python.parent / "codesample", *words], cwd=place, expect=expect)
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -97,22 +63,6 @@ def evaluated(command: Command, place: Path) -> Path:
     words = ("eval", "warmup", "--model", "scripted:answers.json", "-r", "right_then_short", "--n", 4)
     command(*words, "--out", "run", *WEAK)
     return place / "run"
-
-
-def results_of(run: Path) -> Any:
-    return json.loads((run / "results.json").read_text())
-
-
-def lines_of(file: Path) -> list[Any]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def refusal(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a command refused, which is one line and nothing else."""
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def test_the_wheel_holds_the_package_and_says_that_it_is_typed(wheels: tuple[Path, Path]) -> None:
@@ -310,31 +260,6 @@ def test_a_parameter_that_the_engine_cannot_honour_is_refused_before_any_candida
     done = command(*words, "--out", "hot", *WEAK, expect=2)
     assert "temperature = 0.0: answers are given in turn; leave it out" in done.stderr
     assert not (place / "hot").exists()
-
-
-def distribution(home: Path, *, name: str, points: Mapping[str, str], source: str) -> Path:
-    """Write a distribution of one module with an entry point of each kind; returns its folder."""
-    module = name.replace("-", "_")
-    home.mkdir()
-    (home / f"{module}.py").write_text(source)
-    groups = "".join(
-        f'[project.entry-points."codesample.{kind}s"]\n{point} = "{module}:{kind}"\n'
-        for kind, point in points.items()
-    )
-    head = (
-        f'[project]\nname = "{name}"\nversion = "1"\n{groups}[tool.setuptools]\npy-modules = ["{module}"]\n'
-    )
-    (home / "pyproject.toml").write_text(head)
-    return home
-
-
-def beside(
-    tmp_path_factory: pytest.TempPathFactory, wheels: tuple[Path, Path], folder: str, **facts: Any
-) -> Command:
-    """Install codesample, the plug-in and one more distribution; returns the command of that environment."""
-    place = tmp_path_factory.mktemp(folder)
-    other = distribution(place / "other", **facts)
-    return command_of(environment_with([*wheels, other], place / "venv"), place)
 
 
 @pytest.fixture(scope="module")

@@ -46,32 +46,6 @@ def test_every_option_shown_exists() -> None:
         assert option in pages + " --help", option
 
 
-def promised() -> list[str]:
-    """Return the tests that the tables of promises name, each with its file."""
-    found: list[str] = []
-    in_table = False
-    for line in (ROOT / "docs" / "security.md").read_text(encoding="utf-8").splitlines():
-        if line.startswith("| promise |"):
-            in_table = True
-        elif not line.startswith("|"):
-            in_table = False
-        elif in_table and not line.startswith("|---"):
-            for name in re.findall(r"`([^`]+)`", line.rpartition(" | ")[2]) or [line]:
-                file, sign, test = name.partition("::")
-                whole = file if file.startswith("tests/") else f"tests/execution/{file}"
-                found.append((whole if file else found[-1].partition("::")[0]) + sign + test)
-    return found
-
-
-def test_each_promise_names_tests_that_there_are() -> None:
-    names = promised()
-    assert len(names) > 40
-    for name in names:
-        file, _, test = name.partition("::")
-        assert (ROOT / file).is_file(), name
-        assert not test or f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), name
-
-
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_every_python_block_is_python(number: int) -> None:
     compile(BLOCKS[number], f"README.md, block {number}", "exec")

@@ -21,7 +21,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from conftest import LEAVING, MACHINE_ATTACKS, SENSITIVE, SQUARES, VERDICT_FAKERS, WON, Outside
+from helpers.hostile_programs import MACHINE_ATTACKS, SQUARES, VERDICT_FAKERS, WON
+from helpers.outside import Outside
+from helpers.telling_tests import LEAVING, SENSITIVE
 
 from codesample.execution import Executor, Limits, Program
 from codesample.records import CodeTests, Status, Verdict

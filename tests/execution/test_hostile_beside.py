@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile_programs import HOSTILE, SQUARES, TIGHT
 
-from codesample.execution import Limits
 from codesample.execution.worker.checklist import Finding
 from codesample.records import Status
 
 Beside = Callable[..., Finding]
 
-FOLDER = Path(__file__).parent / "hostile"
-LIMITS = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=1.0)
 
 TESTS = {
-    "squares": """
-assert f(2) == 4
-assert f(3) == 9
-assert abs(f(-4)) == 16
-assert [f(n) for n in range(5)] == [0, 1, 4, 9, 16]
-for n, square in zip(range(3), map(f, range(3))):
-    assert square == n * n
-assert f(7) == 49
-""",
+    "squares": SQUARES.source,
     "unittest": """
 import unittest
 class Squares(unittest.TestCase):
@@ -81,7 +70,7 @@ def statuses(text: str) -> frozenset[Status]:
 
 def read_fakers() -> list[Faker]:
     found = []
-    for entry in (FOLDER / "weak_fakers.txt").read_text("utf-8").split("\n=== ")[1:]:
+    for entry in (HOSTILE / "weak_fakers.txt").read_text("utf-8").split("\n=== ")[1:]:
         head, _, source = entry.partition("\n")
         name, tests, ends, why = head.split(" | ")
         found.append(Faker(name, TESTS[tests], statuses(ends), why, source))
@@ -90,7 +79,7 @@ def read_fakers() -> list[Faker]:
 
 def read_table() -> dict[str, tuple[frozenset[Status], str]]:
     """Return by name what becomes of the fakers that all forms are tried with, and why."""
-    lines = (FOLDER / "verdict_fakers_beside.txt").read_text("utf-8").split("\n\n", 1)[1].splitlines()
+    lines = (HOSTILE / "verdict_fakers_beside.txt").read_text("utf-8").split("\n\n", 1)[1].splitlines()
     rows = [line.split(" | ") for line in lines]
     return {name: (statuses(ends), why) for name, ends, why in rows}
 
@@ -110,12 +99,12 @@ RIGHT_AT_TIMES = {
 
 @pytest.mark.parametrize("weak_faker", FAKERS, ids=lambda faker: faker.name)
 def test_a_faker_of_its_own_ends_as_the_file_says(weak_faker: Faker, beside: Beside) -> None:
-    finding = beside(weak_faker.source, weak_faker.tests, limits=LIMITS, entry_point="f")
+    finding = beside(weak_faker.source, weak_faker.tests, limits=TIGHT, entry_point="f")
     assert finding.status in weak_faker.statuses, finding
 
 
 def test_a_faker_of_all_forms_ends_as_the_table_says(faker: Any, beside: Beside) -> None:
-    finding = beside(faker.source, TESTS["squares"], limits=LIMITS, entry_point="f")
+    finding = beside(faker.source, TESTS["squares"], limits=TIGHT, entry_point="f")
     assert finding.status in TABLE[faker.name][0], finding
 
 
@@ -141,6 +130,6 @@ def test_an_honest_program_passes_the_tests_that_fakers_fail(tests: str, beside:
 
 def test_no_check_is_held_that_was_not_earned(faker: Any, beside: Beside) -> None:
     checks = ("assert f(2) == 4", "assert abs(f(-4)) == 16, f(-4)", "assert f(3) is not None and f(3) == 9")
-    finding = beside(faker.source, checks=checks, limits=replace(LIMITS, cpu_seconds=0.2), entry_point="f")
+    finding = beside(faker.source, checks=checks, limits=replace(TIGHT, cpu_seconds=0.2), entry_point="f")
     if Status.PASSED not in TABLE[faker.name][0] and faker.name not in RIGHT_AT_TIMES:
         assert not any(finding.checks), finding

@@ -11,25 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from machine import skip_unless_granted
 
 from codesample.execution import Level
 from codesample.records import Status, Tests
 
 ROOT = Path(__file__).parents[2]
 USER = 54_321
+PATIENCE_SECONDS = 300.0
 SCRIPT = """
 import json, sys
-from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Limits, Program
 from codesample.records import CodeTests
 job = json.load(sys.stdin)
 limits = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory=256 << 20, check_seconds=3.0)
-try:
-    executor = Executor(level=Level.parse(job["level"]), minimum=Level.NONE, limits=limits, workers=2)
-except IsolationError as error:
-    print(json.dumps({"refused": str(error)}))
-    sys.exit()
-with executor:
+with Executor(level=Level.parse(job["level"]), minimum=Level.NONE, limits=limits, workers=2) as executor:
     futures = [
         executor.submit(Program(name, 0, source, CodeTests(source=tests, entry_point="f")))
         for name, source, tests in job["programs"]
@@ -37,6 +33,10 @@ with executor:
     verdicts = {future.result().task_id: future.result().status for future in futures}
 print(json.dumps({"verdicts": verdicts, "uid": executor.isolation.uid_policy}))
 """
+
+
+def slow(level: Level) -> Any:
+    return pytest.param(level, marks=pytest.mark.slow)
 
 
 def interpreter() -> str:
@@ -52,12 +52,36 @@ def interpreter() -> str:
     pytest.skip("no interpreter that an ordinary user may start")
 
 
-@pytest.fixture(scope="module")
-def surprises_at(outside: Any) -> Any:
-    """Give a function that runs sets of hostile programs and returns the statuses they should not have."""
+def as_ordinary_user(script: str, *, needs: Level, given: Any = None, **environment: str) -> Any:
+    """Run a script as a user that is not root, or skip; return what it prints, which is JSON.
+
+    Args:
+        needs: The level that the script asks for.
+        given: What it reads, as JSON.
+    """
     if os.geteuid() != 0:
         pytest.skip("started by an ordinary user: the other tests already run as one")
     python = interpreter()
+    skip_unless_granted(needs, python=python, user=USER)
+    done = subprocess.run(
+        [python, "-c", script],
+        input=json.dumps(given),
+        user=USER,
+        group=USER,
+        extra_groups=[],
+        cwd="/",
+        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def surprises_at(outside: Any) -> Any:
+    """Give a function that runs sets of hostile programs and returns the statuses they should not have."""
 
     def run(level: Level, *sets: tuple[list[Any], Tests]) -> dict[str, str]:
         honest = "def f(x):\n    return x * x"
@@ -67,21 +91,8 @@ def surprises_at(outside: Any) -> Any:
             for item in items:
                 expected[item.name] = item.statuses
                 programs.append([item.name, outside.fill_in(item.source), tests.source])
-        done = subprocess.run(
-            [python, "-c", SCRIPT],
-            input=json.dumps({"level": level.label, "programs": programs}),
-            user=USER,
-            group=USER,
-            extra_groups=[],
-            cwd="/",
-            env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "CODESAMPLE_SECRET": "secret"},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        answer = json.loads(done.stdout)
-        if "refused" in answer:
-            pytest.skip(answer["refused"])
+        job = {"level": level.label, "programs": programs}
+        answer = as_ordinary_user(SCRIPT, needs=level, given=job, CODESAMPLE_SECRET="secret")
         assert answer["uid"] == f"the caller's, {USER}"
         verdicts = answer["verdicts"]
         assert verdicts.keys() == expected.keys()
@@ -92,7 +103,7 @@ def surprises_at(outside: Any) -> Any:
 
 @pytest.mark.parametrize(
     "level",
-    [Level.CONFINED, pytest.param(Level.NAMESPACED, marks=pytest.mark.slow)],
+    [Level.CONFINED, slow(Level.NAMESPACED)],
     ids=lambda level: level.label,
 )
 def test_nothing_passes_or_escapes(
@@ -102,7 +113,7 @@ def test_nothing_passes_or_escapes(
     assert outside.state() == outside.before
 
 
-@pytest.mark.parametrize("level", [Level.NONE, Level.LIMITED], ids=lambda level: level.label)
+@pytest.mark.parametrize("level", [slow(Level.NONE), slow(Level.LIMITED)], ids=lambda level: level.label)
 def test_verdict_cannot_be_faked_where_files_can_be_read(
     level: Level, surprises_at: Any, fakers: Any, outside: Any
 ) -> None:
@@ -131,21 +142,9 @@ print(json.dumps(found["held"]))
 
 
 def test_bwrap_round_a_zygote_holds_against_all_small_attacks() -> None:
-    if shutil.which("bwrap") is None or os.geteuid() != 0:
-        pytest.skip("needs bwrap, and root to become an ordinary user")
-    done = subprocess.run(
-        [interpreter(), "-c", WRAPPED],
-        user=USER,
-        group=USER,
-        extra_groups=[],
-        cwd="/",
-        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=100,
-    )
-    held = json.loads(done.stdout)
+    if shutil.which("bwrap") is None:
+        pytest.skip("this machine has no bwrap")
+    held = as_ordinary_user(WRAPPED, needs=Level.NAMESPACED, PATH=os.environ["PATH"])
     assert set(held) == set(attack_names())
     assert all(held.values()), held
 
@@ -157,8 +156,7 @@ def attack_names() -> tuple[str, ...]:
 
 
 SCRATCH = """
-import sys
-from codesample.errors import IsolationError
+import json
 from codesample.execution import Executor, Level, Program
 from codesample.records import CodeTests
 source = '''
@@ -172,31 +170,12 @@ def f():
         except OSError:
             return os.stat(file.name).st_size
 '''
-try:
-    executor = Executor(level=Level.NAMESPACED, workers=1)
-except IsolationError as error:
-    sys.exit(f"refused: {error}")
-with executor:
+with Executor(level=Level.NAMESPACED, workers=1) as executor:
     tests = CodeTests(source="size = f()\\nassert 900_000 < size <= 1 << 20, size", scratch=1 << 20)
-    for n in range(3):
-        print(executor.submit(Program("t", n, source, tests)).result().status)
+    futures = [executor.submit(Program("t", n, source, tests)) for n in range(3)]
+    print(json.dumps([future.result().status for future in futures]))
 """
 
 
 def test_programs_of_an_ordinary_user_get_a_scratch_folder_too() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("started by an ordinary user: the other tests already run as one")
-    done = subprocess.run(
-        [interpreter(), "-c", SCRATCH],
-        user=USER,
-        group=USER,
-        extra_groups=[],
-        cwd="/",
-        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.stderr.startswith("refused: "):
-        pytest.skip(done.stderr)
-    assert done.stdout.split() == ["passed"] * 3, done
+    assert as_ordinary_user(SCRATCH, needs=Level.NAMESPACED) == ["passed"] * 3

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from machine import skip_unless_granted
 
-from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Program
 from codesample.execution.wire import launch
 from codesample.execution.worker.compare_output import as_text, same_output
@@ -21,6 +21,7 @@ CORPUS = Path(__file__).with_name("referee_scripts.txt")
 LEAST_ENTRIES = 120
 TRUTHS_AT_ONCE = 2
 PATIENCE_SECONDS = 60.0
+LEVELS = [Level.CONFINED, pytest.param(Level.NAMESPACED, marks=pytest.mark.slow)]
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,11 @@ def truths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futur
         }
 
 
-@pytest.fixture(scope="module", params=[Level.CONFINED, Level.NAMESPACED], ids=lambda level: level.label)
+@pytest.fixture(scope="module", params=LEVELS, ids=lambda level: level.label)
 def verdicts(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Verdict]]]:
     """Submit all scripts at once, at a level that promises to leave honest programs alone."""
-    try:
-        executor = Executor(workers=2, level=request.param)
-    except IsolationError as error:
-        pytest.skip(str(error))
-    with executor:
+    skip_unless_granted(request.param)
+    with Executor(workers=2, level=request.param) as executor:
         yield {
             script.name: executor.submit(
                 Program(script.name, 0, script.source, ScriptTests(cases=(script.case,)))

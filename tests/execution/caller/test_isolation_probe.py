@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from machine import TRY, lacks
 
 from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, probe_isolation
@@ -101,6 +102,24 @@ def test_a_kernel_without_landlock_is_refused_by_one_line_that_says_what_to_do(t
     asked += "print(Executor(minimum=Level.LIMITED).isolation.level.label)"
     weaker = [sys.executable, "-c", WITHOUT_LANDLOCK + asked]
     assert subprocess.run(weaker, capture_output=True, text=True, check=True).stdout == "limited\n"
+
+
+@pytest.mark.parametrize("level", list(Level), ids=lambda level: level.label)
+def test_a_level_is_granted_where_the_machine_has_what_it_needs(level: Level) -> None:
+    lacking, trial = lacks(level), isolation_probe._try(level)
+    assert (lacking == "") is (trial.held is not None), (lacking, trial.reason)
+
+
+@pytest.mark.skipif(
+    os.uname().machine != "x86_64", reason="the filter above compares numbers of x86_64 alone"
+)
+@pytest.mark.parametrize(
+    ("level", "said"), [("limited", ""), ("confined", "Landlock: Function not implemented")]
+)
+def test_what_the_machine_lacks_is_named(level: str, said: str) -> None:
+    script = [sys.executable, "-c", WITHOUT_LANDLOCK + TRY, level]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (bool(said), said)
 
 
 def test_levels_have_names_and_an_order() -> None:

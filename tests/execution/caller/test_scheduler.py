@@ -42,9 +42,14 @@ class IdleWorker:
 
 
 @pytest.fixture
-def scheduler(monkeypatch: pytest.MonkeyPatch) -> Any:
+def delivered() -> list[Any]:
+    """Keys of the jobs that came to their end, with the replies to them."""
+    return []
+
+
+@pytest.fixture
+def scheduler(monkeypatch: pytest.MonkeyPatch, delivered: list[Any]) -> Any:
     """A scheduler of two idle workers whose steps are taken by hand."""
-    delivered: list[Any] = []
     monkeypatch.setattr(scheduling, "WorkerProcess", IdleWorker)
     monkeypatch.setattr(threading.Thread, "start", lambda self: None)
     made = Scheduler([[], []], lambda job, reply: delivered.append((job.key, reply)))
@@ -107,10 +112,8 @@ def settle(scheduler: Any, slot: int, reply: dict[str, Any]) -> str:
 
 
 def test_a_time_out_on_a_busy_machine_is_tried_once_more_alone(
-    monkeypatch: pytest.MonkeyPatch, scheduler: Any
+    monkeypatch: pytest.MonkeyPatch, scheduler: Any, delivered: list[Any]
 ) -> None:
-    delivered: list[Any] = []
-    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append((job.key, reply)))
     scheduler._take_inbox()
     scheduler._assign()
     assert state(scheduler) == ["A1 A2", "B1 B2", "A3 C1"]
@@ -132,9 +135,7 @@ def test_a_time_out_on_a_busy_machine_is_tried_once_more_alone(
     assert state(scheduler) == ["C1", "", ""]
 
 
-def test_the_second_try_decides(monkeypatch: pytest.MonkeyPatch, scheduler: Any) -> None:
-    delivered: list[Any] = []
-    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append((job.key, reply)))
+def test_the_second_try_decides(scheduler: Any, delivered: list[Any]) -> None:
     scheduler._take_inbox()
     scheduler._assign()
     settle(scheduler, 0, {"status": "wall_timeout", "loaded": True})
@@ -153,10 +154,8 @@ def test_the_second_try_decides(monkeypatch: pytest.MonkeyPatch, scheduler: Any)
     "reply", [{"status": "cpu_timeout"}, {"status": "wrong", "loaded": True}], ids=["idle", "no time-out"]
 )
 def test_other_replies_are_delivered_at_once(
-    monkeypatch: pytest.MonkeyPatch, scheduler: Any, reply: dict[str, Any]
+    scheduler: Any, reply: dict[str, Any], delivered: list[Any]
 ) -> None:
-    delivered: list[Any] = []
-    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append((job.key, reply)))
     scheduler._take_inbox()
     scheduler._assign()
     settle(scheduler, 0, reply)
@@ -164,22 +163,16 @@ def test_other_replies_are_delivered_at_once(
 
 
 def test_jobs_to_be_done_alone_are_not_forgotten_where_no_worker_can_work(
-    monkeypatch: pytest.MonkeyPatch, scheduler: Any
+    scheduler: Any, delivered: list[Any]
 ) -> None:
-    delivered: list[Any] = []
-    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append(job.key))
     scheduler._take_inbox()
     scheduler._assign()
     settle(scheduler, 0, TIMED_OUT)
     scheduler._fail_all(scheduling.ExecutionError("no worker"))
-    assert sorted(delivered) == ["A1", "A3", "C1"]
+    assert sorted(key for key, _ in delivered) == ["A1", "A3", "C1"]
 
 
-def test_only_the_job_in_hand_is_blamed_for_a_second_death(
-    monkeypatch: pytest.MonkeyPatch, scheduler: Any
-) -> None:
-    delivered: list[Any] = []
-    monkeypatch.setattr(scheduler, "_deliver", lambda job, reply: delivered.append((job.key, reply)))
+def test_only_the_job_in_hand_is_blamed_for_a_second_death(scheduler: Any, delivered: list[Any]) -> None:
     scheduler._take_inbox()
     # the second time A2 is in hand, for the blamed job went behind it
     for _ in range(3):

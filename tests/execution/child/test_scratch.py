@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from machine import skip_unless_granted
 
-from codesample.errors import IsolationError
 from codesample.execution import Executor, Level, Limits, Program
 from codesample.execution.child.scratch import emptied
 from codesample.records import CodeTests, ScriptExample, ScriptTests, Status, Verdict
@@ -19,11 +19,8 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def spacious() -> Iterator[Executor]:
-    try:
-        executor = Executor(workers=2, level=Level.NAMESPACED, limits=Limits(cpu_seconds=20), cache=False)
-    except IsolationError as error:
-        pytest.skip(str(error))
-    with executor:
+    skip_unless_granted(Level.NAMESPACED)
+    with Executor(workers=2, level=Level.NAMESPACED, limits=Limits(cpu_seconds=20), cache=False) as executor:
         yield executor
 
 

@@ -4,11 +4,13 @@
 
 ENTRIES: a JSON list of [program, tests]. RESULTS: a JSON list of [passed, why not], in the same order.
 An entry passed where its tests came to their end and the process then ended normally: threads joined,
-exit functions run. It imports next to nothing, for each entry should find a fresh interpreter.
+exit functions run. It imports next to nothing, for each entry should find a fresh interpreter; `random`,
+which is seeded in each, is loaded once for all.
 """
 
 import json
 import os
+import random
 import resource
 import select
 import signal
@@ -23,8 +25,6 @@ _PLACE = '  File "<tests>", line'
 
 def _become_entry(program, tests, sentinel):
     """Run program and tests in one namespace, as the same module; raises what they raise."""
-    import random
-
     random.seed(0)
     module = type(sys)("program")
     sys.modules["program"] = module
