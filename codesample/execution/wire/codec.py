@@ -3,7 +3,7 @@
 None, bool, int, float, str and list are JSON's own; a JSON object always has one key, the tag:
 
     t tuple · s set · f frozenset · d dict (list of pairs) · b bytes · a bytearray · c complex
-    i integer too long for decimal JSON (hex) · n built-in type (name) · v [name, data] of `values.py`
+    i integer too long for decimal JSON (hex) · n built-in type (name) · v [name, data] of `library_values.py`
 
 Whoever speaks may agree on further tags, such as one for handles. Subclasses are reduced through the base
 class's own methods, so an object that overrides equality, iteration or length arrives as the data it
