@@ -9,9 +9,9 @@ from typing import Any
 from codesample.execution.wire import codec
 from codesample.execution.wire.protocols import RAISABLE
 
-__all__ = ["SPECIAL", "describe"]
+__all__ = ["describe", "text_of"]
 
-SPECIAL = (
+_SPECIAL = (
     *("errno", "strerror", "filename", "filename2", "name", "path", "obj", "value", "code"),
     *("lineno", "offset", "end_lineno", "end_offset", "text", "msg", "doc", "pos", "colno", "pattern"),
 )
@@ -36,7 +36,7 @@ def describe(
     known = [base for base in kind.__mro__ if _is_known(base)]
     nearest = [base for base in known if not any(base in other.__mro__[1:] for other in known)]
     own = kind is not nearest[0]
-    shown = _text(error, repr) if _method(kind, "__repr__") is not _method(nearest[0], "__repr__") else None
+    shown = text_of(error, repr) if _method(kind, "__repr__") is not _method(nearest[0], "__repr__") else None
     linked = [
         None if other is None or depth >= _MOST_LINKED else describe(other, opaque, number, depth + 1)
         for other in (error.__cause__, error.__context__)
@@ -45,7 +45,7 @@ def describe(
         [f"{base.__module__}.{base.__qualname__}" for base in nearest],
         [kind.__name__, kind.__module__, number(error), shown] if own else None,
         [_packed(item, opaque) for item in error.args],
-        _text(error) if _method(kind, "__str__") is not _method(nearest[0], "__str__") else None,
+        text_of(error) if _method(kind, "__str__") is not _method(nearest[0], "__str__") else None,
         [[name, _packed(value, opaque)] for name, value in _attributes(error).items()],
         *linked,
         bool(error.__suppress_context__),
@@ -64,7 +64,7 @@ def _method(kind: type, name: str) -> Any:
 
 
 def _attributes(error: BaseException) -> dict[str, Any]:
-    found = {name: getattr(error, name, None) for name in SPECIAL if hasattr(type(error), name)}
+    found = {name: getattr(error, name, None) for name in _SPECIAL if hasattr(type(error), name)}
     found = {name: value for name, value in found.items() if value is not None}
     return {**found, **{name: value for name, value in vars(error).items() if type(name) is str}}
 
@@ -73,10 +73,11 @@ def _packed(value: Any, opaque: Callable[[Any], Any]) -> Any:
     try:
         return codec.pack(value, opaque)
     except (codec.CodecError, RecursionError):
-        return _text(value)[:_MOST_TEXT]
+        return text_of(value)[:_MOST_TEXT]
 
 
-def _text(value: object, describe: Callable[[Any], str] = str) -> str:
+def text_of(value: object, describe: Callable[[Any], str] = str) -> str:
+    """Return what an object of the program says of itself, in a plain string; its class where it does not."""
     try:
         return str.__str__(describe(value))
     except BaseException:

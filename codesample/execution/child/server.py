@@ -7,7 +7,6 @@ reach is bounded by the kernel, and what it can say by the worker that decodes i
 from __future__ import annotations
 
 import _socket
-import atexit
 import marshal
 import random
 import sys
@@ -17,6 +16,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from codesample.execution.child import beside, objects
+from codesample.execution.child.exceptions import text_of
 from codesample.execution.child.operations import OPERATIONS
 from codesample.execution.wire import channel, codec
 from codesample.execution.wire.library_values import named
@@ -102,7 +102,6 @@ class _Operations:
         self._operations: dict[str, Callable[..., Any]] = {
             **OPERATIONS,
             "load": self._load,
-            "script": self._script,
             "defined": lambda name: name in self._names,
         }
 
@@ -271,23 +270,10 @@ class _Operations:
             _read_by_functions(source, code, bound) if bound else [],
         ]
 
-    def _script(self, source: str, seed: int) -> int:
-        """Run the program as a script reading standard input; return its exit status."""
-        try:
-            self._load(source, "__main__", [], seed)
-            code: Any = 0
-        except SystemExit as error:
-            code = error.code
-        if "threading" in sys.modules:
-            sys.modules["threading"]._shutdown()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        return code if type(code) is int else int(code is not None)
-
     def _describe(self, error: BaseException) -> bytes:
         """Return the reply for an exception: what it is, and where it came from."""
         places = [self._place(line, name) for line, name in _frames(error)][-_MAX_FRAMES:]
-        detail = "\n".join([*places, f"{type(error).__name__}: {_text(error)}"])[:_MAX_DETAIL]
+        detail = "\n".join([*places, f"{type(error).__name__}: {text_of(error)[:_MAX_TEXT]}"])[:_MAX_DETAIL]
         # its frames hold what the program computed with, and would keep it for good
         error.__traceback__ = None
         if not isinstance(error, Exception):
@@ -378,10 +364,3 @@ def _frames(error: BaseException) -> list[tuple[int, str]]:
             found.append((step.tb_lineno, step.tb_frame.f_code.co_name))
         step = step.tb_next
     return found
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)[:_MAX_TEXT]
-    except BaseException:
-        return f"<{type(value).__name__}>"
