@@ -106,6 +106,11 @@ def _plain_dict(value: Any) -> Any:
     return dict(dict.items(value))
 
 
+def _take_ordered(value: Any) -> Any:
+    # the order is its own: that of the dict in it does not follow
+    return dict(sys.modules["collections"].OrderedDict.items(value))
+
+
 _ALL: dict[str, Form] = {
     "builtins.range": Form(
         lambda value: [value.start, value.stop, value.step], lambda kind, data: kind(*data), parts=(int,)
@@ -153,7 +158,7 @@ _ALL: dict[str, Form] = {
         nested=True,
         parts=(list, int, type(None)),
     ),
-    "collections.OrderedDict": Form(_plain_dict, lambda kind, data: kind(data), base=True, parts=(dict,)),
+    "collections.OrderedDict": Form(_take_ordered, lambda kind, data: kind(data), base=True, parts=(dict,)),
     "collections.Counter": Form(_plain_dict, lambda kind, data: kind(data), base=True, parts=(dict,)),
     "collections.defaultdict": Form(
         _take_counted, _make_counted, base=True, nested=True, parts=(str, type(None), dict)
