@@ -17,6 +17,12 @@ _SPECIAL = (
 )
 """Attributes of exceptions that are in no `__dict__`."""
 
+# asked of the base, for a class of the program may answer with code of its own
+_args_of, _dict_of, _cause_of, _context_of, _suppressed_of = (
+    BaseException.__dict__[name].__get__
+    for name in ("args", "__dict__", "__cause__", "__context__", "__suppress_context__")
+)
+
 _MOST_LINKED = 3
 _MOST_TEXT = 200
 
@@ -39,16 +45,16 @@ def describe(
     shown = text_of(error, repr) if _method(kind, "__repr__") is not _method(nearest[0], "__repr__") else None
     linked = [
         None if other is None or depth >= _MOST_LINKED else describe(other, opaque, number, depth + 1)
-        for other in (error.__cause__, error.__context__)
+        for other in (_cause_of(error), _context_of(error))
     ]
     return [
         [f"{base.__module__}.{base.__qualname__}" for base in nearest],
         [kind.__name__, kind.__module__, number(error), shown] if own else None,
-        [_packed(item, opaque) for item in error.args],
+        [_packed(item, opaque) for item in _args_of(error)],
         text_of(error) if _method(kind, "__str__") is not _method(nearest[0], "__str__") else None,
-        [[name, _packed(value, opaque)] for name, value in _attributes(error).items()],
+        [[name, _packed(value, opaque)] for name, value in _attributes(error, nearest).items()],
         *linked,
-        bool(error.__suppress_context__),
+        bool(_suppressed_of(error)),
     ]
 
 
@@ -63,10 +69,18 @@ def _method(kind: type, name: str) -> Any:
     return getattr(kind, name)
 
 
-def _attributes(error: BaseException) -> dict[str, Any]:
-    found = {name: getattr(error, name, None) for name in _SPECIAL if hasattr(type(error), name)}
-    found = {name: value for name, value in found.items() if value is not None}
-    return {**found, **{name: value for name, value in vars(error).items() if type(name) is str}}
+def _attributes(error: BaseException, nearest: list[type]) -> dict[str, Any]:
+    """Return what known classes have, and what the exception itself holds; all else is asked for."""
+    found = {}
+    for name in _SPECIAL:
+        if any(hasattr(base, name) for base in nearest):
+            try:
+                value = getattr(error, name)
+            except Exception:
+                continue
+            if value is not None:
+                found[name] = value
+    return {**found, **{name: value for name, value in _dict_of(error).items() if type(name) is str}}
 
 
 def _packed(value: Any, opaque: Callable[[Any], Any]) -> Any:
