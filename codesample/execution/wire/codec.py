@@ -13,6 +13,7 @@ bytes say.
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -47,8 +48,16 @@ _SIMPLE = frozenset({type(None), bool, float, str})
 _INTEGERS = {int}
 _MANY_ITEMS = 16
 _TYPES: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (bool, int, float, str, list, tuple, dict, set, frozenset, bytes, complex, object, type(None))
+    "NoneType": type(None),
+    **{
+        name: kind
+        for name, kind in vars(builtins).items()
+        # what ends an interpreter or makes classes is not to be had from a program
+        if isinstance(kind, type)
+        and kind is not type
+        and not name.startswith("_")
+        and (issubclass(kind, Exception) or not issubclass(kind, BaseException))
+    },
 }
 _TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}
 # what it is given was made for it, and holds itself nowhere
