@@ -39,7 +39,8 @@ from codesample.execution.wire import channel, codec
 
 __all__ = ["perform", "spare_frames"]
 
-# what this module looks up must not be what a program made of it
+# what this module looks up must not be what a program made of it: for that it has functions of its own, which
+# `apart` copies, where `server` and `exceptions` have the like
 globals()["__builtins__"] = dict(vars(builtins))
 
 _PROGRAM, _TESTS, _MAIN = "<program>", "<tests>", "__main__"

@@ -3,18 +3,23 @@
 Behind a fork each page that is freed is copied first, which takes longer than most scripts run. So one
 that ended normally, and left nothing behind that writes or runs code as it goes, ends here. In all other
 cases, or in doubt, the interpreter goes on to its own end.
+
+What a program can take away again says little of how it ended: `__file__` in its module, `sys.last_type`. The
+frame that it ran in tells at which instruction it stopped.
 """
 
 from __future__ import annotations
 
+import _frozen_importlib_external
 import _io
 import _thread
 import _weakref
 import atexit
 import gc
-import os
 import sys
-from types import BuiltinFunctionType, ModuleType
+from collections.abc import Callable
+from operator import call
+from types import BuiltinFunctionType, FrameType, ModuleType
 from typing import Any
 
 from codesample.execution.isolation import linux
@@ -23,22 +28,8 @@ __all__ = ["end_early"]
 
 _MOST_OBJECTS = 10_000
 _SILENT = (_io.BytesIO, _io.StringIO)
-_ALWAYS_THERE = {"__name__", "__builtins__", "__loader__", "__spec__"}
-_TELLING = (
-    b"__file__",
-    b"__cached__",
-    b"globals",
-    b"locals",
-    b"vars",
-    b"__dict__",
-    b"exec",
-    b"eval",
-    b"delattr",
-)
-"""A program that names none of these cannot take `__file__` from its own module."""
-
-_HEARING = b"audithook"
-"""A program that names this may be told of an interpreter's end."""
+_RETURN = compile("", "", "exec").co_code[-2]
+"""The instruction that ends the code of a module, wherever it ends."""
 
 # asked of `type` itself, for a metaclass may answer with code of the program
 _bases_of = type.__dict__["__mro__"].__get__
@@ -46,15 +37,15 @@ _names_of = type.__dict__["__dict__"].__get__
 _callback_of = _weakref.ReferenceType.__dict__["__callback__"].__get__
 
 
-def end_early(main: ModuleType, source: int, *, held: list[ModuleType]) -> None:
+def end_early(main: ModuleType, *, held: list[ModuleType]) -> None:
     """Register what may end the process once the program, its threads and its `atexit` functions are through.
 
     Args:
-        main: The module that the program will run in.
-        source: Descriptor of its source.
+        main: The module that the interpreter is about to run the program in.
         held: Modules to keep until then.
     """
-    hook, stdout, stderr = sys.excepthook, sys.stdout, sys.stderr
+    stdout, stderr, audit = sys.stdout, sys.stderr, sys.audit
+    began: list[FrameType] = []
 
     def end() -> None:
         objects = gc.get_objects()
@@ -63,32 +54,59 @@ def end_early(main: ModuleType, source: int, *, held: list[ModuleType]) -> None:
             return
         # called by the program, it says nothing of the end
         called = sys._getframe().f_back is not None
-        if called or _thread._count() or gc.callbacks or not _unheard(objects):
+        if called or _thread._count() or gc.callbacks or _is_audited(audit) or not _unheard(objects):
             # what the zygote froze may hold objects of the program
             gc.unfreeze()
-        elif sys.excepthook is hook and _ended_normally(main, source) and _flushed(stdout, stderr):
+        elif _ended_normally(main, began) and _flushed(stdout, stderr):
             linux.end_process(0)
 
-    atexit.register(end)
+    # calls of C: a program that traces to its end would hear of any other
+    atexit.register(any, map(call, (sys.gettrace, sys.getprofile, end)))
+    _note_beginning(main, began)
 
 
-def _ended_normally(main: ModuleType, source: int) -> bool:
-    """Tell a program that came to its end from one that an exception ended, SystemExit included.
+def _note_beginning(main: ModuleType, began: list[FrameType]) -> None:
+    """Append the frame of the program, once there is one, to `began`."""
+    names, importing = main.__dict__, vars(_frozen_importlib_external)
+    loader = importing["SourceFileLoader"]
 
-    The interpreter takes `__file__` from the module after the one and keeps it after SystemExit, and
-    remembers any other exception.
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_globals is names:
+            sys.setprofile(None)
+            began.append(frame)
+
+    def load(*arguments: Any) -> Any:
+        importing["SourceFileLoader"] = loader
+        made = loader(*arguments)
+        sys.setprofile(note)
+        return made
+
+    # the last that an interpreter calls before the program; to be told of all from here takes longer
+    importing["SourceFileLoader"] = load
+
+
+def _ended_normally(main: ModuleType, began: list[FrameType]) -> bool:
+    """Tell a program that returned from one that an exception ended, SystemExit included.
+
+    Where a trace function raises as it is told of that return, the interpreter keeps `__file__` in the module
+    after SystemExit, and remembers any other exception.
     """
-    names = main.__dict__
-    if "__file__" in names or "__cached__" in names or not names.keys() >= _ALWAYS_THERE:
+    if not began or sys.modules.get("__main__") is not main:
         return False
-    if sys.modules.get("__main__") is not main or hasattr(sys, "last_type"):
+    if "__file__" in main.__dict__ or hasattr(sys, "last_type"):
         return False
+    frame = began[0]
+    return frame.f_code.co_code[frame.f_lasti] == _RETURN
+
+
+def _is_audited(audit: Callable[[Any], None]) -> bool:
+    """Whether there are audit hooks, which are told of an interpreter's end; none of them hears of this."""
     try:
-        text = os.pread(source, os.fstat(source).st_size, 0)
-    except OSError:
-        # the program closed whatever was open
-        return False
-    return not any(word in text for word in (*_TELLING, _HEARING))
+        # what is no event is refused where there is anybody to tell
+        audit(None)
+    except TypeError:
+        return True
+    return False
 
 
 def _flushed(stdout: Any, stderr: Any) -> bool:

@@ -63,4 +63,4 @@ def become_script(ours: Iterable[str]) -> None:
     sys.modules["__main__"] = main
     random.seed(_SEED)
     # held, because to let go of them is to copy them
-    end_early(main, source_descriptor(), held=[sys.modules.pop(name) for name in ours])
+    end_early(main, held=[sys.modules.pop(name) for name in ours])

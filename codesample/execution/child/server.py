@@ -7,7 +7,6 @@ reach is bounded by the kernel, and what it can say by the worker that decodes i
 from __future__ import annotations
 
 import _socket
-import atexit
 import marshal
 import random
 import sys
@@ -17,6 +16,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from codesample.execution.child import beside, objects
+from codesample.execution.child.exceptions import text_of
 from codesample.execution.child.operations import OPERATIONS
 from codesample.execution.wire import channel, codec
 from codesample.execution.wire.library_values import named
@@ -33,6 +33,8 @@ _MAX_FRAMES = 4
 _MAX_TEXT = 200
 _MAX_DETAIL = 1_000
 _PART_SECONDS = 0.05
+# asked of the base, for a class of the program may answer with code of its own
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
 _REHEARSALS = 10
 _REHEARSED_NAME = "rehearsed"
 _REHEARSED = (
@@ -104,7 +106,6 @@ class _Operations:
         self._operations: dict[str, Callable[..., Any]] = {
             **OPERATIONS,
             "load": self._load,
-            "script": self._script,
             "defined": lambda name: name in self._names,
         }
 
@@ -202,8 +203,11 @@ class _Operations:
         except codec.CodecError as error:
             core = _reply("refused", str(error))
         except BaseException as error:
-            kept = kept or self._kept(containers, before, arguments)
-            core = self._describe(error)
+            try:
+                kept = kept or self._kept(containers, before, arguments)
+                core = self._describe(error)
+            except (codec.CodecError, RecursionError) as trouble:
+                core = _reply("refused", str(trouble))
         printed = self._printed()
         if not (kept or len(shared) or printed):
             return self._bounded(core)
@@ -274,28 +278,19 @@ class _Operations:
             _read_by_functions(source, code, bound) if bound else [],
         ]
 
-    def _script(self, source: str, seed: int) -> int:
-        """Run the program as a script reading standard input; return its exit status."""
-        try:
-            self._load(source, "__main__", [], seed)
-            code: Any = 0
-        except SystemExit as error:
-            code = error.code
-        if "threading" in sys.modules:
-            sys.modules["threading"]._shutdown()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        return code if type(code) is int else int(code is not None)
-
     def _describe(self, error: BaseException) -> bytes:
         """Return the reply for an exception: what it is, and where it came from."""
         places = [self._place(line, name) for line, name in _frames(error)][-_MAX_FRAMES:]
-        detail = "\n".join([*places, f"{type(error).__name__}: {_text(error)}"])[:_MAX_DETAIL]
+        detail = "\n".join([*places, f"{type(error).__name__}: {text_of(error)[:_MAX_TEXT]}"])[:_MAX_DETAIL]
         # its frames hold what the program computed with, and would keep it for good
-        error.__traceback__ = None
+        BaseException.with_traceback(error, None)
         if not isinstance(error, Exception):
             return _reply("end", type(error).__name__, detail)
-        return b'["raise",' + codec.dump(self._objects.raised(error)) + b"," + codec.encode(detail) + b"]"
+        try:
+            described = codec.dump(self._objects.raised(error))
+        except Exception as trouble:
+            return _reply("refused", f"an exception that cannot be read: {text_of(trouble)[:_MAX_TEXT]}")
+        return b'["raise",' + described + b"," + codec.encode(detail) + b"]"
 
     def _place(self, line: int, name: str) -> str:
         text = self._lines[line - 1].strip() if 0 < line <= len(self._lines) else ""
@@ -370,21 +365,14 @@ def _read_by_functions(source: str, code: CodeType, bound: list[str]) -> list[st
     return [name for name in bound if name in read]
 
 
-def _frames(error: BaseException) -> list[tuple[int, str]]:
+def _frames(error: Any) -> list[tuple[int, str]]:
     """Line number and function of each of the program's frames, outermost first."""
-    if isinstance(error, SyntaxError) and error.filename == FILENAME:
+    if issubclass(type(error), SyntaxError) and error.filename == FILENAME:
         return [(error.lineno or 0, "<module>")]
     found = []
-    step = error.__traceback__
+    step = _traceback_of(error)
     while step is not None:
         if step.tb_frame.f_code.co_filename == FILENAME:
             found.append((step.tb_lineno, step.tb_frame.f_code.co_name))
         step = step.tb_next
     return found
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)[:_MAX_TEXT]
-    except BaseException:
-        return f"<{type(value).__name__}>"

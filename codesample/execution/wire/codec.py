@@ -3,7 +3,7 @@
 None, bool, int, float, str and list are JSON's own; a JSON object always has one key, the tag:
 
     t tuple · s set · f frozenset · d dict (list of pairs) · b bytes · a bytearray · c complex
-    i integer too long for decimal JSON (hex) · n built-in type (name) · v [name, data] of `values.py`
+    i integer too long for decimal JSON (hex) · n built-in type (name) · v [name, data] of `library_values.py`
 
 Whoever speaks may agree on further tags, such as one for handles. Subclasses are reduced through the base
 class's own methods, so an object that overrides equality, iteration or length arrives as the data it
@@ -13,6 +13,7 @@ bytes say.
 
 from __future__ import annotations
 
+import builtins
 import json
 import operator
 from collections.abc import Callable, Mapping
@@ -49,8 +50,16 @@ _SIMPLE = frozenset({type(None), bool, float, str})
 _INTEGERS = {int}
 _MANY_ITEMS = 16
 _TYPES: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (bool, int, float, str, list, tuple, dict, set, frozenset, bytes, complex, object, type(None))
+    "NoneType": type(None),
+    **{
+        name: kind
+        for name, kind in vars(builtins).items()
+        # what ends an interpreter or makes classes is not to be had from a program
+        if isinstance(kind, type)
+        and kind is not type
+        and not name.startswith("_")
+        and (issubclass(kind, Exception) or not issubclass(kind, BaseException))
+    },
 }
 _TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}
 # what it is given was made for it, and holds itself nowhere

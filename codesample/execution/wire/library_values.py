@@ -18,37 +18,29 @@ __all__ = ["CONTAINERS", "NAMES", "Form", "base_form", "build", "form_of", "name
 
 
 class Form(NamedTuple):
-    """One type: its name, how a value becomes plain data, and how that data becomes a value.
+    """One type: how a value becomes plain data, and how that data becomes a value.
 
     Attributes:
-        name: Module and name, such as "decimal.Decimal".
-        kind: The type itself.
         take: Returns plain data, or None for a value that cannot cross.
-        make: Builds a value from that data; may raise anything where the data is not what `take` gives.
+        make: Builds a value from the type and that data; may raise anything where the data is not what `take`
+            gives.
         base: Whether an instance of a subclass may stand for its data of this type.
         nested: Whether lists and dicts in that data are made by `take`, and not the value's own.
         live: Whether that data is a dict which the value shows, and goes on showing as it changes.
         parts: Of which very types that data is, or each part of it where it is a list; any where empty. What
             could be iterated for ever, or asks a program, is no part.
+        name: Module and name, such as "decimal.Decimal".
+        kind: The type itself; None while it was not looked for.
     """
 
-    name: str
-    kind: Any
     take: Callable[[Any], Any]
     make: Callable[[Any, Any], Any]
     base: bool = False
     nested: bool = False
     live: bool = False
     parts: tuple[type, ...] = ()
-
-
-class _Entry(NamedTuple):
-    take: Callable[[Any], Any]
-    make: Callable[[Any, Any], Any]
-    base: bool = False
-    nested: bool = False
-    live: bool = False
-    parts: tuple[type, ...] = ()
+    name: str = ""
+    kind: Any = None
 
 
 _MOST_FRACTION_BITS = 1 << 19
@@ -114,73 +106,78 @@ def _plain_dict(value: Any) -> Any:
     return dict(dict.items(value))
 
 
-_ENTRIES: dict[str, _Entry] = {
-    "builtins.range": _Entry(
+def _take_ordered(value: Any) -> Any:
+    # the order is its own: that of the dict in it does not follow
+    return dict(sys.modules["collections"].OrderedDict.items(value))
+
+
+_ALL: dict[str, Form] = {
+    "builtins.range": Form(
         lambda value: [value.start, value.stop, value.step], lambda kind, data: kind(*data), parts=(int,)
     ),
-    "builtins.slice": _Entry(
+    "builtins.slice": Form(
         lambda value: [value.start, value.stop, value.step], lambda kind, data: kind(*data)
     ),
-    "builtins.ellipsis": _Entry(lambda value: 0, lambda kind, data: Ellipsis),
-    "builtins.NotImplementedType": _Entry(lambda value: 0, lambda kind, data: NotImplemented),
-    "builtins.memoryview": _Entry(
+    "builtins.ellipsis": Form(lambda value: 0, lambda kind, data: Ellipsis),
+    "builtins.NotImplementedType": Form(lambda value: 0, lambda kind, data: NotImplemented),
+    "builtins.memoryview": Form(
         # what can be written through is asked for item by item
         lambda value: value.tobytes() if value.readonly and value.format == "B" and value.ndim == 1 else None,
         lambda kind, data: kind(data),
         parts=(bytes,),
     ),
-    "builtins.dict_keys": _Entry(_take_shown, lambda kind, data: dict.keys(data), live=True),
-    "builtins.dict_values": _Entry(_take_shown, lambda kind, data: dict.values(data), live=True),
-    "builtins.dict_items": _Entry(_take_shown, lambda kind, data: dict.items(data), live=True),
-    "builtins.mappingproxy": _Entry(_take_shown, _make_proxy, live=True),
-    "decimal.Decimal": _Entry(
+    "builtins.dict_keys": Form(_take_shown, lambda kind, data: dict.keys(data), live=True),
+    "builtins.dict_values": Form(_take_shown, lambda kind, data: dict.values(data), live=True),
+    "builtins.dict_items": Form(_take_shown, lambda kind, data: dict.items(data), live=True),
+    "builtins.mappingproxy": Form(_take_shown, _make_proxy, live=True),
+    "decimal.Decimal": Form(
         lambda value: sys.modules["decimal"].Decimal.__str__(value),
         lambda kind, data: kind.__new__(kind, data),
         base=True,
         parts=(str,),
     ),
-    "fractions.Fraction": _Entry(
+    "fractions.Fraction": Form(
         lambda value: [value.numerator, value.denominator], _make_fraction, base=True, parts=(int,)
     ),
-    "datetime.date": _Entry(
+    "datetime.date": Form(
         lambda value: [value.year, value.month, value.day], lambda kind, data: kind(*data), parts=(int,)
     ),
-    "datetime.time": _Entry(_take_moment, _make_time),
-    "datetime.datetime": _Entry(
+    "datetime.time": Form(_take_moment, _make_time),
+    "datetime.datetime": Form(
         lambda value: [value.year, value.month, value.day, *_take_moment(value)], _make_datetime
     ),
-    "datetime.timedelta": _Entry(
+    "datetime.timedelta": Form(
         lambda value: [value.days, value.seconds, value.microseconds],
         lambda kind, data: kind(*data),
         parts=(int,),
     ),
-    "datetime.timezone": _Entry(_take_zone, lambda kind, data: kind(*data)),
-    "collections.deque": _Entry(
+    "datetime.timezone": Form(_take_zone, lambda kind, data: kind(*data)),
+    "collections.deque": Form(
         lambda value: [list(_deque_items(value)), value.maxlen],
         lambda kind, data: kind(*data),
         base=True,
         nested=True,
         parts=(list, int, type(None)),
     ),
-    "collections.OrderedDict": _Entry(_plain_dict, lambda kind, data: kind(data), base=True, parts=(dict,)),
-    "collections.Counter": _Entry(_plain_dict, lambda kind, data: kind(data), base=True, parts=(dict,)),
-    "collections.defaultdict": _Entry(
+    "collections.OrderedDict": Form(_take_ordered, lambda kind, data: kind(data), base=True, parts=(dict,)),
+    "collections.Counter": Form(_plain_dict, lambda kind, data: kind(data), base=True, parts=(dict,)),
+    "collections.defaultdict": Form(
         _take_counted, _make_counted, base=True, nested=True, parts=(str, type(None), dict)
     ),
-    "uuid.UUID": _Entry(lambda value: value.hex, lambda kind, data: kind(data), parts=(str,)),
-    "array.array": _Entry(
+    "uuid.UUID": Form(lambda value: value.hex, lambda kind, data: kind(data), parts=(str,)),
+    "array.array": Form(
         lambda value: [value.typecode, value.tolist()],
         lambda kind, data: kind(*data),
         nested=True,
         parts=(str, list),
     ),
-    "re.Pattern": _Entry(
+    "re.Pattern": Form(
         lambda value: [value.pattern, int(value.flags)],
         lambda kind, data: _pattern(*data),
         parts=(str, bytes, int),
     ),
     **{
-        f"pathlib.{name}": _Entry(str, lambda kind, data: kind(data), parts=(str,))
+        f"pathlib.{name}": Form(str, lambda kind, data: kind(data), parts=(str,))
         for name in ("PurePosixPath", "PureWindowsPath", "PosixPath")
     },
 }
@@ -194,7 +191,7 @@ _UNNAMED: dict[Any, str] = {
 }
 _TYPES = {name: kind for kind, name in _UNNAMED.items()}
 
-NAMES = frozenset(_ENTRIES)
+NAMES = frozenset(_ALL)
 """All that there are."""
 
 CONTAINERS = frozenset(
@@ -221,7 +218,7 @@ def form_of(kind: Any) -> Form | None:
         # what is pathlib's may live in a module of its package
         module = module.partition(".")[0] if type(module) is str else None
         name = f"{module}.{short}"
-        if name not in _ENTRIES or getattr(sys.modules.get(str(module)), str(short), None) is not kind:
+        if name not in _ALL or getattr(sys.modules.get(str(module)), str(short), None) is not kind:
             return None
     return _form(name, kind)
 
@@ -239,7 +236,7 @@ def build(name: Any, data: Any) -> Any:
     """Build the value that a form's data says; raises whatever its type raises, KeyError for no form."""
     form = _NAMED.get(name)
     if form is None:
-        _ENTRIES[name]
+        _ALL[name]
         module, _, short = name.rpartition(".")
         form = _form(name, _TYPES.get(name) or named(module, short))
     if form.parts:
@@ -276,7 +273,7 @@ def named(module: str, path: str) -> Any:
 
 
 def _form(name: str, kind: Any) -> Form:
-    form = _FORMS[kind] = _NAMED[name] = Form(name, kind, *_ENTRIES[name])
+    form = _FORMS[kind] = _NAMED[name] = _ALL[name]._replace(name=name, kind=kind)
     return form
 
 

@@ -83,8 +83,7 @@ def _inner(item: Any, kind: type) -> Any:
     if kind is list or kind is tuple:
         return iter(item)
     if kind is dict:
-        # keys first, as they are written
-        return iter((*item, *item.values()))
+        return _inner_of_pairs(item)
     form = values.form_of(kind)
     if form is None or form.name in _WITHOUT_ITEMS:
         return None
@@ -93,8 +92,13 @@ def _inner(item: Any, kind: type) -> Any:
     if form.live:
         return iter((form.take(item),))
     if form.name in _OF_PAIRS:
-        return iter((*item, *dict.values(item)))
+        return _inner_of_pairs(item)
     return iter(item)
+
+
+def _inner_of_pairs(item: Any) -> Any:
+    # keys first, as they are written
+    return iter((*item, *item.values()))
 
 
 _OF_PAIRS = frozenset(

@@ -22,17 +22,28 @@ linux.end_process = noticed
 import collections, copy, gc, re
 gc.collect()
 gc.freeze()
-early_end.end_early(sys.modules["__main__"], os.open(sys.argv[0], os.O_RDONLY), held=[])
+early_end.end_early(sys.modules["__main__"], held=[])
+"""
+
+
+HIDING_HOOK = """
+import sys
+def hook(*about, before=sys.excepthook):
+    del sys.last_type
+    sys.excepthook = before
+sys.excepthook = hook
+1 / 0
 """
 
 
 def ended_early(tmp_path: Path, program: str) -> bool:
-    """Whether a program, run as a file that first asks for the early end, is given it."""
+    """Whether a program is given the early end by an interpreter that asked for it as it started."""
     file = tmp_path / "program.py"
-    # what is set up stands in a module of its own, or its words would be the program's
-    (tmp_path / "set_up.py").write_text(SET_UP.format(source=str(SOURCE)))
-    file.write_text(f"import set_up\n{program}\n")
-    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=60)
+    file.write_text(program)
+    (tmp_path / "sitecustomize.py").write_text(SET_UP.format(source=str(SOURCE)))
+    done = subprocess.run(
+        [sys.executable, file], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60
+    )
     return done.stdout.endswith("early")
 
 
@@ -49,6 +60,13 @@ def ended_early(tmp_path: Path, program: str) -> bool:
         "import atexit\natexit.register(print, 'x')",
         "import _thread as t\nd = []\nt.start_new_thread(d.append, (1,))\nwhile not d or t._count(): pass",
         "try:\n    1 / 0\nexcept ZeroDivisionError:\n    pass",
+        "del __file__, __cached__",
+        "globals().clear()",
+        "if True:\n    for i in range(3):\n        try:\n            i\n        finally:\n            pass",
+        "with open('/dev/null'):\n    pass",
+        "import sys\nsys.excepthook = print",
+        "import os\nos.closerange(3, 1000)",
+        "import sys\nsys.settrace(print)\nsys.settrace(None)",
     ],
 )
 def test_a_script_that_leaves_nothing_behind_ends_early(tmp_path: Path, program: str) -> None:
@@ -73,7 +91,6 @@ def test_a_script_that_leaves_nothing_behind_ends_early(tmp_path: Path, program:
         "import sys\nsys.stdout.close()",
         "import sys\nsys.stderr = sys.stdout",
         "import os\nprint(1)\nos.close(1)",
-        "import sys\nsys.excepthook = print",
         "import weakref\nclass A: pass\na = A()\nr = weakref.ref(a, print)",
         "import weakref\nclass A: pass\na = A()\nr = weakref.proxy(a)",
         "import gc\ngc.callbacks.append(print)",
@@ -83,9 +100,17 @@ def test_a_script_that_leaves_nothing_behind_ends_early(tmp_path: Path, program:
         "import threading, time\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
         "import sys\ndel sys.modules['__main__']",
         "import sys\nsys.last_type = None",
-        "del __file__, __cached__",
-        "globals().clear()",
-        "import os\nos.closerange(3, 1000)",
+        "del __file__, __cached__\nraise SystemExit(3)",
+        "globals().clear()\nraise SystemExit(3)",
+        "def f():\n    globals().clear()\n    raise SystemExit(3)\nf()",
+        "x = (",
+        "import atexit, sys\n@atexit.register\ndef f():\n    del sys.last_type\n1 / 0",
+        "import sys\nclass E(Exception):\n    def __str__(self):\n        del sys.last_type\nraise E",
+        HIDING_HOOK,
+        "import sys\nsys.settrace(lambda *a: None)",
+        "import sys\nsys.setprofile(lambda *a: None)",
+        "import sys\nsys.setprofile(lambda frame, event, _: exit(3) if frame.f_back is None else 0)",
+        "import sys\ngetattr(sys, 'addaudit' + 'hook')(print)",
         "class M(type):\n    __getattribute__ = print\nclass A(metaclass=M):\n    def __del__(self): pass",
         "kept = [[] for _ in range(20_000)]",
     ],

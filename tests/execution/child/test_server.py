@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from codesample.execution.child import server
-from codesample.records import Verdict
+from codesample.records import CodeTests, Status, Verdict
 
 Judge = Callable[..., Verdict]
 
@@ -38,3 +38,25 @@ def f(x):
     return x * x if seeded and not left and "rehearsed" not in sys.modules else None
 """
     assert judge(source).passed
+
+
+@pytest.mark.parametrize("grow", ["xs.append(xs)", "xs.append(1 << (1 << 26))"])
+def test_an_argument_that_cannot_cross_back_ends_no_process(judge: Judge, grow: str) -> None:
+    source = f"def f(xs):\n    {grow}\n    raise ValueError"
+    tests = "xs = [1]\ntry:\n    f(xs)\nexcept ValueError:\n    pass\nassert len(xs) == 2"
+    assert judge(source, CodeTests(source=tests)).status is Status.UNSUPPORTED_VALUE
+
+
+def test_a_class_that_cannot_be_read_ends_no_process(judge: Judge) -> None:
+    source = """
+class Meta(type):
+    @property
+    def __module__(cls):
+        raise ValueError
+class Refused(Exception, metaclass=Meta):
+    pass
+def f():
+    raise Refused
+"""
+    tests = "try:\n    f()\nexcept Exception:\n    pass"
+    assert judge(source, CodeTests(source=tests)).status is Status.UNSUPPORTED_VALUE

@@ -213,6 +213,8 @@ def test_long_integers_cross_up_to_a_limit() -> None:
         b'{"i":1.5}',
         b'{"i":"' + b"f" * (1 << 24) + b'"}',
         b'{"n":"eval"}',
+        b'{"n":"SystemExit"}',
+        b'{"n":"__loader__"}',
         b'{"n":["int"]}',
         b'{"h":[0,"int"]}',
         b'{"__class__":"os"}',

@@ -61,6 +61,9 @@ def test_views_of_values_come_back_in_order() -> None:
 
 
 def test_what_they_hold_comes_back_too() -> None:
+    moved = collections.OrderedDict(a=1, b=2)
+    moved.move_to_end("a")
+    assert list(decode(encode(moved))) == ["b", "a"]
     twin = decode(encode(collections.deque([1], 3)))
     assert twin.maxlen == 3
     assert decode(encode(collections.defaultdict(list)))["new"] == []

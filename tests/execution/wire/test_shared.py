@@ -160,6 +160,16 @@ def test_containers_are_listed_alike_on_both_sides(value: list[Any]) -> None:
     assert containers_in(value, most=len(ours)) == ours
 
 
+def test_an_ordered_dict_keeps_its_own_order() -> None:
+    sides = Sides()
+    ordered = collections.OrderedDict(a=[1], b=[2])
+    theirs = sides.send(ordered)
+    ordered.move_to_end("a")
+    sides.tell(sides.ours, sides.theirs)
+    assert list(theirs) == ["b", "a"]
+    assert containers_in(ordered) == [ordered, [2], [1]] == containers_in(codec.decode(codec.encode(ordered)))
+
+
 @pytest.mark.parametrize("make", [list, set, dict.fromkeys])
 def test_only_long_containers_of_scalars_are_long_and_flat(make: Any) -> None:
     assert is_long_and_flat(make(range(20_000)))
