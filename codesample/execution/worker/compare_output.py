@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from itertools import zip_longest
 
 __all__ = ["as_text", "same_output"]
@@ -58,9 +58,17 @@ def _close(got: str, expected: str, atol: Decimal, rtol: Decimal) -> bool:
     if not (_is_number(got) and _is_number(expected)):
         return False
     exact = Context(prec=len(got) + len(expected) + _SPARE_DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
-    ours, theirs = Decimal(got), Decimal(expected)
+    ours, theirs = _decimal(got), _decimal(expected)
     gap = exact.abs(exact.subtract(ours, theirs))
     return gap <= exact.add(atol, exact.multiply(rtol, exact.abs(theirs)))
+
+
+def _decimal(word: str) -> Decimal:
+    """Return a finite number; one of too large an exponent for a Decimal is 0, or too near to tell apart."""
+    try:
+        return Decimal(word)
+    except InvalidOperation:
+        return Decimal(0)
 
 
 def _is_number(word: str) -> bool:
