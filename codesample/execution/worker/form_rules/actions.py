@@ -24,6 +24,11 @@ class Actions(Attributes):
         self.check_plain(given.all(), given.node, name)
         return kind.DATA | (given.all() & kind.NAN if name in ("float", "complex") else 0)
 
+    def do_wait(self, name: str, given: Given) -> int:
+        """Sleep, for as long as a program may say; that uses no CPU time, which has a limit everywhere."""
+        self.harmless = False
+        return self.do_plain(name, given)
+
     def do_number(self, name: str, given: Given) -> int:
         """Compute."""
         if given.all() & anywhere(kind.DECIMAL):

@@ -177,7 +177,8 @@ _MODULES: dict[str, dict[str, str]] = {
     "time": _table(
         data="timezone",
         plain="""asctime ctime gmtime localtime mktime monotonic monotonic_ns perf_counter perf_counter_ns
-        sleep strftime strptime time time_ns""",
+        strftime strptime time time_ns""",
+        wait="sleep",
     ),
     "typing": _table(
         idea="""AbstractSet Annotated Any AnyStr Awaitable Callable ClassVar Collection Concatenate Container
