@@ -67,6 +67,8 @@ class Remote:
         """Classes of stand-ins; see `stand_ins.make`."""
         self.busy = False
         """Whether a message is under way, so that nothing can be asked."""
+        self.over = False
+        """Whether the verdict is there: what is left of its stand-ins equals what they hold."""
         self._lock = threading.RLock()
         self._shared = SharedTable(-1, self._to_program)
         self._known: WeakValueDictionary[int, Handle] = WeakValueDictionary()
@@ -200,6 +202,8 @@ class Remote:
                     self.exchange.stop(Status.CRASHED, str(error) or _NO_REPLY)
                 if printed != []:
                     self._print(printed)
+                # told by a comparison, it may have made of what the tests hold what suits the next one
+                self.met_opaque |= not self._keeps and not changes == printed == []
                 parts = core
         reading = self.read(parts)
         if reading.status is Status.PASSED:

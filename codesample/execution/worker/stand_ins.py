@@ -259,7 +259,7 @@ def _judged(name: str, *, trusted: Any) -> Callable[[Any, Any], Any]:
         remote = self._codesample_remote
         if self is other and name == "eq":
             return True
-        if remote.busy or not remote.can_cross(other):
+        if remote.busy or remote.over or not remote.can_cross(other):
             remote.met_opaque = True
             return NotImplemented
         # first, for what it holds may be what it is compared with as soon as it is told that
