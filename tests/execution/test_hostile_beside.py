@@ -57,6 +57,18 @@ def same(first, second):
 same(f(2), 4)
 same(f(3), 9)
 """,
+    "methods": """
+class Checker:
+    def same(self, first, second):
+        assert first == second
+Checker().same(f(2), 4)
+Checker().same(f(3), 9)
+""",
+    "constants": """
+import math
+assert abs(f(2) / math.pi - 4 / math.pi) < 1e-9
+assert abs(f(3) / math.pi - 9 / math.pi) < 1e-9
+""",
     "expected": """
 EXPECTED = {2: 4, 3: 9}
 for x in EXPECTED:
