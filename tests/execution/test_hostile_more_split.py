@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codesample.execution import Executor, Level, Program
-from codesample.records import CodeTests, ScriptExample, ScriptTests, Status, Verdict
+from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Verdict
 
 Judge = Callable[..., Verdict]
 
@@ -106,3 +106,12 @@ def test_a_module_that_the_program_names_is_no_fault_of_its_tests(
 ) -> None:
     tests: Any = ScriptTests(cases=(ScriptExample("", "4"),), checker=checker)
     assert judge("print('no_such_module')", tests).status is status
+
+
+@pytest.mark.parametrize("accept", ["sys.exit(got)", "int(got) or exit(0)"])
+def test_an_oracle_that_exits_does_not_accept(judge: Judge, accept: str) -> None:
+    oracle = f"import sys\ndef accept(arguments, got, wanted):\n    return got == wanted or {accept}"
+    square = "def f(x):\n    return x * x"
+    tests = InputTests(inputs=((2,),), reference=square, entry_point="f", oracle=oracle)
+    assert judge("def f(x):\n    return 0", tests).status is Status.WRONG
+    assert judge(square, tests).status is Status.PASSED
