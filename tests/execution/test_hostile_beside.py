@@ -69,6 +69,20 @@ import math
 assert abs(f(2) / math.pi - 4 / math.pi) < 1e-9
 assert abs(f(3) / math.pi - 9 / math.pi) < 1e-9
 """,
+    "objects": """
+import json
+assert json.loads(str(f(2))) == 4
+assert json.loads(str(f(3))) == 9
+""",
+    "runner": """
+import unittest
+class Squares(unittest.TestCase):
+    def test_two(self):
+        self.assertEqual(f(2), 4)
+result = unittest.TestResult()
+unittest.defaultTestLoader.loadTestsFromTestCase(Squares).run(result)
+assert result.wasSuccessful()
+""",
     "expected": """
 EXPECTED = {2: 4, 3: 9}
 for x in EXPECTED:

@@ -30,7 +30,6 @@ from codesample.execution.child.watch import (
     apart,
     codes_within,
     entries,
-    loader_of_unittest,
     overridden,
     rebound,
     shadowed,
@@ -132,7 +131,7 @@ def _steps(
     # their text says what they expect
     if any(word in text for word in _SHOW_SOURCE):
         _show(_TESTS, tests.source)
-    relied_on = [*entries([builtins, *modules]), *loader_of_unittest()]
+    relied_on = entries([builtins, *modules])
     module = ModuleType(name)
     module.__file__ = _PROGRAM
     sys.modules[name] = sys.modules[_MAIN] = module

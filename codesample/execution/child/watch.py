@@ -19,7 +19,6 @@ __all__ = [
     "apart",
     "codes_within",
     "entries",
-    "loader_of_unittest",
     "overridden",
     "rebound",
     "shadowed",
@@ -245,7 +244,7 @@ class Entry(NamedTuple):
 
 
 def entries(modules: Iterable[ModuleType]) -> list[Entry]:
-    """Return the functions, classes and constants of modules, and what those classes hold."""
+    """Return the functions, classes, constants and objects of modules, and what those classes hold."""
     found = []
     for module in modules:
         found.append(Entry(sys.modules.get, module.__name__, module))
@@ -257,6 +256,8 @@ def entries(modules: Iterable[ModuleType]) -> list[Entry]:
                 found.append(Entry(get, name, value))
                 if isinstance(value, type) and value.__module__ == module.__name__ != "builtins":
                     found += _within(value)
+            elif _root(type(value).__module__) == _root(module.__name__) and hasattr(value, "__dict__"):
+                found += [Entry(get, name, value), *_in_place_of_class(value)]
     return found
 
 
@@ -276,13 +277,16 @@ def _rules(name: str, value: Any) -> bool:
     return value is None or type(value) is bool or type(value) in _CONSTANTS
 
 
-def loader_of_unittest() -> list[Entry]:
-    """Return what the loader that `unittest.main()` uses has, or has not, in place of what its class has."""
-    module = sys.modules.get("unittest.loader")
-    if module is None:
-        return []
-    get = vars(module.defaultTestLoader).get
-    return [Entry(get, name, get(name)) for name in vars(module.TestLoader) if not name.startswith("__")]
+def _in_place_of_class(instance: Any) -> Iterator[Entry]:
+    """Yield what an object of a module has, or has not, in place of what its class has."""
+    get = vars(instance).get
+    for name, value in tuple(vars(type(instance)).items()):
+        if not name.startswith("__") and (callable(value) or _rules(name, value)):
+            yield Entry(get, name, get(name))
+
+
+def _root(module: Any) -> str:
+    return str(module).partition(".")[0]
 
 
 def unchanged(noted: Iterable[Entry]) -> Callable[[], bool]:
