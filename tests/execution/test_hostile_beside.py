@@ -46,6 +46,32 @@ def same(first, second):
 same(f(2), 4)
 same(f(3), 9)
 """,
+    "methods": """
+class Checker:
+    def same(self, first, second):
+        assert first == second
+Checker().same(f(2), 4)
+Checker().same(f(3), 9)
+""",
+    "constants": """
+import math
+assert abs(f(2) / math.pi - 4 / math.pi) < 1e-9
+assert abs(f(3) / math.pi - 9 / math.pi) < 1e-9
+""",
+    "objects": """
+import json
+assert json.loads(str(f(2))) == 4
+assert json.loads(str(f(3))) == 9
+""",
+    "runner": """
+import unittest
+class Squares(unittest.TestCase):
+    def test_two(self):
+        self.assertEqual(f(2), 4)
+result = unittest.TestResult()
+unittest.defaultTestLoader.loadTestsFromTestCase(Squares).run(result)
+assert result.wasSuccessful()
+""",
     "expected": """
 EXPECTED = {2: 4, 3: 9}
 for x in EXPECTED:

@@ -30,6 +30,7 @@ from codesample.execution.child.watch import (
     apart,
     codes_within,
     entries,
+    overridden,
     rebound,
     shadowed,
     unchanged,
@@ -47,6 +48,8 @@ _PROGRAM, _TESTS, _MAIN = "<program>", "<tests>", "__main__"
 _SHOW_SOURCE = ("inspect", "linecache", "traceback")
 _RULES_OF_UNITTEST = ("load_tests", "setUpModule", "tearDownModule")
 _RECURSION_LIMIT = sys.getrecursionlimit()
+_CHOOSING = ("argv", "defaultTest", "testLoader", "testNamePatterns")
+"""What tests say that run a choice of their own."""
 _CALLS_OF_C = 3
 """What the recursion limit counts beside Python's own frames, from here to the tests."""
 _MAX_FRAMES = 4
@@ -75,7 +78,8 @@ class _Tests(NamedTuple):
         source, checks: As in `CodeTests`.
         imports: Modules of the standard library that they import anywhere.
         built_in: Names that they take for built-in ones.
-        helpers: Functions that they define for good.
+        helpers: Functions that they define for good, and methods, as "Class.method".
+        cases: Classes that they derive from `unittest.TestCase` alone, for good; each with what it may have.
         patch: Whether they may change what is in modules.
     """
 
@@ -84,6 +88,7 @@ class _Tests(NamedTuple):
     imports: list[str]
     built_in: list[str]
     helpers: list[str]
+    cases: list[list[str]]
     patch: bool
 
 
@@ -141,7 +146,7 @@ def _steps(
         say,
         _loaded_well(names, relied_on, by_unittest="unittest" in text),
         _ended_well(names, relied_on, tests, ids, name),
-        _ended_by_unittest(ids, may_skip="kipTest" in text),
+        _ended_by_unittest(ids, text),
     )
     steps = [_step(code, names) for code in (_compiled(source, _PROGRAM), *codes)]
     random.seed(seed)
@@ -268,23 +273,33 @@ def _ended_well(
         ]
     )
     built_in, helpers = tuple(tests.built_in), tuple(tests.helpers)
-    return lambda: still() and not shadowed(built_in, names, module) and not rebound(helpers, names, kept)
+    cases = {case: frozenset(given) for case, *given in tests.cases}
+    base = getattr(sys.modules.get("unittest"), "TestCase", object)
+
+    def ended_well() -> bool:
+        rules = shadowed(built_in, names, module) or overridden(cases, names, base)
+        return still() and not rules and not rebound(helpers, names, kept)
+
+    return ended_well
 
 
 def _text_of(tests: _Tests) -> str:
     return "\n".join((tests.source, *tests.checks))
 
 
-def _ended_by_unittest(tests: frozenset[int], *, may_skip: bool) -> Callable[[BaseException], bool | None]:
+def _ended_by_unittest(tests: frozenset[int], text: str) -> Callable[[BaseException], bool | None]:
     """Return a function that tells the good end of `unittest.main()`, called by the tests, from others.
 
-    It returns None for any other end, else whether tests ran, and none was skipped by what happened in it.
+    It returns None for any other end, else whether tests ran, all that there are, and none was skipped by
+    what happened in it or failed as expected, unless that is in the text of the tests.
     """
     main = sys.modules.get("unittest.main")
     if main is None:
         return lambda error: None
     frames_of, skipped_by_itself = _frames, _skipped_by_itself
     start, run = main.TestProgram.__init__.__code__, main.TestProgram.runTests.__code__
+    may_raise, may_skip, may_fail = "kipTest" in text, "skip" in text, "expectedFailure" in text
+    may_choose = any(word in text for word in _CHOOSING)
 
     def ended(error: BaseException) -> bool | None:
         if type(error) is not SystemExit or error.code:
@@ -296,8 +311,11 @@ def _ended_by_unittest(tests: frozenset[int], *, may_skip: bool) -> Callable[[Ba
         program = frames[-1].f_locals["self"]
         if not of_tests or program.module is not sys.modules[_MAIN]:
             return None
-        fair = may_skip or all(map(skipped_by_itself, program.result.skipped))
-        return fair and program.result.testsRun > 0
+        result = program.result
+        fair = may_raise or (may_skip and all(map(skipped_by_itself, result.skipped))) or not result.skipped
+        chosen = program.testNames is not None or program.testLoader.testNamePatterns
+        fair = fair and (may_choose or not chosen) and (may_fail or not result.expectedFailures)
+        return fair and result.testsRun > 0
 
     return ended
 

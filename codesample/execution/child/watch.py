@@ -14,7 +14,17 @@ from operator import call, is_
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-__all__ = ["Entry", "apart", "codes_within", "entries", "rebound", "shadowed", "unchanged", "watch"]
+__all__ = [
+    "Entry",
+    "apart",
+    "codes_within",
+    "entries",
+    "overridden",
+    "rebound",
+    "shadowed",
+    "unchanged",
+    "watch",
+]
 
 # what this module looks up must not be what a program made of it
 globals()["__builtins__"] = dict(vars(builtins))
@@ -44,6 +54,7 @@ _LOOKING = frozenset(
 _TRACING = frozenset({"sys.settrace", "sys.setprofile", "sys.monitoring.register_callback"})
 _MAKING_CODE = frozenset({"compile", "code.__new__"})
 """Events of new code, whose second argument is its file name."""
+_MAKERS = ("compile", "replace", "__replace__", "CodeType")
 _FRAME_ATTRIBUTES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
 _CODE_ATTRIBUTES = frozenset({"__code__", "f_code"})
 _MEMORY_MODULES = frozenset(
@@ -59,14 +70,25 @@ _HAND_OUT_FRAMES = frozenset(
         ("inspect.py", "getinnerframes"),
         ("traceback.py", "walk_stack"),
         ("traceback.py", "walk_tb"),
+        ("traceback.py", "extended_frame_gen"),
+        ("base_tasks.py", "_task_get_stack"),
         ("__init__.py", "currentframe"),
         ("__init__.py", "<lambda>"),
     }
 )
 """Functions of the library that find a frame and give it to their caller, by file and name."""
 
-_HOOKS = ("__call__", "__getattr__", "__getattribute__", "__init_subclass__", "__new__", "__setattr__")
+_HOOKS = (
+    *("__call__", "__getattr__", "__getattribute__", "__init_subclass__", "__new__", "__setattr__"),
+    *("__unittest_skip__", "__unittest_expecting_failure__"),
+)
 """What would change a class that has none of its own."""
+
+_CONSTANTS = (int, float, complex, str, bytes, tuple, frozenset)
+_WORDING = frozenset({"maxDiff", "longMessage"})
+"""Settings of classes that change no outcome."""
+_SET_ANEW = frozenset({"time"})
+"""Modules whose constants the system changes."""
 
 
 def apart(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,9 +138,9 @@ def watch(
     busy: set[int] = set()
 
     def is_program(frame: FrameType | None) -> bool:
-        """Whether a frame runs code of the program: of no file, and not of the tests."""
+        """Whether a frame runs code of the program: of no file, and not of the tests, or a thread of it."""
         if frame is None:
-            return False
+            return True
         return not _is_library(frame.f_code.co_filename) and id(frame.f_code) not in ids
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -127,10 +149,10 @@ def watch(
             return
         busy.add(thread())
         try:
-            nearest = _nearest(frame_at(1))
             if event in _TRACING:
-                seen = _traces(nearest, ids)
+                seen = _traces(frame_at(1), ids)
             else:
+                nearest = _nearest(frame_at(1), _names_for(event, arguments))
                 seen = is_program(nearest) and _is_odd(event, arguments, ids, tests_filename, names)
             if seen:
                 report()
@@ -145,14 +167,40 @@ def _is_library(filename: str) -> bool:
     return filename.startswith(("/", "<frozen "))
 
 
-def _nearest(frame: FrameType | None) -> FrameType | None:
-    """Return the frame that an event is due to: beyond those that only hand out frames."""
-    while frame is not None and frame.f_code.co_filename.startswith("/"):
-        place = (frame.f_code.co_filename.rpartition("/")[2], frame.f_code.co_name)
-        if place not in _HAND_OUT_FRAMES:
+def _nearest(frame: FrameType | None, names: tuple[str, ...]) -> FrameType | None:
+    """Return the frame that an event is due to: of the program, or of the library on its own behalf.
+
+    The library does not act for itself where it names none of `names`, and so was handed what it calls or
+    asks for, nor where it only hands out frames.
+    """
+    named = False
+    while frame is not None and _is_library(frame.f_code.co_filename):
+        code = frame.f_code
+        named = named or not set(names).isdisjoint(code.co_names)
+        if named and not _hands_out(frame):
             break
         frame = frame.f_back
     return frame
+
+
+def _hands_out(frame: FrameType) -> bool:
+    """Whether a frame of the library gives others' frames to its caller, or what is in their variables."""
+    code = frame.f_code
+    if (code.co_filename.rpartition("/")[2], code.co_name) in _HAND_OUT_FRAMES:
+        return True
+    return "capture_locals" in code.co_varnames and bool(frame.f_locals.get("capture_locals"))
+
+
+def _names_for(event: str, arguments: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return what code names that raises an event by itself, and not through what it was handed."""
+    if event == "import":
+        # who imports `_ctypes` is ctypes, for another
+        return (str(arguments[0]).lstrip("_"),)
+    if event.startswith("object."):
+        return (arguments[1],)
+    if event.startswith("ctypes."):
+        return ("ctypes",)
+    return _MAKERS if event in _MAKING_CODE else (event.rpartition(".")[2],)
 
 
 def _traces(frame: FrameType | None, ids: frozenset[int]) -> bool:
@@ -196,17 +244,20 @@ class Entry(NamedTuple):
 
 
 def entries(modules: Iterable[ModuleType]) -> list[Entry]:
-    """Return the functions and classes of modules, and what those classes hold."""
+    """Return the functions, classes, constants and objects of modules, and what those classes hold."""
     found = []
     for module in modules:
         found.append(Entry(sys.modules.get, module.__name__, module))
         space = vars(module)
         get = space.get
+        constant = module.__name__ not in _SET_ANEW
         for name, value in tuple(space.items()):
-            if callable(value):
+            if callable(value) or (constant and type(value) in _CONSTANTS and not name.startswith("_")):
                 found.append(Entry(get, name, value))
                 if isinstance(value, type) and value.__module__ == module.__name__ != "builtins":
                     found += _within(value)
+            elif _root(type(value).__module__) == _root(module.__name__) and hasattr(value, "__dict__"):
+                found += [Entry(get, name, value), *_in_place_of_class(value)]
     return found
 
 
@@ -215,8 +266,27 @@ def _within(kind: type) -> Iterator[Entry]:
     get = space.get
     yield from (Entry(get, hook, None) for hook in _HOOKS if hook not in space)
     for name, value in tuple(space.items()):
-        if callable(value) or isinstance(value, (classmethod, staticmethod, property)):
+        if callable(value) or isinstance(value, (classmethod, staticmethod, property)) or _rules(name, value):
             yield Entry(get, name, value)
+
+
+def _rules(name: str, value: Any) -> bool:
+    """Whether a class holds this to settle what it does."""
+    if name.startswith("__") or name in _WORDING:
+        return False
+    return value is None or type(value) is bool or type(value) in _CONSTANTS
+
+
+def _in_place_of_class(instance: Any) -> Iterator[Entry]:
+    """Yield what an object of a module has, or has not, in place of what its class has."""
+    get = vars(instance).get
+    for name, value in tuple(vars(type(instance)).items()):
+        if not name.startswith("__") and (callable(value) or _rules(name, value)):
+            yield Entry(get, name, get(name))
+
+
+def _root(module: Any) -> str:
+    return str(module).partition(".")[0]
 
 
 def unchanged(noted: Iterable[Entry]) -> Callable[[], bool]:
@@ -242,7 +312,24 @@ def shadowed(wanted: Iterable[str], names: Mapping[str, Any], module: str) -> bo
 
 
 def rebound(helpers: Iterable[str], names: Mapping[str, Any], tests: frozenset[int]) -> bool:
-    """Whether one of the functions that tests define for good is no longer theirs."""
-    return not all(
-        type(value) is FunctionType and id(value.__code__) in tests for value in map(names.get, helpers)
-    )
+    """Whether a function that tests define for good, or a method as "Class.method", is no longer theirs."""
+    for helper in helpers:
+        owner, _, name = helper.rpartition(".")
+        kind = names.get(owner)
+        space = vars(kind) if owner and isinstance(kind, type) else {} if owner else names
+        value = space.get(name)
+        if type(value) is not FunctionType or id(value.__code__) not in tests or value.__dict__:
+            return True
+    return False
+
+
+def overridden(cases: Mapping[str, frozenset[str]], names: Mapping[str, Any], base: type) -> bool:
+    """Whether a class of the tests, derived from `base`, has of what that rules more than they gave it."""
+    rules = {name for name, value in vars(base).items() if callable(value)} - {"__hash__"} | set(_HOOKS)
+    for case, given in cases.items():
+        kind = names.get(case)
+        if not isinstance(kind, type) or kind.__bases__ != (base,):
+            return True
+        if not rules.isdisjoint(vars(kind).keys() - given):
+            return True
+    return False

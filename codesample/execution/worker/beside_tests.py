@@ -12,7 +12,7 @@ import functools
 import importlib.util
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -53,7 +53,8 @@ class PreparedBeside:
         demanded: Modules that the tests cannot do without.
         imports: Modules of the standard library that they import anywhere.
         built_in: Names that they take for built-in ones.
-        helpers: Functions that they define for good.
+        helpers: Functions that they define for good, and methods, as "Class.method".
+        cases: Classes that they derive from `unittest.TestCase` alone, for good; each with what it may have.
         patch: Whether they may change what is in modules.
         pace: How long loading the program, the tests' source and each check may take.
     """
@@ -63,6 +64,7 @@ class PreparedBeside:
     imports: tuple[str, ...] = ()
     built_in: tuple[str, ...] = ()
     helpers: tuple[str, ...] = ()
+    cases: tuple[tuple[str, ...], ...] = ()
     patch: bool = True
     pace: Pace = field(default_factory=lambda: Pace(None))
 
@@ -96,7 +98,8 @@ class PreparedBeside:
         tests = self.tests
         passes = [b'["pass","%s"]' % secrets.token_hex(16).encode() for _ in range(2 + len(tests.checks))]
         frames = [frame(item) for item in passes]
-        read_off = [list(self.imports), list(self.built_in), list(self.helpers), self.patch]
+        names = (self.imports, self.built_in, self.helpers)
+        read_off = [*map(list, names), [list(case) for case in self.cases], self.patch]
         asked = codec.encode(["beside", source, PROGRAM_MODULE, SEED, len(frames[0])])
         # each pass comes back as it went, without a number
         for message in (asked, b"".join(frames), codec.encode([tests.source, list(tests.checks), *read_off])):
@@ -160,6 +163,7 @@ def prepare_beside(tests: CodeTests, *, trusted: bool) -> PreparedBeside:
         imports=tuple(sorted(name for name in imports if name.partition(".")[0] in sys.stdlib_module_names)),
         built_in=tuple(sorted(assumed)),
         helpers=tuple(sorted(_helpers(trees[0], nodes))),
+        cases=tuple(_given(each, nodes) for each in _for_good(trees[0], nodes) if _is_case(each)),
         patch=any(map(_may_patch, nodes)),
         pace=pace_of(tests),
     )
@@ -198,10 +202,26 @@ def _demanded(tree: ast.AST) -> set[str]:
     return found
 
 
-def _helpers(tree: ast.Module, nodes: list[ast.AST]) -> set[str]:
-    """Return the functions of a module that its text neither decorates nor changes."""
-    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.decorator_list]
-    bound = [node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+def _helpers(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[str]:
+    """Yield the functions of a module, and the methods of its classes, that its text never changes."""
+    stored = {node.attr for node in nodes if isinstance(node, ast.Attribute) and _is_bound(node)}
+    for node in _for_good(tree, nodes):
+        if isinstance(node, ast.FunctionDef):
+            yield node.name
+            continue
+        methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+        bound = [each.name for each in ast.walk(node) if isinstance(each, _DEFINING)]
+        for each in methods:
+            # the compiler may bind one of two underscores under another name
+            changed = each.name in stored or bound.count(each.name) > 1 or each.name.startswith("__")
+            if not each.decorator_list and not changed:
+                yield f"{node.name}.{each.name}"
+
+
+def _for_good(tree: ast.Module, nodes: list[ast.AST]) -> list[ast.FunctionDef | ast.ClassDef]:
+    """Return the functions and classes of a module that its text neither decorates nor changes."""
+    found = [node for node in tree.body if isinstance(node, _DEFINING) and not node.decorator_list]
+    bound = [node.name for node in nodes if isinstance(node, _DEFINING)]
     changed: set[str] = set()
     for node in nodes:
         match node:
@@ -213,7 +233,31 @@ def _helpers(tree: ast.Module, nodes: list[ast.AST]) -> set[str]:
                 changed.add(other or name)
             case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
                 changed.add(name)
-    return {name for name in found if bound.count(name) == 1} - changed
+    return [node for node in found if bound.count(node.name) == 1 and node.name not in changed]
+
+
+_DEFINING = (ast.FunctionDef, ast.ClassDef)
+
+
+def _is_case(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether it is a class derived from `unittest.TestCase` and nothing else."""
+    if isinstance(node, ast.FunctionDef) or node.keywords:
+        return False
+    return [ast.unparse(base) for base in node.bases] in (["unittest.TestCase"], ["TestCase"])
+
+
+def _given(case: ast.FunctionDef | ast.ClassDef, nodes: list[ast.AST]) -> tuple[str, ...]:
+    """Return the name of a class, and all names that it may get from its body or from elsewhere."""
+    within = list(ast.walk(case))
+    given = {each.name for each in within if isinstance(each, (*_DEFINING, ast.AsyncFunctionDef))}
+    given |= {each.id for each in within if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    given |= {each.attr for each in nodes if isinstance(each, ast.Attribute) and _is_bound(each)}
+    given |= {each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    return case.name, *sorted(given)
+
+
+def _is_bound(node: ast.Attribute) -> bool:
+    return not isinstance(node.ctx, ast.Load)
 
 
 def _may_patch(node: ast.AST) -> bool:

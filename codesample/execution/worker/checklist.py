@@ -175,11 +175,15 @@ def judge_process(
     steps = exchange.steps
     if allowance is not None:
         steps.allowance = allowance
+    remote = Remote(exchange)
     try:
-        finding = find(Remote(exchange))
+        finding = find(remote)
     finally:
         wall = exchange.wall_seconds
         usage = exchange.close()
+        # the library may keep a stand-in, as the key of a cache: it must not ask the next program's process
+        remote.over = True
+        exchange.ended = exchange.ended or ProgramStopped(Status.CRASHED, "its verdict is over")
     return Judged(
         finding,
         [usage],

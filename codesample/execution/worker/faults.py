@@ -74,17 +74,25 @@ def demand_imports(error: BaseException) -> None:
         raise TestsFault(f"the tests import what is not there: {said(error)}")
 
 
-def _raised_by_import(error: BaseException) -> bool:
-    """Whether the import system raised it, or the statement itself, for a name that a module lacks."""
+def _raised_by_import(error: ImportError) -> bool:
+    """Whether the import system raised it, or the statement itself, for a name that a module lacks.
+
+    It did so for a module that the tests themselves name, and not one that a program said.
+    """
+    steps = []
     step = error.__traceback__
-    while step is not None and step.tb_next is not None:
+    while step is not None:
+        steps.append(step)
         step = step.tb_next
-    if step is None:
+    while steps and steps[-1].tb_frame.f_code.co_filename.startswith("<frozen importlib"):
+        steps.pop()
+    if not steps:
         return False
-    code = step.tb_frame.f_code
-    if code.co_filename.startswith("<frozen importlib"):
+    code = steps[-1].tb_frame.f_code
+    if _IMPORTS.get(code.co_code[steps[-1].tb_lasti]) is not None:
         return True
-    return _IMPORTS.get(code.co_code[step.tb_lasti]) is not None
+    names = {each for step in steps for each in step.tb_frame.f_code.co_consts if isinstance(each, str)}
+    return error.name is not None and any(f"{each}.".startswith(f"{error.name}.") for each in names)
 
 
 _IMPORTS = {

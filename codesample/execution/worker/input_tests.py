@@ -182,7 +182,7 @@ class PreparedInputs:
         def accepts(arguments: tuple[Any, ...], got: Any, wanted: Any) -> bool:
             try:
                 return bool(accept(arguments, got, wanted))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 # an oracle computes with the result, and what it cannot compute with is not right
                 demand_imports(error)
                 return False

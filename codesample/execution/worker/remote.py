@@ -72,6 +72,8 @@ class Remote:
         self.ahead: Sequence[Any] = ()
         self.place, self.shifted = 0, False
         """How many operations were begun, and whether the last changed what both sides hold."""
+        self.over = False
+        """Whether the verdict is there: what is left of its stand-ins equals what they hold."""
         self._lock = threading.RLock()
         self._shared = SharedTable(-1, self._to_program)
         self._known: WeakValueDictionary[int, Handle] = WeakValueDictionary()
@@ -209,6 +211,8 @@ class Remote:
                 self.shifted |= changes != []
                 if printed != []:
                     self._print(printed)
+                # told by a comparison, it may have made of what the tests hold what suits the next one
+                self.met_opaque |= not self._keeps and not changes == printed == []
                 parts = core
         reading = self.read(parts)
         if reading.status is Status.PASSED:
@@ -368,10 +372,8 @@ class Remote:
 
     def _handle(self, content: Any) -> Handle:
         match content:
-            case [number, kind, protocols]:
-                data = None
-            case [number, kind, protocols, data] if data is not None:
-                pass
+            case [number, kind, protocols, *rest] if len(rest) <= 1 and rest != [None]:
+                data = rest[0] if rest else None
             case _:
                 raise codec.CodecError("a malformed handle")
         if type(number) is not int or not 0 <= number < _MOST or not type(kind) is type(protocols) is str:

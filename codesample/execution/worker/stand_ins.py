@@ -115,6 +115,8 @@ def _filled(made: Any, base: Any, data: Any) -> Any:
         value = base.__new__(made)
         (base.extend if hasattr(base, "extend") else base.update)(value, data)
         return value
+    if base.__name__ == "array":
+        return base.__new__(made, data.typecode, data)
     if changeable(base):
         value = base.__new__(made)
         if base.__name__ == "deque":
@@ -122,10 +124,16 @@ def _filled(made: Any, base: Any, data: Any) -> Any:
         elif base.__name__ == "defaultdict":
             base.__init__(value, data.default_factory, data)
         else:
-            base.__init__(value, data)
+            # an OrderedDict and a Counter would fill themselves by methods that a subclass has
+            for key, item in base.items(data):
+                base.__setitem__(value, key, item)
         return value
     if base.__name__ == "Fraction":
-        return base.__new__(made, data.numerator, data.denominator)
+        value = object.__new__(made)
+        # setting an attribute would ask the program
+        object.__setattr__(value, "_numerator", data.numerator)
+        object.__setattr__(value, "_denominator", data.denominator)
+        return value
     return base.__new__(made, data)
 
 
@@ -231,7 +239,7 @@ def _judged(name: str, *, trusted: Any) -> Callable[[Any, Any], Any]:
         remote = self._codesample_remote
         if self is other and name == "eq":
             return True
-        if remote.busy or not remote.can_cross(other):
+        if remote.busy or remote.over or not remote.can_cross(other):
             remote.met_opaque = True
             return NotImplemented
         # first, for what it holds may be what it is compared with as soon as it is told that

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import types
+import unittest
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from codesample.execution.child import watch
-from codesample.execution.child.watch import Entry, apart, codes_within, entries, rebound, shadowed, unchanged
+from codesample.execution.child.watch import (
+    Entry,
+    apart,
+    codes_within,
+    entries,
+    overridden,
+    rebound,
+    shadowed,
+    unchanged,
+)
 from codesample.execution.worker.checklist import Finding
 from codesample.records import Status
 
@@ -162,11 +173,13 @@ def test_what_modules_held_is_compared_by_identity() -> None:
     vars(module).pop("__builtins__")
     noted = entries([module])
     holds = unchanged([entry for entry in noted if entry.value is not module])
-    assert {entry.name for entry in noted if entry.value is not None} >= {"A", "f", "g"}
-    module.y, module.A.x, module.new = 2, 2, abs
+    assert {entry.name for entry in noted if entry.value is not None} >= {"A", "f", "g", "x", "y"}
+    module.new = abs
     assert holds()
     for place, name, value in (
         (module, "g", lambda: None),
+        (module, "y", 2),
+        (module.A, "x", 2),
         (module.A, "f", module.g),
         (module.A, "__getattribute__", object.__getattribute__),
     ):
@@ -209,10 +222,34 @@ def test_a_helper_must_stay_the_function_of_the_tests() -> None:
     assert rebound(["gone"], names, ids)
 
 
+def test_a_method_must_stay_the_function_of_the_tests_and_as_it_was() -> None:
+    code = compile("class A:\n    def same(self): pass\nclass B:\n    same = 1", "<tests>", "exec")
+    ids = frozenset(map(id, codes_within(code)))
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert not rebound(["A.same"], names, ids)
+    assert rebound(["B.same"], names, ids)
+    assert rebound(["C.same"], names, ids)
+    names["A"].same.__unittest_skip__ = True
+    assert rebound(["A.same"], names, ids)
+
+
+def test_a_case_of_the_tests_has_no_more_rules_than_they_gave_it() -> None:
+    names: dict[str, Any] = {}
+    exec("import unittest\nclass A(unittest.TestCase):\n    setUp = test = more = print", names)
+    given = frozenset({"setUp", "test"})
+    assert not overridden({"A": given}, names, unittest.TestCase)
+    assert overridden({"A": frozenset({"test"})}, names, unittest.TestCase)
+    assert overridden({"B": given}, names, unittest.TestCase)
+    assert overridden({"A": given}, names, unittest.IsolatedAsyncioTestCase)
+    names["A"].__unittest_skip__ = True
+    assert overridden({"A": given}, names, unittest.TestCase)
+
+
 def test_a_function_set_apart_does_not_see_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     copy = apart(watch._nearest)
     monkeypatch.setattr(watch, "_HAND_OUT_FRAMES", None)
-    assert copy(None) is None
+    assert copy(None, ()) is None
     assert copy.__globals__ is not watch._nearest.__globals__
     assert copy.__globals__["entries"] is not entries
     assert copy.__globals__["entries"].__globals__ is copy.__globals__

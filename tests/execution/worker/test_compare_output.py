@@ -40,6 +40,9 @@ def test_only_line_feeds_end_lines_and_blanks_at_their_ends_do_not_count(
     ("got", "expected", "tolerance", "same"),
     [
         ("1.0", "1", {"atol": 1e-9}, True),
+        ("1e-99999999999999999999", "1", {"atol": 1e-9}, False),
+        ("1e-99999999999999999999", "0", {"atol": 1e-9}, True),
+        ("0", "-0.0e99999999999999999999", {"atol": 1e-9}, True),
         ("1.000001", "1", {"atol": 1e-6}, True),
         ("1.0000011", "1", {"atol": 1e-6}, False),
         ("-1.000001", "-1", {"atol": 1e-6}, True),

@@ -40,7 +40,11 @@ class Actions(Attributes):
         return self.do_plain(name, given) | kind.DECIMAL | given.all() & kind.NAN
 
     def do_wait(self, name: str, given: Given) -> int:
-        """Let time pass, in which the program's threads may change what both hold, and no message says so."""
+        """Let time pass, in which the program's threads may change what both hold, and no message says so.
+
+        How long may be for the program to say, and sleep uses no CPU time, which has a limit everywhere.
+        """
+        self.harmless = False
         if self.stored & kind.CHANGED or self.results_kept:
             self.refuse(given.node, f"calls {name} while the program may change what the tests hold")
         return self.do_plain(name, given)
