@@ -128,6 +128,9 @@ def _steps(
     ids = frozenset(map(id, kept))
     _hide_the_sandbox()
     modules = _imported([*tests.imports, "unittest"] if "unittest" in text else tests.imports)
+    if "unittest" in text:
+        # it is for Ctrl-C, and gives running results to all who ask: they could stop a run, or mend it
+        vars(sys.modules["unittest.runner"])["registerResult"] = lambda result: None
     if any(word in source or word in text for word in _SHOW_SOURCE):
         _show(_PROGRAM, source)
     # their text says what they expect
