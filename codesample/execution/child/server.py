@@ -20,7 +20,7 @@ from codesample.execution.child.exceptions import text_of
 from codesample.execution.child.operations import OPERATIONS
 from codesample.execution.wire import channel, codec
 from codesample.execution.wire.library_values import named
-from codesample.execution.wire.shared import containers_in
+from codesample.execution.wire.shared import containers_in, is_nan
 
 __all__ = ["FILENAME", "confirm", "refuse", "rehearse", "serve"]
 
@@ -70,11 +70,14 @@ def rehearse() -> None:
     What is forked from here then finds done what Python does to code that runs for the first times, and
     need not write to pages for it that it would have to copy.
     """
+    limit = sys.getrecursionlimit()
     for _ in range(_REHEARSALS):
         operations = _Operations(_Nobody(), _MAX_DETAIL)  # type: ignore[arg-type]
         for request in _REHEARSED:
             operations.answer(request)
     del sys.modules[_REHEARSED_NAME]
+    # a script is to find it as Python has it
+    sys.setrecursionlimit(limit)
 
 
 class _Nobody:
@@ -239,7 +242,7 @@ class _Operations:
     def _known(self, value: Any) -> Any:
         """Stand for a container of a result that the program holds on to."""
         known = self._objects.shared.reference(value)
-        if known is None and (sys.getrefcount(value) > _FRESH or codec.is_nan(value)):
+        if known is None and (sys.getrefcount(value) > _FRESH or is_nan(value)):
             return self._objects.shared.define(value)
         return known
 

@@ -33,7 +33,6 @@ __all__ = [
     "dump",
     "encode",
     "footprint",
-    "is_nan",
     "nothing",
     "pack",
 ]
@@ -152,10 +151,8 @@ def _pack(value: Any, depth: int, rules: _Rules) -> Any:
         return value if value.bit_length() <= _DECIMAL_BITS else _pack_int(value)
     if depth >= MAX_DEPTH:
         raise CodecError(f"nested deeper than {MAX_DEPTH}")
-    if rules.known is not None and kind in _CHANGEABLE:
-        stands = rules.known(value)
-        if stands is not None:
-            return stands
+    if rules.known is not None and kind in _CHANGEABLE and (stands := rules.known(value)) is not None:
+        return stands
     if kind is list:
         return _pack_all(value, depth, rules)
     if kind is tuple:
@@ -234,11 +231,6 @@ def _pack_int(value: int) -> Any:
     if bits > _MAX_INT_BITS:
         raise CodecError(f"an integer of {bits} bits; at most {_MAX_INT_BITS} may cross")
     return {"i": int.__format__(value, "x")}
-
-
-def is_nan(value: Any) -> bool:
-    """Whether a value is the float that is not equal to itself."""
-    return type(value) is float and value != value
 
 
 def _pack_whole(value: int, depth: int, rules: _Rules) -> Any:

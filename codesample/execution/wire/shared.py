@@ -19,7 +19,7 @@ from typing import Any
 from codesample.execution.wire import codec
 from codesample.execution.wire import library_values as values
 
-__all__ = ["SharedTable", "changeable", "containers_in", "is_long_and_flat"]
+__all__ = ["SharedTable", "changeable", "containers_in", "is_long_and_flat", "is_nan"]
 
 _MARSHAL = 2
 """A version that writes equal data alike, however often an object occurs in it."""
@@ -34,6 +34,11 @@ def changeable(kind: type) -> bool:
         return True
     form = values.form_of(kind)
     return form is not None and form.name in values.CONTAINERS
+
+
+def is_nan(value: Any) -> bool:
+    """Whether a value is the float that is not equal to itself."""
+    return type(value) is float and value != value
 
 
 def containers_in(
@@ -193,7 +198,7 @@ class SharedTable:
             case [int(number)]:
                 if number in self._objects:
                     return self._objects[number]
-            case [number, value] if (changeable(type(value)) or codec.is_nan(value)) and self._is_new(
+            case [number, value] if (changeable(type(value)) or is_nan(value)) and self._is_new(
                 number, value
             ):
                 self._keep(number, value)

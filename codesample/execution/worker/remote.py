@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from codesample.execution.wire import codec
 from codesample.execution.wire.library_values import name_of
-from codesample.execution.wire.shared import SharedTable, changeable, containers_in, is_long_and_flat
+from codesample.execution.wire.shared import SharedTable, changeable, containers_in, is_long_and_flat, is_nan
 from codesample.execution.worker.exchange import Exchange
 from codesample.execution.worker.raised import Raised, known_exception, marked, said
 from codesample.execution.worker.readings import Reading, reading_of
@@ -306,7 +306,7 @@ class Remote:
             if reference is not None or not keeps:
                 return reference
             # a long one may be handed over again and again, and is looked through faster than it is written
-            if id(value) in repeated or is_long_and_flat(value) or codec.is_nan(value):
+            if id(value) in repeated or is_long_and_flat(value) or is_nan(value):
                 return self._shared.define(value)
             if id(value) in met:
                 repeated.add(id(value))

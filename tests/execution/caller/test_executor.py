@@ -38,7 +38,7 @@ def test_verdict_names_its_candidate_and_what_it_used(judge: Judge) -> None:
     [
         (SQUARE, "split"),
         (ScriptTests(cases=(ScriptExample("1", "2"),)), "io"),
-        (CodeTests(source="assert isinstance(Point(1), Point)", entry_point="Point"), "weak"),
+        (dataclasses.replace(SQUARE, mode="in_process"), "weak"),
     ],
 )
 def test_a_verdict_without_a_worker_has_the_form_of_its_tests(tests: Tests, form: str) -> None:
