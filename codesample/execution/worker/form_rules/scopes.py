@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import sys
 import warnings
 from collections.abc import Collection
@@ -12,6 +13,8 @@ __all__ = ["BUILT_IN", "Names", "Outside", "Scope", "parameters", "parsed"]
 
 BUILT_IN = frozenset(dir(builtins)) | {"__file__", "__builtins__"}
 """Names that the language defines."""
+
+_TREES_KEPT = 4
 
 Pieces = list[tuple[ast.AST, "Scope"]]
 
@@ -73,7 +76,20 @@ class Scope:
 
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_LEAVES = (ast.Constant, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+_LEAVES = frozenset(
+    {str, type(None), ast.Constant}.union(
+        *(
+            base.__subclasses__()
+            for base in (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+        )
+    )
+)
+_SILENT = frozenset(
+    {ast.Module, ast.Expr, ast.Assert, ast.Assign, ast.Return, ast.If, ast.For, ast.Compare, ast.BinOp}
+    | {ast.UnaryOp, ast.BoolOp, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Subscript, ast.Slice}
+    | {ast.keyword, ast.Starred, ast.IfExp, ast.JoinedStr, ast.FormattedValue, ast.Try, ast.With}
+)
+"""Nodes that say nothing of names themselves: most of those that there are."""
 
 
 class Names:
@@ -104,6 +120,8 @@ class Names:
             node, scope = pending.pop()
             if type(node) is ast.Name:
                 (reads if type(node.ctx) is ast.Load else self._bound).append((scope, node.id))
+            elif type(node) in _SILENT:
+                pending += [(child, scope) for child in reversed(_children(node))]
             else:
                 pending += reversed(self._visit(node, scope))
         # what is nonlocal can be told once the scopes around it know their own names
@@ -166,8 +184,8 @@ def _children(node: ast.AST) -> list[ast.AST]:
     for name in node._fields:
         value = getattr(node, name, None)
         if type(value) is list:
-            found += [each for each in value if isinstance(each, ast.AST) and not isinstance(each, _LEAVES)]
-        elif isinstance(value, ast.AST) and not isinstance(value, _LEAVES):
+            found += [each for each in value if type(each) not in _LEAVES]
+        elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
             found.append(value)
     return found
 
@@ -224,8 +242,9 @@ class Outside:
             self.program = missing & names.called
 
 
+@functools.lru_cache(_TREES_KEPT)
 def parsed(text: str) -> ast.Module:
-    """Return the syntax tree of tests.
+    """Return the syntax tree of tests, for several readers of the same text, none of which changes it.
 
     Raises:
         SyntaxError: they are not Python.
