@@ -74,7 +74,8 @@ def found_apart(find: Callable[[], Any]) -> Any:
     """Return the plain data that `find` returns in a forked process, which nobody ends but itself.
 
     Raises:
-        TestsFault: as `find`, and where it ended the process.
+        TestsFault: as `find`.
+        HarnessFault: the process was ended, by `find` or from outside.
     """
     pid, reader = _fork(lambda: ["found", find()])
     with open(reader, "rb") as told:
@@ -85,7 +86,7 @@ def found_apart(find: Callable[[], Any]) -> Any:
             return found
         case ["tests", reason]:
             raise TestsFault(reason)
-    raise TestsFault("the tests ended the process that they were made ready in")
+    raise HarnessFault("the process ended in which the tests were made ready")
 
 
 def _as_reply(judged: Judged) -> list[Any]:

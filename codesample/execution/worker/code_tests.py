@@ -134,13 +134,16 @@ def prepare_code(tests: CodeTests, *, alone: bool) -> PreparedCode:
 
     Raises:
         TestsFault: they are no Python, or need a module that is not here.
+        HarnessFault: the process in which their stub ran was ended.
     """
     try:
         stub = compiled(tests.stub, "stub")
         body = compiled(tests.source, "tests")
         checks = [compiled(check, "check") for check in tests.checks]
         # what the stub binds is known by running it, for it may import everything from a module
-        given = set(found_apart(lambda: list(_namespace(stub, {}))) if alone else _namespace(stub, {}))
+        # in a process of its own where it may leave something behind
+        runs_apart = alone and bool(tests.stub)
+        given = set(found_apart(lambda: list(_namespace(stub, {}))) if runs_apart else _namespace(stub, {}))
         text = "\n".join((tests.source, *tests.checks))
         if tests.entry_point:
             given.discard(tests.entry_point)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from codesample.execution import Executor, Limits, Program
+from codesample.execution.worker.apart import found_apart
+from codesample.execution.worker.faults import TestsFault
+from codesample.execution.worker.spawner import HarnessFault
 from codesample.records import CodeTests, ScriptExample, ScriptTests, Status, Verdict
 
 GOOD = "def f(x):\n    return x * x"
@@ -81,7 +86,15 @@ def test_a_stub_leaves_nothing_behind(ask: Ask, leaving: str, sensitive: list[st
             assert after.passed, after
 
 
-def test_a_stub_that_ends_its_process_is_a_fault_of_the_tests(ask: Ask) -> None:
+def test_a_process_killed_while_tests_are_made_ready_is_no_fault_of_theirs() -> None:
+    with pytest.raises(HarnessFault, match="made ready") as caught:
+        found_apart(lambda: os.kill(os.getpid(), signal.SIGKILL))
+    # such a fault is tried again
+    assert not isinstance(caught.value, TestsFault)
+    assert found_apart(lambda: [os.getppid()]) == [os.getpid()]
+
+
+def test_a_stub_that_ends_its_process_is_judged_by_nobody(ask: Ask) -> None:
     verdict = ask(GOOD, "assert f(2) == 4", stub="import os\nos._exit(0)")
     assert verdict.status is Status.HARNESS_ERROR
     assert "made ready" in verdict.detail
