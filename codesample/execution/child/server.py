@@ -22,7 +22,7 @@ from codesample.execution.wire import channel, codec
 from codesample.execution.wire.library_values import named
 from codesample.execution.wire.shared import containers_in, is_nan
 
-__all__ = ["FILENAME", "confirm", "refuse", "rehearse", "serve"]
+__all__ = ["FILENAME", "Operations", "confirm", "refuse", "rehearse", "serve"]
 
 FILENAME = "<program>"
 
@@ -56,28 +56,30 @@ def confirm(sock: _socket.socket) -> None:
     sock.sendall(channel.frame(b'["confined"]'))
 
 
-def serve(sock: _socket.socket, result_bytes: int) -> None:
+def serve(operations: Operations, sock: _socket.socket, result_bytes: int) -> None:
     """Announce that this process is confined, then answer requests until the worker closes the socket."""
     confirm(sock)
-    operations = _Operations(sock, result_bytes)
+    operations.reply_to(sock, result_bytes)
     while (request := channel.receive(sock)) is not None:
         operations.answer(request)
 
 
-def rehearse() -> None:
-    """Answer what any program is asked, for nobody.
+def rehearse() -> Operations:
+    """Answer what any program is asked, for nobody; return what is made ready for a program.
 
     What is forked from here then finds done what Python does to code that runs for the first times, and
     need not write to pages for it that it would have to copy.
     """
     limit = sys.getrecursionlimit()
     for _ in range(_REHEARSALS):
-        operations = _Operations(_Nobody(), _MAX_DETAIL)  # type: ignore[arg-type]
+        operations = Operations()
+        operations.reply_to(_Nobody(), _MAX_DETAIL)
         for request in _REHEARSED:
             operations.answer(request)
     del sys.modules[_REHEARSED_NAME]
     # a script is to find it as Python has it
     sys.setrecursionlimit(limit)
+    return Operations()
 
 
 class _Nobody:
@@ -87,12 +89,13 @@ class _Nobody:
         """Let go of it."""
 
 
-class _Operations:
-    """The program, and the operations on it and on what it handed out."""
+class Operations:
+    """A program, and the operations on it and on what it handed out."""
 
-    def __init__(self, sock: _socket.socket, result_bytes: int) -> None:
-        self._sock = sock
-        self._result_bytes = result_bytes
+    def __init__(self) -> None:
+        """Make everything ready for one program."""
+        self._sock: Any = _Nobody()
+        self._result_bytes = 0
         self._objects = objects.Objects()
         self._decode = codec.decoder(
             {
@@ -111,6 +114,10 @@ class _Operations:
             "load": self._load,
             "defined": lambda name: name in self._names,
         }
+
+    def reply_to(self, sock: Any, result_bytes: int) -> None:
+        """Send replies to this socket, results of at most so many bytes."""
+        self._sock, self._result_bytes = sock, result_bytes
 
     def answer(self, request: bytes) -> None:
         """Carry out one request and send its reply or replies."""

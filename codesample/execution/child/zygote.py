@@ -83,12 +83,12 @@ def main(arguments: Sequence[str]) -> None:
     sys.path_importer_cache[sys.argv[0]] = None
     ours = [name for name in sys.modules if name.partition(".")[0] == "codesample"]
     linux.die_with_parent(int(arguments[1]) or os.getppid())
-    server.rehearse()
+    operations = server.rehearse()
     gc.collect()
     gc.freeze()
     control.sendall(json.dumps({"zygote": os.getpid()}).encode())
     os.dup2(1, 2)
-    _serve(control, kit, lambda: empty(scratch), ours)
+    _serve(control, kit, operations, lambda: empty(scratch), ours)
 
 
 def _hear_signals() -> None:
@@ -119,7 +119,13 @@ def _look_like_a_script() -> None:
         setattr(builtins, name, _Printer(name, f"{sys.copyright}\n"))
 
 
-def _serve(control: _socket.socket, kit: Kit, emptied: Callable[[], bool], ours: Sequence[str]) -> None:
+def _serve(
+    control: _socket.socket,
+    kit: Kit,
+    operations: server.Operations,
+    emptied: Callable[[], bool],
+    ours: Sequence[str],
+) -> None:
     """Fork children until the worker is gone, which ends this process; return in one that runs a script."""
     pid = 0
     while True:
@@ -136,7 +142,7 @@ def _serve(control: _socket.socket, kit: Kit, emptied: Callable[[], bool], ours:
             pid = _fork()
             if pid == 0:
                 control.detach()
-                _become_child(kit, request, descriptors, ours)
+                _become_child(kit, operations, request, descriptors, ours)
                 return
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -164,7 +170,13 @@ def _receive(control: _socket.socket) -> tuple[dict[str, Any] | None, list[int]]
     return (json.loads(body) if body else None), list(descriptors)
 
 
-def _become_child(kit: Kit, request: dict[str, Any], descriptors: list[int], ours: Sequence[str]) -> None:
+def _become_child(
+    kit: Kit,
+    operations: server.Operations,
+    request: dict[str, Any],
+    descriptors: list[int],
+    ours: Sequence[str],
+) -> None:
     """Confine this fresh child and let it serve one program; return only where it is to run a script."""
     status = exit_status.UNCONFINED
     is_script = False
@@ -192,7 +204,7 @@ def _become_child(kit: Kit, request: dict[str, Any], descriptors: list[int], our
             script.become_script(ours)
             is_script = True
             return
-        server.serve(sock, request["result_bytes"])
+        server.serve(operations, sock, request["result_bytes"])
         status = 0
     except MemoryError:
         status = exit_status.MEMORY

@@ -173,10 +173,11 @@ def test_replies_sent_early_do_not_lengthen_the_time_of_a_loop(in_little_time: C
     source = """
 def f(x):
     if x == 0:
-        import gc, socket
-        for each in gc.get_objects():
-            if type(each).__name__ == "_Operations":
-                each._send(b'[["value",0]]')
+        import sys
+        frame = sys._getframe()
+        while "operations" not in frame.f_locals:
+            frame = frame.f_back
+        frame.f_locals["operations"]._send(b'[["value",0]]')
         busy(20)
     return x * x
 """
