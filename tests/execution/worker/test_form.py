@@ -10,7 +10,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -191,105 +191,6 @@ def test_what_is_no_python_is_said_so(source: str) -> None:
         form(source)
 
 
-DEEP = {
-    "brackets": f"assert f({'[' * 150}{']' * 150})",
-    "calls": f"assert {'f(' * 150}1{')' * 150}",
-    "nots": f"assert {'not ' * 5_000}f(1)",
-    "signs": f"assert f({'-' * 5_000}1)",
-    "sums": f"assert f(1{'+ 1' * 20_000})",
-    "attributes": f"assert f(1){'.a' * 20_000}",
-    "method calls": f"assert f(1){'.a()' * 20_000}",
-    "comparisons": f"assert f(1){' == 1' * 20_000}",
-    "lambdas": f"f({'lambda: ' * 5_000}1)",
-    "blocks": "\n".join(f"{' ' * n}if f({n}):" for n in range(95)) + f"\n{' ' * 95}pass",
-    "functions": "\n".join(f"{' ' * n}def g{n}():" for n in range(95)) + f"\n{' ' * 95}f(1)",
-    "conditions": "if f(1): pass\n" + "elif f(2): pass\n" * 5_000,
-}
-
-
-@pytest.mark.parametrize("source", DEEP.values(), ids=DEEP)
-def test_deep_nesting_is_weak_or_read_but_never_an_error(source: str) -> None:
-    try:
-        found = form(source)
-    except SyntaxError:
-        return
-    assert found.split or found.reason
-
-
-@pytest.mark.parametrize("name", ["nots", "sums", "attributes", "method calls"])
-def test_what_is_nested_too_deeply_to_be_read_is_weak(name: str) -> None:
-    assert form(DEEP[name]).reason == "the tests are nested too deeply to be read"
-
-
-def asserts(count: int) -> str:
-    return "\n".join(f"xs_{n} = [f({n})]\nassert xs_{n} == [{n * n}]" for n in range(count))
-
-
-def table_uses(count: int) -> str:
-    rows = ", ".join(f"([f({n})], {n})" for n in range(count))
-    return f"cases = [{rows}]\n" + "for x, y in cases: assert f(x) == y\n" * count
-
-
-def functions(count: int) -> str:
-    return "\n".join(f"def g{n}(x): return [x]\nassert f(g{n}({n})) == {n}" for n in range(count))
-
-
-def objects(count: int) -> str:
-    owner = "class A:\n    def __init__(self, x): self.x = x\n"
-    return owner + "\n".join(f"a{n} = A({n})\nassert f(a{n}.x) == {n}" for n in range(count))
-
-
-@pytest.mark.parametrize("text", [asserts, table_uses, functions, objects])
-def test_long_tests_are_read_in_time_that_grows_with_their_length(text: Callable[[int], str]) -> None:
-    def seconds(count: int) -> float:
-        start = time.process_time()
-        assert form(text(count)).split
-        return time.process_time() - start
-
-    assert seconds(3_200) < 20 * max(seconds(400), 0.03)
-
-
-def tables_in_tables(depth: int) -> str:
-    table = "[(1, 2)]"
-    for _ in range(depth):
-        table = f"[([x for x, y in {table}], 1)]"
-    return f"assert f({table}) == 1"
-
-
-def tables_of_tables(depth: int) -> str:
-    rows = "[x for x, y in t{0}], [y for x, y in t{0}]"
-    return "t0 = [(1, 2)]\n" + "\n".join(f"t{n + 1} = [({rows.format(n)})]" for n in range(depth)) + "\nf(t1)"
-
-
-def classes_of_classes(depth: int) -> str:
-    first = "class C0:\n    def __init__(self): self.x = 1\nclass C1(C0): pass\n"
-    return first + "\n".join(f"class C{n}(C{n - 1}, C{n - 2}): pass" for n in range(2, depth)) + "\nf(C9().x)"
-
-
-@pytest.mark.parametrize("text", [tables_in_tables(25), tables_of_tables(40), classes_of_classes(60)])
-def test_what_holds_one_another_is_read_once(text: str) -> None:
-    start = time.process_time()
-    assert form(text).split
-    assert time.process_time() - start < 1
-
-
-def test_nan_is_seen_in_a_text_of_any_length() -> None:
-    text = "[NaN" + ", 1" * 400 + "]"
-    found = form(f"import json\nxs = json.loads({text!r})\nassert f(xs) == xs")
-    assert found.reason == "line 3: compares a result with what may hold the number NaN"
-
-
-def test_tests_of_too_many_definitions_are_weak() -> None:
-    many = "\n".join(f"def g{n}(): pass" for n in range(9_000))
-    assert form(f"{many}\nassert f([g8999]) == 1").reason == "the tests define too much to be read"
-
-
-def test_tests_of_too_many_calls_are_weak() -> None:
-    many = "".join(f"\ndef g{n}(x): return x\nd[{n}] = g{n}\nassert f(d[{n}](1)) == 1" for n in range(1_000))
-    found = form("d = {}" + many)
-    assert "calls too many functions of the tests" in found.reason
-
-
 HARMLESS = [
     "pass",
     "assert True",
@@ -361,7 +262,7 @@ def test_whatever_the_text_it_has_a_form_or_is_no_python() -> None:
         "await",
     ]
     read = 0
-    for source in texts * 3:
+    for source in texts * 4:
         changed = mutated(source, pieces, draw)
         try:
             found = form(changed)
