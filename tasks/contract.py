@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 
-from codesample.errors import DataError
-from codesample.records import Candidate, Problem, ScriptTests, Tests
+from codesample.errors import DataError, ParameterError
+from codesample.extraction import Wanted
+from codesample.records import Extraction, Problem, ScriptTests, Tests
+from codesample.tasks.prompt_form import ChatForm, PromptForm, Style, function_wanted
 
 __all__ = ["Task", "completion_alone", "prompt_then_completion"]
 
@@ -27,6 +29,15 @@ _STATED = (
     "oracle",
     "io",
     "mode",
+)
+
+_COMPLETE = (
+    "Complete the Python code below. Answer with the complete code, its imports included, in one Markdown "
+    "block of Python.\n\n```python\n{text}\n```\n"
+)
+_SOLVE = (
+    "Solve the problem below in Python. Answer with the complete code in one Markdown block of Python.\n\n"
+    "{text}\n"
 )
 
 
@@ -53,6 +64,7 @@ class Task:
         load: Reads every problem of the data set, in the data set's order.
         assemble: Builds the program from a problem and one completion.
         in_split: Tells which problems are evaluated; all by default.
+        chat: How it is put to chat models; None asks for the base form's prompt to be completed or solved.
     """
 
     name: str
@@ -63,6 +75,7 @@ class Task:
     load: Callable[[], Sequence[Problem]]
     assemble: Callable[[Problem, str], str] = prompt_then_completion
     in_split: Callable[[Problem], bool] = lambda problem: True
+    chat: ChatForm | None = None
 
     def problems(self) -> Sequence[Problem]:
         """Return the evaluated problems, read and validated at the first call.
@@ -81,17 +94,50 @@ class Task:
         """Return the Python text to run for one completion of `problem`."""
         return self.assemble(problem, completion)
 
-    def assembled(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, str]]:
-        """Yield each candidate with the Python text to run for it, as they come.
+    def form(self, style: Style, *, system: str | None = None, prefill: bool = False) -> PromptForm:
+        """Return how problems are put to a model and programs made of what it writes.
 
-        A candidate that brings a program of its own, such as a recorded solution, is run as that.
+        Args:
+            style: "base": the problem's prompt, continued. "chat": a turn of the user's, answered.
+            system: A system turn before it.
+            prefill: Whether the beginning of the answer is given too.
+
+        Raises:
+            ParameterError: a system turn or a prefill for the base form, which has none.
         """
-        problems = {problem.task_id: problem for problem in self.problems()}
-        for candidate in candidates:
-            program = candidate.program
-            if program is None:
-                program = self.program(problems[candidate.task_id], candidate.completion)
-            yield candidate, program
+        if style == "chat":
+            return PromptForm.chat(self.chat or self._plain_chat, system=system, prefill=prefill)
+        if system is not None or prefill:
+            what = "system" if system is not None else "prefill"
+            raise ParameterError(f"{what}: belongs to the chat form; leave it out, or ask for --prompt chat")
+        return PromptForm(
+            style="base",
+            ask=lambda problem: problem.prompt,
+            read=self._continued,
+            stop=self.stop,
+            max_new_tokens=self.max_new_tokens,
+        )
+
+    def _continued(self, problem: Problem, completion: str) -> Extraction:
+        spans = ((0, len(completion)),) if completion else ()
+        return Extraction(self.program(problem, completion), "continuation", spans)
+
+    @property
+    def _plain_chat(self) -> ChatForm:
+        """The chat form of a task that brings none."""
+        if self.assemble is completion_alone:
+            return ChatForm(
+                version="plain-1",
+                source="codesample",
+                ask=lambda problem: _SOLVE.format(text=(problem.description or problem.prompt).strip()),
+                wanted=_wanted,
+            )
+        return ChatForm(
+            version="plain-1",
+            source="codesample",
+            ask=lambda problem: _COMPLETE.format(text=problem.prompt.strip("\n")),
+            wanted=function_wanted,
+        )
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the evaluated problems, in order, and the form of their programs.
@@ -129,6 +175,11 @@ class Task:
                 f"task {self.name}: {len(self._all)} entries read, none of them in the evaluated split"
             )
         return kept
+
+
+def _wanted(problem: Problem) -> Wanted:
+    script = isinstance(problem.tests, ScriptTests)
+    return Wanted("script" if script else "function", name=None if script else problem.entry_point)
 
 
 def _fault(problem: Problem) -> str | None:

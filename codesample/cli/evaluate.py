@@ -9,7 +9,7 @@ from codesample.cli.errors import resumable
 from codesample.cli.output import show_report
 from codesample.cli.records import takes_records
 from codesample.engines.model_options import ModelOptions
-from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, RunOptions
+from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
 from codesample.records import SamplingParams
 
 __all__ = ["run"]
@@ -17,7 +17,13 @@ __all__ = ["run"]
 _RERANKERS = list(DEFAULT_RERANKERS)
 
 
-@takes_records(problems=options.ProblemOptions, model=ModelOptions, params=SamplingParams, run=RunOptions)
+@takes_records(
+    problems=options.ProblemOptions,
+    model=ModelOptions,
+    prompts=PromptOptions,
+    params=SamplingParams,
+    run=RunOptions,
+)
 def run(
     context: typer.Context,
     *,
@@ -27,6 +33,7 @@ def run(
     k: options.K = None,
     reranker: options.RerankerSpecs = _RERANKERS,
     model: ModelOptions,
+    prompts: PromptOptions,
     params: SamplingParams,
     run: RunOptions,
     json: options.Json = False,
@@ -46,6 +53,7 @@ def run(
             k=options.numbers(k),
             data=problems.data,
             limit=problems.limit,
+            prompts=prompts,
             run=run,
             observer=progress,
         )

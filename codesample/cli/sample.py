@@ -11,13 +11,15 @@ from codesample.cli import options
 from codesample.cli.output import lines_to
 from codesample.cli.records import takes_records
 from codesample.engines.model_options import ModelOptions
-from codesample.evaluation.options import DEFAULT_N
+from codesample.evaluation.options import DEFAULT_N, PromptOptions
 from codesample.records import SamplingParams
 
 __all__ = ["run"]
 
 
-@takes_records(problems=options.ProblemOptions, model=ModelOptions, params=SamplingParams)
+@takes_records(
+    problems=options.ProblemOptions, model=ModelOptions, prompts=PromptOptions, params=SamplingParams
+)
 def run(
     *,
     prompt: Annotated[str | None, typer.Argument(help="Text to continue.")] = None,
@@ -27,6 +29,7 @@ def run(
     n: options.N = DEFAULT_N,
     out: Annotated[Path | None, typer.Option(help="New file for the samples; default: stdout.")] = None,
     model: ModelOptions,
+    prompts: PromptOptions,
     params: SamplingParams,
 ) -> None:
     """Sample candidates for a prompt, a file with a prompt, or a task, as JSON lines."""
@@ -34,7 +37,7 @@ def run(
     from codesample.runs.formats import candidate_line
 
     source = options.source_of(prompt, prompt_file, task, problems)
-    candidates = sample_candidates(source, model=model, n=n, params=params)
+    candidates = sample_candidates(source, model=model, n=n, params=params, prompts=prompts)
     with lines_to(out) as write:
         for candidate in candidates:
             write(candidate_line(candidate, with_program=False))

@@ -9,7 +9,7 @@ from time import monotonic
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import DEFAULT_MODEL, ModelOptions
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, RunOptions, choose_k
+from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions, choose_k
 from codesample.evaluation.pipeline import carry_out
 from codesample.evaluation.plan import build_plan, choose_rerankers, model_source
 from codesample.evaluation.problem_set import read_problems
@@ -31,6 +31,7 @@ def evaluate(
     k: Sequence[int] | None = None,
     data: Path | None = None,
     limit: int | None = None,
+    prompts: PromptOptions | None = None,
     run: RunOptions | None = None,
     observer: Observer | None = None,
 ) -> Report:
@@ -49,6 +50,7 @@ def evaluate(
         k: The k of pass@k; None takes those of 1, 5, 10 that n allows.
         data: The task's data in their published form, instead of the hub's copy.
         limit: Only the first problems; None takes all.
+        prompts: How problems are put to the model. Default: as messages where it has a chat template.
         run: Where the run is kept, whether it goes on with one, and how programs are run.
         observer: Told of progress.
 
@@ -60,11 +62,9 @@ def evaluate(
         UnknownNameError: no task, reranker, engine or model of that name.
         DataError, HubUnavailableError: the data or the model cannot be had.
         ModelError: the checkpoint is broken or does not fit into memory.
-        RerankerError: a reranker cannot be loaded, lacks what it needs, or broke its contract; in the
-            last case the results without it are in the run folder.
+        RerankerError: a reranker lacks what it needs, or broke its contract; the results without it are kept.
         RunFolderError: the folder cannot be written, holds another run, or was made with other settings.
-        IsolationError: this machine grants less isolation than asked for.
-        ExecutionError: the sandbox itself failed.
+        IsolationError, ExecutionError: this machine isolates less than asked for; the sandbox failed.
     """
     began = monotonic()
     ks = choose_k(k, n)
@@ -75,9 +75,10 @@ def evaluate(
         chosen,
         chosen.keys(n),
         model_source(model),
-        params=chosen.settled(params),
+        params=params,
         k=ks,
         rerankers=loaded,
         run=run or RunOptions(),
+        prompts=prompts or PromptOptions(),
     )
     return carry_out(plan, observer or Observer(), began=began)

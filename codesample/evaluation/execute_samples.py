@@ -14,7 +14,6 @@ from codesample.evaluation.pipeline import carry_out
 from codesample.evaluation.plan import ModelSource, build_plan, choose_rerankers
 from codesample.evaluation.problem_set import read_problems
 from codesample.evaluation.report import Report
-from codesample.records import SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.runs import read_samples
 from codesample.tasks.contract import Task
@@ -61,7 +60,7 @@ def execute_samples(
         engine.candidates.keys(),
         ModelSource(engine.name, lambda: engine, label=samples.name.split(".")[0]),
         # how another tool chose its tokens is unknown; nothing here draws any
-        params=SamplingParams().settled(),
+        params=None,
         k=k,
         rerankers=loaded,
         run=run or RunOptions(),

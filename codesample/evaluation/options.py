@@ -10,7 +10,16 @@ from codesample.errors import MetricError, ParameterError
 from codesample.execution.judge import Judge
 from codesample.records.fields import check_settings, setting
 
-__all__ = ["DEFAULT_K", "DEFAULT_N", "DEFAULT_RERANKERS", "INTEGRITIES", "RunOptions", "choose_k"]
+__all__ = [
+    "DEFAULT_K",
+    "DEFAULT_N",
+    "DEFAULT_RERANKERS",
+    "INTEGRITIES",
+    "STYLES",
+    "PromptOptions",
+    "RunOptions",
+    "choose_k",
+]
 
 DEFAULT_N = 32
 """Candidates per problem."""
@@ -22,6 +31,47 @@ INTEGRITIES = ("any", "strict")
 """Ways to count verdicts; see `RunOptions.integrity`."""
 
 DEFAULT_RERANKERS = ("mean_logprob", "public_examples", "public_examples,mean_logprob")
+
+
+STYLES = ("auto", "base", "chat")
+"""Ways to put problems to a model; see `PromptOptions.style`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptOptions:
+    """How problems are put to the model.
+
+    Attributes:
+        style: "base": the task's prompt as a text to continue. "chat": a turn of the user's, through the
+            model's chat template. "auto": chat where the model has such a template, else base.
+        system: A system turn before it.
+        prefill: Whether the beginning of the answer, an opened code fence, is given to the model too.
+
+    Raises:
+        ParameterError: an unknown style, or a system turn or prefill for the base form.
+    """
+
+    style: str = setting(
+        "auto",
+        "How problems are put to the model; auto: chat where it has a chat template.",
+        expected="'auto', 'base' or 'chat'",
+        holds=lambda value: value in STYLES,
+        flag="--prompt",
+        metavar="auto|base|chat",
+    )
+    system: str | None = setting(None, "A system turn before each problem; chat only.")
+    prefill: bool = setting(False, "Begin the model's answers with an opened code fence; chat only.")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.style == "base" and (self.system is not None or self.prefill):
+            name = "system" if self.system is not None else "prefill"
+            raise ParameterError(f"{name} belongs to the chat form; leave it out, or ask for --prompt chat")
+
+    @property
+    def chat_only(self) -> bool:
+        """Whether something was asked for that only the chat form has."""
+        return self.style == "chat" or self.system is not None or self.prefill
 
 
 @dataclass(frozen=True, slots=True)

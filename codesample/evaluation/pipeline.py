@@ -38,6 +38,7 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
     with open_judge(plan.run) as judge:
         # once everything else is known to be possible: it takes longest
         engine = plan.source.open()
+        plan = plan.settled_for(engine)
         require_supplied(
             plan.rerankers,
             EXECUTED | engine.abilities,

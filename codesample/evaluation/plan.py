@@ -14,14 +14,15 @@ from typing import Any
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import NATIVE, checked_engine, expect_engine, open_engine, split_model
-from codesample.errors import MetricError, RerankerError, RunFolderError
+from codesample.errors import MetricError, ParameterError, RerankerError, RunFolderError
 from codesample.evaluation.checkpoint_hash import fingerprint
-from codesample.evaluation.options import RunOptions, choose_k
+from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.records import SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
+from codesample.tasks.prompt_form import Style
 
 __all__ = [
     "EvaluationPlan",
@@ -30,6 +31,7 @@ __all__ = [
     "choose_rerankers",
     "model_source",
     "new_run_folder",
+    "style_for",
 ]
 
 
@@ -63,6 +65,9 @@ class EvaluationPlan:
         k: The k of pass@k, ascending.
         rerankers: Loaded.
         source: Opens the engine.
+        prompts: How problems are put to the model, as far as it was said; which form "auto" means is known
+            once the engine is open, see `settled_for`.
+        params: How tokens are chosen, with nothing settled yet; None where nothing is drawn.
         manifest: Says what the run is; without sessions.
         out: The run folder.
         run: How programs are run, and whether the folder exists already.
@@ -81,6 +86,25 @@ class EvaluationPlan:
     out: Path
     run: RunOptions
     settings: Mapping[str, Any] = field(default_factory=dict)
+    prompts: PromptOptions | None = None
+    params: SamplingParams | None = None
+
+    def settled_for(self, engine: Engine) -> EvaluationPlan:
+        """Return the plan with the form of prompts that the engine takes.
+
+        Raises:
+            ParameterError: the chat form was asked for, and the engine takes no messages.
+        """
+        if self.prompts is None:
+            return self
+        style = style_for(engine, self.prompts)
+        if style == self.manifest.prompt["style"]:
+            return self
+        chosen = self.chosen.put(style, self.prompts)
+        manifest = replace(
+            self.manifest, params=chosen.settled(self.params), prompt=chosen.prompt_form.as_json()
+        )
+        return replace(self, chosen=chosen, manifest=manifest)
 
     @property
     def strict(self) -> bool:
@@ -95,6 +119,7 @@ class EvaluationPlan:
             "allow_weak_isolation": self.run.allow_weak_isolation,
             "imports": list(self.run.imports),
             "integrity": self.run.integrity or "any",
+            "prompt": self.prompts.style if self.prompts else None,
             **self.chosen.origin,
             "n": self.n,
             "candidates": len(self.wanted),
@@ -109,21 +134,23 @@ def build_plan(
     wanted: Collection[Key],
     source: ModelSource,
     *,
-    params: SamplingParams,
+    params: SamplingParams | None,
     k: Sequence[int] | None,
     rerankers: Sequence[Reranker],
     run: RunOptions,
     settings: Mapping[str, Any] | None = None,
+    prompts: PromptOptions | None = None,
 ) -> EvaluationPlan:
     """Check what an evaluation is to do, and look at its run folder; writes nothing.
 
     Args:
         chosen: All problems of the task; those that nothing is wanted of are left out of the plan.
         wanted: Keys of candidates, at least one, all of them of these problems.
-        params: How tokens are chosen, with the task's stops and limit settled.
+        params: How tokens are chosen; with `prompts`, the form's stops and limit come to them.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest candidates allows.
         rerankers: From `choose_rerankers`.
         settings: What the run is to record besides.
+        prompts: How problems are put to the model; None leaves them in the form that `chosen` has.
 
     Raises:
         MetricError: a k above the number of candidates of a problem.
@@ -137,17 +164,11 @@ def build_plan(
         if len(set(per_problem.values())) == 1:
             raise
         raise MetricError(f"{error}; {fewest} has the fewest samples") from None
-    task = chosen.task
-    manifest = Manifest(
-        task=task.name,
-        task_version=task.version,
-        data_hash=task.fingerprint(),
-        model=source.name,
-        params=params,
-        n=n,
-        imports=run.imports,
-    )
-    out = run.out or new_run_folder(task.name, source.label or source.name)
+    if prompts is not None:
+        chosen = chosen.put(_provisional(prompts, run), prompts)
+    settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
+    manifest = _manifest(chosen, source, settled, n=n, imports=run.imports)
+    out = run.out or new_run_folder(chosen.task.name, source.label or source.name)
     _check_run_folder(out, manifest, resume=run.resume)
     return EvaluationPlan(
         command=command,
@@ -162,7 +183,51 @@ def build_plan(
         out=out,
         run=run,
         settings=settings or {},
+        prompts=prompts,
+        params=params,
     )
+
+
+def _manifest(
+    chosen: ProblemSet, source: ModelSource, params: SamplingParams, *, n: int, imports: tuple[str, ...]
+) -> Manifest:
+    return Manifest(
+        task=chosen.task.name,
+        task_version=chosen.task.version,
+        data_hash=chosen.task.fingerprint(),
+        model=source.name,
+        params=params,
+        n=n,
+        imports=imports,
+        prompt=chosen.prompt_form.as_json(),
+    )
+
+
+def style_for(engine: Engine, prompts: PromptOptions) -> Style:
+    """Return the form in which an engine is given problems.
+
+    Raises:
+        ParameterError: the chat form was asked for, and the engine takes no messages.
+    """
+    if "chat" in engine.abilities:
+        return "base" if prompts.style == "base" else "chat"
+    if prompts.chat_only:
+        asked = "--prompt chat" if prompts.style == "chat" else "a system turn or a prefill"
+        raise ParameterError(
+            f"{engine.name} has no chat template, which {asked} needs; leave it out, or choose an "
+            "instruct model"
+        )
+    return "base"
+
+
+def _provisional(prompts: PromptOptions, run: RunOptions) -> Style:
+    """Return the form to go by until the engine is open: what was said, or what the run in hand has."""
+    if prompts.chat_only:
+        return "chat"
+    if prompts.style == "auto" and run.resume and run.out is not None:
+        with RunFolder.open(run.out) as kept:
+            return "chat" if kept.manifest.prompt["style"] == "chat" else "base"
+    return "base"
 
 
 def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from codesample.errors import ParameterError, RunFolderError
-from codesample.records import Problem, Request, SamplingParams
+from codesample.evaluation.options import PromptOptions
+from codesample.records import Candidate, Problem, Request, SamplingParams
 from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
+from codesample.tasks.prompt_form import PromptForm, Style
 from codesample.tasks.registry import load_task, load_task_file
 
 __all__ = ["ProblemSet", "covered_keys", "problems_of_run", "read_problems"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProblemSet:
     """A task and the problems of it that a run covers.
 
@@ -26,6 +29,7 @@ class ProblemSet:
         task_file: Absolute path of the user's own problems, if the task is that.
         limit: How many of the first problems were asked for; None for all.
         spec: What names the task here, a file by its absolute path; None for a task that was handed over.
+        form: How problems are put to the model and its answers read; None takes the task's base form.
     """
 
     task: Task
@@ -34,6 +38,20 @@ class ProblemSet:
     task_file: Path | None = None
     limit: int | None = None
     spec: str | None = None
+    form: PromptForm | None = None
+
+    @cached_property
+    def prompt_form(self) -> PromptForm:
+        """How problems are put to the model and its answers read."""
+        return self.form or self.task.form("base")
+
+    def put(self, style: Style, prompts: PromptOptions) -> ProblemSet:
+        """Return the same problems, put to the model in another form.
+
+        Raises:
+            ParameterError: a system turn or a prefill for the base form.
+        """
+        return replace(self, form=self.task.form(style, system=prompts.system, prefill=prompts.prefill))
 
     @property
     def origin(self) -> dict[str, str | int | None]:
@@ -45,7 +63,7 @@ class ProblemSet:
             "task_file": str(self.task_file) if self.task_file else None,
         }
 
-    @property
+    @cached_property
     def by_id(self) -> dict[str, Problem]:
         """The problems by task id."""
         return {problem.task_id: problem for problem in self.problems}
@@ -55,9 +73,13 @@ class ProblemSet:
         return frozenset((problem.task_id, index) for problem in self.problems for index in range(n))
 
     def settled(self, params: SamplingParams | None) -> SamplingParams:
-        """Return parameters with the task's stops before the caller's own, and with its limit of tokens."""
-        task = self.task
-        return (params or SamplingParams()).settled(stop=task.stop, max_new_tokens=task.max_new_tokens)
+        """Return parameters with the form's stops before the caller's own, and with its limit of tokens."""
+        form = self.prompt_form
+        return (params or SamplingParams()).settled(stop=form.stop, max_new_tokens=form.max_new_tokens)
+
+    def assembled(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, str]]:
+        """Yield each candidate with the program to run for it; see `PromptForm.assembled`."""
+        return self.prompt_form.assembled(candidates, self.by_id)
 
     def requests_for(self, missing: Collection[Key]) -> list[Request]:
         """Ask for the `missing` candidates, problem by problem in their order."""
@@ -65,7 +87,7 @@ class ProblemSet:
         for task_id, index in missing:
             indices[task_id].append(index)
         return [
-            Request(problem.task_id, problem.prompt, tuple(sorted(wanted)))
+            Request(problem.task_id, self.prompt_form.ask(problem), tuple(sorted(wanted)))
             for problem in self.problems
             if (wanted := indices[problem.task_id])
         ]
@@ -142,7 +164,21 @@ def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | No
             f"{run.path}: its problems are not those that {manifest.task} has now; "
             "name the data it was made with: --data FILE"
         )
-    return found
+    return replace(found, form=_form_of(run, found.task))
+
+
+def _form_of(run: RunFolder, task: Task) -> PromptForm:
+    """Return the form that a run recorded, for reading its answers again."""
+    kept = run.manifest.prompt
+    if kept["style"] != "chat":
+        return task.form("base")
+    form = task.form("chat", system=kept.get("system"), prefill=bool(kept.get("prefill")))
+    if form.version != kept.get("version"):
+        raise RunFolderError(
+            f"{run.path}: was made with version {kept.get('version')} of the chat form of {task.name}, "
+            f"which is version {form.version} here; sample it anew"
+        )
+    return form
 
 
 def covered_keys(run: RunFolder, known: Sequence[Problem]) -> frozenset[Key]:

@@ -89,11 +89,11 @@ def sample_and_judge(
 
     try:
         left = (each for each in run.samples() if (each.task_id, each.index) in unjudged)
-        for candidate, source in chosen.task.assembled(left if unjudged else ()):
+        for candidate, source in chosen.assembled(left if unjudged else ()):
             hand_over(candidate, source)
         requests = chosen.requests_for([key for key in wanted if key not in sampled])
         with closing(delivered(engine, requests, plan.manifest.params, progress=meter.drew)) as stream:
-            for candidate, source in chosen.task.assembled(stream):
+            for candidate, source in chosen.assembled(stream):
                 run.add_sample(candidate, with_program=candidate.program is not None)
                 hand_over(candidate, source)
                 collector.collect()

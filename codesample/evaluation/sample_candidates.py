@@ -8,10 +8,11 @@ from codesample.engines.contract import Engine, Progress
 from codesample.engines.delivery import delivered
 from codesample.engines.model_options import DEFAULT_MODEL, ModelOptions
 from codesample.errors import ParameterError
-from codesample.evaluation.options import DEFAULT_N
-from codesample.evaluation.plan import ModelSource, model_source
+from codesample.evaluation.options import DEFAULT_N, PromptOptions
+from codesample.evaluation.plan import ModelSource, model_source, style_for
 from codesample.evaluation.problem_set import ProblemSet
-from codesample.records import Candidate, Request, SamplingParams
+from codesample.records import Candidate, Message, Prompt, Request, SamplingParams, prompt_from
+from codesample.tasks.prompt_form import FENCE
 
 __all__ = ["PROMPT_ID", "sample_candidates"]
 
@@ -20,11 +21,12 @@ PROMPT_ID = "prompt"
 
 
 def sample_candidates(
-    source: str | ProblemSet,
+    source: str | Sequence[Message] | ProblemSet,
     *,
     model: str | ModelOptions | Engine = DEFAULT_MODEL,
     n: int = DEFAULT_N,
     params: SamplingParams | None = None,
+    prompts: PromptOptions | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Candidate]:
     """Return the candidates of one prompt, or of every problem of a task, as they finish.
@@ -33,6 +35,8 @@ def sample_candidates(
 
     Args:
         source: A prompt, or a task with its problems.
+        prompts: How a text or a problem is put to the model. Default: as a user's turn where it has a chat
+            template. Messages are put to it as they are.
         model: As for `evaluate`.
         n: Candidates per prompt.
         params: How tokens are chosen; stops and limit of a task come as for `evaluate`.
@@ -46,15 +50,27 @@ def sample_candidates(
         raise ParameterError(f"n = {n}: expected at least 1 candidate")
     if source == "":
         raise ParameterError("the prompt is empty; expected text to continue")
-    if isinstance(source, ProblemSet):
-        requests, settled = source.requests_for(source.keys(n)), source.settled(params)
-    else:
-        requests = [Request(PROMPT_ID, source, tuple(range(n)))]
-        settled = (params or SamplingParams()).settled()
-    return _sampled(requests, model_source(model), settled, progress)
+    given = source if isinstance(source, ProblemSet) else prompt_from(source)
+    return _sampled(given, model_source(model), n, params, prompts or PromptOptions(), progress)
 
 
 def _sampled(
-    requests: Sequence[Request], source: ModelSource, params: SamplingParams, progress: Progress | None
+    source: Prompt | ProblemSet,
+    model: ModelSource,
+    n: int,
+    params: SamplingParams | None,
+    prompts: PromptOptions,
+    progress: Progress | None,
 ) -> Iterator[Candidate]:
-    yield from delivered(source.open(), requests, params, progress=progress)
+    engine = model.open()
+    if isinstance(source, ProblemSet):
+        chosen = source.put(style_for(engine, prompts), prompts)
+        requests, settled = chosen.requests_for(chosen.keys(n)), chosen.settled(params)
+    else:
+        if isinstance(source, str) and style_for(engine, prompts) == "chat":
+            before = () if prompts.system is None else (Message("system", prompts.system),)
+            behind = (Message("assistant", FENCE),) if prompts.prefill else ()
+            source = (*before, Message("user", source), *behind)
+        requests = [Request(PROMPT_ID, source, tuple(range(n)))]
+        settled = (params or SamplingParams()).settled()
+    yield from delivered(engine, requests, settled, progress=progress)

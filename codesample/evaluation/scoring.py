@@ -88,7 +88,7 @@ def pools(run: RunFolder, chosen: ProblemSet, wanted: Collection[Key], *, strict
     found: dict[str, list[Candidate]] = {}
     keys = verdicts.keys() & wanted
     kept = (each for each in run.samples() if (each.task_id, each.index) in keys)
-    for candidate, program in chosen.task.assembled(kept):
+    for candidate, program in chosen.assembled(kept):
         found.setdefault(candidate.task_id, []).append(replace(candidate, program=program))
     gathered = []
     for problem in chosen.problems:

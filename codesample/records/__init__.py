@@ -6,6 +6,8 @@ turns programs and `Tests` into `Verdict`s, a reranker turns a `PublicView` and 
 
 from codesample.records.candidate import Candidate, FinishReason
 from codesample.records.example import CallExample, Example, ScriptExample
+from codesample.records.extraction import Extraction
+from codesample.records.message import Message, Prompt, prompt_from
 from codesample.records.problem import Problem, PublicView
 from codesample.records.sampling import Request, SamplingParams
 from codesample.records.tests import CodeTests, InputTests, ScriptTests, Tests
@@ -16,9 +18,12 @@ __all__ = [
     "Candidate",
     "CodeTests",
     "Example",
+    "Extraction",
     "FinishReason",
     "InputTests",
+    "Message",
     "Problem",
+    "Prompt",
     "PublicView",
     "Request",
     "SamplingParams",
@@ -27,4 +32,5 @@ __all__ = [
     "Status",
     "Tests",
     "Verdict",
+    "prompt_from",
 ]

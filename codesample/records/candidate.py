@@ -31,6 +31,11 @@ class Candidate:
         finish_reason: Why it ended.
         stop: The stop string found, if any.
         program: The text that is run; filled in by the task, None before.
+        token_ends: Of each of `token_ids`, how long the text is up to it and with it, in characters; None
+            where the source of the sample kept none.
+        rule: Which rule made `program` of the text, such as "fence"; None before, and for a program that was
+            given as one.
+        spans: Which parts of `completion` the program was made of: (begin, end) in characters, ascending.
     """
 
     task_id: str
@@ -42,3 +47,6 @@ class Candidate:
     finish_reason: FinishReason | None = None
     stop: str | None = None
     program: str | None = None
+    token_ends: tuple[int, ...] | None = None
+    rule: str | None = None
+    spans: tuple[tuple[int, int], ...] | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codesample.records.fields import check_settings, setting
+from codesample.records.message import Prompt, prompt_from
 
 __all__ = ["DEFAULT_NEW_TOKENS", "Request", "SamplingParams"]
 
@@ -163,10 +164,18 @@ class Request:
 
     Attributes:
         task_id: Names the prompt; part of the key of every random draw.
-        prompt: Text; tokenised with the checkpoint's tokenizer, special tokens as it adds them.
+        prompt: A text, tokenised with the checkpoint's tokenizer, special tokens as it adds them; or messages
+            (`Message`s or mappings with `role` and `content`), put through the checkpoint's chat template. A
+            last message of the assistant's is the beginning of the answer, which candidates go on with.
         indices: Which candidates, each at least 0, no repeats; usually range(n).
+
+    Raises:
+        ParameterError: the prompt is neither.
     """
 
     task_id: str
-    prompt: str
+    prompt: Prompt
     indices: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompt", prompt_from(self.prompt))

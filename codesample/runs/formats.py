@@ -95,6 +95,9 @@ def candidate_line(candidate: Candidate, *, with_program: bool) -> str:
         "sampled_logprobs": candidate.sampled_logprobs,
         "finish_reason": candidate.finish_reason,
         "stop": candidate.stop,
+        "token_ends": candidate.token_ends,
+        "rule": candidate.rule,
+        "spans": candidate.spans,
     }
     if with_program:
         fields["program"] = candidate.program

@@ -10,7 +10,10 @@ from codesample.decoding import converted
 from codesample.errors import RunFolderError
 from codesample.records import SamplingParams
 
-__all__ = ["Manifest"]
+__all__ = ["BASE_PROMPT", "Manifest"]
+
+BASE_PROMPT = {"style": "base", "version": "", "system": None, "prefill": ""}
+"""`Manifest.prompt` of runs that put the task's own prompt to the model, and of those that did not say."""
 
 _FORMAT = 1
 _IDENTITY = ("task", "task_version", "data_hash", "model", "imports")
@@ -31,6 +34,7 @@ class Manifest:
         sessions: One entry for each call that wrote into the run: versions, machine, model as loaded,
             isolation, settings.
         imports: Modules that programs may import, beside those that their tests name.
+        prompt: `PromptForm.as_json` of the form in which problems were put to the model.
     """
 
     task: str
@@ -41,6 +45,7 @@ class Manifest:
     n: int
     sessions: tuple[Mapping[str, Any], ...] = field(default=())
     imports: tuple[str, ...] = ()
+    prompt: Mapping[str, Any] = field(default_factory=lambda: dict(BASE_PROMPT))
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -51,8 +56,8 @@ class Manifest:
         """Return the manifest of a run that `other` resumes: the larger n, the sessions of both.
 
         Raises:
-            RunFolderError: task, data, model, weights as far as both record them, granted modules or
-                sampling parameters differ; names each with both values.
+            RunFolderError: task, data, model, weights as far as both record them, granted modules, form
+                of the prompts or sampling parameters differ; names each with both values.
         """
         differences = [
             f"{name} is {theirs!r}, the run has {ours!r}"
@@ -90,6 +95,7 @@ class Manifest:
 def _pairs(ours: Manifest, theirs: Manifest) -> list[tuple[str, Any, Any]]:
     """List every field that settles what is sampled, parameters one by one."""
     pairs = [(name, getattr(ours, name), getattr(theirs, name)) for name in _IDENTITY]
+    pairs += [(f"prompt {name}", ours.prompt.get(name), theirs.prompt.get(name)) for name in BASE_PROMPT]
     return pairs + [
         (each.name, getattr(ours.params, each.name), getattr(theirs.params, each.name))
         for each in fields(SamplingParams)

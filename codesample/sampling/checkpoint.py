@@ -12,7 +12,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
+from codesample.records import Prompt
 from codesample.sampling.attention_probe import probe_shared_path
+from codesample.sampling.chat import chat_ids
 from codesample.sampling.kv_store import KVShape
 from codesample.sampling.memory import free_memory
 
@@ -64,13 +66,17 @@ class Checkpoint:
         """Whether that holds for a prompt that takes so many tokens together with its candidate."""
         return self.shared and (self.rope_switch is None or tokens <= self.rope_switch)
 
-    def encode(self, prompt: str) -> tuple[int, ...]:
+    def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """Tokenise a prompt with the special tokens its tokenizer adds, a BOS never twice, no EOS at the end.
+
+        Messages are what `apply_chat_template` of the tokenizer makes of them, to the token.
 
         Raises:
             ParameterError: the prompt gives no token at all.
         """
         tokenizer = self.tokenizer
+        if not isinstance(prompt, str):
+            return chat_ids(tokenizer, prompt, name=self.name)
         bos = tokenizer.bos_token
         has_bos = bool(bos) and prompt.startswith(bos)
         ids = list(tokenizer(prompt, add_special_tokens=not has_bos)["input_ids"])

@@ -56,7 +56,6 @@ class Sampler:
         UnknownNameError, HubUnavailableError, ModelError: see `load_checkpoint`.
     """
 
-    abilities = frozenset({"logprobs"})
     reproducibility = Reproducibility.EXACT
 
     def __init__(
@@ -94,6 +93,11 @@ class Sampler:
         self._weights = b""
         if self.checkpoint.notice:
             _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """Log-probabilities always; "chat" where the tokenizer has a chat template."""
+        return frozenset({"logprobs", *(["chat"] if self.checkpoint.tokenizer.chat_template else [])})
 
     def stream(
         self,

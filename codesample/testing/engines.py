@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from codesample.engines.contract import Engine, Reproducibility
 from codesample.errors import ModelError, ParameterError
-from codesample.records import Candidate, FinishReason, Request, SamplingParams
+from codesample.records import Candidate, FinishReason, Prompt, Request, SamplingParams
 
 __all__ = ["Checked", "DecodeTokens", "check_engine"]
 
-DecodeTokens = Callable[[str, Sequence[int]], str]
+DecodeTokens = Callable[[Prompt, Sequence[int]], str]
 """Gives the text that tokens add behind a prompt."""
 
 _Found = dict[tuple[str, int], Candidate]

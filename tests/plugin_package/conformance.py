@@ -49,7 +49,8 @@ def make_context(problem: Problem, view: PublicView) -> Context:
 
 for problem, request in zip(task.problems(), requests, strict=True):
     stream = engine.stream([request], SamplingParams(stop=task.stop))
-    candidates = [replace(each, program=program) for each, program in task.assembled(stream)]
+    form, known = task.form("base"), {problem.task_id: problem}
+    candidates = [replace(each, program=program) for each, program in form.assembled(stream, known)]
     check_blind(reranker, problem, candidates, make_context=make_context, task=task.name)
     check_order_free(reranker, problem, candidates, make_context=make_context, task=task.name)
 print(f"right_then_short: conforms, {len(checks.runs)} programs run")

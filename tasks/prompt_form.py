@@ -1,0 +1,122 @@
+"""How problems are put to a model, and what becomes of what it writes: the base form and the chat form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from codesample.extraction import Wanted, extract
+from codesample.records import Candidate, Extraction, Message, Problem, Prompt
+
+__all__ = ["FENCE", "FENCE_END", "ChatForm", "PromptForm", "Style", "function_wanted"]
+
+Style = Literal["base", "chat"]
+
+FENCE = "```python\n"
+"""What an answer begins with where its beginning is given to the model."""
+
+FENCE_END = "\n```"
+"""What ends an answer that began inside of a fence."""
+
+
+def function_wanted(problem: Problem) -> Wanted:
+    """Say what an answer to a problem of HumanEval's form is: the function, or what continues its prompt."""
+    return Wanted("function", name=problem.entry_point, prompt=problem.prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatForm:
+    """How a task is put to a chat model: one turn of the user's.
+
+    Attributes:
+        version: Changes with the wording, the beginning of answers or what is read from them.
+        source: Whose wording it is, or what it follows, as a citation.
+        ask: Makes the user's turn. What all problems share stands first: it is stored once.
+        wanted: Says what an answer is to hold.
+        prefill: Beginning of the answer, for where that is asked for; one that opens a fence makes the
+            fence's end the end of the answer.
+        max_new_tokens: Default limit per candidate, in tokens.
+    """
+
+    version: str
+    source: str
+    ask: Callable[[Problem], str]
+    wanted: Callable[[Problem], Wanted]
+    prefill: str = FENCE
+    max_new_tokens: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptForm:
+    """The way from problems to prompts, and from what a model wrote to programs; see `Task.form`.
+
+    Attributes:
+        style: "base": a text to continue. "chat": messages to answer.
+        version: Of the chat form; "" for the base form, which the task's own version covers.
+        ask: Makes the prompt of a problem.
+        read: Makes a program of a problem and what was written for it.
+        stop: Strings that end a candidate.
+        max_new_tokens: Default limit per candidate, in tokens.
+        system: The system turn, or None.
+        prefill: Beginning of the answer that every prompt ends with; "" for none.
+    """
+
+    style: Style
+    ask: Callable[[Problem], Prompt]
+    read: Callable[[Problem, str], Extraction]
+    stop: tuple[str, ...]
+    max_new_tokens: int
+    version: str = ""
+    system: str | None = None
+    prefill: str = ""
+
+    def assembled(
+        self, candidates: Iterable[Candidate], problems: Mapping[str, Problem]
+    ) -> Iterator[tuple[Candidate, str]]:
+        """Yield each candidate, with the rule and the spans that led to its program, and that program.
+
+        A candidate that brings a program of its own, such as a recorded solution, is run as that.
+
+        Args:
+            problems: By task id.
+        """
+        for candidate in candidates:
+            program = candidate.program
+            if program is None:
+                found = self.read(problems[candidate.task_id], candidate.completion)
+                candidate, program = replace(candidate, rule=found.rule, spans=found.spans), found.program
+            yield candidate, program
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a run records of it: runs of two forms are two runs."""
+        return {
+            "style": self.style,
+            "version": self.version,
+            "system": self.system,
+            "prefill": self.prefill,
+        }
+
+    @classmethod
+    def chat(cls, form: ChatForm, *, system: str | None = None, prefill: bool = False) -> PromptForm:
+        """Return the chat form with a system turn and with the beginning of answers, as asked for."""
+        beginning = form.prefill if prefill else ""
+        before = () if system is None else (Message("system", system),)
+        behind = (Message("assistant", beginning),) if beginning else ()
+
+        def ask(problem: Problem) -> Prompt:
+            return (*before, Message("user", form.ask(problem)), *behind)
+
+        def read(problem: Problem, answer: str) -> Extraction:
+            return extract(answer, replace(form.wanted(problem), prefill=beginning))
+
+        return cls(
+            style="chat",
+            version=form.version,
+            ask=ask,
+            read=read,
+            stop=(FENCE_END,) if "```" in beginning else (),
+            max_new_tokens=form.max_new_tokens,
+            system=system,
+            prefill=beginning,
+        )
