@@ -119,7 +119,7 @@ class EvaluationPlan:
             "allow_weak_isolation": self.run.allow_weak_isolation,
             "imports": list(self.run.imports),
             "integrity": self.run.integrity or "any",
-            "prompt": self.prompts.style if self.prompts else None,
+            **({"prompt": self.prompts.style} if self.prompts else {}),
             **self.chosen.origin,
             "n": self.n,
             "candidates": len(self.wanted),

@@ -23,6 +23,8 @@ __all__ = [
     "verdict_line",
 ]
 
+# written only where there is something to write
+_OPTIONAL = ("token_ends", "rule", "spans")
 # longer ones are written as a text of "1" and "0": six times smaller
 _MOST_LISTED = 32
 
@@ -95,10 +97,8 @@ def candidate_line(candidate: Candidate, *, with_program: bool) -> str:
         "sampled_logprobs": candidate.sampled_logprobs,
         "finish_reason": candidate.finish_reason,
         "stop": candidate.stop,
-        "token_ends": candidate.token_ends,
-        "rule": candidate.rule,
-        "spans": candidate.spans,
     }
+    fields |= {name: value for name in _OPTIONAL if (value := getattr(candidate, name)) is not None}
     if with_program:
         fields["program"] = candidate.program
     return _line(fields)
