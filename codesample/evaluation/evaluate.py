@@ -59,8 +59,7 @@ def evaluate(
 
     Raises:
         ParameterError, MetricError: a parameter outside its range; k above n.
-        UnknownNameError: no task, reranker, engine or model of that name.
-        DataError, HubUnavailableError: the data or the model cannot be had.
+        UnknownNameError, DataError, HubUnavailableError: there is no such thing, or it cannot be had.
         ModelError: the checkpoint is broken or does not fit into memory.
         RerankerError: a reranker lacks what it needs, or broke its contract; the results without it are kept.
         RunFolderError: the folder cannot be written, holds another run, or was made with other settings.
