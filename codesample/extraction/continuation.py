@@ -138,7 +138,11 @@ def _taken(prompt: OpenPrompt, found: Sequence[Stretch]) -> int:
     for stretch in found:
         for statement in stretch.statements:
             node = statement.nodes[-1]
-            if isinstance(node, _Definition) and node.name == prompt.name and _is_body(prompt, statement, node):
+            if (
+                isinstance(node, _Definition)
+                and node.name == prompt.name
+                and _is_body(prompt, statement, node)
+            ):
                 return sum(line.begin is not None and not line.blank for line in statement.lines)
     return 0
 
@@ -151,7 +155,9 @@ def _is_body(prompt: OpenPrompt, statement: Statement, node: _Definition) -> boo
     if isinstance(inner, ast.ClassDef):
         return True
     doing = [each for each in inner.body if not isinstance(each, _Definition | ast.Import | ast.ImportFrom)]
-    doing = [each for each in doing if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+    doing = [
+        each for each in doing if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+    ]
     if not doing:
         return False
     if any(isinstance(each, ast.Return | ast.Yield | ast.YieldFrom | ast.Raise) for each in ast.walk(inner)):

@@ -84,7 +84,9 @@ class _Search:
 
     def body(self, readings: Sequence[Reading]) -> Extraction | None:
         """Take the first block that is the body of the prompt's open definition."""
-        prompt = open_prompt(self.wanted.prompt, self.wanted.name, self.budget) if self.wanted.prompt else None
+        prompt = (
+            open_prompt(self.wanted.prompt, self.wanted.name, self.budget) if self.wanted.prompt else None
+        )
         if prompt is None:
             return None
         for reading in readings:

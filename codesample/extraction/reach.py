@@ -13,7 +13,9 @@ from codesample.extraction.stretches import Statement
 __all__ = ["Reached", "Source", "imports_only", "reached"]
 
 # calls that set up the interpreter rather than compute
-_SETTINGS = frozenset({"setrecursionlimit", "set_int_max_str_digits", "stack_size", "getcontext", "setcontext"})
+_SETTINGS = frozenset(
+    {"setrecursionlimit", "set_int_max_str_digits", "stack_size", "getcontext", "setcontext"}
+)
 # what is kept may need what stands before it to be ready: looked for so often
 _ROUNDS = 5
 _READING = frozenset({"input", "stdin"})
@@ -60,7 +62,9 @@ class _Part:
     def defines(self) -> bool:
         """Whether all of it only makes names: what may be taken over from elsewhere."""
         simple = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
-        return all(isinstance(node, simple | ast.Import | ast.ImportFrom | ast.Try | ast.If) for node in self.nodes)
+        return all(
+            isinstance(node, simple | ast.Import | ast.ImportFrom | ast.Try | ast.If) for node in self.nodes
+        )
 
     def calls(self, names: set[str]) -> bool:
         """Tell whether it calls one of `names`, outside of functions that it defines."""

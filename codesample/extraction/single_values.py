@@ -92,7 +92,9 @@ def _candidates(text: str, lines: Sequence[Line], marked: Marked) -> Iterator[_C
             yield _Candidate(found.end(), end, "value")
 
 
-def _expression(text: str, part: _Candidate, name: str | None, budget: Budget) -> tuple[int, int, bool] | None:
+def _expression(
+    text: str, part: _Candidate, name: str | None, budget: Budget
+) -> tuple[int, int, bool] | None:
     """Return the span of the expression that a part of the text is, and whether it is what was asked for."""
     begin, end = _stripped(text, part.begin, part.end)
     if not begin < end or end - begin > _MOST:
