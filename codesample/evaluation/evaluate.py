@@ -37,7 +37,7 @@ __all__ = ["evaluate", "plan_evaluation"]
 
 
 def evaluate(
-    task: str | Path | Task,
+    task: str | Path | Task | ProblemSet,
     *,
     model: str | Path | ModelOptions | Engine = DEFAULT_MODEL,
     n: int = DEFAULT_N,
@@ -57,7 +57,8 @@ def evaluate(
     that a run that ends early, however it ends, is continued by the same call with `resume`.
 
     Args:
-        task: A name (see `codesample list tasks`), a `Path` to problems of one's own, or a task.
+        task: A name (see `codesample list tasks`), a `Path` to problems of one's own, a task, or problems
+            that `read_problems` read.
         model: "tiny", a folder, a hub id, "ENGINE:MODEL", `ModelOptions`, or an engine.
         n: Candidates per problem. At temperature 0 one is drawn, for all would be equal.
         params: How tokens are chosen, and the seed. Default: `SamplingParams()`. Its stops come after the
@@ -88,8 +89,12 @@ def evaluate(
     # before anything is read
     choose_k(k, n)
     loaded = choose_rerankers(rerankers)
+    if isinstance(task, ProblemSet):
+        chosen = task.narrowed(limit=limit, ids=ids)
+    else:
+        chosen = read_problems(task, data=data, limit=limit, ids=ids)
     plan, notice = plan_evaluation(
-        read_problems(task, data=data, limit=limit, ids=ids),
+        chosen,
         model_source(model),
         n=n,
         params=params,

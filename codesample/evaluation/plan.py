@@ -135,7 +135,7 @@ def build_plan(
     source: ModelSource,
     *,
     params: SamplingParams | None,
-    k: Sequence[int] | None,
+    k: int | Sequence[int] | None,
     rerankers: Sequence[Reranker],
     run: RunOptions,
     settings: Mapping[str, Any] | None = None,

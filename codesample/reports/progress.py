@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from codesample.evaluation.observer import Observer, Snapshot
 
-__all__ = ["PLAIN_INTERVAL", "RunProgress", "describe"]
+__all__ = ["PLAIN_INTERVAL", "RunProgress", "TableProgress", "describe"]
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines."""
@@ -94,3 +94,28 @@ class RunProgress(Observer):
         if row not in self._rows:
             self._rows[row] = self._bar.add_task("", total=of)
         self._bar.update(self._rows[row], completed=done, description=text)
+
+
+class TableProgress(RunProgress):
+    """Shows the runs of a table one after another; `run` is the table's folder from the first of them on.
+
+    Args:
+        folder: The table's.
+    """
+
+    def __init__(self, folder: Path, stream: IO[str] | None = None) -> None:
+        super().__init__(stream)
+        self._folder = folder
+
+    def started(self, run: Path, *, problems: int, candidates: int) -> None:
+        """As of a single run."""
+        super().started(run, problems=problems, candidates=candidates)
+        self.run = self._folder
+
+    def table(self, text: str) -> None:
+        """Print one line; there is something to go on with."""
+        super().table(text)
+        self.run = self._folder
+
+    def withdrawn(self) -> None:
+        """Keep the folder: the table goes on."""
