@@ -9,7 +9,16 @@ from time import monotonic
 from typing import IO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column
 
 from codesample.evaluation.observer import Observer, Snapshot
 
@@ -17,6 +26,19 @@ __all__ = ["PLAIN_INTERVAL", "RunProgress", "TableProgress", "describe"]
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines."""
+
+# in columns of the terminal
+_WITHOUT_BAR, _LEAST_BAR, _MOST_BAR = 74, 4, 40
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """Return what a line is made of: where all of it would not fit, the figures, whole."""
+    figures = TextColumn("{task.description}", table_column=Column(no_wrap=True))
+    done = MofNCompleteColumn(table_column=Column(no_wrap=True))
+    if width < _WITHOUT_BAR + _LEAST_BAR:
+        return [done, figures]
+    bar = BarColumn(bar_width=min(_MOST_BAR, width - _WITHOUT_BAR))
+    return [bar, done, TextColumn("problems,"), figures, TimeElapsedColumn()]
 
 
 def describe(snapshot: Snapshot) -> str:
@@ -88,8 +110,7 @@ class RunProgress(Observer):
                 self._console.print(f"{done}/{of} problems, {text}")
             return
         if self._bar is None:
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("problems, {task.description}"))
-            self._bar = Progress(*columns, TimeElapsedColumn(), console=self._console)
+            self._bar = Progress(*_columns(self._console.width), console=self._console)
             self._bar.start()
         if row not in self._rows:
             self._rows[row] = self._bar.add_task("", total=of)
