@@ -60,9 +60,7 @@ def load_reranker(spec: Reranker | str) -> Reranker:
     where, colon, name = parts[0].rpartition(":")
     if not colon and parts[0].endswith(".py"):
         there = _rerankers_in(_PLUGINS.module(parts[0]))
-        named = (
-            ", ".join(f"{parts[0]}:{each}" for each in there) or "no reranker; decorate one with @reranker"
-        )
+        named = ", ".join(f"{parts[0]}:{each}" for each in there) or "none; decorate one with @reranker"
         raise RerankerError(f"{parts[0]}: a file, of which one reranker is to be named; it defines: {named}")
     if not colon:
         loaded = _PLUGINS.load(parts[0])
