@@ -84,24 +84,13 @@ def evaluate(
         RunFolderError: the folder cannot be written, holds another run, or was made with other settings.
         IsolationError, ExecutionError: this machine isolates less than asked for; the sandbox failed.
     """
-    began = monotonic()
-    watching = observer or Observer()
-    # before anything is read
+    began, watching = monotonic(), observer or Observer()
     choose_k(k, n)
     loaded = choose_rerankers(rerankers)
-    if isinstance(task, ProblemSet):
-        chosen = task.narrowed(limit=limit, ids=ids)
-    else:
-        chosen = read_problems(task, data=data, limit=limit, ids=ids)
+    whole = task if isinstance(task, ProblemSet) else read_problems(task, data=data)
+    chosen = whole.narrowed(limit=limit, ids=ids)
     plan, notice = plan_evaluation(
-        chosen,
-        model_source(model),
-        n=n,
-        params=params,
-        k=k,
-        rerankers=loaded,
-        prompts=prompts or PromptOptions(),
-        run=run or RunOptions(),
+        chosen, model_source(model), n=n, params=params, k=k, rerankers=loaded, prompts=prompts, run=run
     )
     if notice:
         watching.notice(notice)
@@ -116,8 +105,8 @@ def plan_evaluation(
     params: SamplingParams | None,
     k: int | Sequence[int] | None,
     rerankers: Sequence[Reranker],
-    prompts: PromptOptions,
-    run: RunOptions,
+    prompts: PromptOptions | None = None,
+    run: RunOptions | None = None,
 ) -> tuple[EvaluationPlan, str]:
     """Check what an evaluation is to do; return the plan, and what the user should know of it or "".
 
@@ -141,7 +130,7 @@ def plan_evaluation(
         params=params,
         k=ks,
         rerankers=rerankers,
-        run=run,
-        prompts=prompts,
+        run=run or RunOptions(),
+        prompts=prompts or PromptOptions(),
     )
     return plan, notice
