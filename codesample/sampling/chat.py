@@ -55,6 +55,8 @@ def chat_notices(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, ...]
             found.append(
                 f"the chat template leaves the {each.role} turn out; put its text into the user's turn"
             )
+        elif each.role in _SYSTEM and _count(text, each) > sum(_count(one.content, each) for one in messages):
+            found.append(f"the chat template writes the {each.role} turn {_count(text, each)} times")
     if _is_open(messages):
         beginning = messages[-1].content
         if beginning.rstrip() != beginning and not text.endswith(beginning):
@@ -91,6 +93,11 @@ def chat_ends(tokenizer: Any) -> frozenset[int]:
         if token is not None:
             found.add(token)
     return frozenset(found)
+
+
+def _count(text: str, message: Message) -> int:
+    said = message.content.strip()
+    return text.count(said) if said else 0
 
 
 def _first_token(tokenizer: Any, text: str) -> int | None:
