@@ -136,39 +136,47 @@ def _expect_template(tokenizer: Any, name: str) -> None:
 
 def _refusal(tokenizer: Any, messages: Sequence[Message], error: Exception) -> str:
     """Say what of the messages a template refuses, found by leaving parts of them out."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    reason = lines[0][:_LONGEST_REASON]
     for number, each in enumerate(messages):
         if _has_surrogates(each.content):
             return f"prompt[{number}] holds lone surrogates, which no tokenizer takes; remove them"
-    without_system = [each for each in messages if each.role not in _SYSTEM]
-    without_beginning = list(messages[:-1]) if _is_open(messages) else list(messages)
-    if len(without_system) < len(messages) and _is_taken(tokenizer, without_system):
-        return (
-            f"its chat template takes no system turn ({reason}); leave it out (--system), or put its text "
-            "into the user's turn"
-        )
-    if len(without_beginning) < len(messages):
-        if _is_taken(tokenizer, without_beginning):
-            return (
-                f"its chat template cannot go on with the beginning of an answer, {messages[-1].content!r} "
-                f"({reason}); leave the assistant's last message out (--prefill)"
-            )
-        neither = [each for each in without_beginning if each.role not in _SYSTEM]
-        if len(neither) < len(without_beginning) and _is_taken(tokenizer, neither):
-            return (
-                "its chat template takes neither a system turn nor the beginning of an answer "
-                f"({reason}); leave both out (--system, --prefill)"
-            )
+    begun, unbegun = messages[-1].content, messages[:-1] if _is_open(messages) else messages
+    reason = error
+    for fewer, fault, remedy in (
+        (
+            _without_system(messages),
+            "takes no system turn",
+            "leave it out (--system), or put its text into the user's turn",
+        ),
+        (
+            unbegun,
+            f"cannot go on with the beginning of an answer, {begun!r}",
+            "leave the assistant's last message out (--prefill)",
+        ),
+        (
+            _without_system(unbegun),
+            "takes neither a system turn nor the beginning of an answer",
+            "leave both out (--system, --prefill)",
+        ),
+    ):
+        if not 0 < len(fewer) < len(messages):
+            continue
+        try:
+            _applied(tokenizer, fewer, tokenize=True)
+        except Exception as plainer:
+            reason = plainer
+        else:
+            return f"its chat template {fault} ({_first_line(error)}); {remedy}"
     roles = ", ".join(each.role for each in messages)
-    return f"its chat template refuses these messages ({roles}): {reason}"
+    return f"its chat template refuses these messages ({roles}): {_first_line(reason)}"
 
 
-def _is_taken(tokenizer: Any, messages: Sequence[Message]) -> bool:
-    try:
-        return bool(messages) and bool(_applied(tokenizer, messages, tokenize=True))
-    except Exception:
-        return False
+def _without_system(messages: Sequence[Message]) -> list[Message]:
+    return [each for each in messages if each.role not in _SYSTEM]
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:_LONGEST_REASON]
 
 
 def _has_surrogates(text: str) -> bool:

@@ -31,7 +31,8 @@ def checkpoint_source(name: str) -> str:
     if name in BUILT_IN_MODELS:
         return str(BUILT_IN_MODELS[name])
     path = Path(name).expanduser()
-    if path.is_dir():
+    # no name at all would be the current folder
+    if name and path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(
                 f"{name}: no config.json in this folder; expected one written by save_pretrained"

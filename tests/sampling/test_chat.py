@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -161,7 +162,7 @@ PLAIN = "{% for m in messages %}{{ m.role + ':' + m.content }}{% endfor %}"
             r"takes neither a system turn nor the beginning of an answer \(x\); leave both out",
         ),
         (
-            "{{ raise_exception('needs tools\nand more') }}",
+            "{{ raise_exception('needs tools\\nand more') }}{{ messages[0].content }}",
             (SYSTEM, USER, BEGUN),
             r"refuses these messages \(system, user, assistant\): needs tools$",
         ),
@@ -215,7 +216,7 @@ def test_what_a_template_does_unasked_is_told(name, messages, notices):
     found = chat_notices(tokenizer, messages)
     assert len(found) == len(notices)
     for notice, pattern in zip(found, notices, strict=True):
-        assert __import__("re").search(pattern, notice)
+        assert re.search(pattern, notice)
 
 
 def test_a_bos_in_the_first_message_and_a_date_are_told():
