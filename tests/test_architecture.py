@@ -87,6 +87,7 @@ ARROWS = {
         "execution",
         "execution.caller",
         "execution.isolation",
+        "extraction",
         "records",
         "rerankers",
         "runs",
