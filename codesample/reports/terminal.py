@@ -28,8 +28,8 @@ def render(report: Report) -> RenderableType:
     # samples of other origin may be unequally many
     each = str(report.n) if report.n >= report.n_max else f"{report.n} to {report.n_max}"
     title = f"{report.task}, {report.model}: {report.problems} problems x {each}, {report.samples} samples"
-    table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=64)
-    table.add_column("figure")
+    table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=56)
+    table.add_column("figure", overflow="fold")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     table.add_column("gap closed", justify="right")
