@@ -208,12 +208,12 @@ def _stated(tests: Tests) -> list[tuple[str, object]]:
     A field whose metadata say `{"judges": False}`, such as a program for measuring, is no part of it.
     """
     stated = {}
-    for field in fields(tests):
-        if not field.metadata.get("judges", True):
+    for each in fields(tests):
+        if not each.metadata.get("judges", True):
             continue
-        value = getattr(tests, field.name)
-        if field.default is MISSING or value != field.default:
-            stated[field.name] = value
+        value = getattr(tests, each.name)
+        if each.default is MISSING or value != each.default:
+            stated[each.name] = value
     if isinstance(tests, ScriptTests):
         stated["io"] = tuple((case.input, case.output) for case in stated.pop("cases"))
     return [(name, stated.pop(name)) for name in _STATED if name in stated] + list(stated.items())
