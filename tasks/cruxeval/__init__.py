@@ -12,8 +12,8 @@ from codesample.errors import DataError
 from codesample.extraction import Wanted
 from codesample.records import InputTests, Problem
 from codesample.tasks.contract import Task, completion_alone
-from codesample.tasks.cruxeval.predictions import ENTRY_POINT, input_program, output_program
 from codesample.tasks.cruxeval.assertion_prompts import BASE_HEADERS, CHAT_INSTRUCTIONS, question
+from codesample.tasks.cruxeval.predictions import ENTRY_POINT, input_program, output_program
 from codesample.tasks.prompt_form import ChatForm
 
 __all__ = ["cruxeval_input", "cruxeval_input_cot", "cruxeval_output", "cruxeval_output_cot"]
