@@ -65,7 +65,7 @@ def recorded(sample: Path, file: str, *, endless: bool = True) -> Iterator[tuple
     ("file", "endless", "count"),
     [
         ("solutions.json", False, 101),
-        ("gen_solutions.json", False, 73),
+        ("gen_solutions.json", False, 79),
         pytest.param("gen_solutions.json", True, 83, marks=pytest.mark.slow),
     ],
 )
