@@ -90,12 +90,12 @@ class EvaluationPlan:
     params: SamplingParams | None = None
 
     def settled_for(self, engine: Engine) -> EvaluationPlan:
-        """Return the plan with the form of prompts that the engine takes.
+        """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
 
         Raises:
             ParameterError: the chat form was asked for, and the engine takes no messages.
         """
-        if self.prompts is None:
+        if self.prompts is None or (self.run.resume and not self.prompts.said):
             return self
         style = style_for(engine, self.prompts)
         if style == self.manifest.prompt["style"]:
@@ -224,7 +224,7 @@ def _provisional(prompts: PromptOptions, run: RunOptions) -> Style:
     """Return the form to go by until the engine is open: what was said, or what the run in hand has."""
     if prompts.chat_only:
         return "chat"
-    if prompts.style == "auto" and run.resume and run.out is not None:
+    if not prompts.said and run.resume and run.out is not None:
         with RunFolder.open(run.out) as kept:
             return "chat" if kept.manifest.prompt["style"] == "chat" else "base"
     return "base"
