@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 
 from codesample.errors import DataError, ParameterError
 from codesample.extraction import Wanted
 from codesample.records import Extraction, Problem, ScriptTests, Tests
-from codesample.tasks.prompt_form import ChatForm, PromptForm, Style, function_wanted
+from codesample.tasks.prompt_form import ChatForm, PromptForm, Style, as_it_is, function_wanted
 
 __all__ = ["Task", "completion_alone", "prompt_then_completion"]
 
@@ -65,6 +65,9 @@ class Task:
         assemble: Builds the program from a problem and one completion.
         in_split: Tells which problems are evaluated; all by default.
         chat: How it is put to chat models; None asks for the base form's prompt to be completed or solved.
+        finish: Makes what is run of a program, whoever wrote it and however it was found: adds what the data
+            set's own grader gives every program. The program itself by default.
+        left_out: Task ids of the data that nothing can be judged by, with the reason; `load` fills it in.
     """
 
     name: str
@@ -76,6 +79,8 @@ class Task:
     assemble: Callable[[Problem, str], str] = prompt_then_completion
     in_split: Callable[[Problem], bool] = lambda problem: True
     chat: ChatForm | None = None
+    finish: Callable[[Problem, str], str] = as_it_is
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def problems(self) -> Sequence[Problem]:
         """Return the evaluated problems, read and validated at the first call.
@@ -92,7 +97,7 @@ class Task:
 
     def program(self, problem: Problem, completion: str) -> str:
         """Return the Python text to run for one completion of `problem`."""
-        return self.assemble(problem, completion)
+        return self.finish(problem, self.assemble(problem, completion))
 
     def form(self, style: Style, *, system: str | None = None, prefill: bool = False) -> PromptForm:
         """Return how problems are put to a model and programs made of what it writes.
@@ -106,7 +111,8 @@ class Task:
             ParameterError: a system turn or a prefill for the base form, which has none.
         """
         if style == "chat":
-            return PromptForm.chat(self.chat or self._plain_chat, system=system, prefill=prefill)
+            form = self.chat or self._plain_chat
+            return PromptForm.chat(form, system=system, prefill=prefill, finish=self.finish)
         if system is not None or prefill:
             what = "system" if system is not None else "prefill"
             raise ParameterError(f"{what}: belongs to the chat form; leave it out, or ask for --prompt chat")
@@ -116,6 +122,7 @@ class Task:
             read=self._continued,
             stop=self.stop,
             max_new_tokens=self.max_new_tokens,
+            finish=self.finish,
         )
 
     def _continued(self, problem: Problem, completion: str) -> Extraction:
@@ -201,12 +208,12 @@ def _stated(tests: Tests) -> list[tuple[str, object]]:
     A field whose metadata say `{"judges": False}`, such as a program for measuring, is no part of it.
     """
     stated = {}
-    for field in fields(tests):
-        if not field.metadata.get("judges", True):
+    for each in fields(tests):
+        if not each.metadata.get("judges", True):
             continue
-        value = getattr(tests, field.name)
-        if field.default is MISSING or value != field.default:
-            stated[field.name] = value
+        value = getattr(tests, each.name)
+        if each.default is MISSING or value != each.default:
+            stated[each.name] = value
     if isinstance(tests, ScriptTests):
         stated["io"] = tuple((case.input, case.output) for case in stated.pop("cases"))
     return [(name, stated.pop(name)) for name in _STATED if name in stated] + list(stated.items())
