@@ -94,6 +94,7 @@ def _inputs(entry: Entry[_PlusEntry]) -> tuple[Arguments, ...]:
 
 def _problem(entry: Entry[_PlusEntry], inputs: tuple[Arguments, ...], oracles: dict[str, str]) -> Problem:
     record = entry.record
+    base = len(record.base_input)
     truth = TRUTH_OF_MATCH.get(record.task_id, "").format(entry_point=record.entry_point)
     with entry.naming_faults():
         tests = InputTests(
@@ -103,6 +104,7 @@ def _problem(entry: Entry[_PlusEntry], inputs: tuple[Arguments, ...], oracles: d
             atol=record.atol,
             oracle=oracles.get(record.task_id),
             time_limit=_CPU_SECONDS,
+            parts=(("base", base), ("plus", len(inputs) - base)) if base else (),
         )
     return Problem(
         task_id=record.task_id,
