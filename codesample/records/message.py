@@ -39,8 +39,11 @@ Prompt = str | tuple[Message, ...]
 """A text to continue, or messages to answer; a last one of the assistant's is an answer to go on with."""
 
 
-def prompt_from(given: Any) -> Prompt:
+def prompt_from(given: Any, *, name: str = "prompt") -> Prompt:
     """Return a prompt from a text, or from messages: `Message`s, or mappings with `role` and `content`.
+
+    Args:
+        name: What it is called in messages of errors.
 
     Raises:
         ParameterError: it is neither, no message at all, or a message with other keys; says what was got.
@@ -49,23 +52,21 @@ def prompt_from(given: Any) -> Prompt:
         return given
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
         raise ParameterError(
-            f"prompt is {type(given).__name__}, expected a text or a list of messages such as "
+            f"{name} is {type(given).__name__}, expected a text or a list of messages such as "
             '[{"role": "user", "content": "..."}]'
         )
     if not given:
-        raise ParameterError("prompt is an empty list; expected at least one message")
-    return tuple(_message(each, number) for number, each in enumerate(given))
+        raise ParameterError(f"{name} is an empty list; expected at least one message")
+    return tuple(_message(each, f"{name}[{number}]") for number, each in enumerate(given))
 
 
-def _message(given: Any, number: int) -> Message:
+def _message(given: Any, place: str) -> Message:
     if isinstance(given, Message):
         return given
     if not isinstance(given, Mapping):
-        raise ParameterError(
-            f"prompt[{number}] is {type(given).__name__}, expected a message with role and content"
-        )
+        raise ParameterError(f"{place} is {type(given).__name__}, expected a message with role and content")
     if set(given) != {"role", "content"}:
         raise ParameterError(
-            f"prompt[{number}] has {', '.join(map(repr, given)) or 'nothing'}; expected role and content"
+            f"{place} has {', '.join(map(repr, given)) or 'nothing'}; expected role and content"
         )
     return Message(given["role"], given["content"])

@@ -12,7 +12,7 @@ from codesample.errors import DataError
 from codesample.records import CallExample, CodeTests, PublicView, ScriptExample, ScriptTests
 from codesample.tasks.contract import Task
 from codesample.tasks.registry import load_task_file
-from codesample.tasks.user import UserEntry
+from codesample.tasks.user_entry import UserEntry
 
 ROW = {"task_id": "mine/0", "prompt": "def f(x):\n    '''f(1) == 2'''\n", "test": "assert f(1) == 2"}
 
