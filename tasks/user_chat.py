@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from codesample.data_files import Entry
 from codesample.errors import DataError
 from codesample.extraction import Wanted
 from codesample.records import Problem, ScriptTests
 from codesample.tasks.chat_forms import COMPLETE, SOLVE, named_wanted
+from codesample.tasks.function_form import begins_class
 from codesample.tasks.prompt_form import ChatForm, function_wanted
 from codesample.tasks.user_entry import UserEntry, prompt_text
 
@@ -68,14 +70,15 @@ def _wanted(entry: Entry[UserEntry], problem: Problem, *, continues: bool) -> Wa
     code = continues and prompt_text(entry) is not None
     plain = function_wanted(problem) if code else named_wanted(problem)
     if shape is None:
-        return plain
+        is_class = code and begins_class(problem.prompt, problem.entry_point)
+        return replace(plain, shape="class") if is_class else plain
     is_script = isinstance(problem.tests, ScriptTests)
     if shape not in SHAPES:
         raise DataError(f"{entry.where}: shape {shape!r}; expected one of {', '.join(SHAPES)}")
     if (shape == "script") != is_script:
         what = "a script, since io judges it" if is_script else "no script, since test calls it"
         raise DataError(f"{entry.where}: shape {shape!r}, but the program is {what}")
-    return Wanted(shape, name=plain.name, prompt=plain.prompt)  # type: ignore[arg-type]
+    return replace(plain, shape=shape)  # type: ignore[arg-type]
 
 
 def _version(plain: str, instruction: str | None, wanted: Mapping[str, Wanted]) -> str:
