@@ -17,7 +17,7 @@ class TaskFacts:
         entries: How many the data hold, those outside of the evaluated split included; None as there.
         split: Which of the data's splits is evaluated; "" where they have none.
         hub_id: Of the data on the hub, with the configuration behind a comma; "" where they are not there.
-        files: The published files that `--data` takes, and their version.
+        files: Names of the published files that `--data` takes.
         licence: Of the data.
         prompt: How the base form's prompt is made, in a sentence.
         tests: What judges, in a sentence.

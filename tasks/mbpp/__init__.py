@@ -19,6 +19,7 @@ from codesample.tasks.mbpp.wordings import CHAT, SENTENCE, docstring, question
 
 __all__ = [
     "SPLITS",
+    "Config",
     "mbpp",
     "mbpp_sanitized",
     "mbpp_sanitized_zero_shot",
@@ -38,7 +39,10 @@ SPLITS = {
 
 _HUB_ID = "google-research-datasets/mbpp"
 _SOURCE = "Austin et al. 2021, Program Synthesis with Large Language Models, arXiv:2108.07732"
-_DOCSTRING_SOURCE = "; prompt of Fried et al. 2022, InCoder, arXiv:2204.05999"
+_DOCSTRING_SOURCE = (
+    "; a docstring as prompt, as bigcode-evaluation-harness has it after Fried et al. 2022, InCoder, "
+    "arXiv:2204.05999"
+)
 _SHOTS = (2, 3, 4)
 _STOP = ("[DONE]",)
 # each begins what is no part of a solution: a use of it, another docstring, a tag, a fence; four solutions of

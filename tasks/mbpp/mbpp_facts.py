@@ -11,7 +11,7 @@ _COUNTS = {
     "sanitized": {"prompt": 7, "test": 257, "validation": 43, "train": 120},
 }
 _RANGES = {"prompt": "1 to 10", "test": "11 to 510", "validation": "511 to 600", "train": "601 to 974"}
-_FILES = {"full": "mbpp.jsonl", "sanitized": "sanitized-mbpp.json (one array)"}
+_FILES = {"full": "mbpp.jsonl", "sanitized": "sanitized-mbpp.json"}
 _PROMPTS = {
     3: "Problems 2, 3 and 4 with their solutions, then the question, in the published wording.",
     0: "A docstring that holds the sentence and all asserts, a line each; no examples.",
@@ -34,12 +34,13 @@ def mbpp_facts(config: str, split: str, shots: int) -> TaskFacts:
     """Return the facts of one form of MBPP; `config`, `split` and `shots` as for `mbpp_task`."""
     counts = _COUNTS[config]
     shown = "three asserts" if config == "full" else "3 to 7 asserts"
+    by_hand = ", checked by hand" if config == "sanitized" else ""
+    asked = "; no examples in the prompt" if not shots else ""
     return TaskFacts(
-        summary=f"Entry-level functions from one sentence and {shown}"
-        + (", checked by hand." if config == "sanitized" else "."),
+        summary=f"Entry-level functions from one sentence and {shown}{by_hand}{asked}.",
         problems=counts[split],
         entries=sum(counts.values()),
-        split=f"{split}: ids {_RANGES[split]}",
+        split=f"the {split} split, ids {_RANGES[split]}",
         hub_id=f"google-research-datasets/mbpp, {config}",
         files=(_FILES[config],),
         licence="CC-BY-4.0",
