@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from codesample.errors import ParameterError
 from codesample.extraction import Wanted, extract
 from codesample.records import Candidate, Extraction, Message, Problem, Prompt
 
@@ -37,7 +38,8 @@ class ChatForm:
     Attributes:
         version: Changes with the wording, the beginning of answers or what is read from them.
         source: Whose wording it is, or what it follows, as a citation.
-        ask: Makes the user's turn. What all problems share stands first: it is stored once.
+        ask: Makes the user's turn. What all problems share stands first: it is stored once. A problem that
+            brings messages is put as those.
         wanted: Says what an answer is to hold.
         prefill: Beginning of the answer, for where that is asked for; one that opens a fence makes the
             fence's end the end of the answer.
@@ -117,14 +119,20 @@ class PromptForm:
     ) -> PromptForm:
         """Return the chat form with a system turn and with the beginning of answers, as asked for."""
         beginning = form.prefill if prefill else ""
-        before = () if system is None else (Message("system", system),)
-        behind = (Message("assistant", beginning),) if beginning else ()
 
         def ask(problem: Problem) -> Prompt:
-            return (*before, Message("user", form.ask(problem)), *behind)
+            turns = problem.messages or (Message("user", form.ask(problem)),)
+            if system is not None:
+                if turns[0].role == "system":
+                    raise ParameterError(
+                        f"system: {problem.task_id} begins with a system turn of its own; leave --system out"
+                    )
+                turns = (Message("system", system), *turns)
+            begun = beginning and not _begun(problem)
+            return (*turns, Message("assistant", beginning)) if begun else turns
 
         def read(problem: Problem, answer: str) -> Extraction:
-            found = extract(answer, replace(form.wanted(problem), prefill=beginning))
+            found = extract(answer, replace(form.wanted(problem), prefill=_begun(problem) or beginning))
             return replace(found, program=finish(problem, found.program))
 
         return cls(
@@ -138,3 +146,9 @@ class PromptForm:
             prefill=beginning,
             finish=finish,
         )
+
+
+def _begun(problem: Problem) -> str:
+    """Return the beginning of the answer that a problem's own messages end with, or ""."""
+    last = problem.messages[-1] if problem.messages else None
+    return last.content if last and last.role == "assistant" else ""

@@ -98,6 +98,11 @@ class EvaluationPlan:
         if self.prompts is None or (self.run.resume and not self.prompts.said):
             return self
         style = style_for(engine, self.prompts)
+        if style == "base" and not self.chosen.task.base:
+            raise ParameterError(
+                f"{engine.name} has no chat template, which {self.chosen.task.name} needs: its problems are "
+                "messages; choose an instruct model"
+            )
         if style == self.manifest.prompt["style"]:
             return self
         chosen = self.chosen.put(style, self.prompts)

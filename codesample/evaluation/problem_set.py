@@ -53,9 +53,14 @@ class ProblemSet:
         """Return the same problems, put to the model in another form.
 
         Raises:
-            ParameterError: a system turn or a prefill for the base form.
+            ParameterError: a system turn or a prefill for the base form, or a problem that has no such form.
         """
-        return replace(self, form=self.task.form(style, system=prompts.system, prefill=prompts.prefill))
+        form = self.task.form(style, system=prompts.system, prefill=prompts.prefill)
+        if style == "chat" or prompts.style == style:
+            for problem in self.problems:
+                # what cannot be asked is refused before a model is loaded
+                form.ask(problem)
+        return replace(self, form=form)
 
     @property
     def origin(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Literal
 
 from codesample.errors import ParameterError
@@ -30,9 +31,13 @@ class Tests:
             executor grants to all.
         scratch: Bytes of files that the program may keep in its current folder, or None for the executor's
             default, which is none at all.
+        parts: Name and size of each part of the checks, in their order, such as (("base", 7), ("plus", 748));
+            () for checks that are one whole. Figures are told for each part with those before it. They judge
+            nothing and stand in no fingerprint.
 
     Raises:
-        ParameterError: a limit that is not positive, or a kind that could judge nothing.
+        ParameterError: a limit that is not positive, parts that do not make up the checks, or a kind that
+            could judge nothing.
     """
 
     # pytest would collect a class of this name
@@ -42,6 +47,7 @@ class Tests:
     memory: int | None = None
     imports: tuple[str, ...] = ()
     scratch: int | None = None
+    parts: tuple[tuple[str, int], ...] = field(default=(), metadata=_MEASURES)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -49,11 +55,32 @@ class Tests:
             value = getattr(self, name)
             if value is not None and not 0 < value <= most:
                 raise ParameterError(f"{name} = {value!r}: expected a number above 0, to {most}, or None")
+        self._check_parts()
 
     @property
     def check_count(self) -> int:
         """How many checks have a result of their own in a verdict."""
         return 0
+
+    @property
+    def part_ends(self) -> dict[str, int]:
+        """By name of a part, how many checks there are up to its end."""
+        names = [name for name, _ in self.parts]
+        return dict(zip(names, accumulate(size for _, size in self.parts), strict=True))
+
+    def _check_parts(self) -> None:
+        if not self.parts:
+            return
+        names = [name for name, _ in self.parts]
+        sizes = [size for _, size in self.parts]
+        if len(set(names)) < len(names) or not all(names):
+            raise ParameterError(f"parts = {self.parts!r}: expected names that are there and differ")
+        # a first part without a check would hold for programs that were never loaded
+        if sizes[0] < 1 or min(sizes) < 0 or sum(sizes) != self.check_count:
+            raise ParameterError(
+                f"parts = {self.parts!r}: expected sizes that make up the {self.check_count} checks, "
+                "and at least one check in the first part"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
