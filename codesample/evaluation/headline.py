@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from codesample.engines.contract import Engine
-from codesample.evaluation.plan import EvaluationPlan
+from codesample.evaluation.plan import Able, EvaluationPlan
 
 __all__ = ["form_text", "headline"]
 
 
-def headline(plan: EvaluationPlan, engine: Engine) -> str:
+def headline(plan: EvaluationPlan, engine: Able) -> str:
     """Return the line.
 
     Args:
@@ -46,7 +45,7 @@ def form_text(prompt: Mapping[str, Any]) -> str:
     return f"chat ({', '.join(parts)})"
 
 
-def _reason(plan: EvaluationPlan, engine: Engine) -> str:
+def _reason(plan: EvaluationPlan, engine: Able) -> str:
     """Say what settled a form that was left open."""
     assert plan.prompts is not None
     if plan.prompts.style != "auto" or plan.prompts.system is not None or plan.prompts.prefill:

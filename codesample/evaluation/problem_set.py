@@ -169,7 +169,9 @@ def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | No
     manifest, settings = run.manifest, run.manifest.settings
     source, place = _source_of(run, task, data)
     if place is not None and data is None and not place.exists():
-        raise RunFolderError(f"{run.path}: its problems are no longer at {place}; name their file: --data FILE")
+        raise RunFolderError(
+            f"{run.path}: its problems are no longer at {place}; name their file: --data FILE"
+        )
     found = read_problems(source, data=None if isinstance(source, Path) else place)
     if found.task.version != manifest.task_version:
         raise RunFolderError(

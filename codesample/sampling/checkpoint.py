@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+)
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
 from codesample.records import Prompt
-from codesample.sampling.attention_probe import probe_shared_path
+from codesample.sampling.attention_probe import layer_shapes, probe_shared_path
 from codesample.sampling.chat import chat_ids
 from codesample.sampling.kv_store import KVShape
 from codesample.sampling.memory import free_memory
 
-__all__ = ["BUILT_IN_MODELS", "Checkpoint", "device_of", "dtype_of", "load_checkpoint"]
+__all__ = [
+    "BUILT_IN_MODELS",
+    "Checkpoint",
+    "device_of",
+    "dtype_of",
+    "load_checkpoint",
+    "load_without_weights",
+]
 
 BUILT_IN_MODELS = {"tiny": Path(__file__).parents[1] / "tiny" / "weights"}
 """Models shipped in the package, by name."""
@@ -155,6 +169,41 @@ def load_checkpoint(
     )
     probed = probe_shared_path(loaded)
     return replace(found, **probed._asdict())
+
+
+def load_without_weights(model: str, *, revision: str | None = None) -> Checkpoint:
+    """Return a checkpoint to look at: its tokenizer, end tokens and limits, and weights that have no numbers.
+
+    Args:
+        model: A built-in name, a folder or a hub id; no weights are needed there.
+        revision: Branch, tag or commit of a hub checkpoint.
+
+    Raises:
+        UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
+    """
+    source = _source(model)
+    tokenizer = _load_tokenizer(source, model, revision)
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision)
+        with torch.device("meta"):
+            skeleton = AutoModelForCausalLM.from_config(config)
+            skeleton.tie_weights()
+    except Exception as error:
+        raise _load_error(error, source, model) from error
+    with suppress(OSError):
+        skeleton.generation_config = GenerationConfig.from_pretrained(source, revision=revision or "main")
+    shapes: tuple[KVShape, ...] = ()
+    with suppress(Exception):
+        shapes = layer_shapes(skeleton)
+    return Checkpoint(
+        name=model,
+        model=skeleton,
+        tokenizer=tokenizer,
+        eos_ids=_eos_ids(skeleton, tokenizer),
+        max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
+        revision=getattr(config, "_commit_hash", None),
+        kv_shapes=shapes,
+    )
 
 
 def _source(name: str) -> str:

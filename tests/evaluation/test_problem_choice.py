@@ -25,7 +25,14 @@ def chosen(*, of: list[Problem] = TEN, **asked: object) -> list[str]:
 
 @pytest.mark.parametrize(
     ("limit", "places"),
-    [(None, range(10)), (3, range(3)), ("3", range(3)), (99, range(10)), ("2-4", [1, 2, 3]), ("9-20", [8, 9])],
+    [
+        (None, range(10)),
+        (3, range(3)),
+        ("3", range(3)),
+        (99, range(10)),
+        ("2-4", [1, 2, 3]),
+        ("9-20", [8, 9]),
+    ],
 )
 def test_a_limit_counts_places_from_one(limit: object, places: list[int]) -> None:
     assert chosen(limit=limit) == [f"Ten/{place}" for place in places]
@@ -58,7 +65,9 @@ def test_a_range_behind_the_last_problem_says_how_many_there_are() -> None:
         ("3,3,Ten/3", [3]),
     ],
 )
-def test_ids_are_found_by_what_people_call_them_in_the_order_of_the_task(ids: object, numbers: list[int]) -> None:
+def test_ids_are_found_by_what_people_call_them_in_the_order_of_the_task(
+    ids: object, numbers: list[int]
+) -> None:
     given = [ids] if isinstance(ids, int) else ids
     assert chosen(ids=given) == [f"Ten/{number}" for number in numbers]
 
@@ -70,7 +79,9 @@ def test_a_limit_is_counted_among_the_ids() -> None:
 
 
 def test_every_unknown_id_is_named_with_a_near_one() -> None:
-    with pytest.raises(ParameterError, match=r"ids 'Ten/33' \(did you mean 'Ten/3'\?\), 'zzz': not among the 10"):
+    with pytest.raises(
+        ParameterError, match=r"ids 'Ten/33' \(did you mean 'Ten/3'\?\), 'zzz': not among the 10"
+    ):
         chosen(ids=["Ten/33", "Ten/4", "zzz"])
 
 
