@@ -267,7 +267,7 @@ def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
     )
 
 
-def choose_rerankers(specs: str | Sequence[str | Reranker]) -> list[Reranker]:
+def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[Reranker]:
     """Load each reranker; the same one given twice counts once, and one name is a list of one.
 
     Raises:
@@ -275,7 +275,7 @@ def choose_rerankers(specs: str | Sequence[str | Reranker]) -> list[Reranker]:
         RerankerError: a file or plug-in that cannot be loaded, or two different rerankers of one name.
     """
     found: dict[str, Reranker] = {}
-    for spec in dict.fromkeys([specs] if isinstance(specs, str) else specs):
+    for spec in dict.fromkeys([specs] if isinstance(specs, str | Reranker) else specs):
         each = load_reranker(spec)
         if each.name in found:
             raise RerankerError(

@@ -62,6 +62,10 @@ class RunProgress(Observer):
         """Print one line above the bar."""
         self._console.print(f"notice: {text}")
 
+    def table(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(text)
+
     def progress(self, snapshot: Snapshot) -> None:
         """Move the bar, or print a line when the last one is `PLAIN_INTERVAL` old."""
         self._show("judged", done=snapshot.problems_done, of=self._problems, text=describe(snapshot))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,7 +136,5 @@ def test_a_range_is_the_places_between(first: int, more: int) -> None:
 @given(st.text(max_size=12))
 def test_no_text_breaks_it(text: str) -> None:
     for asked in ({"limit": text}, {"ids": text}):
-        try:
+        with suppress(ParameterError):
             assert chosen(**asked)
-        except ParameterError:
-            pass
