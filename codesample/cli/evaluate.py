@@ -6,6 +6,7 @@ import typer
 
 from codesample.cli import options
 from codesample.cli.errors import resumable
+from codesample.cli.looking import show_dry_runs
 from codesample.cli.output import show_report
 from codesample.cli.records import takes_records
 from codesample.engines.model_options import ModelOptions
@@ -36,12 +37,28 @@ def run(
     prompts: PromptOptions,
     params: SamplingParams,
     run: RunOptions,
+    dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
     """Sample candidates for every problem of a task, run them, rerank them, and report."""
     from codesample.evaluation.evaluate import evaluate
+    from codesample.evaluation.problem_set import read_problems
     from codesample.reports.progress import RunProgress
 
+    if dry_run:
+        chosen = read_problems(problems.task(task), data=problems.data, limit=problems.limit)
+        show_dry_runs(
+            [chosen],
+            [model],
+            [params],
+            n=n,
+            k=options.numbers(k),
+            rerankers=reranker,
+            prompts=prompts,
+            run=run,
+            as_json=json,
+        )
+        return
     progress = RunProgress()
     with resumable(context.obj, progress):
         report = evaluate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -11,17 +10,16 @@ import typer
 
 from codesample.cli import options
 from codesample.cli.errors import Commands
+from codesample.cli.looking import opened_outline, stream_encoding
 from codesample.cli.output import emit_json, say, show_plain
 from codesample.cli.records import Part, takes_records
 from codesample.engines.model_options import ModelOptions
-from codesample.engines.registry import NATIVE, split_model
 from codesample.errors import ModelError
 from codesample.evaluation.options import PromptOptions, RunOptions
 from codesample.records import SamplingParams
 
 if TYPE_CHECKING:
     from codesample.evaluation.references import References
-    from codesample.sampling.outline import Outline
 
 __all__ = ["app"]
 
@@ -122,11 +120,16 @@ def show(
     chosen = read_problems(problems.task(task), data=problems.data)
     problem = find_problem(chosen.task, item)
     outline = None if model is None else opened_outline(replace(loading, model=model))
+    if model is not None and outline is None:
+        raise ModelError(
+            f"model {model!r}: its engine shows no tokenizer before it is opened; name the model alone to "
+            f"see its tokens: --model {model.partition(':')[2]}"
+        )
     preview = look_at(chosen, problem, outline=outline, prompts=prompts, params=params)
     if json:
         emit_json(preview.as_json())
     else:
-        show_plain(prompt_page(preview, encoding=sys.stdout.encoding or "ascii"))
+        show_plain(prompt_page(preview, encoding=stream_encoding()))
 
 
 def split_spec(spec: str) -> tuple[str, str | None]:
@@ -147,21 +150,3 @@ def split_spec(spec: str) -> tuple[str, str | None]:
         return spec, None
     # no such task: said of the word before the first slash
     return spec[: cuts[0]], spec[cuts[0] + 1 :] or None
-
-
-def opened_outline(model: ModelOptions) -> Outline:
-    """Return what can be seen of a model before it is loaded.
-
-    Raises:
-        ModelError: it is another engine's, which has no tokenizer to look at.
-        CodesampleError: as `Outline`.
-    """
-    name, rest = split_model(model)
-    if name != NATIVE:
-        raise ModelError(
-            f"model {model.model!r}: the engine {name!r} shows no tokenizer before it is opened; name the "
-            f"model itself to see its tokens: --model {rest}"
-        )
-    from codesample.sampling.outline import Outline
-
-    return Outline(replace(model, model=rest))

@@ -80,13 +80,13 @@ def _white_space(sight: Sight) -> Iterator[str]:
     if not end.endswith("\n"):
         if end:
             yield (
-                f"the prompt ends in {len(end)} blanks: a model writes them with the word behind them, as one "
-                "token, and does worse after blanks of their own; end it with a newline"
+                f"the prompt ends in {len(end)} blanks: a model writes them with the word behind them, as "
+                "one token, and does worse after blanks of their own; end it with a newline"
             )
         else:
             yield (
-                "the prompt does not end with a newline: the first thing to be written is the rest of a line; "
-                "scores differ up to two times by this alone"
+                "the prompt does not end with a newline: the first thing to be written is the rest of a "
+                "line; scores differ up to two times by this alone"
             )
 
 
@@ -98,8 +98,8 @@ def _boundary(sight: Sight) -> Iterator[str]:
         last = "".join(each.text for each in sight.outline.texts(sight.ids[-1:]))
         yield (
             f"the prompt ends in the token {last!r}, which one tokenisation of prompt and reference does not "
-            f"have there: it has {''.join(each.text for each in joined)!r}; the model starts from what it has "
-            "hardly ever seen"
+            f"have there: it has {''.join(each.text for each in joined)!r}; the model starts from what it "
+            "has hardly ever seen"
         )
 
 
