@@ -107,7 +107,8 @@ def _form_of_model(sight: Sight) -> Iterator[str]:
     if sight.outline is None:
         return
     name, template = sight.outline.name, sight.outline.template
-    named_instruct = bool(_INSTRUCT.search(name))
+    # of a folder or a hub id, what the model itself is called
+    named_instruct = bool(_INSTRUCT.search(name.rstrip("/").rpartition("/")[2]))
     if sight.form.style == "base" and template is not None:
         yield (
             f"{name} has a chat template and gets the base form: an instruct model scores less so; "
