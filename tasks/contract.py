@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from codesample.errors import DataError, ParameterError
 from codesample.records import Extraction, Problem, ScriptTests, Tests
 from codesample.tasks.chat_forms import COMPLETE, SOLVE
 from codesample.tasks.facts import TaskFacts
-from codesample.tasks.prompt_form import ChatForm, PromptForm, Style
+from codesample.tasks.prompt_form import ChatForm, PromptForm, Style, as_it_is
 
 __all__ = ["Task", "completion_alone", "prompt_then_completion"]
 
@@ -59,6 +59,9 @@ class Task:
         chat: How it is put to chat models; None asks for the base form's prompt to be completed or solved.
         base: Whether it has a base form; False for problems that are messages and no text to continue.
         facts: What the page of all tasks says of it.
+        finish: Makes what is run of a program, whoever wrote it and however it was found: adds what the data
+            set's own grader gives every program. The program itself by default.
+        left_out: Task ids of the data that nothing can be judged by, with the reason; `load` fills it in.
     """
 
     name: str
@@ -72,6 +75,8 @@ class Task:
     chat: ChatForm | None = None
     base: bool = True
     facts: TaskFacts = field(default_factory=TaskFacts)
+    finish: Callable[[Problem, str], str] = as_it_is
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def problems(self) -> Sequence[Problem]:
         """Return the evaluated problems, read and validated at the first call.
@@ -88,7 +93,7 @@ class Task:
 
     def program(self, problem: Problem, completion: str) -> str:
         """Return the Python text to run for one completion of `problem`."""
-        return self.assemble(problem, completion)
+        return self.finish(problem, self.assemble(problem, completion))
 
     def form(self, style: Style, *, system: str | None = None, prefill: bool = False) -> PromptForm:
         """Return how problems are put to a model and programs made of what it writes.
@@ -102,7 +107,7 @@ class Task:
             ParameterError: a system turn or a prefill for the base form, which has none.
         """
         if style == "chat":
-            return PromptForm.chat(self.chat_form, system=system, prefill=prefill)
+            return PromptForm.chat(self.chat_form, system=system, prefill=prefill, finish=self.finish)
         if system is not None or prefill:
             what = "system" if system is not None else "prefill"
             raise ParameterError(f"{what}: belongs to the chat form; leave it out, or ask for --prompt chat")
@@ -112,6 +117,7 @@ class Task:
             read=self._continued,
             stop=self.stop,
             max_new_tokens=self.max_new_tokens,
+            finish=self.finish,
         )
 
     def _continued(self, problem: Problem, completion: str) -> Extraction:

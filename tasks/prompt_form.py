@@ -10,7 +10,7 @@ from codesample.errors import ParameterError
 from codesample.extraction import Wanted, extract
 from codesample.records import Candidate, Extraction, Message, Problem, Prompt
 
-__all__ = ["FENCE", "FENCE_END", "ChatForm", "PromptForm", "Style", "function_wanted"]
+__all__ = ["FENCE", "FENCE_END", "ChatForm", "PromptForm", "Style", "as_it_is", "function_wanted"]
 
 Style = Literal["base", "chat"]
 
@@ -24,6 +24,11 @@ FENCE_END = "\n```"
 def function_wanted(problem: Problem) -> Wanted:
     """Say what an answer to a problem of HumanEval's form is: the function, or what continues its prompt."""
     return Wanted("function", name=problem.entry_point, prompt=problem.prompt)
+
+
+def as_it_is(problem: Problem, program: str) -> str:
+    """Finish a program by adding nothing: what was written is what is run."""
+    return program
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class PromptForm:
         max_new_tokens: Default limit per candidate, in tokens.
         system: The system turn, or None.
         prefill: Beginning of the answer that every prompt ends with; "" for none.
+        finish: As `Task.finish`; for programs that were given as such, since `read` sees to all others.
     """
 
     style: Style
@@ -72,22 +78,25 @@ class PromptForm:
     version: str = ""
     system: str | None = None
     prefill: str = ""
+    finish: Callable[[Problem, str], str] = as_it_is
 
     def assembled(
         self, candidates: Iterable[Candidate], problems: Mapping[str, Problem]
     ) -> Iterator[tuple[Candidate, str]]:
         """Yield each candidate, with the rule and the spans that led to its program, and that program.
 
-        A candidate that brings a program of its own, such as a recorded solution, is run as that.
+        A candidate that brings a program of its own, such as a recorded solution, is run as that, finished.
 
         Args:
             problems: By task id.
         """
         for candidate in candidates:
-            program = candidate.program
-            if program is None:
-                found = self.read(problems[candidate.task_id], candidate.completion)
+            problem = problems[candidate.task_id]
+            if candidate.program is None:
+                found = self.read(problem, candidate.completion)
                 candidate, program = replace(candidate, rule=found.rule, spans=found.spans), found.program
+            else:
+                program = self.finish(problem, candidate.program)
             yield candidate, program
 
     def as_json(self) -> dict[str, Any]:
@@ -100,7 +109,14 @@ class PromptForm:
         }
 
     @classmethod
-    def chat(cls, form: ChatForm, *, system: str | None = None, prefill: bool = False) -> PromptForm:
+    def chat(
+        cls,
+        form: ChatForm,
+        *,
+        system: str | None = None,
+        prefill: bool = False,
+        finish: Callable[[Problem, str], str] = as_it_is,
+    ) -> PromptForm:
         """Return the chat form with a system turn and with the beginning of answers, as asked for."""
         beginning = form.prefill if prefill else ""
 
@@ -116,7 +132,8 @@ class PromptForm:
             return (*turns, Message("assistant", beginning)) if begun else turns
 
         def read(problem: Problem, answer: str) -> Extraction:
-            return extract(answer, replace(form.wanted(problem), prefill=_begun(problem) or beginning))
+            found = extract(answer, replace(form.wanted(problem), prefill=_begun(problem) or beginning))
+            return replace(found, program=finish(problem, found.program))
 
         return cls(
             style="chat",
@@ -127,6 +144,7 @@ class PromptForm:
             max_new_tokens=form.max_new_tokens,
             system=system,
             prefill=beginning,
+            finish=finish,
         )
 
 

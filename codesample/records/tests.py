@@ -124,35 +124,50 @@ class CodeTests(Tests):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputTests(Tests):
-    """Argument lists on which the program must return what a reference returns; each is a check.
+    """Argument lists on which the program must return what a reference returns, or stated results.
 
-    An input that the reference does not answer within the limits is judged by nobody: it holds for every
-    program that gets as far. Each other may take ten times the CPU time of the reference on this machine, at
-    least a second. A failure does not end the checks, but bounds what the rest may take.
+    Each is a check. An input that the reference does not answer within the limits is judged by nobody: it
+    holds for every program that gets as far. Each other may take ten times the CPU time of the reference on
+    this machine, at least a second. A failure does not end the checks, but bounds what the rest may take.
 
     Attributes:
         inputs: Argument lists for `entry_point`; plain data of built-in types.
         entry_point: Name the program and the reference must define.
-        reference: Trusted source whose results are the expected ones, plain data of built-in types.
+        reference: Trusted source whose results are the expected ones, plain data of built-in types; "" where
+            `expected` states them.
+        expected: The expected results, one for each input, plain data of built-in types; None asks the
+            reference.
+        input_limit: CPU seconds that each input may take at least; None for a second.
         atol: Absolute tolerance of numbers in compared results; 0 means exact, but for a float or a list
             or tuple of floats, which get 1e-6.
         oracle: Trusted source that defines `accept(arguments, result, expected) -> bool`, used in place
-            of equality; `expected` is what `reference` returned.
+            of equality; `expected` is what `reference` returned, or what was stated.
 
     Raises:
-        ParameterError: no input, no entry point, no reference, or a tolerance below 0.
+        ParameterError: no input, no entry point, not one of reference and expected results, another number
+            of these than of inputs, a tolerance below 0, or a limit that is not positive.
     """
 
     inputs: tuple[tuple[Any, ...], ...]
     entry_point: str
-    reference: str
+    reference: str = ""
     atol: float = 0.0
     oracle: str | None = None
+    expected: tuple[Any, ...] | None = None
+    input_limit: float | None = None
 
     def __post_init__(self) -> None:
         Tests.__post_init__(self)
-        if not self.inputs or not self.entry_point or not self.reference.strip():
-            raise ParameterError("tests by inputs need at least one input, a reference and an entry point")
+        if not self.inputs or not self.entry_point:
+            raise ParameterError("tests by inputs need at least one input and an entry point")
+        if (self.expected is None) == (not self.reference.strip()):
+            raise ParameterError("tests by inputs need either a reference or the expected results")
+        if self.expected is not None and len(self.expected) != len(self.inputs):
+            raise ParameterError(f"{len(self.expected)} expected results for {len(self.inputs)} inputs")
+        if self.input_limit is not None and not 0 < self.input_limit <= _MOST_SECONDS:
+            raise ParameterError(
+                f"input_limit = {self.input_limit!r}: expected a number above 0, to {_MOST_SECONDS}, or None"
+            )
         if not self.atol >= 0:
             raise ParameterError(f"atol = {self.atol!r}: expected a number of at least 0")
 

@@ -1,4 +1,4 @@
-"""Judge by what a trusted reference returns on the same inputs, all of them called in one batch."""
+"""Judge by what a trusted reference returns on the same inputs, or by stated results, in one batch."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PreparedInputs:
             judged by nobody and hold for every program that gets as far.
         batches: The inputs at `positions`, cut so that none hides behind the time of a slower one, and that
             what ends a program in one part of the tests takes no result of the parts before away.
-        expected: What the reference returned for each of them.
+        expected: What the reference returned for each of them, or what the tests state.
         start_seconds: CPU seconds to load the program, and to take up a batch.
         least_cpu: CPU seconds that any program is granted: four times what the reference took.
     """
@@ -225,25 +225,30 @@ def prepare_inputs(tests: InputTests, measured: Measured) -> PreparedInputs:
         positions=measured.positions,
         batches=tuple(_batches(tests, measured)),
         expected=measured.expected,
-        start_seconds=allowed(measured.start_seconds),
+        start_seconds=max(allowed(measured.start_seconds), _least(tests)),
         least_cpu=_TIMES_THE_REFERENCE * measured.cpu_seconds,
     )
 
 
 def _batches(tests: InputTests, measured: Measured) -> Iterator[_Batch]:
     """Yield the inputs in their order: runs of those that have the least time together, others alone."""
+    least = _least(tests)
     timed = zip(measured.positions, map(allowed, measured.seconds), strict=True)
     ends = list(tests.part_ends.values())
 
     def kind(pair: tuple[int, float]) -> tuple[bool, int]:
-        return pair[1] <= LEAST_SECONDS, bisect(ends, pair[0])
+        return pair[1] <= least, bisect(ends, pair[0])
 
     for (quick, _), group in groupby(timed, key=kind):
         members = list(group)
         if quick:
-            yield _batch(tests, [at for at, _ in members], LEAST_SECONDS + _BEFORE_IN_PART)
+            yield _batch(tests, [at for at, _ in members], least + _BEFORE_IN_PART)
         else:
             yield from (_batch(tests, [at], seconds) for at, seconds in members)
+
+
+def _least(tests: InputTests) -> float:
+    return tests.input_limit or LEAST_SECONDS
 
 
 def _batch(tests: InputTests, positions: list[int], seconds: float) -> _Batch:

@@ -263,3 +263,36 @@ def test_a_loop_under_a_long_limit_costs_a_second() -> None:
         verdict = executor.submit(looping).result(120)
     assert (verdict.status, verdict.checks) == (Status.CPU_TIMEOUT, (True, True, True, False, False))
     assert 1.0 <= verdict.cpu_seconds < 1.5
+
+
+STATED = InputTests(inputs=((1,), (2,), (3,)), entry_point="f", expected=([1], (4,), 9.0))
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "marks"),
+    [
+        ("def f(x):\n    return [[1], (4,), 9.0][x - 1]", Status.PASSED, "111"),
+        ("def f(x):\n    return [(1,), (4,), 9.0000001][x - 1]", Status.WRONG, "011"),
+        ("def f(x):\n    return [[1], (4,)][x - 1]", Status.ERROR, "110"),
+        ("def f(x):\n    while x == 2: pass\n    return [1]", Status.CPU_TIMEOUT, "100"),
+    ],
+)
+def test_results_that_are_stated_need_no_reference(
+    judge: Judge, source: str, status: Status, marks: str
+) -> None:
+    verdict = judge(source, STATED)
+    assert (verdict.status, verdict.checks) == (status, checks_from(marks))
+
+
+TOO_LONG = {Status.CPU_TIMEOUT, Status.WALL_TIMEOUT}
+
+
+@pytest.mark.parametrize(("limit", "statuses"), [(None, TOO_LONG), (3.0, {Status.PASSED})])
+def test_each_input_has_the_time_that_the_tests_state(
+    judge: Judge, limit: float | None, statuses: set[Status]
+) -> None:
+    slow = "import time\ndef f(x):\n    while time.process_time() < 1.4 * x: pass\n    return x"
+    tests = InputTests(
+        inputs=((1,), (2,)), entry_point="f", expected=(1, 2), input_limit=limit, time_limit=10.0
+    )
+    assert judge(slow, tests).status in statuses
