@@ -59,27 +59,25 @@ def summarise(
     random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
     oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
     said = [*_left_out(problems, len(gathered), len(graded)), *map(_why, faults[:1])]
-    by_k, unreached = _pass_at_k(counts, k)
-    parts, unknown = _parts(graded, by_k)
-    candidates = [candidate for pool in gathered for candidate in pool.candidates]
+    by_k, parts, unreached = _figures(graded, counts, k)
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
         problems=len(graded),
         n=n,
         n_max=max(len(pool.candidates) for pool in graded),
-        samples=len(candidates),
+        samples=sum(len(pool.candidates) for pool in gathered),
         pass_at_k=by_k,
         rerankers=_selections(graded, scores, random=random.value, oracle=oracle.value),
         random=random,
         oracle=oracle,
         seconds=seconds,
-        tokens=sum(len(candidate.token_ids or ()) for candidate in candidates),
+        tokens=sum(len(each.token_ids or ()) for pool in gathered for each in pool.candidates),
         tokens_per_second=tokens_per_second,
         statuses=dict(Counter(str(each.status) for pool in gathered for each in pool.verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*said, *unreached, *unknown, *notices),
+        notices=(*said, *unreached, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
@@ -132,6 +130,15 @@ def _pass_at_k(
         except MetricError as error:
             left_out.append(f"pass@{each} is left out: {error}")
     return by_k, left_out
+
+
+def _figures(
+    graded: Sequence[Pool], counts: Mapping[str, tuple[int, int]], k: Sequence[int]
+) -> tuple[dict[int, Estimate], dict[str, Mapping[int, Estimate]], list[str]]:
+    """Return pass@k of the whole tests and of their parts, and why others are left out."""
+    by_k, unreached = _pass_at_k(counts, k)
+    parts, unknown = _parts(graded, by_k)
+    return by_k, parts, unreached + unknown
 
 
 def _parts(
