@@ -9,6 +9,7 @@ import typer
 
 from codesample.cli import options
 from codesample.cli.errors import resumable, resume_command
+from codesample.cli.looking import show_dry_runs
 from codesample.cli.output import show_report, show_table
 from codesample.cli.records import Several, takes_records
 from codesample.engines.model_options import ModelOptions
@@ -40,6 +41,7 @@ def run(
     prompts: PromptOptions,
     params: tuple[SamplingParams, ...],
     run: RunOptions,
+    dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
     """Sample candidates for every problem of a task, run them, rerank them, and report.
@@ -55,6 +57,11 @@ def run(
         n, params = options.greedily(context, n, params)
     ks = options.numbers(k)
     sets = problems.read(task or ())
+    if dry_run:
+        show_dry_runs(
+            sets, models, params, n=n, k=ks, rerankers=reranker, prompts=prompts, run=run, as_json=json
+        )
+        return
     goes_on = run.resume and run.out is not None and holds_table(run.out)
     if len(sets) * len(models) * len(params) > 1 or goes_on:
         placed = replace(run, out=run.out or new_table_folder())

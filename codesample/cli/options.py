@@ -22,6 +22,7 @@ __all__ = [
     "AgainRerankerSpecs",
     "DataFile",
     "Device",
+    "DryRun",
     "Dtype",
     "Greedy",
     "Json",
@@ -317,4 +318,10 @@ RecountIntegrity = Annotated[
     ),
 ]
 RunFolderArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Say what would be done, and show the first prompt; load and write nothing."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]

@@ -41,6 +41,9 @@ class Snapshot:
 class Observer:
     """Told what happens in a run, in the thread that runs it; this one ignores it all."""
 
+    def planned(self, what: str) -> None:
+        """Take note of what is run, in one line: the first thing that a run says."""
+
     def started(self, run: Path, *, problems: int, candidates: int) -> None:
         """Take note that the run folder exists and how much the run holds in all."""
 

@@ -96,6 +96,8 @@ class RunOptions:
             one of them may be several with commas between.
         integrity: "strict" counts a pass of integrity "weak" as not judged; None means "any", or what a run
             was counted by before.
+        skip_health_check: Start without trying a few references first; a run with none that passes is
+            refused otherwise.
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
 
     Raises:
@@ -127,6 +129,7 @@ class RunOptions:
         holds=lambda value: value in (None, *INTEGRITIES),
         metavar="any|strict",
     )
+    skip_health_check: bool = setting(False, "Start without trying a few reference solutions first.")
     judge: Judge | None = setting(
         None,
         "Judges the programs.",

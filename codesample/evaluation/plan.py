@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, Protocol
 
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
@@ -25,6 +25,7 @@ from codesample.runs import Key, Manifest, RunFolder
 from codesample.tasks.prompt_form import Style
 
 __all__ = [
+    "Able",
     "EvaluationPlan",
     "ModelSource",
     "build_plan",
@@ -89,7 +90,7 @@ class EvaluationPlan:
     prompts: PromptOptions | None = None
     params: SamplingParams | None = None
 
-    def settled_for(self, engine: Engine) -> EvaluationPlan:
+    def settled_for(self, engine: Able) -> EvaluationPlan:
         """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
 
         Raises:
@@ -208,7 +209,21 @@ def _manifest(
     )
 
 
-def style_for(engine: Engine, prompts: PromptOptions) -> Style:
+class Able(Protocol):
+    """What says of a model what it can do: an engine, or one that is not opened yet."""
+
+    @property
+    def name(self) -> str:
+        """The model, for messages."""
+        ...
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """See `Engine.abilities`."""
+        ...
+
+
+def style_for(engine: Able, prompts: PromptOptions) -> Style:
     """Return the form in which an engine is given problems.
 
     Raises:

@@ -69,6 +69,10 @@ class RunProgress(Observer):
         self._problems = 0
         self._next_line = clock() + PLAIN_INTERVAL
 
+    def planned(self, what: str) -> None:
+        """Print the line."""
+        self._console.print(what)
+
     def started(self, run: Path, *, problems: int, candidates: int) -> None:
         """Name the run folder and put up the bar."""
         self.run, self._problems = run, problems

@@ -26,6 +26,7 @@ PAGES = [
     "list",
     "doctor",
     "tasks",
+    "tasks show",
     "tasks verify",
     "bench decode",
     "bench attention",

@@ -15,7 +15,9 @@ from codesample.evaluation.evaluate import evaluate
 from codesample.evaluation.options import PromptOptions, RunOptions
 from codesample.evaluation.reranking import rerank_run
 from codesample.evaluation.sample_candidates import sample_candidates
-from codesample.records import Candidate, Message, Request, SamplingParams
+from codesample.records import Candidate, Message, PublicView, Request, SamplingParams
+from codesample.rerankers.context import Context
+from codesample.rerankers.contract import reranker
 from codesample.runs import RunFolder
 from codesample.tasks.contract import Task
 
@@ -56,7 +58,7 @@ def test_auto_is_chat_where_the_engine_takes_messages(
     assert chatting.params[0].stop == ()
     assert report.statuses == {"passed": 13, "wrong": 11}
     recorded = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert recorded["prompt"] == {"style": "chat", "version": "plain-1", "system": None, "prefill": ""}
+    assert recorded["prompt"] == {"style": "chat", "version": "complete-1", "system": None, "prefill": ""}
     assert recorded["params"]["stop"] == []
 
 
@@ -159,9 +161,9 @@ def test_a_saved_run_of_another_version_of_the_form_is_named(
     evaluate(adding, model=chatting, run=kept(tmp_path / "run"), **options)
     file = tmp_path / "run" / "run.json"
     content = json.loads(file.read_text())
-    content["prompt"]["version"] = "plain-0"
+    content["prompt"]["version"] = "complete-0"
     file.write_text(json.dumps(content))
-    with pytest.raises(RunFolderError, match="version plain-0 of the chat form"):
+    with pytest.raises(RunFolderError, match="version complete-0 of the chat form"):
         rerank_run(tmp_path / "run", task=adding, rerankers=("mean_logprob",))
 
 
@@ -181,3 +183,31 @@ def test_a_text_is_a_turn_of_the_users_where_messages_are_taken(chatting: Any) -
         with pytest.raises(Exception, match="never came"):
             list(sample_candidates(given, model=chatting, n=1, prompts=prompts))
         assert chatting.requests[0].prompt == expected
+
+
+def test_rerankers_see_the_tokens_of_the_program_alone(
+    adding: Task, chatting: Any, options: dict[str, Any], tmp_path: Path
+) -> None:
+    seen: list[Candidate] = []
+
+    @reranker(needs={"logprobs"})
+    def look(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float]:
+        seen.extend(candidates)
+        return [0.0] * len(candidates)
+
+    scripted = chatting.stream
+
+    def with_ends(*args: Any, **more: Any) -> Iterator[Candidate]:
+        # words, the opened fence, the program, the rest
+        for each in scripted(*args, **more):
+            begin = each.completion.index("def")
+            end = each.completion.index("```\nIt adds.")
+            yield replace(each, token_ends=(13, begin, end, len(each.completion)))
+
+    chatting.stream = with_ends
+    evaluate(adding, model=chatting, run=kept(tmp_path / "run"), **options | {"rerankers": (look,)})
+    assert len(seen) == 4 * 6
+    assert {each.token_ids for each in seen} == {(3,)}
+    assert {each.logprobs for each in seen} == {(-0.125,)}
+    with RunFolder.open(tmp_path / "run") as run:
+        assert {len(each.token_ids or ()) for each in run.samples()} == {4}

@@ -98,3 +98,14 @@ def test_a_terminal_of_any_usual_width_shows_the_figures_whole(
         assert figure in last
     assert "…" not in stream.getvalue()
     assert ("━" in last) == (columns > 60)
+
+
+def test_what_is_run_is_the_first_line_as_it_was_given() -> None:
+    stream = StringIO()
+    progress = RunProgress(stream)
+    progress.planned("mini: 4 problems x 8 candidates of [x], prompts base")
+    progress.started(Path("runs/x"), problems=4, candidates=32)
+    assert stream.getvalue().splitlines() == [
+        "mini: 4 problems x 8 candidates of [x], prompts base",
+        "run folder runs/x: 4 problems, 32 candidates",
+    ]

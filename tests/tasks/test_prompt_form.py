@@ -123,7 +123,7 @@ def test_forms_that_ask_otherwise_are_recorded_otherwise(adding: Task) -> None:
     ]
     kept = [form.as_json() for form in records]
     assert all(kept[i] != kept[j] for i in range(4) for j in range(i))
-    assert kept[2] == {"style": "chat", "version": "plain-1", "system": "Be brief.", "prefill": ""}
+    assert kept[2] == {"style": "chat", "version": "complete-1", "system": "Be brief.", "prefill": ""}
 
 
 def test_a_task_of_scripts_wants_a_script(adding: Task, first: Problem) -> None:
