@@ -14,6 +14,9 @@ from codesample.extraction.stretches import Budget, Statement, Stretch, parsed, 
 
 __all__ = ["OpenPrompt", "continued", "open_prompt"]
 
+_MOST = 50_000
+"""Characters of a body; more are none, and would be read several times."""
+
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -61,6 +64,8 @@ def open_prompt(prompt: str, name: str | None, budget: Budget) -> OpenPrompt | N
 
 def continued(prompt: OpenPrompt, reading: Reading, budget: Budget) -> Reading | None:
     """Return the prompt with the block as its body, read as one block; None where it is no body."""
+    if sum(len(line.text) for line in reading.block.lines) > _MOST:
+        return None
     best: tuple[int, Reading] | None = None
     for lines in _indented(reading.block.lines, prompt.indent):
         together = [*prompt.lines, *lines]
@@ -138,7 +143,11 @@ def _taken(prompt: OpenPrompt, found: Sequence[Stretch]) -> int:
     for stretch in found:
         for statement in stretch.statements:
             node = statement.nodes[-1]
-            if isinstance(node, _Definition) and node.name == prompt.name and _is_body(prompt, statement, node):
+            if (
+                isinstance(node, _Definition)
+                and node.name == prompt.name
+                and _is_body(prompt, statement, node)
+            ):
                 return sum(line.begin is not None and not line.blank for line in statement.lines)
     return 0
 
@@ -151,7 +160,9 @@ def _is_body(prompt: OpenPrompt, statement: Statement, node: _Definition) -> boo
     if isinstance(inner, ast.ClassDef):
         return True
     doing = [each for each in inner.body if not isinstance(each, _Definition | ast.Import | ast.ImportFrom)]
-    doing = [each for each in doing if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+    doing = [
+        each for each in doing if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+    ]
     if not doing:
         return False
     if any(isinstance(each, ast.Return | ast.Yield | ast.YieldFrom | ast.Raise) for each in ast.walk(inner)):

@@ -16,8 +16,9 @@ from codesample.records import Extraction
 __all__ = ["definition_in", "is_corrected"]
 
 _CORRECTION = re.compile(
-    r"(?i)\b(?:correct(?:ed|ion)|correct version|mistakes?|oops|wait|apolog\w+|sorry|bugs?|buggy|fixed|fix(?:es|ing)?"
-    r"|revised|updated|final (?:version|code|solution|answer|implementation|program)|should (?:actually )?be)\b"
+    r"(?i)\b(?:correct(?:ed|ion)|correct version|mistakes?|oops|wait|apolog\w+|sorry|bugs?|buggy|fixed"
+    r"|fix(?:es|ing)?|revised|updated|final (?:version|code|solution|answer|implementation|program)"
+    r"|should (?:actually )?be)\b"
 )
 _LEFT_OPEN = frozenset({"half fence", "prefill", "whole"})
 
@@ -84,7 +85,9 @@ class _Search:
 
     def body(self, readings: Sequence[Reading]) -> Extraction | None:
         """Take the first block that is the body of the prompt's open definition."""
-        prompt = open_prompt(self.wanted.prompt, self.wanted.name, self.budget) if self.wanted.prompt else None
+        prompt = (
+            open_prompt(self.wanted.prompt, self.wanted.name, self.budget) if self.wanted.prompt else None
+        )
         if prompt is None:
             return None
         for reading in readings:

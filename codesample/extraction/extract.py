@@ -41,7 +41,9 @@ def extract(answer: str, wanted: Wanted) -> Extraction:
             spans = ((0, len(answer)),) if answer else ()
             return Extraction(answer, rule_of("whole", "unparsed"), spans)
     shifted = ((begin - len(wanted.prefill), end - len(wanted.prefill)) for begin, end in found.spans)
-    return Extraction(found.program, found.rule, tuple((max(0, begin), end) for begin, end in shifted if end > 0))
+    return Extraction(
+        found.program, found.rule, tuple((max(0, begin), end) for begin, end in shifted if end > 0)
+    )
 
 
 def _found(text: str, wanted: Wanted) -> Extraction:

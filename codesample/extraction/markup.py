@@ -15,7 +15,8 @@ __all__ = ["Marked", "marked_blocks", "tagged"]
 
 _TAG = re.compile(
     r"\[(?P<a>/?)(?P<b>PYTHON|CODE|ANSWER|SOLUTION|BEGIN)\]"
-    r"|<(?P<c>/?)(?P<d>(?i:code|answer|solution|python|pre|program|final_answer|response))(?:[ \t][^<>\n]{0,80})?>"
+    r"|<(?P<c>/?)(?P<d>(?i:code|answer|solution|python|pre|program|final_answer|response))"
+    r"(?:[ \t][^<>\n]{0,80})?>"
     r"|\\(?P<e>begin|end)\{(?P<f>code|lstlisting|verbatim|minted|python)\}(?:\{\w{1,20}\})?"
     r"|<\|(?P<g>begin|end)_of_(?P<h>solution)\|>"
 )

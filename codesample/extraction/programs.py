@@ -78,7 +78,11 @@ def _lines(
     head = 0
     while head < len(own) and _stands_first(own[head], head):
         head += 1
-    taken = [other.statements[index] for other, found in zip(others, kept.others[1:], strict=True) for index in found]
+    taken = [
+        other.statements[index]
+        for other, found in zip(others, kept.others[1:], strict=True)
+        for index in found
+    ]
     rest = sorted(own[head:] + taken, key=_place) if taken else own[head:]
     of_prompt = [each for index, each in enumerate(prompt) if index in kept.others[0] or _always(each)]
     given = {ast.dump(node) for each in own for node in each.nodes} if of_prompt else set()

@@ -21,7 +21,9 @@ __all__ = ["script_in"]
 
 _READS = re.compile(r"\b(?:input|raw_input)\s*\(|\bstdin\b|\bopen\s*\(\s*0|\bfileinput\b|/dev/stdin")
 _WRITES = re.compile(r"\bprint\s*\(|\bstdout\b")
-_ASIDE = re.compile(r"(?i)\b(?:alternativ\w*|another (?:way|approach|solution)|example|test(?:s|ing)?|usage|instead)\b")
+_ASIDE = re.compile(
+    r"(?i)\b(?:alternativ\w*|another (?:way|approach|solution)|example|test(?:s|ing)?|usage|instead)\b"
+)
 
 
 def script_in(groups: Sequence[Sequence[Block]], wanted: Wanted, budget: Budget) -> Extraction:

@@ -17,8 +17,8 @@ from codesample.records import Extraction
 __all__ = ["value_in"]
 
 _LABEL = re.compile(
-    r"(?i)(?:\*\*|__|#+[ \t]*)?(?:final[ \t]+)?(?:answer|output|result|prediction|returns?|value|input)\b[^:=\n]{0,40}"
-    r"(?:[:=]|\bis\b)(?:\*\*|__)?[ \t]*|####[ \t]*"
+    r"(?i)(?:\*\*|__|#+[ \t]*)?(?:final[ \t]+)?(?:answer|output|result|prediction|returns?|value|input)\b"
+    r"[^:=\n]{0,40}(?:[:=]|\bis\b)(?:\*\*|__)?[ \t]*|####[ \t]*"
 )
 _BEHIND = re.compile(r"->|=>|→|\breturns?\b|\bis\b|\bbe\b|:|=|>>>")
 _ROW = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
@@ -92,7 +92,9 @@ def _candidates(text: str, lines: Sequence[Line], marked: Marked) -> Iterator[_C
             yield _Candidate(found.end(), end, "value")
 
 
-def _expression(text: str, part: _Candidate, name: str | None, budget: Budget) -> tuple[int, int, bool] | None:
+def _expression(
+    text: str, part: _Candidate, name: str | None, budget: Budget
+) -> tuple[int, int, bool] | None:
     """Return the span of the expression that a part of the text is, and whether it is what was asked for."""
     begin, end = _stripped(text, part.begin, part.end)
     if not begin < end or end - begin > _MOST:
