@@ -137,6 +137,7 @@ def _end(lines: Sequence[Line], opening: _Opening) -> _End:
     for line in content:
         lexer.feed(line.text)
     fallback: _End | None = None
+    width: int | None = None
     for index in range(opening.at + 1, len(lines)):
         line = opening.unquoted(lines[index])
         fence = _FENCE.match(line.text)
@@ -148,7 +149,10 @@ def _end(lines: Sequence[Line], opening: _Opening) -> _End:
             fallback = fallback or end
         elif fallback and index > fallback.next + _LOOK_AHEAD:
             break
-        line = without_indentation(line, opening.width)
+        if width is None and not line.blank:
+            # a fence may stand further in than its code
+            width = min(opening.width, len(indentation(line.text)))
+        line = without_indentation(line, width or 0)
         if python:
             late = _LATE_CLOSING.fullmatch(line.text) if "```" in line.text else None
             if late and not lexer.behind(late["code"]).quote:

@@ -194,8 +194,6 @@ class _Search:
                 return
 
     def _sets_up(self, part: _Part) -> bool:
-        if part.defines and not part.changes:
-            return False
         if part.in_main_guard or part.calls(self.roots) or part.reads_input:
             return False
         return part.sets_up or bool(part.changes & self.needed)
