@@ -69,7 +69,7 @@ class Candidate:
         Args:
             spans: (begin, end) in characters of `completion`, ascending; None keeps all.
         """
-        if spans is None or self.token_ends is None:
+        if spans is None or self.token_ends is None or list(spans) == [(0, len(self.completion))]:
             return self
         kept = _overlapping(self.token_ends, spans)
         return replace(

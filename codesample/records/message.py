@@ -42,8 +42,11 @@ PromptLike = str | Sequence[Message | Mapping[str, str]]
 """What `prompt_from` makes a prompt of: a text, or messages, each a `Message` or its fields by name."""
 
 
-def prompt_from(given: Any) -> Prompt:
+def prompt_from(given: Any, *, name: str = "prompt") -> Prompt:
     """Return a prompt from a text, or from messages: `Message`s, or mappings with `role` and `content`.
+
+    Args:
+        name: What it is called in messages of errors.
 
     Raises:
         ParameterError: it is neither, no message at all, or a message with other keys; says what was got.
@@ -52,16 +55,16 @@ def prompt_from(given: Any) -> Prompt:
         return given
     if isinstance(given, Message | Mapping):
         raise ParameterError(
-            "prompt is one message; expected a text or a list of messages: put it into a list"
+            f"{name} is one message; expected a text or a list of messages: put it into a list"
         )
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
         raise ParameterError(
-            f"prompt is {_type(given)}, expected a text or a list of messages such as "
+            f"{name} is {_type(given)}, expected a text or a list of messages such as "
             '[{"role": "user", "content": "..."}]'
         )
     if not given:
-        raise ParameterError("prompt is an empty list; expected at least one message")
-    return tuple(_message(each, f"prompt[{number}]") for number, each in enumerate(given))
+        raise ParameterError(f"{name} is an empty list; expected at least one message")
+    return tuple(_message(each, f"{name}[{number}]") for number, each in enumerate(given))
 
 
 def _message(given: Any, where: str) -> Message:

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+)
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError
 from codesample.records import Prompt
-from codesample.sampling.attention_probe import probe_shared_path
+from codesample.sampling.attention_probe import layer_shapes, probe_shared_path
 from codesample.sampling.chat import chat_ends, chat_ids, takes_messages
 from codesample.sampling.checkpoint_source import checkpoint_source
 from codesample.sampling.encoding import Boundary, boundary_of, text_ids
 from codesample.sampling.kv_store import KVShape
 from codesample.sampling.memory import free_memory
 
-__all__ = ["Checkpoint", "device_of", "dtype_of", "load_checkpoint", "load_tokenizer"]
+__all__ = [
+    "Checkpoint",
+    "device_of",
+    "dtype_of",
+    "load_checkpoint",
+    "load_tokenizer",
+    "load_without_weights",
+]
 
 _DTYPES = {
     "float32": torch.float32,
@@ -164,6 +178,44 @@ def load_checkpoint(
     )
     probed = probe_shared_path(loaded)
     return replace(found, **probed._asdict())
+
+
+def load_without_weights(
+    model: str, *, revision: str | None = None, trust_remote_code: bool = False
+) -> Checkpoint:
+    """Return a checkpoint to look at: its tokenizer, end tokens and limits, and weights that have no numbers.
+
+    Args:
+        model, revision, trust_remote_code: As for `load_checkpoint`; no weights are needed there.
+
+    Raises:
+        UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
+    """
+    origin = _Origin(model, checkpoint_source(model), revision, trust_remote_code)
+    tokenizer = _load_tokenizer(origin)
+    try:
+        config = AutoConfig.from_pretrained(origin.source, **origin.options)
+        with torch.device("meta"):
+            skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+            skeleton.tie_weights()
+    except Exception as error:
+        raise _load_error(error, origin) from error
+    with suppress(OSError):
+        skeleton.generation_config = GenerationConfig.from_pretrained(
+            origin.source, revision=revision or "main"
+        )
+    shapes: tuple[KVShape, ...] = ()
+    with suppress(Exception):
+        shapes = layer_shapes(skeleton)
+    return Checkpoint(
+        name=model,
+        model=skeleton,
+        tokenizer=tokenizer,
+        eos_ids=_eos_ids(skeleton, tokenizer),
+        max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
+        revision=getattr(config, "_commit_hash", None),
+        kv_shapes=shapes,
+    )
 
 
 def load_tokenizer(model: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
