@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from codesample.decoding import converted, decoded, parsed, repeated_key
+from codesample.decoding import NotJsonError, converted, decoded, parsed, repeated_key
 from codesample.errors import DataError, HubUnavailableError, ParameterError
 from codesample.hub import expect_hub
 
 __all__ = ["Entry", "entries_of", "hub_entries", "read_entries"]
 
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
+_GZIP = b"\x1f\x8b"
+_NAMED = 3
 _NEXT = re.compile(r"[\s,]*")
 _T = TypeVar("_T")
 _RecordT = TypeVar("_RecordT", covariant=True)
@@ -69,19 +71,45 @@ def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
     """
     path = Path(path)
     suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), None)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; {_inside(path)}")
     if suffix is None:
         raise DataError(f"{path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
     try:
         if suffix == ".parquet":
             yield from _typed(_parquet(path), kind, str(path))
             return
-        raw = gzip.decompress(path.read_bytes()) if suffix.endswith(".gz") else path.read_bytes()
+        raw = path.read_bytes()
+        # whatever its name says
+        if raw.startswith(_GZIP):
+            raw = gzip.decompress(raw)
+        elif suffix.endswith(".gz"):
+            raise DataError(
+                f"{path}: cannot be read as gzip: {_begins(raw)}; if it is not packed, name it "
+                f"{path.name.removesuffix('.gz')}"
+            )
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {_first_line(error)}") from error
     if suffix.startswith(".jsonl"):
         yield from _lines(raw, kind, str(path))
     else:
         yield from _typed(_array(raw, str(path)), kind, str(path))
+
+
+def _inside(folder: Path) -> str:
+    """Say which file of a folder may be meant."""
+    try:
+        names = sorted(each.name for each in folder.iterdir() if each.name.endswith(_SUFFIXES))
+    except OSError as error:
+        return f"it cannot be looked into: {error.strerror}"
+    if not names:
+        return f"name a file; it holds none that ends in {', '.join(_SUFFIXES)}"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"name a file of it, such as {', '.join(str(folder / name) for name in names[:_NAMED])}{more}"
+
+
+def _begins(raw: bytes) -> str:
+    return f"it begins with {raw[:12]!r}" if raw else "it is empty"
 
 
 def hub_entries(hub_id: str, kind: type[_T], *, config: str | None = None) -> Iterator[Entry[_T]]:
@@ -111,7 +139,12 @@ def _lines(raw: bytes, kind: type[_T], where: str) -> Iterator[Entry[_T]]:
         if line and not line.isspace():
             place = f"{where}:{number}"
             _expect_each_key_once(line, place)
-            yield Entry(decoded(line, kind, where=place), place)
+            try:
+                yield Entry(decoded(line, kind, where=place), place)
+            except NotJsonError as error:
+                if number == 1 and line.lstrip(b"\xef\xbb\xbf").startswith(b"["):
+                    raise DataError(f"{error}; a file that is one array is named .json") from error
+                raise
 
 
 def _expect_each_key_once(text: bytes | str, place: str) -> None:
@@ -126,7 +159,12 @@ def _typed(values: Iterable[object], kind: type[_T], where: str) -> Iterator[Ent
 
 
 def _array(raw: bytes, where: str) -> list[Any]:
-    values = parsed(raw, where=where)
+    try:
+        values = parsed(raw, where=where)
+    except NotJsonError as error:
+        if "Extra data" in str(error) and raw.lstrip().startswith(b"{"):
+            raise DataError(f"{error}; a file with an object on each line is named .jsonl") from error
+        raise
     if not isinstance(values, list):
         raise DataError(f"{where}: holds {type(values).__name__}, expected one array of objects")
     if repeated_key(raw) is not None:
