@@ -22,6 +22,8 @@ _TASKS = PluginKind(
     hint="List them: codesample list tasks; for a file of your own: --task-file FILE",
 )
 
+_DATA_SUFFIXES = (".json", ".jsonl", ".gz", ".parquet")
+
 
 def task_names() -> list[str]:
     """Return the installed names, sorted.
@@ -43,9 +45,12 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
     Raises:
         UnknownNameError: no task of that name; suggests a near one.
         DataError: the file is plainly another task's; says which.
-        TaskError: it cannot be loaded, makes no task, or is a finished task and takes no data.
+        TaskError: it cannot be loaded, makes no task, is a finished task and takes no data, or names a file
+            and nothing in it.
     """
     where, colon, attribute = name.rpartition(":")
+    if not colon:
+        _expect_no_file(name)
     found = _found_in(where, attribute) if colon else _TASKS.load(name)
     if isinstance(found, Task):
         if data is not None:
@@ -81,6 +86,19 @@ def load_task_file(path: Path) -> Task:
         if what := hint(Path(path), task_names()):
             raise DataError(f"{error}; the file {what}") from error
         raise
+
+
+def _expect_no_file(name: str) -> None:
+    """Say how a file is named as a task, where one is given for a task's name; raises TaskError."""
+    if name.endswith(".py"):
+        module = _TASKS.module(name)
+        tasks = [f"{name}:{key}" for key, value in vars(module).items() if isinstance(value, Task)]
+        raise TaskError(
+            f"{name}: a file, of which one task is to be named, FILE.py:NAME; it defines: "
+            f"{', '.join(tasks) or 'no Task'}"
+        )
+    if Path(name).suffix in _DATA_SUFFIXES:
+        raise TaskError(f"{name}: a file is no task; problems of your own: --task-file {name}")
 
 
 def _found_in(where: str, name: str) -> object:

@@ -241,3 +241,24 @@ def test_packed_content_is_read_whatever_the_name_says(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(gzip.compress(b'{"a": 1}\n'))
     assert [entry.record for entry in read_entries(path, dict)] == [{"a": 1}]
+
+
+def test_one_split_of_a_data_set_is_asked_for_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hub:
+        @staticmethod
+        def load_dataset(hub_id: str, split: str) -> object:
+            return [{"hub": hub_id, "split": split}]
+
+    monkeypatch.setitem(sys.modules, "datasets", Hub)  # type: ignore[arg-type]
+    (entry,) = entries_of(None, dict, hub_id="owner/set", split="test")
+    assert entry == Entry({"hub": "owner/set", "split": "test"}, "owner/set[test]:1")
+
+
+def test_a_file_of_lines_is_read_as_far_as_it_is_asked_for(tmp_path: Path) -> None:
+    for name, opened in (("rows.jsonl", Path.open), ("rows.jsonl.gz", gzip.open)):
+        with opened(tmp_path / name, "wb") as file:
+            file.write(b'{"a": 1}\n{"a": "\xe2\x80\xa8"}\nno JSON\n')
+        entries = read_entries(tmp_path / name, dict)
+        assert [next(entries).record, next(entries).record] == [{"a": 1}, {"a": "\u2028"}]
+        with pytest.raises(DataError, match=r":3: not JSON"):
+            next(entries)

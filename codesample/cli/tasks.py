@@ -59,6 +59,7 @@ def verify(
         problems.task(task),
         data=problems.data,
         limit=problems.limit,
+        ids=problems.ids or None,
         run=sandbox,
     )
     for verdict in outcome.failed:

@@ -37,7 +37,7 @@ __all__ = ["evaluate", "plan_evaluation"]
 
 
 def evaluate(
-    task: str | Path | Task,
+    task: str | Path | Task | ProblemSet,
     *,
     model: str | Path | ModelOptions | Engine = DEFAULT_MODEL,
     n: int = DEFAULT_N,
@@ -57,7 +57,8 @@ def evaluate(
     that a run that ends early, however it ends, is continued by the same call with `resume`.
 
     Args:
-        task: A name (see `codesample list tasks`), a `Path` to problems of one's own, or a task.
+        task: A name (see `codesample list tasks`), a `Path` to problems of one's own, a task, or problems
+            that `read_problems` read.
         model: "tiny", a folder, a hub id, "ENGINE:MODEL", `ModelOptions`, or an engine.
         n: Candidates per problem. At temperature 0 one is drawn, for all would be equal.
         params: How tokens are chosen, and the seed. Default: `SamplingParams()`. Its stops come after the
@@ -83,24 +84,15 @@ def evaluate(
         RunFolderError: the folder cannot be written, holds another run, or was made with other settings.
         IsolationError, ExecutionError: this machine isolates less than asked for; the sandbox failed.
     """
-    began = monotonic()
-    watching = observer or Observer()
-    # before anything is read
+    began, watching = monotonic(), observer or Observer()
     choose_k(k, n)
     loaded = choose_rerankers(rerankers)
+    whole = task if isinstance(task, ProblemSet) else read_problems(task, data=data)
+    chosen = whole.narrowed(limit=limit, ids=ids)
     plan, notice = plan_evaluation(
-        read_problems(task, data=data, limit=limit, ids=ids),
-        model_source(model),
-        n=n,
-        params=params,
-        k=k,
-        rerankers=loaded,
-        prompts=prompts or PromptOptions(),
-        run=run or RunOptions(),
+        chosen, model_source(model), n=n, params=params, k=k, rerankers=loaded, prompts=prompts, run=run
     )
-    if notice:
-        watching.notice(notice)
-    return carry_out(plan, watching, began=began)
+    return carry_out(plan, watching, began=began, notices=[notice] if notice else [])
 
 
 def plan_evaluation(
@@ -111,8 +103,8 @@ def plan_evaluation(
     params: SamplingParams | None,
     k: int | Sequence[int] | None,
     rerankers: Sequence[Reranker],
-    prompts: PromptOptions,
-    run: RunOptions,
+    prompts: PromptOptions | None = None,
+    run: RunOptions | None = None,
 ) -> tuple[EvaluationPlan, str]:
     """Check what an evaluation is to do; return the plan, and what the user should know of it or "".
 
@@ -136,7 +128,7 @@ def plan_evaluation(
         params=params,
         k=ks,
         rerankers=rerankers,
-        run=run,
-        prompts=prompts,
+        run=run or RunOptions(),
+        prompts=prompts or PromptOptions(),
     )
     return plan, notice

@@ -72,6 +72,11 @@ class PromptOptions:
             raise ParameterError(f"{name} belongs to the chat form; leave it out, or ask for --prompt chat")
 
     @property
+    def said(self) -> bool:
+        """Whether the form was said, so that nothing is left to the model or to the run in hand."""
+        return self.style != "auto" or self.chat_only
+
+    @property
     def chat_only(self) -> bool:
         """Whether something was asked for that only the chat form has."""
         return self.style == "chat" or self.system is not None or self.prefill

@@ -92,14 +92,19 @@ class EvaluationPlan:
     params: SamplingParams | None = None
 
     def settled_for(self, engine: Able) -> EvaluationPlan:
-        """Return the plan with the form of prompts that the engine takes.
+        """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
 
         Raises:
             ParameterError: the chat form was asked for, and the engine takes no messages.
         """
-        if self.prompts is None:
+        if self.prompts is None or (self.run.resume and not self.prompts.said):
             return self
         style = style_for(engine, self.prompts)
+        if style == "base" and not self.chosen.task.base:
+            raise ParameterError(
+                f"{engine.name} has no chat template, which {self.chosen.task.name} needs: its problems are "
+                "messages; choose an instruct model"
+            )
         if style == self.manifest.prompt["style"]:
             return self
         chosen = self.chosen.put(style, self.prompts)
@@ -137,7 +142,7 @@ def build_plan(
     source: ModelSource,
     *,
     params: SamplingParams | None,
-    k: Sequence[int] | None,
+    k: int | Sequence[int] | None,
     rerankers: Sequence[Reranker],
     run: RunOptions,
     settings: Mapping[str, Any] | None = None,
@@ -242,7 +247,7 @@ def _provisional(prompts: PromptOptions, run: RunOptions) -> Style:
     """Return the form to go by until the engine is open: what was said, or what the run in hand has."""
     if prompts.chat_only:
         return "chat"
-    if prompts.style == "auto" and run.resume and run.out is not None:
+    if not prompts.said and run.resume and run.out is not None:
         with RunFolder.open(run.out) as kept:
             return "chat" if kept.manifest.prompt["style"] == "chat" else "base"
     return "base"

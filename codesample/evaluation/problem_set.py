@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from codesample.errors import ParameterError, RunFolderError
+from codesample.errors import DataError, ParameterError, RunFolderError
 from codesample.evaluation.options import PromptOptions
 from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
 from codesample.records import Candidate, Problem, Request, SamplingParams
@@ -53,9 +53,14 @@ class ProblemSet:
         """Return the same problems, put to the model in another form.
 
         Raises:
-            ParameterError: a system turn or a prefill for the base form.
+            ParameterError: a system turn or a prefill for the base form, or a problem that has no such form.
         """
-        return replace(self, form=self.task.form(style, system=prompts.system, prefill=prompts.prefill))
+        form = self.task.form(style, system=prompts.system, prefill=prompts.prefill)
+        if style == "chat" or prompts.style == style:
+            for problem in self.problems:
+                # what cannot be asked is refused before a model is loaded
+                form.ask(problem)
+        return replace(self, form=form)
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -169,9 +174,7 @@ def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | No
     manifest, settings = run.manifest, run.manifest.settings
     source, place = _source_of(run, task, data)
     if place is not None and data is None and not place.exists():
-        raise RunFolderError(
-            f"{run.path}: its problems are no longer at {place}; name their file: --data FILE"
-        )
+        raise DataError(f"{run.path}: its problems are no longer at {place}; name their file: --data FILE")
     found = read_problems(source, data=None if isinstance(source, Path) else place)
     if found.task.version != manifest.task_version:
         raise RunFolderError(

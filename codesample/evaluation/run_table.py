@@ -33,7 +33,7 @@ from codesample.runs import RunFolder
 from codesample.runs.table import TableEntry, add_to_table, holds_table, read_table
 from codesample.tasks.contract import Task
 
-__all__ = ["RunTable", "TableRow", "evaluate_table", "load_table"]
+__all__ = ["RunTable", "TableRow", "evaluate_table", "load_table", "new_table_folder"]
 
 # what has to be as it was for a finished run to answer for a call
 _ASKED = ("n", "candidates", "k", "rerankers", "integrity", "limit", "ids")
@@ -76,6 +76,11 @@ class RunTable:
 
     folder: Path
     rows: tuple[TableRow, ...]
+
+    @property
+    def harness_errors(self) -> int:
+        """Candidates that the harness failed to judge, over all runs."""
+        return sum(row.report.harness_errors for row in self.rows if row.report)
 
     @property
     def failed(self) -> tuple[TableRow, ...]:
@@ -142,7 +147,7 @@ def evaluate_table(
         raise ParameterError("a table of runs needs at least one task, one model and one choice of tokens")
     loaded = choose_rerankers(rerankers)
     sets = [each if isinstance(each, ProblemSet) else read_problems(each) for each in tasks]
-    folder = options.out or _new_folder()
+    folder = options.out or new_table_folder()
     _check_folder(folder, resume=options.resume)
     settings = _Settings(n, k, loaded, prompts or PromptOptions(), options)
     groups = [_group(model_source(model), sets, params, folder, settings) for model in models]
@@ -150,6 +155,12 @@ def evaluate_table(
     _expect_different(rows)
     add_to_table(folder, (TableEntry(row.run.name, row.task, row.model, row.temperature) for row in rows))
     return RunTable(folder, tuple(_carried_out(groups, watching)))
+
+
+def new_table_folder() -> Path:
+    """Return the path of a new table under `runs/`, named after the time of day, to the millisecond."""
+    now = datetime.now()
+    return Path("runs") / f"table-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}"
 
 
 def load_table(folder: Path) -> RunTable:
@@ -279,12 +290,6 @@ def _name(chosen: ProblemSet, source: ModelSource, params: SamplingParams) -> st
     """Return the folder of a run within its table; it depends on nothing but what the run combines."""
     parts = (chosen.task.name, source.name.strip("/.~"), f"t{params.temperature:g}")
     return "-".join(re.sub(r"[^\w.@+=-]", "_", part.replace("/", "--"))[-100:] for part in parts)
-
-
-def _new_folder() -> Path:
-    """Return the path of a new folder under `runs/`, named after the time of day, to the millisecond."""
-    now = datetime.now()
-    return Path("runs") / f"table-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}"
 
 
 def _check_folder(folder: Path, *, resume: bool) -> None:

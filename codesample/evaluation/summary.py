@@ -12,6 +12,7 @@ from codesample.evaluation.intervals import Estimate, bootstrap
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
 from codesample.evaluation.observer import is_graded
 from codesample.evaluation.parse_check import parse_notice
+from codesample.evaluation.parts import counts_by_part
 from codesample.evaluation.report import Counted, Report, Seconds, Selection
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Status, Verdict
@@ -20,6 +21,8 @@ from codesample.runs import RunFolder
 __all__ = ["summarise"]
 
 _UNJUDGED = Status.HARNESS_ERROR
+# what the last part is called where problems call it differently
+_WHOLE = "all"
 
 
 def summarise(
@@ -54,6 +57,7 @@ def summarise(
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     random, oracle = _bounds(counts)
     by_k, unreached = _pass_at_k(counts, k)
+    parts, unknown = _parts(graded, by_k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
     unread = parse_notice(zip(candidates, verdicts, strict=True), prompt=run.manifest.prompt)
     left_out = [*_left_out(problems, len(gathered), len(graded)), *map(_why, _faults(verdicts)[:1])]
@@ -74,10 +78,11 @@ def summarise(
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*filter(None, [unread]), *left_out, *unreached, *notices),
+        notices=(*filter(None, [unread]), *left_out, *unreached, *unknown, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
+        parts=parts,
         health=(health or RunHealth()).with_verdicts(verdicts),
         prompt=dict(run.manifest.prompt),
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
@@ -139,6 +144,22 @@ def _pass_at_k(
         except MetricError as error:
             left_out.append(f"pass@{each} is left out: {error}")
     return by_k, left_out
+
+
+def _parts(
+    graded: Sequence[Pool], whole: Mapping[int, Estimate]
+) -> tuple[dict[str, Mapping[int, Estimate]], list[str]]:
+    """Return pass@k by part of the tests and by k, and why parts are left out."""
+    counts, said = counts_by_part(graded)
+    if not counts:
+        return {}, said
+    parts: dict[str, Mapping[int, Estimate]] = {}
+    for name, of_problems in counts.items():
+        parts[name], unreached = _pass_at_k(of_problems, list(whole))
+        said += [f"on {name}, {each}" for each in unreached]
+    last = {pool.problem.tests.parts[-1][0] for pool in graded}
+    name = last.pop() if len(last) == 1 else _WHOLE
+    return {**parts, name: whole}, said
 
 
 def _why(fault: Verdict) -> str:

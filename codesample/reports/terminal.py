@@ -29,13 +29,13 @@ def render(report: Report) -> RenderableType:
     # samples of other origin may be unequally many
     each = str(report.n) if report.n >= report.n_max else f"{report.n} to {report.n_max}"
     title = f"{report.task}, {report.model}: {report.problems} problems x {each}, {report.samples} samples"
-    table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=64)
-    table.add_column("figure")
+    table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=56)
+    table.add_column("figure", overflow="fold")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     table.add_column("gap closed", justify="right")
-    for k, estimate in report.pass_at_k.items():
-        table.add_row(f"pass@{k}", *_cells(estimate), "")
+    for label, estimate in _passes(report):
+        table.add_row(escape(label), *_cells(estimate), "")
     table.add_section()
     table.add_row(f"best of {each}, at random", *_cells(report.random), "0 %")
     for name, selection in report.rerankers.items():
@@ -43,6 +43,16 @@ def render(report: Report) -> RenderableType:
         table.add_row(f"  by {escape(name)}", *_cells(selection.best_of_n), gap)
     table.add_row("  by an oracle", *_cells(report.oracle), "100 %")
     return Group(table, *_lines(report))
+
+
+def _passes(report: Report) -> Iterator[tuple[str, Estimate]]:
+    """Yield pass@k with what it is called: of all tests, and of the parts that come before the last."""
+    names = list(report.parts)
+    for k, estimate in report.pass_at_k.items():
+        for number, name in enumerate(names[:-1], start=1):
+            if k in report.parts[name]:
+                yield f"pass@{k} on {' + '.join(names[:number])}", report.parts[name][k]
+        yield f"pass@{k} on {' + '.join(names)}" if names else f"pass@{k}", estimate
 
 
 def _cells(estimate: Estimate) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def test_the_form_is_settled_by_the_tokenizer(
 ) -> None:
     folder = str(unloaded("a-chat", template=TURNS))
     plan = planned(adding, folder)
-    assert "prompts chat (version plain-1), since the model has a chat template" in plan.headline
+    assert "prompts chat (version complete-1), since the model has a chat template" in plan.headline
     assert plan.first.form["style"] == "chat"
     base = planned(adding, folder, prompts=PromptOptions("base"))
     assert base.first.form["style"] == "base"

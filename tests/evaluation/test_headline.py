@@ -61,11 +61,11 @@ def test_it_says_task_size_model_form_and_draw(
 
 def test_auto_says_that_a_chat_template_decided(adding: Task, chatting: Any, tmp_path: Path) -> None:
     line = first_line(adding, chatting, tmp_path / "run", params=SamplingParams(temperature=0.0, seed=3))
-    assert "prompts chat (version plain-1), since the model has a chat template, greedy, seed 3" in line
+    assert "prompts chat (version complete-1), since the model has a chat template, greedy, seed 3" in line
     resumed = first_line(
         adding, chatting, tmp_path / "run", resume=True, params=SamplingParams(temperature=0.0, seed=3)
     )
-    assert "prompts chat (version plain-1), as the run has them, greedy" in resumed
+    assert "prompts chat (version complete-1), as the run has them, greedy" in resumed
 
 
 def test_what_was_said_needs_no_reason(adding: Task, chatting: Any, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_was_said_needs_no_reason(adding: Task, chatting: Any, tmp_path: Pa
     asked = first_line(
         adding, chatting, tmp_path / "b", prompts=PromptOptions(system="Be brief.", prefill=True)
     )
-    assert "prompts chat (version plain-1, with a system turn, answers begun), temperature" in asked
+    assert "prompts chat (version complete-1, with a system turn, answers begun), temperature" in asked
 
 
 def test_recorded_samples_are_called_so(adding: Task, tmp_path: Path) -> None:

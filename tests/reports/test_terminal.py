@@ -102,6 +102,15 @@ def test_weak_verdicts_are_counted_where_there_are_any(report: Report) -> None:
     )
 
 
+def test_figures_of_parts_stand_before_those_of_the_whole(report: Report) -> None:
+    base = {1: Estimate(0.9, 0.8, 1.0)}
+    text = shown(replace(report, parts={"base": base, "plus": report.pass_at_k}))
+    first, second = text.index("pass@1 on base "), text.index("pass@1 on base + plus ")
+    assert first < text.index("0.900") < second < text.index("pass@5 on base + plus")
+    assert "pass@5 on base " not in text.replace("pass@5 on base + plus", "")
+    assert "pass@1 on" not in shown(report)
+
+
 def test_the_form_of_prompts_and_the_rules_of_answers_are_shown(report: Report) -> None:
     assert "prompt" not in shown(report)
     base = replace(report, prompt={"style": "base"}, rules={"continuation": 2752})
