@@ -168,20 +168,33 @@ def _way_back(sight: Sight) -> Iterator[str]:
     if sight.problem.reference is None or sight.found is None:
         yield "the problem has no reference: what is read from an answer cannot be shown"
         return
-    expected = sight.task.program(sight.problem, sight.problem.reference)
-    if not _same(sight.found.program, expected):
+    left_out = _left_out(sight.found.program, sight.task.program(sight.problem, sight.problem.reference))
+    if left_out is None:
         yield (
             f"what is read from the reference, dressed as an answer, is another program (by rule "
             f"{sight.found.rule!r}): right answers may fail"
         )
+    elif left_out:
+        yield f"of the reference, dressed as an answer, {', '.join(left_out)} is left out as not needed"
 
 
-def _same(found: str, expected: str) -> bool:
-    """Whether two programs are the same Python; texts that are none must be equal."""
+def _left_out(found: str, expected: str) -> list[str] | None:
+    """Return which statements a program lacks of another, by name; None where it differs in more than that.
+
+    Texts that are no Python must be equal.
+    """
     try:
-        return ast.dump(ast.parse(found)) == ast.dump(ast.parse(expected))
+        mine = [ast.dump(each) for each in ast.parse(found).body]
+        whole = ast.parse(expected).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return found.strip() == expected.strip()
+        return [] if found.strip() == expected.strip() else None
+    lacking = []
+    for node in whole:
+        if mine and ast.dump(node) == mine[0]:
+            mine.pop(0)
+        else:
+            lacking.append(getattr(node, "name", None) or f"line {node.lineno}")
+    return None if mine else lacking
 
 
 _TRAPS: tuple[Callable[[Sight], Iterator[str]], ...] = (

@@ -175,12 +175,29 @@ def test_thinking_and_dates(adding: Task, model: Callable[..., Outline]) -> None
     assert "today" not in plain
 
 
-def test_an_answer_that_is_read_wrongly(adding: Task) -> None:
-    class Losing(Task):
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        (lambda text: text[:10], "is another program (by rule 'made up')"),
+        (lambda text: f"x = 1\n{text}", "is another program (by rule 'made up')"),
+        (lambda text: "", "add is left out as not needed"),
+        (lambda text: f"{text}\n\n# a remark", ""),
+    ],
+)
+def test_an_answer_that_is_read_otherwise(adding: Task, read: Callable[[str], str], said: str) -> None:
+    class Reading(Task):
         def form(self, style: Any, **more: Any) -> PromptForm:
             made = Task.form(self, style, **more)
-            return replace(made, read=lambda problem, text: Extraction(text[:10], "first words", ((0, 10),)))
 
-    task = Losing("t", "1", "made", (), 16, adding.load)
-    assert "is another program (by rule 'first words')" in warnings(task)
+            def changed(problem: Problem, text: str) -> Extraction:
+                return Extraction(read(made.read(problem, text).program), "made up", ((0, 10),))
+
+            return replace(made, read=changed)
+
+    found = warnings(Reading("t", "1", "made", (), 16, adding.load))
+    assert said in found
+    assert said or not found
+
+
+def test_a_problem_without_a_reference_says_so(adding: Task) -> None:
     assert "has no reference" in warnings(adding, changes={"reference": None})
