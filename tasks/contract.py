@@ -57,11 +57,11 @@ class Task:
         assemble: Builds the program from a problem and one completion.
         in_split: Tells which problems are evaluated; all by default.
         chat: How it is put to chat models; None asks for the base form's prompt to be completed or solved.
-        base: Whether it has a base form; False for problems that are messages and no text to continue.
-        facts: What the page of all tasks says of it.
         finish: Makes what is run of a program, whoever wrote it and however it was found: adds what the data
             set's own grader gives every program. The program itself by default.
         left_out: Task ids of the data that nothing can be judged by, with the reason; `load` fills it in.
+        base: Whether it has a base form; False for problems that are messages and no text to continue.
+        facts: What the page of all tasks says of it.
     """
 
     name: str
@@ -73,10 +73,10 @@ class Task:
     assemble: Callable[[Problem, str], str] = prompt_then_completion
     in_split: Callable[[Problem], bool] = lambda problem: True
     chat: ChatForm | None = None
+    finish: Callable[[Problem, str], str] = as_it_is
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
     base: bool = True
     facts: TaskFacts = field(default_factory=TaskFacts)
-    finish: Callable[[Problem, str], str] = as_it_is
-    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def problems(self) -> Sequence[Problem]:
         """Return the evaluated problems, read and validated at the first call.

@@ -37,8 +37,8 @@ class GivenNames:
     def before(self, program: str) -> str:
         """Return a program behind the imports that it relies on: names that it reads and does not bind.
 
-        They take one line, behind the program's own imports from `__future__`. What is no Python is left as
-        it is.
+        They take one line, or stand in the line of the program's own imports from `__future__`, behind these.
+        What is no Python is left as it is.
         """
         try:
             tree = _parsed(program)
@@ -49,12 +49,15 @@ class GivenNames:
         if not line:
             return program
         futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and _is_future(node)]
+        if not futures:
+            return f"{line}\n{program}"
+        row, column = futures[-1].end_lineno or 0, futures[-1].end_col_offset or 0
         # lines as Python counts them; str.splitlines would end one at a form feed or U+2028 too
         lines = list(io.StringIO(program, newline=""))
-        end = (futures[-1].end_lineno or 0) if futures else 0
-        return "".join([*lines[:end], "" if not end or lines[end - 1].endswith("\n") else "\n"]) + (
-            f"{line}\n" + "".join(lines[end:])
-        )
+        # columns are those of UTF-8
+        last = lines[row - 1].encode("utf-8", "surrogatepass")
+        begin, rest = (part.decode("utf-8", "surrogatepass") for part in (last[:column], last[column:]))
+        return "".join([*lines[: row - 1], f"{begin}; {line}{rest}", *lines[row:]])
 
     @cached_property
     def _statements(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.pipeline import carry_out
 from codesample.evaluation.plan import ModelSource, build_plan, choose_rerankers
+from codesample.evaluation.problem_choice import Ids, Limit
 from codesample.evaluation.problem_set import read_problems
 from codesample.evaluation.report import Report
 from codesample.rerankers.contract import Reranker
@@ -26,8 +27,10 @@ def execute_samples(
     task: str | Path | Task,
     *,
     data: Path | None = None,
-    k: Sequence[int] | None = None,
-    rerankers: Sequence[str | Reranker] = (),
+    limit: Limit = None,
+    ids: Ids = None,
+    k: int | Sequence[int] | None = None,
+    rerankers: str | Reranker | Sequence[str | Reranker] = (),
     run: RunOptions | None = None,
     observer: Observer | None = None,
 ) -> Report:
@@ -37,6 +40,7 @@ def execute_samples(
         samples: Rows with `task_id` and `completion` or `solution` (a whole program); any number per
             problem, a subset of the problems is fine.
         task: Whose hidden tests judge them; as for `evaluate`.
+        limit, ids: Which problems count, as for `evaluate`; samples of the task's others are left out.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest samples allows.
         data, rerankers, run, observer: As for `evaluate`.
 
@@ -49,10 +53,12 @@ def execute_samples(
     """
     began = monotonic()
     loaded = choose_rerankers(rerankers)
-    chosen = read_problems(task, data=data)
-    candidates = list(read_samples(samples, known=chosen.by_id))
+    whole = read_problems(task, data=data)
+    chosen = whole.narrowed(limit=limit, ids=ids)
+    candidates = [each for each in read_samples(samples, known=whole.by_id) if each.task_id in chosen.by_id]
     if not candidates:
-        raise DataError(f"{samples}: holds no samples")
+        less = "" if chosen is whole else " of the problems that are meant"
+        raise DataError(f"{samples}: holds no samples{less}")
     engine = RecordedSamples(samples, candidates)
     plan = build_plan(
         "execute",

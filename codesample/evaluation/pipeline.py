@@ -9,6 +9,8 @@ from time import monotonic
 from codesample.engines.contract import Engine
 from codesample.errors import ModelError, ParameterError
 from codesample.evaluation.environment import session_facts
+from codesample.evaluation.headline import headline
+from codesample.evaluation.health_check import RunHealth, check_references
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.report import EngineFacts, Report, Seconds
@@ -36,6 +38,7 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
             without it are written.
     """
     with open_judge(plan.run) as judge:
+        health = RunHealth() if plan.run.skip_health_check else check_references(plan.chosen, judge)
         # once everything else is known to be possible: it takes longest
         engine = plan.source.open()
         plan = plan.settled_for(engine)
@@ -44,14 +47,15 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
             EXECUTED | engine.abilities,
             {"logprobs": f"{engine.name} gives no log-probabilities"},
         )
+        observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
         with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
-            for notice in run.notices:
+            for notice in (*health.notices, *run.notices):
                 observer.notice(notice)
             notice_weakness(judge, observer)
             try:
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
-                return _conclude(plan, run, spent, judge=judge, observer=observer, began=began)
+                return _conclude(plan, run, spent, judge=judge, observer=observer, health=health, began=began)
             except ParameterError:
                 # the same call would be refused again, and a corrected one is another run
                 if not plan.run.resume and run.withdraw():
@@ -76,7 +80,14 @@ def _session(plan: EvaluationPlan, engine: Engine, judge: Judge) -> dict[str, ob
 
 
 def _conclude(
-    plan: EvaluationPlan, run: RunFolder, spent: Spent, *, judge: Judge, observer: Observer, began: float
+    plan: EvaluationPlan,
+    run: RunFolder,
+    spent: Spent,
+    *,
+    judge: Judge,
+    observer: Observer,
+    health: RunHealth,
+    began: float,
 ) -> Report:
     gathered = pools(run, plan.chosen, plan.wanted, strict=plan.strict)
     scored = score(
@@ -97,7 +108,8 @@ def _conclude(
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
-        notices=scored.notices,
+        notices=[*health.notices, *scored.notices],
+        health=health.ended(),
     )
     run.write_results(report.as_json())
     scored.raise_failures(run, observer)

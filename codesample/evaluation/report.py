@@ -10,6 +10,7 @@ from typing import Any
 from codesample.engines.contract import Engine
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import RunFolderError
+from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.observer import WEAK
 from codesample.records import Status
@@ -104,6 +105,9 @@ class Report:
         engine: What the engine stated; the weakest of a run's sessions.
         isolation: Weakest level at which programs of this run were judged, such as "confined".
         notices: What the figures leave out and why, and what weakens them; a sentence each.
+        health: What speaks for or against the verdicts: references tried before the run, time-outs, load.
+        prompt: The form in which problems were put to the model; `Manifest.prompt`.
+        rules: How many programs came from their texts by each rule, most first; see `Candidate.rule`.
         run: The run folder; not part of `as_json`.
     """
 
@@ -128,6 +132,9 @@ class Report:
     integrity: Mapping[str, Counted] = field(default_factory=dict)
     strict: bool = False
     parts: Mapping[str, Mapping[int, Estimate]] = field(default_factory=dict)
+    health: RunHealth = field(default_factory=RunHealth)
+    prompt: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def weak(self) -> Counted:
@@ -170,6 +177,7 @@ class Report:
             known["integrity"] = {
                 name: Counted(**value) for name, value in known.get("integrity", {}).items()
             }
+            known["health"] = RunHealth.from_json(known.get("health", {}))
             return cls(**known, run=run)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunFolderError(

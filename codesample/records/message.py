@@ -8,7 +8,7 @@ from typing import Any
 
 from codesample.errors import ParameterError
 
-__all__ = ["Message", "Prompt", "prompt_from"]
+__all__ = ["Message", "Prompt", "PromptLike", "prompt_from"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,16 @@ class Message:
         for name in ("role", "content"):
             value = getattr(self, name)
             if not isinstance(value, str):
-                raise ParameterError(f"{name} of a message is {type(value).__name__}, expected a text")
+                raise ParameterError(f"{name} of a message is {_type(value)}, expected a text")
         if not self.role:
             raise ParameterError("role of a message is empty; expected system, user or assistant")
 
 
 Prompt = str | tuple[Message, ...]
 """A text to continue, or messages to answer; a last one of the assistant's is an answer to go on with."""
+
+PromptLike = str | Sequence[Message | Mapping[str, str]]
+"""What `prompt_from` makes a prompt of: a text, or messages, each a `Message` or its fields by name."""
 
 
 def prompt_from(given: Any, *, name: str = "prompt") -> Prompt:
@@ -50,9 +53,13 @@ def prompt_from(given: Any, *, name: str = "prompt") -> Prompt:
     """
     if isinstance(given, str):
         return given
+    if isinstance(given, Message | Mapping):
+        raise ParameterError(
+            f"{name} is one message; expected a text or a list of messages: put it into a list"
+        )
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
         raise ParameterError(
-            f"{name} is {type(given).__name__}, expected a text or a list of messages such as "
+            f"{name} is {_type(given)}, expected a text or a list of messages such as "
             '[{"role": "user", "content": "..."}]'
         )
     if not given:
@@ -60,13 +67,25 @@ def prompt_from(given: Any, *, name: str = "prompt") -> Prompt:
     return tuple(_message(each, f"{name}[{number}]") for number, each in enumerate(given))
 
 
-def _message(given: Any, place: str) -> Message:
+def _message(given: Any, where: str) -> Message:
     if isinstance(given, Message):
         return given
+    if isinstance(given, str):
+        raise ParameterError(
+            f"{where} is a text, expected a message with role and content; several prompts are asked for "
+            "one by one"
+        )
     if not isinstance(given, Mapping):
-        raise ParameterError(f"{place} is {type(given).__name__}, expected a message with role and content")
+        raise ParameterError(f"{where} is {_type(given)}, expected a message with role and content")
     if set(given) != {"role", "content"}:
         raise ParameterError(
-            f"{place} has {', '.join(map(repr, given)) or 'nothing'}; expected role and content"
+            f"{where} has {', '.join(map(repr, given)) or 'nothing'}; expected role and content and no more"
         )
-    return Message(given["role"], given["content"])
+    try:
+        return Message(given["role"], given["content"])
+    except ParameterError as error:
+        raise ParameterError(f"{where}: {error}") from error
+
+
+def _type(given: Any) -> str:
+    return "None" if given is None else type(given).__name__

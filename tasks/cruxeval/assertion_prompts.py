@@ -14,13 +14,13 @@ _INPUT = (
     "Below is a Python function f and an assertion about what it returns, with ?? in place of the arguments. "
     "Find arguments with which the assertion holds. There may be several; one set is enough. "
 )
-_AT_ONCE = "Write nothing else. "
+_AT_ONCE = " Write nothing else."
 _STEPS = "First follow the function step by step. Then finish with the assertion. "
 
 CHAT_INSTRUCTIONS = {
-    ("output", False): f"{_OUTPUT}{_AT_ONCE}{_TAGS}\n\n",
+    ("output", False): f"{_OUTPUT}{_TAGS}{_AT_ONCE}\n\n",
     ("output", True): f"{_OUTPUT}{_STEPS}{_TAGS}\n\n",
-    ("input", False): f"{_INPUT}{_AT_ONCE}{_TAGS}\n\n",
+    ("input", False): f"{_INPUT}{_TAGS}{_AT_ONCE}\n\n",
     ("input", True): f"{_INPUT}{_STEPS}{_TAGS}\n\n",
 }
 """By what is predicted, and whether in steps."""

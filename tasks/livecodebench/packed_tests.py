@@ -75,7 +75,8 @@ def _pickled_text(pickled: memoryview) -> str:
             if (protocol := take(1)[0]) > _MOST_PROTOCOL:
                 raise ValueError(f"the pickle of packed tests is of protocol {protocol}, expected up to 5")
         elif code == _FRAME:
-            take(8)
+            if int.from_bytes(take(8), "little") > len(pickled) - at:
+                raise ValueError("the pickle of packed tests is cut off")
         elif code == _MEMOIZE and text is not None:
             pass
         elif code in _KEEP and text is not None:

@@ -24,6 +24,16 @@ CASE = ScriptExample("1", "2")
         (lambda: InputTests(inputs=(), reference="x", entry_point="f"), "at least one input"),
         (lambda: InputTests(inputs=((1,),), reference=" ", entry_point="f"), "a reference"),
         (lambda: InputTests(inputs=((1,),), reference="x", entry_point=""), "an entry point"),
+        (lambda: InputTests(inputs=((1,),), entry_point="f"), "either a reference or the expected results"),
+        (
+            lambda: InputTests(inputs=((1,),), reference="x", expected=(1,), entry_point="f"),
+            "either a reference",
+        ),
+        (lambda: InputTests(inputs=((1,),), expected=(), entry_point="f"), "0 expected results for 1 inputs"),
+        (
+            lambda: InputTests(inputs=((1,),), expected=(1,), entry_point="f", input_limit=0.0),
+            "input_limit = 0.0: expected a number above 0",
+        ),
         (lambda: InputTests(inputs=((1,),), reference="x", entry_point="f", atol=-1.0), "atol = -1.0: exp"),
         (lambda: ScriptTests(cases=()), "at least one case"),
         (lambda: CodeTests(source="x", time_limit=0.0), "time_limit = 0.0: expected a number above 0"),

@@ -210,6 +210,7 @@ def test_hidden_tests_in_the_public_view_are_found(changes: dict[str, Any]) -> N
             "tests": ScriptTests(cases=(ScriptExample("1", "2"),)),
             "examples": (ScriptExample("3", "4"), ScriptExample("1", "2")),
         },
+        {"tests": InputTests(inputs=(("a",), (1,)), entry_point="f", expected=("b", 2))},
     ],
 )
 def test_hidden_tests_among_the_examples_are_found_also_where_prompts_show_tests(
