@@ -42,8 +42,7 @@ def summarise(
 
     Args:
         run: Says which task, model and engine, and how its programs were isolated.
-        gathered, scores: From `codesample.evaluation.scoring`.
-        problems: How many the task has, as far as it was asked for.
+        gathered, scores: From `codesample.evaluation.scoring`; `problems` is how many were asked for.
         n, seconds, tokens_per_second: See `Report`; k are those of pass@k, ascending.
         notices, health: What else is to be said, and what was found of the judge before the run.
 
