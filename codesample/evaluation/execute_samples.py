@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from codesample.engines.recorded import RecordedSamples
-from codesample.errors import DataError
+from codesample.errors import DataError, ParameterError, RunFolderError
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.options import RunOptions
+from codesample.evaluation.options import PromptOptions, RunOptions
 from codesample.evaluation.pipeline import carry_out
 from codesample.evaluation.plan import ModelSource, build_plan, choose_rerankers
-from codesample.evaluation.problem_set import read_problems
+from codesample.evaluation.problem_set import ProblemSet, problems_of_run, read_problems
 from codesample.evaluation.report import Report
+from codesample.evaluation.unread_answers import notice_unread_answers
+from codesample.foreign import Matched, SampleFile, match_samples, open_samples
 from codesample.rerankers.contract import Reranker
-from codesample.runs import read_samples
+from codesample.runs import RunFolder
 from codesample.tasks.contract import Task
+from codesample.tasks.registry import task_names
 
-__all__ = ["execute_samples"]
+__all__ = ["execute_samples", "read_recorded"]
 
 
 def execute_samples(
     samples: Path,
-    task: str | Path | Task,
+    task: str | Path | Task | None = None,
     *,
     data: Path | None = None,
+    extract: bool = False,
     k: Sequence[int] | None = None,
     rerankers: Sequence[str | Reranker] = (),
     run: RunOptions | None = None,
@@ -34,36 +39,105 @@ def execute_samples(
     """Judge samples of any origin and report as `evaluate` does.
 
     Args:
-        samples: Rows with `task_id` and `completion` or `solution` (a whole program); any number per
-            problem, a subset of the problems is fine.
-        task: Whose hidden tests judge them; as for `evaluate`.
+        samples: What another tool wrote, or a run folder; its content tells the form. Any number per
+            problem, a subset of the problems is fine. "-" is standard input.
+        task: Whose hidden tests judge them; as for `evaluate`. None takes the one of a run folder.
+        extract: Whether the texts are answers, out of which programs are to be read by the task's chat form.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest samples allows.
         data, rerankers, run, observer: As for `evaluate`.
 
     Returns:
-        Figures over the problems that have samples; how many have none is among its notices.
+        Figures over the problems that have samples; how many have none is among its notices, and where the
+        file holds verdicts, how far they agree is in `Report.theirs`.
 
     Raises:
-        DataError: a row is malformed, or of a problem the task does not have; names file and line.
+        DataError: no samples, a malformed one, or one of a problem the task does not have; names file and
+            line.
         CodesampleError: as `evaluate`.
     """
     began = monotonic()
     loaded = choose_rerankers(rerankers)
-    chosen = read_problems(task, data=data)
-    candidates = list(read_samples(samples, known=chosen.by_id))
-    if not candidates:
-        raise DataError(f"{samples}: holds no samples")
-    engine = RecordedSamples(samples, candidates)
+    chosen, file, found = read_recorded(samples, task, data=data, extract=extract)
+    engine = RecordedSamples(samples, found.candidates, digest=file.digest, label=file.name)
+    plus = _judges_plus(chosen)
     plan = build_plan(
         "execute",
         chosen,
         engine.candidates.keys(),
-        ModelSource(engine.name, lambda: engine, label=samples.name.split(".")[0]),
+        ModelSource(
+            engine.name,
+            lambda: engine,
+            label=file.name.split(".")[0],
+            origins=found.origins,
+            notices=[*found.notices, *([] if extract else notice_unread_answers(chosen, found.candidates))],
+        ),
         # how another tool chose its tokens is unknown; nothing here draws any
         params=None,
         k=k,
         rerankers=loaded,
         run=run or RunOptions(),
-        settings={"samples": str(samples.resolve())},
+        settings={
+            "samples": str(samples.resolve()),
+            "form": file.form,
+            "their_figures": dict(file.figures(plus=plus)),
+        },
     )
     return carry_out(plan, observer or Observer(), began=began)
+
+
+def read_recorded(
+    samples: Path, task: str | Path | Task | None, *, data: Path | None = None, extract: bool = False
+) -> tuple[ProblemSet, SampleFile, Matched]:
+    """Read samples of any origin and the problems that they are of; arguments and errors as above."""
+    # whether there are any comes before what they are judged by
+    file = open_samples(samples)
+    chosen = _problems(file, task, data)
+    if extract:
+        chosen = chosen.put("chat", PromptOptions())
+    inside = chosen.by_id.keys()
+    found = match_samples(
+        file.samples(plus=_judges_plus(chosen)),
+        chosen.problems,
+        name=str(samples),
+        outside=[each.task_id for each in chosen.task.all_problems() if each.task_id not in inside],
+        task=chosen.task.name,
+        tasks=task_names(),
+        extract=extract,
+    )
+    if not found.candidates:
+        raise DataError(f"{samples}: holds no samples")
+    found.notices[:0] = file.notices
+    return chosen, file, found
+
+
+def _problems(file: SampleFile, task: str | Path | Task | None, data: Path | None) -> ProblemSet:
+    """Return the problems of the task that was named, in the form in which a run folder's answers are."""
+    kept = _run_at(file.path)
+    if task is not None:
+        chosen = read_problems(task, data=data)
+        if kept is not None and kept.manifest.prompt["style"] == "chat":
+            return chosen.put("chat", PromptOptions(prefill=bool(kept.manifest.prompt.get("prefill"))))
+        return chosen
+    if kept is not None:
+        of_run = problems_of_run(kept, data=data)
+        every = tuple(of_run.task.problems())
+        return replace(of_run, problems=every, limit=None)
+    hint = file.data_set(task_names())
+    raise ParameterError(
+        f"{file.path}: no task to judge the samples by; "
+        + (hint or "name one: --task NAME (list them: codesample list tasks), or --task-file FILE")
+    )
+
+
+def _run_at(path: Path) -> RunFolder | None:
+    """Open the run that a folder is, or that a file of samples lies in; None where there is none."""
+    folder = path.parent if path.name == "samples.jsonl" else path
+    try:
+        return RunFolder.open(folder)
+    except RunFolderError:
+        return None
+
+
+def _judges_plus(chosen: ProblemSet) -> bool:
+    """Whether a task judges by the larger of the two sets of tests that EvalPlus has."""
+    return chosen.task.name.endswith("_plus")

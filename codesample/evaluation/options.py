@@ -88,6 +88,9 @@ class RunOptions:
             one of them may be several with commas between.
         integrity: "strict" counts a pass of integrity "weak" as not judged; None means "any", or what a run
             was counted by before.
+        cache: Whether verdicts that cannot change are taken from, and kept in, the user's cache folder. The
+            environment variable CODESAMPLE_CACHE names another folder, or "off". A judge of one's own has no
+            part in it.
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
 
     Raises:
@@ -118,6 +121,11 @@ class RunOptions:
         expected="'any', 'strict' or None",
         holds=lambda value: value in (None, *INTEGRITIES),
         metavar="any|strict",
+    )
+    cache: bool = setting(
+        True,
+        "Take verdicts that cannot change from earlier runs on this machine.",
+        flag="--cache/--no-cache",
     )
     judge: Judge | None = setting(
         None,

@@ -13,7 +13,7 @@ from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.report import EngineFacts, Report, Seconds
 from codesample.evaluation.sample_and_judge import Spent, sample_and_judge
-from codesample.evaluation.sandbox import notice_weakness, open_judge
+from codesample.evaluation.sandbox import notice_weakness, open_judge, recalled
 from codesample.evaluation.scoring import EXECUTED, pools, score
 from codesample.evaluation.summary import summarise
 from codesample.execution.judge import Judge
@@ -35,7 +35,7 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
         CodesampleError: as `evaluate`, from opening the sandbox on; a reranker's failure after the results
             without it are written.
     """
-    with open_judge(plan.run) as judge:
+    with open_judge(plan.run, lasting=True) as judge:
         # once everything else is known to be possible: it takes longest
         engine = plan.source.open()
         plan = plan.settled_for(engine)
@@ -49,6 +49,7 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
             for notice in run.notices:
                 observer.notice(notice)
             notice_weakness(judge, observer)
+            run.write_origins(plan.source.origins)
             try:
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
                 return _conclude(plan, run, spent, judge=judge, observer=observer, began=began)
@@ -78,6 +79,8 @@ def _session(plan: EvaluationPlan, engine: Engine, judge: Judge) -> dict[str, ob
 def _conclude(
     plan: EvaluationPlan, run: RunFolder, spent: Spent, *, judge: Judge, observer: Observer, began: float
 ) -> Report:
+    # rerankers ask for more
+    found = recalled(judge)
     gathered = pools(run, plan.chosen, plan.wanted, strict=plan.strict)
     scored = score(
         plan.rerankers,
@@ -97,8 +100,13 @@ def _conclude(
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
-        notices=scored.notices,
+        notices=[*plan.source.notices, *_recalled(found), *scored.notices],
     )
+    report = replace(report, recalled=found)
     run.write_results(report.as_json())
     scored.raise_failures(run, observer)
     return report
+
+
+def _recalled(count: int) -> list[str]:
+    return [f"{count} verdicts are those of earlier runs of the same programs (--no-cache)"] if count else []

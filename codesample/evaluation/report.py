@@ -10,6 +10,7 @@ from typing import Any
 from codesample.engines.contract import Engine
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import RunFolderError
+from codesample.evaluation.agreement import Agreement
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.observer import WEAK
 from codesample.records import Status
@@ -101,6 +102,8 @@ class Report:
         engine: What the engine stated; the weakest of a run's sessions.
         isolation: Weakest level at which programs of this run were judged, such as "confined".
         notices: What the figures leave out and why, and what weakens them; a sentence each.
+        recalled: How many verdicts the call that ended the run took from the cache of earlier ones.
+        theirs: Verdicts that recorded samples came with, compared with ours; None where they had none.
         run: The run folder; not part of `as_json`.
     """
 
@@ -124,6 +127,8 @@ class Report:
     engine: EngineFacts = EngineFacts()
     integrity: Mapping[str, Counted] = field(default_factory=dict)
     strict: bool = False
+    recalled: int = 0
+    theirs: Agreement | None = None
 
     @property
     def weak(self) -> Counted:
@@ -164,6 +169,7 @@ class Report:
             known["integrity"] = {
                 name: Counted(**value) for name, value in known.get("integrity", {}).items()
             }
+            known["theirs"] = Agreement.from_json(known.get("theirs"))
             return cls(**known, run=run)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunFolderError(

@@ -10,15 +10,21 @@ from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import RunOptions
 from codesample.execution import Executor, Level, Limits
 from codesample.execution.caller.granted_modules import missing_modules
+from codesample.execution.caller.reference_cache import cache_folder
+from codesample.execution.caller.verdict_cache import VerdictCache
 from codesample.execution.judge import Judge
 from codesample.records import Status
 
-__all__ = ["notice_weakness", "open_judge"]
+__all__ = ["notice_weakness", "open_judge", "recalled"]
 
 
 @contextmanager
-def open_judge(run: RunOptions) -> Iterator[Judge]:
+def open_judge(run: RunOptions, *, lasting: bool = False) -> Iterator[Judge]:
     """Give a judge within a `with` block; one that the caller brought stays open behind it.
+
+    Args:
+        run: How programs are run.
+        lasting: Whether verdicts of earlier sessions will do, where the options do not say otherwise.
 
     Raises:
         UnknownNameError: no such level of isolation.
@@ -33,10 +39,17 @@ def open_judge(run: RunOptions) -> Iterator[Judge]:
         return
     if missing := missing_modules(run.imports):
         raise ParameterError(f"imports {', '.join(missing)}: not among the packages installed here")
-    with Executor(workers=run.workers, limits=Limits(imports=run.imports), minimum=minimum) as executor:
+    verdicts = VerdictCache(cache_folder("verdicts")) if lasting and run.cache else None
+    limits = Limits(imports=run.imports)
+    with Executor(workers=run.workers, limits=limits, minimum=minimum, verdicts=verdicts) as executor:
         if run.imports:
             _try_imports(executor, run.imports)
         yield executor
+
+
+def recalled(judge: Judge) -> int:
+    """Return how many verdicts so far were those of earlier sessions."""
+    return judge.verdicts.found if isinstance(judge, Executor) and judge.verdicts else 0
 
 
 def _expect_isolation(judge: Judge, minimum: Level) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from codesample.errors import ExecutionError, MetricError
+from codesample.evaluation.agreement import agreement
 from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.intervals import Estimate, bootstrap
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
@@ -58,6 +59,7 @@ def summarise(
     said = [*_left_out(problems, len(gathered), len(graded)), *map(_why, faults[:1])]
     by_k, unreached = _pass_at_k(counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
+    theirs = agreement(run, [each for pool in gathered for each in pool.verdicts], by_k)
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
@@ -75,10 +77,11 @@ def summarise(
         statuses=dict(Counter(str(each.status) for pool in gathered for each in pool.verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*said, *unreached, *notices),
+        notices=(*said, *unreached, *(theirs.notices() if theirs else ()), *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
+        theirs=theirs,
     )
 
 

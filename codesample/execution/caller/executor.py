@@ -25,6 +25,7 @@ from codesample.execution.caller.job_limits import limits_for, most_processes
 from codesample.execution.caller.reference_cache import ReferenceCache, cache_folder, reference_key
 from codesample.execution.caller.scheduler import Scheduler
 from codesample.execution.caller.tests_facts import facts_of
+from codesample.execution.caller.verdict_cache import LastingVerdicts, VerdictCache
 from codesample.execution.caller.worker_process import Job, SentTests
 from codesample.execution.isolation import bubblewrap
 from codesample.execution.isolation.confinement import Confinement
@@ -63,6 +64,7 @@ class Executor:
         isolation: What programs are kept from here.
         workers: How many programs run at once.
         in_flight: How many unsettled programs keep the workers busy; more only take memory.
+        verdicts: Where verdicts are kept beyond its life.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Executor:
         minimum: Level = Level.CONFINED,
         level: Level | None = None,
         cache: bool = True,
+        verdicts: VerdictCache | None = None,
     ) -> None:
         """Probe the machine and make ready; processes start with the first program.
 
@@ -83,6 +86,7 @@ class Executor:
             level: Isolation to use; None means the strongest this machine grants.
             cache: Whether equal programs with equal tests get their verdict from memory, which holds the
                 last ten thousand.
+            verdicts: Where verdicts are kept beyond the life of this executor; None for nowhere.
 
         Raises:
             IsolationError: this machine grants less than `minimum` or `level`; the message names the remedy.
@@ -100,6 +104,8 @@ class Executor:
         self._tests: dict[int, tuple[Tests, SentTests]] = {}
         self._closed = False
         self._references = ReferenceCache(cache_folder())
+        self.verdicts = verdicts
+        self._lasting = LastingVerdicts(verdicts, self.isolation)
         self._lock = threading.Lock()
         self._idle = Latch()
         self._scheduler: Scheduler | None = self._begin()
@@ -122,7 +128,7 @@ class Executor:
         def build(reply: dict[str, Any]) -> Verdict:
             return _verdict(program, reply)
 
-        return self._submit(body, tests, most_processes(program.tests), build)
+        return self._submit(body, tests, most_processes(program.tests), build, lasting=True)
 
     def submit_calls(
         self,
@@ -254,8 +260,10 @@ class Executor:
         tests: SentTests,
         processes: int,
         build: Callable[[dict[str, Any]], Any],
+        *,
+        lasting: bool = False,
     ) -> Future[Any]:
-        """Queue one job, or join an equal one that was done or is under way."""
+        """Queue one job, or join an equal one that was done, also in another session, or is under way."""
         try:
             encoded = codec.encode(body)
         except codec.CodecError as error:
@@ -272,6 +280,8 @@ class Executor:
             if self._closed:
                 raise ExecutionError("the executor is closed; make a new one")
             reply = self._cache.get(key) if self._cache is not None else None
+            if reply is None and lasting and key not in self._waiting:
+                reply = self._lasting.look_up(key, limits)
             if reply is None:
                 self._await(job, listener)
         if reply is not None:
@@ -302,6 +312,7 @@ class Executor:
             if job.tests.cache_key:
                 self._references.put(job.tests.cache_key, job.tests.measured)
             return
+        self._lasting.keep(job.key, reply)
         with self._lock:
             listeners = self._waiting.pop(job.key, [])
             if isinstance(reply, dict) and "checks" in reply:
