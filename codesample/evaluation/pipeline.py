@@ -100,13 +100,9 @@ def _conclude(
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
-        notices=[*plan.source.notices, *_recalled(found), *scored.notices],
+        notices=[*plan.source.notices, *scored.notices],
     )
     report = replace(report, recalled=found)
     run.write_results(report.as_json())
     scored.raise_failures(run, observer)
     return report
-
-
-def _recalled(count: int) -> list[str]:
-    return [f"{count} verdicts are those of earlier runs of the same programs (--no-cache)"] if count else []

@@ -127,7 +127,7 @@ class Report:
     engine: EngineFacts = EngineFacts()
     integrity: Mapping[str, Counted] = field(default_factory=dict)
     strict: bool = False
-    recalled: int = 0
+    recalled: int = field(default=0, compare=False)
     theirs: Agreement | None = None
 
     @property

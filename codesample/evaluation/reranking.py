@@ -160,7 +160,7 @@ def _report(
 ) -> Report:
     """Sum up a run that is judged; times are those of the sampling."""
     before = _earlier(folder.path)
-    return summarise(
+    report = summarise(
         folder,
         gathered,
         {**saved_scores(gathered, folder), **scores},
@@ -171,6 +171,7 @@ def _report(
         tokens_per_second=before.tokens_per_second if before else None,
         notices=notices,
     )
+    return replace(report, recalled=before.recalled if before else 0)
 
 
 def _score(

@@ -18,6 +18,8 @@ from codesample.foreign.human_eval_form import FORM as ROWS
 
 __all__ = ["FOLDER", "LINES", "RESULTS", "write_evalplus", "write_evalplus_folder"]
 
+# of the data that this toolkit's tasks are made for, v0.1.10 and v0.2.0
+_HASHES = frozenset({"fe585eb4df8c88d844eeb463ea4d0302", "ee43ecabebf20deef4bb776a405ac5b1"})
 _PASSED = frozenset({"pass", "success"})
 _PROGRAM = re.compile(r"(?:^|/)([^/]+)/(\d+)\.py$")
 
@@ -37,6 +39,13 @@ def _results(document: Document) -> Mapping[str, Any] | None:
 
 
 def _read_results(document: Document, plus: bool) -> Iterator[Sample]:
+    value = document.value
+    kept = value.get("hash") if isinstance(value, dict) else None
+    if isinstance(kept, str) and kept not in _HASHES:
+        document.notices.append(
+            f"{document.name}: was judged there by other data (hash {kept}) than HumanEval+ v0.1.10 or "
+            "MBPP+ v0.2.0"
+        )
     for task, found in (_results(document) or {}).items():
         place = f"{document.name}: eval: {task}"
         if not isinstance(found, list):

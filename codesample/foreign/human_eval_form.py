@@ -43,7 +43,7 @@ class _Row(msgspec.Struct):
     program: str | None = None
 
 
-_READ = {*_Row.__struct_fields__, "passed"}
+_VERDICT = {"passed", "result"}
 
 
 def _holds(document: Document) -> bool:
@@ -74,19 +74,21 @@ def _sample(entry: Entry[dict[str, Any]]) -> Sample:
         )
     own = {name: read for name, kind in _OWN.items() if (read := _as_ours(rest.get(name), kind)) is not None}
     passed, said = rest.get("passed"), rest.get("result")
+    judged = isinstance(passed, bool) and isinstance(said, str | None)
+    known = {*_Row.__struct_fields__, *own, *(_VERDICT if judged else ())}
     return Sample(
         task=row.task_id,
         completion=completion,
         where=entry.where,
         index=row.index,
         program=program,
-        passed=passed if isinstance(passed, bool) else None,
-        said=said if isinstance(said, str) else "",
+        passed=passed if judged else None,
+        said=said or "" if judged else "",
         own=own,
         fields={
-            name: value
-            for name, value in rest.items()
-            if name not in _READ and name not in own and (value is not None or name not in _OWN)
+            name: given
+            for name, given in rest.items()
+            if name not in known and (given is not None or name not in _OWN)
         },
     )
 

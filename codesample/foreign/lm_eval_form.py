@@ -19,6 +19,8 @@ from codesample.records import Problem
 __all__ = ["FORM", "is_figures", "write_lm_eval"]
 
 _METRIC = "pass@1"
+# filters that choose among answers, and make no program of one
+_CHOOSING = frozenset({"", "none", "take_first"})
 _NO_METRIC = frozenset({"doc_id", "doc_hash", "prompt_hash", "target_hash"})
 
 
@@ -66,6 +68,7 @@ def _samples(entry: Entry[dict[str, Any]], line: _Line) -> Iterator[Sample]:
     names = [line.doc.get(name) for name in ("task_id", "question_id", "id")]
     task = next((name for name in names if isinstance(name, str | int)), None)
     share = _share(entry.record)
+    made = line.filter not in _CHOOSING
     fields = {k: v for k, v in entry.record.items() if k not in ("resps", "filtered_resps")}
     for index, (answer, program) in enumerate(zip(raw, programs, strict=True)):
         alone = len(programs) == 1 and share in (0.0, 1.0)
@@ -74,8 +77,8 @@ def _samples(entry: Entry[dict[str, Any]], line: _Line) -> Iterator[Sample]:
             by_position=task is None,
             index=index,
             completion=program,
-            # a filter that changed nothing made no program of it: it goes on with the prompt
-            program=program if program != answer else None,
+            # what no filter changed goes on with the prompt
+            program=program if made or program != answer else None,
             answer=answer if program != answer else None,
             where=f"{entry.where}: answer {index}",
             passed=share == 1.0 if alone else None,

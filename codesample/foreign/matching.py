@@ -14,7 +14,9 @@ from codesample.records import Candidate, Origin, Problem
 
 __all__ = ["Matched", "match_samples"]
 
-_LEAST_NAMED = 0.5
+# of programs told by position alone, how many should name the function that the problem there asks for: with
+# fewer it is to be said, and below these, from so many samples on, they are those of other problems
+_MOST_NAMED, _LEAST_NAMED, _FEW = 0.5, 0.1, 10
 _MOST_LISTED = 5
 
 
@@ -82,11 +84,13 @@ def match_samples(
         origin = _origin(sample, task_id, index, extract)
         if origin.tells:
             found.origins.append(origin)
-    if named and sum(named) < _LEAST_NAMED * len(named):
-        raise DataError(
+    if named and sum(named) < _MOST_NAMED * len(named):
+        found.notices.append(
             f"{name}: gives problems by position alone, and only {sum(named)} of {len(named)} samples name "
             f"the function that {task} asks for there; they seem to be of another data set or order"
         )
+        if len(named) >= _FEW and sum(named) < _LEAST_NAMED * len(named):
+            raise DataError(found.notices[-1])
     if skipped:
         found.notices.append(_left_out(skipped, name, task))
     if skipped and not found.candidates:
@@ -109,8 +113,7 @@ def _problem_of(sample: Sample, names: ProblemNames, *, task: str, tasks: Collec
         return task_id
     # of the same data set, or of another one?
     hint = data_set_of(sample.task, None, tasks)
-    ours = data_set_of(names.ids[0], None, tasks) if names.ids else ""
-    if hint and hint != ours:
+    if hint and hint not in {data_set_of(each, None, tasks) for each in names.ids}:
         raise DataError(f"{sample.where}: {task} has no problem {sample.task!r}; {hint}")
     near = names.near(sample.task)
     suggestion = f"; did you mean {near!r}?" if near else f"; its problems are called such as {names.ids[:1]}"

@@ -51,6 +51,8 @@ def _cells(estimate: Estimate) -> tuple[str, str]:
 def _lines(report: Report) -> Iterator[str]:
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
     yield f"verdicts    {counts}"
+    if report.recalled:
+        yield f"cache       {report.recalled} of them from earlier runs of the same programs; --no-cache judges anew"
     if report.harness_errors:
         yield (
             f"[red]harness     {report.harness_errors} candidates could not be judged "

@@ -20,6 +20,7 @@ PAGES = [
     "eval",
     "sample",
     "execute",
+    "export",
     "rerank",
     "report",
     "list",
