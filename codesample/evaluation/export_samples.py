@@ -36,8 +36,9 @@ def export_samples(
     Args:
         source: A run folder, or samples of any origin.
         form: One of `codesample.foreign.EXPORTS`.
-        out: The new file; for "evalplus" a folder of programs where it has no ending, for "inspect" an archive
-            where it ends in `.eval`, packed where it ends in `.gz`, and standard output where it is "-".
+        out: The new file; for "evalplus" a folder of programs where it has no ending, for "inspect" an
+            archive where it ends in `.eval`, packed where it ends in `.gz`, and standard output where it is
+            "-".
         task: Of which the samples are; a run folder knows its own, unless that was handed over.
         data: The task's data, as for `evaluate`.
         extract: As for `execute_samples`.

@@ -15,7 +15,7 @@ from codesample.evaluation.report import EngineFacts, Report, Seconds
 from codesample.evaluation.sample_and_judge import Spent, sample_and_judge
 from codesample.evaluation.sandbox import notice_weakness, open_judge, recalled
 from codesample.evaluation.scoring import EXECUTED, pools, score
-from codesample.evaluation.summary import summarise
+from codesample.evaluation.summary import compared, summarise
 from codesample.execution.judge import Judge
 from codesample.rerankers.contract import require_supplied
 from codesample.runs import RunFolder
@@ -102,7 +102,7 @@ def _conclude(
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
         notices=[*plan.source.notices, *scored.notices],
     )
-    report = replace(report, recalled=found)
+    report = replace(compared(report, run, gathered), recalled=found)
     run.write_results(report.as_json())
     scored.raise_failures(run, observer)
     return report

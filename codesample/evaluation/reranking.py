@@ -17,7 +17,7 @@ from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.sandbox import notice_weakness, open_judge
 from codesample.evaluation.scoring import EXECUTED, Pool, Scored, Scores, pools, saved_scores, score
-from codesample.evaluation.summary import summarise
+from codesample.evaluation.summary import compared, summarise
 from codesample.execution import Level
 from codesample.execution.judge import Judge
 from codesample.foreign import describe
@@ -171,7 +171,7 @@ def _report(
         tokens_per_second=before.tokens_per_second if before else None,
         notices=notices,
     )
-    return replace(report, recalled=before.recalled if before else 0)
+    return replace(compared(report, folder, gathered), recalled=before.recalled if before else 0)
 
 
 def _score(

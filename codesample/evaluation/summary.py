@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from codesample.errors import ExecutionError, MetricError
 from codesample.evaluation.agreement import agreement
@@ -16,7 +17,7 @@ from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Status, Verdict
 from codesample.runs import RunFolder
 
-__all__ = ["summarise"]
+__all__ = ["compared", "summarise"]
 
 _UNJUDGED = Status.HARNESS_ERROR
 
@@ -59,7 +60,6 @@ def summarise(
     said = [*_left_out(problems, len(gathered), len(graded)), *map(_why, faults[:1])]
     by_k, unreached = _pass_at_k(counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
-    theirs = agreement(run, [each for pool in gathered for each in pool.verdicts], by_k)
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
@@ -77,12 +77,19 @@ def summarise(
         statuses=dict(Counter(str(each.status) for pool in gathered for each in pool.verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*said, *unreached, *(theirs.notices() if theirs else ()), *notices),
+        notices=(*said, *unreached, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
-        theirs=theirs,
     )
+
+
+def compared(report: Report, run: RunFolder, gathered: Sequence[Pool]) -> Report:
+    """Return a report that also says how far our verdicts agree with those that recorded samples had."""
+    theirs = agreement(run, [each for pool in gathered for each in pool.verdicts], report.pass_at_k)
+    if theirs is None:
+        return report
+    return replace(report, theirs=theirs, notices=(*report.notices, *theirs.notices()))
 
 
 def _nothing(gathered: Sequence[Pool], faults: Sequence[Verdict]) -> str:

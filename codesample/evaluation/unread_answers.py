@@ -32,7 +32,7 @@ def notice_unread_answers(chosen: ProblemSet, candidates: Sequence[Candidate]) -
     notices = []
     for pattern, kind in _KINDS:
         marked = [each for each in candidates if pattern.search(each.completion)]
-        tried = marked[:: max(1, len(marked) // _MOST_PARSED)]
+        tried = marked[:: max(1, -(-len(marked) // _MOST_PARSED))]
         broken = sum(not _parses(program) for _, program in chosen.assembled(tried))
         if broken > _MOSTLY * len(tried) and len(marked) * 20 >= len(candidates):
             parsed = (

@@ -84,18 +84,29 @@ def match_samples(
         origin = _origin(sample, task_id, index, extract)
         if origin.tells:
             found.origins.append(origin)
-    if named and sum(named) < _MOST_NAMED * len(named):
-        found.notices.append(
-            f"{name}: gives problems by position alone, and only {sum(named)} of {len(named)} samples name "
-            f"the function that {task} asks for there; they seem to be of another data set or order"
-        )
-        if len(named) >= _FEW and sum(named) < _LEAST_NAMED * len(named):
-            raise DataError(found.notices[-1])
+    found.notices.extend(_misplaced(named, name, task))
     if skipped:
         found.notices.append(_left_out(skipped, name, task))
     if skipped and not found.candidates:
         raise DataError(f"{name}: {found.notices[-1]}; nothing is left")
     return found
+
+
+def _misplaced(named: Sequence[bool], name: str, task: str) -> list[str]:
+    """Say it where few of the programs that positions tell name the function asked for there.
+
+    Raises:
+        DataError: next to none of many do.
+    """
+    if sum(named) >= _MOST_NAMED * len(named):
+        return []
+    said = (
+        f"{name}: gives problems by position alone, and only {sum(named)} of {len(named)} samples name "
+        f"the function that {task} asks for there; they seem to be of another data set or order"
+    )
+    if len(named) >= _FEW and sum(named) < _LEAST_NAMED * len(named):
+        raise DataError(said)
+    return [said]
 
 
 def _problem_of(sample: Sample, names: ProblemNames, *, task: str, tasks: Collection[str]) -> str:

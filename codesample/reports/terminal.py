@@ -52,7 +52,7 @@ def _lines(report: Report) -> Iterator[str]:
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
     yield f"verdicts    {counts}"
     if report.recalled:
-        yield f"cache       {report.recalled} of them from earlier runs of the same programs; --no-cache judges anew"
+        yield f"cache       {report.recalled} of them from earlier runs; --no-cache judges all anew"
     if report.harness_errors:
         yield (
             f"[red]harness     {report.harness_errors} candidates could not be judged "

@@ -99,5 +99,5 @@ def test_a_part_of_the_problems_begins_where_the_settings_say(value: Value, read
 
 
 def test_figures_alone_are_no_samples(value: Value) -> None:
-    with pytest.raises(DataError, match="holds figures of bigcode.*; give the generations"):
+    with pytest.raises(DataError, match=r"holds figures of bigcode.*; give the generations"):
         open_samples(value(figures(humaneval=0.25)))

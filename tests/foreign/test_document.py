@@ -44,7 +44,7 @@ def zipped(**members: bytes) -> bytes:
         zipped(samples__jsonl=LINES, README__txt=b"what this is"),
         gzip.compress(zipped(samples__jsonl__gz=gzip.compress(LINES))),
     ],
-    ids="lines no-end blank crlf mark array gz two-gz zip zip-in-gz".split(),
+    ids=["lines", "no-end", "blank", "crlf", "mark", "array", "gz", "two-gz", "zip", "zip-in-gz"],
 )
 def test_the_name_tells_nothing_and_the_content_everything(
     tmp_path: Path, read: Reader, content: bytes

@@ -170,7 +170,7 @@ def test_a_packing_that_nothing_here_unpacks_is_said_with_a_way_out(
             content[at + offset : at + offset + 2] = _ZSTANDARD.to_bytes(2, "little")
     path.write_bytes(content)
     monkeypatch.setitem(__import__("sys").modules, "zstandard", None)
-    with pytest.raises(DataError, match="packed by Zstandard.*inspect log convert LOG --to json"):
+    with pytest.raises(DataError, match=r"packed by Zstandard.*inspect log convert LOG --to json"):
         read(path)
 
 

@@ -41,7 +41,7 @@ def test_problems_that_are_not_evaluated_are_left_out_with_a_notice(lines: Lines
     assert found.notices == [
         "3 samples of 2 problems that mbpp does not evaluate are left out (Mbpp/2, Mbpp/601)"
     ]
-    with pytest.raises(DataError, match="does not evaluate.*; nothing is left"):
+    with pytest.raises(DataError, match=r"does not evaluate.*; nothing is left"):
         read(lines(row(2)), ["Mbpp/11"], outside=["Mbpp/2"])
 
 

@@ -39,7 +39,7 @@ def state_of_packages(names: Iterable[str], folders: Sequence[str]) -> bytes | N
     for top in tops:
         spec = PathFinder.find_spec(top, folders)
         places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else [None]
-        if not all(place and place.startswith(tuple(folders)) for place in places):
+        if not all(place and _lies_in(place, folders) for place in places):
             return None
     lines = []
     for folder in folders:
@@ -51,6 +51,12 @@ def state_of_packages(names: Iterable[str], folders: Sequence[str]) -> bytes | N
                 elif entry.name.endswith((".dist-info", ".egg-info")):
                     lines.append(f"{entry.path} {entry.stat().st_mtime_ns}")
     return "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
+
+
+def _lies_in(place: str, folders: Sequence[str]) -> bool:
+    """Whether a file or folder is in one of the `folders` where links are followed."""
+    found = os.path.realpath(place)
+    return any(os.path.commonpath([found, real]) == real for real in map(os.path.realpath, folders))
 
 
 def _found(name: str) -> bool:
