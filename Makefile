@@ -16,7 +16,7 @@ help:
 	@echo "make test-all  install, then every test, slow ones included"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"
-	@echo "make map       write the table of modules in docs/architecture.md anew"
+	@echo "make map       write docs/tasks.md and the table of modules in docs/architecture.md anew"
 	@echo "make clean     remove .venv and caches"
 
 setup: $(STAMP)
@@ -59,6 +59,7 @@ format: setup
 
 map: setup
 	$(BIN)/python docs/write_map.py
+	$(BIN)/python docs/write_tasks.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,6 +21,8 @@ _TASKS = PluginKind(
     hint="List them: codesample list tasks; for a file of your own: --task-file FILE",
 )
 
+_DATA_SUFFIXES = (".json", ".jsonl", ".gz", ".parquet")
+
 
 def task_names() -> list[str]:
     """Return the installed names, sorted.
@@ -41,9 +43,12 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
 
     Raises:
         UnknownNameError: no task of that name; suggests a near one.
-        TaskError: it cannot be loaded, makes no task, or is a finished task and takes no data.
+        TaskError: it cannot be loaded, makes no task, is a finished task and takes no data, or names a file
+            and nothing in it.
     """
     where, colon, attribute = name.rpartition(":")
+    if not colon:
+        _expect_no_file(name)
     found = _found_in(where, attribute) if colon else _TASKS.load(name)
     if isinstance(found, Task):
         if data is not None:
@@ -72,6 +77,19 @@ def load_task_file(path: Path) -> Task:
     from codesample.tasks.user import user_task
 
     return user_task(Path(path))
+
+
+def _expect_no_file(name: str) -> None:
+    """Say how a file is named as a task, where one is given for a task's name; raises TaskError."""
+    if name.endswith(".py"):
+        module = _TASKS.module(name)
+        tasks = [f"{name}:{key}" for key, value in vars(module).items() if isinstance(value, Task)]
+        raise TaskError(
+            f"{name}: a file, of which one task is to be named, FILE.py:NAME; it defines: "
+            f"{', '.join(tasks) or 'no Task'}"
+        )
+    if Path(name).suffix in _DATA_SUFFIXES:
+        raise TaskError(f"{name}: a file is no task; problems of your own: --task-file {name}")
 
 
 def _found_in(where: str, name: str) -> object:

@@ -217,3 +217,24 @@ def test_a_field_that_is_named_twice_is_refused_with_file_line_and_key(
 def test_equal_names_in_different_objects_are_no_repetition(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('[{"a": {"a": [{"a": 1}, {"a": 2}]}}, {"a": 3}]')
     assert len(list(read_entries(tmp_path / "x.json", dict))) == 2
+
+
+def test_one_split_of_a_data_set_is_asked_for_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hub:
+        @staticmethod
+        def load_dataset(hub_id: str, split: str) -> object:
+            return [{"hub": hub_id, "split": split}]
+
+    monkeypatch.setitem(sys.modules, "datasets", Hub)  # type: ignore[arg-type]
+    (entry,) = entries_of(None, dict, hub_id="owner/set", split="test")
+    assert entry == Entry({"hub": "owner/set", "split": "test"}, "owner/set[test]:1")
+
+
+def test_a_file_of_lines_is_read_as_far_as_it_is_asked_for(tmp_path: Path) -> None:
+    for name, opened in (("rows.jsonl", Path.open), ("rows.jsonl.gz", gzip.open)):
+        with opened(tmp_path / name, "wb") as file:
+            file.write(b'{"a": 1}\n{"a": "\xe2\x80\xa8"}\nno JSON\n')
+        entries = read_entries(tmp_path / name, dict)
+        assert [next(entries).record, next(entries).record] == [{"a": 1}, {"a": "\u2028"}]
+        with pytest.raises(DataError, match=r":3: not JSON"):
+            next(entries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from typing import Annotated
 
@@ -15,6 +16,9 @@ from codesample.cli.errors import Commands
 from codesample.cli.output import say
 
 __all__ = ["app", "run"]
+
+# columns of a terminal
+_ROOMY = 100
 
 app = typer.Typer(
     cls=Commands,
@@ -60,8 +64,16 @@ class _Said(logging.Handler):
         say(self.format(record))
 
 
+def _fit_pages() -> None:
+    """Print help without boxes where they would cut what they hold."""
+    if shutil.get_terminal_size().columns < _ROOMY:
+        for each in (app, tasks.app, bench.app):
+            each.rich_markup_mode = None
+
+
 def run() -> None:
     """Run the command that the words of this process name."""
+    _fit_pages()
     log = logging.getLogger("codesample")
     log.setLevel(logging.INFO)
     log.addHandler(_Said())

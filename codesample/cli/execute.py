@@ -10,7 +10,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.errors import resumable
 from codesample.cli.output import show_report
-from codesample.cli.records import Part, takes_records
+from codesample.cli.records import takes_records
 from codesample.evaluation.options import RunOptions
 
 __all__ = ["run"]
@@ -18,7 +18,7 @@ __all__ = ["run"]
 _NONE: list[str] = []
 
 
-@takes_records(problems=Part(options.ProblemOptions, ("task_file", "data")), run=RunOptions)
+@takes_records(problems=options.ProblemOptions, run=RunOptions)
 def run(
     context: typer.Context,
     samples: Annotated[
@@ -52,6 +52,8 @@ def run(
             problems.task(task) if task or problems.task_file else None,
             data=problems.data,
             extract=extract,
+            limit=problems.limit,
+            ids=problems.ids or None,
             k=options.numbers(k),
             rerankers=reranker,
             run=run,

@@ -24,7 +24,7 @@ def run(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="The new file, or - for stdout; evalplus without an ending is a folder; inspect may be .eval.",
+            help="The new file, or - for stdout; evalplus: without an ending a folder; inspect: also .eval.",
         ),
     ],
     *,

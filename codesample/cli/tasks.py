@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codesample.cli import options
 from codesample.cli.errors import Commands
+from codesample.cli.looking import opened_outline, stream_encoding
 from codesample.cli.output import emit_json, say, show_plain
 from codesample.cli.records import Part, takes_records
-from codesample.evaluation.options import RunOptions
+from codesample.engines.model_options import ModelOptions
+from codesample.errors import ModelError
+from codesample.evaluation.options import PromptOptions, RunOptions
+from codesample.records import SamplingParams
 
 if TYPE_CHECKING:
     from codesample.evaluation.references import References
@@ -21,12 +26,12 @@ __all__ = ["app"]
 FAILED = 1
 """Exit code where a reference solution does not pass."""
 
-app = typer.Typer(cls=Commands, help="Check a task.")
+app = typer.Typer(cls=Commands, help="Look at a task, or check it.")
 
 
 @app.callback()
 def _group() -> None:
-    """Check a task."""
+    """Look at a task, or check it."""
 
 
 @app.command()
@@ -50,6 +55,7 @@ def verify(
         problems.task(task),
         data=problems.data,
         limit=problems.limit,
+        ids=problems.ids or None,
         run=sandbox,
     )
     for verdict in outcome.failed:
@@ -75,3 +81,73 @@ def _lines(outcome: References, total: int) -> Iterator[str]:
         yield f"tests of {many} problems take more from the program than the function asked for:"
     for task_id, names in outcome.names.items():
         yield f"  {task_id}: {', '.join(names)}"
+
+
+@app.command()
+@takes_records(
+    problems=Part(options.ProblemOptions, ("task_file", "data")),
+    loading=Part(ModelOptions, ("revision",)),
+    prompts=PromptOptions,
+    params=Part(SamplingParams, ("max_new_tokens", "stop")),
+)
+def show(
+    *,
+    task: Annotated[
+        str | None,
+        typer.Argument(metavar="TASK[/ID]", help="A task, or a problem of one, such as humaneval/3."),
+    ] = None,
+    item: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Id, number or position; default: the first.")
+    ] = None,
+    problems: options.ProblemOptions,
+    model: Annotated[
+        str | None, typer.Option(help="Also show its tokens and its template; its weights are not loaded.")
+    ] = None,
+    loading: ModelOptions,
+    prompts: PromptOptions,
+    params: SamplingParams,
+    json: options.Json = False,
+) -> None:
+    """Show one problem as a model is given it, how its answer is read, and known traps. Runs nothing."""
+    from codesample.evaluation.preview import find_problem, look_at
+    from codesample.evaluation.problem_set import read_problems
+    from codesample.reports.prompt_page import prompt_page
+
+    if problems.task_file is not None:
+        # with a file of problems, the only word is the problem
+        task, item = None, task if item is None else f"{task}/{item}"
+    elif task is not None and item is None:
+        task, item = split_spec(task)
+    chosen = read_problems(problems.task(task), data=problems.data)
+    problem = find_problem(chosen.task, item)
+    outline = None if model is None else opened_outline(replace(loading, model=model))
+    if model is not None and outline is None:
+        raise ModelError(
+            f"model {model!r}: its engine shows no tokenizer before it is opened; name the model alone to "
+            f"see its tokens: --model {model.partition(':')[2]}"
+        )
+    preview = look_at(chosen, problem, outline=outline, prompts=prompts, params=params)
+    if json:
+        emit_json(preview.as_json())
+    else:
+        show_plain(prompt_page(preview, encoding=stream_encoding()))
+
+
+def split_spec(spec: str) -> tuple[str, str | None]:
+    """Take `humaneval/3` apart, and `dir/tasks.py:mine/HumanEval/3`; ids may hold slashes, as may paths.
+
+    Returns:
+        The task, and the problem of it; None where the whole names a task.
+    """
+    from codesample.tasks.registry import task_names
+
+    known = set(task_names())
+    cuts = [at for at, char in enumerate(spec) if char == "/"]
+    for at in cuts:
+        where, colon, name = spec[:at].rpartition(":")
+        if spec[:at] in known or (colon and where and name.isidentifier()):
+            return spec[:at], spec[at + 1 :] or None
+    if ":" in spec or not cuts:
+        return spec, None
+    # no such task: said of the word before the first slash
+    return spec[: cuts[0]], spec[cuts[0] + 1 :] or None

@@ -13,6 +13,7 @@ from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import PromptOptions, RunOptions
 from codesample.evaluation.pipeline import carry_out
 from codesample.evaluation.plan import ModelSource, build_plan, choose_rerankers
+from codesample.evaluation.problem_choice import Ids, Limit
 from codesample.evaluation.problem_set import ProblemSet, problems_of_run, read_problems
 from codesample.evaluation.report import Report
 from codesample.evaluation.unread_answers import notice_unread_answers
@@ -31,8 +32,10 @@ def execute_samples(
     *,
     data: Path | None = None,
     extract: bool = False,
-    k: Sequence[int] | None = None,
-    rerankers: Sequence[str | Reranker] = (),
+    limit: Limit = None,
+    ids: Ids = None,
+    k: int | Sequence[int] | None = None,
+    rerankers: str | Reranker | Sequence[str | Reranker] = (),
     run: RunOptions | None = None,
     observer: Observer | None = None,
 ) -> Report:
@@ -43,6 +46,7 @@ def execute_samples(
             problem, a subset of the problems is fine. "-" is standard input.
         task: Whose hidden tests judge them; as for `evaluate`. None takes the one of a run folder.
         extract: Whether the texts are answers, out of which programs are to be read by the task's chat form.
+        limit, ids: Which problems count, as for `evaluate`; samples of the task's others are left out.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest samples allows.
         data, rerankers, run, observer: As for `evaluate`.
 
@@ -57,7 +61,7 @@ def execute_samples(
     """
     began = monotonic()
     loaded = choose_rerankers(rerankers)
-    chosen, file, found = read_recorded(samples, task, data=data, extract=extract)
+    chosen, file, found = read_recorded(samples, task, data=data, extract=extract, limit=limit, ids=ids)
     engine = RecordedSamples(samples, found.candidates, digest=file.digest, label=file.name)
     plus = _judges_plus(chosen)
     plan = build_plan(
@@ -86,28 +90,36 @@ def execute_samples(
 
 
 def read_recorded(
-    samples: Path, task: str | Path | Task | None, *, data: Path | None = None, extract: bool = False
+    samples: Path,
+    task: str | Path | Task | None,
+    *,
+    data: Path | None = None,
+    extract: bool = False,
+    limit: Limit = None,
+    ids: Ids = None,
 ) -> tuple[ProblemSet, SampleFile, Matched]:
     """Read samples of any origin and the problems that they are of; arguments and errors as above."""
     # whether there are any comes before what they are judged by
     file = open_samples(samples)
-    chosen = _problems(file, task, data)
+    whole = _problems(file, task, data)
     if extract:
-        chosen = chosen.put("chat", PromptOptions())
-    inside = chosen.by_id.keys()
+        whole = whole.put("chat", PromptOptions())
+    chosen = whole.narrowed(limit=limit, ids=ids)
     found = match_samples(
         file.samples(plus=_judges_plus(chosen)),
-        chosen.problems,
+        whole.problems,
         name=str(samples),
-        outside=[each.task_id for each in chosen.task.all_problems() if each.task_id not in inside],
+        outside=[each.task_id for each in whole.task.all_problems() if each.task_id not in whole.by_id],
         task=chosen.task.name,
         tasks=task_names(),
         extract=extract,
     )
-    if not found.candidates:
-        raise DataError(f"{samples}: holds no samples")
-    found.notices[:0] = file.notices
-    return chosen, file, found
+    meant = [each for each in found.candidates if each.task_id in chosen.by_id]
+    if not meant:
+        less = "" if chosen is whole else " of the problems that are meant"
+        raise DataError(f"{samples}: holds no samples{less}")
+    origins = [each for each in found.origins if each.task_id in chosen.by_id]
+    return chosen, file, Matched(meant, origins, [*file.notices, *found.notices])
 
 
 def _problems(file: SampleFile, task: str | Path | Task | None, data: Path | None) -> ProblemSet:
@@ -121,7 +133,7 @@ def _problems(file: SampleFile, task: str | Path | Task | None, data: Path | Non
     if kept is not None:
         of_run = problems_of_run(kept, data=data)
         every = tuple(of_run.task.problems())
-        return replace(of_run, problems=every, limit=None)
+        return replace(of_run, problems=every, limit=None, ids=None)
     hint = file.data_set(task_names())
     raise ParameterError(
         f"{file.path}: no task to judge the samples by; "

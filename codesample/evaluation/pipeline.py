@@ -9,11 +9,13 @@ from time import monotonic
 from codesample.engines.contract import Engine
 from codesample.errors import ModelError, ParameterError
 from codesample.evaluation.environment import session_facts
+from codesample.evaluation.headline import headline
+from codesample.evaluation.health_check import RunHealth, check_references
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.report import EngineFacts, Report, Seconds
 from codesample.evaluation.sample_and_judge import Spent, sample_and_judge
-from codesample.evaluation.sandbox import notice_weakness, open_judge, recalled
+from codesample.evaluation.sandbox import notice_weakness, open_judge, recall, recalled
 from codesample.evaluation.scoring import EXECUTED, pools, score
 from codesample.evaluation.summary import compared, summarise
 from codesample.execution.judge import Judge
@@ -35,7 +37,10 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
         CodesampleError: as `evaluate`, from opening the sandbox on; a reranker's failure after the results
             without it are written.
     """
-    with open_judge(plan.run, lasting=True) as judge:
+    with open_judge(plan.run) as judge:
+        health = RunHealth() if plan.run.skip_health_check else check_references(plan.chosen, judge)
+        # a check of health is one of today; the rest may come from earlier sessions
+        recall(judge, plan.run)
         # once everything else is known to be possible: it takes longest
         engine = plan.source.open()
         plan = plan.settled_for(engine)
@@ -44,15 +49,16 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
             EXECUTED | engine.abilities,
             {"logprobs": f"{engine.name} gives no log-probabilities"},
         )
+        observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
         with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
-            for notice in run.notices:
+            for notice in (*health.notices, *run.notices):
                 observer.notice(notice)
             notice_weakness(judge, observer)
             run.write_origins(plan.source.origins)
             try:
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
-                return _conclude(plan, run, spent, judge=judge, observer=observer, began=began)
+                return _conclude(plan, run, spent, judge=judge, observer=observer, health=health, began=began)
             except ParameterError:
                 # the same call would be refused again, and a corrected one is another run
                 if not plan.run.resume and run.withdraw():
@@ -77,7 +83,14 @@ def _session(plan: EvaluationPlan, engine: Engine, judge: Judge) -> dict[str, ob
 
 
 def _conclude(
-    plan: EvaluationPlan, run: RunFolder, spent: Spent, *, judge: Judge, observer: Observer, began: float
+    plan: EvaluationPlan,
+    run: RunFolder,
+    spent: Spent,
+    *,
+    judge: Judge,
+    observer: Observer,
+    health: RunHealth,
+    began: float,
 ) -> Report:
     # rerankers ask for more
     found = recalled(judge)
@@ -100,7 +113,8 @@ def _conclude(
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
-        notices=[*plan.source.notices, *scored.notices],
+        notices=[*health.notices, *plan.source.notices, *scored.notices],
+        health=health.ended(),
     )
     report = replace(compared(report, run, gathered), recalled=found)
     run.write_results(report.as_json())

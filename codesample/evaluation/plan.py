@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, Protocol
 
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
@@ -25,6 +25,7 @@ from codesample.runs import Key, Manifest, RunFolder
 from codesample.tasks.prompt_form import Style
 
 __all__ = [
+    "Able",
     "EvaluationPlan",
     "ModelSource",
     "build_plan",
@@ -93,15 +94,20 @@ class EvaluationPlan:
     prompts: PromptOptions | None = None
     params: SamplingParams | None = None
 
-    def settled_for(self, engine: Engine) -> EvaluationPlan:
-        """Return the plan with the form of prompts that the engine takes.
+    def settled_for(self, engine: Able) -> EvaluationPlan:
+        """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
 
         Raises:
             ParameterError: the chat form was asked for, and the engine takes no messages.
         """
-        if self.prompts is None:
+        if self.prompts is None or (self.run.resume and not self.prompts.said):
             return self
         style = style_for(engine, self.prompts)
+        if style == "base" and not self.chosen.task.base:
+            raise ParameterError(
+                f"{engine.name} has no chat template, which {self.chosen.task.name} needs: its problems are "
+                "messages; choose an instruct model"
+            )
         if style == self.manifest.prompt["style"]:
             return self
         chosen = self.chosen.put(style, self.prompts)
@@ -139,7 +145,7 @@ def build_plan(
     source: ModelSource,
     *,
     params: SamplingParams | None,
-    k: Sequence[int] | None,
+    k: int | Sequence[int] | None,
     rerankers: Sequence[Reranker],
     run: RunOptions,
     settings: Mapping[str, Any] | None = None,
@@ -207,7 +213,21 @@ def _manifest(
     )
 
 
-def style_for(engine: Engine, prompts: PromptOptions) -> Style:
+class Able(Protocol):
+    """What says of a model what it can do: an engine, or one that is not opened yet."""
+
+    @property
+    def name(self) -> str:
+        """The model, for messages."""
+        ...
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """See `Engine.abilities`."""
+        ...
+
+
+def style_for(engine: Able, prompts: PromptOptions) -> Style:
     """Return the form in which an engine is given problems.
 
     Raises:
@@ -228,7 +248,7 @@ def _provisional(prompts: PromptOptions, run: RunOptions) -> Style:
     """Return the form to go by until the engine is open: what was said, or what the run in hand has."""
     if prompts.chat_only:
         return "chat"
-    if prompts.style == "auto" and run.resume and run.out is not None:
+    if not prompts.said and run.resume and run.out is not None:
         with RunFolder.open(run.out) as kept:
             return "chat" if kept.manifest.prompt["style"] == "chat" else "base"
     return "base"
@@ -256,7 +276,7 @@ def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
     )
 
 
-def choose_rerankers(specs: str | Sequence[str | Reranker]) -> list[Reranker]:
+def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[Reranker]:
     """Load each reranker; the same one given twice counts once, and one name is a list of one.
 
     Raises:
@@ -264,7 +284,7 @@ def choose_rerankers(specs: str | Sequence[str | Reranker]) -> list[Reranker]:
         RerankerError: a file or plug-in that cannot be loaded, or two different rerankers of one name.
     """
     found: dict[str, Reranker] = {}
-    for spec in dict.fromkeys([specs] if isinstance(specs, str) else specs):
+    for spec in dict.fromkeys([specs] if isinstance(specs, str | Reranker) else specs):
         each = load_reranker(spec)
         if each.name in found:
             raise RerankerError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,13 @@ from typing import Any
 
 from codesample.evaluation.observer import WEAK
 from codesample.evaluation.options import RunOptions
+from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
 from codesample.evaluation.problem_set import read_problems
 from codesample.evaluation.sandbox import open_judge
 from codesample.execution.caller.tests_facts import TestsFacts, facts_of
 from codesample.execution.judge import Program
 from codesample.execution.program_runner import settled
-from codesample.records import Verdict
+from codesample.records import Problem, Verdict
 from codesample.tasks.contract import Task
 
 __all__ = ["References", "reference_programs", "verify_references"]
@@ -77,39 +78,42 @@ def verify_references(
     task: str | Path | Task,
     *,
     data: Path | None = None,
-    limit: int | None = None,
+    limit: Limit = None,
+    ids: Ids = None,
     run: RunOptions | None = None,
 ) -> References:
     """Run the reference solution of every entry of a task's data against its hidden tests.
 
     Args:
-        task, data, limit: As for `evaluate`.
+        task, data, limit, ids: As for `evaluate`.
         run: How programs are run; no folder is written.
 
     Raises:
         CodesampleError: as `evaluate`, as far as it concerns tasks and the sandbox.
     """
-    chosen = read_problems(task, data=data, limit=limit).task
-    programs = reference_programs(chosen, limit=limit)
+    parse_limit(limit)
+    chosen = read_problems(task, data=data).task
+    problems = choose_problems(chosen.all_problems(), task=chosen.name, limit=limit, ids=ids)
+    programs = reference_programs(chosen, problems)
     with open_judge(run or RunOptions()) as judge:
         verdicts = list(settled(judge, (partial(judge.submit, program) for program in programs)))
     return References(
         task=chosen.name,
         passed=sum(verdict.passed for verdict in verdicts),
         failed=tuple(verdict for verdict in verdicts if not verdict.passed),
-        missing=tuple(each.task_id for each in chosen.all_problems()[:limit] if each.reference is None),
-        facts={each.task_id: facts_of(each.tests) for each in chosen.all_problems()[:limit]},
+        missing=tuple(each.task_id for each in problems if each.reference is None),
+        facts={each.task_id: facts_of(each.tests) for each in problems},
     )
 
 
-def reference_programs(task: Task, *, limit: int | None = None) -> list[Program]:
-    """Return the programs of the reference solutions, of every entry of the task's data or of the first ones.
+def reference_programs(task: Task, problems: Sequence[Problem] | None = None) -> list[Program]:
+    """Return the programs of the reference solutions of some problems; None: of every entry of the data.
 
     Raises:
         DataError, HubUnavailableError: the data are malformed or cannot be had.
     """
     return [
         Program(problem.task_id, 0, task.program(problem, problem.reference), problem.tests)
-        for problem in task.all_problems()[:limit]
+        for problem in (task.all_problems() if problems is None else problems)
         if problem.reference is not None
     ]

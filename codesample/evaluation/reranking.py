@@ -170,6 +170,7 @@ def _report(
         seconds=before.seconds if before else Seconds(0.0, 0.0, 0.0),
         tokens_per_second=before.tokens_per_second if before else None,
         notices=notices,
+        health=before.health if before else None,
     )
     return replace(compared(report, folder, gathered), recalled=before.recalled if before else 0)
 

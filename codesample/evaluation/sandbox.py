@@ -15,16 +15,12 @@ from codesample.execution.caller.verdict_cache import VerdictCache
 from codesample.execution.judge import Judge
 from codesample.records import Status
 
-__all__ = ["notice_weakness", "open_judge", "recalled"]
+__all__ = ["notice_weakness", "open_judge", "recall", "recalled"]
 
 
 @contextmanager
-def open_judge(run: RunOptions, *, lasting: bool = False) -> Iterator[Judge]:
+def open_judge(run: RunOptions) -> Iterator[Judge]:
     """Give a judge within a `with` block; one that the caller brought stays open behind it.
-
-    Args:
-        run: How programs are run.
-        lasting: Whether verdicts of earlier sessions will do, where the options do not say otherwise.
 
     Raises:
         UnknownNameError: no such level of isolation.
@@ -39,17 +35,21 @@ def open_judge(run: RunOptions, *, lasting: bool = False) -> Iterator[Judge]:
         return
     if missing := missing_modules(run.imports):
         raise ParameterError(f"imports {', '.join(missing)}: not among the packages installed here")
-    verdicts = VerdictCache(cache_folder("verdicts")) if lasting and run.cache else None
-    limits = Limits(imports=run.imports)
-    with Executor(workers=run.workers, limits=limits, minimum=minimum, verdicts=verdicts) as executor:
+    with Executor(workers=run.workers, limits=Limits(imports=run.imports), minimum=minimum) as executor:
         if run.imports:
             _try_imports(executor, run.imports)
         yield executor
 
 
+def recall(judge: Judge, run: RunOptions) -> None:
+    """Let a judge of the run's own take verdicts of earlier sessions from now on, where that is wanted."""
+    if run.cache and run.judge is None and isinstance(judge, Executor):
+        judge.recall(VerdictCache(cache_folder("verdicts")))
+
+
 def recalled(judge: Judge) -> int:
     """Return how many verdicts so far were those of earlier sessions."""
-    return judge.verdicts.found if isinstance(judge, Executor) and judge.verdicts else 0
+    return judge.recalled if isinstance(judge, Executor) else 0
 
 
 def _expect_isolation(judge: Judge, minimum: Level) -> None:

@@ -26,6 +26,7 @@ from codesample.runs.formats import (
 from codesample.runs.lock import FolderLock
 from codesample.runs.manifest import Manifest
 from codesample.runs.scores import ScoreFiles
+from codesample.runs.table import holds_table, read_table
 
 __all__ = ["Key", "RunFolder"]
 
@@ -286,6 +287,9 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.from_json(_read_json(file), where=str(file))
     except (FileNotFoundError, NotADirectoryError):
+        if holds_table(path):
+            names = ", ".join(str(path / each.folder) for each in read_table(path))
+            raise RunFolderError(f"{path}: holds a table of runs; name one of them: {names}") from None
         raise RunFolderError(f"{path}: not a run folder (no run.json)") from None
     except DataError as error:
         raise RunFolderError(str(error)) from error

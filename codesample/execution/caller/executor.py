@@ -64,7 +64,6 @@ class Executor:
         isolation: What programs are kept from here.
         workers: How many programs run at once.
         in_flight: How many unsettled programs keep the workers busy; more only take memory.
-        verdicts: Where verdicts are kept beyond its life.
     """
 
     def __init__(
@@ -75,7 +74,6 @@ class Executor:
         minimum: Level = Level.CONFINED,
         level: Level | None = None,
         cache: bool = True,
-        verdicts: VerdictCache | None = None,
     ) -> None:
         """Probe the machine and make ready; processes start with the first program.
 
@@ -86,7 +84,6 @@ class Executor:
             level: Isolation to use; None means the strongest this machine grants.
             cache: Whether equal programs with equal tests get their verdict from memory, which holds the
                 last ten thousand.
-            verdicts: Where verdicts are kept beyond the life of this executor; None for nowhere.
 
         Raises:
             IsolationError: this machine grants less than `minimum` or `level`; the message names the remedy.
@@ -104,12 +101,20 @@ class Executor:
         self._tests: dict[int, tuple[Tests, SentTests]] = {}
         self._closed = False
         self._references = ReferenceCache(cache_folder())
-        self.verdicts = verdicts
-        self._lasting = LastingVerdicts(verdicts, self.isolation)
+        self._lasting = LastingVerdicts(None, self.isolation)
         self._lock = threading.Lock()
         self._idle = Latch()
         self._scheduler: Scheduler | None = self._begin()
         _open.add(self)
+
+    def recall(self, verdicts: VerdictCache) -> None:
+        """Take verdicts from a cache from now on, and keep there those that come and cannot change."""
+        self._lasting = LastingVerdicts(verdicts, self.isolation)
+
+    @property
+    def recalled(self) -> int:
+        """How many verdicts were found in that cache."""
+        return self._lasting.found
 
     def submit(self, program: Program) -> Future[Verdict]:
         """Queue a program; its verdict arrives in the future.
@@ -245,7 +250,7 @@ class Executor:
                 raise ParameterError(f"the inputs of the tests are not plain data: {error}") from None
             sent = SentTests(messages.digest(encoded), encoded)
             # what modules of the installation do changes with their versions
-            if isinstance(tests, InputTests) and not limits.imports:
+            if isinstance(tests, InputTests) and tests.expected is None and not limits.imports:
                 sent.cache_key = reference_key(encoded, limits, self.isolation)
                 sent.measured = self._references.get(sent.cache_key)
             # the record itself is kept too, so that its id stays its own

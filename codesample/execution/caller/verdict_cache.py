@@ -150,6 +150,11 @@ class LastingVerdicts:
             granted = json.dumps(isolation.as_json(), sort_keys=True).encode()
             self._context = digest(judging_code(), machine_kind(), granted, sys.version.encode()).encode()
 
+    @property
+    def found(self) -> int:
+        """How many verdicts were found."""
+        return self._cache.found if self._cache else 0
+
     def look_up(self, job: str, limits: Limits) -> dict[str, Any] | None:
         """Return the reply that was kept for a job; None where there is none, and `keep` may be called.
 

@@ -171,7 +171,9 @@ CLOCK = "import time\ndef f(x):\n    raise ValueError(time.time_ns())"
 
 
 def judged(cache: VerdictCache | None, source: str = CLOCK, tests: Tests = CODE, **limits: Any) -> Verdict:
-    with Executor(workers=1, limits=Limits(**limits), verdicts=cache) as executor:
+    with Executor(workers=1, limits=Limits(**limits)) as executor:
+        if cache is not None:
+            executor.recall(cache)
         return executor.submit(Program("t", 3, source, tests)).result(60)
 
 
@@ -220,7 +222,8 @@ def test_without_a_cache_it_runs_in_each() -> None:
 
 
 def test_of_equal_programs_in_one_session_one_runs(folder: Path) -> None:
-    with Executor(workers=1, verdicts=VerdictCache(folder)) as executor:
+    with Executor(workers=1) as executor:
+        executor.recall(VerdictCache(folder))
         futures = [executor.submit(Program("t", index, CLOCK, CODE)) for index in range(5)]
         details = {future.result(60).detail for future in futures}
     assert len(details) == 1

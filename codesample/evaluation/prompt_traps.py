@@ -1,0 +1,216 @@
+"""The known ways in which prompt, model and task miss one another, each told by what can be seen of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codesample.records import Extraction, Problem, Prompt, SamplingParams
+from codesample.tasks.contract import Task, prompt_then_completion
+from codesample.tasks.prompt_form import PromptForm
+
+if TYPE_CHECKING:
+    from codesample.sampling.outline import Outline
+
+__all__ = ["Sight", "traps"]
+
+# words by which instruct models are named, between signs that part words
+_INSTRUCT = re.compile(
+    r"(?:^|[-_./])(?:instruct|inst|chat|it|sft|dpo|rlhf|assistant|r1|reasoning|thinking)"
+    r"(?:$|[-_.\d])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """Everything that is seen of one problem in one form.
+
+    Attributes:
+        task, problem, form, prompt: What is asked, and how.
+        ids: Tokens of the prompt; None without a model.
+        answer: The reference as a model would give it, or None.
+        found: What is read from it.
+        params: Settled: stops and limit are those of a run.
+        outline: The model, or None.
+    """
+
+    task: Task
+    problem: Problem
+    form: PromptForm
+    prompt: Prompt
+    ids: tuple[int, ...] | None
+    answer: str | None
+    found: Extraction | None
+    params: SamplingParams
+    outline: Outline | None
+
+    @property
+    def answer_tokens(self) -> int | None:
+        """How many tokens the answer adds to the prompt; None without a model or a reference."""
+        if self.outline is None or self.answer is None or not self.answer:
+            return None
+        return len(self.outline.encode(self.answer)) - self._bos_of_answer
+
+    @property
+    def _bos_of_answer(self) -> int:
+        assert self.outline is not None
+        bos = self.outline.bos
+        return int(bos is not None and self.outline.encode(self.answer or "")[:1] == (bos.id,))
+
+
+def traps(sight: Sight) -> Iterator[str]:
+    """Yield a sentence for each trap that is seen, with what to do about it."""
+    for trap in _TRAPS:
+        yield from trap(sight)
+
+
+def _white_space(sight: Sight) -> Iterator[str]:
+    if sight.form.style != "base" or not isinstance(sight.prompt, str):
+        return
+    prompt, problem = sight.prompt, sight.problem
+    if prompt != problem.prompt and prompt.strip() == problem.prompt.strip():
+        yield "the prompt that is given differs from the problem's in white space at its ends"
+    if sight.task.assemble is not prompt_then_completion:
+        return
+    end = prompt[len(prompt.rstrip()) :]
+    if not end.endswith("\n"):
+        if end:
+            yield (
+                f"the prompt ends in {len(end)} blanks: a model writes them with the word behind them, as "
+                "one token, and does worse after blanks of their own; end it with a newline"
+            )
+        else:
+            yield (
+                "the prompt does not end with a newline: the first thing to be written is the rest of a "
+                "line; scores differ up to two times by this alone"
+            )
+
+
+def _boundary(sight: Sight) -> Iterator[str]:
+    if sight.outline is None or sight.ids is None or not sight.answer:
+        return
+    joined = sight.outline.goes_on(sight.prompt, sight.answer)
+    if joined:
+        last = "".join(each.text for each in sight.outline.texts(sight.ids[-1:]))
+        yield (
+            f"the prompt ends in the token {last!r}, which one tokenisation of prompt and reference does not "
+            f"have there: it has {''.join(each.text for each in joined)!r}; the model starts from what it "
+            "has hardly ever seen"
+        )
+
+
+def _form_of_model(sight: Sight) -> Iterator[str]:
+    if sight.outline is None:
+        return
+    name, template = sight.outline.name, sight.outline.template
+    # of a folder or a hub id, what the model itself is called
+    named_instruct = bool(_INSTRUCT.search(name.rstrip("/").rpartition("/")[2]))
+    if sight.form.style == "base" and template is not None:
+        yield (
+            f"{name} has a chat template and gets the base form: an instruct model scores less so; "
+            "--prompt chat asks it as it was trained"
+        )
+    elif sight.form.style == "base" and named_instruct:
+        yield f"{name} is named like an instruct model, and its tokenizer brings no chat template"
+    elif sight.form.style == "chat" and not named_instruct:
+        yield (
+            f"nothing in the name of {name} says that it is an instruct model; base models often come with "
+            "the template of their instruct sibling: compare with --prompt base"
+        )
+
+
+def _bos(sight: Sight) -> Iterator[str]:
+    if sight.outline is None or sight.ids is None or sight.outline.bos is None:
+        return
+    bos = sight.outline.bos
+    if sight.ids[:2] == (bos.id, bos.id):
+        yield f"the prompt begins with {bos.text!r} twice: the template writes one and the tokenizer adds one"
+
+
+def _stops(sight: Sight) -> Iterator[str]:
+    if sight.answer is None:
+        return
+    for stop in sight.params.stop:
+        at = sight.answer.find(stop)
+        # what comes behind a program in its fence ends the answer as it should
+        if at >= 0 and sight.answer[at:].strip() not in ("", "```"):
+            inside = ", inside its fence" if sight.form.style == "chat" else ""
+            yield f"the stop {stop!r} occurs in the reference{inside}: an answer like it would be cut there"
+
+
+def _length(sight: Sight) -> Iterator[str]:
+    if sight.outline is None or sight.ids is None:
+        return
+    limit, most = sight.params.token_limit, sight.outline.max_positions
+    if sight.answer_tokens is not None and sight.answer_tokens > limit:
+        yield (
+            f"the reference takes {sight.answer_tokens} tokens, and candidates end at {limit}; raise "
+            "--max-new-tokens"
+        )
+    if most is not None and len(sight.ids) + limit > most:
+        left = most - len(sight.ids)
+        why = f"candidates end at {left} tokens, not {limit}" if left > 0 else "the run would be refused"
+        yield f"{sight.outline.name} has {most} positions and the prompt takes {len(sight.ids)}: {why}"
+
+
+def _template(sight: Sight) -> Iterator[str]:
+    if sight.outline is None or sight.form.style != "chat" or (facts := sight.outline.template) is None:
+        return
+    if sight.form.system is not None and facts.system in ("dropped", "repeated"):
+        yield f"the system turn is {facts.system} by the template"
+    elif sight.form.system is None and facts.system in ("refused", "dropped"):
+        yield f"a system turn would be {facts.system} by the template: leave --system out"
+    if facts.prefill == "refused" and not sight.form.prefill:
+        yield "the template takes no beginning of an answer: leave --prefill out"
+    elif facts.prefill == "changed" and sight.form.prefill:
+        yield "the template changes the beginning of the answer that it is given, such as its last newline"
+    if facts.strips:
+        yield "the template takes white space off the ends of turns"
+    if facts.thinks:
+        yield (
+            "the template is one of a model that thinks before it answers: thinking counts as new tokens; "
+            f"{sight.params.token_limit} may end it early (--max-new-tokens)"
+        )
+    if facts.dated:
+        yield "the template may write the date of the day: the same run tomorrow may have other prompts"
+    if facts.turn_end:
+        yield (
+            f"the template ends answers with {facts.turn_end!r}, which ends no candidate of this model: "
+            f"answers would run on; give --stop {facts.turn_end!r}"
+        )
+
+
+def _way_back(sight: Sight) -> Iterator[str]:
+    if sight.problem.reference is None or sight.found is None:
+        yield "the problem has no reference: what is read from an answer cannot be shown"
+        return
+    expected = sight.task.program(sight.problem, sight.problem.reference)
+    if not _same(sight.found.program, expected):
+        yield (
+            f"what is read from the reference, dressed as an answer, is another program (by rule "
+            f"{sight.found.rule!r}): right answers may fail"
+        )
+
+
+def _same(found: str, expected: str) -> bool:
+    """Whether two programs are the same Python; texts that are none must be equal."""
+    try:
+        return ast.dump(ast.parse(found)) == ast.dump(ast.parse(expected))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return found.strip() == expected.strip()
+
+
+_TRAPS: tuple[Callable[[Sight], Iterator[str]], ...] = (
+    _form_of_model,
+    _bos,
+    _white_space,
+    _boundary,
+    _stops,
+    _length,
+    _template,
+    _way_back,
+)
