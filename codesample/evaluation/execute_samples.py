@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -19,7 +19,7 @@ from codesample.evaluation.report import Report
 from codesample.evaluation.unread_answers import notice_unread_answers
 from codesample.foreign import Matched, SampleFile, match_samples, open_samples
 from codesample.rerankers.contract import Reranker
-from codesample.runs import RunFolder
+from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
 from codesample.tasks.registry import task_names
 
@@ -62,19 +62,12 @@ def execute_samples(
     began = monotonic()
     loaded = choose_rerankers(rerankers)
     chosen, file, found = read_recorded(samples, task, data=data, extract=extract, limit=limit, ids=ids)
-    engine = RecordedSamples(samples, found.candidates, digest=file.digest, label=file.name)
-    plus = _judges_plus(chosen)
+    source, keys = _source(chosen, file, found, extract=extract)
     plan = build_plan(
         "execute",
         chosen,
-        engine.candidates.keys(),
-        ModelSource(
-            engine.name,
-            lambda: engine,
-            label=file.name.split(".")[0],
-            origins=found.origins,
-            notices=[*found.notices, *([] if extract else notice_unread_answers(chosen, found.candidates))],
-        ),
+        keys,
+        source,
         # how another tool chose its tokens is unknown; nothing here draws any
         params=None,
         k=k,
@@ -83,7 +76,7 @@ def execute_samples(
         settings={
             "samples": str(samples.resolve()),
             "form": file.form,
-            "their_figures": dict(file.figures(plus=plus)),
+            "their_figures": dict(file.figures(plus=_judges_plus(chosen))),
         },
     )
     return carry_out(plan, observer or Observer(), began=began)
@@ -120,6 +113,22 @@ def read_recorded(
         raise DataError(f"{samples}: holds no samples{less}")
     origins = [each for each in found.origins if each.task_id in chosen.by_id]
     return chosen, file, Matched(meant, origins, [*file.notices, *found.notices])
+
+
+def _source(
+    chosen: ProblemSet, file: SampleFile, found: Matched, *, extract: bool
+) -> tuple[ModelSource, Collection[Key]]:
+    """Put the candidates in an engine's place; returns also which there are."""
+    engine = RecordedSamples(file.path, found.candidates, digest=file.digest, label=file.name)
+    unread = [] if extract else notice_unread_answers(chosen, found.candidates)
+    source = ModelSource(
+        engine.name,
+        lambda: engine,
+        label=file.name.split(".")[0],
+        origins=found.origins,
+        notices=[*found.notices, *unread],
+    )
+    return source, engine.candidates.keys()
 
 
 def _problems(file: SampleFile, task: str | Path | Task | None, data: Path | None) -> ProblemSet:

@@ -19,6 +19,7 @@ _DATA_SETS = {
     "LiveCodeBench": (re.compile(r"\d+/[a-z]\d?|abc\d+/[a-z]|arc\d+/[a-z]", re.ASCII), "livecodebench"),
     "mini": (re.compile(r"mini/\d+", re.ASCII), "mini"),
 }
+_MOST_LISTED = 3
 # how many problems a data set has, for files that give no names
 _SIZES = {164: "HumanEval", 500: "MBPP", 974: "MBPP", 427: "MBPP", 257: "MBPP", 378: "MBPP"}
 _SIZES |= {1_140: "BigCodeBench", 800: "CRUXEval", 100: "ClassEval"}
@@ -76,6 +77,8 @@ def data_set_of(name: str | int | None, size: int | None, tasks: Collection[str]
         return ""
     begins = _DATA_SETS[title][1]
     fitting = sorted(each for each in tasks if each == begins or each.startswith(f"{begins}_"))
+    if len(fitting) > _MOST_LISTED:
+        fitting = [*fitting[:_MOST_LISTED], "another (codesample list tasks)"]
     listed = " or ".join(filter(None, [", ".join(fitting[:-1]), *fitting[-1:]]))
     return f"these are samples of {title}" + (f": --task {listed}" if fitting else "")
 
