@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from codesample.evaluation.evaluate import evaluate
     from codesample.evaluation.intervals import Estimate
     from codesample.evaluation.observer import Observer, Snapshot
-    from codesample.evaluation.options import RunOptions
+    from codesample.evaluation.options import PromptOptions, RunOptions
+    from codesample.evaluation.problem_set import ProblemSet, read_problems
     from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds, Selection
+    from codesample.evaluation.run_table import RunTable, TableRow, evaluate_table
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.records import (
         CallExample,
@@ -84,13 +86,16 @@ _HOME = {
     "Outcome": "codesample.execution",
     "OutputRunner": "codesample.rerankers.context",
     "Problem": "codesample.records",
+    "ProblemSet": "codesample.evaluation.problem_set",
     "Program": "codesample.execution",
+    "PromptOptions": "codesample.evaluation.options",
     "PublicView": "codesample.records",
     "Report": "codesample.evaluation.report",
     "Reproducibility": "codesample.engines.contract",
     "Request": "codesample.records",
     "Reranker": "codesample.rerankers.contract",
     "RunOptions": "codesample.evaluation.options",
+    "RunTable": "codesample.evaluation.run_table",
     "Sampler": "codesample.sampling.sampler",
     "SamplingParams": "codesample.records",
     "ScriptExample": "codesample.records",
@@ -99,13 +104,16 @@ _HOME = {
     "Selection": "codesample.evaluation.report",
     "Snapshot": "codesample.evaluation.observer",
     "Status": "codesample.records",
+    "TableRow": "codesample.evaluation.run_table",
     "Task": "codesample.tasks.contract",
     "Tests": "codesample.records",
     "Verdict": "codesample.records",
     "best_of_n": "codesample.evaluation.best_of_n",
     "bifurcated_generate": "codesample.sampling.generate",
     "evaluate": "codesample.evaluation.evaluate",
+    "evaluate_table": "codesample.evaluation.run_table",
     "passed": "codesample.evaluation.best_of_n",
+    "read_problems": "codesample.evaluation.problem_set",
     "reranker": "codesample.rerankers.contract",
 }
 
@@ -138,13 +146,16 @@ __all__ = [
     "Outcome",
     "OutputRunner",
     "Problem",
+    "ProblemSet",
     "Program",
+    "PromptOptions",
     "PublicView",
     "Report",
     "Reproducibility",
     "Request",
     "Reranker",
     "RunOptions",
+    "RunTable",
     "Sampler",
     "SamplingParams",
     "ScriptExample",
@@ -153,13 +164,16 @@ __all__ = [
     "Selection",
     "Snapshot",
     "Status",
+    "TableRow",
     "Task",
     "Tests",
     "Verdict",
     "best_of_n",
     "bifurcated_generate",
     "evaluate",
+    "evaluate_table",
     "passed",
+    "read_problems",
     "reranker",
 ]
 

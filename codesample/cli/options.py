@@ -97,7 +97,7 @@ class TaskSetOptions:
     """Which problems of which data, of several tasks.
 
     Attributes:
-        task_files: Problems of one's own, beside or instead of named tasks.
+        task_files: Problems of one's own, instead of named tasks.
         data: A task's data in their published form: a file where there is one task, else TASK=FILE.
         limit, ids: As in `ProblemOptions`, of every task.
     """
@@ -123,10 +123,10 @@ class TaskSetOptions:
         parse_limit(self.limit)
 
     def named(self, words: Sequence[str]) -> list[str | Path]:
-        """Return the tasks that were named, in their order, and the files of problems behind them.
+        """Return the tasks that were named, or the files of problems, in their order.
 
         Raises:
-            ParameterError: there are none.
+            ParameterError: there are none, or both.
         """
         names = [name for word in words for name in word.split(",") if name]
         for number in (name for name in names if name.replace(".", "", 1).isdecimal()):
@@ -134,8 +134,10 @@ class TaskSetOptions:
                 f"task {number!r}: a number is no task; several values of one option have commas between: "
                 "--k 1,10 or --temperature 0.2,0.8"
             )
-        found: list[str | Path] = [*dict.fromkeys(names), *dict.fromkeys(self.task_files)]
-        return found or [task_of(None, None)]
+        files = list(dict.fromkeys(self.task_files))
+        if not names or not files:
+            return [*dict.fromkeys(names), *files] or [task_of(None, None)]
+        return [task_of(", ".join(names), files[0])]
 
     def read(self, words: Sequence[str]) -> list[ProblemSet]:
         """Read the problems that are meant of every task.
