@@ -31,6 +31,7 @@ _OUR_REASONS = (
     ("ModuleNotFoundError", "a package that programs are not granted here; --imports NAME grants it"),
     ("PermissionError", "something that programs may not do here"),
 )
+_READ_ANEW = "the program was read out of the answer here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,9 @@ def agreement(
     if not told and not figures:
         return None
     judged = [each for each in verdicts if each.status is not Status.HARNESS_ERROR]
-    pairs = [*_by_candidate(origins, judged), *_by_problem(origins, judged)]
+    # programs that were read out of answers here are others than those that were judged there
+    anew = run.manifest.prompt.get("style") == "chat"
+    pairs = [*_by_candidate(origins, judged, anew=anew), *_by_problem(origins, judged)]
     differences = [each for _, each in pairs if each is not None]
     of_candidates = sum(each.passed is not None for each in origins.values())
     of_problems = sum(each.share is not None for each in origins.values())
@@ -127,7 +130,9 @@ def agreement(
 _Compared = tuple[Key, Difference | None]
 
 
-def _by_candidate(origins: Mapping[Key, Origin], judged: Iterable[Verdict]) -> Iterator[_Compared]:
+def _by_candidate(
+    origins: Mapping[Key, Origin], judged: Iterable[Verdict], *, anew: bool
+) -> Iterator[_Compared]:
     for verdict in judged:
         key = (verdict.task_id, verdict.index)
         origin = origins.get(key)
@@ -137,7 +142,7 @@ def _by_candidate(origins: Mapping[Key, Origin], judged: Iterable[Verdict]) -> I
             yield key, None
         else:
             theirs = origin.said or ("passed" if origin.passed else "failed")
-            reason = _reason(origin, verdict)
+            reason = _reason(origin, verdict) or (_READ_ANEW if anew else "")
             yield key, Difference(*key, theirs, str(verdict.status), verdict.detail, reason)
 
 

@@ -48,6 +48,7 @@ def _read(document: Document, plus: bool) -> Iterator[Sample]:
             yield Sample(
                 task=first + position,
                 by_position=True,
+                size=len(value),
                 index=index,
                 completion=text,
                 program=text,

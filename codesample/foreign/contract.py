@@ -29,6 +29,7 @@ class Sample:
         own: Fields of `Candidate` that this toolkit wrote.
         fields: What else stands there; plain JSON data.
         by_position: Whether `task` is a position.
+        size: How many problems the file gives by position.
     """
 
     task: str | int
@@ -43,6 +44,7 @@ class Sample:
     own: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     by_position: bool = False
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

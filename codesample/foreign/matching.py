@@ -114,7 +114,7 @@ def _problem_of(sample: Sample, names: ProblemNames, *, task: str, tasks: Collec
         position = int(sample.task)
         if position < len(names.ids):
             return names.ids[position]
-        hint = data_set_of(None, position + 1, tasks)
+        hint = data_set_of(None, sample.size, tasks)
         raise DataError(
             f"{sample.where}: {task} has {len(names.ids)} problems, and the file gives one at position "
             f"{position}, counted from 0; it is of another data set" + (f"; {hint}" if hint else "")

@@ -87,7 +87,7 @@ class SampleFile:
             return ""
         if not first.by_position:
             return data_set_of(first.task, None, tasks)
-        return data_set_of(None, 1 + max(int(each.task) for each in self.samples()), tasks)
+        return data_set_of(None, first.size, tasks)
 
     def figures(self, *, plus: bool = False) -> Mapping[str, float]:
         """Return the tool's own figures over all samples, by name, such as "pass@1"."""
