@@ -22,7 +22,6 @@ __all__ = [
     "AgainRerankerSpecs",
     "DataFile",
     "Device",
-    "DryRun",
     "Dtype",
     "Greedy",
     "Json",
@@ -36,6 +35,7 @@ __all__ = [
     "RecountIntegrity",
     "RerankerSpecs",
     "RunFolderArgument",
+    "ShownOptions",
     "TaskFile",
     "TaskName",
     "TaskNames",
@@ -169,6 +169,21 @@ class TaskSetOptions:
             if found.setdefault(name, Path(file)) != Path(file):
                 raise ParameterError(f"--data {word}: {name} has its data from {found[name]} already")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOptions:
+    """What an evaluation shows.
+
+    Attributes:
+        dry_run: Whether to say only what would be done.
+        json: Whether results are plain JSON.
+    """
+
+    dry_run: bool = setting(
+        False, "Say what would be done, and show the first prompt; load and write nothing."
+    )
+    json: bool = setting(False, "Print JSON to stdout, and nothing else there.")
 
 
 def numbers(text: str | None, option: str = "--k") -> tuple[int, ...] | None:
@@ -320,10 +335,4 @@ RecountIntegrity = Annotated[
     ),
 ]
 RunFolderArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Say what would be done, and show the first prompt; load and write nothing."
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]
