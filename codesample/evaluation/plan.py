@@ -18,7 +18,7 @@ from codesample.errors import MetricError, ParameterError, RerankerError, RunFol
 from codesample.evaluation.checkpoint_hash import fingerprint
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
-from codesample.records import SamplingParams
+from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
@@ -46,12 +46,16 @@ class ModelSource:
         open: Makes the engine.
         checkpoint: Fingerprint of the model's folder; None where it is in none.
         label: Short name for a new run folder; "" takes `name`.
+        origins: What is known of recorded candidates besides their texts.
+        notices: What the report is to say of them.
     """
 
     name: str
     open: Callable[[], Engine]
     checkpoint: str | None = None
     label: str = ""
+    origins: Sequence[Origin] = ()
+    notices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
