@@ -138,7 +138,7 @@ def dry_run(
             prompts=_as_settled(plan),
             params=params,
         ),
-        notices=(notice,) if notice else (),
+        notices=(*((notice,) if notice else ()), *plan.notices),
     )
 
 

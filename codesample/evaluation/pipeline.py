@@ -50,7 +50,7 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
         observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
         with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
-            for notice in (*health.notices, *run.notices):
+            for notice in (*plan.notices, *health.notices, *run.notices):
                 observer.notice(notice)
             notice_weakness(judge, observer)
             try:

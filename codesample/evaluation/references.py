@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from codesample.evaluation.lacking_packages import lacking_packages
 from codesample.evaluation.observer import WEAK
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
@@ -34,6 +35,8 @@ class References:
         missing: Task ids without a reference solution.
         facts: By task id, what the tests settle by their text: their form, and which names they take from
             the program.
+        lacking: By task id, modules that a problem needs and that are not installed here: nothing of such
+            problems was run.
     """
 
     task: str
@@ -41,6 +44,7 @@ class References:
     failed: tuple[Verdict, ...]
     missing: tuple[str, ...]
     facts: Mapping[str, TestsFacts] = field(default_factory=dict)
+    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def forms(self) -> dict[str, int]:
@@ -70,6 +74,7 @@ class References:
             "missing": list(self.missing),
             "forms": self.forms,
             "weak": self.weak,
+            "lacking": {task_id: list(names) for task_id, names in self.lacking.items()},
             "names": {task_id: list(names) for task_id, names in self.names.items()},
         }
 
@@ -94,8 +99,10 @@ def verify_references(
     parse_limit(limit)
     chosen = read_problems(task, data=data).task
     problems = choose_problems(chosen.all_problems(), task=chosen.name, limit=limit, ids=ids)
-    programs = reference_programs(chosen, problems)
-    with open_judge(run or RunOptions()) as judge:
+    settings = run or RunOptions()
+    lacking = lacking_packages(problems, settings)
+    programs = reference_programs(chosen, [each for each in problems if each.task_id not in lacking])
+    with open_judge(settings) as judge:
         verdicts = list(settled(judge, (partial(judge.submit, program) for program in programs)))
     return References(
         task=chosen.name,
@@ -103,6 +110,7 @@ def verify_references(
         failed=tuple(verdict for verdict in verdicts if not verdict.passed),
         missing=tuple(each.task_id for each in problems if each.reference is None),
         facts={each.task_id: facts_of(each.tests) for each in problems},
+        lacking=lacking,
     )
 
 
