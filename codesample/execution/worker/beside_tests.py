@@ -40,6 +40,7 @@ __all__ = ["PreparedBeside", "prepare_beside"]
 
 _NOT_THE_TESTS = "the program answered in place of the tests"
 _STATUSES = {"wrong": Status.WRONG, "error": Status.ERROR, "memory": Status.MEMORY}
+_PLAIN = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Name, ast.UnaryOp, ast.USub, ast.Load)
 _OURS = {PROGRAM_MODULE, "__main__"}
 _PATCHING = {"setattr", "delattr", "patch", "patch_object", "monkeypatch", "vars", "__dict__", "globals"}
 
@@ -151,6 +152,9 @@ def prepare_beside(tests: CodeTests, *, trusted: bool) -> PreparedBeside:
             trees.append(parsed(text))
         except NO_PYTHON as error:
             raise TestsFault(f"the tests are not valid Python: {error}") from None
+    statements = [node for tree in trees for node in tree.body]
+    if any(map(_is_test, statements)) and not any(map(_runs, statements)):
+        raise TestsFault("the tests define tests and run none of them, so every program would pass")
     names = Names(trees)
     # tests of nothing else test a program that is called like a built-in
     only_built_in = not tests.entry_point and names.missing <= set(dir(builtins))
@@ -200,6 +204,32 @@ def _demanded(tree: ast.AST) -> set[str]:
         found.update(name.partition(".")[0] for name in _imported(node))
         pending.extend(ast.iter_child_nodes(node))
     return found
+
+
+def _is_test(node: ast.stmt) -> bool:
+    """Whether a statement defines what a runner of tests would look for."""
+    if not isinstance(node, (*_DEFINING, ast.AsyncFunctionDef)):
+        return False
+    bases = [ast.unparse(base) for base in node.bases] if isinstance(node, ast.ClassDef) else []
+    return node.name.lower().startswith("test") or any(base.endswith("TestCase") for base in bases)
+
+
+def _runs(node: ast.stmt) -> bool:
+    """Whether a statement of a module does more than define, import and name things."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return bool(node.decorator_list)
+        case ast.ClassDef():
+            return bool(node.decorator_list) or any(map(_runs, node.body))
+        case ast.Import() | ast.ImportFrom() | ast.Pass():
+            return False
+        case ast.Expr(value=ast.Constant()):
+            return False
+        case ast.Assign(value=value) | ast.AnnAssign(value=value):
+            return value is not None and not all(isinstance(each, _PLAIN) for each in ast.walk(value))
+        case ast.Try():
+            return any(map(_runs, (*node.body, *node.orelse, *node.finalbody)))
+    return True
 
 
 def _helpers(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[str]:
