@@ -56,7 +56,7 @@ def carry_out(
         observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
         with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
-            for notice in (*notices, *health.notices, *run.notices):
+            for notice in (*notices, *plan.notices, *health.notices, *run.notices):
                 observer.notice(notice)
             notice_weakness(judge, observer)
             run.write_origins(plan.source.origins)
