@@ -101,25 +101,21 @@ def best_of_n(
     """Draw up to n candidates of one prompt and return the one that the reranker puts first.
 
     Args:
-        engine: Any engine; with the ability "chat" for messages.
-        prompt: A text to continue, or messages to answer, as in `Request`.
+        engine, prompt: Any engine, and a text to continue or, for one that takes them, messages to answer.
         n: Most candidates.
         reranker: A reranker, its name, or "file.py:name"; see `load_reranker`.
         params: How tokens are chosen. Default: `SamplingParams()`.
-        entry_point: Function the prompt asks for; with it, examples are read from the prompt, which of
-            messages is the last one of the user's.
+        entry_point: Function asked for; with it, examples are read from the prompt or the user's last turn.
         examples: Public examples in place of the prompt's own; trusted, unlike those.
-        program: Makes the text that is run. Default: prompt + completion; of an answer to messages, the
-            program that `codesample.extraction.extract` finds in it, and rerankers are then given the
-            log-probabilities of its tokens alone.
+        program: Makes the text that is run. Default: prompt + completion; of an answer to messages, what
+            `codesample.extraction` finds in it, and rerankers are given the tokens of that alone.
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
 
     Returns: the winner, with everything drawn and scored.
 
     Raises:
-        ParameterError: n below 1, a bad prompt, messages for an engine that takes none, or an example that
-            is not Python.
+        ParameterError: n below 1, a prompt that is bad or not for this engine, or a bad example.
         RerankerError: the reranker lacks what it needs, or broke its contract; has what was drawn.
         IsolationError: a program has to be run, and this machine grants too little isolation.
     """
@@ -128,8 +124,7 @@ def best_of_n(
     ranker = load_reranker(reranker)
     require_supplied([ranker], engine.abilities | EXECUTED)
     asked = AskedPrompt.of(prompt, entry_point)
-    if not isinstance(asked.prompt, str) and "chat" not in engine.abilities:
-        raise ParameterError(f"engine {engine.name!r} takes no messages; give a text to continue")
+    asked.expect_taken_by(engine)
     view = _view(asked, examples)
     stop = EarlyStop(until) if callable(until) else until
     if by_examples := stop is not None and stop.until is passed:
@@ -143,15 +138,25 @@ def best_of_n(
         good: Sequence[Candidate] = ()
         while len(drawn) < n and not good:
             upto = n if stop is None else min(n, len(drawn) + stop.every)
-            request = Request(_ID, asked.prompt, tuple(range(len(drawn), upto)))
-            came = delivered(engine, [request], settled)
-            fresh = sorted((asked.with_program(each, program) for each in came), key=_index)
+            fresh = _round(engine, asked, range(len(drawn), upto), settled, program)
             drawn += fresh
             with _handing_over(drawn):
                 good = _good_enough(stop, view, fresh, context)
         with _handing_over(drawn):
             scores = ranker.score(view, _of_programs(drawn), context)
     return replace(_chosen(drawn, scores, good or drawn, n), failures=tuple(runner.failures))
+
+
+def _round(
+    engine: Engine,
+    asked: AskedPrompt,
+    indices: range,
+    params: SamplingParams,
+    program: Callable[[str], str] | None,
+) -> list[Candidate]:
+    """Draw candidates with their programs, by index."""
+    came = delivered(engine, [Request(_ID, asked.prompt, tuple(indices))], params)
+    return sorted((asked.with_program(each, program) for each in came), key=_index)
 
 
 def _context(view: PublicView, seed: int, runner: ProgramRunner, *, stub: str) -> Context:

@@ -166,7 +166,7 @@ def look_at(
         last=() if ids is None or outline is None else outline.texts(ids[-_LAST_TOKENS:]),
         stop=settled.stop,
         max_new_tokens=settled.token_limit,
-        end_tokens=outline.end_tokens if outline else (),
+        end_tokens=outline.end_tokens(chat=form.style == "chat") if outline else (),
         answer=answer,
         answer_tokens=sight.answer_tokens,
         found=found,

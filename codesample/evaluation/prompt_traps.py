@@ -177,11 +177,6 @@ def _template(sight: Sight) -> Iterator[str]:
         )
     if facts.dated:
         yield "the template may write the date of the day: the same run tomorrow may have other prompts"
-    if facts.turn_end:
-        yield (
-            f"the template ends answers with {facts.turn_end!r}, which ends no candidate of this model: "
-            f"answers would run on; give --stop {facts.turn_end!r}"
-        )
 
 
 def _way_back(sight: Sight) -> Iterator[str]:

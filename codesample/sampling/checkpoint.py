@@ -104,13 +104,23 @@ class Checkpoint:
             return chat_ids(self.tokenizer, prompt, name=self.name)
         return text_ids(self.tokenizer, prompt, eos_ids=self.eos_ids)
 
-    def boundary(self, prompt: str, continuation: str) -> Boundary:
-        """Compare the tokens of a text alone with those it has before what follows it, such as a reference.
+    def boundary(self, prompt: Prompt, continuation: str) -> Boundary | None:
+        """Compare the tokens of a prompt alone with those it has before what follows it, such as a reference.
+
+        Returns: None for messages whose text, as the chat template writes it, does not give their tokens.
 
         Raises:
             ParameterError: as `encode`.
         """
-        return boundary_of(self.tokenizer, prompt, continuation, eos_ids=self.eos_ids)
+        apart, tokenizer = self.encode(prompt), self.tokenizer
+        if isinstance(prompt, str):
+            return boundary_of(tokenizer, apart, self.encode(prompt + continuation))
+        text = tokenizer.decode(list(apart), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        written = [
+            tuple(tokenizer(each, add_special_tokens=False)["input_ids"])
+            for each in (text, text + continuation)
+        ]
+        return boundary_of(tokenizer, apart, written[1]) if written[0] == apart else None
 
     def describe(self) -> dict[str, Any]:
         """Plain JSON facts for the record of a run."""

@@ -13,6 +13,7 @@ from codesample.errors import ModelError
 from codesample.hub import expect_hub
 from codesample.records import Prompt, Request, SamplingParams
 from codesample.sampling.checkpoint import device_of, dtype_of, load_without_weights
+from codesample.sampling.checkpoint_source import is_on_hub
 from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import token_bytes
 from codesample.sampling.memory import free_memory
@@ -71,26 +72,28 @@ class Outline:
     """
 
     def __init__(self, options: ModelOptions) -> None:
-        if options.folder is None and "/" in options.model:
+        if is_on_hub(options.model):
             expect_hub()
         self._options = options
-        self._checkpoint = load_without_weights(options.model, revision=options.revision)
+        self._checkpoint = load_without_weights(
+            options.model, revision=options.revision, trust_remote_code=options.trust_remote_code
+        )
         self.name = self._checkpoint.name
 
     @property
     def abilities(self) -> frozenset[str]:
         """What the engine will be able to do; see `Sampler.abilities`."""
-        return frozenset({"logprobs", *(["chat"] if self._checkpoint.tokenizer.chat_template else [])})
+        return frozenset({"logprobs", *(["chat"] if self._checkpoint.takes_messages else [])})
 
     @property
     def max_positions(self) -> int | None:
         """Longest prompt plus candidate, in tokens, or None where the model states no limit."""
         return self._checkpoint.max_positions
 
-    @property
-    def end_tokens(self) -> tuple[TokenText, ...]:
-        """Tokens that end a candidate."""
-        return self.texts(sorted(self._checkpoint.eos_ids))
+    def end_tokens(self, *, chat: bool) -> tuple[TokenText, ...]:
+        """Tokens that end a candidate of a text, or an answer to messages."""
+        checkpoint = self._checkpoint
+        return self.texts(sorted(checkpoint.chat_ends if chat else checkpoint.eos_ids))
 
     @property
     def bos(self) -> TokenText | None:
@@ -101,7 +104,7 @@ class Outline:
     @cached_property
     def template(self) -> TemplateFacts | None:
         """What the chat template does to turns, where there is one."""
-        return template_facts(self._checkpoint.tokenizer, self._checkpoint.eos_ids)
+        return template_facts(self._checkpoint.tokenizer)
 
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """Tokenise a prompt exactly as sampling does; raises ParameterError as that does."""
@@ -136,26 +139,8 @@ class Outline:
         Raises:
             ParameterError: as `encode`.
         """
-        ids = self.encode(prompt)
-        joined = self._joined(prompt, ids, text)
-        if joined is None:
-            return None
-        apart = next((at for at, (a, b) in enumerate(zip(ids, joined, strict=False)) if a != b), None)
-        if apart is None:
-            return ()
-        # up to the token in which the prompt ends
-        whole, end = len(self.decode(ids)), apart + 1
-        while end < len(joined) and len(self.decode(joined[:end])) < whole:
-            end += 1
-        return self.texts(joined[apart:end])
-
-    def _joined(self, prompt: Prompt, ids: tuple[int, ...], text: str) -> tuple[int, ...] | None:
-        if isinstance(prompt, str):
-            return self.encode(prompt + text)
-        tokenizer, whole = self._checkpoint.tokenizer, self.decode(ids)
-        if tuple(tokenizer(whole, add_special_tokens=False)["input_ids"]) != ids:
-            return None
-        return tuple(tokenizer(whole + text, add_special_tokens=False)["input_ids"])
+        found = self._checkpoint.boundary(prompt, text)
+        return None if found is None else self.texts(found.joined)
 
     def memory(self, requests: Sequence[Request], params: SamplingParams) -> MemoryPlan:
         """Plan the memory of a call, from the configuration and from what is free now.

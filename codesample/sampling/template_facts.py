@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ class TemplateFacts:
         strips: Whether it takes white space off the ends of a user's turn.
         thinks: Whether answers begin with thinking, or can.
         dated: Whether it writes the date, so that prompts change from day to day.
-        turn_end: Token that it ends an answer with where that ends no candidate; "" where all is well.
     """
 
     system: str
@@ -31,16 +30,10 @@ class TemplateFacts:
     strips: bool
     thinks: bool
     dated: bool
-    turn_end: str
 
 
-def template_facts(tokenizer: Any, end_ids: Collection[int]) -> TemplateFacts | None:
-    """Look at a tokenizer's template; None where it has none or refuses even one user turn.
-
-    Args:
-        tokenizer: Of transformers.
-        end_ids: Tokens that end a candidate.
-    """
+def template_facts(tokenizer: Any) -> TemplateFacts | None:
+    """Look at a tokenizer's template; None where it has none or refuses even one turn of a user's."""
     template = getattr(tokenizer, "chat_template", None)
     if not template:
         return None
@@ -55,7 +48,6 @@ def template_facts(tokenizer: Any, end_ids: Collection[int]) -> TemplateFacts | 
         strips=padded not in asked,
         thinks=any(mark in asked or mark in source for mark in _THINKING),
         dated=any(word in source for word in _DATES),
-        turn_end=_turn_end(tokenizer, end_ids),
     )
 
 
@@ -86,14 +78,3 @@ def _prefill(tokenizer: Any) -> str:
     if text is None:
         return "refused"
     return "taken" if text.endswith(begun) else "changed"
-
-
-def _turn_end(tokenizer: Any, end_ids: Collection[int]) -> str:
-    text = _rendered(tokenizer, [("user", _USER), ("assistant", _ANSWER)])
-    behind = (text or "").rpartition(_ANSWER)[2].lstrip()
-    if not behind:
-        return ""
-    first = tokenizer(behind, add_special_tokens=False)["input_ids"][0]
-    # a template that ends answers with plain text has no token for it
-    special = first in set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    return "" if not special or first in end_ids else str(tokenizer.convert_ids_to_tokens(first))

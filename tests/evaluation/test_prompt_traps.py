@@ -147,7 +147,7 @@ def test_system_turns(adding: Task, model: Callable[..., Outline]) -> None:
     refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + TURNS
     outline = model("a-chat", template=refusing)
     assert "a system turn would be refused" in warnings(adding, outline, prompts=CHAT)
-    with pytest.raises(ParameterError, match="refuses these messages"):
+    with pytest.raises(ParameterError, match="takes no system turn"):
         warnings(adding, outline, prompts=PromptOptions(system="Be brief."))
     dropping = model("b-chat", template=TURNS.replace("in messages", "in messages if m.role != 'system'"))
     asked = PromptOptions(system="Be brief.")
@@ -159,24 +159,17 @@ def test_beginnings_of_answers(adding: Task, model: Callable[..., Outline]) -> N
     users = "{% for m in messages %}{% if m.role != 'user' %}{{ raise_exception('x') }}{% endif %}"
     outline = model("a-chat", template=users + "<|user|>{{ m.content }}<|end|>{% endfor %}")
     assert "takes no beginning of an answer: leave --prefill out" in warnings(adding, outline, prompts=CHAT)
-    with pytest.raises(ParameterError, match="refuses these messages"):
+    with pytest.raises(ParameterError, match="cannot go on with the beginning of an answer"):
         warnings(adding, outline, prompts=PromptOptions(prefill=True))
     trimming = model("b-chat", template=TURNS.replace("m.content", "m.content | trim"))
     assert "takes white space off" in warnings(adding, trimming, prompts=CHAT)
 
 
-def test_thinking_dates_and_ends(adding: Task, model: Callable[..., Outline]) -> None:
+def test_thinking_and_dates(adding: Task, model: Callable[..., Outline]) -> None:
     thinking = model("a-chat", template=TURNS + "{% if add_generation_prompt %}<think>\n{% endif %}")
     assert "a model that thinks before it answers" in warnings(adding, thinking, prompts=CHAT)
     dated = model("b-chat", template="{% if strftime_now is defined %}{% endif %}" + TURNS)
     assert "the date of the day" in warnings(adding, dated, prompts=CHAT)
-    unending = model("c-chat", template=TURNS)
-    ending = model("d-chat", template=TURNS, eos_token_id=[257, 259])
-    told = "ends answers with '<|end|>', which ends no candidate"
-    assert (told in warnings(adding, unending, prompts=CHAT)) is (
-        "<|end|>" not in {each.text for each in unending.end_tokens}
-    )
-    assert told not in warnings(adding, ending, prompts=CHAT)
 
 
 def test_an_answer_that_is_read_wrongly(adding: Task) -> None:

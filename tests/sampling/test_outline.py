@@ -30,7 +30,7 @@ def test_it_is_the_loaded_model_less_its_numbers() -> None:
 
 def test_no_weights_need_be_there(unloaded: Callable[..., Path]) -> None:
     outline = Outline(ModelOptions(str(unloaded(eos_token_id=[257, 12]))))
-    assert {each.id for each in outline.end_tokens} >= {12, 257}
+    assert {each.id for each in outline.end_tokens(chat=False)} >= {12, 257}
     assert outline.max_positions == 512
     assert outline.abilities == {"logprobs"}
     assert outline.template is None
@@ -42,6 +42,9 @@ def test_a_template_makes_it_take_messages(unloaded: Callable[..., Path]) -> Non
     prompt = (Message("user", "Add one.\n"),)
     assert outline.decode(outline.encode(prompt)) == "<|user|>Add one.\n<|end|>"
     assert outline.texts(outline.encode(prompt))[-1].text == "<|end|>"
+    # what the template ends turns with ends answers, and no texts
+    assert "<|end|>" in {each.text for each in outline.end_tokens(chat=True)}
+    assert "<|end|>" not in {each.text for each in outline.end_tokens(chat=False)}
 
 
 @pytest.mark.parametrize("name", ["nothing", "./nothing"])

@@ -12,14 +12,14 @@ from codesample.testing.models import byte_tokenizer
 TURNS = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
 ASK = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 REFUSES = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-SOUND = TemplateFacts("taken", "taken", strips=False, thinks=False, dated=False, turn_end="")
+SOUND = TemplateFacts("taken", "taken", strips=False, thinks=False, dated=False)
 
 
-def facts(template: str | None, *, ends: tuple[str, ...] = ("<|end|>",)) -> TemplateFacts | None:
+def facts(template: str | None) -> TemplateFacts | None:
     tokenizer: Any = byte_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>"]})
     tokenizer.chat_template = template
-    return template_facts(tokenizer, {tokenizer.convert_tokens_to_ids(each) for each in ends})
+    return template_facts(tokenizer)
 
 
 def test_a_plain_template_has_no_trap() -> None:
@@ -81,12 +81,3 @@ def test_a_dated_template_is_told() -> None:
     found = facts("{% if date_string is defined %}{{ date_string }}{% endif %}" + TURNS + ASK)
     assert found is not None
     assert found.dated
-
-
-def test_an_end_of_turn_that_ends_nothing_is_named() -> None:
-    found = facts(TURNS + ASK, ends=("</s>",))
-    assert found is not None
-    assert found.turn_end == "<|end|>"
-    plain = facts(TURNS.replace("<|end|>", "\n") + ASK, ends=("</s>",))
-    assert plain is not None
-    assert plain.turn_end == ""
