@@ -95,6 +95,7 @@ ARROWS = {
         "records",
         "rerankers",
         "runs",
+        "sampling",
         "tasks",
     },
     "reports": {
@@ -130,6 +131,7 @@ ARROWS = {
         "reports",
         "runs",
         "sampling",
+        "tasks",
     },
     "codesample": {
         "engines",

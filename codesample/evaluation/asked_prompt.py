@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from codesample.engines.contract import Engine
 from codesample.errors import ParameterError
 from codesample.extraction import Wanted, extract
 from codesample.records import Candidate, Message, Prompt, PromptLike, prompt_from
@@ -49,15 +48,6 @@ class AskedPrompt:
             roles = ", ".join(each.role for each in prompt)
             raise ParameterError(f"prompt has messages of {roles} only; expected one of the user's")
         return cls(prompt, said[-1], _code_in(said[-1], entry_point), entry_point)
-
-    def expect_taken_by(self, engine: Engine) -> None:
-        """Refuse messages for an engine that takes none.
-
-        Raises:
-            ParameterError: it is such an engine.
-        """
-        if not isinstance(self.prompt, str) and "chat" not in engine.abilities:
-            raise ParameterError(f"engine {engine.name!r} takes no messages; give a text to continue")
 
     def with_program(self, candidate: Candidate, assemble: Callable[[str], str] | None) -> Candidate:
         """Return a candidate with its program, made by the caller's function where there is one.

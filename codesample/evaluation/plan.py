@@ -23,6 +23,7 @@ from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
 from codesample.tasks.prompt_form import Style
+from codesample.tasks.readable_tests import expect_readable
 
 __all__ = [
     "Able",
@@ -159,6 +160,7 @@ def build_plan(
         prompts: How problems are put to the model; None leaves them in the form that `chosen` has.
 
     Raises:
+        DataError: tests that are no Python; names the problem, the part and the line.
         MetricError: a k above the number of candidates of a problem.
         RunFolderError: the folder cannot be started, or not be continued with these settings.
     """
@@ -170,6 +172,7 @@ def build_plan(
         if len(set(per_problem.values())) == 1:
             raise
         raise MetricError(f"{error}; {fewest} has the fewest samples") from None
+    expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
     if prompts is not None:
         chosen = chosen.put(_provisional(prompts, run), prompts)
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)

@@ -33,7 +33,6 @@ __all__ = [
     "device_of",
     "dtype_of",
     "load_checkpoint",
-    "load_tokenizer",
     "load_without_weights",
 ]
 
@@ -104,23 +103,13 @@ class Checkpoint:
             return chat_ids(self.tokenizer, prompt, name=self.name)
         return text_ids(self.tokenizer, prompt, eos_ids=self.eos_ids)
 
-    def boundary(self, prompt: Prompt, continuation: str) -> Boundary | None:
-        """Compare the tokens of a prompt alone with those it has before what follows it, such as a reference.
-
-        Returns: None for messages whose text, as the chat template writes it, does not give their tokens.
+    def boundary(self, prompt: str, continuation: str) -> Boundary:
+        """Compare the tokens of a text alone with those it has before what follows it, such as a reference.
 
         Raises:
             ParameterError: as `encode`.
         """
-        apart, tokenizer = self.encode(prompt), self.tokenizer
-        if isinstance(prompt, str):
-            return boundary_of(tokenizer, apart, self.encode(prompt + continuation))
-        text = tokenizer.decode(list(apart), skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        written = [
-            tuple(tokenizer(each, add_special_tokens=False)["input_ids"])
-            for each in (text, text + continuation)
-        ]
-        return boundary_of(tokenizer, apart, written[1]) if written[0] == apart else None
+        return boundary_of(self.tokenizer, prompt, continuation, eos_ids=self.eos_ids)
 
     def describe(self) -> dict[str, Any]:
         """Plain JSON facts for the record of a run."""
@@ -225,20 +214,8 @@ def load_without_weights(
         max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
         revision=getattr(config, "_commit_hash", None),
         kv_shapes=shapes,
+        trusted=trust_remote_code,
     )
-
-
-def load_tokenizer(model: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
-    """Load the tokenizer of a checkpoint without its weights.
-
-    Args:
-        model, revision, trust_remote_code: As for `load_checkpoint`.
-
-    Raises:
-        UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
-    """
-    name = str(model)
-    return _load_tokenizer(_Origin(name, checkpoint_source(name), revision, trust_remote_code))
 
 
 class _Origin(NamedTuple):
@@ -286,6 +263,8 @@ def device_of(device: str | torch.device) -> torch.device:
         found = torch.device(device)
     except RuntimeError as error:
         raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
+    if found.type not in ("cpu", "cuda"):
+        raise ParameterError(f"device = {str(device)!r}: expected auto, cpu, cuda or cuda:N")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ParameterError(f"device = {device!r}: this machine shows no CUDA device; use --device cpu")
     return found

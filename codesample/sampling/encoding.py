@@ -19,18 +19,31 @@ class Boundary:
     Attributes:
         apart: Tokens of the prompt alone: what a model is given.
         together: Tokens of the prompt and what follows it: what it saw in training.
-        joined: Of the latter, those that stand in place of the prompt's last ones, up to the one in which the
-            prompt ends; () where the prompt's tokens stay what they are.
+        common: How many of the first tokens are the same.
+        own: Text of the prompt's tokens behind these.
+        joined: Text of the first token together that stands in their place, or "".
     """
 
     apart: tuple[int, ...]
     together: tuple[int, ...]
-    joined: tuple[int, ...]
+    common: int
+    own: str = ""
+    joined: str = ""
 
     @property
     def holds(self) -> bool:
-        """Whether the prompt's tokens are the first ones of the whole."""
-        return not self.joined
+        """Whether the prompt's tokens are the beginning of those of the whole."""
+        return self.common == len(self.apart)
+
+    @property
+    def notice(self) -> str:
+        """What a person should know of it; "" where the boundary holds."""
+        if self.holds:
+            return ""
+        return (
+            f"alone the prompt ends in {self.own!r}, and before what follows {self.joined!r} stands there: "
+            "the model is given a split that it hardly saw in training"
+        )
 
 
 def text_ids(tokenizer: Any, text: str, *, eos_ids: Collection[int]) -> tuple[int, ...]:
@@ -60,16 +73,26 @@ def text_ids(tokenizer: Any, text: str, *, eos_ids: Collection[int]) -> tuple[in
     return tuple(ids)
 
 
-def boundary_of(tokenizer: Any, apart: tuple[int, ...], together: tuple[int, ...]) -> Boundary:
-    """Compare the tokens of a prompt with those of the prompt and what follows it, such as a reference."""
+def boundary_of(tokenizer: Any, prompt: str, continuation: str, *, eos_ids: Collection[int] = ()) -> Boundary:
+    """Tokenise a prompt alone and with what follows it, such as a reference, and compare.
+
+    Args:
+        eos_ids: Tokens that the tokenizer may add behind a text and that are taken off again.
+
+    Raises:
+        ParameterError: as `text_ids`.
+    """
+    ends = {*eos_ids, tokenizer.eos_token_id}
+    apart = text_ids(tokenizer, prompt, eos_ids=ends)
+    together = text_ids(tokenizer, prompt + continuation, eos_ids=ends)
     common = common_start(apart, together)
     if common == len(apart):
-        return Boundary(apart, together, ())
-    length, end = len(_text(tokenizer, apart)), common + 1
-    while end < len(together) and len(_text(tokenizer, together[:end])) < length:
-        end += 1
-    return Boundary(apart, together, together[common:end])
+        return Boundary(apart, together, common)
+    # texts of tokens alone lose a space at their start in some families, so cut them off the whole
+    before = _text(tokenizer, apart[:common])
+    own, joined = (_text(tokenizer, ids)[len(before) :] for ids in (apart, together[: common + 1]))
+    return Boundary(apart, together, common, own, joined)
 
 
 def _text(tokenizer: Any, ids: tuple[int, ...]) -> str:
-    return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    return str(tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))

@@ -1,4 +1,4 @@
-"""What a chat template does to turns, found by rendering a few that are easy to find again."""
+"""What a chat template could do to turns that nobody asked for yet, found by rendering a few."""
 
 from __future__ import annotations
 
@@ -6,58 +6,57 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from codesample.sampling.chat import takes_messages
+
 __all__ = ["TemplateFacts", "template_facts"]
 
 _SYSTEM, _USER, _ANSWER = "Qj7system", "Qj7user", "Qj7answer"
 _THINKING = ("<think>", "<thinking>", "<reasoning>", "◁think▷")
-_DATES = ("strftime_now", "datetime", "date_string")
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateFacts:
-    """How a template takes what it is given.
+    """How a template takes what it could be given.
 
     Attributes:
-        system: What becomes of a system turn: "taken", "refused", "dropped" or "repeated".
-        prefill: What becomes of the beginning of an answer: "taken", "refused" or "changed".
+        system: What becomes of a system turn: "taken", "refused" or "dropped".
+        prefill: What becomes of the beginning of an answer: "taken" or "refused".
         strips: Whether it takes white space off the ends of a user's turn.
         thinks: Whether answers begin with thinking, or can.
-        dated: Whether it writes the date, so that prompts change from day to day.
     """
 
     system: str
     prefill: str
     strips: bool
     thinks: bool
-    dated: bool
 
 
 def template_facts(tokenizer: Any) -> TemplateFacts | None:
-    """Look at a tokenizer's template; None where it has none or refuses even one turn of a user's."""
-    template = getattr(tokenizer, "chat_template", None)
-    if not template:
+    """Look at a tokenizer's template; None where it has none or refuses even one user turn."""
+    if not takes_messages(tokenizer):
         return None
     padded = f"\n {_USER} \n"
     asked = _rendered(tokenizer, [("user", padded)])
     if asked is None:
         return None
-    source = str(template)
+    begun = _rendered(tokenizer, [("user", _USER), ("assistant", _ANSWER)])
+    source = str(tokenizer.get_chat_template())
     return TemplateFacts(
         system=_system(tokenizer),
-        prefill=_prefill(tokenizer),
+        prefill="refused" if begun is None else "taken",
         strips=padded not in asked,
         thinks=any(mark in asked or mark in source for mark in _THINKING),
-        dated=any(word in source for word in _DATES),
     )
 
 
-def _rendered(tokenizer: Any, turns: Sequence[tuple[str, str]], *, goes_on: bool = False) -> str | None:
-    """Return the text of some turns; None where the template refuses them."""
+def _rendered(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> str | None:
+    """Return the text of some turns, an answer left open; None where the template refuses them."""
+    begun = turns[-1][0] == "assistant"
     try:
         text = tokenizer.apply_chat_template(
             [{"role": role, "content": content} for role, content in turns],
-            add_generation_prompt=turns[-1][0] != "assistant",
-            continue_final_message=goes_on,
+            add_generation_prompt=not begun,
+            continue_final_message=begun,
             tokenize=False,
         )
     except Exception:
@@ -69,12 +68,4 @@ def _system(tokenizer: Any) -> str:
     text = _rendered(tokenizer, [("system", _SYSTEM), ("user", _USER)])
     if text is None:
         return "refused"
-    return {0: "dropped", 1: "taken"}.get(text.count(_SYSTEM), "repeated")
-
-
-def _prefill(tokenizer: Any) -> str:
-    begun = f"{_ANSWER}\n"
-    text = _rendered(tokenizer, [("user", _USER), ("assistant", begun)], goes_on=True)
-    if text is None:
-        return "refused"
-    return "taken" if text.endswith(begun) else "changed"
+    return "taken" if _SYSTEM in text else "dropped"

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from codesample import BestOfN, EarlyStop, Message, Reproducibility, best_of_n, passed, reranker
-from codesample.errors import IsolationError, ParameterError, RerankerError
+from codesample.errors import IsolationError, ModelError, ParameterError, RerankerError, UnknownNameError
 from codesample.evaluation.asked_prompt import AskedPrompt
 from codesample.records import CallExample, Candidate, Extraction, Status, Verdict
 
@@ -192,6 +192,38 @@ def test_a_reranker_that_fails_hands_over_what_was_drawn():
     with pytest.raises(RerankerError, match="oh") as caught:
         best_of_n(Canned(WRONG, RIGHT), PROMPT, n=3, reranker=broken)
     assert [c.index for c in caught.value.candidates] == [0, 1, 2]
+
+
+def test_examples_may_be_pairs_of_texts():
+    prompt = "def double(x):\n"
+    pairs = [("double(3)", "6"), ["double(5)", "10"]]
+    by_pairs, by_records = (
+        best_of_n(Canned(WRONG, RIGHT), prompt, n=2, reranker="public_examples", examples=examples)
+        for examples in (pairs, [CallExample(*pair) for pair in pairs])
+    )
+    assert by_pairs.scores == by_records.scores
+    assert by_pairs.best.index == 1
+
+
+@pytest.mark.parametrize("example", [("double(3)", 6), ("double(3)",), "double(3)", None, ("a", "b", "c")])
+def test_what_is_no_example_is_refused_with_what_one_is(example):
+    with pytest.raises(
+        ParameterError, match=r"expected a call and its value as two texts, such as \('f\(1\)'"
+    ):
+        best_of_n(Canned(RIGHT), PROMPT, examples=[example])
+
+
+def test_a_model_may_be_named(monkeypatch):
+    from codesample.evaluation import plan
+
+    opened = []
+    monkeypatch.setattr(plan, "open_engine", lambda options: opened.append(options.model) or Canned(RIGHT))
+    assert best_of_n("tiny", PROMPT, n=1).best.completion == RIGHT
+    assert opened == ["tiny"]
+    with pytest.raises(UnknownNameError, match="unknown engine 'engin'"):
+        best_of_n("engin:x", PROMPT, n=1)
+    with pytest.raises(ModelError, match="the model is NoneType, which lacks name"):
+        best_of_n(None, PROMPT, n=1)
 
 
 ASKED = [

@@ -5,11 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesample.errors import ParameterError
-from codesample.records import Message
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.encoding import boundary_of, text_ids
 from codesample.testing.models import byte_tokenizer, random_model
-from codesample.testing.tokenizer_families import CHAT_TEMPLATES, FAMILIES, family_tokenizer
+from codesample.testing.tokenizer_families import FAMILIES, family_tokenizer
 
 PROMPT = 'def add(a, b):\n    """Return the sum of a and b."""\n'
 BODY = "    return a + b\n"
@@ -28,11 +27,6 @@ SPLITS = {
 }
 
 
-def boundary(tokenizer, prompt, continuation):
-    apart, together = (text_ids(tokenizer, text, eos_ids=()) for text in (prompt, prompt + continuation))
-    return boundary_of(tokenizer, apart, together)
-
-
 @pytest.mark.parametrize("bos", [False, True], ids=["no_bos", "bos"])
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
@@ -41,27 +35,22 @@ def boundary(tokenizer, prompt, continuation):
 def test_the_last_token_is_that_of_prompt_and_reference_or_the_split_is_told(family, bos, ending, parts):
     tokenizer = family_tokenizer(family, bos=bos)
     prompt, continuation = parts
-    found = boundary(tokenizer, prompt, continuation)
+    found = boundary_of(tokenizer, prompt, continuation)
     together = tokenizer(prompt + continuation)["input_ids"]
     assert list(found.apart) == tokenizer(prompt)["input_ids"]
     assert list(found.together) == together
     assert found.holds == (together[: len(found.apart)] == list(found.apart))
     assert found.holds == (ending not in SPLITS[family])
+    assert bool(found.notice) != found.holds
     assert (found.apart[0] == tokenizer.bos_token_id) == bos
 
 
-@pytest.mark.parametrize(
-    ("family", "parts", "joined"),
-    [
-        ("byte_level", LINE_END, ["ĊĠĠĠ"]),
-        ("byte_level_lines", STRIPPED, ['."""Ċ']),
-        ("byte_level_lines", INDENTED, ["ĠĠĠ", "Ġreturn"]),
-        ("prefixed_bpe", INDENTED, ["▁return"]),
-    ],
-)
-def test_a_split_names_the_tokens_that_training_had(family, parts, joined):
-    tokenizer = family_tokenizer(family, bos=True)
-    assert tokenizer.convert_ids_to_tokens(boundary(tokenizer, *parts).joined) == joined
+def test_the_notice_names_both_tokens():
+    tokenizer = family_tokenizer("byte_level")
+    assert "alone the prompt ends in '\\n'" in boundary_of(tokenizer, *LINE_END).notice
+    assert "before what follows '\\n   ' stands there" in boundary_of(tokenizer, *LINE_END).notice
+    tokenizer = family_tokenizer("prefixed_bpe", bos=True)
+    assert "ends in ' ', and before what follows ' return'" in boundary_of(tokenizer, *INDENTED).notice
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -72,37 +61,24 @@ def test_a_split_names_the_tokens_that_training_had(family, parts, joined):
 )
 def test_a_boundary_holds_exactly_where_one_begins_with_the_other(family, prompt, continuation):
     tokenizer = family_tokenizer(family, bos=True)
-    found = boundary(tokenizer, prompt, continuation)
+    found = boundary_of(tokenizer, prompt, continuation)
+    assert found.apart[: found.common] == found.together[: found.common]
     assert found.holds == (found.together[: len(found.apart)] == found.apart)
-    if not found.holds:
-        at = next(i for i, token in enumerate(found.together) if found.apart[i : i + 1] != (token,))
-        assert found.joined == found.together[at : at + len(found.joined)]
     if not continuation:
         assert found.holds
 
 
-def test_a_checkpoint_compares_what_it_encodes():
+def test_what_a_tokenizer_puts_behind_a_text_does_not_break_its_boundary():
     from tokenizers.processors import TemplateProcessing
 
     tokenizer = byte_tokenizer()
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 256), ("</s>", 257)]
     )
+    assert boundary_of(tokenizer, *LINE_END).holds
     loaded = load_checkpoint(random_model("llama"), tokenizer=tokenizer)
-    found = loaded.boundary(*LINE_END)
-    assert found.holds
-    assert found.apart == loaded.encode(PROMPT)
-
-
-def test_a_checkpoint_compares_behind_its_template():
-    tokenizer = family_tokenizer("byte_level_lines", bos=True, template=CHAT_TEMPLATES["chatml"])
-    loaded = load_checkpoint(random_model("llama", vocabulary=len(tokenizer)), tokenizer=tokenizer)
-    asked = Message("user", "Write f.")
-    assert loaded.boundary((asked,), BODY).holds
-    assert not loaded.boundary((asked, Message("assistant", "def f():\n    ")), "return 1").holds
-    lossy = family_tokenizer("prefixed_bpe", template=CHAT_TEMPLATES["headers"])
-    loaded = load_checkpoint(random_model("llama", vocabulary=500), tokenizer=lossy)
-    assert loaded.boundary((Message("user", "日 é £"),), BODY) is None
+    assert loaded.boundary(*LINE_END) == boundary_of(tokenizer, *LINE_END)
+    assert loaded.boundary(*LINE_END).apart == loaded.encode(PROMPT)
 
 
 def test_lone_surrogates_are_refused():
