@@ -238,7 +238,7 @@ def _check_loaded(
     """Refuse what a model that is loaded already cannot be given any more."""
     own = model.device
     if device != "auto":
-        asked = device_of(device)
+        asked = _named_device(device)
         if asked.type != own.type or asked.index not in (None, own.index):
             raise ParameterError(
                 f"device = {str(device)!r}: the loaded model is on {own}; move it with .to()"
@@ -259,15 +259,19 @@ def device_of(device: str | torch.device) -> torch.device:
     """
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
+    found = _named_device(device)
     if found.type not in ("cpu", "cuda"):
         raise ParameterError(f"device = {str(device)!r}: expected auto, cpu, cuda or cuda:N")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ParameterError(f"device = {device!r}: this machine shows no CUDA device; use --device cpu")
     return found
+
+
+def _named_device(device: str | torch.device) -> torch.device:
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
 
 
 def dtype_of(dtype: str | torch.dtype) -> torch.dtype:
