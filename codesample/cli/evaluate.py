@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import typer
 
@@ -18,9 +15,6 @@ from codesample.cli.records import Several, takes_records
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
 from codesample.records import SamplingParams
-
-if TYPE_CHECKING:
-    from codesample.evaluation.run_table import RunTable
 
 __all__ = ["run"]
 
@@ -56,7 +50,7 @@ def run(
     """
     from codesample.evaluation.evaluate import evaluate
     from codesample.evaluation.run_table import evaluate_table, new_table_folder
-    from codesample.reports.progress import RunProgress
+    from codesample.reports.progress import RunProgress, TableProgress
     from codesample.runs.table import holds_table
 
     if greedy:
@@ -68,35 +62,17 @@ def run(
             sets, models, params, n=n, k=ks, rerankers=reranker, prompts=prompts, run=run, as_json=shown.json
         )
         return
+    shared: dict[str, Any] = {"n": n, "rerankers": reranker, "k": ks, "prompts": prompts}
     goes_on = run.resume and run.out is not None and holds_table(run.out)
     if len(sets) * len(models) * len(params) > 1 or goes_on:
-        placed = replace(run, out=run.out or new_table_folder())
-        make = partial(evaluate_table, sets, models, params, n=n, rerankers=reranker, k=ks, prompts=prompts)
-        _make_table(context, make, placed, as_json=shown.json)
+        folder = run.out or new_table_folder()
+        watching = TableProgress(folder)
+        with resumable(context.obj, watching):
+            placed = replace(run, out=folder)
+            table = evaluate_table(sets, models, params, run=placed, observer=watching, **shared)
+        show_table(table, as_json=shown.json, advice=resume_command(context.obj, folder))
         return
     progress = RunProgress()
     with resumable(context.obj, progress):
-        report = evaluate(
-            sets[0],
-            model=models[0],
-            n=n,
-            params=params[0],
-            rerankers=reranker,
-            k=ks,
-            prompts=prompts,
-            run=run,
-            observer=progress,
-        )
+        report = evaluate(sets[0], model=models[0], params=params[0], run=run, observer=progress, **shared)
     show_report(report, as_json=shown.json)
-
-
-def _make_table(
-    context: typer.Context, make: Callable[..., RunTable], run: RunOptions, *, as_json: bool
-) -> None:
-    """Make a table of runs in the folder of `run`, and show it."""
-    from codesample.reports.progress import TableProgress
-
-    watching = TableProgress(Path(str(run.out)))
-    with resumable(context.obj, watching):
-        table = make(run=run, observer=watching)
-    show_table(table, as_json=as_json, advice=resume_command(context.obj, table.folder))

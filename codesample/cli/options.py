@@ -173,11 +173,11 @@ class TaskSetOptions:
 
 @dataclass(frozen=True, slots=True)
 class ShownOptions:
-    """What is written to stdout of an evaluation.
+    """What an evaluation shows.
 
     Attributes:
-        dry_run: What would be done, in place of doing it.
-        json: JSON, and nothing else.
+        dry_run: Whether to say only what would be done.
+        json: Whether results are plain JSON.
     """
 
     dry_run: bool = setting(

@@ -78,6 +78,10 @@ def _lines(outcome: References, total: int) -> Iterator[str]:
         yield f"{outcome.task}: {outcome.passed} of {total} reference solutions pass"
     else:
         yield f"{outcome.task}: there are no reference solutions"
+    if outcome.lacking:
+        from codesample.evaluation.lacking_packages import notice_of_lacking
+
+        yield notice_of_lacking(outcome.lacking, len(outcome.facts))
     yield "judged: " + ", ".join(f"{count} {form}" for form, count in outcome.forms.items())
     for task_id, reason in outcome.weak.items():
         yield f"  {task_id}: weak: {reason}"

@@ -148,7 +148,7 @@ def _told(
             prompts=_as_settled(plan),
             params=params,
         ),
-        notices=notices,
+        notices=(*notices, *plan.notices),
     )
 
 

@@ -16,9 +16,14 @@ from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import NATIVE, checked_engine, expect_engine, open_engine, split_model
 from codesample.errors import MetricError, ParameterError, RerankerError, RunFolderError
 from codesample.evaluation.checkpoint_hash import fingerprint
+from codesample.evaluation.lacking_packages import (
+    lacking_packages,
+    notice_of_lacking,
+    refuse_if_all_lack,
+)
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
-from codesample.records import SamplingParams
+from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
@@ -46,12 +51,16 @@ class ModelSource:
         open: Makes the engine.
         checkpoint: Fingerprint of the model's folder; None where it is in none.
         label: Short name for a new run folder; "" takes `name`.
+        origins: What is known of recorded candidates besides their texts.
+        notices: What the report is to say of them.
     """
 
     name: str
     open: Callable[[], Engine]
     checkpoint: str | None = None
     label: str = ""
+    origins: Sequence[Origin] = ()
+    notices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class EvaluationPlan:
         out: The run folder.
         run: How programs are run, and whether the folder exists already.
         settings: What else was asked for, for the record; plain JSON data.
+        notices: What the user should know before it begins, and beside its figures.
     """
 
     command: str
@@ -90,6 +100,7 @@ class EvaluationPlan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     prompts: PromptOptions | None = None
     params: SamplingParams | None = None
+    notices: tuple[str, ...] = ()
 
     def settled_for(self, engine: Able) -> EvaluationPlan:
         """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
@@ -151,7 +162,8 @@ def build_plan(
     """Check what an evaluation is to do, and look at its run folder; writes nothing.
 
     Args:
-        chosen: All problems of the task; those that nothing is wanted of are left out of the plan.
+        chosen: All problems of the task; those that nothing is wanted of are left out of the plan, and so are
+            those that need packages which are not installed here.
         wanted: Keys of candidates, at least one, all of them of these problems.
         params: How tokens are chosen; with `prompts`, the form's stops and limit come to them.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest candidates allows.
@@ -162,8 +174,13 @@ def build_plan(
     Raises:
         DataError: tests that are no Python; names the problem, the part and the line.
         MetricError: a k above the number of candidates of a problem.
+        ParameterError: every problem needs packages that are not installed.
         RunFolderError: the folder cannot be started, or not be continued with these settings.
     """
+    asked = {task_id for task_id, _ in wanted}
+    lacking = lacking_packages((each for each in chosen.problems if each.task_id in asked), run)
+    refuse_if_all_lack(lacking, len(asked))
+    wanted = [key for key in wanted if key[0] not in lacking]
     per_problem = Counter(task_id for task_id, _ in wanted)
     fewest, n = min(per_problem.items(), key=lambda item: item[1])
     try:
@@ -194,6 +211,7 @@ def build_plan(
         settings=settings or {},
         prompts=prompts,
         params=params,
+        notices=tuple(filter(None, [notice_of_lacking(lacking, len(asked))])),
     )
 
 

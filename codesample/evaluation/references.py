@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from codesample.evaluation.hollow_tests import hollow_tests
+from codesample.evaluation.lacking_packages import lacking_packages
 from codesample.evaluation.observer import WEAK
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
@@ -38,6 +39,8 @@ class References:
         content: `Task.fingerprint` of the evaluated problems: the same for any copy of the data.
         facts: By task id, what the tests settle by their text: their form, and which names they take from
             the program.
+        lacking: By task id, modules that a problem needs and that are not installed here: nothing of such
+            problems was run.
     """
 
     task: str
@@ -47,6 +50,7 @@ class References:
     facts: Mapping[str, TestsFacts] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     content: str = ""
+    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def sound(self) -> bool:
@@ -83,6 +87,7 @@ class References:
             "weak": self.weak,
             "findings": [asdict(each) for each in self.findings],
             "content": self.content,
+            "lacking": {task_id: list(names) for task_id, names in self.lacking.items()},
             "names": {task_id: list(names) for task_id, names in self.names.items()},
         }
 
@@ -109,8 +114,10 @@ def verify_references(
     parse_limit(limit)
     chosen = read_problems(task, data=data).task
     problems = choose_problems(chosen.all_problems(), task=chosen.name, limit=limit, ids=ids)
-    programs = reference_programs(chosen, problems)
-    with open_judge(run or RunOptions()) as judge:
+    settings = run or RunOptions()
+    lacking = lacking_packages(problems, settings)
+    programs = reference_programs(chosen, [each for each in problems if each.task_id not in lacking])
+    with open_judge(settings) as judge:
         verdicts = list(settled(judge, (partial(judge.submit, program) for program in programs)))
         found = [*findings(chosen, problems), *hollow_tests(problems, judge)]
     return References(
@@ -121,6 +128,7 @@ def verify_references(
         facts={each.task_id: facts_of(each.tests) for each in problems},
         findings=tuple(sorted(found, key=lambda each: not each.fault)),
         content=chosen.fingerprint(),
+        lacking=lacking,
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from codesample.errors import ExecutionError, MetricError
+from codesample.evaluation.agreement import agreement
 from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate, bootstrap
@@ -18,7 +20,7 @@ from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Status, Verdict
 from codesample.runs import RunFolder
 
-__all__ = ["summarise"]
+__all__ = ["compared", "summarise"]
 
 _UNJUDGED = Status.HARNESS_ERROR
 # what the last part is called where problems call it differently
@@ -42,8 +44,7 @@ def summarise(
 
     Args:
         run: Says which task, model and engine, and how its programs were isolated.
-        gathered, scores: From `codesample.evaluation.scoring`.
-        problems: How many the task has, as far as it was asked for.
+        gathered, scores: From `codesample.evaluation.scoring`; `problems` is how many were asked for.
         n, seconds, tokens_per_second: See `Report`; k are those of pass@k, ascending.
         notices, health: What else is to be said, and what was found of the judge before the run.
 
@@ -66,13 +67,13 @@ def summarise(
         problems=len(graded),
         n=n,
         n_max=max(len(pool.candidates) for pool in graded),
-        samples=sum(len(pool.candidates) for pool in gathered),
+        samples=len(candidates),
         pass_at_k=by_k,
         rerankers=_selections(graded, scores, random=random.value, oracle=oracle.value),
         random=random,
         oracle=oracle,
         seconds=seconds,
-        tokens=sum(len(each.token_ids or ()) for pool in gathered for each in pool.candidates),
+        tokens=sum(len(each.token_ids or ()) for each in candidates),
         tokens_per_second=tokens_per_second,
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
@@ -86,6 +87,14 @@ def summarise(
         prompt=dict(run.manifest.prompt),
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
     )
+
+
+def compared(report: Report, run: RunFolder, gathered: Sequence[Pool]) -> Report:
+    """Return a report that also says how far our verdicts agree with those that recorded samples had."""
+    theirs = agreement(run, [each for pool in gathered for each in pool.verdicts], report.pass_at_k)
+    if theirs is None:
+        return report
+    return replace(report, theirs=theirs, notices=(*report.notices, *theirs.notices()))
 
 
 def _faults(verdicts: Sequence[Verdict]) -> list[Verdict]:
