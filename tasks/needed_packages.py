@@ -24,9 +24,13 @@ _LOADED_IN_PARTS = frozenset({"matplotlib", "mpl_toolkits", "scipy", "sklearn", 
 _IMPLIED = (
     ("pandas", re.compile(r"\.(?:plot|hist|boxplot)\b"), "matplotlib.pyplot"),
     ("pandas", re.compile(r"\b(?:to_excel|read_excel|ExcelWriter)\b"), "openpyxl"),
+    ("matplotlib", re.compile(""), "matplotlib.pyplot"),
     ("seaborn", re.compile(""), "matplotlib.pyplot"),
 )
-"""What a package imports late, and so needs without saying: the package, where it does, and what."""
+"""What a package imports late, and so needs without saying: the package, where it does, and what.
+
+Matplotlib looks for the user's home as that is imported, which programs do not have.
+"""
 
 _FILES = re.compile(
     r"\bopen\s*\(|\b(?:tempfile|shutil|sqlite3|zipfile|tarfile|makedirs|mkdir|mkdtemp|mkstemp)\b"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from codesample.errors import DataError
 
-__all__ = ["Suite", "read_suite"]
+__all__ = ["Suite", "read_suite", "refuse_idle_tests"]
 
 _MAIN_GUARD = ("__name__ == '__main__'", "'__main__' == __name__")
 _RUNNERS = frozenset(
@@ -77,6 +77,36 @@ def read_suite(text: str, *, where: str, only: Sequence[str] | None = None) -> S
             f"{where}: line {line} of the tests: {', '.join(only)} holds no test; methods are called test..."
         )
     return Suite(_without_guard(text, tree), tuple(_CHECK.format(name=name) for name in names), tuple(names))
+
+
+def refuse_idle_tests(text: str, *, where: str) -> None:
+    """Refuse a text that defines tests and runs none of them: every program would pass.
+
+    Args:
+        text, where: As for `read_suite`, which found no classes to run.
+
+    Raises:
+        DataError: it is so, or it is not Python; names the first test and its line.
+    """
+    tree = _parsed(text, where)
+    idle = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    defined = [node for node in tree.body if isinstance(node, idle[:3])]
+    if any(not isinstance(node, idle) and not _says_nothing(node) for node in tree.body):
+        return
+    if any(node.decorator_list for node in defined):
+        # which may be what runs them
+        return
+    tests = [node for node in defined if node.name.lower().startswith("test")]
+    if tests:
+        raise DataError(
+            f"{where}: line {tests[0].lineno} of the tests defines {tests[0].name}, which nothing calls, so "
+            "every program would pass; call it below, or make it a method of a unittest.TestCase"
+        )
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    """Whether a statement is a text, or gives a name to a constant."""
+    return isinstance(node, ast.Expr | ast.Assign) and isinstance(node.value, ast.Constant)
 
 
 def _parsed(text: str, where: str) -> ast.Module:
@@ -171,7 +201,7 @@ def _without_guard(text: str, tree: ast.Module) -> str:
     for node in tree.body:
         if _is_plain_guard(node):
             for number in range(node.lineno - 1, node.end_lineno or node.lineno):
-                lines[number] = "\n"
+                lines[number] = lines[number].removeprefix(lines[number].rstrip("\r\n"))
     return "".join(lines)
 
 

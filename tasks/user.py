@@ -14,6 +14,7 @@ from codesample.tasks.contract import Task, completion_alone, prompt_then_comple
 from codesample.tasks.examples import flaw_of, prompt_examples
 from codesample.tasks.function_form import STOP, leading_code
 from codesample.tasks.prompt_form import as_it_is
+from codesample.tasks.unittest_form import read_suite, refuse_idle_tests
 from codesample.tasks.user_chat import CONTINUES, EXPRESSION, WHOLE, user_chat
 from codesample.tasks.user_entry import (
     UserEntry,
@@ -188,9 +189,14 @@ def _tests(entry: Entry[UserEntry], stub: str, reference: str | None) -> Tests:
         )
     demand_python(record.test, "test", where=entry.where)
     checked = record.entry_point is not None and "def check(" in record.test
+    suite = read_suite(record.test, where=entry.where)
+    if suite is None and not checked:
+        refuse_idle_tests(record.test, where=entry.where)
+    source = suite.source if suite else record.test
     with entry.naming_faults():
         return CodeTests(
-            source=f"{record.test}\n\ncheck({record.entry_point})\n" if checked else record.test,
+            source=f"{source}\n\ncheck({record.entry_point})\n" if checked else source,
+            checks=suite.checks if suite else (),
             entry_point=record.entry_point,
             stub=stub,
             mode="in_process" if record.in_process else "auto",

@@ -97,6 +97,7 @@ ARROWS = {
         "records",
         "rerankers",
         "runs",
+        "sampling",
         "tasks",
     },
     "reports": {
@@ -132,6 +133,7 @@ ARROWS = {
         "reports",
         "runs",
         "sampling",
+        "tasks",
     },
     "codesample": {
         "engines",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
@@ -25,13 +26,16 @@ from codesample.runs import RunFolder
 __all__ = ["carry_out"]
 
 
-def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Report:
+def carry_out(
+    plan: EvaluationPlan, observer: Observer, *, began: float, notices: Sequence[str] = ()
+) -> Report:
     """Carry out a plan and write its results.
 
     Args:
         plan: From `build_plan`.
         observer: Told of progress.
         began: `time.monotonic()` when the caller was asked.
+        notices: What the observer is to be told first, behind what is run.
 
     Raises:
         CodesampleError: as `evaluate`, from opening the sandbox on; a reranker's failure after the results
@@ -52,7 +56,7 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
         observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
         with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
-            for notice in (*health.notices, *run.notices):
+            for notice in (*notices, *plan.notices, *health.notices, *run.notices):
                 observer.notice(notice)
             notice_weakness(judge, observer)
             run.write_origins(plan.source.origins)

@@ -16,6 +16,11 @@ from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import NATIVE, checked_engine, expect_engine, open_engine, split_model
 from codesample.errors import MetricError, ParameterError, RerankerError, RunFolderError
 from codesample.evaluation.checkpoint_hash import fingerprint
+from codesample.evaluation.lacking_packages import (
+    lacking_packages,
+    notice_of_lacking,
+    refuse_if_all_lack,
+)
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.records import Origin, SamplingParams
@@ -23,6 +28,7 @@ from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
 from codesample.tasks.prompt_form import Style
+from codesample.tasks.readable_tests import expect_readable
 
 __all__ = [
     "Able",
@@ -77,6 +83,7 @@ class EvaluationPlan:
         out: The run folder.
         run: How programs are run, and whether the folder exists already.
         settings: What else was asked for, for the record; plain JSON data.
+        notices: What the user should know before it begins, and beside its figures.
     """
 
     command: str
@@ -93,6 +100,7 @@ class EvaluationPlan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     prompts: PromptOptions | None = None
     params: SamplingParams | None = None
+    notices: tuple[str, ...] = ()
 
     def settled_for(self, engine: Able) -> EvaluationPlan:
         """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
@@ -154,7 +162,8 @@ def build_plan(
     """Check what an evaluation is to do, and look at its run folder; writes nothing.
 
     Args:
-        chosen: All problems of the task; those that nothing is wanted of are left out of the plan.
+        chosen: All problems of the task; those that nothing is wanted of are left out of the plan, and so are
+            those that need packages which are not installed here.
         wanted: Keys of candidates, at least one, all of them of these problems.
         params: How tokens are chosen; with `prompts`, the form's stops and limit come to them.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest candidates allows.
@@ -163,9 +172,15 @@ def build_plan(
         prompts: How problems are put to the model; None leaves them in the form that `chosen` has.
 
     Raises:
+        DataError: tests that are no Python; names the problem, the part and the line.
         MetricError: a k above the number of candidates of a problem.
+        ParameterError: every problem needs packages that are not installed.
         RunFolderError: the folder cannot be started, or not be continued with these settings.
     """
+    asked = {task_id for task_id, _ in wanted}
+    lacking = lacking_packages((each for each in chosen.problems if each.task_id in asked), run)
+    refuse_if_all_lack(lacking, len(asked))
+    wanted = [key for key in wanted if key[0] not in lacking]
     per_problem = Counter(task_id for task_id, _ in wanted)
     fewest, n = min(per_problem.items(), key=lambda item: item[1])
     try:
@@ -174,6 +189,7 @@ def build_plan(
         if len(set(per_problem.values())) == 1:
             raise
         raise MetricError(f"{error}; {fewest} has the fewest samples") from None
+    expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
     if prompts is not None:
         chosen = chosen.put(_provisional(prompts, run), prompts)
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
@@ -195,6 +211,7 @@ def build_plan(
         settings=settings or {},
         prompts=prompts,
         params=params,
+        notices=tuple(filter(None, [notice_of_lacking(lacking, len(asked))])),
     )
 
 

@@ -44,8 +44,7 @@ def summarise(
 
     Args:
         run: Says which task, model and engine, and how its programs were isolated.
-        gathered, scores: From `codesample.evaluation.scoring`.
-        problems: How many the task has, as far as it was asked for.
+        gathered, scores: From `codesample.evaluation.scoring`; `problems` is how many were asked for.
         n, seconds, tokens_per_second: See `Report`; k are those of pass@k, ascending.
         notices, health: What else is to be said, and what was found of the judge before the run.
 
@@ -68,13 +67,13 @@ def summarise(
         problems=len(graded),
         n=n,
         n_max=max(len(pool.candidates) for pool in graded),
-        samples=sum(len(pool.candidates) for pool in gathered),
+        samples=len(candidates),
         pass_at_k=by_k,
         rerankers=_selections(graded, scores, random=random.value, oracle=oracle.value),
         random=random,
         oracle=oracle,
         seconds=seconds,
-        tokens=sum(len(each.token_ids or ()) for pool in gathered for each in pool.candidates),
+        tokens=sum(len(each.token_ids or ()) for each in candidates),
         tokens_per_second=tokens_per_second,
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),

@@ -17,7 +17,7 @@ def cruxeval_facts(kind: str, *, in_steps: bool) -> TaskFacts:
         problems=800,
         entries=800,
         hub_id="cruxeval-org/cruxeval",
-        files=("tasks/cruxeval.jsonl",),
+        files=("cruxeval.jsonl",),
         licence="MIT",
         prompt="Instruction and two worked examples, then the function and an assertion with a gap, in tags.",
         tests="The value of the prediction, or of the function called with it; one check.",

@@ -79,12 +79,18 @@ def test_base_inputs_come_first_and_are_a_part_of_their_own(
 
 
 BREAKING = """
-_real, _calls = {name}, []
+_real, _calls, _inside = {name}, [], []
 def {name}(*arguments):
-    _calls.append(1)
-    if len(_calls) > {base}:
-        {end}
-    return _real(*arguments)
+    # a reference may call itself
+    if not _inside:
+        _calls.append(1)
+        if len(_calls) > {base}:
+            {end}
+    _inside.append(1)
+    try:
+        return _real(*arguments)
+    finally:
+        _inside.pop()
 """
 
 

@@ -173,7 +173,7 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"mesages": []}, "unknown field 'mesages'; did you mean 'messages'"),
         ({"instructions": "Do."}, "unknown field 'instructions'; did you mean 'instruction'"),
         ({"messages": []}, "messages is an empty list; expected at least one message"),
-        ({"messages": ["Do."]}, r"messages\[0\] is str, expected a message with role and content"),
+        ({"messages": ["Do."]}, r"messages\[0\] is a text, expected a message with role and content"),
         ({"messages": [TURN, {"role": "user"}]}, r"messages\[1\] has 'role'; expected role and content"),
         ({"messages": [{**TURN, "content": 3}]}, "content of a message is int, expected a text"),
         ({"prompt": [{**TURN, "name": "x"}]}, "prompt 'messages' differs from 'a text'"),

@@ -56,7 +56,7 @@ _LOOKING = frozenset(
 _TRACING = frozenset({"sys.settrace", "sys.setprofile", "sys.monitoring.register_callback"})
 _MAKING_CODE = frozenset({"compile", "code.__new__"})
 """Events of new code, whose second argument is its file name."""
-_LOADING = _frozen_importlib._call_with_frames_removed.__code__
+_LOADING = vars(_frozen_importlib)["_call_with_frames_removed"].__code__
 _EXECUTES_EXTENSION = _imp.exec_dynamic
 _MAKERS = ("compile", "replace", "__replace__", "CodeType")
 _FRAME_ATTRIBUTES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
