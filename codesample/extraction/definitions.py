@@ -140,7 +140,7 @@ class _Search:
             reading,
             _without_repetition(reading, stretch, name) if name else stretch,
             {name} if name else _defined_names(stretch),
-            [] if "continuation" in steps else self.prompt,
+            self.prompt,
             others,
             steps=steps,
             last_line=last_line,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -123,15 +123,19 @@ class Reached(NamedTuple):
     others: list[list[int]]
 
 
-def reached(main: Source, roots: set[str] | None, others: Sequence[Source]) -> Reached:
+def reached(
+    main: Source, roots: set[str] | None, others: Sequence[Source], *, also: Iterable[str] = ()
+) -> Reached:
     """Return the statements that `roots` need: of `main`, and for what it does not give of `others`.
 
     Args:
         main: Where the roots are.
         roots: Names; None needs every statement of `main`.
         others: Places to take definitions from.
+        also: Names that are needed beside the roots.
     """
     search = _Search(main, roots, others)
+    search.waiting += also
     search.run()
     if roots is not None:
         search.keep_setting_up()

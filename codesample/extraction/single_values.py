@@ -26,7 +26,31 @@ _AROUND = frozenset(" \t\r\n\f*`")
 _BOXED = re.compile(r"\\boxed\{")
 # what values are written with, beside constants and brackets
 _TYPES = frozenset(
-    ["set", "frozenset", "dict", "list", "tuple", "float", "complex", "bytes", "bytearray", "range", "Counter", "OrderedDict", "defaultdict", "deque", "Decimal", "Fraction", "datetime", "date", "timedelta", "inf", "nan"]
+    {
+        "set",
+        "frozenset",
+        "dict",
+        "list",
+        "tuple",
+        "float",
+        "complex",
+        "bytes",
+        "bytearray",
+        "range",
+        "inf",
+        "nan",
+    }
+    | {
+        "Counter",
+        "OrderedDict",
+        "defaultdict",
+        "deque",
+        "Decimal",
+        "Fraction",
+        "datetime",
+        "date",
+        "timedelta",
+    }
 )
 _LAST_LINES = 12
 _MOST = 20_000
