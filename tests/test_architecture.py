@@ -156,6 +156,7 @@ FREE_OF = {
     "engines": HEAVY,
     "errors": HEAVY,
     "execution": HEAVY | {"numpy", "triton"},
+    "extraction": HEAVY,
     "hub": HEAVY,
     "kernels": {"transformers"},
     "plugins": HEAVY,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from codesample.extraction.block_readings import Reading
 from codesample.extraction.lines import Line, compose, split_lines
 from codesample.extraction.reach import Reached, Source, reached
-from codesample.extraction.readings import Reading
 from codesample.extraction.rule_names import rule_of
 from codesample.extraction.stretches import Budget, Statement, Stretch, stretches
 from codesample.records import Extraction
