@@ -108,7 +108,7 @@ def _conclude(
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
-        notices=[*health.notices, *scored.notices],
+        notices=[*plan.notices, *health.notices, *scored.notices],
         health=health.ended(),
     )
     run.write_results(report.as_json())
