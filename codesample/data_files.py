@@ -10,15 +10,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
-from codesample.decoding import converted, decoded, parsed, repeated_key
+from codesample.decoding import NotJsonError, converted, decoded, parsed, repeated_key
 from codesample.errors import DataError, HubUnavailableError, ParameterError
 from codesample.hub import expect_hub
 
 __all__ = ["Entry", "entries_of", "hub_entries", "hub_file", "read_entries"]
 
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
+_GZIP = b"\x1f\x8b"
+_HEAD = 12
+_NAMED = 3
 _NEXT = re.compile(r"[\s,]*")
 _T = TypeVar("_T")
 _RecordT = TypeVar("_RecordT", covariant=True)
@@ -74,13 +77,15 @@ def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
     """
     path = Path(path)
     suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), None)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; {_inside(path)}")
     if suffix is None:
         raise DataError(f"{path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
     try:
         if suffix == ".parquet":
             yield from _typed(_parquet(path), kind, str(path))
             return
-        with gzip.open(path) if suffix.endswith(".gz") else path.open("rb") as file:
+        with _opened(path, packed=suffix.endswith(".gz")) as file:
             if suffix.startswith(".jsonl"):
                 # line by line, for a file may be larger than memory
                 yield from _lines(file, kind, str(path))
@@ -89,6 +94,35 @@ def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {_first_line(error)}") from error
     yield from _typed(_array(raw, str(path)), kind, str(path))
+
+
+def _inside(folder: Path) -> str:
+    """Say which file of a folder may be meant."""
+    try:
+        names = sorted(each.name for each in folder.iterdir() if each.name.endswith(_SUFFIXES))
+    except OSError as error:
+        return f"it cannot be looked into: {error.strerror}"
+    if not names:
+        return f"name a file; it holds none that ends in {', '.join(_SUFFIXES)}"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"name a file of it, such as {', '.join(str(folder / name) for name in names[:_NAMED])}{more}"
+
+
+def _opened(path: Path, *, packed: bool) -> IO[bytes] | gzip.GzipFile:
+    """Open a file, unpacked where its content is gzip, whatever its name says.
+
+    Raises:
+        DataError: its name says that it is packed, and its content is not.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_GZIP):
+        return gzip.open(path)
+    if packed:
+        begins = f"it begins with {head!r}" if head else "it is empty"
+        plain = path.name.removesuffix(".gz")
+        raise DataError(f"{path}: cannot be read as gzip: {begins}; if it is not packed, name it {plain}")
+    return path.open("rb")
 
 
 def hub_file(hub_id: str, name: str) -> Path:
@@ -142,7 +176,12 @@ def _lines(lines: Iterable[bytes], kind: type[_T], where: str) -> Iterator[Entry
         if line and not line.isspace():
             place = f"{where}:{number}"
             _expect_each_key_once(line, place)
-            yield Entry(decoded(line, kind, where=place), place)
+            try:
+                yield Entry(decoded(line, kind, where=place), place)
+            except NotJsonError as error:
+                if number == 1 and line.lstrip(b"\xef\xbb\xbf").startswith(b"["):
+                    raise DataError(f"{error}; a file that is one array is named .json") from error
+                raise
 
 
 def _expect_each_key_once(text: bytes | str, place: str) -> None:
@@ -157,7 +196,12 @@ def _typed(values: Iterable[object], kind: type[_T], where: str) -> Iterator[Ent
 
 
 def _array(raw: bytes, where: str) -> list[Any]:
-    values = parsed(raw, where=where)
+    try:
+        values = parsed(raw, where=where)
+    except NotJsonError as error:
+        if "Extra data" in str(error) and raw.lstrip().startswith(b"{"):
+            raise DataError(f"{error}; a file with an object on each line is named .jsonl") from error
+        raise
     if not isinstance(values, list):
         raise DataError(f"{where}: holds {type(values).__name__}, expected one array of objects")
     if repeated_key(raw) is not None:

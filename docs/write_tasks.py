@@ -91,17 +91,23 @@ def section(task: Task) -> str:
 def _chat_forms(tasks: list[Task]) -> Iterator[str]:
     """Yield the wordings of all chat forms, each once, under its version."""
     yield "## Chat forms\n"
-    by_version: dict[str, list[Task]] = {}
+    by_version: dict[str, dict[str, list[str]]] = {}
     for task in tasks:
-        by_version.setdefault(task.chat_form.version, []).append(task)
-    for version, sharing in sorted(by_version.items()):
-        form = sharing[0].chat_form
+        alike = by_version.setdefault(task.chat_form.version, {})
+        alike.setdefault(chat_text(task), []).append(f"`{task.name}`")
+    for version, texts in sorted(by_version.items()):
         yield f"### {version}\n"
-        yield f"Of {', '.join(f'`{task.name}`' for task in sharing)}. Source: {form.source}."
-        yield f"With `--prefill`, answers begin with {_code(form.prefill)}.\n"
-        wording = _wording(sharing[0])
-        if wording is not None:
-            yield f"~~~~text\n{wording.rstrip()}\n~~~~\n"
+        for text, names in texts.items():
+            yield f"Of {', '.join(names)}. {text}"
+
+
+def chat_text(task: Task) -> str:
+    """Return what the page says of a task's chat form: source, beginning of answers, wording."""
+    form = task.chat_form
+    begins = f" With `--prefill`, answers begin with {_code(form.prefill)}." if form.prefill else ""
+    wording = _wording(task)
+    shown = "" if wording is None else f"\n~~~~text\n{wording.rstrip()}\n~~~~\n"
+    return f"Source: {form.source}.{begins}\n{shown}"
 
 
 def _anchor(heading: str) -> str:

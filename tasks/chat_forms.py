@@ -11,7 +11,7 @@ from codesample.extraction import Wanted
 from codesample.records import Problem, ScriptTests
 from codesample.tasks.prompt_form import ChatForm, function_wanted
 
-__all__ = ["COMPLETE", "DOCSTRING", "SOLVE", "complete_turn", "named_wanted", "solve_turn"]
+__all__ = ["ANSWER", "COMPLETE", "DOCSTRING", "SOLVE", "complete_turn", "named_wanted", "solve_turn"]
 
 _EVALPLUS = "own wording; asks for what EvalPlus 0.3.1 asks for (arXiv:2305.01210)"
 _ANSWER = "Answer with the complete code, its imports included, in one Markdown block of Python.\n\n"
@@ -33,6 +33,11 @@ def _docstring_turn(problem: Problem) -> str:
     return f"Write the Python code that this docstring asks for. {_ANSWER}" + _FENCED.format(text=text)
 
 
+def _answer_turn(problem: Problem) -> str:
+    asked = "Answer the question below with one Python expression, in one Markdown block of Python."
+    return f"{asked}\n\n{(problem.description or problem.prompt).strip()}\n"
+
+
 def named_wanted(problem: Problem) -> Wanted:
     """Say what an answer to a problem in words is: the function asked for, or a script."""
     if isinstance(problem.tests, ScriptTests):
@@ -48,3 +53,11 @@ DOCSTRING = ChatForm(version="docstring-1", source=_EVALPLUS, ask=_docstring_tur
 
 SOLVE = ChatForm(version="solve-1", source="own wording", ask=solve_turn, wanted=named_wanted)
 """For prompts in words."""
+
+ANSWER = ChatForm(
+    version="answer-1",
+    source="own wording",
+    ask=_answer_turn,
+    wanted=lambda problem: Wanted("expression"),
+)
+"""For questions that are answered by a value."""

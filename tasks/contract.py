@@ -74,7 +74,7 @@ class Task:
     in_split: Callable[[Problem], bool] = lambda problem: True
     chat: ChatForm | None = None
     finish: Callable[[Problem, str], str] = as_it_is
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
     base: bool = True
     facts: TaskFacts = field(default_factory=TaskFacts)
 

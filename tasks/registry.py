@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codesample.errors import CodesampleError, TaskError, UnknownNameError
+from codesample.errors import CodesampleError, DataError, TaskError, UnknownNameError
 from codesample.plugins import PluginKind
 from codesample.tasks.contract import Task
+from codesample.tasks.known_files import expect_data_of, hint
 
 __all__ = ["load_task", "load_task_file", "task_names"]
 
@@ -43,6 +44,7 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
 
     Raises:
         UnknownNameError: no task of that name; suggests a near one.
+        DataError: the file is plainly another task's; says which.
         TaskError: it cannot be loaded, makes no task, is a finished task and takes no data, or names a file
             and nothing in it.
     """
@@ -57,6 +59,8 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
     if not callable(found):
         kind = type(found).__name__
         raise TaskError(f"task {name!r} is {kind}, expected a Task or a function (data: Path | None) -> Task")
+    if data is not None:
+        expect_data_of(name, data, task_names())
     try:
         made = found(data)
     except CodesampleError:
@@ -76,7 +80,12 @@ def load_task_file(path: Path) -> Task:
     """
     from codesample.tasks.user import user_task
 
-    return user_task(Path(path))
+    try:
+        return user_task(Path(path))
+    except DataError as error:
+        if what := hint(Path(path), task_names()):
+            raise DataError(f"{error}; the file {what}") from error
+        raise
 
 
 def _expect_no_file(name: str) -> None:

@@ -13,8 +13,9 @@ from codesample.records import CallExample, CodeTests, Example, Problem, ScriptE
 from codesample.tasks.contract import Task, completion_alone, prompt_then_completion
 from codesample.tasks.examples import flaw_of, prompt_examples
 from codesample.tasks.function_form import STOP, leading_code
+from codesample.tasks.prompt_form import as_it_is
 from codesample.tasks.unittest_form import read_suite, refuse_idle_tests
-from codesample.tasks.user_chat import user_chat
+from codesample.tasks.user_chat import CONTINUES, EXPRESSION, WHOLE, user_chat
 from codesample.tasks.user_entry import (
     UserEntry,
     demand_checker,
@@ -30,8 +31,14 @@ _T = TypeVar("_T")
 _ExampleT = TypeVar("_ExampleT", CallExample, ScriptExample)
 _MAX_SECONDS, _MAX_MIB = 86_400, 1 << 20
 _PAIR_NAMES = {"call", "expected", "input", "output"}
-_CONTINUES, _WHOLE = "continues_prompt", "is_program"
-_FORMS = {_CONTINUES: prompt_then_completion, _WHOLE: completion_alone}
+_FORMS = {
+    CONTINUES: prompt_then_completion,
+    WHOLE: completion_alone,
+    EXPRESSION: completion_alone,
+}
+# what ends a candidate of the base form where the file does not say
+_STOPS = {CONTINUES: STOP, WHOLE: (), EXPRESSION: ("\n",)}
+_ANSWER = "answer"
 _TEXT, _MESSAGES = "a text", "messages"
 
 
@@ -44,26 +51,36 @@ def user_task(path: Path) -> Task:
     entries = [read_entry(found) for found in read_entries(path, dict)]
     texts = _agreed(entries, _kind_of_prompt, "prompt", _TEXT) == _TEXT
     form = _agreed(
-        entries, lambda entry: entry.record.completion, "completion", _CONTINUES if texts else _WHOLE
+        entries, lambda entry: entry.record.completion, "completion", CONTINUES if texts else WHOLE
     )
     if form not in _FORMS:
         raise DataError(f"{path}: completion {form!r}; expected one of {', '.join(_FORMS)}")
-    continues = form == _CONTINUES
+    continues = form == CONTINUES
     if continues and not texts:
         raise DataError(f"{path}: completion {form!r}: needs a prompt that is a text; messages are answered")
-    problems = [_problem(entry, continues=continues) for entry in entries]
+    problems = [_problem(entry, form) for entry in entries]
     instruction = _agreed(entries, lambda entry: entry.record.instruction, "instruction", None)
     return Task(
         name=path.name.split(".")[0],
         version="file",
         source=str(path),
-        stop=_agreed(entries, _stop, "stop", STOP if continues else ()),
+        stop=_agreed(entries, _stop, "stop", _STOPS[form]),
         max_new_tokens=512,
         load=lambda: problems,
         assemble=_FORMS[form],
-        chat=user_chat(entries, problems, instruction=instruction, continues=continues, source=str(path)),
+        chat=user_chat(entries, problems, instruction=instruction, form=form, source=str(path)),
         base=texts,
+        finish=_finished if form == EXPRESSION else as_it_is,
     )
+
+
+def _finished(problem: Problem, expression: str) -> str:
+    return _answering(expression)
+
+
+def _answering(expression: str) -> str:
+    """Return the program that gives the name `answer` to the value of an expression."""
+    return f"{_ANSWER} = (\n{expression.strip()}\n)\n"
 
 
 def _kind_of_prompt(entry: Entry[UserEntry]) -> str:
@@ -95,18 +112,22 @@ def _stop(entry: Entry[UserEntry]) -> tuple[str, ...] | None:
     return entry.record.stop
 
 
-def _problem(entry: Entry[UserEntry], *, continues: bool) -> Problem:
+def _problem(entry: Entry[UserEntry], form: str) -> Problem:
     record = entry.record
     if record.entry_point is not None and not record.entry_point.isidentifier():
         raise DataError(f"{entry.where}: entry_point {record.entry_point!r} is not a Python name")
     messages, text = turns(entry), prompt_text(entry)
     # what a person would read of messages
     prompt = "\n\n".join(each.content for each in messages) if text is None else text
-    stub = ""
+    continues, stub = form == CONTINUES, ""
+    if form == EXPRESSION and record.io is not None:
+        raise DataError(f"{entry.where}: completion {form!r} stands with test; io judges what is printed")
     if continues and record.entry_point:
         stub = leading_code(prompt, record.entry_point, where=entry.where)
     solution = record.canonical_solution
-    reference = prompt + solution if continues and solution is not None else solution
+    reference = solution
+    if solution is not None and form != WHOLE:
+        reference = prompt + solution if continues else _answering(solution)
     return Problem(
         task_id=record.task_id,
         prompt=prompt,

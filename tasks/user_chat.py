@@ -10,16 +10,23 @@ from codesample.data_files import Entry
 from codesample.errors import DataError
 from codesample.extraction import Wanted
 from codesample.records import Problem, ScriptTests
-from codesample.tasks.chat_forms import COMPLETE, SOLVE, named_wanted
+from codesample.tasks.chat_forms import ANSWER, COMPLETE, SOLVE, named_wanted
 from codesample.tasks.function_form import begins_class
-from codesample.tasks.prompt_form import ChatForm, function_wanted
-from codesample.tasks.user_entry import UserEntry, prompt_text
+from codesample.tasks.prompt_form import ChatForm
+from codesample.tasks.user_entry import UserEntry
 
-__all__ = ["SHAPES", "user_chat"]
+__all__ = ["CONTINUES", "EXPRESSION", "WHOLE", "user_chat"]
 
-SHAPES = ("function", "class", "script", "expression")
-"""What an answer may be asked for: `Wanted.shape`."""
+CONTINUES, WHOLE, EXPRESSION = "continues_prompt", "is_program", "is_expression"
+"""What a completion is: the field `completion`."""
 
+_WORDS = {
+    "function": "a function or a class",
+    "script": "a script",
+    "expression": "an expression",
+}
+_SHAPES = ("function", "class", "script", "expression")
+_PLAIN = {CONTINUES: COMPLETE, WHOLE: SOLVE, EXPRESSION: ANSWER}
 _PLACE = "{prompt}"
 
 
@@ -28,7 +35,7 @@ def user_chat(
     problems: Sequence[Problem],
     *,
     instruction: str | None,
-    continues: bool,
+    form: str,
     source: str,
 ) -> ChatForm:
     """Return the chat form of a file of problems.
@@ -37,24 +44,24 @@ def user_chat(
         entries: What the problems were made of, in the same order.
         instruction: What stands before each prompt, or holds `{prompt}` where it is to stand; None asks as
             for tasks without a wording of their own.
-        continues: Whether a program is prompt and completion, and the prompt thereby Python.
+        form: What a completion is.
         source: Names the file.
 
     Raises:
         DataError: a shape that there is not, or one that the tests cannot judge.
     """
     wanted = {
-        problem.task_id: _wanted(entry, problem, continues=continues)
+        problem.task_id: _wanted(entry, problem, form)
         for entry, problem in zip(entries, problems, strict=True)
     }
-    plain = COMPLETE if continues else SOLVE
+    plain = _PLAIN[form]
 
     def ask(problem: Problem) -> str:
         if instruction is None:
             return plain.ask(problem)
         if _PLACE in instruction:
             return instruction.replace(_PLACE, problem.prompt)
-        fence = "```python\n{}\n```\n" if continues else "{}\n"
+        fence = "```python\n{}\n```\n" if form == CONTINUES else "{}\n"
         return f"{instruction.rstrip()}\n\n" + fence.format(problem.prompt.strip("\n"))
 
     return ChatForm(
@@ -65,27 +72,29 @@ def user_chat(
     )
 
 
-def _wanted(entry: Entry[UserEntry], problem: Problem, *, continues: bool) -> Wanted:
+def _wanted(entry: Entry[UserEntry], problem: Problem, form: str) -> Wanted:
     shape = entry.record.shape
-    code = continues and prompt_text(entry) is not None
-    plain = function_wanted(problem) if code else named_wanted(problem)
+    plain = _PLAIN[form].wanted(problem)
+    if isinstance(problem.tests, ScriptTests):
+        plain = named_wanted(problem)
     if shape is None:
-        is_class = code and begins_class(problem.prompt, problem.entry_point)
+        is_class = form == CONTINUES and begins_class(problem.prompt, problem.entry_point)
         return replace(plain, shape="class") if is_class else plain
-    is_script = isinstance(problem.tests, ScriptTests)
-    if shape not in SHAPES:
-        raise DataError(f"{entry.where}: shape {shape!r}; expected one of {', '.join(SHAPES)}")
-    if (shape == "script") != is_script:
-        what = "a script, since io judges it" if is_script else "no script, since test calls it"
-        raise DataError(f"{entry.where}: shape {shape!r}, but the program is {what}")
+    if shape not in _SHAPES:
+        raise DataError(f"{entry.where}: shape {shape!r}; expected one of {', '.join(_SHAPES)}")
+    if shape not in (("function", "class") if plain.shape == "function" else (plain.shape,)):
+        raise DataError(
+            f"{entry.where}: shape {shape!r}, but by its tests and its completion an answer is "
+            f"{_WORDS[plain.shape]}"
+        )
     return replace(plain, shape=shape)  # type: ignore[arg-type]
 
 
 def _version(plain: str, instruction: str | None, wanted: Mapping[str, Wanted]) -> str:
     """Name the wording and what is looked for: runs of two versions are two runs."""
     shapes = sorted((task_id, each.shape) for task_id, each in wanted.items())
-    stated = instruction is not None or any(shape not in ("function", "script") for _, shape in shapes)
-    if not stated:
+    if instruction is None and all(shape != "class" for _, shape in shapes):
+        # told by the tests and the version of the plain form
         return plain
     text = repr((instruction, shapes)).encode("utf-8", "surrogatepass")
     return f"{plain}, file {hashlib.sha256(text).hexdigest()[:12]}"

@@ -84,7 +84,8 @@ ARROWS = {
     "tiny": set(),
     "tiny.training": {"errors"},
     "sampling": {"engines", "errors", "hub", "kernels.*", "records"},
-    "runs": {"data_files", "decoding", "errors", "records"},
+    "runs": {"decoding", "errors", "records"},
+    "foreign": {"data_files", "decoding", "errors", "records"},
     "evaluation": {
         "engines",
         "errors",
@@ -92,9 +93,11 @@ ARROWS = {
         "execution.caller",
         "execution.isolation",
         "extraction",
+        "foreign",
         "records",
         "rerankers",
         "runs",
+        "sampling",
         "tasks",
     },
     "reports": {
@@ -130,6 +133,7 @@ ARROWS = {
         "reports",
         "runs",
         "sampling",
+        "tasks",
     },
     "codesample": {
         "engines",
@@ -161,6 +165,7 @@ FREE_OF = {
     "engines": HEAVY,
     "errors": HEAVY,
     "execution": HEAVY | {"numpy", "triton"},
+    "foreign": HEAVY | {"datasets", "numpy"},
     "hub": HEAVY,
     "kernels": {"transformers"},
     "plugins": HEAVY,

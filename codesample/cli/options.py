@@ -22,7 +22,6 @@ __all__ = [
     "AgainRerankerSpecs",
     "DataFile",
     "Device",
-    "DryRun",
     "Dtype",
     "Greedy",
     "Json",
@@ -36,6 +35,7 @@ __all__ = [
     "RecountIntegrity",
     "RerankerSpecs",
     "RunFolderArgument",
+    "ShownOptions",
     "TaskFile",
     "TaskName",
     "TaskNames",
@@ -97,7 +97,7 @@ class TaskSetOptions:
     """Which problems of which data, of several tasks.
 
     Attributes:
-        task_files: Problems of one's own, beside or instead of named tasks.
+        task_files: Problems of one's own, instead of named tasks.
         data: A task's data in their published form: a file where there is one task, else TASK=FILE.
         limit, ids: As in `ProblemOptions`, of every task.
     """
@@ -123,10 +123,10 @@ class TaskSetOptions:
         parse_limit(self.limit)
 
     def named(self, words: Sequence[str]) -> list[str | Path]:
-        """Return the tasks that were named, in their order, and the files of problems behind them.
+        """Return the tasks that were named, or the files of problems, in their order.
 
         Raises:
-            ParameterError: there are none.
+            ParameterError: there are none, or both.
         """
         names = [name for word in words for name in word.split(",") if name]
         for number in (name for name in names if name.replace(".", "", 1).isdecimal()):
@@ -134,8 +134,10 @@ class TaskSetOptions:
                 f"task {number!r}: a number is no task; several values of one option have commas between: "
                 "--k 1,10 or --temperature 0.2,0.8"
             )
-        found: list[str | Path] = [*dict.fromkeys(names), *dict.fromkeys(self.task_files)]
-        return found or [task_of(None, None)]
+        files = list(dict.fromkeys(self.task_files))
+        if not names or not files:
+            return [*dict.fromkeys(names), *files] or [task_of(None, None)]
+        return [task_of(", ".join(names), files[0])]
 
     def read(self, words: Sequence[str]) -> list[ProblemSet]:
         """Read the problems that are meant of every task.
@@ -167,6 +169,21 @@ class TaskSetOptions:
             if found.setdefault(name, Path(file)) != Path(file):
                 raise ParameterError(f"--data {word}: {name} has its data from {found[name]} already")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOptions:
+    """What an evaluation shows.
+
+    Attributes:
+        dry_run: Whether to say only what would be done.
+        json: Whether results are plain JSON.
+    """
+
+    dry_run: bool = setting(
+        False, "Say what would be done, and show the first prompt; load and write nothing."
+    )
+    json: bool = setting(False, "Print JSON to stdout, and nothing else there.")
 
 
 def numbers(text: str | None, option: str = "--k") -> tuple[int, ...] | None:
@@ -318,10 +335,4 @@ RecountIntegrity = Annotated[
     ),
 ]
 RunFolderArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Say what would be done, and show the first prompt; load and write nothing."
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]

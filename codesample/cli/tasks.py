@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 FAILED = 1
-"""Exit code where a reference solution does not pass."""
+"""Exit code where verdicts would be wrong, such as by a reference solution that does not pass."""
+
+_NAMED = 8
+"""How many problems a line names; --json names all."""
 
 app = typer.Typer(cls=Commands, help="Look at a task, or check it.")
 
@@ -45,9 +48,10 @@ def verify(
     sandbox: RunOptions,
     json: options.Json = False,
 ) -> None:
-    """Run every reference solution of a task against its hidden tests; all of them should pass.
+    """Run every reference solution of a task against its hidden tests, and say what is odd about its items.
 
-    Says also in which form the problems are judged, and which names their tests take from the program.
+    Exits with 1 where a reference fails, or tests are no Python or test nothing. Says also in which form the
+    problems are judged, and which names their tests take from the program.
     """
     from codesample.evaluation.references import verify_references
 
@@ -60,19 +64,20 @@ def verify(
     )
     for verdict in outcome.failed:
         say(f"{verdict.task_id}: {verdict.status}: {verdict.detail}".rstrip(": "))
-    for task_id in outcome.missing:
-        say(f"{task_id}: has no reference solution")
     total = outcome.passed + len(outcome.failed)
     if json:
         emit_json(outcome.as_json())
     else:
         show_plain("".join(f"{line}\n" for line in _lines(outcome, total)))
-    if outcome.failed or not total:
+    if not outcome.sound:
         raise typer.Exit(FAILED)
 
 
 def _lines(outcome: References, total: int) -> Iterator[str]:
-    yield f"{outcome.task}: {outcome.passed} of {total} reference solutions pass"
+    if total:
+        yield f"{outcome.task}: {outcome.passed} of {total} reference solutions pass"
+    else:
+        yield f"{outcome.task}: there are no reference solutions"
     if outcome.lacking:
         from codesample.evaluation.lacking_packages import notice_of_lacking
 
@@ -85,6 +90,11 @@ def _lines(outcome: References, total: int) -> Iterator[str]:
         yield f"tests of {many} problems take more from the program than the function asked for:"
     for task_id, names in outcome.names.items():
         yield f"  {task_id}: {', '.join(names)}"
+    yield f"content: sha256 {outcome.content}"
+    for each in outcome.findings:
+        named, more = ", ".join(each.problems[:_NAMED]), len(each.problems) - _NAMED
+        some = f"{named} and {more} more" if more > 0 else named
+        yield f"{'FAULT' if each.fault else 'note'}: {each.kind}: {some}: {each.text}"
 
 
 @app.command()

@@ -93,7 +93,6 @@ def dry_run(
     Raises:
         CodesampleError: whatever `evaluate` refuses before it samples, as far as the outline tells.
     """
-    asked = prompts or PromptOptions()
     plan, notice = plan_evaluation(
         chosen,
         source,
@@ -101,12 +100,23 @@ def dry_run(
         params=params,
         k=k,
         rerankers=rerankers,
-        prompts=asked,
+        prompts=prompts or PromptOptions(),
         run=run or RunOptions(),
     )
     if outline is not None:
         plan = plan.settled_for(outline)
         require_supplied(plan.rerankers, EXECUTED | outline.abilities)
+    return _told(plan, outline, params, notices=(notice,) if notice else ())
+
+
+def _told(
+    plan: EvaluationPlan,
+    outline: Outline | None,
+    params: SamplingParams | None,
+    *,
+    notices: tuple[str, ...],
+) -> DryRun:
+    """Say what a plan comes to, settled for its model where that is known."""
     sampled, judged = _done(plan)
     requests = plan.chosen.requests_for(plan.wanted - sampled)
     settled = plan.manifest.params
@@ -138,7 +148,7 @@ def dry_run(
             prompts=_as_settled(plan),
             params=params,
         ),
-        notices=(*((notice,) if notice else ()), *plan.notices),
+        notices=(*notices, *plan.notices),
     )
 
 

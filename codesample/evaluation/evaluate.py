@@ -92,9 +92,7 @@ def evaluate(
     plan, notice = plan_evaluation(
         chosen, model_source(model), n=n, params=params, k=k, rerankers=loaded, prompts=prompts, run=run
     )
-    if notice:
-        watching.notice(notice)
-    return carry_out(plan, watching, began=began)
+    return carry_out(plan, watching, began=began, notices=[notice] if notice else [])
 
 
 def plan_evaluation(

@@ -96,6 +96,9 @@ class RunOptions:
             one of them may be several with commas between.
         integrity: "strict" counts a pass of integrity "weak" as not judged; None means "any", or what a run
             was counted by before.
+        cache: Whether verdicts that cannot change are taken from, and kept in, the user's cache folder. The
+            environment variable CODESAMPLE_CACHE names another folder, or "off". A judge of one's own has no
+            part in it.
         skip_health_check: Start without trying a few references first; a run with none that passes is
             refused otherwise.
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
@@ -128,6 +131,11 @@ class RunOptions:
         expected="'any', 'strict' or None",
         holds=lambda value: value in (None, *INTEGRITIES),
         metavar="any|strict",
+    )
+    cache: bool = setting(
+        True,
+        "Take verdicts that cannot change from earlier runs on this machine.",
+        flag="--cache/--no-cache",
     )
     skip_health_check: bool = setting(False, "Start without trying a few reference solutions first.")
     judge: Judge | None = setting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
@@ -15,9 +16,9 @@ from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.report import EngineFacts, Report, Seconds
 from codesample.evaluation.sample_and_judge import Spent, sample_and_judge
-from codesample.evaluation.sandbox import notice_weakness, open_judge
+from codesample.evaluation.sandbox import notice_weakness, open_judge, recall, recalled
 from codesample.evaluation.scoring import EXECUTED, pools, score
-from codesample.evaluation.summary import summarise
+from codesample.evaluation.summary import compared, summarise
 from codesample.execution.judge import Judge
 from codesample.rerankers.contract import require_supplied
 from codesample.runs import RunFolder
@@ -25,13 +26,16 @@ from codesample.runs import RunFolder
 __all__ = ["carry_out"]
 
 
-def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Report:
+def carry_out(
+    plan: EvaluationPlan, observer: Observer, *, began: float, notices: Sequence[str] = ()
+) -> Report:
     """Carry out a plan and write its results.
 
     Args:
         plan: From `build_plan`.
         observer: Told of progress.
         began: `time.monotonic()` when the caller was asked.
+        notices: What the observer is to be told first, behind what is run.
 
     Raises:
         CodesampleError: as `evaluate`, from opening the sandbox on; a reranker's failure after the results
@@ -39,6 +43,8 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
     """
     with open_judge(plan.run) as judge:
         health = RunHealth() if plan.run.skip_health_check else check_references(plan.chosen, judge)
+        # a check of health is one of today; the rest may come from earlier sessions
+        recall(judge, plan.run)
         # once everything else is known to be possible: it takes longest
         engine = plan.source.open()
         plan = plan.settled_for(engine)
@@ -50,9 +56,10 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
         observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
         with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
-            for notice in (*plan.notices, *health.notices, *run.notices):
+            for notice in (*notices, *plan.notices, *health.notices, *run.notices):
                 observer.notice(notice)
             notice_weakness(judge, observer)
+            run.write_origins(plan.source.origins)
             try:
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
                 return _conclude(plan, run, spent, judge=judge, observer=observer, health=health, began=began)
@@ -89,6 +96,8 @@ def _conclude(
     health: RunHealth,
     began: float,
 ) -> Report:
+    # rerankers ask for more
+    found = recalled(judge)
     gathered = pools(run, plan.chosen, plan.wanted, strict=plan.strict)
     scored = score(
         plan.rerankers,
@@ -108,9 +117,10 @@ def _conclude(
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
-        notices=[*plan.notices, *health.notices, *scored.notices],
+        notices=[*plan.notices, *health.notices, *plan.source.notices, *scored.notices],
         health=health.ended(),
     )
+    report = replace(compared(report, run, gathered), recalled=found)
     run.write_results(report.as_json())
     scored.raise_failures(run, observer)
     return report

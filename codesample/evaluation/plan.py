@@ -23,11 +23,12 @@ from codesample.evaluation.lacking_packages import (
 )
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
-from codesample.records import SamplingParams
+from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
 from codesample.tasks.prompt_form import Style
+from codesample.tasks.readable_tests import expect_readable
 
 __all__ = [
     "Able",
@@ -50,12 +51,16 @@ class ModelSource:
         open: Makes the engine.
         checkpoint: Fingerprint of the model's folder; None where it is in none.
         label: Short name for a new run folder; "" takes `name`.
+        origins: What is known of recorded candidates besides their texts.
+        notices: What the report is to say of them.
     """
 
     name: str
     open: Callable[[], Engine]
     checkpoint: str | None = None
     label: str = ""
+    origins: Sequence[Origin] = ()
+    notices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,7 @@ def build_plan(
         prompts: How problems are put to the model; None leaves them in the form that `chosen` has.
 
     Raises:
+        DataError: tests that are no Python; names the problem, the part and the line.
         MetricError: a k above the number of candidates of a problem.
         ParameterError: every problem needs packages that are not installed.
         RunFolderError: the folder cannot be started, or not be continued with these settings.
@@ -183,6 +189,7 @@ def build_plan(
         if len(set(per_problem.values())) == 1:
             raise
         raise MetricError(f"{error}; {fewest} has the fewest samples") from None
+    expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
     if prompts is not None:
         chosen = chosen.put(_provisional(prompts, run), prompts)
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)

@@ -14,7 +14,7 @@ from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.prompt_traps import Sight, traps
 from codesample.records import Extraction, Message, Problem, Prompt, SamplingParams
 from codesample.tasks.contract import Task
-from codesample.tasks.prompt_form import FENCE, PromptForm
+from codesample.tasks.prompt_form import FENCE, PromptForm, Style
 
 if TYPE_CHECKING:
     from codesample.sampling.outline import Outline, TokenText
@@ -125,30 +125,12 @@ def look_at(
             a system turn or a prefill.
     """
     asked = prompts or PromptOptions()
-    if outline is not None:
-        style = style_for(outline, asked)
-    else:
-        style = "chat" if asked.chat_only else "base"
-    chosen = chosen.put(style, asked)
-    form, settled = chosen.prompt_form, chosen.settled(params)
-    prompt = form.ask(problem)
-    ids = None if outline is None else outline.encode(prompt)
-    text = (
-        prompt if isinstance(prompt, str) else None if ids is None or outline is None else outline.decode(ids)
-    )
-    answer = dressed_reference(chosen.task, form, problem)
-    found = None if answer is None else form.read(problem, answer)
-    sight = Sight(
-        task=chosen.task,
-        problem=problem,
-        form=form,
-        prompt=prompt,
-        ids=ids,
-        answer=answer,
-        found=found,
-        params=settled,
-        outline=outline,
-    )
+    chosen = chosen.put(_style(asked, outline), asked)
+    sight = _sight(chosen, problem, outline, params)
+    form, prompt, ids, settled = sight.form, sight.prompt, sight.ids, sight.params
+    text = prompt if isinstance(prompt, str) else None
+    if text is None and ids is not None and outline is not None:
+        text = outline.decode(ids)
     shared, shared_tokens = _shared(chosen, form, prompt, text, outline)
     bos = outline.bos if outline else None
     return Preview(
@@ -166,11 +148,35 @@ def look_at(
         last=() if ids is None or outline is None else outline.texts(ids[-_LAST_TOKENS:]),
         stop=settled.stop,
         max_new_tokens=settled.token_limit,
-        end_tokens=outline.end_tokens if outline else (),
-        answer=answer,
+        end_tokens=outline.end_tokens(prompt) if outline else (),
+        answer=sight.answer,
         answer_tokens=sight.answer_tokens,
-        found=found,
+        found=sight.found,
         warnings=tuple(traps(sight)),
+    )
+
+
+def _style(asked: PromptOptions, outline: Outline | None) -> Style:
+    if outline is not None:
+        return style_for(outline, asked)
+    return "chat" if asked.chat_only else "base"
+
+
+def _sight(
+    chosen: ProblemSet, problem: Problem, outline: Outline | None, params: SamplingParams | None
+) -> Sight:
+    form = chosen.prompt_form
+    prompt, answer = form.ask(problem), dressed_reference(chosen.task, form, problem)
+    return Sight(
+        task=chosen.task,
+        problem=problem,
+        form=form,
+        prompt=prompt,
+        ids=None if outline is None else outline.encode(prompt),
+        answer=answer,
+        found=None if answer is None else form.read(problem, answer),
+        params=chosen.settled(params),
+        outline=outline,
     )
 
 

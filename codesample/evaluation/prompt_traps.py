@@ -93,14 +93,9 @@ def _white_space(sight: Sight) -> Iterator[str]:
 def _boundary(sight: Sight) -> Iterator[str]:
     if sight.outline is None or sight.ids is None or not sight.answer:
         return
-    joined = sight.outline.goes_on(sight.prompt, sight.answer)
-    if joined:
-        last = "".join(each.text for each in sight.outline.texts(sight.ids[-1:]))
-        yield (
-            f"the prompt ends in the token {last!r}, which one tokenisation of prompt and reference does not "
-            f"have there: it has {''.join(each.text for each in joined)!r}; the model starts from what it "
-            "has hardly ever seen"
-        )
+    boundary = sight.outline.boundary(sight.prompt, sight.answer)
+    if boundary is not None and boundary.notice:
+        yield boundary.notice
 
 
 def _form_of_model(sight: Sight) -> Iterator[str]:
@@ -121,14 +116,6 @@ def _form_of_model(sight: Sight) -> Iterator[str]:
             f"nothing in the name of {name} says that it is an instruct model; base models often come with "
             "the template of their instruct sibling: compare with --prompt base"
         )
-
-
-def _bos(sight: Sight) -> Iterator[str]:
-    if sight.outline is None or sight.ids is None or sight.outline.bos is None:
-        return
-    bos = sight.outline.bos
-    if sight.ids[:2] == (bos.id, bos.id):
-        yield f"the prompt begins with {bos.text!r} twice: the template writes one and the tokenizer adds one"
 
 
 def _stops(sight: Sight) -> Iterator[str]:
@@ -158,16 +145,16 @@ def _length(sight: Sight) -> Iterator[str]:
 
 
 def _template(sight: Sight) -> Iterator[str]:
-    if sight.outline is None or sight.form.style != "chat" or (facts := sight.outline.template) is None:
+    if sight.outline is None or sight.form.style != "chat":
         return
-    if sight.form.system is not None and facts.system in ("dropped", "repeated"):
-        yield f"the system turn is {facts.system} by the template"
-    elif sight.form.system is None and facts.system in ("refused", "dropped"):
+    yield from sight.outline.notices(sight.prompt)
+    facts = sight.outline.template
+    if facts is None:
+        return
+    if sight.form.system is None and facts.system != "taken":
         yield f"a system turn would be {facts.system} by the template: leave --system out"
     if facts.prefill == "refused" and not sight.form.prefill:
         yield "the template takes no beginning of an answer: leave --prefill out"
-    elif facts.prefill == "changed" and sight.form.prefill:
-        yield "the template changes the beginning of the answer that it is given, such as its last newline"
     if facts.strips:
         yield "the template takes white space off the ends of turns"
     if facts.thinks:
@@ -175,38 +162,43 @@ def _template(sight: Sight) -> Iterator[str]:
             "the template is one of a model that thinks before it answers: thinking counts as new tokens; "
             f"{sight.params.token_limit} may end it early (--max-new-tokens)"
         )
-    if facts.dated:
-        yield "the template may write the date of the day: the same run tomorrow may have other prompts"
-    if facts.turn_end:
-        yield (
-            f"the template ends answers with {facts.turn_end!r}, which ends no candidate of this model: "
-            f"answers would run on; give --stop {facts.turn_end!r}"
-        )
 
 
 def _way_back(sight: Sight) -> Iterator[str]:
     if sight.problem.reference is None or sight.found is None:
         yield "the problem has no reference: what is read from an answer cannot be shown"
         return
-    expected = sight.task.program(sight.problem, sight.problem.reference)
-    if not _same(sight.found.program, expected):
+    left_out = _left_out(sight.found.program, sight.task.program(sight.problem, sight.problem.reference))
+    if left_out is None:
         yield (
             f"what is read from the reference, dressed as an answer, is another program (by rule "
             f"{sight.found.rule!r}): right answers may fail"
         )
+    elif left_out:
+        yield f"of the reference, dressed as an answer, {', '.join(left_out)} is left out as not needed"
 
 
-def _same(found: str, expected: str) -> bool:
-    """Whether two programs are the same Python; texts that are none must be equal."""
+def _left_out(found: str, expected: str) -> list[str] | None:
+    """Return which statements a program lacks of another, by name; None where it differs in more than that.
+
+    Texts that are no Python must be equal.
+    """
     try:
-        return ast.dump(ast.parse(found)) == ast.dump(ast.parse(expected))
+        mine = [ast.dump(each) for each in ast.parse(found).body]
+        whole = ast.parse(expected).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return found.strip() == expected.strip()
+        return [] if found.strip() == expected.strip() else None
+    lacking = []
+    for node in whole:
+        if mine and ast.dump(node) == mine[0]:
+            mine.pop(0)
+        else:
+            lacking.append(getattr(node, "name", None) or f"line {node.lineno}")
+    return None if mine else lacking
 
 
 _TRAPS: tuple[Callable[[Sight], Iterator[str]], ...] = (
     _form_of_model,
-    _bos,
     _white_space,
     _boundary,
     _stops,

@@ -1,20 +1,22 @@
-"""Checks a task, and the machine, by its own reference solutions: all of them should pass."""
+"""Checks a task, and the machine: its references should pass, its tests test something, its items differ."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from codesample.evaluation.hollow_tests import hollow_tests
 from codesample.evaluation.lacking_packages import lacking_packages
 from codesample.evaluation.observer import WEAK
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
 from codesample.evaluation.problem_set import read_problems
 from codesample.evaluation.sandbox import open_judge
+from codesample.evaluation.task_findings import Finding, findings
 from codesample.execution.caller.tests_facts import TestsFacts, facts_of
 from codesample.execution.judge import Program
 from codesample.execution.program_runner import settled
@@ -33,6 +35,8 @@ class References:
         passed: How many passed.
         failed: Verdicts of the others, in the task's order.
         missing: Task ids without a reference solution.
+        findings: What else is odd about the problems.
+        content: `Task.fingerprint` of the evaluated problems: the same for any copy of the data.
         facts: By task id, what the tests settle by their text: their form, and which names they take from
             the program.
         lacking: By task id, modules that a problem needs and that are not installed here: nothing of such
@@ -44,7 +48,14 @@ class References:
     failed: tuple[Verdict, ...]
     missing: tuple[str, ...]
     facts: Mapping[str, TestsFacts] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    content: str = ""
     lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong that would make verdicts wrong."""
+        return not self.failed and not any(each.fault for each in self.findings)
 
     @property
     def forms(self) -> dict[str, int]:
@@ -74,6 +85,8 @@ class References:
             "missing": list(self.missing),
             "forms": self.forms,
             "weak": self.weak,
+            "findings": [asdict(each) for each in self.findings],
+            "content": self.content,
             "lacking": {task_id: list(names) for task_id, names in self.lacking.items()},
             "names": {task_id: list(names) for task_id, names in self.names.items()},
         }
@@ -87,7 +100,9 @@ def verify_references(
     ids: Ids = None,
     run: RunOptions | None = None,
 ) -> References:
-    """Run the reference solution of every entry of a task's data against its hidden tests.
+    """Run the reference of every entry of a task's data against its hidden tests, and look for what is odd.
+
+    Tests are tried on programs that do nothing too, which must not pass.
 
     Args:
         task, data, limit, ids: As for `evaluate`.
@@ -104,12 +119,15 @@ def verify_references(
     programs = reference_programs(chosen, [each for each in problems if each.task_id not in lacking])
     with open_judge(settings) as judge:
         verdicts = list(settled(judge, (partial(judge.submit, program) for program in programs)))
+        found = [*findings(chosen, problems), *hollow_tests(problems, judge)]
     return References(
         task=chosen.name,
         passed=sum(verdict.passed for verdict in verdicts),
         failed=tuple(verdict for verdict in verdicts if not verdict.passed),
         missing=tuple(each.task_id for each in problems if each.reference is None),
         facts={each.task_id: facts_of(each.tests) for each in problems},
+        findings=tuple(sorted(found, key=lambda each: not each.fault)),
+        content=chosen.fingerprint(),
         lacking=lacking,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from codesample.engines.contract import Engine
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import RunFolderError
+from codesample.evaluation.agreement import Agreement
 from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.observer import WEAK
@@ -105,6 +106,8 @@ class Report:
         engine: What the engine stated; the weakest of a run's sessions.
         isolation: Weakest level at which programs of this run were judged, such as "confined".
         notices: What the figures leave out and why, and what weakens them; a sentence each.
+        recalled: How many verdicts the call that ended the run took from the cache of earlier ones.
+        theirs: Verdicts that recorded samples came with, compared with ours; None where they had none.
         health: What speaks for or against the verdicts: references tried before the run, time-outs, load.
         prompt: The form in which problems were put to the model; `Manifest.prompt`.
         rules: How many programs came from their texts by each rule, most first; see `Candidate.rule`.
@@ -131,6 +134,8 @@ class Report:
     engine: EngineFacts = EngineFacts()
     integrity: Mapping[str, Counted] = field(default_factory=dict)
     strict: bool = False
+    recalled: int = field(default=0, compare=False)
+    theirs: Agreement | None = None
     parts: Mapping[str, Mapping[int, Estimate]] = field(default_factory=dict)
     health: RunHealth = field(default_factory=RunHealth)
     prompt: Mapping[str, Any] = field(default_factory=dict)
@@ -177,6 +182,7 @@ class Report:
             known["integrity"] = {
                 name: Counted(**value) for name, value in known.get("integrity", {}).items()
             }
+            known["theirs"] = Agreement.from_json(known.get("theirs"))
             known["health"] = RunHealth.from_json(known.get("health", {}))
             return cls(**known, run=run)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from codesample.errors import ExecutionError, MetricError
+from codesample.evaluation.agreement import agreement
 from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate, bootstrap
@@ -18,7 +20,7 @@ from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Status, Verdict
 from codesample.runs import RunFolder
 
-__all__ = ["summarise"]
+__all__ = ["compared", "summarise"]
 
 _UNJUDGED = Status.HARNESS_ERROR
 # what the last part is called where problems call it differently
@@ -42,8 +44,7 @@ def summarise(
 
     Args:
         run: Says which task, model and engine, and how its programs were isolated.
-        gathered, scores: From `codesample.evaluation.scoring`.
-        problems: How many the task has, as far as it was asked for.
+        gathered, scores: From `codesample.evaluation.scoring`; `problems` is how many were asked for.
         n, seconds, tokens_per_second: See `Report`; k are those of pass@k, ascending.
         notices, health: What else is to be said, and what was found of the judge before the run.
 
@@ -56,8 +57,7 @@ def summarise(
         raise ExecutionError(_nothing(gathered, _faults(verdicts)))
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     random, oracle = _bounds(counts)
-    by_k, unreached = _pass_at_k(counts, k)
-    parts, unknown = _parts(graded, by_k)
+    by_k, parts, unreached = _figures(graded, counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
     unread = parse_notice(zip(candidates, verdicts, strict=True), prompt=run.manifest.prompt)
     left_out = [*_left_out(problems, len(gathered), len(graded)), *map(_why, _faults(verdicts)[:1])]
@@ -73,12 +73,12 @@ def summarise(
         random=random,
         oracle=oracle,
         seconds=seconds,
-        tokens=sum(len(candidate.token_ids or ()) for candidate in candidates),
+        tokens=sum(len(each.token_ids or ()) for each in candidates),
         tokens_per_second=tokens_per_second,
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*filter(None, [unread]), *left_out, *unreached, *unknown, *notices),
+        notices=(*filter(None, [unread]), *left_out, *unreached, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
@@ -87,6 +87,14 @@ def summarise(
         prompt=dict(run.manifest.prompt),
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
     )
+
+
+def compared(report: Report, run: RunFolder, gathered: Sequence[Pool]) -> Report:
+    """Return a report that also says how far our verdicts agree with those that recorded samples had."""
+    theirs = agreement(run, [each for pool in gathered for each in pool.verdicts], report.pass_at_k)
+    if theirs is None:
+        return report
+    return replace(report, theirs=theirs, notices=(*report.notices, *theirs.notices()))
 
 
 def _faults(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -144,6 +152,15 @@ def _pass_at_k(
         except MetricError as error:
             left_out.append(f"pass@{each} is left out: {error}")
     return by_k, left_out
+
+
+def _figures(
+    graded: Sequence[Pool], counts: Mapping[str, tuple[int, int]], k: Sequence[int]
+) -> tuple[dict[int, Estimate], dict[str, Mapping[int, Estimate]], list[str]]:
+    """Return pass@k of the whole tests and of their parts, and why others are left out."""
+    by_k, unreached = _pass_at_k(counts, k)
+    parts, unknown = _parts(graded, by_k)
+    return by_k, parts, unreached + unknown
 
 
 def _parts(

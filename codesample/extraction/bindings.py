@@ -5,19 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-__all__ = ["bound_names", "changed_names", "needed_names"]
+__all__ = ["add_children", "bound_names", "changed_names", "needed_names"]
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
-_SCOPES = (
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.Lambda,
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-)
+_NAMED = (*_Function.__args__, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_SCOPES = frozenset({*_Function.__args__, ast.ClassDef, ast.Lambda, *_Comprehension.__args__})
 
 
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
@@ -36,7 +29,7 @@ def needed_names(nodes: Iterable[ast.AST]) -> set[str]:
             loaded.add(node.id)
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             loaded.add(node.target.id)
-        elif isinstance(node, _SCOPES):
+        elif type(node) in _SCOPES:
             loaded |= _needed_by_scope(node)
     return loaded
 
@@ -63,7 +56,20 @@ def _of_one_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        waiting += _outside(node) if isinstance(node, _SCOPES) else ast.iter_child_nodes(node)
+        if type(node) in _SCOPES:
+            waiting += _outside(node)
+        else:
+            add_children(node, waiting)
+
+
+def add_children(node: ast.AST, waiting: list[ast.AST]) -> None:
+    """Add the nodes directly within `node` to a list, contexts and operators left out."""
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            waiting += [each for each in value if isinstance(each, ast.AST)]
+        elif isinstance(value, ast.AST) and name not in ("ctx", "op"):
+            waiting.append(value)
 
 
 def _outside(scope: ast.AST) -> list[ast.AST]:
@@ -83,8 +89,8 @@ def _outside(scope: ast.AST) -> list[ast.AST]:
 def _needed_by_scope(scope: ast.AST) -> set[str]:
     if isinstance(scope, ast.ClassDef):
         own = bound_names(scope.body)
-        direct = needed_names([node for node in scope.body if not isinstance(node, _SCOPES)]) - own
-        inner = [needed_names([node]) for node in scope.body if isinstance(node, _SCOPES)]
+        direct = needed_names([node for node in scope.body if type(node) not in _SCOPES]) - own
+        inner = [needed_names([node]) for node in scope.body if type(node) in _SCOPES]
         return direct.union(*inner)
     inside: list[ast.AST]
     if isinstance(scope, ast.Lambda):
@@ -99,18 +105,13 @@ def _needed_by_scope(scope: ast.AST) -> set[str]:
 
 
 def _bound_by(node: ast.AST) -> set[str]:
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            return {name}
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return {name}
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            return {each.asname or each.name.partition(".")[0] for each in names}
-        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-            return {name}
-        case ast.MatchMapping(rest=str(name)):
-            return {name}
-    return set()
+    if isinstance(node, ast.Name):
+        return set() if isinstance(node.ctx, ast.Load) else {node.id}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {each.asname or each.name.partition(".")[0] for each in node.names}
+    if isinstance(node, _NAMED) and node.name:
+        return {node.name}
+    return {node.rest} if isinstance(node, ast.MatchMapping) and node.rest else set()
 
 
 def _arguments(given: ast.arguments) -> list[ast.arg]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,10 @@ from codesample.extraction.readings import Reading, is_stub
 from codesample.extraction.stretches import Budget, Statement, Stretch, parsed, stretches
 
 __all__ = ["OpenPrompt", "continued", "open_prompt"]
+
+_RETURN = re.compile(r"(?:return|raise)\b")
+_MOST = 50_000
+"""Characters of a body; more are none, and would be read several times."""
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -61,15 +66,24 @@ def open_prompt(prompt: str, name: str | None, budget: Budget) -> OpenPrompt | N
 
 def continued(prompt: OpenPrompt, reading: Reading, budget: Budget) -> Reading | None:
     """Return the prompt with the block as its body, read as one block; None where it is no body."""
+    if sum(len(line.text) for line in reading.block.lines) > _MOST:
+        return None
     best: tuple[int, Reading] | None = None
     for lines in _indented(reading.block.lines, prompt.indent):
         together = [*prompt.lines, *lines]
         found = stretches(together, budget)
         taken = _taken(prompt, found)
         if taken and (best is None or taken > best[0]):
-            block = reading.block._replace(lines=together)
-            best = (taken, Reading(block, found, reading.session))
+            best = (taken, Reading(reading.block._replace(lines=together), found, reading.session))
+            if not _goes_on(lines, taken):
+                break
     return best[1] if best else None
+
+
+def _goes_on(lines: Sequence[Line], taken: int) -> bool:
+    """Tell whether what follows the lines taken is indented, so that it belonged to the body as well."""
+    rest = [line for line in lines if not line.blank][taken:]
+    return bool(rest) and bool(indentation(rest[0].code))
 
 
 def _open_definitions(tree: ast.Module) -> list[_Definition]:
@@ -92,7 +106,9 @@ def _indented(lines: Sequence[Line], indent: str) -> Iterator[list[Line]]:
     if indentation(lines[0].text):
         yield lines
     inside = _inside_strings(lines)
-    yield _shifted(lines, inside, _common(lines, inside), indent)
+    common = _common(lines, inside)
+    end = len(lines) if common else _behind_return(lines)
+    yield [*_shifted(lines[:end], inside[:end], common, indent), *lines[end:]]
     first, rest = lines[0], lines[1:]
     first = first.behind(len(indentation(first.text)))._replace(indent=indent)
     if rest:
@@ -100,6 +116,17 @@ def _indented(lines: Sequence[Line], indent: str) -> Iterator[list[Line]]:
         yield [first, *_shifted(rest, inside[1:], _common(rest, inside[1:]), indent)]
         if first.text.rstrip().endswith(":"):
             yield [first, *_shifted(rest, inside[1:], _common(rest, inside[1:]), indent + "    ")]
+
+
+def _behind_return(lines: Sequence[Line]) -> int:
+    """Return where a body that is not indented ends: behind its first `return`, or with the lines."""
+    lexer, returned = Lexer(), False
+    for index, line in enumerate(lines):
+        returned = returned or (not lexer.open and bool(_RETURN.match(line.text)))
+        lexer.feed(line.text)
+        if returned and not lexer.open:
+            return index + 1
+    return len(lines)
 
 
 def _shifted(lines: Sequence[Line], inside: Sequence[bool], common: str, indent: str) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 
@@ -16,8 +17,9 @@ from codesample.records import Extraction
 __all__ = ["definition_in", "is_corrected"]
 
 _CORRECTION = re.compile(
-    r"(?i)\b(?:correct(?:ed|ion)|correct version|mistakes?|oops|wait|apolog\w+|sorry|bugs?|buggy|fixed|fix(?:es|ing)?"
-    r"|revised|updated|final (?:version|code|solution|answer|implementation|program)|should (?:actually )?be)\b"
+    r"(?i)\b(?:correct(?:ed|ion)|correct version|mistakes?|oops|wait|apolog\w+|sorry|bugs?|buggy|fixed"
+    r"|fix(?:es|ing)?|revised|updated|final (?:version|code|solution|answer|implementation|program)"
+    r"|should (?:actually )?be)\b"
 )
 _LEFT_OPEN = frozenset({"half fence", "prefill", "whole"})
 
@@ -159,15 +161,30 @@ def _defined_names(stretch: Stretch) -> set[str]:
 
 
 def _without_repetition(reading: Reading, stretch: Stretch, name: str) -> Stretch:
-    """Leave out definitions that only begin to repeat a whole one: stubs, and what an open end cuts off."""
+    """Leave out definitions beside a whole one: stubs, and one more that an open end may have cut off."""
+    whole = [index for index, each in enumerate(stretch.statements) if _is_whole(each, name)]
+    if not whole:
+        return stretch
+    last = len(stretch.statements) - 1
+    cut_off = stretch.cut or (
+        reading.block.place in _LEFT_OPEN
+        and _returns(stretch.statements[whole[0]])
+        and not _returns(stretch.statements[last])
+    )
     kept: list[Statement] = []
-    whole = False
     for index, statement in enumerate(stretch.statements):
         named = any(getattr(node, "name", None) == name for node in statement.nodes)
-        last = index == len(stretch.statements) - 1
-        at_open_end = last and (stretch.cut or reading.block.place in _LEFT_OPEN)
-        if named and whole and (at_open_end or any(is_stub(node) for node in statement.nodes)):
-            continue
-        whole = whole or (named and not any(is_stub(node) for node in statement.nodes))
-        kept.append(statement)
+        begun_again = cut_off and index == last and index > whole[0]
+        if not named or (index in whole and not begun_again):
+            kept.append(statement)
     return Stretch(kept, stretch.cut)
+
+
+def _returns(statement: Statement) -> bool:
+    return any(
+        isinstance(part, ast.Return | ast.Yield) for node in statement.nodes for part in ast.walk(node)
+    )
+
+
+def _is_whole(statement: Statement, name: str) -> bool:
+    return any(getattr(node, "name", None) == name and not is_stub(node) for node in statement.nodes)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import warnings
 from collections.abc import Sequence
 
 from codesample.extraction.blocks import Block
 from codesample.extraction.definitions import definition_in
-from codesample.extraction.lines import Line, split_lines
+from codesample.extraction.lines import Line, source_of, split_lines
 from codesample.extraction.markup import Marked, marked_blocks
 from codesample.extraction.rule_names import rule_of
 from codesample.extraction.scripts import script_in
 from codesample.extraction.single_values import value_in
 from codesample.extraction.special_tokens import between_tokens
-from codesample.extraction.stretches import Budget
+from codesample.extraction.stretches import Budget, parsed
 from codesample.extraction.thinking import spoken_parts
 from codesample.extraction.wanted import Wanted
 from codesample.records import Extraction
@@ -55,7 +56,7 @@ def _found(text: str, wanted: Wanted) -> Extraction:
         alone = "" if wanted.shape == "expression" else wanted.prompt
         return Extraction(alone, rule_of("thinking" if spoken.unfinished else "empty"), ())
     budget = Budget(len(text))
-    marked = marked_blocks(text, lines, prefilled=prefilled)
+    marked = _marked(text, lines, prefilled, budget)
     if wanted.shape == "expression":
         return value_in(text, lines, marked, wanted, budget)
     groups = _groups(marked)
@@ -63,6 +64,15 @@ def _found(text: str, wanted: Wanted) -> Extraction:
         return Extraction(wanted.prompt, rule_of("empty"), ())
     find = script_in if wanted.shape == "script" else definition_in
     return find(groups, wanted, budget)
+
+
+def _marked(text: str, lines: Sequence[Line], prefilled: int, budget: Budget) -> Marked:
+    """Return an answer's blocks. In one that is Python throughout, what looks like markup stands in strings."""
+    if any("```" in line.text or "~~~" in line.text for line in lines):
+        tree = parsed(source_of(lines), budget)
+        if isinstance(tree, ast.Module) and tree.body:
+            return Marked([], [], [], Block(lines, "whole"), [])
+    return marked_blocks(text, lines, prefilled=prefilled)
 
 
 def _lines(text: str, parts: Sequence[tuple[int, int]]) -> list[Line]:

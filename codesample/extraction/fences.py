@@ -1,4 +1,4 @@
-"""Fenced blocks of an answer, as models write them: unclosed, doubled, in lists, in quotes, in one another."""
+"""Fenced blocks of an answer, as models write them: unclosed, doubled, in lists, in quotes, nested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from codesample.extraction.lines import Line, indentation, without_indentation
 __all__ = ["Fenced", "fenced_blocks"]
 
 _OPENING = re.compile(
-    r"(?P<lead>[ \t]*(?P<quote>(?:>[ \t]?)*)(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?)(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)"
+    r"(?P<lead>[ \t]*(?P<quote>(?:>[ \t]?)*)(?:(?:[-*+]|\d{1,3}[.)])[ \t]+)?)"
+    r"(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)"
 )
 # a fence at the end of a line of prose
 _LATE_OPENING = re.compile(r"(?P<lead>[^`]*[^`\"'\s][ \t]*)(?P<mark>`{3,})(?P<info>[ \t]*[\w+-]*)[ \t]*")
@@ -38,7 +39,7 @@ class Fenced(NamedTuple):
 class _Opening(NamedTuple):
     """A line that opens a block: where it stands, and what the block's lines owe to it."""
 
-    index: int
+    at: int
     mark: str
     info: str
     width: int
@@ -97,7 +98,7 @@ def fenced_blocks(lines: Sequence[Line], *, prefilled: int = 0) -> Fenced:
         end = _end(lines, opening)
         index = end.next
         place = "fence" if end.closed else "half fence"
-        if (lines[opening.index].begin or 0) < prefilled:
+        if (lines[opening.at].begin or 0) < prefilled:
             place = "prefill"
         found = _nested(end.lines, opening) or [Block(end.lines, place, opening.language)]
         found = [block for block in found if not block.blank]
@@ -136,7 +137,8 @@ def _end(lines: Sequence[Line], opening: _Opening) -> _End:
     for line in content:
         lexer.feed(line.text)
     fallback: _End | None = None
-    for index in range(opening.index + 1, len(lines)):
+    width: int | None = None
+    for index in range(opening.at + 1, len(lines)):
         line = opening.unquoted(lines[index])
         fence = _FENCE.match(line.text)
         if fence and fence[1].startswith(opening.mark):
@@ -147,7 +149,10 @@ def _end(lines: Sequence[Line], opening: _Opening) -> _End:
             fallback = fallback or end
         elif fallback and index > fallback.next + _LOOK_AHEAD:
             break
-        line = without_indentation(line, opening.width)
+        if width is None and not line.blank:
+            # a fence may stand further in than its code
+            width = min(opening.width, len(indentation(line.text)))
+        line = without_indentation(line, width or 0)
         if python:
             late = _LATE_CLOSING.fullmatch(line.text) if "```" in line.text else None
             if late and not lexer.behind(late["code"]).quote:
@@ -160,7 +165,7 @@ def _end(lines: Sequence[Line], opening: _Opening) -> _End:
 def _end_of_nesting(lines: Sequence[Line], opening: _Opening) -> _End:
     """Read a block of Markdown: the fences in it come in pairs."""
     depth = 0
-    for index in range(opening.index + 1, len(lines)):
+    for index in range(opening.at + 1, len(lines)):
         fence = _FENCE.match(lines[index].text)
         if not fence or not fence[1].startswith(opening.mark):
             continue
@@ -169,8 +174,8 @@ def _end_of_nesting(lines: Sequence[Line], opening: _Opening) -> _End:
         elif depth:
             depth -= 1
         else:
-            return _End(list(lines[opening.index + 1 : index]), index + 1, True)
-    return _End(list(lines[opening.index + 1 :]), len(lines), False)
+            return _End(list(lines[opening.at + 1 : index]), index + 1, True)
+    return _End(list(lines[opening.at + 1 :]), len(lines), False)
 
 
 def _opens(info: str) -> bool:
@@ -196,5 +201,5 @@ def _closes_what_came_before(lines: Sequence[Line], opening: _Opening, outside: 
     first = next((line.text for line in outside if not line.blank), "")
     if not _CODE.match(first):
         return False
-    fences = sum(bool(_FENCE.match(line.text)) for line in lines[opening.index :])
-    return fences % 2 == 1 and indentation(lines[opening.index].text) == ""
+    fences = sum(bool(_FENCE.match(line.text)) for line in lines[opening.at :])
+    return fences % 2 == 1 and indentation(lines[opening.at].text) == ""

@@ -9,19 +9,21 @@ from typing import NamedTuple
 from codesample.extraction.blocks import Block
 from codesample.extraction.fences import fenced_blocks
 from codesample.extraction.lines import Line, split_lines
-from codesample.extraction.thinking import quoted
 
 __all__ = ["Marked", "marked_blocks", "tagged"]
 
 _TAG = re.compile(
     r"\[(?P<a>/?)(?P<b>PYTHON|CODE|ANSWER|SOLUTION|BEGIN)\]"
-    r"|<(?P<c>/?)(?P<d>(?i:code|answer|solution|python|pre|program|final_answer|response))(?:[ \t][^<>\n]{0,80})?>"
+    r"|<(?P<c>/?)(?P<d>(?i:code|answer|solution|python|pre|program|final_answer|response))"
+    r"(?:[ \t][^<>\n]{0,80})?>"
     r"|\\(?P<e>begin|end)\{(?P<f>code|lstlisting|verbatim|minted|python)\}(?:\{\w{1,20}\})?"
     r"|<\|(?P<g>begin|end)_of_(?P<h>solution)\|>"
 )
+_QUOTATION = re.compile(r"[ \t]*>(?!>)[ \t]?")
 _FINAL = frozenset({"answer", "solution", "final_answer"})
 _INLINE = re.compile(r"(?<!`)(`{1,3})(?:python[ \t]+)?([^`\n]+)\1(?!`)")
 _MOST_INLINE = 50
+_QUOTES = frozenset("\"'`")
 
 
 class Marked(NamedTuple):
@@ -59,7 +61,7 @@ def marked_blocks(text: str, lines: Sequence[Line], *, prefilled: int = 0) -> Ma
         final=final,
         fenced=fenced,
         tagged=[block for block in between if not block.blank],
-        outside=Block(outside, "whole"),
+        outside=Block(_unquoted(outside), "whole"),
         inline=[Block([line], "inline") for line in _inline(outside)],
     )
 
@@ -71,7 +73,7 @@ def tagged(text: str, lines: Sequence[Line]) -> Iterator[tuple[str, tuple[int, i
     begin, end = lines[0].begin or 0, (lines[-1].begin or 0) + len(lines[-1].text)
     open_tags: dict[str, int] = {}
     for tag in _TAG.finditer(text, begin, end):
-        if quoted(text, *tag.span()):
+        if text[tag.start() - 1 : tag.start()] in _QUOTES and text[tag.end() : tag.end() + 1] in _QUOTES:
             continue
         name = (tag["b"] or tag["d"] or tag["f"] or tag["h"]).lower()
         if not (tag["a"] or tag["c"] or "end" in (tag["e"], tag["g"])):
@@ -80,6 +82,14 @@ def tagged(text: str, lines: Sequence[Line]) -> Iterator[tuple[str, tuple[int, i
             yield name, (open_tags.pop(name), tag.start())
     for name, start in open_tags.items():
         yield name, (start, end)
+
+
+def _unquoted(lines: list[Line]) -> list[Line]:
+    """Take the marks of a quotation away where every line has one."""
+    written = [line for line in lines if not line.blank]
+    if not written or not all(_QUOTATION.match(line.text) for line in written):
+        return lines
+    return [line.behind(len(found[0])) if (found := _QUOTATION.match(line.text)) else line for line in lines]
 
 
 def _inline(lines: Sequence[Line]) -> Iterator[Line]:

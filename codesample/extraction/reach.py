@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from codesample.extraction.bindings import bound_names, changed_names, needed_names
+from codesample.extraction.bindings import add_children, bound_names, changed_names, needed_names
 from codesample.extraction.stretches import Statement
 
 __all__ = ["Reached", "Source", "imports_only", "reached"]
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # calls that set up the interpreter rather than compute
 _SETTINGS = frozenset(
     {"setrecursionlimit", "set_int_max_str_digits", "stack_size", "getcontext", "setcontext"}
@@ -68,21 +69,30 @@ class _Part:
 
     def calls(self, names: set[str]) -> bool:
         """Tell whether it calls one of `names`, outside of functions that it defines."""
-        return any(_named(call.func) in names for call in self._calls())
+        return not names.isdisjoint(self._words[0])
 
-    @cached_property
+    @property
     def sets_up(self) -> bool:
         """Whether it changes the interpreter's settings."""
-        return any(_last_name(call.func) in _SETTINGS for call in self._calls())
+        return not _SETTINGS.isdisjoint(self._words[0])
+
+    @property
+    def reads_input(self) -> bool:
+        return not _READING.isdisjoint(self._words[1])
 
     @cached_property
-    def reads_input(self) -> bool:
-        return any(_last_name(part) in _READING for node in self.nodes for part in ast.walk(node))
-
-    def _calls(self) -> Iterator[ast.Call]:
-        for node in self.nodes:
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                yield from (part for part in ast.walk(node) if isinstance(part, ast.Call))
+    def _words(self) -> tuple[set[str], set[str]]:
+        """The last names of what it calls, and all last names, outside of functions that it defines."""
+        called: set[str] = set()
+        named: set[str] = set()
+        waiting: list[ast.AST] = [node for node in self.nodes if not isinstance(node, _DEFINITIONS)]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.Call):
+                called.add(_last_name(node.func))
+            named.add(_last_name(node))
+            add_children(node, waiting)
+        return called, named
 
 
 class Source:
@@ -114,7 +124,7 @@ class Reached(NamedTuple):
 
 
 def reached(main: Source, roots: set[str] | None, others: Sequence[Source]) -> Reached:
-    """Return the statements that `roots` need, of `main` and, for what it does not give, of `others` in order.
+    """Return the statements that `roots` need: of `main`, and for what it does not give of `others`.
 
     Args:
         main: Where the roots are.
@@ -184,8 +194,6 @@ class _Search:
                 return
 
     def _sets_up(self, part: _Part) -> bool:
-        if part.defines and not part.changes:
-            return False
         if part.in_main_guard or part.calls(self.roots) or part.reads_input:
             return False
         return part.sets_up or bool(part.changes & self.needed)
@@ -206,5 +214,5 @@ def _named(node: ast.AST) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _last_name(node: ast.AST) -> str | None:
-    return node.attr if isinstance(node, ast.Attribute) else _named(node)
+def _last_name(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else _named(node) or ""

@@ -16,7 +16,7 @@ __all__ = ["Reading", "defines", "is_stub", "lifted", "method_of", "reading_of"]
 
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.)(?: |$)")
 _FIRST_PROMPT = re.compile(r"[ \t]*>>>(?: |$)")
-_DEFINITION = re.compile(r"[ \t]+(?:def|class|import|from|async)[ \t]|[ \t]+@\w")
+_DEFINITION = re.compile(r"[ \t]+(?:(?:def|class|import|from|async)[ \t]|@\w|\w+[ \t]*=[^=])")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,39 @@ from codesample.records import Extraction
 __all__ = ["value_in"]
 
 _LABEL = re.compile(
-    r"(?i)(?:\*\*|__|#+[ \t]*)?(?:final[ \t]+)?(?:answer|output|result|prediction|returns?|value|input)\b[^:=\n]{0,40}"
-    r"(?:[:=]|\bis\b)(?:\*\*|__)?[ \t]*|####[ \t]*"
+    r"(?i)(?:\*\*|__|#+[ \t]*)?(?:final[ \t]+)?(?:answer|output|result|prediction|returns?|value|input)\b"
+    r"[^:=\n]{0,40}(?:[:=]|\bis\b)(?:\*\*|__)?[ \t]*|####[ \t]*"
 )
 _BEHIND = re.compile(r"->|=>|→|\breturns?\b|\bis\b|\bbe\b|:|=|>>>")
 _ROW = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _AROUND = frozenset(" \t\r\n\f*`")
 _BOXED = re.compile(r"\\boxed\{")
+# what values are written with, beside constants and brackets
+_TYPES = frozenset(
+    [
+        "set",
+        "frozenset",
+        "dict",
+        "list",
+        "tuple",
+        "float",
+        "complex",
+        "bytes",
+        "bytearray",
+        "range",
+        "Counter",
+        "OrderedDict",
+        "defaultdict",
+        "deque",
+        "Decimal",
+        "Fraction",
+        "datetime",
+        "date",
+        "timedelta",
+        "inf",
+        "nan",
+    ]
+)
 _LAST_LINES = 12
 _MOST = 20_000
 
@@ -58,8 +84,14 @@ def value_in(text: str, lines: Sequence[Line], marked: Marked, wanted: Wanted, b
     if second:
         begin, end, place = second
         return Extraction(text[begin:end], rule_of(place), ((begin, end),))
-    last = next(line for line in reversed(lines) if not line.blank)
-    begin, end = _stripped(text, last.begin or 0, (last.begin or 0) + len(last.text))
+    return _last_words(text, lines)
+
+
+def _last_words(text: str, lines: Sequence[Line]) -> Extraction:
+    """Return the last line that says anything, for an honest error."""
+    spans = [(line.begin or 0, (line.begin or 0) + len(line.text)) for line in lines if not line.blank]
+    stripped = [(begin, end) for begin, end in (_stripped(text, *span) for span in spans) if begin < end]
+    begin, end = (stripped or spans)[-1]
     return Extraction(text[begin:end], rule_of("value", "unparsed"), ((begin, end),))
 
 
@@ -108,7 +140,7 @@ def _expression(
         node = next((each for each in asked if each is not None), None)
         if node is not None:
             a, b = _place(text, begin, stop, node)
-            return a, b, _is_call(node, name) if name else True
+            return a, b, _is_call(node, name) if name else _is_plain(node)
     return None
 
 
@@ -138,6 +170,11 @@ def _says_something(node: ast.expr) -> bool:
     if any(isinstance(part, ast.Constant) and part.value is not ... for part in parts):
         return True
     return isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set | ast.Call) and len(parts) < 500
+
+
+def _is_plain(node: ast.expr) -> bool:
+    """Tell whether an expression is a value by itself: it names nothing but types of values."""
+    return all(part.id in _TYPES for part in ast.walk(node) if isinstance(part, ast.Name))
 
 
 def _is_call(node: ast.expr, name: str | None) -> bool:

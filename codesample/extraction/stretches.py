@@ -157,12 +157,12 @@ class _Reader:
         end = stop = self._end(index)
         for number in range(_TRIES + _OPENERS):
             tree = parsed(source_of(self._lines[index:stop]), self._budget)
-            if isinstance(tree, ast.Module):
+            if isinstance(tree, ast.Module) and tree.body:
                 self._open.append(Statement(tuple(tree.body), self._lines[begin:stop]))
                 if stop < end:
                     self._close()
                 return stop
-            if tree is None:
+            if tree is None or isinstance(tree, ast.Module):
                 break
             if number < _TRIES:
                 stop = min(stop - 1, index + (tree.lineno or 1) - 1)

@@ -37,10 +37,19 @@ class Spoken(NamedTuple):
     unfinished: bool
 
 
-def quoted(text: str, begin: int, end: int) -> bool:
-    """Tell whether text[begin:end] is named in quotes, as in code or prose about it; a fence is no quote."""
+def quoted(text: str, begin: int, end: int, *, opens: bool = False) -> bool:
+    """Tell whether text[begin:end] is named in quotes, as in code or prose about it; a fence is no quote.
+
+    Args:
+        text: The whole text.
+        begin, end: The tag or token in it.
+        opens: Whether something is to follow it. What ends a line may stand behind a string of the program.
+    """
     before, behind = text[max(0, begin - 3) : begin], text[end : end + 3]
-    return (before[-1:] in _QUOTES and before != "```") or (behind[:1] in _QUOTES and behind != "```")
+    if behind[:1] in _QUOTES and behind != "```":
+        return True
+    ends = not opens and (not behind or behind[0] in "\r\n<")
+    return before[-1:] in _QUOTES and before != "```" and not ends
 
 
 def spoken_parts(text: str) -> Spoken:
@@ -70,9 +79,10 @@ def _outside_tags(text: str) -> Spoken:
     removed: list[tuple[int, int]] = []
     begin, depth, last_end = 0, 0, -1
     for tag in _TAG.finditer(text):
-        if quoted(text, *tag.span()):
+        opens = not (tag["a"] or tag["b"] or tag["c"] or tag["d"] or tag["e"])
+        if quoted(text, *tag.span(), opens=opens):
             continue
-        if not (tag["a"] or tag["b"] or tag["c"] or tag["d"] or tag["e"]):
+        if opens:
             if depth == 0:
                 begin, last_end = tag.start(), -1
             depth += 1

@@ -8,6 +8,7 @@ from codesample.records.candidate import Candidate, FinishReason
 from codesample.records.example import CallExample, Example, ScriptExample
 from codesample.records.extraction import Extraction
 from codesample.records.message import Message, Prompt, PromptLike, prompt_from
+from codesample.records.origin import Origin
 from codesample.records.problem import Problem, PublicView
 from codesample.records.sampling import Request, SamplingParams
 from codesample.records.tests import CodeTests, InputTests, ScriptTests, Tests
@@ -22,6 +23,7 @@ __all__ = [
     "FinishReason",
     "InputTests",
     "Message",
+    "Origin",
     "Problem",
     "Prompt",
     "PromptLike",

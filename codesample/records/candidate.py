@@ -62,7 +62,9 @@ class Candidate:
 
         Ids, both kinds of log-probabilities and ends are kept of each token that adds a character to a part;
         a token that adds none belongs with the next one that does, behind the last one with that. The text
-        and everything else stay. Without `token_ends`, which token adds what is not known, and all are kept.
+        and everything else stay. To be asked of a whole candidate: where tokens are left out, ends no longer
+        say where the next one begins. Without `token_ends`, nobody knows which token adds what, and all are
+        kept.
 
         Args:
             spans: (begin, end) in characters of `completion`, ascending; None keeps all.

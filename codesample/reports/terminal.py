@@ -64,6 +64,8 @@ def _lines(report: Report) -> Iterator[str]:
     if report.prompt:
         yield escape(f"prompt      {_prompt(report)}")
     yield f"verdicts    {counts}"
+    if report.recalled:
+        yield f"cache       {report.recalled} of them from earlier runs; --no-cache judges all anew"
     if report.harness_errors:
         yield (
             f"[red]harness     {report.harness_errors} candidates could not be judged "

@@ -12,10 +12,14 @@ from codesample.engines.model_options import ModelOptions
 from codesample.errors import ModelError
 from codesample.hub import expect_hub
 from codesample.records import Prompt, Request, SamplingParams
+from codesample.sampling.chat import chat_notices
 from codesample.sampling.checkpoint import device_of, dtype_of, load_without_weights
+from codesample.sampling.checkpoint_source import is_on_hub
+from codesample.sampling.encoding import Boundary
 from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import token_bytes
 from codesample.sampling.memory import free_memory
+from codesample.sampling.prefix_cache import common_start
 from codesample.sampling.prompts import prompts_of
 from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
 from codesample.sampling.template_facts import TemplateFacts, template_facts
@@ -71,26 +75,28 @@ class Outline:
     """
 
     def __init__(self, options: ModelOptions) -> None:
-        if options.folder is None and "/" in options.model:
+        if is_on_hub(options.model):
             expect_hub()
         self._options = options
-        self._checkpoint = load_without_weights(options.model, revision=options.revision)
+        self._checkpoint = load_without_weights(
+            options.model, revision=options.revision, trust_remote_code=options.trust_remote_code
+        )
         self.name = self._checkpoint.name
 
     @property
     def abilities(self) -> frozenset[str]:
         """What the engine will be able to do; see `Sampler.abilities`."""
-        return frozenset({"logprobs", *(["chat"] if self._checkpoint.tokenizer.chat_template else [])})
+        return frozenset({"logprobs", *(["chat"] if self._checkpoint.takes_messages else [])})
 
     @property
     def max_positions(self) -> int | None:
         """Longest prompt plus candidate, in tokens, or None where the model states no limit."""
         return self._checkpoint.max_positions
 
-    @property
-    def end_tokens(self) -> tuple[TokenText, ...]:
-        """Tokens that end a candidate."""
-        return self.texts(sorted(self._checkpoint.eos_ids))
+    def end_tokens(self, prompt: Prompt) -> tuple[TokenText, ...]:
+        """Return the tokens that end a candidate of a prompt; those of a template's turns are messages' own."""
+        checkpoint = self._checkpoint
+        return self.texts(sorted(checkpoint.eos_ids if isinstance(prompt, str) else checkpoint.chat_ends))
 
     @property
     def bos(self) -> TokenText | None:
@@ -101,7 +107,11 @@ class Outline:
     @cached_property
     def template(self) -> TemplateFacts | None:
         """What the chat template does to turns, where there is one."""
-        return template_facts(self._checkpoint.tokenizer, self._checkpoint.eos_ids)
+        return template_facts(self._checkpoint.tokenizer)
+
+    def notices(self, prompt: Prompt) -> tuple[str, ...]:
+        """Say what the chat template does to messages unasked; nothing of a text."""
+        return () if isinstance(prompt, str) else chat_notices(self._checkpoint.tokenizer, prompt)
 
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """Tokenise a prompt exactly as sampling does; raises ParameterError as that does."""
@@ -122,40 +132,29 @@ class Outline:
             for id_, name in zip(ids, names, strict=True)
         )
 
-    def goes_on(self, prompt: Prompt, text: str) -> tuple[TokenText, ...] | None:
-        """Say whether the tokens of a prompt stay what they are once `text` follows, in one tokenisation.
+    def boundary(self, prompt: Prompt, text: str) -> Boundary | None:
+        """Compare the tokens of a prompt alone with those it has before `text`, in one tokenisation.
 
         Args:
             prompt: As for `encode`.
             text: What a model would write.
 
         Returns:
-            () where they do; the tokens that one tokenisation has in place of the prompt's last ones; None
-            where a template's text does not give its tokens back, so that nothing can be said.
+            None where a template's text does not give its tokens back, so that nothing can be said.
 
         Raises:
             ParameterError: as `encode`.
         """
-        ids = self.encode(prompt)
-        joined = self._joined(prompt, ids, text)
-        if joined is None:
-            return None
-        apart = next((at for at, (a, b) in enumerate(zip(ids, joined, strict=False)) if a != b), None)
-        if apart is None:
-            return ()
-        # up to the token in which the prompt ends
-        whole, end = len(self.decode(ids)), apart + 1
-        while end < len(joined) and len(self.decode(joined[:end])) < whole:
-            end += 1
-        return self.texts(joined[apart:end])
-
-    def _joined(self, prompt: Prompt, ids: tuple[int, ...], text: str) -> tuple[int, ...] | None:
         if isinstance(prompt, str):
-            return self.encode(prompt + text)
-        tokenizer, whole = self._checkpoint.tokenizer, self.decode(ids)
-        if tuple(tokenizer(whole, add_special_tokens=False)["input_ids"]) != ids:
+            return self._checkpoint.boundary(prompt, text)
+        apart, tokenizer = self.encode(prompt), self._checkpoint.tokenizer
+        whole = self.decode(apart)
+        if tuple(tokenizer(whole, add_special_tokens=False)["input_ids"]) != apart:
             return None
-        return tuple(tokenizer(whole + text, add_special_tokens=False)["input_ids"])
+        together = tuple(tokenizer(whole + text, add_special_tokens=False)["input_ids"])
+        common = common_start(apart, together)
+        before = len(self.decode(apart[:common]))
+        return Boundary(apart, together, common, whole[before:], self.decode(together[: common + 1])[before:])
 
     def memory(self, requests: Sequence[Request], params: SamplingParams) -> MemoryPlan:
         """Plan the memory of a call, from the configuration and from what is free now.

@@ -1,71 +1,62 @@
-"""What a chat template does to turns, found by rendering a few that are easy to find again."""
+"""What a chat template could do to turns that nobody asked for yet, found by rendering a few."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from codesample.sampling.chat import takes_messages
 
 __all__ = ["TemplateFacts", "template_facts"]
 
 _SYSTEM, _USER, _ANSWER = "Qj7system", "Qj7user", "Qj7answer"
 _THINKING = ("<think>", "<thinking>", "<reasoning>", "◁think▷")
-_DATES = ("strftime_now", "datetime", "date_string")
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateFacts:
-    """How a template takes what it is given.
+    """How a template takes what it could be given.
 
     Attributes:
-        system: What becomes of a system turn: "taken", "refused", "dropped" or "repeated".
-        prefill: What becomes of the beginning of an answer: "taken", "refused" or "changed".
+        system: What becomes of a system turn: "taken", "refused" or "dropped".
+        prefill: What becomes of the beginning of an answer: "taken" or "refused".
         strips: Whether it takes white space off the ends of a user's turn.
         thinks: Whether answers begin with thinking, or can.
-        dated: Whether it writes the date, so that prompts change from day to day.
-        turn_end: Token that it ends an answer with where that ends no candidate; "" where all is well.
     """
 
     system: str
     prefill: str
     strips: bool
     thinks: bool
-    dated: bool
-    turn_end: str
 
 
-def template_facts(tokenizer: Any, end_ids: Collection[int]) -> TemplateFacts | None:
-    """Look at a tokenizer's template; None where it has none or refuses even one user turn.
-
-    Args:
-        tokenizer: Of transformers.
-        end_ids: Tokens that end a candidate.
-    """
-    template = getattr(tokenizer, "chat_template", None)
-    if not template:
+def template_facts(tokenizer: Any) -> TemplateFacts | None:
+    """Look at a tokenizer's template; None where it has none or refuses even one user turn."""
+    if not takes_messages(tokenizer):
         return None
     padded = f"\n {_USER} \n"
     asked = _rendered(tokenizer, [("user", padded)])
     if asked is None:
         return None
-    source = str(template)
+    begun = _rendered(tokenizer, [("user", _USER), ("assistant", _ANSWER)])
+    source = str(tokenizer.get_chat_template())
     return TemplateFacts(
         system=_system(tokenizer),
-        prefill=_prefill(tokenizer),
+        prefill="refused" if begun is None else "taken",
         strips=padded not in asked,
         thinks=any(mark in asked or mark in source for mark in _THINKING),
-        dated=any(word in source for word in _DATES),
-        turn_end=_turn_end(tokenizer, end_ids),
     )
 
 
-def _rendered(tokenizer: Any, turns: Sequence[tuple[str, str]], *, goes_on: bool = False) -> str | None:
-    """Return the text of some turns; None where the template refuses them."""
+def _rendered(tokenizer: Any, turns: Sequence[tuple[str, str]]) -> str | None:
+    """Return the text of some turns, an answer left open; None where the template refuses them."""
+    begun = turns[-1][0] == "assistant"
     try:
         text = tokenizer.apply_chat_template(
             [{"role": role, "content": content} for role, content in turns],
-            add_generation_prompt=turns[-1][0] != "assistant",
-            continue_final_message=goes_on,
+            add_generation_prompt=not begun,
+            continue_final_message=begun,
             tokenize=False,
         )
     except Exception:
@@ -77,23 +68,4 @@ def _system(tokenizer: Any) -> str:
     text = _rendered(tokenizer, [("system", _SYSTEM), ("user", _USER)])
     if text is None:
         return "refused"
-    return {0: "dropped", 1: "taken"}.get(text.count(_SYSTEM), "repeated")
-
-
-def _prefill(tokenizer: Any) -> str:
-    begun = f"{_ANSWER}\n"
-    text = _rendered(tokenizer, [("user", _USER), ("assistant", begun)], goes_on=True)
-    if text is None:
-        return "refused"
-    return "taken" if text.endswith(begun) else "changed"
-
-
-def _turn_end(tokenizer: Any, end_ids: Collection[int]) -> str:
-    text = _rendered(tokenizer, [("user", _USER), ("assistant", _ANSWER)])
-    behind = (text or "").rpartition(_ANSWER)[2].lstrip()
-    if not behind:
-        return ""
-    first = tokenizer(behind, add_special_tokens=False)["input_ids"][0]
-    # a template that ends answers with plain text has no token for it
-    special = first in set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    return "" if not special or first in end_ids else str(tokenizer.convert_ids_to_tokens(first))
+    return "taken" if _SYSTEM in text else "dropped"

@@ -13,6 +13,7 @@ from codesample.data_files import Entry, hub_file, read_entries
 from codesample.decoding import converted, parsed
 from codesample.errors import DataError, ParameterError
 from codesample.records import InputTests, Problem, ScriptExample, ScriptTests
+from codesample.tasks.apps.apps_facts import apps_facts
 from codesample.tasks.apps.published_folders import folder_entries, is_published_form
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.given_names import GivenNames, as_script, with_method_as_function
@@ -92,6 +93,7 @@ def _task(name: str, data: Path | None, difficulty: str | None) -> Task:
         chat=contest_chat(source="codesample, tasks/apps", max_new_tokens=2048),
         finish=_finished,
         left_out=left_out,
+        facts=apps_facts(difficulty),
     )
 
 

@@ -7,8 +7,8 @@ from codesample.tasks.facts import TaskFacts
 __all__ = ["bigcodebench_facts"]
 
 _PARTS = {
-    "full": (1140, "bigcode/bigcodebench", "BigCodeBench.jsonl (v0.1.4)"),
-    "hard": (148, "bigcode/bigcodebench-hard", "BigCodeBench-Hard.jsonl (v0.1.4)"),
+    "full": (1140, "bigcode/bigcodebench", "BigCodeBench.jsonl"),
+    "hard": (148, "bigcode/bigcodebench-hard", "BigCodeBench-Hard.jsonl"),
 }
 
 

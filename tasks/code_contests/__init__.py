@@ -11,6 +11,7 @@ import msgspec
 from codesample.data_files import Entry, entries_of
 from codesample.errors import DataError, ParameterError
 from codesample.records import Problem, ScriptExample, ScriptTests
+from codesample.tasks.code_contests.code_contests_facts import code_contests_facts
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.output_checkers import CODE_CONTESTS_CHECKER
 from codesample.tasks.script_form import Unjudgeable, contest_chat, judgeable
@@ -88,6 +89,7 @@ def _task(name: str, data: Path | None, *, split: str) -> Task:
         assemble=completion_alone,
         chat=contest_chat(source="codesample, tasks/code_contests", max_new_tokens=2048),
         left_out=left_out,
+        facts=code_contests_facts("test" if split == "test" else "validation"),
     )
 
 

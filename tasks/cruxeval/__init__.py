@@ -13,6 +13,7 @@ from codesample.extraction import Wanted
 from codesample.records import InputTests, Problem
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.cruxeval.assertion_prompts import BASE_HEADERS, CHAT_INSTRUCTIONS, question
+from codesample.tasks.cruxeval.cruxeval_facts import cruxeval_facts
 from codesample.tasks.cruxeval.predictions import ENTRY_POINT, input_program, output_program
 from codesample.tasks.prompt_form import ChatForm
 
@@ -81,6 +82,7 @@ def _task(kind: str, data: Path | None, *, in_steps: bool) -> Task:
             max_new_tokens=2048 if in_steps else 512,
         ),
         finish=_input_finished if kind == "input" else _output_finished,
+        facts=cruxeval_facts(kind, in_steps=in_steps),
     )
 
 

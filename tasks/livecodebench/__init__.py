@@ -16,6 +16,7 @@ from codesample.records import Example, InputTests, Problem, ScriptExample, Scri
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.given_names import GivenNames, as_script, with_method_as_function
 from codesample.tasks.livecodebench.errata import ERRATA
+from codesample.tasks.livecodebench.livecodebench_facts import livecodebench_facts
 from codesample.tasks.livecodebench.packed_tests import unpacked_text
 from codesample.tasks.livecodebench.worked_examples import FUNCTION_HEADER, SCRIPT_HEADER
 from codesample.tasks.output_checkers import LIVECODEBENCH_CHECKER
@@ -154,6 +155,7 @@ def livecodebench(
         chat=contest_chat(source="codesample, tasks/livecodebench", max_new_tokens=4096),
         finish=_finished,
         left_out=left_out,
+        facts=livecodebench_facts(release, _FILES[:release]),
     )
 
 

@@ -21,6 +21,7 @@ PAGES = [
     "eval",
     "sample",
     "execute",
+    "export",
     "rerank",
     "report",
     "list",

@@ -228,10 +228,9 @@ def test_an_interrupted_table_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch)
         (["eval", "mini,minni"], "unknown task 'minni'; did you mean 'mini'?"),
         (["eval", "mini", "--model", "tiny", "--model", "engin:x"], "unknown engine 'engin'"),
         (["eval", "mini", "--temperature", "0.2", "--temperature", "-1"], "temperature = -1.0"),
-        (
-            ["eval", "mini", "--task-file", "mine.jsonl", "--data", "x.jsonl"],
-            "--data x.jsonl: expected TASK=FILE",
-        ),
+        (["eval", "mini", "humaneval", "--data", "x.jsonl"], "--data x.jsonl: expected TASK=FILE"),
+        (["eval", "--task-file", "mine.jsonl", "--data", "x.jsonl"], "only a named task reads its data"),
+        (["eval", "mini", "--task-file", "mine.jsonl"], "expected one of the two"),
         (["eval", "mini", "humaneval", "--data", "mbpp=x.jsonl"], "--data mbpp=x.jsonl: expected TASK=FILE"),
         (["eval", "mini", "--n", "2", "--temperature", "0,1", "--k", "2"], "k = 2 with n = 1"),
         (
@@ -244,6 +243,8 @@ def test_an_interrupted_table_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch)
         ),
         (["eval", "absent.py"], "absent.py: no such file"),
         (["eval", "mini", "-r", "absent.py"], "absent.py: no such file"),
+        (["eval", "mini", "--device", "mps"], "device = 'mps': expected auto, cpu, cuda or cuda:N"),
+        (["eval", "mini", "--device", "gpu"], "device = 'gpu': expected auto, cpu, cuda or cuda:N"),
     ],
 )
 def test_what_is_refused_of_a_table_is_refused_before_anything_is_written(

@@ -82,8 +82,8 @@ def test_a_prompt_that_ends_inside_a_token(adding: Task) -> None:
     tiny = Outline(ModelOptions("tiny"))
     problem = adding.problems()[0]
     cut = {"prompt": f"{problem.prompt}  ", "reference": "  return x + 1\n"}
-    assert "the prompt ends in the token" in warnings(adding, tiny, changes=cut)
-    assert "the prompt ends in the token" not in warnings(adding, tiny)
+    assert "a split that it hardly saw in training" in warnings(adding, tiny, changes=cut)
+    assert "a split" not in warnings(adding, tiny)
 
 
 def test_an_instruct_model_in_the_base_form(adding: Task, model: Callable[..., Outline]) -> None:
@@ -116,7 +116,7 @@ def test_a_doubled_beginning_of_text(adding: Task, model: Callable[..., Outline]
     once = model("a-chat", template="<s>" + TURNS)
     twice = model("b-chat", template="<s><s>" + TURNS)
     assert "twice" not in warnings(adding, once, prompts=CHAT)
-    assert "begins with '<s>' twice" in warnings(adding, twice, prompts=CHAT)
+    assert "twice" in warnings(adding, twice, prompts=CHAT)
 
 
 def test_a_stop_inside_the_reference(adding: Task) -> None:
@@ -147,11 +147,11 @@ def test_system_turns(adding: Task, model: Callable[..., Outline]) -> None:
     refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + TURNS
     outline = model("a-chat", template=refusing)
     assert "a system turn would be refused" in warnings(adding, outline, prompts=CHAT)
-    with pytest.raises(ParameterError, match="refuses these messages"):
+    with pytest.raises(ParameterError, match="takes no system turn"):
         warnings(adding, outline, prompts=PromptOptions(system="Be brief."))
     dropping = model("b-chat", template=TURNS.replace("in messages", "in messages if m.role != 'system'"))
     asked = PromptOptions(system="Be brief.")
-    assert "the system turn is dropped by the template" in warnings(adding, dropping, prompts=asked)
+    assert "leaves the system turn out" in warnings(adding, dropping, prompts=asked)
     assert "system turn" not in warnings(adding, model("c-chat", template=TURNS), prompts=asked)
 
 
@@ -159,32 +159,45 @@ def test_beginnings_of_answers(adding: Task, model: Callable[..., Outline]) -> N
     users = "{% for m in messages %}{% if m.role != 'user' %}{{ raise_exception('x') }}{% endif %}"
     outline = model("a-chat", template=users + "<|user|>{{ m.content }}<|end|>{% endfor %}")
     assert "takes no beginning of an answer: leave --prefill out" in warnings(adding, outline, prompts=CHAT)
-    with pytest.raises(ParameterError, match="refuses these messages"):
+    with pytest.raises(ParameterError, match="cannot go on with the beginning of an answer"):
         warnings(adding, outline, prompts=PromptOptions(prefill=True))
     trimming = model("b-chat", template=TURNS.replace("m.content", "m.content | trim"))
     assert "takes white space off" in warnings(adding, trimming, prompts=CHAT)
 
 
-def test_thinking_dates_and_ends(adding: Task, model: Callable[..., Outline]) -> None:
+def test_thinking_and_dates(adding: Task, model: Callable[..., Outline]) -> None:
     thinking = model("a-chat", template=TURNS + "{% if add_generation_prompt %}<think>\n{% endif %}")
     assert "a model that thinks before it answers" in warnings(adding, thinking, prompts=CHAT)
     dated = model("b-chat", template="{% if strftime_now is defined %}{% endif %}" + TURNS)
-    assert "the date of the day" in warnings(adding, dated, prompts=CHAT)
-    unending = model("c-chat", template=TURNS)
-    ending = model("d-chat", template=TURNS, eos_token_id=[257, 259])
-    told = "ends answers with '<|end|>', which ends no candidate"
-    assert (told in warnings(adding, unending, prompts=CHAT)) is (
-        "<|end|>" not in {each.text for each in unending.end_tokens}
-    )
-    assert told not in warnings(adding, ending, prompts=CHAT)
+    assert "today's date" in warnings(adding, dated, prompts=CHAT)
+    plain = warnings(adding, model("c-chat", template=TURNS), prompts=CHAT)
+    assert "thinks" not in plain
+    assert "today" not in plain
 
 
-def test_an_answer_that_is_read_wrongly(adding: Task) -> None:
-    class Losing(Task):
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        (lambda text: text[:10], "is another program (by rule 'made up')"),
+        (lambda text: f"x = 1\n{text}", "is another program (by rule 'made up')"),
+        (lambda text: "", "add is left out as not needed"),
+        (lambda text: f"{text}\n\n# a remark", ""),
+    ],
+)
+def test_an_answer_that_is_read_otherwise(adding: Task, read: Callable[[str], str], said: str) -> None:
+    class Reading(Task):
         def form(self, style: Any, **more: Any) -> PromptForm:
             made = Task.form(self, style, **more)
-            return replace(made, read=lambda problem, text: Extraction(text[:10], "first words", ((0, 10),)))
 
-    task = Losing("t", "1", "made", (), 16, adding.load)
-    assert "is another program (by rule 'first words')" in warnings(task)
+            def changed(problem: Problem, text: str) -> Extraction:
+                return Extraction(read(made.read(problem, text).program), "made up", ((0, 10),))
+
+            return replace(made, read=changed)
+
+    found = warnings(Reading("t", "1", "made", (), 16, adding.load))
+    assert said in found
+    assert said or not found
+
+
+def test_a_problem_without_a_reference_says_so(adding: Task) -> None:
     assert "has no reference" in warnings(adding, changes={"reference": None})

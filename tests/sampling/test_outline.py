@@ -30,7 +30,7 @@ def test_it_is_the_loaded_model_less_its_numbers() -> None:
 
 def test_no_weights_need_be_there(unloaded: Callable[..., Path]) -> None:
     outline = Outline(ModelOptions(str(unloaded(eos_token_id=[257, 12]))))
-    assert {each.id for each in outline.end_tokens} >= {12, 257}
+    assert {each.id for each in outline.end_tokens("x")} >= {12, 257}
     assert outline.max_positions == 512
     assert outline.abilities == {"logprobs"}
     assert outline.template is None
@@ -68,23 +68,37 @@ def test_a_part_of_a_character_is_shown_as_the_vocabulary_has_it(unloaded: Calla
     assert "\ufffd" not in "".join(each.text for each in outline.texts(outline.encode("€")))
 
 
-def test_a_prompt_that_ends_at_a_boundary_goes_on() -> None:
-    assert tiny().goes_on("def add(x):\n", "    return x\n") == ()
+def test_an_end_of_turn_ends_answers_and_no_texts(unloaded: Callable[..., Path]) -> None:
+    outline = Outline(ModelOptions(str(unloaded(template=TEMPLATE))))
+    ends = {each.text for each in outline.end_tokens((Message("user", "Add."),))}
+    assert ends - {each.text for each in outline.end_tokens("Add.")} == {"<|end|>"}
 
 
-def test_a_prompt_that_ends_inside_a_token_says_which() -> None:
-    outline = tiny()
-    prompt = "def add(x):\n  "
-    joined = outline.goes_on(prompt, "  return x\n")
-    assert joined
-    whole = outline.encode(prompt + "  return x\n")
-    assert joined[0].id in whole
-    assert joined[0].text.startswith("  ")
+def test_where_a_prompt_ends_is_compared_with_the_whole() -> None:
+    sound = tiny().boundary("def add(x):\n", "    return x\n")
+    assert sound is not None
+    assert sound.holds
+    split = tiny().boundary("def add(x):\n  ", "  return x\n")
+    assert split is not None
+    assert not split.holds
+    assert split.own == "  "
+    assert split.joined.startswith("   ")
 
 
 def test_answers_are_joined_behind_the_template(unloaded: Callable[..., Path]) -> None:
     outline = Outline(ModelOptions(str(unloaded(template=TEMPLATE))))
-    assert outline.goes_on((Message("user", "Add."),), "\ndef f(): pass") == ()
+    prompt = (Message("user", "Add."),)
+    found = outline.boundary(prompt, "\ndef f(): pass")
+    assert found is not None
+    assert found.holds
+    assert found.apart == outline.encode(prompt)
+    assert outline.decode(found.together).endswith("\ndef f(): pass")
+
+
+def test_what_a_template_does_unasked_is_said(unloaded: Callable[..., Path]) -> None:
+    outline = Outline(ModelOptions(str(unloaded(template="<s><s>" + TEMPLATE))))
+    assert any("twice" in each for each in outline.notices((Message("user", "Add."),)))
+    assert outline.notices("<s><s>") == ()
 
 
 def test_memory_is_planned_from_the_configuration(unloaded: Callable[..., Path]) -> None:

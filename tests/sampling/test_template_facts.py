@@ -12,14 +12,14 @@ from codesample.testing.models import byte_tokenizer
 TURNS = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
 ASK = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 REFUSES = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-SOUND = TemplateFacts("taken", "taken", strips=False, thinks=False, dated=False, turn_end="")
+SOUND = TemplateFacts("taken", "taken", strips=False, thinks=False)
 
 
-def facts(template: str | None, *, ends: tuple[str, ...] = ("<|end|>",)) -> TemplateFacts | None:
+def facts(template: str | None) -> TemplateFacts | None:
     tokenizer: Any = byte_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>"]})
     tokenizer.chat_template = template
-    return template_facts(tokenizer, {tokenizer.convert_tokens_to_ids(each) for each in ends})
+    return template_facts(tokenizer)
 
 
 def test_a_plain_template_has_no_trap() -> None:
@@ -40,7 +40,7 @@ def test_without_a_template_there_are_no_facts() -> None:
             + ASK,
             "dropped",
         ),
-        ("{{ messages[0].content }}" + TURNS + ASK, "repeated"),
+        ("{{ messages[0].content }}" + TURNS + ASK, "taken"),
     ],
 )
 def test_what_becomes_of_a_system_turn(template: str, expected: str) -> None:
@@ -53,7 +53,7 @@ def test_a_template_that_strips_turns() -> None:
     found = facts(TURNS.replace("m.content", "m.content | trim") + ASK)
     assert found is not None
     assert found.strips
-    assert found.prefill == "changed"
+    assert found.prefill == "taken"
 
 
 def test_a_template_that_takes_no_beginning_of_an_answer() -> None:
@@ -75,18 +75,3 @@ def test_thinking_is_seen(template: str, thinks: bool) -> None:
     found = facts(template)
     assert found is not None
     assert found.thinks is thinks
-
-
-def test_a_dated_template_is_told() -> None:
-    found = facts("{% if date_string is defined %}{{ date_string }}{% endif %}" + TURNS + ASK)
-    assert found is not None
-    assert found.dated
-
-
-def test_an_end_of_turn_that_ends_nothing_is_named() -> None:
-    found = facts(TURNS + ASK, ends=("</s>",))
-    assert found is not None
-    assert found.turn_end == "<|end|>"
-    plain = facts(TURNS.replace("<|end|>", "\n") + ASK, ends=("</s>",))
-    assert plain is not None
-    assert plain.turn_end == ""

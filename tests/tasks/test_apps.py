@@ -144,6 +144,18 @@ def test_a_script_may_rely_on_what_the_grader_gives(tmp_path: Path, verdicts_of:
     assert [verdict.checks for verdict in verdicts[:1]] == [(True, True)]
 
 
+def test_a_chat_model_s_program_is_finished_too(tmp_path: Path) -> None:
+    starter = "class Solution:\n    def f(self, x: List[int]) -> int:\n        "
+    task = of(tmp_path, {}, {"problem_id": 4, **calls([[[1]]], [1], starter=starter)})
+    script, method = task.problems()
+    form = task.form("chat")
+    assert form.read(script, f"So:\n```python\n{ADDING}```\n").program.strip() == ADDING.strip()
+    answer = f"```python\n{starter}return sum(x)\n```"
+    program = form.read(method, answer).program
+    assert program.startswith("from typing import List\nclass Solution:")
+    assert program.endswith("\n\nf = Solution().f\n")
+
+
 def test_lines_and_lists_of_lines_are_texts(tmp_path: Path) -> None:
     cases = {"inputs": [["1 2", "3"], "4"], "outputs": ["3", ["7", "8"]]}
     (problem,) = of(tmp_path, {"input_output": json.dumps(cases)}).problems()

@@ -131,6 +131,26 @@ def test_predictions_are_judged_by_value(
     assert task.form("base").read(problem, f"{said}\n").program == task.finish(problem, said)
 
 
+@pytest.mark.parametrize("make", TASKS)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "[ANSWER]\n{}\n[/ANSWER]",
+        "First f makes a list: a == 3.\n\n[ANSWER]{}[/ANSWER] Done.",
+        "```python\n{}\n```",
+        "<think>[ANSWER]\nassert f(0) == 0\n[/ANSWER]</think>\n{}",
+    ],
+)
+def test_a_chat_model_s_answer_is_read_as_what_it_asserts(
+    tmp_path: Path, make: Callable[[Path], Task], answer: str
+) -> None:
+    task = of(tmp_path, make)
+    (problem,) = task.problems()
+    said = "assert f(3, b=4) == [3, 4]"
+    read = task.form("chat").read(problem, answer.format(said))
+    assert read.program == task.program(problem, said)
+
+
 def test_equality_is_python_s_own(tmp_path: Path, verdicts_of: Verdicts) -> None:
     code, given = "def f(x):\n    return x / 3", "1"
     task = of(tmp_path, cruxeval_output, code=code, input=given, output="0.3333333333333333")

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.errors import DataError, ParameterError
-from codesample.records import CallExample, CodeTests, Message, PublicView, ScriptExample, ScriptTests
+from codesample.records import (
+    CallExample,
+    Candidate,
+    CodeTests,
+    Message,
+    PublicView,
+    ScriptExample,
+    ScriptTests,
+)
 from codesample.tasks.contract import Task
 from codesample.tasks.prompt_form import FENCE
 from codesample.tasks.registry import load_task_file
@@ -165,7 +173,7 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"mesages": []}, "unknown field 'mesages'; did you mean 'messages'"),
         ({"instructions": "Do."}, "unknown field 'instructions'; did you mean 'instruction'"),
         ({"messages": []}, "messages is an empty list; expected at least one message"),
-        ({"messages": ["Do."]}, r"messages\[0\] is str, expected a message with role and content"),
+        ({"messages": ["Do."]}, r"messages\[0\] is a text, expected a message with role and content"),
         ({"messages": [TURN, {"role": "user"}]}, r"messages\[1\] has 'role'; expected role and content"),
         ({"messages": [{**TURN, "content": 3}]}, "content of a message is int, expected a text"),
         ({"prompt": [{**TURN, "name": "x"}]}, "prompt 'messages' differs from 'a text'"),
@@ -173,8 +181,18 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"prompt": [TURN], "messages": [TURN]}, "prompt and messages both hold messages; give one of them"),
         ({"instruction": "Do."}, "instruction 'Do.' differs from 'Write it.'"),
         ({"shape": "method"}, "shape 'method'; expected one of function, class, script, expression"),
-        ({"shape": "script"}, "shape 'script', but the program is no script, since test calls it"),
-        ({"test": None, "io": [CASE], "shape": "class"}, "shape 'class', but the program is a script"),
+        (
+            {"shape": "script"},
+            "shape 'script', but by its tests and its completion an answer is a function or",
+        ),
+        (
+            {"shape": "expression"},
+            "shape 'expression', but by its tests and its completion an answer is a fun",
+        ),
+        (
+            {"test": None, "io": [CASE], "shape": "class"},
+            "its tests and its completion an answer is a script",
+        ),
         ({"test": "x = 1\nassert f(1) = 2\n"}, "test is not Python: line 2: "),
         ({"test": "assert f(1) == 2\nreturn\n"}, "test is not Python: line 2: 'return' outside function"),
         ({"test": "x = '\0'"}, "test is not Python"),
@@ -355,7 +373,7 @@ def test_wording_and_shapes_are_versions_of_the_chat_form(tmp_path: Path) -> Non
         {"instruction": "Do."},
         {"instruction": "Do it."},
         {"shape": "class"},
-        {"shape": "expression"},
+        {"shape": "class", "instruction": "Do."},
     ]
     versions = [_load(tmp_path, {**ROW, **row}).form("chat").version for row in rows]
     assert len(set(versions)) == len(rows)
@@ -366,7 +384,8 @@ def test_wording_and_shapes_are_versions_of_the_chat_form(tmp_path: Path) -> Non
     ("more", "shape"),
     [
         ({}, "function"),
-        ({"shape": "expression"}, "expression"),
+        ({"prompt": "f(1)?", "completion": "is_expression"}, "expression"),
+        ({"prompt": "f(1)?", "completion": "is_expression", "shape": "expression"}, "expression"),
         ({"prompt": "class F:\n    def g(self):\n        '''Do.'''\n"}, "class"),
         ({"prompt": "Write a class F.", "completion": "is_program"}, "function"),
         ({"prompt": "Write a class F.", "completion": "is_program", "shape": "class"}, "class"),
@@ -381,12 +400,34 @@ def test_what_an_answer_is_to_be_is_told_from_tests_and_prompt_or_stated(
     (problem,) = task.problems()
     assert task.chat is not None
     wanted = task.chat.wanted(problem)
-    assert (wanted.shape, wanted.name) == (shape, None if shape == "script" else name)
+    assert (wanted.shape, wanted.name) == (shape, None if shape in ("script", "expression") else name)
     assert wanted.prompt == ("" if "completion" in more else problem.prompt)
 
 
+def test_a_completion_may_be_an_expression_whose_value_the_tests_know_as_answer(tmp_path: Path) -> None:
+    row = {"prompt": "assert f(3) == ", "completion": "is_expression", "test": "assert answer == 4"}
+    task = _load(tmp_path, {"task_id": "mine/0", **row, "canonical_solution": "4"})
+    (problem,) = task.problems()
+    assert task.stop == ("\n",)
+    names: dict[str, Any] = {}
+    exec(task.form("base").read(problem, " 3 +\n 1").program, names)
+    exec(problem.tests.source, names)
+    assert problem.tests.reference == task.program(problem, "4")
+    assert task.form("chat").version == "answer-1"
+    ((turn,),) = (task.form("chat").ask(problem),)
+    assert turn.content.endswith("\n\nassert f(3) ==\n")
+    # a program of other origin is an expression too
+    given = Candidate("mine/0", 0, "", program="4")
+    ((_, program),) = task.form("base").assembled([given], {"mine/0": problem})
+    assert program == task.program(problem, "4")
+    with pytest.raises(DataError, match=r"jsonl:1: completion 'is_expression' stands with test"):
+        _load(tmp_path, {"task_id": "mine/0", **row, "test": None, "io": [CASE]})
+
+
 def test_an_unknown_form_of_completion_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="completion 'chat'; expected one of continues_prompt, is_program"):
+    with pytest.raises(
+        DataError, match="completion 'chat'; expected one of continues_prompt, is_program, is_expression"
+    ):
         _load(tmp_path, {**ROW, "completion": "chat"})
 
 
