@@ -147,7 +147,6 @@ def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program
         "weak": {"mine/2": "asked for by the tests"},
         "names": {"mine/1": ["helper", "limit"]},
         "content": content,
-        "lacking": {},
         "findings": [
             {"kind": "references that a stop cuts", "problems": ["mine/1"], "text": cut, "fault": False}
         ],
