@@ -166,6 +166,7 @@ FREE_OF = {
     "errors": HEAVY,
     "execution": HEAVY | {"numpy", "triton"},
     "foreign": HEAVY | {"datasets", "numpy"},
+    "extraction": HEAVY,
     "hub": HEAVY,
     "kernels": {"transformers"},
     "plugins": HEAVY,
