@@ -87,4 +87,5 @@ def test_references_that_cannot_be_tried_are_listed_and_are_no_failure() -> None
     found = verify_references(MIXED)
     assert (found.passed, found.failed) == (1, ())
     assert set(found.lacking) == {"b", "c"}
+    assert found.sound
     assert found.as_json()["lacking"]["b"] == ["no_such_package.part"]
