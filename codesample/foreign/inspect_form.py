@@ -26,7 +26,8 @@ __all__ = ["FORM", "is_log_without_samples", "write_inspect", "write_inspect_arc
 
 _ATTACHMENT = "attachment://"
 _START = ("header.json", "_journal/start.json")
-_GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+# "N", no answer, says nothing of a program
+_GRADES = {"C": 1.0, "I": 0.0, "P": 0.5}
 _SCORER = "verify"
 
 
@@ -68,13 +69,20 @@ def _holds(document: Document) -> bool:
 
 
 def _read(document: Document, plus: bool) -> Iterator[Sample]:
-    failed = 0
+    failed = more = 0
     for record, where in _records(document):
         sample = converted(record, _Sample, where=where)
         if record.get("error") and not sample.output.get("choices"):
             failed += 1
             continue
+        choices = sample.output.get("choices")
+        more += max(0, len(choices) - 1) if isinstance(choices, list) else 0
         yield _sample(record, sample, where)
+    if more:
+        document.notices.append(
+            f"{document.name}: of samples with several choices the first is taken, which was scored; {more} "
+            "more are left out"
+        )
     if failed:
         document.notices.append(f"{document.name}: {failed} samples ended by an error before any answer")
 
