@@ -58,8 +58,9 @@ def _read(document: Document, plus: bool) -> Iterator[Sample]:
 def _first_position(config: Mapping[str, Any], count: int) -> int:
     """Return where `count` problems begin, by the settings; the last part of a data set may be shorter."""
     limit, start = config.get("limit"), config.get("limit_start")
-    part = isinstance(limit, int) and isinstance(start, int) and start >= 0 and count <= limit
-    return start if part else 0
+    if isinstance(limit, int) and isinstance(start, int) and start >= 0 and count <= limit:
+        return start
+    return 0
 
 
 def _figures(document: Document, plus: bool) -> Mapping[str, float]:
