@@ -211,7 +211,7 @@ def write_inspect_archive(writing: Writing) -> bytes:
 def _header(writing: Writing) -> dict[str, Any]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     asked = [(problem, candidates) for problem, candidates in writing.problems if candidates]
-    epochs = max((len(candidates) for _, candidates in asked), default=0)
+    epochs = max((each.candidate.index + 1 for _, each in writing.rows()), default=0)
     count = sum(len(candidates) for _, candidates in asked)
     grades = [each.verdict.passed for _, each in writing.rows() if each.verdict is not None]
     accuracy = {"name": "accuracy", "value": sum(grades) / len(grades)} if grades else None
@@ -236,8 +236,8 @@ def _header(writing: Writing) -> dict[str, Any]:
 
 def _samples_of(writing: Writing) -> Iterator[dict[str, Any]]:
     for problem, candidates in writing.problems:
-        for epoch, each in enumerate(candidates, 1):
-            yield _written(problem, each, epoch, writing.model)
+        for each in candidates:
+            yield _written(problem, each, each.candidate.index + 1, writing.model)
 
 
 def _written(problem: Problem, each: Written, epoch: int, model: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def check_export(form: str, out: Path) -> None:
         ParameterError: there is something at `out` already.
     """
     if form not in _WRITERS:
-        raise UnknownNameError("form", form, EXPORTS, hint=f"one of {', '.join(EXPORTS)}")
+        raise UnknownNameError("form", form, EXPORTS, hint=f"Expected one of {', '.join(EXPORTS)}")
     if out != STANDARD_INPUT and (out.exists() or out.is_symlink()):
         raise ParameterError(f"{out}: exists already; choose another name")
 

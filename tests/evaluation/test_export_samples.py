@@ -203,3 +203,12 @@ def test_a_program_that_must_begin_a_file_runs_behind_a_prompt(tmp_path: Path) -
     namespace: dict[str, Any] = {}
     exec(problem.prompt + json.loads((tmp_path / "out.jsonl").read_text())["completion"], namespace)
     assert namespace["f"](2) == 1
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.eval"])
+def test_an_epoch_keeps_its_number(tmp_path: Path, name: str) -> None:
+    task = task_of(continues=True)
+    run = run_of(tmp_path / "run", task, [Candidate("made/1", at, f"{at}") for at in (0, 2)], [])
+    export_samples(run, "inspect", tmp_path / name, task=task)
+    found = read_recorded(tmp_path / name, task)[2].candidates
+    assert [(each.index, each.completion) for each in found] == [(0, "0"), (2, "2")]
