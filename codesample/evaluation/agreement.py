@@ -75,7 +75,8 @@ class Agreement:
     def notices(self) -> Iterator[str]:
         """Say it in sentences."""
         if self.compared:
-            yield f"their verdicts ({self.form}): {self.agree} of {self.compared} agree"
+            more = f"; {self.not_compared} samples have none on these tests" if self.not_compared else ""
+            yield f"their verdicts ({self.form}): {self.agree} of {self.compared} agree{more}"
         for reason, count in Counter(each.reason for each in self.differences).most_common():
             shown = [each for each in self.differences if each.reason == reason][:_MOST_SHOWN]
             listed = "; ".join(_in_words(each) for each in shown) + ("; ..." if count > len(shown) else "")
