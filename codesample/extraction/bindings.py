@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["add_children", "bound_names", "changed_names", "needed_names"]
+__all__ = ["add_children", "bound_names", "changed_names", "names_changed_by_calls", "needed_names"]
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
-_NAMED = (*_Function.__args__, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
+_DEFINITIONS = (*_Function.__args__, ast.ClassDef)
+_NAMED = (*_DEFINITIONS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _SCOPES = frozenset({*_Function.__args__, ast.ClassDef, ast.Lambda, *_Comprehension.__args__})
 
@@ -38,16 +39,30 @@ def changed_names(nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names whose objects statements change: by a method, an item or an attribute."""
     names: set[str] = set()
     for node in _of_one_scope(nodes):
-        targets: list[ast.expr] = []
+        targets: Sequence[ast.expr] = ()
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             targets = [node.value.func]
         elif isinstance(node, ast.Assign | ast.Delete):
             targets = node.targets
         elif isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For):
             targets = [node.target]
+        elif isinstance(node, _DEFINITIONS):
+            # @known.register adds the function to an object
+            targets = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
         for target in targets:
             names |= {root for part in _parts(target) if (root := _root(part))}
     return names
+
+
+def names_changed_by_calls(definition: ast.AST) -> set[str]:
+    """Return the names of the module that a function binds anew or whose objects it changes when called."""
+    changed: set[str] = set()
+    scopes = [node for node in ast.walk(definition) if type(node) in _SCOPES]
+    for scope in scopes:
+        body = getattr(scope, "body", None)
+        changed |= changed_names(body) if isinstance(body, list) else set()
+    declared = {name for node in ast.walk(definition) if isinstance(node, ast.Global) for name in node.names}
+    return (changed & needed_names([definition])) | declared
 
 
 def _of_one_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from codesample.extraction.bindings import needed_names
+from codesample.extraction.block_readings import Reading, is_stub
 from codesample.extraction.lexer import Lexer
 from codesample.extraction.lines import Line, indentation, source_of, split_lines, without_indentation
-from codesample.extraction.readings import Reading, is_stub
 from codesample.extraction.stretches import Budget, Statement, Stretch, parsed, stretches
 
 __all__ = ["OpenPrompt", "continued", "open_prompt"]

@@ -6,10 +6,10 @@ import ast
 import re
 from collections.abc import Sequence
 
+from codesample.extraction.block_readings import Reading, defines, is_stub, lifted, method_of, reading_of
 from codesample.extraction.blocks import Block
 from codesample.extraction.continuation import continued, open_prompt
 from codesample.extraction.programs import as_it_stands, prompt_statements, with_what_it_needs
-from codesample.extraction.readings import Reading, defines, is_stub, lifted, method_of, reading_of
 from codesample.extraction.stretches import Budget, Statement, Stretch
 from codesample.extraction.wanted import Wanted
 from codesample.records import Extraction
@@ -140,7 +140,7 @@ class _Search:
             reading,
             _without_repetition(reading, stretch, name) if name else stretch,
             {name} if name else _defined_names(stretch),
-            [] if "continuation" in steps else self.prompt,
+            self.prompt,
             others,
             steps=steps,
             last_line=last_line,

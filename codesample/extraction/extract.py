@@ -21,6 +21,8 @@ from codesample.records import Extraction
 
 __all__ = ["extract"]
 
+_MOST_BLOCKS = 200
+
 
 def extract(answer: str, wanted: Wanted) -> Extraction:
     """Return the program that `answer` holds; never fails, whatever the answer is.
@@ -67,7 +69,7 @@ def _found(text: str, wanted: Wanted) -> Extraction:
 
 
 def _marked(text: str, lines: Sequence[Line], prefilled: int, budget: Budget) -> Marked:
-    """Return an answer's blocks. In one that is Python throughout, what looks like markup stands in strings."""
+    """Return an answer's blocks; in one that is Python throughout, markup stands in strings."""
     if any("```" in line.text or "~~~" in line.text for line in lines):
         tree = parsed(source_of(lines), budget)
         if isinstance(tree, ast.Module) and tree.body:
@@ -91,4 +93,13 @@ def _groups(marked: Marked) -> list[list[Block]]:
     rest = [block for block in marked.fenced if block.language == "other"]
     outside = [] if marked.outside.blank else [marked.outside]
     groups = [marked.final, likely, [*marked.tagged, *outside], rest, marked.inline]
-    return [group for group in groups if group]
+    return [_few(group) for group in groups if group]
+
+
+def _few(blocks: list[Block]) -> list[Block]:
+    """Leave out the middle of more blocks than any honest answer has."""
+    return (
+        blocks
+        if len(blocks) <= _MOST_BLOCKS
+        else [*blocks[: _MOST_BLOCKS // 2], *blocks[-_MOST_BLOCKS // 2 :]]
+    )

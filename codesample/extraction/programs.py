@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from codesample.extraction.block_readings import Reading
 from codesample.extraction.lines import Line, compose, split_lines
 from codesample.extraction.reach import Reached, Source, reached
-from codesample.extraction.readings import Reading
 from codesample.extraction.rule_names import rule_of
 from codesample.extraction.stretches import Budget, Statement, Stretch, stretches
 from codesample.records import Extraction
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 __all__ = ["as_it_stands", "prompt_statements", "with_what_it_needs"]
 
@@ -51,7 +53,7 @@ def with_what_it_needs(
     """
     main = stretch.statements
     sources = [Source(prompt), *(Source(each.statements) for each in others)]
-    kept = reached(Source(main), roots, sources)
+    kept = reached(Source(main), roots, sources, also=_helpers(prompt) if roots is not None else ())
     program, spans = compose(_lines(kept, main, prompt, others, last_line))
     done = list(steps)
     if any(kept.others[1:]):
@@ -131,6 +133,11 @@ def _always(statement: Statement) -> bool:
         isinstance(node, ast.ImportFrom) and (node.module == "__future__" or node.names[0].name == "*")
         for node in statement.nodes
     )
+
+
+def _helpers(prompt: Sequence[Statement]) -> set[str]:
+    """Return the functions and classes of a prompt: the tests may call them too."""
+    return {node.name for each in prompt for node in each.nodes if isinstance(node, _DEFINITIONS)}
 
 
 def _is_named(statement: Statement, name: str) -> bool:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from codesample.extraction.bindings import add_children, bound_names, changed_names, needed_names
+from codesample.extraction.bindings import (
+    add_children,
+    bound_names,
+    changed_names,
+    names_changed_by_calls,
+    needed_names,
+)
 from codesample.extraction.stretches import Statement
 
 __all__ = ["Reached", "Source", "imports_only", "reached"]
@@ -16,10 +22,12 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # calls that set up the interpreter rather than compute
 _SETTINGS = frozenset(
     {"setrecursionlimit", "set_int_max_str_digits", "stack_size", "getcontext", "setcontext"}
+    | {"filterwarnings", "simplefilter", "use"}
 )
 # what is kept may need what stands before it to be ready: looked for so often
 _ROUNDS = 5
-_READING = frozenset({"input", "stdin"})
+_MOST_NAMES = 500
+_WAITING = frozenset({"input", "stdin", "show", "mainloop"})
 
 
 class _Part:
@@ -67,6 +75,26 @@ class _Part:
             isinstance(node, simple | ast.Import | ast.ImportFrom | ast.Try | ast.If) for node in self.nodes
         )
 
+    @property
+    def is_definition(self) -> bool:
+        """Whether it is a function or a class."""
+        return isinstance(self.nodes[0], _DEFINITIONS)
+
+    @cached_property
+    def changes_when_called(self) -> set[str]:
+        """The names that a function changes when it is called."""
+        return set().union(
+            *(names_changed_by_calls(node) for node in self.nodes if isinstance(node, _DEFINITIONS))
+        )
+
+    @property
+    def called(self) -> set[str]:
+        """The last names of what it calls, decorators included, outside of functions that it defines."""
+        decorators = [each for node in self.nodes for each in getattr(node, "decorator_list", ())]
+        return self._words[0] | {
+            _last_name(each.func if isinstance(each, ast.Call) else each) for each in decorators
+        }
+
     def calls(self, names: set[str]) -> bool:
         """Tell whether it calls one of `names`, outside of functions that it defines."""
         return not names.isdisjoint(self._words[0])
@@ -77,8 +105,8 @@ class _Part:
         return not _SETTINGS.isdisjoint(self._words[0])
 
     @property
-    def reads_input(self) -> bool:
-        return not _READING.isdisjoint(self._words[1])
+    def waits_for_user(self) -> bool:
+        return not _WAITING.isdisjoint(self._words[1])
 
     @cached_property
     def _words(self) -> tuple[set[str], set[str]]:
@@ -123,15 +151,19 @@ class Reached(NamedTuple):
     others: list[list[int]]
 
 
-def reached(main: Source, roots: set[str] | None, others: Sequence[Source]) -> Reached:
+def reached(
+    main: Source, roots: set[str] | None, others: Sequence[Source], *, also: Iterable[str] = ()
+) -> Reached:
     """Return the statements that `roots` need: of `main`, and for what it does not give of `others`.
 
     Args:
         main: Where the roots are.
         roots: Names; None needs every statement of `main`.
         others: Places to take definitions from.
+        also: Names that are needed beside the roots.
     """
     search = _Search(main, roots, others)
+    search.waiting += also
     search.run()
     if roots is not None:
         search.keep_setting_up()
@@ -151,6 +183,7 @@ class _Search:
         self.sources = [main, *others]
         self.kept: list[set[int]] = [set() for _ in self.sources]
         self.needed: set[str] = set()
+        self._filled_by: dict[str, set[str] | None] = {}
         self.waiting = list(self.roots)
         for index, part in enumerate(main.parts):
             if roots is None or (index == 0 and part.is_docstring):
@@ -179,8 +212,15 @@ class _Search:
         part = source.parts[index]
         if part.in_main_guard or (number and not part.defines):
             return False
+        if part.imports and self._is_own_import(part):
+            return False
         # f = f(3) is an example, f = cached(f) is none
         return not (part.binds & self.roots and part.calls(self.roots))
+
+    def _is_own_import(self, part: _Part) -> bool:
+        """Tell whether it imports a root that is defined here too, as tests of a module do."""
+        given = [index for name in part.binds & self.roots for index in self.main.givers.get(name, ())]
+        return any(not self.main.parts[index].imports for index in given)
 
     def keep_setting_up(self) -> None:
         """Keep what makes needed objects ready: tables filled, seeds and limits set."""
@@ -194,9 +234,33 @@ class _Search:
                 return
 
     def _sets_up(self, part: _Part) -> bool:
-        if part.in_main_guard or part.calls(self.roots) or part.reads_input:
+        if part.in_main_guard or part.calls(self.roots) or part.waits_for_user:
             return False
-        return part.sets_up or bool(part.changes & self.needed)
+        return part.sets_up or bool(part.changes & self.needed) or self._fills(part)
+
+    def _fills(self, part: _Part) -> bool:
+        """Tell whether a statement calls functions that make needed objects ready, and never a root."""
+        filled: set[str] = set()
+        for name in part.called.intersection(self.main.givers):
+            if name not in self._filled_by:
+                self._filled_by[name] = self._filled(name)
+            found = self._filled_by[name]
+            if found is None:
+                return False
+            filled |= found
+        return bool(filled & self.needed)
+
+    def _filled(self, name: str) -> set[str] | None:
+        """Return the names that calling `name` changes, in turn too; None if a root is called."""
+        waiting, seen, filled = [name], {name}, set[str]()
+        while waiting and len(seen) < _MOST_NAMES:
+            for index in self.main.givers.get(waiting.pop(), ()):
+                giver = self.main.parts[index]
+                filled |= giver.changes_when_called
+                new = giver.needs - seen if giver.is_definition else set()
+                seen |= new
+                waiting += new
+        return None if seen & self.roots else filled
 
     def keep_imports(self) -> None:
         """Keep imports, but for those that only what was left out needs."""
@@ -206,7 +270,7 @@ class _Search:
         ]
         unneeded = set().union(*(part.needs for part in left_out))
         for index, part in enumerate(parts):
-            if part.imports and not part.binds & unneeded:
+            if part.imports and not part.binds & unneeded and not self._is_own_import(part):
                 self.keep(0, index)
 
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 
 from codesample.extraction.bindings import bound_names
+from codesample.extraction.block_readings import Reading, defines, lifted, reading_of
 from codesample.extraction.blocks import Block
 from codesample.extraction.continuation import continued, open_prompt
 from codesample.extraction.definitions import is_corrected
 from codesample.extraction.lines import source_of
 from codesample.extraction.programs import as_it_stands, prompt_statements, with_what_it_needs
-from codesample.extraction.readings import Reading, defines, lifted, reading_of
 from codesample.extraction.stretches import Budget, Statement, Stretch
 from codesample.extraction.wanted import Wanted
 from codesample.records import Extraction

@@ -26,7 +26,7 @@ _AROUND = frozenset(" \t\r\n\f*`")
 _BOXED = re.compile(r"\\boxed\{")
 # what values are written with, beside constants and brackets
 _TYPES = frozenset(
-    [
+    {
         "set",
         "frozenset",
         "dict",
@@ -37,6 +37,10 @@ _TYPES = frozenset(
         "bytes",
         "bytearray",
         "range",
+        "inf",
+        "nan",
+    }
+    | {
         "Counter",
         "OrderedDict",
         "defaultdict",
@@ -46,9 +50,7 @@ _TYPES = frozenset(
         "datetime",
         "date",
         "timedelta",
-        "inf",
-        "nan",
-    ]
+    }
 )
 _LAST_LINES = 12
 _MOST = 20_000

@@ -10,7 +10,8 @@ __all__ = ["between_tokens"]
 
 _HEAD = re.compile(
     r"\s*(?:<\|im_start\|>\s*(?:assistant\b)?|<\|start_header_id\|>\s*\w+\s*<\|end_header_id\|>|<\|assistant\|>"
-    r"|<start_of_turn>\s*model\b|<[|｜]Assistant[|｜]>|<\|start\|>\s*assistant|<\|begin_of_text\|>|<(?:s|bos)>[ ]?"
+    r"|<start_of_turn>\s*model\b|<[|｜]Assistant[|｜]>|<\|start\|>\s*assistant|<\|begin_of_text\|>"
+    r"|<(?:s|bos)>[ ]?"
     r"|\[/INST\]|<\|startoftext\|>|<\|begin_of_solution\|>|<\|START_(?:RESPONSE|TEXT)\|>|<\|message\|>"
     r"|<BOS_TOKEN>|<\|START_OF_TURN_TOKEN\|>(?:<\|CHATBOT_TOKEN\|>)?|<｜begin▁of▁sentence｜>|\ufeff)"
 )

@@ -67,6 +67,8 @@ CASES = [
     if path.stem != "prompts"
     for shape in shapes_of(path, PROMPTS)
 ]
+NOTHING_FOUND = {"unparsed", "nameless", "empty", "thinking"}
+FOUND = [case for case in CASES if NOTHING_FOUND.isdisjoint(case.values[0].rule.split("+"))]  # type: ignore[union-attr]
 
 
 def test_there_are_many_shapes_and_no_title_twice() -> None:
@@ -94,11 +96,9 @@ def test_spans_are_what_the_program_was_made_of(shape: Shape) -> None:
     assert comes_from_the_prompt(rest, shape.wanted)
 
 
-@pytest.mark.parametrize("shape", CASES)
+@pytest.mark.parametrize("shape", FOUND)
 def test_a_program_is_its_own_program(shape: Shape) -> None:
     program = extract(shape.answer, shape.wanted).program
-    if not {"unparsed", "nameless", "empty", "thinking"}.isdisjoint(shape.rule.split("+")):
-        pytest.skip("no program was found")
     again = extract(program, replace(shape.wanted, prefill=""))
     assert again.program.rstrip("\n") == program.rstrip("\n")
     assert set(again.rule.split("+")) <= {"whole", "value"}

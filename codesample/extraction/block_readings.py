@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from codesample.extraction.bindings import bound_names
 from codesample.extraction.blocks import Block
 from codesample.extraction.lines import Line, indentation, without_indentation
+from codesample.extraction.reach import imports_only
 from codesample.extraction.stretches import Budget, Statement, Stretch, stretches
 
 __all__ = ["Reading", "defines", "is_stub", "lifted", "method_of", "reading_of"]
@@ -78,8 +79,10 @@ def defines(statement: Statement, name: str | None) -> bool:
     """Tell whether a statement gives `name`, or for None any function or class, and is no stub."""
     if name is None:
         return any(_is_definition(node) and not is_stub(node) for node in statement.nodes)
-    return name in bound_names(statement.nodes) and not any(
-        is_stub(node) for node in statement.nodes if getattr(node, "name", None) == name
+    return (
+        name in bound_names(statement.nodes)
+        and not imports_only(statement)
+        and not any(is_stub(node) for node in statement.nodes if getattr(node, "name", None) == name)
     )
 
 
