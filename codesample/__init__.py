@@ -15,18 +15,24 @@ if TYPE_CHECKING:
     from codesample.errors import CodesampleError
     from codesample.evaluation.best_of_n import BestOfN, EarlyStop, best_of_n, passed
     from codesample.evaluation.evaluate import evaluate
+    from codesample.evaluation.health_check import RunHealth
     from codesample.evaluation.intervals import Estimate
     from codesample.evaluation.observer import Observer, Snapshot
-    from codesample.evaluation.options import RunOptions
+    from codesample.evaluation.options import PromptOptions, RunOptions
+    from codesample.evaluation.problem_set import ProblemSet, read_problems
     from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds, Selection
+    from codesample.evaluation.run_table import RunTable, TableRow, evaluate_table
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
+    from codesample.extraction import Wanted
     from codesample.records import (
         CallExample,
         Candidate,
         CodeTests,
         Example,
+        Extraction,
         FinishReason,
         InputTests,
+        Message,
         Problem,
         PublicView,
         Request,
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
     from codesample.tasks.contract import Task
+    from codesample.tasks.facts import TaskFacts
+    from codesample.tasks.prompt_form import ChatForm, PromptForm
 
 __version__ = "0.1.0"
 
@@ -59,6 +67,7 @@ _HOME = {
     "CacheInfo": "codesample.sampling.prefix_cache",
     "CallExample": "codesample.records",
     "Candidate": "codesample.records",
+    "ChatForm": "codesample.tasks.prompt_form",
     "CheckRunner": "codesample.rerankers.context",
     "CodeTests": "codesample.records",
     "CodesampleError": "codesample.errors",
@@ -70,6 +79,7 @@ _HOME = {
     "Estimate": "codesample.evaluation.intervals",
     "Example": "codesample.records",
     "Executor": "codesample.execution",
+    "Extraction": "codesample.records",
     "FinishReason": "codesample.records",
     "InputTests": "codesample.records",
     "Isolation": "codesample.execution",
@@ -77,18 +87,24 @@ _HOME = {
     "Level": "codesample.execution",
     "Limits": "codesample.execution",
     "Mechanism": "codesample.execution",
+    "Message": "codesample.records",
     "ModelOptions": "codesample.engines.model_options",
     "Observer": "codesample.evaluation.observer",
     "Outcome": "codesample.execution",
     "OutputRunner": "codesample.rerankers.context",
     "Problem": "codesample.records",
+    "ProblemSet": "codesample.evaluation.problem_set",
     "Program": "codesample.execution",
+    "PromptForm": "codesample.tasks.prompt_form",
+    "PromptOptions": "codesample.evaluation.options",
     "PublicView": "codesample.records",
     "Report": "codesample.evaluation.report",
     "Reproducibility": "codesample.engines.contract",
     "Request": "codesample.records",
     "Reranker": "codesample.rerankers.contract",
+    "RunHealth": "codesample.evaluation.health_check",
     "RunOptions": "codesample.evaluation.options",
+    "RunTable": "codesample.evaluation.run_table",
     "Sampler": "codesample.sampling.sampler",
     "SamplingParams": "codesample.records",
     "ScriptExample": "codesample.records",
@@ -97,13 +113,18 @@ _HOME = {
     "Selection": "codesample.evaluation.report",
     "Snapshot": "codesample.evaluation.observer",
     "Status": "codesample.records",
+    "TableRow": "codesample.evaluation.run_table",
     "Task": "codesample.tasks.contract",
+    "TaskFacts": "codesample.tasks.facts",
     "Tests": "codesample.records",
     "Verdict": "codesample.records",
+    "Wanted": "codesample.extraction",
     "best_of_n": "codesample.evaluation.best_of_n",
     "bifurcated_generate": "codesample.sampling.generate",
     "evaluate": "codesample.evaluation.evaluate",
+    "evaluate_table": "codesample.evaluation.run_table",
     "passed": "codesample.evaluation.best_of_n",
+    "read_problems": "codesample.evaluation.problem_set",
     "reranker": "codesample.rerankers.contract",
 }
 
@@ -112,6 +133,7 @@ __all__ = [
     "CacheInfo",
     "CallExample",
     "Candidate",
+    "ChatForm",
     "CheckRunner",
     "CodeTests",
     "CodesampleError",
@@ -123,6 +145,7 @@ __all__ = [
     "Estimate",
     "Example",
     "Executor",
+    "Extraction",
     "FinishReason",
     "InputTests",
     "Isolation",
@@ -130,18 +153,24 @@ __all__ = [
     "Level",
     "Limits",
     "Mechanism",
+    "Message",
     "ModelOptions",
     "Observer",
     "Outcome",
     "OutputRunner",
     "Problem",
+    "ProblemSet",
     "Program",
+    "PromptForm",
+    "PromptOptions",
     "PublicView",
     "Report",
     "Reproducibility",
     "Request",
     "Reranker",
+    "RunHealth",
     "RunOptions",
+    "RunTable",
     "Sampler",
     "SamplingParams",
     "ScriptExample",
@@ -150,13 +179,18 @@ __all__ = [
     "Selection",
     "Snapshot",
     "Status",
+    "TableRow",
     "Task",
+    "TaskFacts",
     "Tests",
     "Verdict",
+    "Wanted",
     "best_of_n",
     "bifurcated_generate",
     "evaluate",
+    "evaluate_table",
     "passed",
+    "read_problems",
     "reranker",
 ]
 

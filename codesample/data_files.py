@@ -10,15 +10,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
-from codesample.decoding import converted, decoded, parsed, repeated_key
+from codesample.decoding import NotJsonError, converted, decoded, parsed, repeated_key
 from codesample.errors import DataError, HubUnavailableError, ParameterError
 from codesample.hub import expect_hub
 
-__all__ = ["Entry", "entries_of", "hub_entries", "read_entries"]
+__all__ = ["Entry", "entries_of", "hub_entries", "hub_file", "read_entries"]
 
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
+_GZIP = b"\x1f\x8b"
+_HEAD = 12
+_NAMED = 3
 _NEXT = re.compile(r"[\s,]*")
 _T = TypeVar("_T")
 _RecordT = TypeVar("_RecordT", covariant=True)
@@ -45,15 +48,20 @@ class Entry(Generic[_RecordT]):
 
 
 def entries_of(
-    data: Path | None, kind: type[_T], *, hub_id: str, config: str | None = None
+    data: Path | None, kind: type[_T], *, hub_id: str, config: str | None = None, split: str | None = None
 ) -> Iterator[Entry[_T]]:
     """Read entries from the file `data`, or from the hub's data set where that is None.
+
+    Args:
+        config, split: Of the hub's data set; None for its only configuration, and for all splits.
 
     Raises:
         DataError: the file is missing, of an unknown kind or malformed.
         HubUnavailableError: no file was given and the hub gave nothing.
     """
-    return hub_entries(hub_id, kind, config=config) if data is None else read_entries(data, kind)
+    if data is not None:
+        return read_entries(data, kind)
+    return hub_entries(hub_id, kind, config=config, split=split)
 
 
 def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
@@ -69,23 +77,79 @@ def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
     """
     path = Path(path)
     suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), None)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; {_inside(path)}")
     if suffix is None:
         raise DataError(f"{path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
     try:
         if suffix == ".parquet":
             yield from _typed(_parquet(path), kind, str(path))
             return
-        raw = gzip.decompress(path.read_bytes()) if suffix.endswith(".gz") else path.read_bytes()
+        with _opened(path, packed=suffix.endswith(".gz")) as file:
+            if suffix.startswith(".jsonl"):
+                # line by line, for a file may be larger than memory
+                yield from _lines(file, kind, str(path))
+                return
+            raw = file.read()
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {_first_line(error)}") from error
-    if suffix.startswith(".jsonl"):
-        yield from _lines(raw, kind, str(path))
-    else:
-        yield from _typed(_array(raw, str(path)), kind, str(path))
+    yield from _typed(_array(raw, str(path)), kind, str(path))
 
 
-def hub_entries(hub_id: str, kind: type[_T], *, config: str | None = None) -> Iterator[Entry[_T]]:
-    """Read every split of a data set through `datasets`, in the order the hub lists the splits.
+def _inside(folder: Path) -> str:
+    """Say which file of a folder may be meant."""
+    try:
+        names = sorted(each.name for each in folder.iterdir() if each.name.endswith(_SUFFIXES))
+    except OSError as error:
+        return f"it cannot be looked into: {error.strerror}"
+    if not names:
+        return f"name a file; it holds none that ends in {', '.join(_SUFFIXES)}"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"name a file of it, such as {', '.join(str(folder / name) for name in names[:_NAMED])}{more}"
+
+
+def _opened(path: Path, *, packed: bool) -> IO[bytes] | gzip.GzipFile:
+    """Open a file, unpacked where its content is gzip, whatever its name says.
+
+    Raises:
+        DataError: its name says that it is packed, and its content is not.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_GZIP):
+        return gzip.open(path)
+    if packed:
+        begins = f"it begins with {head!r}" if head else "it is empty"
+        plain = path.name.removesuffix(".gz")
+        raise DataError(f"{path}: cannot be read as gzip: {begins}; if it is not packed, name it {plain}")
+    return path.open("rb")
+
+
+def hub_file(hub_id: str, name: str) -> Path:
+    """Return where one file of a data set on the hub lies on this machine; fetched once.
+
+    For data sets that come with a loader script, which `datasets` runs no more.
+
+    Raises:
+        HubUnavailableError: it is neither cached here nor reachable; says where to get it.
+    """
+    expect_hub()
+    try:
+        from huggingface_hub import hf_hub_download
+
+        return Path(hf_hub_download(hub_id, name, repo_type="dataset"))
+    except Exception as error:
+        raise HubUnavailableError(
+            f"{name} of data set {hub_id} is not on this machine and the hub gave nothing "
+            f"({_first_line(error)}); download https://huggingface.co/datasets/{hub_id}/resolve/main/{name} "
+            "and give it with --data FILE"
+        ) from error
+
+
+def hub_entries(
+    hub_id: str, kind: type[_T], *, config: str | None = None, split: str | None = None
+) -> Iterator[Entry[_T]]:
+    """Read a data set through `datasets`: one split, or each in the order the hub lists them.
 
     Raises:
         HubUnavailableError: it is neither cached here nor reachable.
@@ -95,23 +159,29 @@ def hub_entries(hub_id: str, kind: type[_T], *, config: str | None = None) -> It
     try:
         from datasets import load_dataset
 
-        splits = load_dataset(hub_id, config) if config else load_dataset(hub_id)
+        named = (hub_id, config) if config else (hub_id,)
+        loaded = load_dataset(*named, **({"split": split} if split else {}))
     except Exception as error:
         raise HubUnavailableError(
             f"data set {hub_id} is not on this machine and the hub gave nothing ({_first_line(error)}); "
             "give the published file with --data FILE"
         ) from error
-    for split, entries in splits.items():
-        yield from _typed((dict(entry) for entry in entries), kind, f"{hub_id}[{split}]")
+    for name, entries in ({split: loaded} if split else loaded).items():
+        yield from _typed((dict(entry) for entry in entries), kind, f"{hub_id}[{name}]")
 
 
-def _lines(raw: bytes, kind: type[_T], where: str) -> Iterator[Entry[_T]]:
-    # splitlines would also split at U+2028 and form feeds, which JSON strings may hold
-    for number, line in enumerate(raw.split(b"\n"), 1):
+def _lines(lines: Iterable[bytes], kind: type[_T], where: str) -> Iterator[Entry[_T]]:
+    # a file of bytes ends a line at a line feed alone, as JSON strings may hold all else that ends one
+    for number, line in enumerate(lines, 1):
         if line and not line.isspace():
             place = f"{where}:{number}"
             _expect_each_key_once(line, place)
-            yield Entry(decoded(line, kind, where=place), place)
+            try:
+                yield Entry(decoded(line, kind, where=place), place)
+            except NotJsonError as error:
+                if number == 1 and line.lstrip(b"\xef\xbb\xbf").startswith(b"["):
+                    raise DataError(f"{error}; a file that is one array is named .json") from error
+                raise
 
 
 def _expect_each_key_once(text: bytes | str, place: str) -> None:
@@ -126,7 +196,12 @@ def _typed(values: Iterable[object], kind: type[_T], where: str) -> Iterator[Ent
 
 
 def _array(raw: bytes, where: str) -> list[Any]:
-    values = parsed(raw, where=where)
+    try:
+        values = parsed(raw, where=where)
+    except NotJsonError as error:
+        if "Extra data" in str(error) and raw.lstrip().startswith(b"{"):
+            raise DataError(f"{error}; a file with an object on each line is named .jsonl") from error
+        raise
     if not isinstance(values, list):
         raise DataError(f"{where}: holds {type(values).__name__}, expected one array of objects")
     if repeated_key(raw) is not None:

@@ -44,7 +44,8 @@ def load_reranker(spec: Reranker | str) -> Reranker:
 
     Raises:
         UnknownNameError: no installed reranker of that name; suggests a near one.
-        RerankerError: the file, module or plug-in cannot be loaded, or holds no reranker of that name.
+        RerankerError: the file, module or plug-in cannot be loaded, or holds no reranker of that name; or a
+            file alone, whose rerankers are then named.
         ParameterError: a list with the same reranker twice.
     """
     if isinstance(spec, Reranker):
@@ -57,6 +58,10 @@ def load_reranker(spec: Reranker | str) -> Reranker:
     if len(parts) > 1:
         return then(*(load_reranker(part) for part in parts))
     where, colon, name = parts[0].rpartition(":")
+    if not colon and parts[0].endswith(".py"):
+        there = _rerankers_in(_PLUGINS.module(parts[0]))
+        named = ", ".join(f"{parts[0]}:{each}" for each in there) or "none; decorate one with @reranker"
+        raise RerankerError(f"{parts[0]}: a file, of which one reranker is to be named; it defines: {named}")
     if not colon:
         loaded = _PLUGINS.load(parts[0])
         return _accepted(loaded, f"{parts[0]!r} ({_PLUGINS.installed()[parts[0]].value})")
@@ -65,9 +70,13 @@ def load_reranker(spec: Reranker | str) -> Reranker:
 
 def _reranker_in(module: ModuleType, name: str, where: str) -> Reranker:
     if not hasattr(module, name):
-        there = [key for key, value in vars(module).items() if isinstance(value, Reranker)]
+        there = _rerankers_in(module)
         raise UnknownNameError("reranker", name, there, hint=f"{where} defines: {', '.join(there) or 'none'}")
     return _accepted(getattr(module, name), f"{where}:{name}")
+
+
+def _rerankers_in(module: ModuleType) -> list[str]:
+    return [key for key, value in vars(module).items() if isinstance(value, Reranker)]
 
 
 def _accepted(loaded: Any, label: str) -> Reranker:

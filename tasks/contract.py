@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 
 from codesample.errors import DataError, ParameterError
-from codesample.extraction import Wanted
 from codesample.records import Extraction, Problem, ScriptTests, Tests
-from codesample.tasks.prompt_form import ChatForm, PromptForm, Style, function_wanted
+from codesample.tasks.chat_forms import COMPLETE, SOLVE
+from codesample.tasks.facts import TaskFacts
+from codesample.tasks.prompt_form import ChatForm, PromptForm, Style, as_it_is
 
 __all__ = ["Task", "completion_alone", "prompt_then_completion"]
 
@@ -29,15 +30,6 @@ _STATED = (
     "oracle",
     "io",
     "mode",
-)
-
-_COMPLETE = (
-    "Complete the Python code below. Answer with the complete code, its imports included, in one Markdown "
-    "block of Python.\n\n```python\n{text}\n```\n"
-)
-_SOLVE = (
-    "Solve the problem below in Python. Answer with the complete code in one Markdown block of Python.\n\n"
-    "{text}\n"
 )
 
 
@@ -65,6 +57,11 @@ class Task:
         assemble: Builds the program from a problem and one completion.
         in_split: Tells which problems are evaluated; all by default.
         chat: How it is put to chat models; None asks for the base form's prompt to be completed or solved.
+        finish: Makes what is run of a program, whoever wrote it and however it was found: adds what the data
+            set's own grader gives every program. The program itself by default.
+        left_out: Task ids of the data that nothing can be judged by, with the reason; `load` fills it in.
+        base: Whether it has a base form; False for problems that are messages and no text to continue.
+        facts: What the page of all tasks says of it.
     """
 
     name: str
@@ -76,6 +73,10 @@ class Task:
     assemble: Callable[[Problem, str], str] = prompt_then_completion
     in_split: Callable[[Problem], bool] = lambda problem: True
     chat: ChatForm | None = None
+    finish: Callable[[Problem, str], str] = as_it_is
+    left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
+    base: bool = True
+    facts: TaskFacts = field(default_factory=TaskFacts)
 
     def problems(self) -> Sequence[Problem]:
         """Return the evaluated problems, read and validated at the first call.
@@ -92,7 +93,7 @@ class Task:
 
     def program(self, problem: Problem, completion: str) -> str:
         """Return the Python text to run for one completion of `problem`."""
-        return self.assemble(problem, completion)
+        return self.finish(problem, self.assemble(problem, completion))
 
     def form(self, style: Style, *, system: str | None = None, prefill: bool = False) -> PromptForm:
         """Return how problems are put to a model and programs made of what it writes.
@@ -106,38 +107,35 @@ class Task:
             ParameterError: a system turn or a prefill for the base form, which has none.
         """
         if style == "chat":
-            return PromptForm.chat(self.chat or self._plain_chat, system=system, prefill=prefill)
+            return PromptForm.chat(self.chat_form, system=system, prefill=prefill, finish=self.finish)
         if system is not None or prefill:
             what = "system" if system is not None else "prefill"
             raise ParameterError(f"{what}: belongs to the chat form; leave it out, or ask for --prompt chat")
         return PromptForm(
             style="base",
-            ask=lambda problem: problem.prompt,
+            ask=self._continue,
             read=self._continued,
             stop=self.stop,
             max_new_tokens=self.max_new_tokens,
+            finish=self.finish,
         )
 
     def _continued(self, problem: Problem, completion: str) -> Extraction:
         spans = ((0, len(completion)),) if completion else ()
         return Extraction(self.program(problem, completion), "continuation", spans)
 
-    @property
-    def _plain_chat(self) -> ChatForm:
-        """The chat form of a task that brings none."""
-        if self.assemble is completion_alone:
-            return ChatForm(
-                version="plain-1",
-                source="codesample",
-                ask=lambda problem: _SOLVE.format(text=(problem.description or problem.prompt).strip()),
-                wanted=_wanted,
+    def _continue(self, problem: Problem) -> str:
+        if not self.base:
+            raise ParameterError(
+                f"task {self.name}: {problem.task_id} is given as messages, which only a model with a chat "
+                "template can answer; choose an instruct model, and --prompt chat"
             )
-        return ChatForm(
-            version="plain-1",
-            source="codesample",
-            ask=lambda problem: _COMPLETE.format(text=problem.prompt.strip("\n")),
-            wanted=function_wanted,
-        )
+        return problem.prompt
+
+    @property
+    def chat_form(self) -> ChatForm:
+        """How it is put to chat models: its own form, or a plain one."""
+        return self.chat or (SOLVE if self.assemble is completion_alone else COMPLETE)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the evaluated problems, in order, and the form of their programs.
@@ -151,6 +149,8 @@ class Task:
             built = self.program(problem, "")
             if built != problem.prompt:
                 parts += (built,)
+            if problem.messages:
+                parts += (tuple((turn.role, turn.content) for turn in problem.messages),)
             digest.update(repr(parts).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
@@ -177,11 +177,6 @@ class Task:
         return kept
 
 
-def _wanted(problem: Problem) -> Wanted:
-    script = isinstance(problem.tests, ScriptTests)
-    return Wanted("script" if script else "function", name=None if script else problem.entry_point)
-
-
 def _fault(problem: Problem) -> str | None:
     """Say what is wrong with `problem`, or None."""
     if not problem.task_id:
@@ -201,12 +196,12 @@ def _stated(tests: Tests) -> list[tuple[str, object]]:
     A field whose metadata say `{"judges": False}`, such as a program for measuring, is no part of it.
     """
     stated = {}
-    for field in fields(tests):
-        if not field.metadata.get("judges", True):
+    for each in fields(tests):
+        if not each.metadata.get("judges", True):
             continue
-        value = getattr(tests, field.name)
-        if field.default is MISSING or value != field.default:
-            stated[field.name] = value
+        value = getattr(tests, each.name)
+        if each.default is MISSING or value != each.default:
+            stated[each.name] = value
     if isinstance(tests, ScriptTests):
         stated["io"] = tuple((case.input, case.output) for case in stated.pop("cases"))
     return [(name, stated.pop(name)) for name in _STATED if name in stated] + list(stated.items())

@@ -15,11 +15,20 @@ from codesample.errors import DataError
 from codesample.records import CodeTests, Problem
 from codesample.tasks.examples import prompt_examples
 
-__all__ = ["STOP", "FunctionEntry", "function_problem", "leading_code", "plain_imports", "stub_of"]
+__all__ = [
+    "STOP",
+    "FunctionEntry",
+    "begins_class",
+    "function_problem",
+    "leading_code",
+    "plain_imports",
+    "stub_of",
+]
 
 # the five of arXiv:2107.03374, section 2.1: each begins something that is no longer the function's body
 STOP = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _PLAIN_MODULES = frozenset(
     {"bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq"}
     | {"itertools", "json", "math", "operator", "random", "re", "statistics", "string", "typing"}
@@ -105,6 +114,8 @@ def _leading_code(prompt: str, entry_point: str | None) -> str:
 def leading_code(prompt: str, entry_point: str, *, where: str) -> str:
     """Return what `prompt` defines before `entry_point`, as Python source; "" where it defines nothing.
 
+    The entry point is a function or a class.
+
     Raises:
         DataError: the prompt with an empty body is not Python, or does not define `entry_point`.
     """
@@ -113,12 +124,20 @@ def leading_code(prompt: str, entry_point: str, *, where: str) -> str:
     except (SyntaxError, ValueError, RecursionError) as error:
         raise DataError(f"{where}: the prompt is not Python up to a function's body: {error}") from error
     for position, node in enumerate(body):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point:
+        if isinstance(node, _DEFINITIONS) and node.name == entry_point:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             # lines as Python counts them; str.splitlines would end one at a form feed or U+2028 too
             lines = list(io.StringIO(prompt, newline=""))
             return "".join(lines[: first - 1]) if position else ""
     raise DataError(f"{where}: the prompt does not define entry_point {entry_point!r}")
+
+
+def begins_class(prompt: str, name: str | None) -> bool:
+    """Tell whether a prompt of this form begins a class of that name."""
+    with suppress(SyntaxError, ValueError, RecursionError):
+        body = _parsed(prompt.rstrip())
+        return any(isinstance(node, ast.ClassDef) and node.name == name for node in body)
+    return False
 
 
 def _parsed(prompt: str) -> list[ast.stmt]:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from codesample.errors import ParameterError
 from codesample.extraction import Wanted, extract
 from codesample.records import Candidate, Extraction, Message, Problem, Prompt
 
-__all__ = ["FENCE", "FENCE_END", "ChatForm", "PromptForm", "Style", "function_wanted"]
+__all__ = ["FENCE", "FENCE_END", "ChatForm", "PromptForm", "Style", "as_it_is", "function_wanted"]
 
 Style = Literal["base", "chat"]
 
@@ -25,6 +26,11 @@ def function_wanted(problem: Problem) -> Wanted:
     return Wanted("function", name=problem.entry_point, prompt=problem.prompt)
 
 
+def as_it_is(problem: Problem, program: str) -> str:
+    """Finish a program by adding nothing: what was written is what is run."""
+    return program
+
+
 @dataclass(frozen=True, slots=True)
 class ChatForm:
     """How a task is put to a chat model: one turn of the user's.
@@ -32,7 +38,8 @@ class ChatForm:
     Attributes:
         version: Changes with the wording, the beginning of answers or what is read from them.
         source: Whose wording it is, or what it follows, as a citation.
-        ask: Makes the user's turn. What all problems share stands first: it is stored once.
+        ask: Makes the user's turn. What all problems share stands first: it is stored once. A problem that
+            brings messages is put as those.
         wanted: Says what an answer is to hold.
         prefill: Beginning of the answer, for where that is asked for; one that opens a fence makes the
             fence's end the end of the answer.
@@ -60,6 +67,7 @@ class PromptForm:
         max_new_tokens: Default limit per candidate, in tokens.
         system: The system turn, or None.
         prefill: Beginning of the answer that every prompt ends with; "" for none.
+        finish: As `Task.finish`; for programs that were given as such, since `read` sees to all others.
     """
 
     style: Style
@@ -70,22 +78,25 @@ class PromptForm:
     version: str = ""
     system: str | None = None
     prefill: str = ""
+    finish: Callable[[Problem, str], str] = as_it_is
 
     def assembled(
         self, candidates: Iterable[Candidate], problems: Mapping[str, Problem]
     ) -> Iterator[tuple[Candidate, str]]:
         """Yield each candidate, with the rule and the spans that led to its program, and that program.
 
-        A candidate that brings a program of its own, such as a recorded solution, is run as that.
+        A candidate that brings a program of its own, such as a recorded solution, is run as that, finished.
 
         Args:
             problems: By task id.
         """
         for candidate in candidates:
-            program = candidate.program
-            if program is None:
-                found = self.read(problems[candidate.task_id], candidate.completion)
+            problem = problems[candidate.task_id]
+            if candidate.program is None:
+                found = self.read(problem, candidate.completion)
                 candidate, program = replace(candidate, rule=found.rule, spans=found.spans), found.program
+            else:
+                program = self.finish(problem, candidate.program)
             yield candidate, program
 
     def as_json(self) -> dict[str, Any]:
@@ -98,17 +109,31 @@ class PromptForm:
         }
 
     @classmethod
-    def chat(cls, form: ChatForm, *, system: str | None = None, prefill: bool = False) -> PromptForm:
+    def chat(
+        cls,
+        form: ChatForm,
+        *,
+        system: str | None = None,
+        prefill: bool = False,
+        finish: Callable[[Problem, str], str] = as_it_is,
+    ) -> PromptForm:
         """Return the chat form with a system turn and with the beginning of answers, as asked for."""
         beginning = form.prefill if prefill else ""
-        before = () if system is None else (Message("system", system),)
-        behind = (Message("assistant", beginning),) if beginning else ()
 
         def ask(problem: Problem) -> Prompt:
-            return (*before, Message("user", form.ask(problem)), *behind)
+            turns = problem.messages or (Message("user", form.ask(problem)),)
+            if system is not None:
+                if turns[0].role == "system":
+                    raise ParameterError(
+                        f"system: {problem.task_id} begins with a system turn of its own; leave --system out"
+                    )
+                turns = (Message("system", system), *turns)
+            begun = beginning and not _begun(problem)
+            return (*turns, Message("assistant", beginning)) if begun else turns
 
         def read(problem: Problem, answer: str) -> Extraction:
-            return extract(answer, replace(form.wanted(problem), prefill=beginning))
+            found = extract(answer, replace(form.wanted(problem), prefill=_begun(problem) or beginning))
+            return replace(found, program=finish(problem, found.program))
 
         return cls(
             style="chat",
@@ -119,4 +144,11 @@ class PromptForm:
             max_new_tokens=form.max_new_tokens,
             system=system,
             prefill=beginning,
+            finish=finish,
         )
+
+
+def _begun(problem: Problem) -> str:
+    """Return the beginning of the answer that a problem's own messages end with, or ""."""
+    last = problem.messages[-1] if problem.messages else None
+    return last.content if last and last.role == "assistant" else ""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codesample.errors import CodesampleError, TaskError, UnknownNameError
+from codesample.errors import CodesampleError, DataError, TaskError, UnknownNameError
 from codesample.plugins import PluginKind
 from codesample.tasks.contract import Task
+from codesample.tasks.known_files import expect_data_of, hint
 
 __all__ = ["load_task", "load_task_file", "task_names"]
 
@@ -20,6 +21,8 @@ _TASKS = PluginKind(
     error=TaskError,
     hint="List them: codesample list tasks; for a file of your own: --task-file FILE",
 )
+
+_DATA_SUFFIXES = (".json", ".jsonl", ".gz", ".parquet")
 
 
 def task_names() -> list[str]:
@@ -41,9 +44,13 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
 
     Raises:
         UnknownNameError: no task of that name; suggests a near one.
-        TaskError: it cannot be loaded, makes no task, or is a finished task and takes no data.
+        DataError: the file is plainly another task's; says which.
+        TaskError: it cannot be loaded, makes no task, is a finished task and takes no data, or names a file
+            and nothing in it.
     """
     where, colon, attribute = name.rpartition(":")
+    if not colon:
+        _expect_no_file(name)
     found = _found_in(where, attribute) if colon else _TASKS.load(name)
     if isinstance(found, Task):
         if data is not None:
@@ -52,6 +59,8 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
     if not callable(found):
         kind = type(found).__name__
         raise TaskError(f"task {name!r} is {kind}, expected a Task or a function (data: Path | None) -> Task")
+    if data is not None:
+        expect_data_of(name, data, task_names())
     try:
         made = found(data)
     except CodesampleError:
@@ -71,7 +80,25 @@ def load_task_file(path: Path) -> Task:
     """
     from codesample.tasks.user import user_task
 
-    return user_task(Path(path))
+    try:
+        return user_task(Path(path))
+    except DataError as error:
+        if what := hint(Path(path), task_names()):
+            raise DataError(f"{error}; the file {what}") from error
+        raise
+
+
+def _expect_no_file(name: str) -> None:
+    """Say how a file is named as a task, where one is given for a task's name; raises TaskError."""
+    if name.endswith(".py"):
+        module = _TASKS.module(name)
+        tasks = [f"{name}:{key}" for key, value in vars(module).items() if isinstance(value, Task)]
+        raise TaskError(
+            f"{name}: a file, of which one task is to be named, FILE.py:NAME; it defines: "
+            f"{', '.join(tasks) or 'no Task'}"
+        )
+    if Path(name).suffix in _DATA_SUFFIXES:
+        raise TaskError(f"{name}: a file is no task; problems of your own: --task-file {name}")
 
 
 def _found_in(where: str, name: str) -> object:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
-
-import msgspec
 
 from codesample.data_files import Entry, read_entries
 from codesample.decoding import converted
@@ -16,37 +13,33 @@ from codesample.records import CallExample, CodeTests, Example, Problem, ScriptE
 from codesample.tasks.contract import Task, completion_alone, prompt_then_completion
 from codesample.tasks.examples import flaw_of, prompt_examples
 from codesample.tasks.function_form import STOP, leading_code
+from codesample.tasks.prompt_form import as_it_is
+from codesample.tasks.unittest_form import read_suite, refuse_idle_tests
+from codesample.tasks.user_chat import CONTINUES, EXPRESSION, WHOLE, user_chat
+from codesample.tasks.user_entry import (
+    UserEntry,
+    demand_checker,
+    demand_python,
+    prompt_text,
+    read_entry,
+    turns,
+)
 
-__all__ = ["UserEntry", "user_task"]
+__all__ = ["user_task"]
 
 _T = TypeVar("_T")
 _ExampleT = TypeVar("_ExampleT", CallExample, ScriptExample)
 _MAX_SECONDS, _MAX_MIB = 86_400, 1 << 20
 _PAIR_NAMES = {"call", "expected", "input", "output"}
-_FORMS = {"continues_prompt": prompt_then_completion, "is_program": completion_alone}
-
-
-class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of a user's problem, as the tasks' README describes them."""
-
-    task_id: str
-    prompt: str
-    test: str | None = None
-    entry_point: str | None = None
-    canonical_solution: str | None = None
-    examples: list[Any] | None = None
-    stop: tuple[str, ...] | None = None
-    completion: str | None = None
-    metadata: dict[str, Any] = {}
-    io: list[Any] | None = None
-    atol: float | None = None
-    rtol: float | None = None
-    checker: str | None = None
-    in_process: bool = False
-    time_limit: float | None = None
-    memory_mib: int | None = None
-    imports: tuple[str, ...] = ()
-    scratch_mib: int | None = None
+_FORMS = {
+    CONTINUES: prompt_then_completion,
+    WHOLE: completion_alone,
+    EXPRESSION: completion_alone,
+}
+# what ends a candidate of the base form where the file does not say
+_STOPS = {CONTINUES: STOP, WHOLE: (), EXPRESSION: ("\n",)}
+_ANSWER = "answer"
+_TEXT, _MESSAGES = "a text", "messages"
 
 
 def user_task(path: Path) -> Task:
@@ -55,30 +48,43 @@ def user_task(path: Path) -> Task:
     Raises:
         DataError: the file or an entry is malformed; names file and line.
     """
-    entries = [_entry(found) for found in read_entries(path, dict)]
-    form = _agreed(entries, lambda entry: entry.record.completion, "completion", "continues_prompt")
+    entries = [read_entry(found) for found in read_entries(path, dict)]
+    texts = _agreed(entries, _kind_of_prompt, "prompt", _TEXT) == _TEXT
+    form = _agreed(
+        entries, lambda entry: entry.record.completion, "completion", CONTINUES if texts else WHOLE
+    )
     if form not in _FORMS:
         raise DataError(f"{path}: completion {form!r}; expected one of {', '.join(_FORMS)}")
-    problems = [_problem(entry, continues=form == "continues_prompt") for entry in entries]
+    continues = form == CONTINUES
+    if continues and not texts:
+        raise DataError(f"{path}: completion {form!r}: needs a prompt that is a text; messages are answered")
+    problems = [_problem(entry, form) for entry in entries]
+    instruction = _agreed(entries, lambda entry: entry.record.instruction, "instruction", None)
     return Task(
         name=path.name.split(".")[0],
         version="file",
         source=str(path),
-        stop=_agreed(entries, _stop, "stop", STOP if form == "continues_prompt" else ()),
+        stop=_agreed(entries, _stop, "stop", _STOPS[form]),
         max_new_tokens=512,
         load=lambda: problems,
         assemble=_FORMS[form],
+        chat=user_chat(entries, problems, instruction=instruction, form=form, source=str(path)),
+        base=texts,
+        finish=_finished if form == EXPRESSION else as_it_is,
     )
 
 
-def _entry(found: Entry[dict[str, Any]]) -> Entry[UserEntry]:
-    """Refuse a field that looks like a misspelt known one; other unknown fields are dropped."""
-    known = UserEntry.__struct_fields__
-    for name in found.record:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-        if name not in known and near and near[0] not in found.record:
-            raise DataError(f"{found.where}: unknown field {name!r}; did you mean {near[0]!r}?")
-    return Entry(converted(found.record, UserEntry, where=found.where), found.where)
+def _finished(problem: Problem, expression: str) -> str:
+    return _answering(expression)
+
+
+def _answering(expression: str) -> str:
+    """Return the program that gives the name `answer` to the value of an expression."""
+    return f"{_ANSWER} = (\n{expression.strip()}\n)\n"
+
+
+def _kind_of_prompt(entry: Entry[UserEntry]) -> str:
+    return _TEXT if prompt_text(entry) is not None else _MESSAGES
 
 
 def _agreed(
@@ -106,22 +112,32 @@ def _stop(entry: Entry[UserEntry]) -> tuple[str, ...] | None:
     return entry.record.stop
 
 
-def _problem(entry: Entry[UserEntry], *, continues: bool) -> Problem:
+def _problem(entry: Entry[UserEntry], form: str) -> Problem:
     record = entry.record
     if record.entry_point is not None and not record.entry_point.isidentifier():
         raise DataError(f"{entry.where}: entry_point {record.entry_point!r} is not a Python name")
-    stub = ""
+    messages, text = turns(entry), prompt_text(entry)
+    # what a person would read of messages
+    prompt = "\n\n".join(each.content for each in messages) if text is None else text
+    continues, stub = form == CONTINUES, ""
+    if form == EXPRESSION and record.io is not None:
+        raise DataError(f"{entry.where}: completion {form!r} stands with test; io judges what is printed")
     if continues and record.entry_point:
-        stub = leading_code(record.prompt, record.entry_point, where=entry.where)
+        stub = leading_code(prompt, record.entry_point, where=entry.where)
+    solution = record.canonical_solution
+    reference = solution
+    if solution is not None and form != WHOLE:
+        reference = prompt + solution if continues else _answering(solution)
     return Problem(
         task_id=record.task_id,
-        prompt=record.prompt,
-        description=record.prompt,
+        prompt=prompt,
+        description=prompt,
         entry_point=record.entry_point,
-        tests=_tests(entry, stub, _reference(record, continues=continues)),
-        examples=_examples(entry),
+        tests=_tests(entry, stub, reference),
+        examples=_examples(entry, prompt),
         reference=record.canonical_solution,
         metadata=record.metadata,
+        messages=messages,
     )
 
 
@@ -147,12 +163,6 @@ def _limits(entry: Entry[UserEntry]) -> _Limits:
     )
 
 
-def _reference(record: UserEntry, *, continues: bool) -> str | None:
-    """Return the program that the solution makes."""
-    solution = record.canonical_solution
-    return record.prompt + solution if continues and solution is not None else solution
-
-
 def _tests(entry: Entry[UserEntry], stub: str, reference: str | None) -> Tests:
     record, limits = entry.record, _limits(entry)
     if record.io is not None:
@@ -160,13 +170,16 @@ def _tests(entry: Entry[UserEntry], stub: str, reference: str | None) -> Tests:
             raise DataError(f"{entry.where}: io stands alone, without test and in_process")
         cases = _pairs(record.io, ScriptExample, f"{entry.where}, io")
         with Entry(record, f"{entry.where}, io").naming_faults():
-            return ScriptTests(
+            scripts = ScriptTests(
                 cases=cases,
                 atol=record.atol or 0.0,
                 rtol=record.rtol or 0.0,
                 checker=record.checker,
                 **limits,
             )
+        if record.checker is not None:
+            demand_checker(record.checker, where=entry.where)
+        return scripts
     for name in ("atol", "rtol", "checker"):
         if getattr(record, name) is not None:
             raise DataError(f"{entry.where}: {name} says how output is compared, and stands with io alone")
@@ -174,10 +187,16 @@ def _tests(entry: Entry[UserEntry], stub: str, reference: str | None) -> Tests:
         raise DataError(
             f"{entry.where}: field 'test' is missing; give it, or io for programs that are scripts"
         )
+    demand_python(record.test, "test", where=entry.where)
     checked = record.entry_point is not None and "def check(" in record.test
+    suite = read_suite(record.test, where=entry.where)
+    if suite is None and not checked:
+        refuse_idle_tests(record.test, where=entry.where)
+    source = suite.source if suite else record.test
     with entry.naming_faults():
         return CodeTests(
-            source=f"{record.test}\n\ncheck({record.entry_point})\n" if checked else record.test,
+            source=f"{source}\n\ncheck({record.entry_point})\n" if checked else source,
+            checks=suite.checks if suite else (),
             entry_point=record.entry_point,
             stub=stub,
             mode="in_process" if record.in_process else "auto",
@@ -186,10 +205,10 @@ def _tests(entry: Entry[UserEntry], stub: str, reference: str | None) -> Tests:
         )
 
 
-def _examples(entry: Entry[UserEntry]) -> tuple[Example, ...]:
+def _examples(entry: Entry[UserEntry], prompt: str) -> tuple[Example, ...]:
     record, where = entry.record, f"{entry.where}, examples"
     if record.examples is None:
-        return prompt_examples(record.prompt, record.entry_point) if record.entry_point else ()
+        return prompt_examples(prompt, record.entry_point) if record.entry_point else ()
     if record.io is not None:
         return _pairs(record.examples, ScriptExample, where)
     examples = _pairs(record.examples, CallExample, where)

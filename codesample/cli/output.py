@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from codesample.cli.process import REFUSED
 from codesample.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from codesample.evaluation.report import Report
+    from codesample.evaluation.run_table import RunTable
 
 __all__ = [
     "UNJUDGED",
@@ -28,13 +30,14 @@ __all__ = [
     "show_names",
     "show_plain",
     "show_report",
+    "show_table",
 ]
 
 UNJUDGED = 1
 """Exit code of a run in which the harness, not a program, failed."""
 
 # a narrower terminal breaks the lines itself; tables could not be drawn in a few columns
-_LEAST_COLUMNS = 64
+_LEAST_COLUMNS = 56
 
 
 def emit_json(value: Any) -> None:
@@ -56,7 +59,7 @@ def show_report(report: Report, *, as_json: bool, judged: bool = True) -> None:
     """Write a report to stdout; where programs were `judged` and the harness failed on some, exit with 1."""
     try:
         if as_json:
-            emit_json(report.as_json())
+            emit_json(report.as_json() | {"run": str(report.run)})
         else:
             from codesample.reports.terminal import render
 
@@ -66,6 +69,29 @@ def show_report(report: Report, *, as_json: bool, judged: bool = True) -> None:
         raise OutputError(f"{error}; the results are kept: codesample report {report.run}") from error
     if judged and report.harness_errors:
         raise typer.Exit(UNJUDGED)
+
+
+def show_table(table: RunTable, *, as_json: bool, advice: str = "") -> None:
+    """Write a table of runs to stdout, and what failed to stderr, with `advice` on how to go on.
+
+    Exits with 2 where a run failed, with 1 where the harness failed on some programs.
+    """
+    try:
+        if as_json:
+            emit_json(table.as_json())
+        else:
+            from codesample.reports.side_by_side import render_table
+
+            show(render_table(table))
+        sys.stdout.flush()
+    except OutputError as error:
+        raise OutputError(f"{error}; the results are kept: codesample report {table.folder}") from error
+    for row in table.failed:
+        say(f"error: {row.title}: {row.error}")
+    if table.failed and advice:
+        say(f"go on with: {advice}")
+    if table.failed or table.harness_errors:
+        raise typer.Exit(REFUSED if table.failed else UNJUDGED)
 
 
 def show_plain(text: str) -> None:

@@ -13,8 +13,9 @@ import typer
 
 from codesample.errors import ParameterError
 from codesample.records.fields import Setting, options_of
+from codesample.records.types import words_for
 
-__all__ = ["Part", "takes_records"]
+__all__ = ["Part", "Several", "takes_records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +26,24 @@ class Part:
     names: tuple[str, ...]
 
 
-def takes_records(**records: type[Any] | Part) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+@dataclass(frozen=True, slots=True)
+class Several:
+    """A record for each value of one of its fields, whose option is repeatable; the others they share."""
+
+    record: type[Any]
+    varied: str
+
+
+def takes_records(
+    **records: type[Any] | Part | Several,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command an option for each field of some records, and the records built from them.
 
     Args:
-        **records: By parameter of the command: the record that it is given, or a part of one. The options
-            stand on the help page where the parameter stands in the command's signature.
+        **records: By parameter of the command: the record that it is given, a part of one, or several. The
+            options stand on the help page where the parameter stands in the command's signature.
     """
-    parts = {
-        name: given if isinstance(given, Part) else Part(given, tuple(options_of(given)))
-        for name, given in records.items()
-    }
+    parts = {name: _Built.of(given) for name, given in records.items()}
 
     def wrap(command: Callable[..., Any]) -> Callable[..., Any]:
         shown: list[inspect.Parameter] = []
@@ -45,10 +53,7 @@ def takes_records(**records: type[Any] | Part) -> Callable[[Callable[..., Any]],
 
         @wraps(command)
         def run(**values: Any) -> Any:
-            built = {
-                name: part.record(**{field: _value(part, field, values.pop(field)) for field in part.names})
-                for name, part in parts.items()
-            }
+            built = {name: part.built(values) for name, part in parts.items()}
             return command(**values, **built)
 
         vars(run)["__signature__"] = inspect.Signature(keyword)
@@ -59,21 +64,61 @@ def takes_records(**records: type[Any] | Part) -> Callable[[Callable[..., Any]],
     return wrap
 
 
-def _parameters(part: Part) -> list[inspect.Parameter]:
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """How a parameter is built from options: from these fields of a record, once or for each value of one."""
+
+    record: type[Any]
+    names: tuple[str, ...]
+    varied: str | None = None
+
+    @classmethod
+    def of(cls, given: type[Any] | Part | Several) -> _Built:
+        if isinstance(given, Part):
+            return cls(given.record, given.names)
+        record = given.record if isinstance(given, Several) else given
+        return cls(record, tuple(options_of(record)), given.varied if isinstance(given, Several) else None)
+
+    def built(self, values: dict[str, Any]) -> Any:
+        """Return the record, or a tuple of records; takes what belongs to them out of `values`."""
+        given = {name: _value(self, name, values.pop(name)) for name in self.names}
+        if self.varied is None:
+            return self.record(**given)
+        each = dict.fromkeys(given.pop(self.varied))
+        return tuple(self.record(**given, **{self.varied: value}) for value in each)
+
+
+def _parameters(part: _Built) -> list[inspect.Parameter]:
     hints, settings = get_type_hints(part.record), options_of(part.record)
     defaults: Mapping[str, Any] = {each.name: each.default for each in fields(part.record)}
-    return [_parameter(name, hints[name], defaults[name], settings[name]) for name in part.names]
+    return [
+        _repeated(name, hints[name], defaults[name], settings[name])
+        if name == part.varied
+        else _parameter(name, hints[name], defaults[name], settings[name])
+        for name in part.names
+    ]
 
 
 def _parameter(name: str, hint: Any, default: Any, setting: Setting) -> inspect.Parameter:
     kind = _word_type(hint)
     metavar = setting.metavar or ("TEXT" if kind == list[str] else None)
-    option = typer.Option(_flag(name, setting), help=setting.help, metavar=metavar)
+    shown = list(default) if kind == list[str] else default
+    return _option(name, kind, shown, setting, help=setting.help, metavar=metavar)
+
+
+def _repeated(name: str, hint: Any, default: Any, setting: Setting) -> inspect.Parameter:
+    """Return the option of a field that several values may be given for; its words are read by `_value`."""
+    help_text = f"{setting.help} Repeatable: each makes runs of its own."
+    metavar = setting.metavar or f"<{hint.__name__}>"
+    return _option(name, list[str], [str(default)], setting, help=help_text, metavar=metavar)
+
+
+def _option(
+    name: str, kind: Any, default: Any, setting: Setting, *, help: str, metavar: str | None
+) -> inspect.Parameter:
+    option = typer.Option(_flag(name, setting), help=help, metavar=metavar)
     return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=list(default) if kind == list[str] else default,
-        annotation=Annotated[kind, option],
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )
 
 
@@ -89,11 +134,13 @@ def _word_type(hint: Any) -> Any:
     return list[str] if get_origin(hint) is tuple else hint
 
 
-def _value(part: Part, name: str, given: Any) -> Any:
+def _value(part: _Built, name: str, given: Any) -> Any:
     """Read the words of a repeatable option; other values are read already."""
     if not isinstance(given, list):
         return given
     setting = options_of(part.record)[name]
+    if name == part.varied:
+        return [value for word in given for value in _values(word, get_type_hints(part.record)[name], name)]
     try:
         return tuple(setting.parse(word) for word in given)
     except ValueError:
@@ -101,3 +148,13 @@ def _value(part: Part, name: str, given: Any) -> Any:
         raise ParameterError(
             f"{_flag(name, setting)} {' '.join(given)}: expected {wanted} each time"
         ) from None
+
+
+def _values(word: str, kind: type[Any], name: str) -> list[Any]:
+    """Read one word of an option that makes several records: a text, or numbers with commas between."""
+    if kind is str:
+        return [word]
+    try:
+        return [kind(part) for part in word.split(",")]
+    except ValueError:
+        raise ParameterError(f"{name} = {word!r}: expected {words_for(kind)}") from None

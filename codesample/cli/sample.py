@@ -21,12 +21,14 @@ __all__ = ["run"]
     problems=options.ProblemOptions, model=ModelOptions, prompts=PromptOptions, params=SamplingParams
 )
 def run(
+    context: typer.Context,
     *,
     prompt: Annotated[str | None, typer.Argument(help="Text to continue.")] = None,
     prompt_file: Annotated[Path | None, typer.Option(help="Text to continue, from a file.")] = None,
     task: options.TaskOption = None,
     problems: options.ProblemOptions,
     n: options.N = DEFAULT_N,
+    greedy: options.Greedy = False,
     out: Annotated[Path | None, typer.Option(help="New file for the samples; default: stdout.")] = None,
     model: ModelOptions,
     prompts: PromptOptions,
@@ -36,6 +38,8 @@ def run(
     from codesample.evaluation.sample_candidates import sample_candidates
     from codesample.runs.formats import candidate_line
 
+    if greedy:
+        n, (params,) = options.greedily(context, n, [params])
     source = options.source_of(prompt, prompt_file, task, problems)
     candidates = sample_candidates(source, model=model, n=n, params=params, prompts=prompts)
     with lines_to(out) as write:

@@ -34,7 +34,8 @@ class Engine(Protocol):
 
     Attributes:
         name: The model, for records and messages.
-        abilities: What candidates carry or the engine can compute: "logprobs" (per sampled token).
+        abilities: What candidates carry or the engine takes: "logprobs" (per sampled token), "chat" (prompts
+            that are messages).
         reproducibility: How far candidates repeat; runs record and show it.
     """
 
@@ -45,7 +46,7 @@ class Engine(Protocol):
 
     @property
     def abilities(self) -> frozenset[str]:
-        """What candidates carry or the engine can compute."""
+        """What candidates carry or the engine takes."""
         ...
 
     @property
@@ -59,7 +60,10 @@ class Engine(Protocol):
         """Yield every candidate of every request once, in the order in which they finish.
 
         Each has at most `params.token_limit` tokens, its text ends before the first of `params.stop`, and
-        its token ids and log-probabilities, where it has them, are equally many. Closing the iterator cancels
+        its token ids, log-probabilities and ends of tokens, where it has them, are equally many. A prompt is
+        a text to continue. An engine with the ability "chat" takes messages as well: what ends a turn ends
+        the candidate and is no part of its text, and a last message of the assistant's is its beginning,
+        which the text does not repeat. Every other engine refuses messages. Closing the iterator cancels
         what is still running; candidates already yielded stay valid. An error ends the iterator and takes
         none of them back, and the engine can be used again.
 

@@ -27,6 +27,7 @@ class ModelOptions:
         max_rows: Most candidates decoded together; None lets memory decide.
         memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
         compile: Whether decode steps run through `torch.compile`.
+        trust_remote_code: Whether code that a checkpoint brings may run here, with all rights of the caller.
 
     Raises:
         ParameterError: a value outside its range.
@@ -54,6 +55,7 @@ class ModelOptions:
         holds=lambda value: 0 < value <= 1,
     )
     compile: bool = setting(False, "Run decode steps through torch.compile.")
+    trust_remote_code: bool = setting(False, "Run code that the checkpoint brings, with all your rights.")
 
     def __post_init__(self) -> None:
         check_settings(self)

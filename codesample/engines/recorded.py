@@ -22,6 +22,8 @@ class RecordedSamples:
     Args:
         path: The file, for the record.
         candidates: What was read from it.
+        digest: SHA-256 of its content; None computes it.
+        label: Its name; "" takes that of `path`.
 
     Attributes:
         name: The file's name and the beginning of its SHA-256.
@@ -32,9 +34,11 @@ class RecordedSamples:
 
     reproducibility = Reproducibility.EXACT
 
-    def __init__(self, path: Path, candidates: Sequence[Candidate]) -> None:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        self.name = f"{path.name}@sha256:{digest[:12]}"
+    def __init__(
+        self, path: Path, candidates: Sequence[Candidate], *, digest: str | None = None, label: str = ""
+    ) -> None:
+        digest = digest or hashlib.sha256(path.read_bytes()).hexdigest()
+        self.name = f"{label or path.name}@sha256:{digest[:12]}"
         self.abilities = frozenset(
             {"logprobs"} if all(each.logprobs is not None for each in candidates) else ()
         )

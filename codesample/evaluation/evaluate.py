@@ -8,29 +8,45 @@ from time import monotonic
 
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import DEFAULT_MODEL, ModelOptions
+from codesample.errors import MetricError
 from codesample.evaluation.observer import Observer
-from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions, choose_k
+from codesample.evaluation.options import (
+    DEFAULT_N,
+    DEFAULT_RERANKERS,
+    PromptOptions,
+    RunOptions,
+    choose_k,
+    greedy_n,
+)
 from codesample.evaluation.pipeline import carry_out
-from codesample.evaluation.plan import build_plan, choose_rerankers, model_source
-from codesample.evaluation.problem_set import read_problems
+from codesample.evaluation.plan import (
+    EvaluationPlan,
+    ModelSource,
+    build_plan,
+    choose_rerankers,
+    model_source,
+)
+from codesample.evaluation.problem_choice import Ids, Limit
+from codesample.evaluation.problem_set import ProblemSet, read_problems
 from codesample.evaluation.report import Report
 from codesample.records import SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.tasks.contract import Task
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "plan_evaluation"]
 
 
 def evaluate(
-    task: str | Path | Task,
+    task: str | Path | Task | ProblemSet,
     *,
     model: str | Path | ModelOptions | Engine = DEFAULT_MODEL,
     n: int = DEFAULT_N,
     params: SamplingParams | None = None,
-    rerankers: Sequence[str | Reranker] = DEFAULT_RERANKERS,
-    k: Sequence[int] | None = None,
+    rerankers: str | Reranker | Sequence[str | Reranker] = DEFAULT_RERANKERS,
+    k: int | Sequence[int] | None = None,
     data: Path | None = None,
-    limit: int | None = None,
+    limit: Limit = None,
+    ids: Ids = None,
     prompts: PromptOptions | None = None,
     run: RunOptions | None = None,
     observer: Observer | None = None,
@@ -41,15 +57,18 @@ def evaluate(
     that a run that ends early, however it ends, is continued by the same call with `resume`.
 
     Args:
-        task: A name (see `codesample list tasks`), a `Path` to problems of one's own, or a task.
+        task: A name (see `codesample list tasks`), a `Path` to problems of one's own, a task, or problems
+            that `read_problems` read.
         model: "tiny", a folder, a hub id, "ENGINE:MODEL", `ModelOptions`, or an engine.
-        n: Candidates per problem.
+        n: Candidates per problem. At temperature 0 one is drawn, for all would be equal.
         params: How tokens are chosen, and the seed. Default: `SamplingParams()`. Its stops come after the
             task's, and its limit of tokens, where it has one, in place of the task's.
-        rerankers: Names, `FILE.py:NAME`, several with commas between (later ones settle ties), or rerankers.
-        k: The k of pass@k; None takes those of 1, 5, 10 that n allows.
+        rerankers: One or several: names, `FILE.py:NAME`, names with commas between (later ones settle ties),
+            or rerankers.
+        k: The k of pass@k, one or several; None takes those of 1, 5, 10 that n allows.
         data: The task's data in their published form, instead of the hub's copy.
-        limit: Only the first problems; None takes all.
+        limit: Only the first problems, or a range of places such as "11-20"; None takes all.
+        ids: Only those of these ids, such as "3,10-19,HumanEval/42" or a list; see `choose_problems`.
         prompts: How problems are put to the model. Default: as messages where it has a chat template.
         run: Where the run is kept, whether it goes on with one, and how programs are run.
         observer: Told of progress.
@@ -65,19 +84,51 @@ def evaluate(
         RunFolderError: the folder cannot be written, holds another run, or was made with other settings.
         IsolationError, ExecutionError: this machine isolates less than asked for; the sandbox failed.
     """
-    began = monotonic()
-    ks = choose_k(k, n)
+    began, watching = monotonic(), observer or Observer()
+    choose_k(k, n)
     loaded = choose_rerankers(rerankers)
-    chosen = read_problems(task, data=data, limit=limit)
+    whole = task if isinstance(task, ProblemSet) else read_problems(task, data=data)
+    chosen = whole.narrowed(limit=limit, ids=ids)
+    plan, notice = plan_evaluation(
+        chosen, model_source(model), n=n, params=params, k=k, rerankers=loaded, prompts=prompts, run=run
+    )
+    return carry_out(plan, watching, began=began, notices=[notice] if notice else [])
+
+
+def plan_evaluation(
+    chosen: ProblemSet,
+    source: ModelSource,
+    *,
+    n: int,
+    params: SamplingParams | None,
+    k: int | Sequence[int] | None,
+    rerankers: Sequence[Reranker],
+    prompts: PromptOptions | None = None,
+    run: RunOptions | None = None,
+) -> tuple[EvaluationPlan, str]:
+    """Check what an evaluation is to do; return the plan, and what the user should know of it or "".
+
+    Args:
+        chosen, source: What is sampled of, and by what.
+        n, params, k, rerankers, prompts, run: As for `evaluate`; rerankers are loaded.
+
+    Raises:
+        CodesampleError: as `evaluate`, as far as it is known before a model is loaded.
+    """
+    drawn, notice = greedy_n(n, params)
+    try:
+        ks = choose_k(k, drawn)
+    except MetricError as error:
+        raise MetricError(f"{error}; {notice}" if notice else str(error)) from None
     plan = build_plan(
         "eval",
         chosen,
-        chosen.keys(n),
-        model_source(model),
+        chosen.keys(drawn),
+        source,
         params=params,
         k=ks,
-        rerankers=loaded,
+        rerankers=rerankers,
         run=run or RunOptions(),
         prompts=prompts or PromptOptions(),
     )
-    return carry_out(plan, observer or Observer(), began=began)
+    return plan, notice

@@ -41,6 +41,9 @@ class Snapshot:
 class Observer:
     """Told what happens in a run, in the thread that runs it; this one ignores it all."""
 
+    def planned(self, what: str) -> None:
+        """Take note of what is run, in one line: the first thing that a run says."""
+
     def started(self, run: Path, *, problems: int, candidates: int) -> None:
         """Take note that the run folder exists and how much the run holds in all."""
 
@@ -52,6 +55,9 @@ class Observer:
 
     def scored(self, reranker: str, *, done: int, problems: int) -> None:
         """Take note that a reranker has scored `done` of all the run's problems."""
+
+    def table(self, text: str) -> None:
+        """Take note of how far a table of runs is, one sentence: which run begins, and what came of it."""
 
     def withdrawn(self) -> None:
         """Take note that the engine refused what it was asked, and that the run folder is gone again."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from codesample.errors import MetricError, ParameterError
 from codesample.execution.judge import Judge
+from codesample.records import SamplingParams
 from codesample.records.fields import check_settings, setting
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "PromptOptions",
     "RunOptions",
     "choose_k",
+    "expect_drawable",
+    "greedy_n",
 ]
 
 DEFAULT_N = 32
@@ -69,6 +72,11 @@ class PromptOptions:
             raise ParameterError(f"{name} belongs to the chat form; leave it out, or ask for --prompt chat")
 
     @property
+    def said(self) -> bool:
+        """Whether the form was said, so that nothing is left to the model or to the run in hand."""
+        return self.style != "auto" or self.chat_only
+
+    @property
     def chat_only(self) -> bool:
         """Whether something was asked for that only the chat form has."""
         return self.style == "chat" or self.system is not None or self.prefill
@@ -88,6 +96,11 @@ class RunOptions:
             one of them may be several with commas between.
         integrity: "strict" counts a pass of integrity "weak" as not judged; None means "any", or what a run
             was counted by before.
+        cache: Whether verdicts that cannot change are taken from, and kept in, the user's cache folder. The
+            environment variable CODESAMPLE_CACHE names another folder, or "off". A judge of one's own has no
+            part in it.
+        skip_health_check: Start without trying a few references first; a run with none that passes is
+            refused otherwise.
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
 
     Raises:
@@ -119,6 +132,12 @@ class RunOptions:
         holds=lambda value: value in (None, *INTEGRITIES),
         metavar="any|strict",
     )
+    cache: bool = setting(
+        True,
+        "Take verdicts that cannot change from earlier runs on this machine.",
+        flag="--cache/--no-cache",
+    )
+    skip_health_check: bool = setting(False, "Start without trying a few reference solutions first.")
     judge: Judge | None = setting(
         None,
         "Judges the programs.",
@@ -150,18 +169,44 @@ class RunOptions:
             )
 
 
-def choose_k(k: Sequence[int] | None, n: int) -> tuple[int, ...]:
-    """Return the k to report, ascending; `DEFAULT_K` as far as `n` allows where none is named.
+def expect_drawable(n: int) -> None:
+    """Refuse a number of candidates that is none.
+
+    Raises:
+        ParameterError: not a whole number of at least 1.
+    """
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise ParameterError(f"n = {n!r}: expected at least 1 candidate per problem")
+
+
+def greedy_n(n: int, params: SamplingParams | None) -> tuple[int, str]:
+    """Return how many candidates of a prompt to draw, and a sentence where that is not n.
+
+    At temperature 0 all candidates of a prompt are equal, so one says all that n of them would.
 
     Raises:
         ParameterError: n is below 1.
+    """
+    expect_drawable(n)
+    if n == 1 or params is None or params.temperature > 0:
+        return n, ""
+    return 1, f"temperature 0: one candidate of each prompt is drawn, for all {n} would be equal"
+
+
+def choose_k(k: int | Sequence[int] | None, n: int) -> tuple[int, ...]:
+    """Return the k to report, ascending; `DEFAULT_K` as far as `n` allows where none is named.
+
+    Raises:
+        ParameterError: n is below 1, or a k is no whole number.
         MetricError: a k is below 1 or above n, for which pass@k is not defined.
     """
-    if n < 1:
-        raise ParameterError(f"n = {n}: expected at least 1 candidate per problem")
+    expect_drawable(n)
     if k is None:
         return tuple(value for value in DEFAULT_K if value <= n)
-    for value in k:
+    values = (k,) if isinstance(k, int | float | str) else tuple(k)
+    for value in values:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ParameterError(f"k = {value!r}: expected whole numbers, such as 1 or (1, 10)")
         if not 1 <= value <= n:
             raise MetricError(f"k = {value} with n = {n}: pass@k needs 1 <= k <= n; sample more or lower k")
-    return tuple(sorted(set(k))) or choose_k(None, n)
+    return tuple(sorted(set(values))) or choose_k(None, n)

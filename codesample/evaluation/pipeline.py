@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
 from codesample.engines.contract import Engine
 from codesample.errors import ModelError, ParameterError
 from codesample.evaluation.environment import session_facts
+from codesample.evaluation.headline import headline
+from codesample.evaluation.health_check import RunHealth, check_references
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.report import EngineFacts, Report, Seconds
 from codesample.evaluation.sample_and_judge import Spent, sample_and_judge
-from codesample.evaluation.sandbox import notice_weakness, open_judge
+from codesample.evaluation.sandbox import notice_weakness, open_judge, recall, recalled
 from codesample.evaluation.scoring import EXECUTED, pools, score
-from codesample.evaluation.summary import summarise
+from codesample.evaluation.summary import compared, summarise
 from codesample.execution.judge import Judge
 from codesample.rerankers.contract import require_supplied
 from codesample.runs import RunFolder
@@ -23,19 +26,25 @@ from codesample.runs import RunFolder
 __all__ = ["carry_out"]
 
 
-def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Report:
+def carry_out(
+    plan: EvaluationPlan, observer: Observer, *, began: float, notices: Sequence[str] = ()
+) -> Report:
     """Carry out a plan and write its results.
 
     Args:
         plan: From `build_plan`.
         observer: Told of progress.
         began: `time.monotonic()` when the caller was asked.
+        notices: What the observer is to be told first, behind what is run.
 
     Raises:
         CodesampleError: as `evaluate`, from opening the sandbox on; a reranker's failure after the results
             without it are written.
     """
     with open_judge(plan.run) as judge:
+        health = RunHealth() if plan.run.skip_health_check else check_references(plan.chosen, judge)
+        # a check of health is one of today; the rest may come from earlier sessions
+        recall(judge, plan.run)
         # once everything else is known to be possible: it takes longest
         engine = plan.source.open()
         plan = plan.settled_for(engine)
@@ -44,14 +53,16 @@ def carry_out(plan: EvaluationPlan, observer: Observer, *, began: float) -> Repo
             EXECUTED | engine.abilities,
             {"logprobs": f"{engine.name} gives no log-probabilities"},
         )
+        observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
         with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
-            for notice in run.notices:
+            for notice in (*notices, *plan.notices, *health.notices, *run.notices):
                 observer.notice(notice)
             notice_weakness(judge, observer)
+            run.write_origins(plan.source.origins)
             try:
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
-                return _conclude(plan, run, spent, judge=judge, observer=observer, began=began)
+                return _conclude(plan, run, spent, judge=judge, observer=observer, health=health, began=began)
             except ParameterError:
                 # the same call would be refused again, and a corrected one is another run
                 if not plan.run.resume and run.withdraw():
@@ -76,8 +87,17 @@ def _session(plan: EvaluationPlan, engine: Engine, judge: Judge) -> dict[str, ob
 
 
 def _conclude(
-    plan: EvaluationPlan, run: RunFolder, spent: Spent, *, judge: Judge, observer: Observer, began: float
+    plan: EvaluationPlan,
+    run: RunFolder,
+    spent: Spent,
+    *,
+    judge: Judge,
+    observer: Observer,
+    health: RunHealth,
+    began: float,
 ) -> Report:
+    # rerankers ask for more
+    found = recalled(judge)
     gathered = pools(run, plan.chosen, plan.wanted, strict=plan.strict)
     scored = score(
         plan.rerankers,
@@ -97,8 +117,10 @@ def _conclude(
         k=plan.k,
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
-        notices=scored.notices,
+        notices=[*health.notices, *plan.source.notices, *scored.notices],
+        health=health.ended(),
     )
+    report = replace(compared(report, run, gathered), recalled=found)
     run.write_results(report.as_json())
     scored.raise_failures(run, observer)
     return report

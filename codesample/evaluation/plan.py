@@ -9,22 +9,29 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, Protocol
 
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import NATIVE, checked_engine, expect_engine, open_engine, split_model
 from codesample.errors import MetricError, ParameterError, RerankerError, RunFolderError
 from codesample.evaluation.checkpoint_hash import fingerprint
+from codesample.evaluation.lacking_packages import (
+    lacking_packages,
+    notice_of_lacking,
+    refuse_if_all_lack,
+)
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
-from codesample.records import SamplingParams
+from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
 from codesample.tasks.prompt_form import Style
+from codesample.tasks.readable_tests import expect_readable
 
 __all__ = [
+    "Able",
     "EvaluationPlan",
     "ModelSource",
     "build_plan",
@@ -44,12 +51,16 @@ class ModelSource:
         open: Makes the engine.
         checkpoint: Fingerprint of the model's folder; None where it is in none.
         label: Short name for a new run folder; "" takes `name`.
+        origins: What is known of recorded candidates besides their texts.
+        notices: What the report is to say of them.
     """
 
     name: str
     open: Callable[[], Engine]
     checkpoint: str | None = None
     label: str = ""
+    origins: Sequence[Origin] = ()
+    notices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ class EvaluationPlan:
         out: The run folder.
         run: How programs are run, and whether the folder exists already.
         settings: What else was asked for, for the record; plain JSON data.
+        notices: What the user should know before it begins, and beside its figures.
     """
 
     command: str
@@ -88,16 +100,22 @@ class EvaluationPlan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     prompts: PromptOptions | None = None
     params: SamplingParams | None = None
+    notices: tuple[str, ...] = ()
 
-    def settled_for(self, engine: Engine) -> EvaluationPlan:
-        """Return the plan with the form of prompts that the engine takes.
+    def settled_for(self, engine: Able) -> EvaluationPlan:
+        """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
 
         Raises:
             ParameterError: the chat form was asked for, and the engine takes no messages.
         """
-        if self.prompts is None:
+        if self.prompts is None or (self.run.resume and not self.prompts.said):
             return self
         style = style_for(engine, self.prompts)
+        if style == "base" and not self.chosen.task.base:
+            raise ParameterError(
+                f"{engine.name} has no chat template, which {self.chosen.task.name} needs: its problems are "
+                "messages; choose an instruct model"
+            )
         if style == self.manifest.prompt["style"]:
             return self
         chosen = self.chosen.put(style, self.prompts)
@@ -135,7 +153,7 @@ def build_plan(
     source: ModelSource,
     *,
     params: SamplingParams | None,
-    k: Sequence[int] | None,
+    k: int | Sequence[int] | None,
     rerankers: Sequence[Reranker],
     run: RunOptions,
     settings: Mapping[str, Any] | None = None,
@@ -144,7 +162,8 @@ def build_plan(
     """Check what an evaluation is to do, and look at its run folder; writes nothing.
 
     Args:
-        chosen: All problems of the task; those that nothing is wanted of are left out of the plan.
+        chosen: All problems of the task; those that nothing is wanted of are left out of the plan, and so are
+            those that need packages which are not installed here.
         wanted: Keys of candidates, at least one, all of them of these problems.
         params: How tokens are chosen; with `prompts`, the form's stops and limit come to them.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest candidates allows.
@@ -153,9 +172,15 @@ def build_plan(
         prompts: How problems are put to the model; None leaves them in the form that `chosen` has.
 
     Raises:
+        DataError: tests that are no Python; names the problem, the part and the line.
         MetricError: a k above the number of candidates of a problem.
+        ParameterError: every problem needs packages that are not installed.
         RunFolderError: the folder cannot be started, or not be continued with these settings.
     """
+    asked = {task_id for task_id, _ in wanted}
+    lacking = lacking_packages((each for each in chosen.problems if each.task_id in asked), run)
+    refuse_if_all_lack(lacking, len(asked))
+    wanted = [key for key in wanted if key[0] not in lacking]
     per_problem = Counter(task_id for task_id, _ in wanted)
     fewest, n = min(per_problem.items(), key=lambda item: item[1])
     try:
@@ -164,6 +189,7 @@ def build_plan(
         if len(set(per_problem.values())) == 1:
             raise
         raise MetricError(f"{error}; {fewest} has the fewest samples") from None
+    expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
     if prompts is not None:
         chosen = chosen.put(_provisional(prompts, run), prompts)
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
@@ -185,6 +211,7 @@ def build_plan(
         settings=settings or {},
         prompts=prompts,
         params=params,
+        notices=tuple(filter(None, [notice_of_lacking(lacking, len(asked))])),
     )
 
 
@@ -203,7 +230,21 @@ def _manifest(
     )
 
 
-def style_for(engine: Engine, prompts: PromptOptions) -> Style:
+class Able(Protocol):
+    """What says of a model what it can do: an engine, or one that is not opened yet."""
+
+    @property
+    def name(self) -> str:
+        """The model, for messages."""
+        ...
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """See `Engine.abilities`."""
+        ...
+
+
+def style_for(engine: Able, prompts: PromptOptions) -> Style:
     """Return the form in which an engine is given problems.
 
     Raises:
@@ -224,7 +265,7 @@ def _provisional(prompts: PromptOptions, run: RunOptions) -> Style:
     """Return the form to go by until the engine is open: what was said, or what the run in hand has."""
     if prompts.chat_only:
         return "chat"
-    if prompts.style == "auto" and run.resume and run.out is not None:
+    if not prompts.said and run.resume and run.out is not None:
         with RunFolder.open(run.out) as kept:
             return "chat" if kept.manifest.prompt["style"] == "chat" else "base"
     return "base"
@@ -252,7 +293,7 @@ def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
     )
 
 
-def choose_rerankers(specs: str | Sequence[str | Reranker]) -> list[Reranker]:
+def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[Reranker]:
     """Load each reranker; the same one given twice counts once, and one name is a list of one.
 
     Raises:
@@ -260,7 +301,7 @@ def choose_rerankers(specs: str | Sequence[str | Reranker]) -> list[Reranker]:
         RerankerError: a file or plug-in that cannot be loaded, or two different rerankers of one name.
     """
     found: dict[str, Reranker] = {}
-    for spec in dict.fromkeys([specs] if isinstance(specs, str) else specs):
+    for spec in dict.fromkeys([specs] if isinstance(specs, str | Reranker) else specs):
         each = load_reranker(spec)
         if each.name in found:
             raise RerankerError(

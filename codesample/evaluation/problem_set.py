@@ -1,4 +1,4 @@
-"""Which problems an evaluation covers: all of a task's or the first ones, found again for a saved run."""
+"""Which problems an evaluation covers: all of a task's or some of them, found again for a saved run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from codesample.errors import ParameterError, RunFolderError
+from codesample.errors import DataError, ParameterError, RunFolderError
 from codesample.evaluation.options import PromptOptions
+from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
 from codesample.records import Candidate, Problem, Request, SamplingParams
 from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
@@ -27,7 +29,8 @@ class ProblemSet:
         problems: In the task's order.
         data: Absolute path of the data file that was given, if one was.
         task_file: Absolute path of the user's own problems, if the task is that.
-        limit: How many of the first problems were asked for; None for all.
+        limit: How many of the first problems, or which places of them, were asked for; None for all.
+        ids: The task ids that were asked for by their names; None for all.
         spec: What names the task here, a file by its absolute path; None for a task that was handed over.
         form: How problems are put to the model and its answers read; None takes the task's base form.
     """
@@ -36,7 +39,8 @@ class ProblemSet:
     problems: tuple[Problem, ...]
     data: Path | None = None
     task_file: Path | None = None
-    limit: int | None = None
+    limit: Limit = None
+    ids: tuple[str, ...] | None = None
     spec: str | None = None
     form: PromptForm | None = None
 
@@ -49,19 +53,42 @@ class ProblemSet:
         """Return the same problems, put to the model in another form.
 
         Raises:
-            ParameterError: a system turn or a prefill for the base form.
+            ParameterError: a system turn or a prefill for the base form, or a problem that has no such form.
         """
-        return replace(self, form=self.task.form(style, system=prompts.system, prefill=prompts.prefill))
+        form = self.task.form(style, system=prompts.system, prefill=prompts.prefill)
+        if style == "chat" or prompts.style == style:
+            for problem in self.problems:
+                # what cannot be asked is refused before a model is loaded
+                form.ask(problem)
+        return replace(self, form=form)
 
     @property
-    def origin(self) -> dict[str, str | int | None]:
+    def origin(self) -> dict[str, Any]:
         """Where the problems come from, as plain JSON data that `problems_of_run` takes."""
         return {
             "task": self.spec,
             "limit": self.limit,
+            **({"ids": list(self.ids)} if self.ids is not None else {}),
             "data": str(self.data) if self.data else None,
             "task_file": str(self.task_file) if self.task_file else None,
         }
+
+    def narrowed(self, *, limit: Limit = None, ids: Ids = None) -> ProblemSet:
+        """Return the set with those of its problems that are meant; see `choose_problems`.
+
+        Raises:
+            ParameterError: as `choose_problems`.
+        """
+        if limit is None and ids is None:
+            return self
+        named = None if ids is None else choose_problems(self.problems, task=self.task.name, ids=ids)
+        chosen = choose_problems(named or self.problems, task=self.task.name, limit=limit)
+        return replace(
+            self,
+            problems=chosen,
+            limit=int(limit) if isinstance(limit, str) and limit.strip().isdecimal() else limit,
+            ids=None if named is None else tuple(each.task_id for each in named),
+        )
 
     @cached_property
     def by_id(self) -> dict[str, Problem]:
@@ -94,23 +121,24 @@ class ProblemSet:
 
 
 def read_problems(
-    task: str | Path | Task, *, data: Path | None = None, limit: int | None = None
+    task: str | Path | Task, *, data: Path | None = None, limit: Limit = None, ids: Ids = None
 ) -> ProblemSet:
     """Find a task by name, by a file of problems (a `Path`), or take the one given, and read its problems.
 
     Args:
         task: What to evaluate on.
         data: The data of a named task in their published form, instead of the hub's copy.
-        limit: Only the first problems; None takes all.
+        limit: Only the first problems, or a range of places such as "11-20"; None takes all.
+        ids: Only those of these ids; see `choose_problems`. None takes all.
 
     Raises:
         UnknownNameError: no task of that name.
         DataError: the data are malformed; names file and line.
         HubUnavailableError: the data are not on this machine and the hub cannot be reached.
-        ParameterError: a limit below 1, or `data` beside a task file or a ready-made task.
+        ParameterError: a limit or ids as `choose_problems` refuses them, or `data` beside a task file or a
+            ready-made task.
     """
-    if limit is not None and limit < 1:
-        raise ParameterError(f"limit = {limit}: expected at least 1 problem")
+    parse_limit(limit)
     if not isinstance(task, str) and data is not None:
         raise ParameterError(f"data = {str(data)!r}: only a named task reads its data from elsewhere")
     if isinstance(task, str):
@@ -119,12 +147,11 @@ def read_problems(
         found = load_task_file(task) if isinstance(task, Path) else task
     return ProblemSet(
         found,
-        tuple(found.problems()[:limit]),
+        tuple(found.problems()),
         data=data.resolve() if data else None,
         task_file=task.resolve() if isinstance(task, Path) else None,
-        limit=limit,
         spec=_lasting(task) if isinstance(task, str) else None,
-    )
+    ).narrowed(limit=limit, ids=ids)
 
 
 def _lasting(spec: str) -> str:
@@ -145,15 +172,10 @@ def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | No
         UnknownNameError, DataError, HubUnavailableError, ParameterError: as `read_problems`.
     """
     manifest, settings = run.manifest, run.manifest.settings
-    limit, task_file = settings.get("limit"), settings.get("task_file")
-    place = data or settings.get("data")
-    if task is not None:
-        found = read_problems(task, data=data, limit=limit)
-    elif task_file:
-        found = read_problems(Path(data or task_file), limit=limit)
-    else:
-        spec = settings.get("task") or manifest.task
-        found = read_problems(spec, data=Path(place) if place else None, limit=limit)
+    source, place = _source_of(run, task, data)
+    if place is not None and data is None and not place.exists():
+        raise DataError(f"{run.path}: its problems are no longer at {place}; name their file: --data FILE")
+    found = read_problems(source, data=None if isinstance(source, Path) else place)
     if found.task.version != manifest.task_version:
         raise RunFolderError(
             f"{run.path}: was made with version {manifest.task_version} of {manifest.task}, "
@@ -164,7 +186,19 @@ def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | No
             f"{run.path}: its problems are not those that {manifest.task} has now; "
             "name the data it was made with: --data FILE"
         )
+    found = found.narrowed(limit=settings.get("limit"), ids=settings.get("ids"))
     return replace(found, form=_form_of(run, found.task))
+
+
+def _source_of(run: RunFolder, task: Task | None, data: Path | None) -> tuple[str | Path | Task, Path | None]:
+    """Return what names the task of a run, and the file, if there is one, that its problems stand in."""
+    if task is not None:
+        return task, data
+    settings = run.manifest.settings
+    if (own := settings.get("task_file")) is not None:
+        return (file := Path(data or own)), file
+    place = data or settings.get("data")
+    return settings.get("task") or run.manifest.task, Path(place) if place else None
 
 
 def _form_of(run: RunFolder, task: Task) -> PromptForm:

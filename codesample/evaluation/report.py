@@ -10,6 +10,8 @@ from typing import Any
 from codesample.engines.contract import Engine
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import RunFolderError
+from codesample.evaluation.agreement import Agreement
+from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.observer import WEAK
 from codesample.records import Status
@@ -89,6 +91,9 @@ class Report:
         n_max: Candidates of the problem that has most.
         samples: Candidates in the run.
         pass_at_k: By k; unbiased, mean over `problems`; a k that one of them does not reach is left out.
+        parts: By name of a part of the tests, pass@k by k for that part with those before it: programs that
+            hold its checks count as right. The last part's figures are `pass_at_k`. Empty where the tests are
+            one whole.
         rerankers: By name.
         random: What choosing at random gives: pass@1.
         oracle: What choosing with the hidden tests would give: pass@n.
@@ -101,6 +106,11 @@ class Report:
         engine: What the engine stated; the weakest of a run's sessions.
         isolation: Weakest level at which programs of this run were judged, such as "confined".
         notices: What the figures leave out and why, and what weakens them; a sentence each.
+        recalled: How many verdicts the call that ended the run took from the cache of earlier ones.
+        theirs: Verdicts that recorded samples came with, compared with ours; None where they had none.
+        health: What speaks for or against the verdicts: references tried before the run, time-outs, load.
+        prompt: The form in which problems were put to the model; `Manifest.prompt`.
+        rules: How many programs came from their texts by each rule, most first; see `Candidate.rule`.
         run: The run folder; not part of `as_json`.
     """
 
@@ -124,6 +134,12 @@ class Report:
     engine: EngineFacts = EngineFacts()
     integrity: Mapping[str, Counted] = field(default_factory=dict)
     strict: bool = False
+    recalled: int = field(default=0, compare=False)
+    theirs: Agreement | None = None
+    parts: Mapping[str, Mapping[int, Estimate]] = field(default_factory=dict)
+    health: RunHealth = field(default_factory=RunHealth)
+    prompt: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def weak(self) -> Counted:
@@ -139,7 +155,8 @@ class Report:
         """Return the content of results.json."""
         content = asdict(self)
         del content["run"]
-        content["pass_at_k"] = {str(k): value for k, value in content["pass_at_k"].items()}
+        content["pass_at_k"] = _with_text_keys(content["pass_at_k"])
+        content["parts"] = {name: _with_text_keys(by_k) for name, by_k in content["parts"].items()}
         return content
 
     @classmethod
@@ -151,7 +168,8 @@ class Report:
         """
         try:
             known = dict(content)
-            known["pass_at_k"] = {int(k): Estimate(**value) for k, value in known["pass_at_k"].items()}
+            known["pass_at_k"] = _estimates(known["pass_at_k"])
+            known["parts"] = {name: _estimates(by_k) for name, by_k in known.get("parts", {}).items()}
             known["rerankers"] = {
                 name: Selection(Estimate(**value["best_of_n"]), value["gap_closed"])
                 for name, value in known["rerankers"].items()
@@ -164,6 +182,8 @@ class Report:
             known["integrity"] = {
                 name: Counted(**value) for name, value in known.get("integrity", {}).items()
             }
+            known["theirs"] = Agreement.from_json(known.get("theirs"))
+            known["health"] = RunHealth.from_json(known.get("health", {}))
             return cls(**known, run=run)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunFolderError(
@@ -172,7 +192,20 @@ class Report:
             ) from error
 
     def __str__(self) -> str:
-        parts = [f"pass@{k} {each.value:.3f}" for k, each in list(self.pass_at_k.items())[:1]]
-        parts += [f"{name} {each.best_of_n.value:.3f}" for name, each in self.rerankers.items()]
-        parts.append(f"oracle {self.oracle.value:.3f}")
-        return f"{self.task}, {self.model}, {self.problems} problems x {self.n}: {', '.join(parts)}"
+        figures = [f"pass@{k} {each.value:.3f}" for k, each in list(self.pass_at_k.items())[:1]]
+        figures += [
+            f"pass@{k} on {name} {each.value:.3f}"
+            for name, by_k in list(self.parts.items())[:-1]
+            for k, each in list(by_k.items())[:1]
+        ]
+        figures += [f"{name} {each.best_of_n.value:.3f}" for name, each in self.rerankers.items()]
+        figures.append(f"oracle {self.oracle.value:.3f}")
+        return f"{self.task}, {self.model}, {self.problems} problems x {self.n}: {', '.join(figures)}"
+
+
+def _with_text_keys(by_k: Mapping[int, Any]) -> dict[str, Any]:
+    return {str(k): value for k, value in by_k.items()}
+
+
+def _estimates(by_k: Mapping[str, Any]) -> dict[int, Estimate]:
+    return {int(k): Estimate(**value) for k, value in by_k.items()}

@@ -17,9 +17,10 @@ from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.sandbox import notice_weakness, open_judge
 from codesample.evaluation.scoring import EXECUTED, Pool, Scored, Scores, pools, saved_scores, score
-from codesample.evaluation.summary import summarise
+from codesample.evaluation.summary import compared, summarise
 from codesample.execution import Level
 from codesample.execution.judge import Judge
+from codesample.foreign import describe
 from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.runs import RunFolder
 from codesample.tasks.contract import Task
@@ -59,7 +60,7 @@ def rerank_run(
     watching = observer or Observer()
     loaded = choose_rerankers(DEFAULT_RERANKERS if rerankers is None else rerankers)
     with (
-        RunFolder.open(folder, write=True) as opened,
+        _open(folder, write=True) as opened,
         _judge_for(loaded, run or RunOptions(), opened) as judge,
     ):
         for notice in opened.notices:
@@ -86,7 +87,7 @@ def load_report(run: Path) -> Report:
     Raises:
         RunFolderError: no run, not finished, or its results cannot be read.
     """
-    with RunFolder.open(run) as folder:
+    with _open(run) as folder:
         content = folder.results()
     if content is None:
         raise RunFolderError(f"{run}: has no results yet; finish it with --resume")
@@ -107,10 +108,31 @@ def recount_run(
         CodesampleError: as `rerank_run`, as far as it concerns the run and its problems.
     """
     asked = RunOptions(integrity=integrity)
-    with RunFolder.open(folder) as opened:
+    with _open(folder) as opened:
         chosen = problems_of_run(opened, task=task, data=data)
         gathered = _gathered(opened, chosen, asked.integrity)
         return _report(opened, chosen, gathered, k=_chosen_k(opened, None))
+
+
+def _open(path: Path, *, write: bool = False) -> RunFolder:
+    """Open a run folder; where a file of one, or samples, are given instead, say what to give or to do.
+
+    Raises:
+        RunFolderError: as `RunFolder.open`.
+    """
+    try:
+        return RunFolder.open(path, write=write)
+    except RunFolderError as error:
+        if (path / "run.json").exists():
+            raise
+        if path.is_file() and (path.parent / "run.json").exists():
+            raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error
+        if (found := describe(path)) is not None:
+            raise RunFolderError(
+                f"{path}: {found}, not a run folder; judge them, and rerank them by -r, with: "
+                f"codesample execute {path} --task TASK"
+            ) from error
+        raise
 
 
 def _chosen_k(folder: RunFolder, k: Sequence[int] | None) -> tuple[int, ...]:
@@ -138,7 +160,7 @@ def _report(
 ) -> Report:
     """Sum up a run that is judged; times are those of the sampling."""
     before = _earlier(folder.path)
-    return summarise(
+    report = summarise(
         folder,
         gathered,
         {**saved_scores(gathered, folder), **scores},
@@ -148,7 +170,9 @@ def _report(
         seconds=before.seconds if before else Seconds(0.0, 0.0, 0.0),
         tokens_per_second=before.tokens_per_second if before else None,
         notices=notices,
+        health=before.health if before else None,
     )
+    return replace(compared(report, folder, gathered), recalled=before.recalled if before else 0)
 
 
 def _score(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from codesample.engines.contract import Engine, Progress
 from codesample.engines.delivery import delivered
 from codesample.engines.model_options import DEFAULT_MODEL, ModelOptions
 from codesample.errors import ParameterError
-from codesample.evaluation.options import DEFAULT_N, PromptOptions
+from codesample.evaluation.options import DEFAULT_N, PromptOptions, greedy_n
 from codesample.evaluation.plan import ModelSource, model_source, style_for
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.records import Candidate, Message, Prompt, Request, SamplingParams, prompt_from
 from codesample.tasks.prompt_form import FENCE
 
 __all__ = ["PROMPT_ID", "sample_candidates"]
+
+_log = logging.getLogger("codesample.evaluation")
 
 PROMPT_ID = "prompt"
 """Task id of a prompt that belongs to no task."""
@@ -38,7 +41,7 @@ def sample_candidates(
         prompts: How a text or a problem is put to the model. Default: as a user's turn where it has a chat
             template. Messages are put to it as they are.
         model: As for `evaluate`.
-        n: Candidates per prompt.
+        n: Candidates per prompt. At temperature 0 one is drawn, for all would be equal.
         params: How tokens are chosen; stops and limit of a task come as for `evaluate`.
         progress: Called with the number of new tokens now and then.
 
@@ -46,12 +49,14 @@ def sample_candidates(
         ParameterError: n below 1, an empty prompt, or a parameter outside its range.
         CodesampleError: while sampling, as `open_engine`, or where a prompt does not fit.
     """
-    if n < 1:
-        raise ParameterError(f"n = {n}: expected at least 1 candidate")
+    n, notice = greedy_n(n, params)
     if source == "":
         raise ParameterError("the prompt is empty; expected text to continue")
     given = source if isinstance(source, ProblemSet) else prompt_from(source)
-    return _sampled(given, model_source(model), n, params, prompts or PromptOptions(), progress)
+    found = model_source(model)
+    if notice:
+        _log.info(notice)
+    return _sampled(given, found, n, params, prompts or PromptOptions(), progress)
 
 
 def _sampled(

@@ -10,10 +10,12 @@ from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import RunOptions
 from codesample.execution import Executor, Level, Limits
 from codesample.execution.caller.granted_modules import missing_modules
+from codesample.execution.caller.reference_cache import cache_folder
+from codesample.execution.caller.verdict_cache import VerdictCache
 from codesample.execution.judge import Judge
 from codesample.records import Status
 
-__all__ = ["notice_weakness", "open_judge"]
+__all__ = ["notice_weakness", "open_judge", "recall", "recalled"]
 
 
 @contextmanager
@@ -37,6 +39,17 @@ def open_judge(run: RunOptions) -> Iterator[Judge]:
         if run.imports:
             _try_imports(executor, run.imports)
         yield executor
+
+
+def recall(judge: Judge, run: RunOptions) -> None:
+    """Let a judge of the run's own take verdicts of earlier sessions from now on, where that is wanted."""
+    if run.cache and run.judge is None and isinstance(judge, Executor):
+        judge.recall(VerdictCache(cache_folder("verdicts")))
+
+
+def recalled(judge: Judge) -> int:
+    """Return how many verdicts so far were those of earlier sessions."""
+    return judge.recalled if isinstance(judge, Executor) else 0
 
 
 def _expect_isolation(judge: Judge, minimum: Level) -> None:

@@ -111,7 +111,8 @@ def score(
 ) -> Scored:
     """Let each reranker score every pool, and keep the scores in the run folder once they are complete.
 
-    None of them sees a hidden test. One that fails costs its own scores only; earlier ones of it stay.
+    Tokens and log-probabilities that they see are those of the program, not of the words around it. None of
+    them sees a hidden test. One that fails costs its own scores only; earlier ones of it stay.
 
     Args:
         task: Name.
@@ -124,6 +125,7 @@ def score(
         RunFolderError: scores cannot be written.
     """
     views = [PublicView.of(task, pool.problem) for pool in gathered]
+    shown = [[each.within(each.spans) for each in pool.candidates] for pool in gathered]
     runners = [ProgramRunner(judge, view.task_id) if judge else None for view in views]
     contexts = [
         Context(view, seed=seed, checks=runner, outputs=runner, stub=stub_of(pool.problem))
@@ -133,8 +135,8 @@ def score(
     for each in rerankers:
         column: Scores = {}
         try:
-            for view, pool, context in zip(views, gathered, contexts, strict=True):
-                column[view.task_id] = each.score(view, pool.candidates, context)
+            for view, candidates, context in zip(views, shown, contexts, strict=True):
+                column[view.task_id] = each.score(view, candidates, context)
                 observer.scored(each.name, done=len(column), problems=len(gathered))
         except CodesampleError as error:
             scored.failures.append(error)

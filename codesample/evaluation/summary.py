@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from codesample.errors import ExecutionError, MetricError
+from codesample.evaluation.agreement import agreement
 from codesample.evaluation.environment import engine_facts, weakest_isolation
+from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate, bootstrap
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
 from codesample.evaluation.observer import is_graded
+from codesample.evaluation.parse_check import parse_notice
+from codesample.evaluation.parts import counts_by_part
 from codesample.evaluation.report import Counted, Report, Seconds, Selection
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Status, Verdict
 from codesample.runs import RunFolder
 
-__all__ = ["summarise"]
+__all__ = ["compared", "summarise"]
 
 _UNJUDGED = Status.HARNESS_ERROR
+# what the last part is called where problems call it differently
+_WHOLE = "all"
 
 
 def summarise(
@@ -31,33 +38,29 @@ def summarise(
     seconds: Seconds,
     tokens_per_second: float | None,
     notices: Sequence[str] = (),
+    health: RunHealth | None = None,
 ) -> Report:
-    """Turn a run's verdicts and scores into figures with intervals.
-
-    Candidates without a grade are left out, and so are problems without any graded one. All figures are
-    over the same problems: a k that one of them does not reach is left out, with a notice.
+    """Turn a run's verdicts and scores into figures; problems and k that have too few grades are left out.
 
     Args:
         run: Says which task, model and engine, and how its programs were isolated.
-        gathered, scores: From `codesample.evaluation.scoring`.
-        problems: How many the task has, as far as it was asked for; those without samples are missed aloud.
-        notices: What else the report is to say.
-        n, seconds, tokens_per_second: See `Report`.
-        k: The k of pass@k, ascending.
+        gathered, scores: From `codesample.evaluation.scoring`; `problems` is how many were asked for.
+        n, seconds, tokens_per_second: See `Report`; k are those of pass@k, ascending.
+        notices, health: What else is to be said, and what was found of the judge before the run.
 
     Raises:
         ExecutionError: the harness failed on every candidate; says why for the first.
     """
     graded = [pool for pool in gathered if pool.graded]
-    faults = [verdict for pool in gathered for verdict in pool.verdicts if verdict.status is _UNJUDGED]
+    verdicts = [verdict for pool in gathered for verdict in pool.verdicts]
     if not graded:
-        raise ExecutionError(_nothing(gathered, faults))
+        raise ExecutionError(_nothing(gathered, _faults(verdicts)))
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
-    random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
-    oracle = bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
-    said = [*_left_out(problems, len(gathered), len(graded)), *map(_why, faults[:1])]
-    by_k, unreached = _pass_at_k(counts, k)
+    random, oracle = _bounds(counts)
+    by_k, parts, unreached = _figures(graded, counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
+    unread = parse_notice(zip(candidates, verdicts, strict=True), prompt=run.manifest.prompt)
+    left_out = [*_left_out(problems, len(gathered), len(graded)), *map(_why, _faults(verdicts)[:1])]
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
@@ -70,16 +73,38 @@ def summarise(
         random=random,
         oracle=oracle,
         seconds=seconds,
-        tokens=sum(len(candidate.token_ids or ()) for candidate in candidates),
+        tokens=sum(len(each.token_ids or ()) for each in candidates),
         tokens_per_second=tokens_per_second,
-        statuses=dict(Counter(str(each.status) for pool in gathered for each in pool.verdicts)),
+        statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*said, *unreached, *notices),
+        notices=(*filter(None, [unread]), *left_out, *unreached, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
+        parts=parts,
+        health=(health or RunHealth()).with_verdicts(verdicts),
+        prompt=dict(run.manifest.prompt),
+        rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
     )
+
+
+def compared(report: Report, run: RunFolder, gathered: Sequence[Pool]) -> Report:
+    """Return a report that also says how far our verdicts agree with those that recorded samples had."""
+    theirs = agreement(run, [each for pool in gathered for each in pool.verdicts], report.pass_at_k)
+    if theirs is None:
+        return report
+    return replace(report, theirs=theirs, notices=(*report.notices, *theirs.notices()))
+
+
+def _faults(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    return [verdict for verdict in verdicts if verdict.status is _UNJUDGED]
+
+
+def _bounds(counts: Mapping[str, tuple[int, int]]) -> tuple[Estimate, Estimate]:
+    """Return what choosing at random gives, and what choosing with the hidden tests would."""
+    random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
+    return random, bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
 
 
 def _nothing(gathered: Sequence[Pool], faults: Sequence[Verdict]) -> str:
@@ -127,6 +152,31 @@ def _pass_at_k(
         except MetricError as error:
             left_out.append(f"pass@{each} is left out: {error}")
     return by_k, left_out
+
+
+def _figures(
+    graded: Sequence[Pool], counts: Mapping[str, tuple[int, int]], k: Sequence[int]
+) -> tuple[dict[int, Estimate], dict[str, Mapping[int, Estimate]], list[str]]:
+    """Return pass@k of the whole tests and of their parts, and why others are left out."""
+    by_k, unreached = _pass_at_k(counts, k)
+    parts, unknown = _parts(graded, by_k)
+    return by_k, parts, unreached + unknown
+
+
+def _parts(
+    graded: Sequence[Pool], whole: Mapping[int, Estimate]
+) -> tuple[dict[str, Mapping[int, Estimate]], list[str]]:
+    """Return pass@k by part of the tests and by k, and why parts are left out."""
+    counts, said = counts_by_part(graded)
+    if not counts:
+        return {}, said
+    parts: dict[str, Mapping[int, Estimate]] = {}
+    for name, of_problems in counts.items():
+        parts[name], unreached = _pass_at_k(of_problems, list(whole))
+        said += [f"on {name}, {each}" for each in unreached]
+    last = {pool.problem.tests.parts[-1][0] for pool in graded}
+    name = last.pop() if len(last) == 1 else _WHOLE
+    return {**parts, name: whole}, said
 
 
 def _why(fault: Verdict) -> str:

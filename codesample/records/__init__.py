@@ -7,7 +7,8 @@ turns programs and `Tests` into `Verdict`s, a reranker turns a `PublicView` and 
 from codesample.records.candidate import Candidate, FinishReason
 from codesample.records.example import CallExample, Example, ScriptExample
 from codesample.records.extraction import Extraction
-from codesample.records.message import Message, Prompt, prompt_from
+from codesample.records.message import Message, Prompt, PromptLike, prompt_from
+from codesample.records.origin import Origin
 from codesample.records.problem import Problem, PublicView
 from codesample.records.sampling import Request, SamplingParams
 from codesample.records.tests import CodeTests, InputTests, ScriptTests, Tests
@@ -22,8 +23,10 @@ __all__ = [
     "FinishReason",
     "InputTests",
     "Message",
+    "Origin",
     "Problem",
     "Prompt",
+    "PromptLike",
     "PublicView",
     "Request",
     "SamplingParams",

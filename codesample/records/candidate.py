@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeVar
 
 __all__ = ["Candidate", "FinishReason"]
+
+_T = TypeVar("_T")
 
 
 class FinishReason(StrEnum):
@@ -31,8 +35,10 @@ class Candidate:
         finish_reason: Why it ended.
         stop: The stop string found, if any.
         program: The text that is run; filled in by the task, None before.
-        token_ends: Of each of `token_ids`, how long the text is up to it and with it, in characters; None
-            where the source of the sample kept none.
+        token_ends: Of each of `token_ids`, how much of `completion` there is up to it and with it, in
+            characters: never less than for the token before, and for the last one all of it. A token that
+            completes no character adds nothing, such as the first bytes of one or a special token; of one
+            that a stop string cut, what is left counts. None where the source of the sample kept none.
         rule: Which rule made `program` of the text, such as "fence"; None before, and for a program that was
             given as one.
         spans: Which parts of `completion` the program was made of: (begin, end) in characters, ascending.
@@ -50,3 +56,51 @@ class Candidate:
     token_ends: tuple[int, ...] | None = None
     rule: str | None = None
     spans: tuple[tuple[int, int], ...] | None = None
+
+    def within(self, spans: Sequence[tuple[int, int]] | None) -> Candidate:
+        """Return this candidate with the tokens of parts of its text only, such as those of its program.
+
+        Ids, both kinds of log-probabilities and ends are kept of each token that adds a character to a part;
+        a token that adds none belongs with the next one that does, behind the last one with that. The text
+        and everything else stay. To be asked of a whole candidate: where tokens are left out, ends no longer
+        say where the next one begins. Without `token_ends`, nobody knows which token adds what, and all are
+        kept.
+
+        Args:
+            spans: (begin, end) in characters of `completion`, ascending; None keeps all.
+        """
+        if spans is None or self.token_ends is None or list(spans) == [(0, len(self.completion))]:
+            return self
+        kept = _overlapping(self.token_ends, spans)
+        return replace(
+            self,
+            token_ids=_at(self.token_ids, kept),
+            logprobs=_at(self.logprobs, kept),
+            sampled_logprobs=_at(self.sampled_logprobs, kept),
+            token_ends=_at(self.token_ends, kept),
+        )
+
+
+def _overlapping(ends: Sequence[int], spans: Sequence[tuple[int, int]]) -> list[int]:
+    """Return which tokens share a character with one of the spans."""
+    return [
+        number
+        for number, (begin, end) in enumerate(_characters(ends))
+        if any(max(begin, first) < min(end, last) for first, last in spans)
+    ]
+
+
+def _characters(ends: Sequence[int]) -> list[tuple[int, int]]:
+    """Return of each token which characters it adds, or helps to."""
+    found: list[tuple[int, int]] = []
+    before = begin = 0
+    for number, end in enumerate(ends):
+        if end > before:
+            begin, before = before, end
+            found += [(begin, end)] * (number + 1 - len(found))
+    # what adds nothing at the end stays with the last that added something
+    return found + [(begin, before)] * (len(ends) - len(found))
+
+
+def _at(values: Sequence[_T] | None, positions: Sequence[int]) -> tuple[_T, ...] | None:
+    return None if values is None else tuple(values[position] for position in positions)

@@ -8,7 +8,7 @@ from typing import Any
 
 from codesample.errors import ParameterError
 
-__all__ = ["Message", "Prompt", "prompt_from"]
+__all__ = ["Message", "Prompt", "PromptLike", "prompt_from"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Message:
         for name in ("role", "content"):
             value = getattr(self, name)
             if not isinstance(value, str):
-                raise ParameterError(f"{name} of a message is {type(value).__name__}, expected a text")
+                raise ParameterError(f"{name} of a message is {_type(value)}, expected a text")
         if not self.role:
             raise ParameterError("role of a message is empty; expected system, user or assistant")
 
@@ -38,34 +38,54 @@ class Message:
 Prompt = str | tuple[Message, ...]
 """A text to continue, or messages to answer; a last one of the assistant's is an answer to go on with."""
 
+PromptLike = str | Sequence[Message | Mapping[str, str]]
+"""What `prompt_from` makes a prompt of: a text, or messages, each a `Message` or its fields by name."""
 
-def prompt_from(given: Any) -> Prompt:
+
+def prompt_from(given: Any, *, name: str = "prompt") -> Prompt:
     """Return a prompt from a text, or from messages: `Message`s, or mappings with `role` and `content`.
+
+    Args:
+        name: What it is called in messages of errors.
 
     Raises:
         ParameterError: it is neither, no message at all, or a message with other keys; says what was got.
     """
     if isinstance(given, str):
         return given
+    if isinstance(given, Message | Mapping):
+        raise ParameterError(
+            f"{name} is one message; expected a text or a list of messages: put it into a list"
+        )
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
         raise ParameterError(
-            f"prompt is {type(given).__name__}, expected a text or a list of messages such as "
+            f"{name} is {_type(given)}, expected a text or a list of messages such as "
             '[{"role": "user", "content": "..."}]'
         )
     if not given:
-        raise ParameterError("prompt is an empty list; expected at least one message")
-    return tuple(_message(each, number) for number, each in enumerate(given))
+        raise ParameterError(f"{name} is an empty list; expected at least one message")
+    return tuple(_message(each, f"{name}[{number}]") for number, each in enumerate(given))
 
 
-def _message(given: Any, number: int) -> Message:
+def _message(given: Any, where: str) -> Message:
     if isinstance(given, Message):
         return given
-    if not isinstance(given, Mapping):
+    if isinstance(given, str):
         raise ParameterError(
-            f"prompt[{number}] is {type(given).__name__}, expected a message with role and content"
+            f"{where} is a text, expected a message with role and content; several prompts are asked for "
+            "one by one"
         )
+    if not isinstance(given, Mapping):
+        raise ParameterError(f"{where} is {_type(given)}, expected a message with role and content")
     if set(given) != {"role", "content"}:
         raise ParameterError(
-            f"prompt[{number}] has {', '.join(map(repr, given)) or 'nothing'}; expected role and content"
+            f"{where} has {', '.join(map(repr, given)) or 'nothing'}; expected role and content and no more"
         )
-    return Message(given["role"], given["content"])
+    try:
+        return Message(given["role"], given["content"])
+    except ParameterError as error:
+        raise ParameterError(f"{where}: {error}") from error
+
+
+def _type(given: Any) -> str:
+    return "None" if given is None else type(given).__name__

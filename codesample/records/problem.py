@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codesample.records.example import Example
+from codesample.records.message import Message
 from codesample.records.tests import ScriptTests, Tests
 
 __all__ = ["Problem", "PublicView"]
@@ -26,6 +27,8 @@ class Problem:
         examples: Public examples that the prompt itself shows: calls with values, or inputs with outputs.
         reference: A completion (in the form a model would give it) that passes, if the data set has one.
         metadata: Facts for reports, such as {"tier": "compose"}; must be plain JSON data.
+        messages: The turns that a chat model is given, where the data set states them; () makes one of the
+            task's chat form. A last one of the assistant's is the beginning of the answer.
     """
 
     task_id: str
@@ -37,6 +40,7 @@ class Problem:
     examples: tuple[Example, ...] = ()
     reference: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

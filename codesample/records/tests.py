@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Literal
 
 from codesample.errors import ParameterError
@@ -30,9 +31,13 @@ class Tests:
             executor grants to all.
         scratch: Bytes of files that the program may keep in its current folder, or None for the executor's
             default, which is none at all.
+        parts: Name and size of each part of the checks, in their order, such as (("base", 7), ("plus", 748));
+            () for checks that are one whole. Figures are told for each part with those before it. They judge
+            nothing and stand in no fingerprint.
 
     Raises:
-        ParameterError: a limit that is not positive, or a kind that could judge nothing.
+        ParameterError: a limit that is not positive, parts that do not make up the checks, or a kind that
+            could judge nothing.
     """
 
     # pytest would collect a class of this name
@@ -42,6 +47,7 @@ class Tests:
     memory: int | None = None
     imports: tuple[str, ...] = ()
     scratch: int | None = None
+    parts: tuple[tuple[str, int], ...] = field(default=(), metadata=_MEASURES)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -49,11 +55,32 @@ class Tests:
             value = getattr(self, name)
             if value is not None and not 0 < value <= most:
                 raise ParameterError(f"{name} = {value!r}: expected a number above 0, to {most}, or None")
+        self._check_parts()
 
     @property
     def check_count(self) -> int:
         """How many checks have a result of their own in a verdict."""
         return 0
+
+    @property
+    def part_ends(self) -> dict[str, int]:
+        """By name of a part, how many checks there are up to its end."""
+        names = [name for name, _ in self.parts]
+        return dict(zip(names, accumulate(size for _, size in self.parts), strict=True))
+
+    def _check_parts(self) -> None:
+        if not self.parts:
+            return
+        names = [name for name, _ in self.parts]
+        sizes = [size for _, size in self.parts]
+        if len(set(names)) < len(names) or not all(names):
+            raise ParameterError(f"parts = {self.parts!r}: expected names that are there and differ")
+        # a first part without a check would hold for programs that were never loaded
+        if sizes[0] < 1 or min(sizes) < 0 or sum(sizes) != self.check_count:
+            raise ParameterError(
+                f"parts = {self.parts!r}: expected sizes that make up the {self.check_count} checks, "
+                "and at least one check in the first part"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,35 +124,50 @@ class CodeTests(Tests):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputTests(Tests):
-    """Argument lists on which the program must return what a reference returns; each is a check.
+    """Argument lists on which the program must return what a reference returns, or stated results.
 
-    An input that the reference does not answer within the limits is judged by nobody: it holds for every
-    program that gets as far. Each other may take ten times the CPU time of the reference on this machine, at
-    least a second. A failure does not end the checks, but bounds what the rest may take.
+    Each is a check. An input that the reference does not answer within the limits is judged by nobody: it
+    holds for every program that gets as far. Each other may take ten times the CPU time of the reference on
+    this machine, at least a second. A failure does not end the checks, but bounds what the rest may take.
 
     Attributes:
         inputs: Argument lists for `entry_point`; plain data of built-in types.
         entry_point: Name the program and the reference must define.
-        reference: Trusted source whose results are the expected ones, plain data of built-in types.
+        reference: Trusted source whose results are the expected ones, plain data of built-in types; "" where
+            `expected` states them.
+        expected: The expected results, one for each input, plain data of built-in types; None asks the
+            reference.
+        input_limit: CPU seconds that each input may take at least; None for a second.
         atol: Absolute tolerance of numbers in compared results; 0 means exact, but for a float or a list
             or tuple of floats, which get 1e-6.
         oracle: Trusted source that defines `accept(arguments, result, expected) -> bool`, used in place
-            of equality; `expected` is what `reference` returned.
+            of equality; `expected` is what `reference` returned, or what was stated.
 
     Raises:
-        ParameterError: no input, no entry point, no reference, or a tolerance below 0.
+        ParameterError: no input, no entry point, not one of reference and expected results, another number
+            of these than of inputs, a tolerance below 0, or a limit that is not positive.
     """
 
     inputs: tuple[tuple[Any, ...], ...]
     entry_point: str
-    reference: str
+    reference: str = ""
     atol: float = 0.0
     oracle: str | None = None
+    expected: tuple[Any, ...] | None = None
+    input_limit: float | None = None
 
     def __post_init__(self) -> None:
         Tests.__post_init__(self)
-        if not self.inputs or not self.entry_point or not self.reference.strip():
-            raise ParameterError("tests by inputs need at least one input, a reference and an entry point")
+        if not self.inputs or not self.entry_point:
+            raise ParameterError("tests by inputs need at least one input and an entry point")
+        if (self.expected is None) == (not self.reference.strip()):
+            raise ParameterError("tests by inputs need either a reference or the expected results")
+        if self.expected is not None and len(self.expected) != len(self.inputs):
+            raise ParameterError(f"{len(self.expected)} expected results for {len(self.inputs)} inputs")
+        if self.input_limit is not None and not 0 < self.input_limit <= _MOST_SECONDS:
+            raise ParameterError(
+                f"input_limit = {self.input_limit!r}: expected a number above 0, to {_MOST_SECONDS}, or None"
+            )
         if not self.atol >= 0:
             raise ParameterError(f"atol = {self.atol!r}: expected a number of at least 0")
 

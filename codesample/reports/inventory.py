@@ -43,7 +43,7 @@ def models() -> list[tuple[str, str]]:
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
-    from codesample.sampling.checkpoint import BUILT_IN_MODELS
+    from codesample.sampling.checkpoint_source import BUILT_IN_MODELS
 
     rows = [(name, "built in") for name in BUILT_IN_MODELS]
     try:

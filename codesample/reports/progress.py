@@ -9,14 +9,36 @@ from time import monotonic
 from typing import IO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column
 
 from codesample.evaluation.observer import Observer, Snapshot
 
-__all__ = ["PLAIN_INTERVAL", "RunProgress", "describe"]
+__all__ = ["PLAIN_INTERVAL", "RunProgress", "TableProgress", "describe"]
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines."""
+
+# in columns of the terminal
+_WITHOUT_BAR, _LEAST_BAR, _MOST_BAR = 74, 4, 40
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """Return what a line is made of: where all of it would not fit, the figures, whole."""
+    figures = TextColumn("{task.description}", table_column=Column(no_wrap=True))
+    done = MofNCompleteColumn(table_column=Column(no_wrap=True))
+    if width < _WITHOUT_BAR + _LEAST_BAR:
+        return [done, figures]
+    bar = BarColumn(bar_width=min(_MOST_BAR, width - _WITHOUT_BAR))
+    return [bar, done, TextColumn("problems,"), figures, TimeElapsedColumn()]
 
 
 def describe(snapshot: Snapshot) -> str:
@@ -47,6 +69,10 @@ class RunProgress(Observer):
         self._problems = 0
         self._next_line = clock() + PLAIN_INTERVAL
 
+    def planned(self, what: str) -> None:
+        """Print the line."""
+        self._console.print(what)
+
     def started(self, run: Path, *, problems: int, candidates: int) -> None:
         """Name the run folder and put up the bar."""
         self.run, self._problems = run, problems
@@ -57,6 +83,10 @@ class RunProgress(Observer):
     def notice(self, text: str) -> None:
         """Print one line above the bar."""
         self._console.print(f"notice: {text}")
+
+    def table(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(text)
 
     def progress(self, snapshot: Snapshot) -> None:
         """Move the bar, or print a line when the last one is `PLAIN_INTERVAL` old."""
@@ -84,9 +114,33 @@ class RunProgress(Observer):
                 self._console.print(f"{done}/{of} problems, {text}")
             return
         if self._bar is None:
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("problems, {task.description}"))
-            self._bar = Progress(*columns, TimeElapsedColumn(), console=self._console)
+            self._bar = Progress(*_columns(self._console.width), console=self._console)
             self._bar.start()
         if row not in self._rows:
             self._rows[row] = self._bar.add_task("", total=of)
         self._bar.update(self._rows[row], completed=done, description=text)
+
+
+class TableProgress(RunProgress):
+    """Shows the runs of a table one after another; `run` is the table's folder from the first of them on.
+
+    Args:
+        folder: The table's.
+    """
+
+    def __init__(self, folder: Path, stream: IO[str] | None = None) -> None:
+        super().__init__(stream)
+        self._folder = folder
+
+    def started(self, run: Path, *, problems: int, candidates: int) -> None:
+        """As of a single run."""
+        super().started(run, problems=problems, candidates=candidates)
+        self.run = self._folder
+
+    def table(self, text: str) -> None:
+        """Print one line; there is something to go on with."""
+        super().table(text)
+        self.run = self._folder
+
+    def withdrawn(self) -> None:
+        """Keep the folder: the table goes on."""

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from codesample.evaluation.headline import form_text
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.report import Report
 from codesample.records import Status
@@ -28,13 +29,13 @@ def render(report: Report) -> RenderableType:
     # samples of other origin may be unequally many
     each = str(report.n) if report.n >= report.n_max else f"{report.n} to {report.n_max}"
     title = f"{report.task}, {report.model}: {report.problems} problems x {each}, {report.samples} samples"
-    table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=64)
-    table.add_column("figure")
+    table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=56)
+    table.add_column("figure", overflow="fold")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     table.add_column("gap closed", justify="right")
-    for k, estimate in report.pass_at_k.items():
-        table.add_row(f"pass@{k}", *_cells(estimate), "")
+    for label, estimate in _passes(report):
+        table.add_row(escape(label), *_cells(estimate), "")
     table.add_section()
     table.add_row(f"best of {each}, at random", *_cells(report.random), "0 %")
     for name, selection in report.rerankers.items():
@@ -44,13 +45,27 @@ def render(report: Report) -> RenderableType:
     return Group(table, *_lines(report))
 
 
+def _passes(report: Report) -> Iterator[tuple[str, Estimate]]:
+    """Yield pass@k with what it is called: of all tests, and of the parts that come before the last."""
+    names = list(report.parts)
+    for k, estimate in report.pass_at_k.items():
+        for number, name in enumerate(names[:-1], start=1):
+            if k in report.parts[name]:
+                yield f"pass@{k} on {' + '.join(names[:number])}", report.parts[name][k]
+        yield f"pass@{k} on {' + '.join(names)}" if names else f"pass@{k}", estimate
+
+
 def _cells(estimate: Estimate) -> tuple[str, str]:
     return f"{estimate.value:.3f}", f"[dim]{estimate.low:.3f} - {estimate.high:.3f}[/dim]"
 
 
 def _lines(report: Report) -> Iterator[str]:
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
+    if report.prompt:
+        yield escape(f"prompt      {_prompt(report)}")
     yield f"verdicts    {counts}"
+    if report.recalled:
+        yield f"cache       {report.recalled} of them from earlier runs; --no-cache judges all anew"
     if report.harness_errors:
         yield (
             f"[red]harness     {report.harness_errors} candidates could not be judged "
@@ -64,8 +79,10 @@ def _lines(report: Report) -> Iterator[str]:
         )
     for notice in report.notices:
         yield f"note        {escape(notice)}"
+    yield f"health      {_health(report)}"
     weak = " [red](weaker than confined)[/red]" if report.isolation in _WEAK else ""
-    yield f"isolation   {report.isolation}{weak}"
+    integrity = ", ".join(f"{each.verdicts} {name}" for name, each in report.integrity.items())
+    yield f"isolation   {report.isolation}{weak}{f'; integrity {integrity}' if integrity else ''}"
     if report.engine.reproducibility in _REPEATS:
         yield f"engine      {_REPEATS[report.engine.reproducibility]}"
     seconds = report.seconds
@@ -82,3 +99,29 @@ def _lines(report: Report) -> Iterator[str]:
     beside = ", beside sampling" if report.tokens_per_second else ""
     yield f"execution   {seconds.execution:.1f} s{beside}; {seconds.total:.1f} s in all"
     yield f"run folder  {escape(str(report.run))}"
+
+
+def _prompt(report: Report) -> str:
+    """Say how problems were put to the model, and by which rules programs came from what it wrote."""
+    text = form_text(report.prompt)
+    if set(report.rules) <= {"continuation"}:
+        return text
+    rules = ", ".join(f"{count} {rule}" for rule, count in report.rules.items())
+    return f"{text}; {sum(report.rules.values())} answers: {rules}"
+
+
+def _health(report: Report) -> str:
+    """Say what speaks for or against the verdicts, in one line."""
+    health = report.health
+    parts = []
+    if health.references_tried:
+        tried = f"{health.references_passed} of {health.references_tried} references pass"
+        parts.append(f"[red]{tried}[/red]" if health.references_failed else tried)
+    parts += [
+        f"{health.timeouts} time-outs",
+        f"{health.retried} run twice",
+        f"{health.harness_errors} harness errors",
+    ]
+    if health.load is not None:
+        parts.append(f"load {health.load:.1f} on {health.processors} cores")
+    return ", ".join(parts)

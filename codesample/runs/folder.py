@@ -13,12 +13,20 @@ from typing import Any, Self, TypeVar
 
 from codesample.decoding import decoded
 from codesample.errors import DataError, RunFolderError
-from codesample.records import Candidate, Status, Verdict
+from codesample.records import Candidate, Origin, Status, Verdict
 from codesample.runs.files import JsonLines, open_plain, replace_file
-from codesample.runs.formats import CandidateKey, VerdictKey, VerdictLine, candidate_line, verdict_line
+from codesample.runs.formats import (
+    CandidateKey,
+    VerdictKey,
+    VerdictLine,
+    candidate_line,
+    origin_line,
+    verdict_line,
+)
 from codesample.runs.lock import FolderLock
 from codesample.runs.manifest import Manifest
 from codesample.runs.scores import ScoreFiles
+from codesample.runs.table import holds_table, read_table
 
 __all__ = ["Key", "RunFolder"]
 
@@ -26,7 +34,7 @@ Key = tuple[str, int]
 
 _Verdict = TypeVar("_Verdict", bound=VerdictKey)
 
-_CONTENTS = ("run.json", "samples.jsonl", "verdicts.jsonl", "scores", "results.json")
+_CONTENTS = ("run.json", "samples.jsonl", "verdicts.jsonl", "origins.jsonl", "scores", "results.json")
 
 
 class RunFolder:
@@ -47,6 +55,7 @@ class RunFolder:
         self._lock = lock
         self._samples = JsonLines(path / "samples.jsonl")
         self._verdicts = JsonLines(path / "verdicts.jsonl")
+        self._origins = path / "origins.jsonl"
         self._scores = ScoreFiles(path / "scores")
         if lock is not None:
             self.notices = [
@@ -155,13 +164,19 @@ class RunFolder:
         self._judged[key] = verdict.status
         return True
 
+    def write_origins(self, origins: Iterable[Origin]) -> None:
+        """Keep what the file that the candidates come from says of them besides, in one step."""
+        self._need_lock()
+        if lines := [origin_line(each) for each in origins]:
+            replace_file(self._origins, "\n".join([*lines, ""]))
+
     def withdraw(self) -> bool:
         """Take back a new run without any sample, so that its folder is free; returns whether it did."""
         self._need_lock()
         if self._sampled:
             return False
         self.close()
-        for name in ("run.json", ".lock"):
+        for name in ("run.json", "origins.jsonl", ".lock"):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
@@ -190,6 +205,11 @@ class RunFolder:
         shared: dict[tuple[bool, ...] | str, tuple[bool, ...]] = {}
         lines = _that_count(self._verdicts.read(VerdictLine))
         return {(line.task_id, line.index): line.verdict(shared, where=where) for line, where in lines}
+
+    def origins(self) -> dict[Key, Origin]:
+        """Read what is known of recorded candidates besides their texts; nothing for others."""
+        lines = JsonLines(self._origins).read(Origin)
+        return {(each.task_id, each.index): each for each, _ in lines}
 
     def scores(self, reranker: str) -> dict[Key, float | None]:
         """Read a reranker's scores; none where it has not scored this run."""
@@ -267,6 +287,9 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.from_json(_read_json(file), where=str(file))
     except (FileNotFoundError, NotADirectoryError):
+        if holds_table(path):
+            names = ", ".join(str(path / each.folder) for each in read_table(path))
+            raise RunFolderError(f"{path}: holds a table of runs; name one of them: {names}") from None
         raise RunFolderError(f"{path}: not a run folder (no run.json)") from None
     except DataError as error:
         raise RunFolderError(str(error)) from error

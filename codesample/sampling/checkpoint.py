@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+)
 
-from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
+from codesample.errors import HubUnavailableError, ModelError, ParameterError
 from codesample.records import Prompt
-from codesample.sampling.attention_probe import probe_shared_path
-from codesample.sampling.chat import chat_ids
+from codesample.sampling.attention_probe import layer_shapes, probe_shared_path
+from codesample.sampling.chat import chat_ends, chat_ids, takes_messages
+from codesample.sampling.checkpoint_source import checkpoint_source
+from codesample.sampling.encoding import Boundary, boundary_of, text_ids
 from codesample.sampling.kv_store import KVShape
 from codesample.sampling.memory import free_memory
 
-__all__ = ["BUILT_IN_MODELS", "Checkpoint", "device_of", "dtype_of", "load_checkpoint"]
-
-BUILT_IN_MODELS = {"tiny": Path(__file__).parents[1] / "tiny" / "weights"}
-"""Models shipped in the package, by name."""
+__all__ = [
+    "Checkpoint",
+    "device_of",
+    "dtype_of",
+    "load_checkpoint",
+    "load_tokenizer",
+    "load_without_weights",
+]
 
 _DTYPES = {
     "float32": torch.float32,
@@ -42,9 +56,10 @@ class Checkpoint:
         notice: Why the shared path does not serve it; "" when it does.
         rope_switch: Longest prompt plus candidate, in tokens, whose rotary positions do not depend on what
             runs beside it; None where none does.
-        eos_ids: Tokens that end a candidate.
+        eos_ids: Tokens that end a candidate of a text.
         max_positions: Longest prompt plus candidate, in tokens, or None where the model states no limit.
         revision: Commit of a hub checkpoint, where known.
+        trusted: Whether code that the checkpoint brings may have been run.
     """
 
     name: str
@@ -56,6 +71,7 @@ class Checkpoint:
     kv_shapes: tuple[KVShape, ...] = ()
     notice: str = ""
     rope_switch: int | None = None
+    trusted: bool = False
 
     @property
     def shared(self) -> bool:
@@ -66,32 +82,35 @@ class Checkpoint:
         """Whether that holds for a prompt that takes so many tokens together with its candidate."""
         return self.shared and (self.rope_switch is None or tokens <= self.rope_switch)
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether prompts may be messages: the tokenizer has a chat template."""
+        return takes_messages(self.tokenizer)
+
+    @cached_property
+    def chat_ends(self) -> frozenset[int]:
+        """Tokens that end an answer to messages: `eos_ids`, and what its chat template ends turns with."""
+        return self.eos_ids | chat_ends(self.tokenizer)
+
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """Tokenise a prompt with the special tokens its tokenizer adds, a BOS never twice, no EOS at the end.
 
         Messages are what `apply_chat_template` of the tokenizer makes of them, to the token.
 
         Raises:
-            ParameterError: the prompt gives no token at all.
+            ParameterError: the prompt gives no token at all, or the chat template refuses it.
         """
-        tokenizer = self.tokenizer
         if not isinstance(prompt, str):
-            return chat_ids(tokenizer, prompt, name=self.name)
-        bos = tokenizer.bos_token
-        has_bos = bool(bos) and prompt.startswith(bos)
-        ids = list(tokenizer(prompt, add_special_tokens=not has_bos)["input_ids"])
-        if ids and ids[-1] in self.eos_ids:
-            # an EOS of the prompt's own stays
-            own = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-            if not own or ids[-len(own) :] != own:
-                ids.pop()
-        if not ids and tokenizer.bos_token_id is not None:
-            ids = [tokenizer.bos_token_id]
-        if not ids:
-            raise ParameterError(
-                "the prompt gives no tokens and this tokenizer has no BOS token; give a longer prompt"
-            )
-        return tuple(ids)
+            return chat_ids(self.tokenizer, prompt, name=self.name)
+        return text_ids(self.tokenizer, prompt, eos_ids=self.eos_ids)
+
+    def boundary(self, prompt: str, continuation: str) -> Boundary:
+        """Compare the tokens of a text alone with those it has before what follows it, such as a reference.
+
+        Raises:
+            ParameterError: as `encode`.
+        """
+        return boundary_of(self.tokenizer, prompt, continuation, eos_ids=self.eos_ids)
 
     def describe(self) -> dict[str, Any]:
         """Plain JSON facts for the record of a run."""
@@ -103,6 +122,7 @@ class Checkpoint:
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": str(self.model.device),
             "path": "shared" if self.shared else "ordinary",
+            "trust_remote_code": self.trusted,
             "notice": self.notice,
         }
 
@@ -114,6 +134,7 @@ def load_checkpoint(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     revision: str | None = None,
+    trust_remote_code: bool = False,
 ) -> Checkpoint:
     """Load a checkpoint and probe it.
 
@@ -123,12 +144,13 @@ def load_checkpoint(
         device: "auto" takes CUDA when there is one; a loaded model stays where it is.
         dtype: "auto" is the checkpoint's own dtype on CUDA and float32 on a CPU, or a loaded model's own.
         revision: Branch, tag or commit of a hub checkpoint.
+        trust_remote_code: Run code that the checkpoint brings; without it one that needs any is refused.
     Raises:
         ParameterError: no such device or dtype, or a loaded model without its tokenizer or with another
             device, dtype or revision than its own.
-        UnknownNameError: neither a built-in name, nor a folder, nor the form of a hub id.
+        UnknownNameError: see `checkpoint_source`.
         HubUnavailableError: a hub id that is not on this machine, with the hub out of reach.
-        ModelError: not a causal language model, damaged, or too large for the device.
+        ModelError: not a causal language model, damaged, too large for the device, or with code of its own.
     """
     if isinstance(model, PreTrainedModel):
         if tokenizer is None:
@@ -139,11 +161,11 @@ def load_checkpoint(
         loaded, name = model, model.name_or_path or type(model).__name__
     else:
         name = str(model)
-        source = _source(name)
         target = device_of(device)
-        kept = "auto" if target.type == "cuda" else torch.float32
-        loaded = _load_model(source, name, target, kept if dtype == "auto" else dtype_of(dtype), revision)
-        tokenizer = tokenizer or _load_tokenizer(source, name, revision)
+        kept = dtype_of(dtype) if dtype != "auto" else "auto" if target.type == "cuda" else torch.float32
+        origin = _Origin(name, checkpoint_source(name), revision, trust_remote_code)
+        loaded = _load_model(origin, target, kept)
+        tokenizer = tokenizer or _load_tokenizer(origin)
     config = loaded.config.get_text_config()
     found = Checkpoint(
         name=name,
@@ -152,29 +174,75 @@ def load_checkpoint(
         eos_ids=_eos_ids(loaded, tokenizer),
         max_positions=getattr(config, "max_position_embeddings", None),
         revision=getattr(loaded.config, "_commit_hash", None),
+        trusted=trust_remote_code,
     )
     probed = probe_shared_path(loaded)
     return replace(found, **probed._asdict())
 
 
-def _source(name: str) -> str:
-    if name in BUILT_IN_MODELS:
-        return str(BUILT_IN_MODELS[name])
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelError(
-                f"{name}: no config.json in this folder; expected one written by save_pretrained"
-            )
-        return str(path)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return name
-    raise UnknownNameError(
-        "model",
-        name,
-        BUILT_IN_MODELS,
-        "Give a built-in name (codesample list models), a folder or a hub id (owner/name).",
+def load_without_weights(
+    model: str, *, revision: str | None = None, trust_remote_code: bool = False
+) -> Checkpoint:
+    """Return a checkpoint to look at: its tokenizer, end tokens and limits, and weights that have no numbers.
+
+    Args:
+        model, revision, trust_remote_code: As for `load_checkpoint`; no weights are needed there.
+
+    Raises:
+        UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
+    """
+    origin = _Origin(model, checkpoint_source(model), revision, trust_remote_code)
+    tokenizer = _load_tokenizer(origin)
+    try:
+        config = AutoConfig.from_pretrained(origin.source, **origin.options)
+        with torch.device("meta"):
+            skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+            skeleton.tie_weights()
+    except Exception as error:
+        raise _load_error(error, origin) from error
+    with suppress(OSError):
+        skeleton.generation_config = GenerationConfig.from_pretrained(
+            origin.source, revision=revision or "main"
+        )
+    shapes: tuple[KVShape, ...] = ()
+    with suppress(Exception):
+        shapes = layer_shapes(skeleton)
+    return Checkpoint(
+        name=model,
+        model=skeleton,
+        tokenizer=tokenizer,
+        eos_ids=_eos_ids(skeleton, tokenizer),
+        max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
+        revision=getattr(config, "_commit_hash", None),
+        kv_shapes=shapes,
     )
+
+
+def load_tokenizer(model: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
+    """Load the tokenizer of a checkpoint without its weights.
+
+    Args:
+        model, revision, trust_remote_code: As for `load_checkpoint`.
+
+    Raises:
+        UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
+    """
+    name = str(model)
+    return _load_tokenizer(_Origin(name, checkpoint_source(name), revision, trust_remote_code))
+
+
+class _Origin(NamedTuple):
+    """Where a checkpoint comes from: as the caller named it, and as transformers is asked for it."""
+
+    name: str
+    source: str
+    revision: str | None
+    trusted: bool
+
+    @property
+    def options(self) -> dict[str, Any]:
+        # without an answer to the question whether to trust, transformers asks on standard input
+        return {"revision": self.revision, "trust_remote_code": self.trusted}
 
 
 def _check_loaded(
@@ -208,6 +276,8 @@ def device_of(device: str | torch.device) -> torch.device:
         found = torch.device(device)
     except RuntimeError as error:
         raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
+    if found.type not in ("cpu", "cuda"):
+        raise ParameterError(f"device = {str(device)!r}: expected auto, cpu, cuda or cuda:N")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ParameterError(f"device = {device!r}: this machine shows no CUDA device; use --device cpu")
     return found
@@ -226,51 +296,57 @@ def dtype_of(dtype: str | torch.dtype) -> torch.dtype:
     return _DTYPES[dtype]
 
 
-def _load_model(
-    source: str, name: str, device: torch.device, dtype: torch.dtype | str, revision: str | None
-) -> PreTrainedModel:
+def _load_model(origin: _Origin, device: torch.device, dtype: torch.dtype | str) -> PreTrainedModel:
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision)
-        _check_fit(config, name, device, dtype)
-        model = AutoModelForCausalLM.from_pretrained(source, config=config, dtype=dtype, revision=revision)
+        config = AutoConfig.from_pretrained(origin.source, **origin.options)
+        _check_fit(config, origin, device, dtype)
+        model = AutoModelForCausalLM.from_pretrained(
+            origin.source, config=config, dtype=dtype, **origin.options
+        )
         model.to(device)  # type: ignore[arg-type]
         return model
     except ModelError:
         raise
     except torch.OutOfMemoryError as error:
         raise ModelError(
-            f"{name}: out of memory while loading onto {device}; choose a smaller dtype or device"
+            f"{origin.name}: out of memory while loading onto {device}; choose a smaller dtype or device"
         ) from error
     except Exception as error:
-        raise _load_error(error, source, name) from error
+        raise _load_error(error, origin) from error
 
 
-def _load_tokenizer(source: str, name: str, revision: str | None) -> Any:
+def _load_tokenizer(origin: _Origin) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(source, revision=revision)
+        return AutoTokenizer.from_pretrained(origin.source, **origin.options)
     except Exception as error:
-        raise _load_error(error, source, name) from error
+        raise _load_error(error, origin) from error
 
 
-def _load_error(error: Exception, source: str, name: str) -> ModelError | HubUnavailableError:
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if not os.path.isdir(source) and isinstance(error, OSError | ConnectionError):
-        return HubUnavailableError(
-            f"model {name!r} is not on this machine and the hub gave no answer for it ({first[:160]}); "
-            "check the name and the connection, or give --model a folder"
+def _load_error(error: Exception, origin: _Origin) -> ModelError | HubUnavailableError:
+    text = str(error).strip() or type(error).__name__
+    first = text.splitlines()[0]
+    if not origin.trusted and "trust_remote_code" in text:
+        return ModelError(
+            f"{origin.name}: brings code of its own, which runs with all your rights; read it, then allow it "
+            "with --trust-remote-code (trust_remote_code=True)"
         )
-    return ModelError(f"{name}: cannot be loaded as a causal language model: {first[:300]}")
+    if not os.path.isdir(origin.source) and isinstance(error, OSError | ConnectionError):
+        return HubUnavailableError(
+            f"model {origin.name!r} is not on this machine and the hub gave no answer for it "
+            f"({first[:160]}); check the name and the connection, or give --model a folder"
+        )
+    return ModelError(f"{origin.name}: cannot be loaded as a causal language model: {first[:300]}")
 
 
-def _check_fit(config: Any, name: str, device: torch.device, dtype: torch.dtype | str) -> None:
+def _check_fit(config: Any, origin: _Origin, device: torch.device, dtype: torch.dtype | str) -> None:
     with torch.device("meta"):
-        skeleton = AutoModelForCausalLM.from_config(config)
+        skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=origin.trusted)
     stored = dtype if isinstance(dtype, torch.dtype) else (config.dtype or torch.float32)
     need = sum(p.numel() for p in skeleton.parameters()) * stored.itemsize
     have = free_memory(device)
     if need > have:
         raise ModelError(
-            f"{name}: its weights take {need / 2**30:.1f} GiB in {stored}, and {device} has "
+            f"{origin.name}: its weights take {need / 2**30:.1f} GiB in {stored}, and {device} has "
             f"{have / 2**30:.1f} GiB free; choose a smaller model, --dtype bfloat16 or another --device"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.hub import expect_hub
+from codesample.sampling.checkpoint_source import is_on_hub
 
 __all__ = ["open_native"]
 
@@ -15,8 +16,7 @@ def open_native(model: str, options: ModelOptions) -> Engine:
     Raises:
         UnknownNameError, HubUnavailableError, ModelError: see `Sampler`.
     """
-    # a hub id; built-in names and folders need no network
-    if options.folder is None and "/" in model:
+    if is_on_hub(model):
         expect_hub()
     from codesample.sampling.sampler import Sampler
 
@@ -28,4 +28,5 @@ def open_native(model: str, options: ModelOptions) -> Engine:
         max_rows=options.max_rows,
         memory_fraction=options.memory_fraction,
         step="compiled" if options.compile else "auto",
+        trust_remote_code=options.trust_remote_code,
     )

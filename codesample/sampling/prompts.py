@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codesample.errors import ParameterError
 from codesample.records import Request, SamplingParams
+from codesample.sampling.chat import chat_notices
 from codesample.sampling.checkpoint import Checkpoint
 
 __all__ = ["Prompt", "prompts_of"]
+
+_log = logging.getLogger("codesample.sampling")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Prompt:
         indices: Which candidates to draw.
         limit: Most tokens per candidate.
         header: How many of its first tokens are stored once for this and other prompts.
+        chat: Whether it was messages, so that the chat template's end tokens end its candidates.
     """
 
     task_id: str
@@ -29,6 +34,7 @@ class Prompt:
     indices: tuple[int, ...]
     limit: int
     header: int = 0
+    chat: bool = False
 
     @property
     def header_ids(self) -> tuple[int, ...]:
@@ -70,5 +76,17 @@ def prompts_of(checkpoint: Checkpoint, requests: Sequence[Request], params: Samp
                 f"{request.task_id}: the prompt has {len(ids)} tokens and {checkpoint.name} takes "
                 f"{checkpoint.max_positions} in all; shorten the prompt or choose a model with more positions"
             )
-        prompts.append(Prompt(request.task_id, ids, tuple(request.indices), limit))
+        chat = not isinstance(request.prompt, str)
+        prompts.append(Prompt(request.task_id, ids, tuple(request.indices), limit, chat=chat))
+    _tell_of_messages(checkpoint, requests)
     return prompts
+
+
+def _tell_of_messages(checkpoint: Checkpoint, requests: Sequence[Request]) -> None:
+    """Log what the chat template does to messages unasked, each once."""
+    found: dict[str, None] = {}
+    for request in requests:
+        if request.indices and not isinstance(request.prompt, str):
+            found |= dict.fromkeys(chat_notices(checkpoint.tokenizer, request.prompt))
+    for notice in found:
+        _log.warning("%s: %s", checkpoint.name, notice)

@@ -85,4 +85,5 @@ class Row:
             sampled_logprobs=tuple(self._sampled[:kept]),
             finish_reason=reason if stop is None else FinishReason.STOP,
             stop=stop,
+            token_ends=self._text.ends(kept),
         )

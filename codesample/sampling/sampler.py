@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from transformers import PreTrainedModel
 
 from codesample.engines.contract import Progress, Reproducibility
 from codesample.errors import ParameterError
-from codesample.records import Candidate, Request, SamplingParams
+from codesample.records import Candidate, PromptLike, Request, SamplingParams, prompt_from
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
@@ -47,6 +48,7 @@ class Sampler:
         prefix_cache: Keys and values of prompts kept across calls, in bytes or as "2GB"; 0 keeps none.
         memory_fraction: Share of the free memory that keys and values may take, in (0, 1].
         revision: Branch, tag or commit of a hub checkpoint.
+        trust_remote_code: Run code that the checkpoint brings, with all rights of the caller.
         impl: Implementation of the attention: "auto", "torch", "triton" or "reference".
         step: How decode steps run. "auto": in float32 on a CPU they multiply with a second copy of the linear
             weights, which is much faster; made where it takes less than a quarter of the free memory.
@@ -71,6 +73,7 @@ class Sampler:
         revision: str | None = None,
         impl: str = "auto",
         step: Literal["auto", "plain", "compiled"] = "auto",
+        trust_remote_code: bool = False,
     ) -> None:
         if max_rows is not None and max_rows < 1:
             raise ParameterError(f"max_rows = {max_rows}: expected at least 1")
@@ -79,7 +82,12 @@ class Sampler:
         if not 0 < memory_fraction <= 1:
             raise ParameterError(f"memory_fraction = {memory_fraction}: expected a number in (0, 1]")
         self.checkpoint = load_checkpoint(
-            model, tokenizer=tokenizer, device=device, dtype=dtype, revision=revision
+            model,
+            tokenizer=tokenizer,
+            device=device,
+            dtype=dtype,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
         )
         self.name = self.checkpoint.name
         on_gpu = self.checkpoint.model.device.type == "cuda"
@@ -97,7 +105,7 @@ class Sampler:
     @property
     def abilities(self) -> frozenset[str]:
         """Log-probabilities always; "chat" where the tokenizer has a chat template."""
-        return frozenset({"logprobs", *(["chat"] if self.checkpoint.tokenizer.chat_template else [])})
+        return frozenset({"logprobs", *(["chat"] if self.checkpoint.takes_messages else [])})
 
     def stream(
         self,
@@ -133,7 +141,18 @@ class Sampler:
         if not prompts:
             return iter(())
         self._forget_other_weights()
-        token_sampler = TokenSampler(self.checkpoint, params, processors=processors)
+        # what ends a row is one thing for a whole batch
+        kinds = [
+            (part, TokenSampler(self.checkpoint, params, chat=part[0].chat, processors=processors))
+            for part in ([p for p in prompts if not p.chat], [p for p in prompts if p.chat])
+            if part
+        ]
+        first = self._of_one_kind(*kinds[0], progress)
+        return _in_turn(chain([first], (self._of_one_kind(*kind, progress) for kind in kinds[1:])))
+
+    def _of_one_kind(
+        self, prompts: Sequence[Prompt], token_sampler: TokenSampler, progress: Progress | None
+    ) -> Iterator[Candidate]:
         shared = [p for p in prompts if self.checkpoint.shares(len(p.ids) + p.limit)]
         others = [p for p in prompts if not self.checkpoint.shares(len(p.ids) + p.limit)]
         if others and self.checkpoint.shared:
@@ -149,7 +168,7 @@ class Sampler:
 
     def sample(
         self,
-        prompt: str,
+        prompt: PromptLike,
         n: int = 1,
         *,
         params: SamplingParams | None = None,
@@ -159,7 +178,7 @@ class Sampler:
         """Draw `n` candidates of one prompt.
 
         Args:
-            prompt: Text to continue.
+            prompt: Text to continue, or messages to answer, as in `Request`.
             n: How many; candidate i is the same for every n.
             params: How tokens are chosen. Default: `SamplingParams()`.
             task_id: Names the prompt in the random streams; other ids give other candidates.
@@ -171,7 +190,7 @@ class Sampler:
         """
         if n < 1:
             raise ParameterError(f"n = {n}: expected at least 1")
-        request = Request(task_id, prompt, tuple(range(n)))
+        request = Request(task_id, prompt_from(prompt), tuple(range(n)))
         settled = _changed(params or SamplingParams(), changes)
         return sorted(self.stream([request], settled), key=lambda c: c.index)
 

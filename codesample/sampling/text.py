@@ -84,6 +84,11 @@ class TextStream:
             self._emit(self._decode(self._window))
         return self.stop is not None
 
+    def ends(self, count: int) -> tuple[int, ...]:
+        """Return how much of `text` there is up to each of the first `count` tokens and with it."""
+        length = len(self.text)
+        return tuple(min(end, length) for end in self._ends[:count])
+
     def kept_tokens(self) -> int:
         """How many leading tokens it takes to produce `text`; the last may reach beyond it."""
         length = len(self.text)

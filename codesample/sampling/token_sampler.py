@@ -29,12 +29,22 @@ _FEW_ENDS = 10
 class TokenSampler:
     """Draws tokens for one checkpoint with one set of parameters.
 
+    Args:
+        checkpoint, params: What is sampled from, and how.
+        chat: Whether its rows answer messages, so that the chat template's end tokens end them.
+        processors: See `Sampler.stream`.
+
     Raises:
         ParameterError: see `LogitEdits`.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, params: SamplingParams, *, processors: Sequence[LogitsProcessor] = ()
+        self,
+        checkpoint: Checkpoint,
+        params: SamplingParams,
+        *,
+        chat: bool = False,
+        processors: Sequence[LogitsProcessor] = (),
     ) -> None:
         self._params, self._name = params, checkpoint.name
         self._decode = decoder_of(checkpoint.tokenizer)
@@ -42,7 +52,8 @@ class TokenSampler:
         vocabulary = checkpoint.model.config.get_text_config().vocab_size
         self._edits = LogitEdits(params, vocabulary, device=self._device, processors=processors)
         stops = special_stops(checkpoint.tokenizer, params.stop)
-        self._ends: dict[int, str | None] = {**stops, **dict.fromkeys(checkpoint.eos_ids)}
+        ends = checkpoint.chat_ends if chat else checkpoint.eos_ids
+        self._ends: dict[int, str | None] = {**stops, **dict.fromkeys(ends)}
         self._end_ids = torch.tensor(sorted(self._ends), dtype=torch.int64, device=self._device)
 
     @property

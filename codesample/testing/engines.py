@@ -6,11 +6,12 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from codesample.engines.contract import Engine, Reproducibility
 from codesample.errors import ModelError, ParameterError
-from codesample.records import Candidate, FinishReason, Prompt, Request, SamplingParams
+from codesample.records import Candidate, FinishReason, Message, Prompt, Request, SamplingParams
 
 __all__ = ["Checked", "DecodeTokens", "check_engine"]
 
@@ -19,6 +20,7 @@ DecodeTokens = Callable[[Prompt, Sequence[int]], str]
 
 _Found = dict[tuple[str, int], Candidate]
 _SAME_LOGPROB = 1e-4
+_CONVERSATION = (Message("user", "Write a function that adds two numbers."),)
 
 
 class Checked(NamedTuple):
@@ -150,7 +152,23 @@ def _lengths(kit: _Kit) -> str | None:
                 raise kit.fail(f"candidate {key}: {len(values)} {name} for {len(each.token_ids)} tokens")
             if any(math.isnan(value) or value > _SAME_LOGPROB for value in values):
                 raise kit.fail(f"candidate {key}: {name} hold what is no log-probability")
+        _require_ends(kit, each)
     return None
+
+
+def _require_ends(kit: _Kit, each: Candidate) -> None:
+    """Require that the ends of tokens, where there are any, lead through the text to its end."""
+    key, ends = (each.task_id, each.index), each.token_ends
+    if ends is None:
+        return
+    if each.token_ids is not None and len(ends) != len(each.token_ids):
+        raise kit.fail(f"candidate {key}: {len(ends)} token_ends for {len(each.token_ids)} tokens")
+    if any(end < before for before, end in pairwise((0, *ends))):
+        raise kit.fail(f"candidate {key}: token_ends go back: {ends}")
+    if ends and ends[-1] != len(each.completion):
+        raise kit.fail(
+            f"candidate {key}: token_ends lead to {ends[-1]}, its text to {len(each.completion)} characters"
+        )
 
 
 def _text_is_decoded_tokens(kit: _Kit) -> str | None:
@@ -162,6 +180,12 @@ def _text_is_decoded_tokens(kit: _Kit) -> str | None:
         text = kit.decode(kit.prompts[each.task_id], each.token_ids)
         if text != each.completion:
             raise kit.fail(f"candidate {key}: its tokens decode to {text!r}, its text is {each.completion!r}")
+        for count, end in enumerate(each.token_ends or (), 1):
+            text = kit.decode(kit.prompts[each.task_id], each.token_ids[:count])
+            if not text.startswith(each.completion[:end]):
+                raise kit.fail(
+                    f"candidate {key}: {count} tokens decode to {text!r}, and token_ends say {end}"
+                )
     return None
 
 
@@ -180,6 +204,7 @@ def _stops(kit: _Kit) -> str | None:
             raise kit.fail(f"candidate {key} goes on past the stop {stop!r}: {each.completion!r}")
         if (each.finish_reason is FinishReason.STOP) != (each.stop is not None):
             raise kit.fail(f"candidate {key}: stop {each.stop!r} with finish reason {each.finish_reason}")
+        _require_ends(kit, each)
         if kit.engine.reproducibility is Reproducibility.EXACT:
             whole = kit.first[key].completion
             if each.completion != whole.partition(stop)[0]:
@@ -263,6 +288,28 @@ def _bad_requests(kit: _Kit) -> str | None:
     return None
 
 
+def _messages(kit: _Kit) -> str | None:
+    asked = replace(kit.requests[0], prompt=_CONVERSATION)
+    if "chat" not in kit.engine.abilities:
+        try:
+            came = {(each.task_id, each.index): each for each in kit.engine.stream((asked,), kit.params)}
+        except ParameterError:
+            return None
+        if came == {key: each for key, each in kit.first.items() if key[0] == asked.task_id}:
+            return "the engine gives the same whatever the prompt"
+        raise kit.fail("it takes messages, and its abilities lack 'chat'")
+    found = kit.draw((asked,))
+    for each in found.values():
+        _require_ends(kit, each)
+    if kit.engine.reproducibility is Reproducibility.EXACT:
+        # side by side with texts
+        among = kit.draw((asked, *kit.requests[1:]))
+        for key, each in found.items():
+            if (each.completion, each.token_ids) != (among[key].completion, among[key].token_ids):
+                raise kit.fail(f"candidate {key} of messages differs when texts are asked for beside them")
+    return None
+
+
 _CHECKS: tuple[tuple[str, Callable[[_Kit], str | None]], ...] = (
     ("states what it is", _states_what_it_is),
     ("every candidate once", _every_candidate_once),
@@ -274,6 +321,7 @@ _CHECKS: tuple[tuple[str, Callable[[_Kit], str | None]], ...] = (
     ("cancelling", _cancelling),
     ("an error in mid-stream", _an_error_in_mid_stream),
     ("bad requests", _bad_requests),
+    ("messages", _messages),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -71,16 +72,21 @@ ORDINARY_ONLY = frozenset({"bloom"})
 """Architectures that do not route their attention through transformers' interface."""
 
 
-def random_model(architecture: str, *, seed: int = 0, spread: float = 0.2) -> PreTrainedModel:
+def random_model(
+    architecture: str, *, seed: int = 0, spread: float = 0.2, vocabulary: int = VOCABULARY
+) -> PreTrainedModel:
     """Return a randomly initialised model in evaluation mode, fp32.
 
     Args:
         architecture: A key of `ARCHITECTURES`.
         seed: Of the weights.
         spread: Standard deviation of the matrices; at the usual 0.02 every next token is about as likely.
+        vocabulary: Number of tokens.
     """
     torch.manual_seed(seed)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(ARCHITECTURES[architecture])
+    config = deepcopy(ARCHITECTURES[architecture])
+    config.vocab_size = vocabulary
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:

@@ -165,7 +165,8 @@ def _hidden_texts(problem: Problem) -> Iterator[str]:
             yield from (ast.get_source_segment(source, node) or source for node in _asserts(problem, source))
             yield from checks
         case InputTests(reference=reference, oracle=oracle):
-            yield reference
+            if reference:
+                yield reference
             if oracle is not None:
                 yield oracle
         case ScriptTests(checker=str(checker)):
@@ -181,6 +182,9 @@ def _hidden_examples(problem: Problem) -> Iterator[tuple[str, str]]:
                     match node.test:
                         case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
                             yield ast.unparse(left), ast.unparse(right)
+        case InputTests(inputs=inputs, entry_point=name, expected=tuple(expected)):
+            for arguments, result in zip(inputs, expected, strict=True):
+                yield f"{name}({', '.join(map(repr, arguments))})", repr(result)
         case ScriptTests(cases=cases):
             yield from map(_spelt, cases)
 

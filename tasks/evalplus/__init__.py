@@ -11,8 +11,10 @@ import msgspec
 from codesample.data_files import Entry, read_entries
 from codesample.errors import DataError
 from codesample.records import InputTests, Problem
+from codesample.tasks.chat_forms import COMPLETE, DOCSTRING
 from codesample.tasks.contract import Task
 from codesample.tasks.evalplus.argument_types import typed_arguments
+from codesample.tasks.evalplus.evalplus_facts import HUMANEVAL_PLUS_FACTS, MBPP_PLUS_FACTS
 from codesample.tasks.evalplus.oracles import HUMANEVAL_ORACLES, MBPP_ORACLES, TRUTH_OF_MATCH
 from codesample.tasks.examples import prompt_examples
 from codesample.tasks.function_form import STOP
@@ -49,6 +51,8 @@ def humaneval_plus(data: Path | None = None) -> Task:
         stop=STOP,
         max_new_tokens=512,
         load=lambda: _load(data, "HumanEvalPlus.jsonl.gz", _humaneval_problem),
+        chat=COMPLETE,
+        facts=HUMANEVAL_PLUS_FACTS,
     )
 
 
@@ -61,6 +65,8 @@ def mbpp_plus(data: Path | None = None) -> Task:
         stop=_MBPP_STOP,
         max_new_tokens=512,
         load=lambda: _load(data, "MbppPlus.jsonl.gz", _mbpp_problem),
+        chat=DOCSTRING,
+        facts=MBPP_PLUS_FACTS,
     )
 
 
@@ -94,6 +100,7 @@ def _inputs(entry: Entry[_PlusEntry]) -> tuple[Arguments, ...]:
 
 def _problem(entry: Entry[_PlusEntry], inputs: tuple[Arguments, ...], oracles: dict[str, str]) -> Problem:
     record = entry.record
+    base = len(record.base_input)
     truth = TRUTH_OF_MATCH.get(record.task_id, "").format(entry_point=record.entry_point)
     with entry.naming_faults():
         tests = InputTests(
@@ -103,6 +110,7 @@ def _problem(entry: Entry[_PlusEntry], inputs: tuple[Arguments, ...], oracles: d
             atol=record.atol,
             oracle=oracles.get(record.task_id),
             time_limit=_CPU_SECONDS,
+            parts=(("base", base), ("plus", len(inputs) - base)) if base else (),
         )
     return Problem(
         task_id=record.task_id,

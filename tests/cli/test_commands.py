@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from codesample.tasks.registry import load_task_file
+
 COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
 SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
 TOO_LONG = "x" * 300
@@ -65,7 +67,8 @@ def test_execute_then_rerank_then_report(problems: Path, samples: Path, tmp_path
     assert done.returncode == 0, done.stderr
     content = json.loads(done.stdout)
     assert {k: round(v["value"], 3) for k, v in content["pass_at_k"].items()} == {"1": 0.333, "3": 1.0}
-    assert content == json.loads((tmp_path / "run" / "results.json").read_text())
+    # results.json does not say where it is, for it may be moved
+    assert content == json.loads((tmp_path / "run" / "results.json").read_text()) | {"run": "run"}
     assert "run folder run: 2 problems, 6 candidates" in done.stderr
 
     again = call("rerank", "run", "-r", "public_examples", *SANDBOX, "--json", cwd=tmp_path)
@@ -79,15 +82,38 @@ def test_execute_then_rerank_then_report(problems: Path, samples: Path, tmp_path
 
 def test_tasks_verify_passes_sound_references(problems: Path, tmp_path: Path) -> None:
     done = call("tasks", "verify", "--task-file", problems, *SANDBOX, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "mine: 2 of 2 reference solutions pass\njudged: 2 split\n")
+    content = load_task_file(problems).fingerprint()
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"mine: 2 of 2 reference solutions pass\njudged: 2 split\ncontent: sha256 {content}\n",
+    )
 
 
 def test_tasks_verify_names_a_broken_reference(tmp_path: Path) -> None:
     rows = [PROBLEMS[0], {**PROBLEMS[1], "canonical_solution": "    return x\n"}]
     file = write_lines(tmp_path / "mine.jsonl", rows)
     done = call("tasks", "verify", "--task-file", file, *SANDBOX, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "mine: 1 of 2 reference solutions pass\njudged: 2 split\n")
+    content = load_task_file(file).fingerprint()
+    assert (done.returncode, done.stdout) == (
+        1,
+        f"mine: 1 of 2 reference solutions pass\njudged: 2 split\ncontent: sha256 {content}\n",
+    )
     assert done.stderr.startswith("mine/2: wrong")
+
+
+def test_tasks_verify_is_content_without_references_and_not_with_tests_that_test_nothing(
+    tmp_path: Path,
+) -> None:
+    rows = [{key: value for key, value in row.items() if key != "canonical_solution"} for row in PROBLEMS]
+    file = write_lines(tmp_path / "mine.jsonl", rows)
+    done = call("tasks", "verify", "--task-file", file, *SANDBOX, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("mine: there are no reference solutions\n")
+    assert "note: no reference: mine/1, mine/2: nothing shows" in done.stdout
+    rows[1]["test"] = "add(1)\n"
+    done = call("tasks", "verify", "--task-file", write_lines(file, rows), *SANDBOX, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "FAULT: tests that test nothing: mine/2: a function that returns None passes them" in done.stdout
 
 
 def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program(tmp_path: Path) -> None:
@@ -100,12 +126,16 @@ def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program
         tmp_path / "mine.jsonl", [{**PROBLEMS[0], **helped}, {**PROBLEMS[1], "in_process": True}]
     )
     words = ["tasks", "verify", "--task-file", file, *SANDBOX]
+    content = load_task_file(file).fingerprint()
+    cut = "the stop '\\ndef' occurs in the reference"
     assert call(*words, cwd=tmp_path).stdout.splitlines() == [
         "mine: 2 of 2 reference solutions pass",
         "judged: 1 split, 1 weak",
         "  mine/2: weak: asked for by the tests",
         "tests of 1 problems take more from the program than the function asked for:",
         "  mine/1: helper, limit",
+        f"content: sha256 {content}",
+        f"note: references that a stop cuts: mine/1: {cut}",
     ]
     assert json.loads(call(*words, "--json", cwd=tmp_path).stdout) == {
         "task": "mine",
@@ -115,6 +145,10 @@ def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program
         "forms": {"split": 1, "weak": 1},
         "weak": {"mine/2": "asked for by the tests"},
         "names": {"mine/1": ["helper", "limit"]},
+        "content": content,
+        "findings": [
+            {"kind": "references that a stop cuts", "problems": ["mine/1"], "text": cut, "fault": False}
+        ],
     }
 
 

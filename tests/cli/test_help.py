@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -20,11 +21,13 @@ PAGES = [
     "eval",
     "sample",
     "execute",
+    "export",
     "rerank",
     "report",
     "list",
     "doctor",
     "tasks",
+    "tasks show",
     "tasks verify",
     "bench decode",
     "bench attention",
@@ -42,6 +45,25 @@ def page(command: str, width: int = 200) -> str:
 @pytest.mark.parametrize("command", PAGES)
 def test_every_command_has_a_page(command: str) -> None:
     assert "Usage:" in page(command)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
+def test_a_page_is_whole_on_a_narrow_terminal(columns: int) -> None:
+    script = (
+        "import sys; from codesample.cli.app import run; sys.argv = ['codesample', 'eval', '--help']; run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"COLUMNS": str(columns)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "…" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= columns
+    for option in ("--allow-weak-isolation", "--memory-fraction", "--temperature"):
+        assert option in done.stdout
 
 
 def test_the_package_runs_as_a_module() -> None:

@@ -16,7 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 from codesample.cli.errors import Commands
-from codesample.cli.records import Part, takes_records
+from codesample.cli.records import Part, Several, takes_records
 from codesample.records.fields import check_settings, setting
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def test_help_and_defaults_are_the_fields() -> None:
     [
         (["--top-p", "2"], "top_p = 2.0: expected a number in (0, 1]"),
         (["--pairs", "3"], "--pairs 3: expected TOKEN=AMOUNT each time"),
-        (["--most", "few"], "--most"),
+        (["--most", "few"], "error: most = 'few': expected a whole number. Help: "),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line(words: list[str], message: str) -> None:
@@ -104,6 +104,52 @@ def test_a_part_of_a_record_offers_that_part() -> None:
     assert run("part", "--most", "3").exit_code == 0
     assert [Shape(most=3)] == SEEN
     assert run("part", "--top-p", "0.5").exit_code == 2
+
+
+@dataclass(frozen=True)
+class Drawn:
+    heat: float = setting(0.5, "How hot.", expected="at least 0", holds=lambda value: value >= 0)
+    name: str = setting("x", "Whose.")
+    top: int = setting(3, "Most.")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@app.command()
+@takes_records(drawn=Several(Drawn, "heat"), named=Several(Shape, "renamed"))
+def several(*, drawn: tuple[Drawn, ...], named: tuple[Shape, ...]) -> None:
+    """Take several."""
+    SEEN.append((drawn, named))
+
+
+def test_a_varied_field_makes_a_record_of_each_value_and_the_others_are_shared() -> None:
+    assert run("several").exit_code == 0
+    assert [((Drawn(),), (Shape(),))] == SEEN
+    words = "--heat 0.5,0.25 --heat 2 --heat 0.25 --top 7 --name y --other a,b --other c"
+    assert run("several", *words.split()).exit_code == 0
+    drawn = tuple(Drawn(heat, "y", 7) for heat in (0.5, 0.25, 2.0))
+    assert [(drawn, (Shape(renamed="a,b"), Shape(renamed="c")))] == SEEN
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--heat", "hot"], "heat = 'hot': expected a number"),
+        (["--heat", "1,"], "heat = '1,': expected a number"),
+        (["--heat", "1", "--heat", "-1"], "heat = -1.0: expected at least 0"),
+    ],
+)
+def test_a_bad_value_of_a_varied_field_is_refused_in_one_line(words: list[str], message: str) -> None:
+    refused = run("several", *words)
+    assert (refused.exit_code, refused.output, SEEN) == (2, f"error: {message}\n", [])
+
+
+def test_the_page_says_that_a_varied_field_is_repeatable() -> None:
+    page = CliRunner().invoke(app, ["several", "--help"], env={"COLUMNS": "200"}).output
+    (line,) = [line for line in page.splitlines() if "--heat" in line]
+    assert "<float>" in line
+    assert "How hot. Repeatable: each makes runs of its own. [default: 0.5]" in " ".join(line.split())
 
 
 ANCHOR = "    seed: int = setting(\n"

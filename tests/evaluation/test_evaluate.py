@@ -19,10 +19,12 @@ from codesample.errors import (
 from codesample.evaluation.evaluate import evaluate
 from codesample.evaluation.observer import Observer, Snapshot
 from codesample.evaluation.options import RunOptions
+from codesample.evaluation.problem_set import read_problems
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report
 from codesample.records import Candidate, PublicView, SamplingParams
 from codesample.rerankers.contract import reranker
+from codesample.rerankers.registry import load_reranker
 from codesample.runs import RunFolder
 
 N = 6
@@ -356,3 +358,31 @@ def test_a_refusal_in_a_run_that_holds_something_takes_nothing_away(
         evaluate(adding, model=scripted_engine(refuse), run=again, **{**options, "n": N + 1})
     with RunFolder.open(report.run) as run:
         assert len(run.sampled) == 4 * N
+
+
+def test_one_reranker_and_one_k_need_not_be_lists_and_ids_choose_problems(
+    adding, scripted_engine, tmp_path: Path
+) -> None:
+    report = evaluate(
+        adding,
+        model=scripted_engine(),
+        n=3,
+        k=2,
+        rerankers="mean_logprob",
+        ids=["adding/2", 5],
+        run=kept(tmp_path / "run"),
+    )
+    assert (list(report.pass_at_k), list(report.rerankers)) == ([2], ["mean_logprob"])
+    assert (report.problems, report.samples) == (2, 6)
+    chosen = read_problems(adding, ids="2,5")
+    again = evaluate(
+        chosen, model=scripted_engine(), n=3, k=2, rerankers="mean_logprob", run=kept(tmp_path / "2")
+    )
+    assert again.pass_at_k == report.pass_at_k
+    by_object = load_reranker("mean_logprob")
+    assert (
+        evaluate(
+            chosen, model=scripted_engine(), n=3, k=2, rerankers=by_object, limit=1, run=kept(tmp_path / "3")
+        ).samples
+        == 3
+    )

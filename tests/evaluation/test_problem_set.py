@@ -52,3 +52,16 @@ def test_a_task_is_recorded_by_what_names_it_wherever_the_next_call_is_made(
     monkeypatch.chdir(tmp_path)
     assert read_problems("mine.py:mine").origin["task"] == f"{tmp_path}/mine.py:mine"
     assert read_problems("mini", limit=1).origin["task"] == "mini"
+
+
+def test_ids_are_recorded_as_the_task_writes_them_and_find_the_same_problems_again(adding) -> None:
+    chosen = read_problems(adding, ids="5,2-3", limit="2-3")
+    assert [problem.task_id for problem in chosen.problems] == ["adding/3", "adding/5"]
+    assert chosen.origin["ids"] == ["adding/2", "adding/3", "adding/5"]
+    again = read_problems(adding, limit=chosen.origin["limit"], ids=chosen.origin["ids"])
+    assert again.problems == chosen.problems
+
+
+@pytest.mark.parametrize("limit", ["2", " 2 ", 2])
+def test_a_number_of_problems_is_recorded_as_a_number(adding, limit: str | int) -> None:
+    assert read_problems(adding, limit=limit).origin["limit"] == 2

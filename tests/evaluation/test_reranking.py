@@ -107,8 +107,10 @@ def test_problems_that_changed_since_are_refused(report: Report, problems: Path)
 
 def test_problems_that_moved_are_found_where_they_are_now(report: Report, problems: Path) -> None:
     moved = problems.rename(problems.with_name("moved.jsonl"))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match=rf"no longer at {problems}; name their file: --data FILE"):
         rerank_run(report.run, rerankers=["mean_logprob"], run=kept())
+    with pytest.raises(DataError, match=r"elsewhere\.jsonl: cannot be read"):
+        rerank_run(report.run, rerankers=["mean_logprob"], data=Path("elsewhere.jsonl"), run=kept())
     assert rerank_run(report.run, rerankers=["mean_logprob"], data=moved, run=kept()) == report
 
 

@@ -29,7 +29,7 @@ with tempfile.TemporaryDirectory() as folder:
 requests = [Request(each.task_id, each.prompt, (0, 1, 2, 4)) for each in task.problems()]
 
 
-def letters(prompt: str, token_ids: Sequence[int]) -> str:
+def letters(prompt: object, token_ids: Sequence[int]) -> str:
     """Decode what the engine calls tokens."""
     return "".join(map(chr, token_ids))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -77,3 +78,34 @@ def test_stopping_before_anything_started_is_fine() -> None:
     stream = StringIO()
     RunProgress(stream).stopped()
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_a_terminal_of_any_usual_width_shows_the_figures_whole(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = Terminal()
+    progress = RunProgress(stream)
+    progress.started(Path("runs/x"), problems=164, candidates=164 * 200)
+    progress.progress(Snapshot(164, 32800, 4_000_000, 321.0, 0.166))
+    progress.stopped()
+    last = next(line for line in reversed(stream.getvalue().splitlines()) if "judged" in line)
+    last = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", last)
+    assert len(last) <= columns
+    for figure in ("164/164", "32800 judged", "12,461 tokens/s", "pass@1 0.166"):
+        assert figure in last
+    assert "…" not in stream.getvalue()
+    assert ("━" in last) == (columns > 60)
+
+
+def test_what_is_run_is_the_first_line_as_it_was_given() -> None:
+    stream = StringIO()
+    progress = RunProgress(stream)
+    progress.planned("mini: 4 problems x 8 candidates of [x], prompts base")
+    progress.started(Path("runs/x"), problems=4, candidates=32)
+    assert stream.getvalue().splitlines() == [
+        "mini: 4 problems x 8 candidates of [x], prompts base",
+        "run folder runs/x: 4 problems, 32 candidates",
+    ]

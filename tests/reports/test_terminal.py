@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.report import Counted, Report, Seconds, Selection
 from codesample.reports.terminal import render
@@ -99,3 +100,40 @@ def test_weak_verdicts_are_counted_where_there_are_any(report: Report) -> None:
     assert "weak verdicts: 12, of them 7 passed; these 7 count in no figure" in shown(
         replace(mixed, strict=True)
     )
+
+
+def test_figures_of_parts_stand_before_those_of_the_whole(report: Report) -> None:
+    base = {1: Estimate(0.9, 0.8, 1.0)}
+    text = shown(replace(report, parts={"base": base, "plus": report.pass_at_k}))
+    first, second = text.index("pass@1 on base "), text.index("pass@1 on base + plus ")
+    assert first < text.index("0.900") < second < text.index("pass@5 on base + plus")
+    assert "pass@5 on base " not in text.replace("pass@5 on base + plus", "")
+    assert "pass@1 on" not in shown(report)
+
+
+def test_the_form_of_prompts_and_the_rules_of_answers_are_shown(report: Report) -> None:
+    assert "prompt" not in shown(report)
+    base = replace(report, prompt={"style": "base"}, rules={"continuation": 2752})
+    assert "prompt      base\n" in shown(base)
+    chat = replace(
+        report,
+        prompt={"style": "chat", "version": "v-1", "system": None, "prefill": "```python\n"},
+        rules={"fence": 150, "whole [x]": 14},
+    )
+    text = shown(chat)
+    assert "prompt      chat (version v-1, answers begun); 164 answers: 150 fence, 14 whole [x]" in text
+
+
+def test_a_health_line_says_whether_verdicts_can_be_trusted(report: Report) -> None:
+    sound = RunHealth(4, 4, timeouts=52, retried=3, load=1.26, processors=2)
+    assert (
+        "health      4 of 4 references pass, 52 time-outs, 3 run twice, 0 harness errors, load 1.3 on 2 cores"
+        in shown(replace(report, health=sound))
+    )
+    assert "health      0 time-outs, 0 run twice, 0 harness errors\n" in shown(report)
+    assert "3 of 4 references pass" in shown(replace(report, health=RunHealth(4, 3, ("mini/1: wrong",))))
+
+
+def test_integrity_stands_beside_isolation(report: Report) -> None:
+    kinds = {"split": Counted(9, 3), "weak": Counted(12, 7)}
+    assert "isolation   confined; integrity 9 split, 12 weak" in shown(replace(report, integrity=kinds))

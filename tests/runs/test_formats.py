@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.errors import DataError, RunFolderError
-from codesample.records import Candidate, FinishReason, SamplingParams, Status, Verdict
-from codesample.runs import Manifest, RunFolder, read_samples
+from codesample.foreign import match_samples, open_samples
+from codesample.records import Candidate, CodeTests, FinishReason, Problem, SamplingParams, Status, Verdict
+from codesample.runs import Manifest, RunFolder
 from codesample.runs.formats import candidate_line, score_line, verdict_line
 
 SAMPLE = Candidate(
@@ -124,7 +125,9 @@ def test_any_candidate_comes_back_to_the_bit_both_ways(
     # by their text, since NaN is not equal to itself and -0.0 is equal to 0.0
     assert [repr(each) for each in run.samples()] == [repr(candidate)]
     assert run.sampled == {(candidate.task_id, candidate.index)}
-    assert [repr(each) for each in read_samples(folder / "samples.jsonl")] == [repr(candidate)]
+    problem = Problem(candidate.task_id, "p", CodeTests(source="pass"))
+    read = match_samples(open_samples(folder / "samples.jsonl").samples(), [problem], name="samples.jsonl")
+    assert [repr(each) for each in read.candidates] == [repr(candidate)]
 
 
 @given(MANY)

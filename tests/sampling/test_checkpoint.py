@@ -1,11 +1,12 @@
 import json
+import sys
 
 import pytest
 import torch
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
 from codesample.sampling import Sampler, checkpoint
-from codesample.sampling.checkpoint import load_checkpoint
+from codesample.sampling.checkpoint import load_checkpoint, load_tokenizer
 from codesample.testing.models import byte_tokenizer, random_model
 
 
@@ -67,7 +68,7 @@ def test_another_kind_of_model_is_refused(folder, tmp_path):
 
 
 def test_a_hub_id_that_cannot_be_fetched_says_what_to_do(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(HubUnavailableError, match="give --model a folder") as error:
         load_checkpoint("nobody/no-such-model")
     assert "\n" not in str(error.value)
@@ -128,3 +129,61 @@ def test_a_loaded_model_may_be_named_as_what_it_is():
     model = random_model("llama")
     loaded = load_checkpoint(model, tokenizer=byte_tokenizer(), device="cpu", dtype="float32")
     assert loaded.model is model
+
+
+@pytest.fixture
+def custom(folder, tmp_path):
+    """A checkpoint whose architecture and tokenizer are code beside it."""
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    names = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": names}))
+    (tmp_path / "own.py").write_text(
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        "class OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
+        "class OwnModel(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    return tmp_path
+
+
+def test_code_of_a_checkpoint_is_refused_without_a_question(custom, monkeypatch, capfd):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a question was asked"))
+    with pytest.raises(ModelError, match=r"brings code of its own.*--trust-remote-code") as error:
+        load_checkpoint(custom)
+    assert str(custom) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert capfd.readouterr().out == ""
+
+
+def test_code_of_a_checkpoint_runs_where_it_is_trusted(custom, monkeypatch, tmp_path_factory):
+    monkeypatch.setattr(
+        "transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules"))
+    )
+    monkeypatch.setattr("sys.path", [*sys.path])
+    sampler = Sampler(custom, trust_remote_code=True)
+    assert type(sampler.checkpoint.model).__name__ == "OwnModel"
+    assert sampler.describe()["trust_remote_code"] is True
+    assert Sampler("tiny").describe()["trust_remote_code"] is False
+    expected = Sampler(random_model("llama"), tokenizer=byte_tokenizer()).sample("abc", max_new_tokens=5)
+    assert sampler.sample("abc", max_new_tokens=5)[0].token_ids == expected[0].token_ids
+
+
+def test_code_of_a_tokenizer_is_refused_as_well(folder, tmp_path):
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    settings |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own.Own"]}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match="brings code of its own"):
+        load_tokenizer(tmp_path)
+
+
+def test_a_tokenizer_is_loaded_alone(folder, tmp_path):
+    for file in folder.iterdir():
+        if file.suffix == ".json":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert load_tokenizer(tmp_path)("abc")["input_ids"] == byte_tokenizer()("abc")["input_ids"]
+    assert load_tokenizer("tiny").eos_token_id == load_checkpoint("tiny").tokenizer.eos_token_id
+    with pytest.raises(UnknownNameError, match="did you mean 'tiny'"):
+        load_tokenizer("tinny")

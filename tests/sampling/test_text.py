@@ -1,64 +1,19 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import pre_tokenizers
 
 from codesample.sampling.text import TextStream, decoder_of, special_stops
+from codesample.testing.tokenizer_families import CORPUS, family_tokenizer
+from codesample.testing.tokenizer_families import FAMILIES as TRAINERS
 
-CORPUS = [
-    "def f(x):\n    return x + 1\n",
-    "naïve café — 日本語 🎉🎉 emoji",
-    "a  b   c    d\n\n\tif x: pass",
-    "print('hello world')",
-] * 3
+FAMILIES = {family: family_tokenizer(family).backend_tokenizer for family in TRAINERS}
 
-
-def byte_level():
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, show_progress=False)
-    )
-    return tokenizer
-
-
-def sentencepiece_bpe():
-    """The Llama 2 layout: spaces as ▁, bytes as fall-back, the first space dropped when decoding."""
-    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    byte_tokens = [f"<0x{i:02X}>" for i in range(256)]
-    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=["<unk>", *byte_tokens], show_progress=False)
-    ascii_only = ["".join(c for c in text if c.isascii()) for text in CORPUS]
-    tokenizer.train_from_iterator(ascii_only, trainer)
-    # the byte tokens are ordinary ones when decoding
-    return Tokenizer.from_str(tokenizer.to_str())
-
-
-def unigram():
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    tokenizer.train_from_iterator(
-        [*CORPUS, *(c for text in CORPUS for c in text)],
-        trainers.UnigramTrainer(
-            vocab_size=120, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False
-        ),
-    )
-    return tokenizer
-
-
-FAMILIES = {"byte_level": byte_level(), "sentencepiece_bpe": sentencepiece_bpe(), "unigram": unigram()}
 TEXTS = st.one_of(st.sampled_from(CORPUS), st.text(st.sampled_from("def fx():\n retun1+ 日é🎉"), max_size=30))
 
 
 def wrapped(family):
-    return PreTrainedTokenizerFast(tokenizer_object=FAMILIES[family], clean_up_tokenization_spaces=False)
+    return family_tokenizer(family)
 
 
 def streamed(decode, prompt, tokens, stops=()):
@@ -124,6 +79,45 @@ def test_kept_tokens_are_the_fewest_that_give_the_text(text, stop):
         assert not tokenizer.decode(ids[: kept - 1]).startswith(stream.text)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=80, deadline=None)
+@given(
+    text=TEXTS,
+    cut=st.integers(0, 12),
+    stops=st.lists(st.text(st.sampled_from("def\n rx"), min_size=1, max_size=3), max_size=2),
+    special=st.booleans(),
+)
+def test_ends_of_tokens_lead_through_the_text(family, text, cut, stops, special):
+    tokenizer = wrapped(family)
+    decode = decoder_of(tokenizer)
+    ids = FAMILIES[family].encode("x = 1 " + text, add_special_tokens=False).ids
+    if special:
+        ids.insert(len(ids) // 2, tokenizer.bos_token_id)
+    cut = min(cut, len(ids))
+    stream, used = streamed(decode, ids[:cut], ids[cut:], stops)
+    kept = stream.kept_tokens() if stream.stop is not None else used
+    ends = stream.ends(kept)
+    assert len(ends) == kept
+    assert list(ends) == sorted(ends)
+    assert all(0 <= end <= len(stream.text) for end in ends)
+    if ends:
+        assert ends[-1] == len(stream.text)
+    for count, end in enumerate(ends, 1):
+        # what so many tokens give by themselves; bytes that are no character yet are U+FFFD there
+        alone, _ = streamed(decode, ids[:cut], ids[cut : cut + count])
+        assert alone.text.startswith(stream.text[:end])
+        rest = alone.text[end:]
+        assert set(rest) <= {"\ufffd"} or count == kept
+
+
+def test_bytes_of_one_character_end_with_it():
+    tokenizer = FAMILIES["byte_level"]
+    ids = tokenizer.encode("a🦊b").ids
+    assert len(ids) > 3
+    ends = streamed(decoder_of(wrapped("byte_level")), [], ids)[0].ends(len(ids))
+    assert ends == (1, *[1] * (len(ids) - 3), 2, 3)
+
+
 def test_a_stop_string_may_cross_tokens_and_the_longer_of_two_at_one_place_is_named():
     tokenizer = FAMILIES["byte_level"]
     ids = [
@@ -150,14 +144,12 @@ def test_bytes_that_never_become_a_character_do_not_hold_the_text_back():
 
 def test_special_tokens_leave_no_text():
     tokenizer = wrapped("byte_level")
-    tokenizer.add_special_tokens({"eos_token": "</s>"})
     ids = [*tokenizer.encode("a"), tokenizer.eos_token_id, *tokenizer.encode("b")]
     assert streamed(decoder_of(tokenizer), [], ids)[0].text == "ab"
 
 
 def test_only_stop_strings_that_are_a_whole_special_token_count_as_such():
     tokenizer = wrapped("byte_level")
-    tokenizer.add_special_tokens({"eos_token": "</s>"})
     tokenizer.add_tokens("plain")
     stops = ["</s>", "</s>\n", "plain", "def"]
     assert special_stops(tokenizer, stops) == {tokenizer.eos_token_id: "</s>"}

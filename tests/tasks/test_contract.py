@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from codesample.errors import DataError
-from codesample.records import CodeTests, Problem, Tests
+from codesample.records import Candidate, CodeTests, Problem, Tests
 from codesample.tasks.contract import Task, completion_alone
 
 GOOD = Problem(task_id="a/1", prompt="head body", header="head ", tests=CodeTests(source="assert True"))
@@ -56,6 +56,21 @@ def test_problems_are_read_once_and_not_before_they_are_asked_for() -> None:
 def test_a_program_is_the_prompt_continued_or_the_completion_alone() -> None:
     assert _task([GOOD]).program(GOOD, " x") == "head body x"
     assert _task([GOOD], assemble=completion_alone).program(GOOD, " x") == " x"
+
+
+def test_what_is_run_of_a_program_is_finished_once_whoever_wrote_it() -> None:
+    def finish(problem: Problem, program: str) -> str:
+        return f"import {problem.task_id[0]}\n{program}"
+
+    task = _task([GOOD], assemble=completion_alone, finish=finish)
+    assert task.program(GOOD, "x = 1") == "import a\nx = 1"
+    for style in ("base", "chat"):
+        form = task.form(style)
+        assert form.read(GOOD, "x = 1").program == "import a\nx = 1"
+        given = [Candidate("a/1", 0, "", program="y = 2"), Candidate("a/1", 1, "x = 1")]
+        programs = [program for _, program in form.assembled(given, {"a/1": GOOD})]
+        assert programs == ["import a\ny = 2", "import a\nx = 1"]
+    assert task.fingerprint() != _task([GOOD], assemble=completion_alone).fingerprint()
 
 
 def test_the_fingerprint_follows_what_is_asked_built_and_graded_and_nothing_else() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from codesample.data_files import read_entries
 from codesample.errors import DataError
+from codesample.execution import Executor, Program
 from codesample.records import InputTests, Problem
 from codesample.tasks.contract import Task
 from codesample.tasks.evalplus.argument_types import FORMS, typed_arguments
@@ -62,6 +63,52 @@ def test_every_problem_loads_with_inputs_reference_and_tolerance(task: Task) -> 
     # the others are compared exactly, but for floats
     tolerant = [problem for problem in task.problems() if _tests(problem).atol]
     assert len(tolerant) == {"humaneval_plus": 3, "mbpp_plus": 13}[task.name]
+
+
+def test_base_inputs_come_first_and_are_a_part_of_their_own(
+    task: Task, published: Callable[[str], Path]
+) -> None:
+    rows = {row.record["task_id"]: row.record for row in read_entries(published(FILES[task.name][0]), dict)}
+    for problem in task.problems():
+        row, parts = rows[problem.task_id], dict(_tests(problem).parts)
+        assert parts == {"base": len(row["base_input"]), "plus": len(row["plus_input"])}
+        assert parts["base"] > 0
+        if task.name == "humaneval_plus":
+            first = [list(arguments) for arguments in _tests(problem).inputs[: parts["base"]]]
+            assert first == row["base_input"]
+
+
+BREAKING = """
+_real, _calls, _inside = {name}, [], []
+def {name}(*arguments):
+    # a reference may call itself
+    if not _inside:
+        _calls.append(1)
+        if len(_calls) > {base}:
+            {end}
+    _inside.append(1)
+    try:
+        return _real(*arguments)
+    finally:
+        _inside.pop()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["import os; os._exit(3)", "return 'no such result'"], ids=["dies", "wrong"])
+def test_references_that_break_at_the_first_plus_input_hold_base_alone(task: Task, end: str) -> None:
+    with Executor(workers=2) as executor:
+        judged = []
+        for problem in task.problems():
+            base, name = dict(_tests(problem).parts)["base"], problem.entry_point
+            source = task.program(problem, problem.reference or "")
+            source += BREAKING.format(name=name, base=base, end=end)
+            judged.append((base, executor.submit(Program(problem.task_id, 0, source, problem.tests))))
+        for base, verdict in judged:
+            checks = verdict.result().checks
+            assert all(checks[:base]), verdict.result().task_id
+            # one problem of MBPP+ has no plus inputs
+            assert verdict.result().passed == (len(checks) == base)
 
 
 def test_oracles_accept_what_the_reference_returns(task: Task) -> None:

@@ -20,6 +20,14 @@ PUBLISHED = {
         "e10887c12ff7cd1639f6c54b5142e890036d4098502772f438b4623228bd655a",
     ),
     "mbpp": ("mbpp.jsonl", "00e80b502254e6ba88c6e03f31cda17a7601ba4fd2dced2d34e25a1c9bf069e7"),
+    "mbpp_zero_shot": (
+        "mbpp.jsonl",
+        "e4f940a0f0e62df62fc558d312f7b7f382a74664ce6d708f159668478b6613d4",
+    ),
+    "mbpp_sanitized_zero_shot": (
+        "sanitized-mbpp.json",
+        "ce052b6094058ce5d5d7e4789280ba3973e268707445dc76d525fd35801e843c",
+    ),
     "mbpp_plus": ("MbppPlus.jsonl.gz", "ded161cec5ecb2a6fc48c0b5ed22cbaaa80d2b99c5d78b90231ec57b8f7eab7c"),
     "mbpp_sanitized": (
         "sanitized-mbpp.json",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from codesample.errors import DataError
+from codesample.errors import DataError, ParameterError
 from codesample.records import Problem
 from codesample.tasks.contract import Task
+from codesample.tasks.mbpp import SPLITS, Config, mbpp_task
 from codesample.tasks.registry import load_task
 
 FORMS = {"mbpp": ("mbpp.jsonl", 974, 500), "mbpp_sanitized": ("sanitized-mbpp.json", 427, 257)}
@@ -147,3 +148,68 @@ def test_the_other_form_of_the_data_is_refused_by_the_missing_field(published: C
 def test_the_tests_know_the_program_that_the_reference_makes(task: Task) -> None:
     for problem in task.all_problems():
         assert problem.tests.reference == task.program(problem, problem.reference or "")
+
+
+@pytest.mark.parametrize("config", ["mbpp", "mbpp_sanitized"])
+def test_without_examples_the_prompt_is_a_docstring_of_sentence_and_asserts(
+    config: str, published: Callable[[str], Path]
+) -> None:
+    file = published(FORMS[config][0])
+    task, shown = load_task(f"{config}_zero_shot", data=file), load_task(config, data=file)
+    assert [p.tests for p in task.problems()] == [p.tests for p in shown.problems()]
+    for problem in task.problems():
+        first, sentence, *asserts, last, end = problem.prompt.split("\n")
+        assert (first, last, end, problem.header) == ('"""', '"""', "", "")
+        assert (problem.metadata["sentence"], "\n".join(problem.tests.checks)) == (
+            sentence,
+            "\n".join(asserts),
+        )
+    assert task.program(task.problems()[0], "def f(): pass\n") == "def f(): pass\n"
+    assert task.fingerprint() != shown.fingerprint()
+
+
+@pytest.mark.parametrize("commit", ["dd5d44b", "c9403ae"])
+def test_the_docstring_is_that_of_recorded_generations(commit: str, published: Callable[[str], Path]) -> None:
+    recorded = json.loads(published(f"recorded/bigcode_{commit}_generations_mbpp.json").read_text())
+    problems = load_task("mbpp_zero_shot", data=published("mbpp.jsonl")).problems()
+    assert len(recorded) == len(problems) == 500
+    for (program,), problem in zip(recorded, problems, strict=True):
+        assert program.startswith(problem.prompt)
+
+
+def test_without_examples_the_data_need_no_prompt_split(tmp_path: Path) -> None:
+    row = {"text": "Do.", "code": "def f(): pass", "test_setup_code": "", "test_list": ["assert f() is None"]}
+    path = tmp_path / "part.jsonl"
+    path.write_text(json.dumps({**row, "task_id": 12}) + "\n")
+    (problem,) = load_task("mbpp_zero_shot", data=path).problems()
+    assert problem.prompt == '"""\nDo.\nassert f() is None\n"""\n'
+
+
+@pytest.mark.parametrize("config", ["full", "sanitized"])
+def test_the_splits_are_the_published_ones(config: Config, published: Callable[[str], Path]) -> None:
+    file = published({"full": "mbpp.jsonl", "sanitized": "sanitized-mbpp.json"}[config])
+    sizes = {"full": (10, 500, 90, 374), "sanitized": (7, 257, 43, 120)}[config]
+    tasks = [mbpp_task(file, config=config, split=split, shots=0) for split in SPLITS]
+    every = tasks[0].all_problems()
+    found = [[problem for problem in every if task.in_split(problem)] for task in tasks]
+    assert tuple(map(len, found)) == sizes
+    assert tuple(task.facts.problems for task in tasks) == sizes
+    assert len({task.name for task in tasks}) == len(SPLITS)
+    assert [problem for split in found for problem in split] == list(every)
+
+
+def test_another_split_or_number_of_examples_is_refused() -> None:
+    with pytest.raises(
+        ParameterError, match="split = 'dev': expected one of prompt, test, validation, train"
+    ):
+        mbpp_task(split="dev")
+    with pytest.raises(ParameterError, match="shots = 1: expected 3, the published examples, or 0"):
+        mbpp_task(shots=1)
+
+
+def test_the_other_splits_have_the_published_prompt_too(published: Callable[[str], Path]) -> None:
+    file = published("sanitized-mbpp.json")
+    for split, first in (("validation", 554), ("train", 602)):
+        problem = mbpp_task(file, config="sanitized", split=split).problems()[0]
+        assert problem.task_id == f"Mbpp/{first}"
+        assert problem.prompt.count("\n[BEGIN]\n") == 4

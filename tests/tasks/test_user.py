@@ -8,14 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesample.errors import DataError
-from codesample.records import CallExample, CodeTests, PublicView, ScriptExample, ScriptTests
+from codesample.errors import DataError, ParameterError
+from codesample.records import (
+    CallExample,
+    Candidate,
+    CodeTests,
+    Message,
+    PublicView,
+    ScriptExample,
+    ScriptTests,
+)
 from codesample.tasks.contract import Task
+from codesample.tasks.prompt_form import FENCE
 from codesample.tasks.registry import load_task_file
-from codesample.tasks.user import UserEntry
+from codesample.tasks.user_entry import UserEntry
 
 ROW = {"task_id": "mine/0", "prompt": "def f(x):\n    '''f(1) == 2'''\n", "test": "assert f(1) == 2"}
 
+TURN = {"role": "user", "content": "Write f, which adds 1."}
 CASE = {"input": "1", "output": "2"}
 CALL = {"call": "f(1)", "expected": "2"}
 
@@ -160,12 +170,47 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"imports": ["numpy; x"]}, "which is not the name of a module"),
         ({"in_process": "yes"}, "'in_process' is str, expected bool"),
         ({"time_limits": 3}, "unknown field 'time_limits'; did you mean 'time_limit'"),
+        ({"mesages": []}, "unknown field 'mesages'; did you mean 'messages'"),
+        ({"instructions": "Do."}, "unknown field 'instructions'; did you mean 'instruction'"),
+        ({"messages": []}, "messages is an empty list; expected at least one message"),
+        ({"messages": ["Do."]}, r"messages\[0\] is a text, expected a message with role and content"),
+        ({"messages": [TURN, {"role": "user"}]}, r"messages\[1\] has 'role'; expected role and content"),
+        ({"messages": [{**TURN, "content": 3}]}, "content of a message is int, expected a text"),
+        ({"prompt": [{**TURN, "name": "x"}]}, "prompt 'messages' differs from 'a text'"),
+        ({"prompt": [TURN]}, "prompt 'messages' differs from 'a text'"),
+        ({"prompt": [TURN], "messages": [TURN]}, "prompt and messages both hold messages; give one of them"),
+        ({"instruction": "Do."}, "instruction 'Do.' differs from 'Write it.'"),
+        ({"shape": "method"}, "shape 'method'; expected one of function, class, script, expression"),
+        (
+            {"shape": "script"},
+            "shape 'script', but by its tests and its completion an answer is a function or",
+        ),
+        (
+            {"shape": "expression"},
+            "shape 'expression', but by its tests and its completion an answer is a fun",
+        ),
+        (
+            {"test": None, "io": [CASE], "shape": "class"},
+            "its tests and its completion an answer is a script",
+        ),
+        ({"test": "x = 1\nassert f(1) = 2\n"}, "test is not Python: line 2: "),
+        ({"test": "assert f(1) == 2\nreturn\n"}, "test is not Python: line 2: 'return' outside function"),
+        ({"test": "x = '\0'"}, "test is not Python"),
+        (
+            {"test": "def check(f):\nassert f", "entry_point": "f"},
+            "test is not Python: line 2: expected an i",
+        ),
+        ({"test": None, "io": [CASE], "checker": "def accept(:"}, "checker is not Python: line 1: "),
+        (
+            {"test": None, "io": [CASE], "checker": "x = 1"},
+            r"checker defines no accept\(input, output, expec",
+        ),
     ],
 )
 def test_a_malformed_row_is_named_by_file_and_line(
     tmp_path: Path, second: dict[str, Any], complaint: str
 ) -> None:
-    first = {**ROW, "stop": ["a"], "completion": "continues_prompt"}
+    first = {**ROW, "stop": ["a"], "completion": "continues_prompt", "instruction": "Write it."}
     with pytest.raises(DataError, match=complaint) as caught:
         _load(tmp_path, first, {**ROW, "task_id": "mine/1", **second})
     assert "my_problems.jsonl:2" in str(caught.value)
@@ -256,8 +301,133 @@ def test_fields_that_say_no_more_than_the_defaults_leave_the_fingerprint_alone(t
     assert _load(tmp_path, {**ROW, "memory_mib": 64}).fingerprint() != _load(tmp_path, ROW).fingerprint()
 
 
+@pytest.mark.parametrize("field", ["messages", "prompt"])
+def test_messages_stand_in_place_of_a_prompt(tmp_path: Path, field: str) -> None:
+    given = [{"role": "system", "content": "Be brief."}, TURN]
+    row = {"task_id": "mine/0", field: given, "entry_point": "f", "test": "assert f(1) == 2"}
+    task = _load(tmp_path, row)
+    (problem,) = task.problems()
+    turns = (Message("system", "Be brief."), Message("user", TURN["content"]))
+    assert problem.messages == turns
+    assert problem.prompt == f"Be brief.\n\n{TURN['content']}"
+    assert task.form("chat").ask(problem) == turns
+    assert task.form("chat", prefill=True).ask(problem) == (*turns, Message("assistant", FENCE))
+    assert task.program(problem, "def f(x): ...") == "def f(x): ..."
+    with pytest.raises(ParameterError, match="mine/0 is given as messages, which only a model with a chat"):
+        task.form("base").ask(problem)
+    with pytest.raises(ParameterError, match="mine/0 begins with a system turn of its own; leave --system"):
+        task.form("chat", system="Be kind.").ask(problem)
+    # answers of other origin are read all the same
+    assert task.form("base").read(problem, "x = 1").program == "x = 1"
+
+
+def test_messages_beside_a_prompt_are_its_chat_form(tmp_path: Path) -> None:
+    task = _load(tmp_path, {**ROW, "messages": [TURN]})
+    (problem,) = task.problems()
+    assert task.form("base").ask(problem) == ROW["prompt"]
+    assert task.form("chat").ask(problem) == (Message("user", TURN["content"]),)
+
+
+def test_a_beginning_of_the_answer_among_the_messages_is_the_prefill(tmp_path: Path) -> None:
+    begun = {"role": "assistant", "content": "Here:\n```python\n"}
+    task = _load(tmp_path, {"task_id": "mine/0", "messages": [TURN, begun], "test": "assert f(1) == 2"})
+    (problem,) = task.problems()
+    for prefill in (False, True):
+        asked = task.form("chat", prefill=prefill).ask(problem)
+        assert asked == (Message("user", TURN["content"]), Message("assistant", begun["content"]))
+
+
+def test_messages_alone_are_not_continued(tmp_path: Path) -> None:
+    row = {"task_id": "mine/0", "messages": [TURN], "test": "assert f(1) == 2"}
+    assert _load(tmp_path, row).stop == ()
+    with pytest.raises(DataError, match="continues_prompt': needs a prompt that is a text"):
+        _load(tmp_path, {**row, "completion": "continues_prompt"})
+
+
+def test_the_roles_of_messages_are_part_of_the_fingerprint(tmp_path: Path) -> None:
+    row = {"task_id": "mine/0", "messages": [TURN], "test": "assert f(1) == 2"}
+    spoken = {**row, "messages": [{**TURN, "role": "developer"}]}
+    assert _load(tmp_path, row).fingerprint() != _load(tmp_path, spoken).fingerprint()
+    same = {"task_id": "mine/0", "prompt": [TURN], "test": "assert f(1) == 2"}
+    assert _load(tmp_path, row).fingerprint() == _load(tmp_path, same).fingerprint()
+
+
+def test_an_instruction_stands_before_the_prompt_or_around_it(tmp_path: Path) -> None:
+    def turn(**more: Any) -> str:
+        task = _load(tmp_path, {**ROW, **more})
+        ((message,),) = (task.form("chat").ask(problem) for problem in task.problems())
+        return message.content
+
+    code = f"```python\n{ROW['prompt'].strip()}\n```\n"
+    assert turn(instruction="Finish this:") == f"Finish this:\n\n{code}"
+    words = {"prompt": "Add {x}.", "completion": "is_program"}
+    assert turn(**words, instruction="Do this.\n") == "Do this.\n\nAdd {x}.\n"
+    assert turn(**words, instruction="<<{prompt}>> {y}") == "<<Add {x}.>> {y}"
+    assert turn(**words).endswith("Add {x}.\n")
+    assert turn().endswith(code)
+
+
+def test_wording_and_shapes_are_versions_of_the_chat_form(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {},
+        {"instruction": "Do."},
+        {"instruction": "Do it."},
+        {"shape": "class"},
+        {"shape": "class", "instruction": "Do."},
+    ]
+    versions = [_load(tmp_path, {**ROW, **row}).form("chat").version for row in rows]
+    assert len(set(versions)) == len(rows)
+    assert _load(tmp_path, {**ROW, "shape": "function"}).form("chat").version == versions[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "shape"),
+    [
+        ({}, "function"),
+        ({"prompt": "f(1)?", "completion": "is_expression"}, "expression"),
+        ({"prompt": "f(1)?", "completion": "is_expression", "shape": "expression"}, "expression"),
+        ({"prompt": "class F:\n    def g(self):\n        '''Do.'''\n"}, "class"),
+        ({"prompt": "Write a class F.", "completion": "is_program"}, "function"),
+        ({"prompt": "Write a class F.", "completion": "is_program", "shape": "class"}, "class"),
+        ({"prompt": "Add.", "completion": "is_program", "io": [CASE], "test": None}, "script"),
+    ],
+)
+def test_what_an_answer_is_to_be_is_told_from_tests_and_prompt_or_stated(
+    tmp_path: Path, more: dict[str, Any], shape: str
+) -> None:
+    name = "F" if "F" in more.get("prompt", "") else "f"
+    task = _load(tmp_path, {**ROW, "entry_point": name, "test": f"assert {name}", **more})
+    (problem,) = task.problems()
+    assert task.chat is not None
+    wanted = task.chat.wanted(problem)
+    assert (wanted.shape, wanted.name) == (shape, None if shape in ("script", "expression") else name)
+    assert wanted.prompt == ("" if "completion" in more else problem.prompt)
+
+
+def test_a_completion_may_be_an_expression_whose_value_the_tests_know_as_answer(tmp_path: Path) -> None:
+    row = {"prompt": "assert f(3) == ", "completion": "is_expression", "test": "assert answer == 4"}
+    task = _load(tmp_path, {"task_id": "mine/0", **row, "canonical_solution": "4"})
+    (problem,) = task.problems()
+    assert task.stop == ("\n",)
+    names: dict[str, Any] = {}
+    exec(task.form("base").read(problem, " 3 +\n 1").program, names)
+    exec(problem.tests.source, names)
+    assert problem.tests.reference == task.program(problem, "4")
+    assert task.form("chat").version == "answer-1"
+    ((turn,),) = (task.form("chat").ask(problem),)
+    assert turn.content.endswith("\n\nassert f(3) ==\n")
+    # a program of other origin is an expression too
+    given = Candidate("mine/0", 0, "", program="4")
+    ((_, program),) = task.form("base").assembled([given], {"mine/0": problem})
+    assert program == task.program(problem, "4")
+    with pytest.raises(DataError, match=r"jsonl:1: completion 'is_expression' stands with test"):
+        _load(tmp_path, {"task_id": "mine/0", **row, "test": None, "io": [CASE]})
+
+
 def test_an_unknown_form_of_completion_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="completion 'chat'; expected one of continues_prompt, is_program"):
+    with pytest.raises(
+        DataError, match="completion 'chat'; expected one of continues_prompt, is_program, is_expression"
+    ):
         _load(tmp_path, {**ROW, "completion": "chat"})
 
 

@@ -32,6 +32,7 @@ ALL = (
     "cancelling",
     "an error in mid-stream",
     "bad requests",
+    "messages",
 )
 
 
@@ -48,6 +49,8 @@ class Written:
         for request in requests:
             if len(set(request.indices)) < len(request.indices) or min(request.indices) < 0:
                 raise ParameterError(f"{request.task_id}: indices must differ and be at least 0")
+            if not isinstance(request.prompt, str):
+                raise ParameterError(f"{request.task_id}: a text is expected, and no messages")
         return self._stream(requests, params, progress or (lambda tokens: None))
 
     def _stream(
@@ -68,6 +71,7 @@ class Written:
             completion=text,
             token_ids=tuple(map(ord, text)),
             logprobs=(-0.5,) * len(text),
+            token_ends=tuple(range(1, len(text) + 1)),
             finish_reason=FinishReason.EOS if stop is None else FinishReason.STOP,
             stop=stop,
         )
@@ -106,7 +110,8 @@ def test_recorded_samples_pass(tmp_path: Path) -> None:
     candidates = list(Written().stream(REQUESTS, PARAMS))
     file.write_text("".join(json.dumps({"task_id": each.task_id}) + "\n" for each in candidates))
     checked = check_engine(RecordedSamples(file, candidates), REQUESTS, SamplingParams(), decode=letters)
-    assert checked.left_out.keys() == {"stops", "an error in mid-stream"}
+    assert checked.left_out.keys() == {"stops", "an error in mid-stream", "messages"}
+    assert "the same whatever the prompt" in checked.left_out["messages"]
     assert "take no sampling parameters" in checked.left_out["stops"]
 
 
@@ -171,7 +176,11 @@ CALLS = iter(range(10_000))
         (of_each(logprobs=lambda each: each.logprobs[1:]), "logprobs for"),
         (of_each(sampled_logprobs=lambda each: (0.0,)), "sampled_logprobs for"),
         (of_each(logprobs=lambda each: (0.5,) * len(each.logprobs)), "no log-probability"),
-        (of_each(completion=lambda each: each.completion + "!"), "decode to"),
+        (of_each(completion=lambda each: each.completion + "!", token_ends=lambda each: None), "decode to"),
+        (of_each(token_ends=lambda each: each.token_ends[1:]), "token_ends for"),
+        (of_each(token_ends=lambda each: each.token_ends[::-1]), "token_ends go back"),
+        (of_each(completion=lambda each: each.completion + "!"), "token_ends lead to"),
+        (of_each(token_ends=lambda each: (*each.token_ends[1:], len(each.completion))), "token_ends say"),
         (of_each(stop=lambda each: None), "finish reason"),
         (
             of_each(finish_reason=lambda each: FinishReason.EOS, stop=lambda each: None),
@@ -238,6 +247,49 @@ def test_an_engine_that_takes_any_request_is_found() -> None:
 
     with pytest.raises(ModelError, match="asked for twice is not refused"):
         check_engine(broken(stream=stream), REQUESTS, PARAMS, decode=letters)
+
+
+def test_an_engine_that_takes_messages_without_saying_so_is_found() -> None:
+    with pytest.raises(ModelError, match="takes messages, and its abilities lack 'chat'"):
+        check_engine(talking(), REQUESTS, PARAMS, decode=letters)
+
+
+def test_an_engine_that_says_it_takes_messages_and_refuses_them_is_found() -> None:
+    with pytest.raises(ParameterError, match="no messages"):
+        check_engine(broken(abilities=frozenset({"logprobs", "chat"})), REQUESTS, PARAMS, decode=letters)
+
+
+def test_an_engine_that_takes_messages_passes_and_is_held_to_its_candidates() -> None:
+    chat = frozenset({"logprobs", "chat"})
+    assert check_engine(talking(abilities=chat), REQUESTS, PARAMS, decode=letters) == (ALL, {})
+    with pytest.raises(ModelError, match="differs when texts are asked for beside them"):
+        check_engine(talking(abilities=chat, counts=True), REQUESTS, PARAMS, decode=letters)
+
+
+def talking(*, counts: bool = False, **changed: Any) -> Written:
+    """An engine that answers messages by another text, which may depend on what else is asked."""
+
+    def stream(self: Any, requests: Any, params: Any, *, progress: Any = None) -> Iterator[Candidate]:
+        texts = [each for each in requests if isinstance(each.prompt, str)]
+        found = Written.stream(self, texts, params, progress=progress)
+        return written(self, requests, texts, found)
+
+    def written(self: Any, requests: Any, texts: Any, found: Any) -> Iterator[Candidate]:
+        yield from found
+        answer = f"answer{len(requests) if counts else ''}"
+        for each in requests:
+            for index in each.indices if each not in texts else ():
+                yield self.made(each.task_id, index, answer, None)
+
+    return broken(stream=stream, **changed)
+
+
+def test_the_native_engine_passes_with_messages() -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role + m.content + '<pad>' }}{% endfor %}"
+    sampler = Sampler(random_model("llama", seed=1).double(), tokenizer=tokenizer, max_rows=3)
+    assert "chat" in sampler.abilities
+    assert check_engine(sampler, REQUESTS, PARAMS).left_out.keys() == {"text is decoded tokens"}
 
 
 def test_the_kit_says_what_it_could_not_try() -> None:

@@ -37,6 +37,10 @@ FILES = {
     "mbpp": "mbpp.jsonl",
     "mbpp_plus": "MbppPlus.jsonl.gz",
     "mbpp_sanitized": "sanitized-mbpp.json",
+    "mbpp_sanitized_zero_shot": "sanitized-mbpp.json",
+    "mbpp_train": "mbpp.jsonl",
+    "mbpp_validation": "mbpp.jsonl",
+    "mbpp_zero_shot": "mbpp.jsonl",
     "mini": None,
 }
 PROMPT = 'def f(x):\n    """Return x + 1.\n\n    >>> f(1)\n    2\n    """\n'
@@ -67,7 +71,7 @@ def test_built_in_tasks_keep_their_promises(name: str) -> None:
         pytest.skip(f"needs the published file {file} in ../shared/data beside the checkout")
     check_task(
         lambda: load_task(name, data=None if file is None else SHARED / file),
-        shows_tests=name in {"mbpp", "mbpp_sanitized"},
+        shows_tests=name.startswith("mbpp") and name != "mbpp_plus",
     )
 
 
@@ -206,6 +210,7 @@ def test_hidden_tests_in_the_public_view_are_found(changes: dict[str, Any]) -> N
             "tests": ScriptTests(cases=(ScriptExample("1", "2"),)),
             "examples": (ScriptExample("3", "4"), ScriptExample("1", "2")),
         },
+        {"tests": InputTests(inputs=(("a",), (1,)), entry_point="f", expected=("b", 2))},
     ],
 )
 def test_hidden_tests_among_the_examples_are_found_also_where_prompts_show_tests(

@@ -62,8 +62,9 @@ def choose(engine: Engine, judge: Judge, task: Task) -> Candidate:
     early = EarlyStop(passed, every=4)
     EarlyStop(surprise)  # refused
     example = CallExample("one()", "1")
-    best_of_n(engine, "def one():", until=early, judge=judge, examples=[(example.call, "1")])  # refused
-    best_of_n("tiny", "def one():", reranker=surprise)  # refused
+    best_of_n("tiny", "def one():", until=early, judge=judge, examples=[(example.call, "1"), example])
+    best_of_n(engine, "def one():", examples=[(example.call, 1)])  # refused
+    best_of_n(None, "def one():", reranker=surprise)  # refused
     best_of_n(engine, task.stop, reranker=surprise)  # refused
     return best_of_n(engine, "def one():", until=early, judge=judge, examples=[example], params=params).best
 

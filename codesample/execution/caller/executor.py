@@ -25,6 +25,7 @@ from codesample.execution.caller.job_limits import limits_for, most_processes
 from codesample.execution.caller.reference_cache import ReferenceCache, cache_folder, reference_key
 from codesample.execution.caller.scheduler import Scheduler
 from codesample.execution.caller.tests_facts import facts_of
+from codesample.execution.caller.verdict_cache import LastingVerdicts, VerdictCache
 from codesample.execution.caller.worker_process import Job, SentTests
 from codesample.execution.isolation import bubblewrap
 from codesample.execution.isolation.confinement import Confinement
@@ -100,10 +101,20 @@ class Executor:
         self._tests: dict[int, tuple[Tests, SentTests]] = {}
         self._closed = False
         self._references = ReferenceCache(cache_folder())
+        self._lasting = LastingVerdicts(None, self.isolation)
         self._lock = threading.Lock()
         self._idle = Latch()
         self._scheduler: Scheduler | None = self._begin()
         _open.add(self)
+
+    def recall(self, verdicts: VerdictCache) -> None:
+        """Take verdicts from a cache from now on, and keep there those that come and cannot change."""
+        self._lasting = LastingVerdicts(verdicts, self.isolation)
+
+    @property
+    def recalled(self) -> int:
+        """How many verdicts were found in that cache."""
+        return self._lasting.found
 
     def submit(self, program: Program) -> Future[Verdict]:
         """Queue a program; its verdict arrives in the future.
@@ -122,7 +133,7 @@ class Executor:
         def build(reply: dict[str, Any]) -> Verdict:
             return _verdict(program, reply)
 
-        return self._submit(body, tests, most_processes(program.tests), build)
+        return self._submit(body, tests, most_processes(program.tests), build, lasting=True)
 
     def submit_calls(
         self,
@@ -239,7 +250,7 @@ class Executor:
                 raise ParameterError(f"the inputs of the tests are not plain data: {error}") from None
             sent = SentTests(messages.digest(encoded), encoded)
             # what modules of the installation do changes with their versions
-            if isinstance(tests, InputTests) and not limits.imports:
+            if isinstance(tests, InputTests) and tests.expected is None and not limits.imports:
                 sent.cache_key = reference_key(encoded, limits, self.isolation)
                 sent.measured = self._references.get(sent.cache_key)
             # the record itself is kept too, so that its id stays its own
@@ -254,8 +265,10 @@ class Executor:
         tests: SentTests,
         processes: int,
         build: Callable[[dict[str, Any]], Any],
+        *,
+        lasting: bool = False,
     ) -> Future[Any]:
-        """Queue one job, or join an equal one that was done or is under way."""
+        """Queue one job, or join an equal one that was done, also in another session, or is under way."""
         try:
             encoded = codec.encode(body)
         except codec.CodecError as error:
@@ -272,6 +285,8 @@ class Executor:
             if self._closed:
                 raise ExecutionError("the executor is closed; make a new one")
             reply = self._cache.get(key) if self._cache is not None else None
+            if reply is None and lasting and key not in self._waiting:
+                reply = self._lasting.look_up(key, limits)
             if reply is None:
                 self._await(job, listener)
         if reply is not None:
@@ -302,6 +317,7 @@ class Executor:
             if job.tests.cache_key:
                 self._references.put(job.tests.cache_key, job.tests.measured)
             return
+        self._lasting.keep(job.key, reply)
         with self._lock:
             listeners = self._waiting.pop(job.key, [])
             if isinstance(reply, dict) and "checks" in reply:

@@ -22,7 +22,15 @@ from codesample.execution.limits import MIB, Limits
 from codesample.execution.wire import codec
 from codesample.execution.wire.messages import as_plain, digest
 
-__all__ = ["ENVIRONMENT_NAME", "ReferenceCache", "cache_folder", "reference_key"]
+__all__ = [
+    "ENVIRONMENT_NAME",
+    "ReferenceCache",
+    "cache_folder",
+    "is_ours",
+    "judging_code",
+    "machine_kind",
+    "reference_key",
+]
 
 ENVIRONMENT_NAME = "CODESAMPLE_CACHE"
 """Environment variable that names another folder, or "off" for none."""
@@ -36,20 +44,20 @@ _SUFFIX, _DRAFT = ".reference", "draft-"
 _CPU_LINES = ("model name", "CPU implementer", "CPU part", "Hardware")
 
 
-def cache_folder() -> Path | None:
-    """Return where this user's results of references are kept; None where they are not to be kept."""
+def cache_folder(kind: str = "references") -> Path | None:
+    """Return where this user's results of references, or of another kind, are kept; None for nowhere."""
     chosen = os.environ.get(ENVIRONMENT_NAME, "")
     if chosen.lower() == _OFF:
         return None
     if chosen:
-        return Path(chosen) / "references"
+        return Path(chosen) / kind
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not base.is_absolute():
         try:
             base = Path.home() / ".cache"
         except RuntimeError:
             return None
-    return base / "codesample" / "references"
+    return base / "codesample" / kind
 
 
 def reference_key(tests: bytes, limits: Limits, isolation: Isolation) -> str:
@@ -67,14 +75,14 @@ def reference_key(tests: bytes, limits: Limits, isolation: Isolation) -> str:
         codec.encode(as_plain(limits)),
         isolation.level.label.encode(),
         isolation.python.encode(),
-        _sources(),
-        _machine(),
+        judging_code(),
+        machine_kind(),
     )
 
 
 @functools.cache
-def _machine() -> bytes:
-    """Name what the times of a reference depend on: the kind of processor and how many there are."""
+def machine_kind() -> bytes:
+    """Name what times depend on: the kind of processor and how many there are."""
     lines: set[str] = set()
     with contextlib.suppress(OSError, UnicodeDecodeError), open("/proc/cpuinfo") as file:
         lines = {line.strip() for line in file if line.startswith(_CPU_LINES)}
@@ -82,8 +90,8 @@ def _machine() -> bytes:
 
 
 @functools.cache
-def _sources() -> bytes:
-    """Name the code that runs references and encodes what they return, by its text."""
+def judging_code() -> bytes:
+    """Name the code that runs programs and references, by its text."""
     total = hashlib.sha256()
     for path in sorted(Path(__file__).resolve().parents[1].rglob("*.py")):
         total.update(path.read_bytes())
@@ -118,7 +126,7 @@ class ReferenceCache:
             # a link leads elsewhere, and a FIFO would keep us waiting
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
-                if not _is_ours(os.fstat(descriptor), stat.S_IFREG):
+                if not is_ours(os.fstat(descriptor), stat.S_IFREG):
                     return None
                 head, _, body = file.read(self._most_bytes).partition(b"\n")
             if head != _head_of(body):
@@ -135,7 +143,7 @@ class ReferenceCache:
             return
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _is_ours(os.stat(self._folder), stat.S_IFDIR):
+            if not is_ours(os.stat(self._folder), stat.S_IFDIR):
                 return
             descriptor, draft = tempfile.mkstemp(prefix=_DRAFT, dir=self._folder)
             try:
@@ -178,7 +186,7 @@ def _head_of(body: bytes) -> bytes:
     return _HEAD + digest(body).encode()
 
 
-def _is_ours(status: os.stat_result, kind: int) -> bool:
+def is_ours(status: os.stat_result, kind: int) -> bool:
     """Whether something is of a kind, and none but this user could have written it."""
     others = stat.S_IWGRP | stat.S_IWOTH
     return (

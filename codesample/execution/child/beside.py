@@ -80,7 +80,7 @@ class _Tests(NamedTuple):
         built_in: Names that they take for built-in ones.
         helpers: Functions that they define for good, and methods, as "Class.method".
         cases: Classes that they derive from `unittest.TestCase` alone, for good; each with what it may have.
-        patch: Whether they may change what is in modules.
+        changes: Names under which they may change what is in modules and classes; None for any in the text.
     """
 
     source: str
@@ -89,7 +89,7 @@ class _Tests(NamedTuple):
     built_in: list[str]
     helpers: list[str]
     cases: list[list[str]]
-    patch: bool
+    changes: list[str] | None
 
 
 def perform(sock: _socket.socket, source: str, name: str, seed: int, pass_bytes: int) -> None:
@@ -267,12 +267,12 @@ def _ended_well(
     names: dict[str, Any], relied_on: Sequence[Entry], tests: _Tests, kept: frozenset[int], module: str
 ) -> Callable[[], bool]:
     """Return a function that says whether a step found what it relied on: as it was, or changed by itself."""
-    text = _text_of(tests) if tests.patch else ""
+    free = _text_of(tests) if tests.changes is None else frozenset(tests.changes)
     still = unchanged(
         [
             Entry(names.get, "__builtins__", vars(builtins)),
             Entry(names.get, "__name__", _MAIN),
-            *(entry for entry in relied_on if entry.name not in text),
+            *(entry for entry in relied_on if entry.name not in free),
         ]
     )
     built_in, helpers = tuple(tests.built_in), tuple(tests.helpers)

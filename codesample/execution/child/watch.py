@@ -6,6 +6,8 @@ watches is not forbidden: who is seen is reported, and then no verdict is given.
 
 from __future__ import annotations
 
+import _frozen_importlib
+import _imp
 import builtins
 import sys
 from _thread import get_ident
@@ -54,6 +56,8 @@ _LOOKING = frozenset(
 _TRACING = frozenset({"sys.settrace", "sys.setprofile", "sys.monitoring.register_callback"})
 _MAKING_CODE = frozenset({"compile", "code.__new__"})
 """Events of new code, whose second argument is its file name."""
+_LOADING = vars(_frozen_importlib)["_call_with_frames_removed"].__code__
+_EXECUTES_EXTENSION = _imp.exec_dynamic
 _MAKERS = ("compile", "replace", "__replace__", "CodeType")
 _FRAME_ATTRIBUTES = frozenset({"tb_frame", "gi_frame", "cr_frame", "ag_frame"})
 _CODE_ATTRIBUTES = frozenset({"__code__", "f_code"})
@@ -151,6 +155,8 @@ def watch(
         try:
             if event in _TRACING:
                 seen = _traces(frame_at(1), ids)
+            elif event in _MAKING_CODE and _loads_extension(frame_at(1)):
+                seen = False
             else:
                 nearest = _nearest(frame_at(1), _names_for(event, arguments))
                 seen = is_program(nearest) and _is_odd(event, arguments, ids, tests_filename, names)
@@ -189,6 +195,14 @@ def _hands_out(frame: FrameType) -> bool:
     if (code.co_filename.rpartition("/")[2], code.co_name) in _HAND_OUT_FRAMES:
         return True
     return "capture_locals" in code.co_varnames and bool(frame.f_locals.get("capture_locals"))
+
+
+def _loads_extension(frame: FrameType) -> bool:
+    """Whether no Python is nearer than the importing of an extension module: what it makes is its own."""
+    if frame.f_code is not _LOADING:
+        return False
+    names = frame.f_locals
+    return names.get("f") is _EXECUTES_EXTENSION and list(map(type, names.get("args", ()))) == [ModuleType]
 
 
 def _names_for(event: str, arguments: tuple[Any, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import ast
 import builtins
 import functools
 import importlib.util
+import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -40,8 +41,12 @@ __all__ = ["PreparedBeside", "prepare_beside"]
 
 _NOT_THE_TESTS = "the program answered in place of the tests"
 _STATUSES = {"wrong": Status.WRONG, "error": Status.ERROR, "memory": Status.MEMORY}
+_PLAIN = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Name, ast.UnaryOp, ast.USub, ast.Load)
 _OURS = {PROGRAM_MODULE, "__main__"}
-_PATCHING = {"setattr", "delattr", "patch", "patch_object", "monkeypatch", "vars", "__dict__", "globals"}
+_DYNAMIC = {"__name__", "__qualname__", "__dict__", "getmembers"}
+_LISTING = {"dir", "vars", "getmembers"}
+"""Attributes, and functions, that give names which stand nowhere in a text."""
+_NAMES_IN_TEXT = re.compile(r"\s*[\w.]+\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class PreparedBeside:
         built_in: Names that they take for built-in ones.
         helpers: Functions that they define for good, and methods, as "Class.method".
         cases: Classes that they derive from `unittest.TestCase` alone, for good; each with what it may have.
-        patch: Whether they may change what is in modules.
+        changes: Names under which they may change what is in modules and classes; None for any that their
+            text has.
         pace: How long loading the program, the tests' source and each check may take.
     """
 
@@ -65,7 +71,7 @@ class PreparedBeside:
     built_in: tuple[str, ...] = ()
     helpers: tuple[str, ...] = ()
     cases: tuple[tuple[str, ...], ...] = ()
-    patch: bool = True
+    changes: tuple[str, ...] | None = None
     pace: Pace = field(default_factory=lambda: Pace(None))
 
     integrity: ClassVar[str] = "weak"
@@ -99,7 +105,8 @@ class PreparedBeside:
         passes = [b'["pass","%s"]' % secrets.token_hex(16).encode() for _ in range(2 + len(tests.checks))]
         frames = [frame(item) for item in passes]
         names = (self.imports, self.built_in, self.helpers)
-        read_off = [*map(list, names), [list(case) for case in self.cases], self.patch]
+        read_off = [*map(list, names), [list(case) for case in self.cases]]
+        read_off.append(None if self.changes is None else list(self.changes))
         asked = codec.encode(["beside", source, PROGRAM_MODULE, SEED, len(frames[0])])
         # each pass comes back as it went, without a number
         for message in (asked, b"".join(frames), codec.encode([tests.source, list(tests.checks), *read_off])):
@@ -151,11 +158,12 @@ def prepare_beside(tests: CodeTests, *, trusted: bool) -> PreparedBeside:
             trees.append(parsed(text))
         except NO_PYTHON as error:
             raise TestsFault(f"the tests are not valid Python: {error}") from None
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    _expect_tests_that_run([node for tree in trees for node in tree.body], nodes)
     names = Names(trees)
     # tests of nothing else test a program that is called like a built-in
     only_built_in = not tests.entry_point and names.missing <= set(dir(builtins))
     assumed = set() if only_built_in else names.missing.intersection(dir(builtins)) - {tests.entry_point}
-    nodes = [node for tree in trees for node in ast.walk(tree)]
     imports = {name for node in nodes for name in _imported(node)}
     return PreparedBeside(
         tests,
@@ -164,7 +172,7 @@ def prepare_beside(tests: CodeTests, *, trusted: bool) -> PreparedBeside:
         built_in=tuple(sorted(assumed)),
         helpers=tuple(sorted(_helpers(trees[0], nodes))),
         cases=tuple(_given(each, nodes) for each in _for_good(trees[0], nodes) if _is_case(each)),
-        patch=any(map(_may_patch, nodes)),
+        changes=_changes(nodes),
         pace=pace_of(tests),
     )
 
@@ -200,6 +208,54 @@ def _demanded(tree: ast.AST) -> set[str]:
         found.update(name.partition(".")[0] for name in _imported(node))
         pending.extend(ast.iter_child_nodes(node))
     return found
+
+
+def _expect_tests_that_run(statements: list[ast.stmt], nodes: list[ast.AST]) -> None:
+    """Raise TestsFault where tests are defined, and nothing is done but that."""
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    others = frozenset(imported | set(dir(builtins)))
+    if any(map(_is_test, statements)) and not any(_runs(each, others) for each in statements):
+        raise TestsFault("the tests define tests and run none of them, so every program would pass")
+
+
+def _is_test(node: ast.stmt) -> bool:
+    """Whether a statement defines what a runner of tests would look for."""
+    if not isinstance(node, (*_DEFINING, ast.AsyncFunctionDef)):
+        return False
+    bases = [ast.unparse(base) for base in node.bases] if isinstance(node, ast.ClassDef) else []
+    return node.name.lower().startswith("test") or any(base.endswith("TestCase") for base in bases)
+
+
+def _runs(node: ast.stmt, others: frozenset[str]) -> bool:
+    """Whether a statement of a module does more than define, import and name things.
+
+    Args:
+        others: Names that are imported or built in: decorators of these run no test.
+    """
+    match node:
+        case ast.FunctionDef(decorator_list=found) | ast.AsyncFunctionDef(decorator_list=found):
+            return not others.issuperset(map(_root, found))
+        case ast.ClassDef(decorator_list=found, body=body):
+            return not others.issuperset(map(_root, found)) or any(_runs(each, others) for each in body)
+        case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr(value=ast.Constant()):
+            return False
+        case ast.Assign(value=value) | ast.AnnAssign(value=value):
+            return value is not None and not all(isinstance(each, _PLAIN) for each in ast.walk(value))
+        case ast.Try(body=body, orelse=orelse, finalbody=finalbody):
+            return any(_runs(each, others) for each in (*body, *orelse, *finalbody))
+    return True
+
+
+def _root(decorator: ast.expr) -> str:
+    """Return the name that a decorator begins with."""
+    while isinstance(decorator, ast.Attribute | ast.Call):
+        decorator = decorator.value if isinstance(decorator, ast.Attribute) else decorator.func
+    return decorator.id if isinstance(decorator, ast.Name) else ""
 
 
 def _helpers(tree: ast.Module, nodes: list[ast.AST]) -> Iterator[str]:
@@ -260,8 +316,22 @@ def _is_bound(node: ast.Attribute) -> bool:
     return not isinstance(node.ctx, ast.Load)
 
 
-def _may_patch(node: ast.AST) -> bool:
-    """Whether a part of the tests may change what is in a module or a class."""
-    if isinstance(node, ast.Attribute):
-        return not isinstance(node.ctx, ast.Load) or node.attr in _PATCHING
-    return isinstance(node, ast.Name) and node.id in _PATCHING
+def _changes(nodes: list[ast.AST]) -> tuple[str, ...] | None:
+    """Return the names under which tests may change what is in a module or a class; None for any.
+
+    They store them as attributes, or give them as texts or keywords to what does, such as `patch`.
+    """
+    changed: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Attribute(attr=name, ctx=ast.Load()) if name in _DYNAMIC:
+                return None
+            case ast.Name(id=name) if name in _LISTING:
+                return None
+            case ast.Attribute(attr=name) if _is_bound(node):
+                changed.add(name)
+            case ast.keyword(arg=str(name)):
+                changed.add(name)
+            case ast.Constant(value=str(text)) if _NAMES_IN_TEXT.fullmatch(text):
+                changed.update(re.findall(r"\w+", text))
+    return tuple(sorted(changed))

@@ -103,6 +103,10 @@ class Checklist:
         self._results.append(trouble is None)
         self._trouble = self._trouble or trouble
 
+    def skip_to(self, count: int) -> None:
+        """Let the checks up to the first `count`, as far as they have no result, hold: nobody judges them."""
+        self._results += [True] * (count - len(self._results))
+
     def decide(self) -> None:
         """Hold on to the first failure, if there is one: what ends the checks later changes it no more."""
         if self._trouble is not None and not self._decided:

@@ -1,8 +1,9 @@
-"""Judge by what a trusted reference returns on the same inputs, all of them called in one batch."""
+"""Judge by what a trusted reference returns on the same inputs, or by stated results, in one batch."""
 
 from __future__ import annotations
 
 import random
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -66,8 +67,9 @@ class PreparedInputs:
         tests: Where they came from.
         positions: Which of `InputTests.inputs` the reference answers within the limits. The others are
             judged by nobody and hold for every program that gets as far.
-        batches: The inputs at `positions`, cut so that none hides behind the time of a slower one.
-        expected: What the reference returned for each of them.
+        batches: The inputs at `positions`, cut so that none hides behind the time of a slower one, and that
+            what ends a program in one part of the tests takes no result of the parts before away.
+        expected: What the reference returned for each of them, or what the tests state.
         start_seconds: CPU seconds to load the program, and to take up a batch.
         least_cpu: CPU seconds that any program is granted: four times what the reference took.
     """
@@ -133,14 +135,14 @@ class PreparedInputs:
             checklist.end(Trouble(Status.ERROR, f"TypeError: {entry} is {brief(function)}, no function"))
             return
         accepts = self._accepting()
-        judged = zip(self.positions, self.expected, strict=True)
-        done = lot = 0
+        # what comes before the part of the next judged input was got as far as, whatever becomes of that one
+        reached = [self._begin_of_part(at) for at in (*self.positions, len(self.tests.inputs))]
+        judged = zip(self.positions, self.expected, reached[1:], strict=True)
+        checklist.skip_to(reached[0])
+        lot = 0
         for part in self._parts(function, remote):
-            for reply, (position, wanted) in zip(part.replies, judged, strict=False):
-                while done < position:
-                    checklist.add(None)
-                    done += 1
-                done += 1
+            for reply, (position, wanted, got_to) in zip(part.replies, judged, strict=False):
+                checklist.skip_to(position)
                 try:
                     trouble = _trouble(accepts, self.tests.inputs[position], wanted, remote.read(reply))
                     if trouble is not None and trouble.status is Status.WRONG and remote.met_opaque:
@@ -154,12 +156,11 @@ class PreparedInputs:
                     checklist.end(trouble)
                     return
                 checklist.add(trouble)
+                checklist.skip_to(got_to)
             lot += part.size
             if lot > PART_BYTES:
                 checklist.decide()
                 lot = 0
-        for _ in range(done, len(self.tests.inputs)):
-            checklist.add(None)
 
     def _parts(self, function: Handle, remote: Remote) -> Iterator[Part]:
         """Call the function batch by batch, and give it time anew with each part that arrives.
@@ -171,6 +172,11 @@ class PreparedInputs:
             for part in remote.batch(function, batch.inputs_json, batch.size):
                 remote.exchange.renew(batch.seconds)
                 yield part
+
+    def _begin_of_part(self, position: int) -> int:
+        """Return where the part of the tests that an input belongs to begins; for their end, that."""
+        ends = [0, *self.tests.part_ends.values(), len(self.tests.inputs)]
+        return ends[bisect(ends, position) - 1]
 
     def _accepting(self) -> Accepts:
         """Return what says whether a result will do, given the arguments, the result and the expected one."""
@@ -219,20 +225,30 @@ def prepare_inputs(tests: InputTests, measured: Measured) -> PreparedInputs:
         positions=measured.positions,
         batches=tuple(_batches(tests, measured)),
         expected=measured.expected,
-        start_seconds=allowed(measured.start_seconds),
+        start_seconds=max(allowed(measured.start_seconds), _least(tests)),
         least_cpu=_TIMES_THE_REFERENCE * measured.cpu_seconds,
     )
 
 
 def _batches(tests: InputTests, measured: Measured) -> Iterator[_Batch]:
     """Yield the inputs in their order: runs of those that have the least time together, others alone."""
+    least = _least(tests)
     timed = zip(measured.positions, map(allowed, measured.seconds), strict=True)
-    for quick, group in groupby(timed, key=lambda pair: pair[1] <= LEAST_SECONDS):
+    ends = list(tests.part_ends.values())
+
+    def kind(pair: tuple[int, float]) -> tuple[bool, int]:
+        return pair[1] <= least, bisect(ends, pair[0])
+
+    for (quick, _), group in groupby(timed, key=kind):
         members = list(group)
         if quick:
-            yield _batch(tests, [at for at, _ in members], LEAST_SECONDS + _BEFORE_IN_PART)
+            yield _batch(tests, [at for at, _ in members], least + _BEFORE_IN_PART)
         else:
             yield from (_batch(tests, [at], seconds) for at, seconds in members)
+
+
+def _least(tests: InputTests) -> float:
+    return tests.input_limit or LEAST_SECONDS
 
 
 def _batch(tests: InputTests, positions: list[int], seconds: float) -> _Batch:

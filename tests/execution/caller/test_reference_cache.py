@@ -189,7 +189,7 @@ def test_the_key_names_all_that_results_depend_on(
         reference_key(b"others", Limits(), isolation),
         reference_key(b"tests", Limits(memory=1 << 28), isolation),
     ]
-    for part in ("_machine", "_sources"):
+    for part in ("machine_kind", "judging_code"):
         with monkeypatch.context() as patch:
             patch.setattr(reference_cache, part, lambda: b"another")
             keys.append(reference_key(b"tests", Limits(), isolation))

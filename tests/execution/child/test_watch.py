@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _imp
+import importlib
+import sys
 import types
 import unittest
 from collections.abc import Callable
@@ -164,6 +167,46 @@ def test_an_honest_program_is_not_seen(name: str, beside: Callable[..., Finding]
 def test_tests_may_do_what_programs_may_not(tests: str, beside: Callable[..., Finding]) -> None:
     finding = beside("def f(x):\n    return x * x", tests, trusted=True)
     assert finding.status is Status.PASSED, finding
+
+
+FORGED_LOADING = """
+import _frozen_importlib, _imp, types
+def f():
+    code = f.__code__
+    load = _frozen_importlib._call_with_frames_removed
+    load(types.CodeType, 0, 0, 0, 0, 0, 0, b"", (), (), (), "/lib/x.py", "x", "x", 1, b"", b"", (), ())
+    return 1
+"""
+
+
+def test_a_program_that_makes_the_librarys_code_by_the_import_system_is_seen(
+    beside: Callable[..., Finding],
+) -> None:
+    finding = beside(FORGED_LOADING, "assert f()")
+    assert finding.status is Status.UNSUPPORTED_VALUE, finding
+
+
+def test_what_an_extension_module_makes_while_it_is_loaded_is_its_own() -> None:
+    seen: dict[str, bool] = {}
+
+    def profile(frame: types.FrameType, event: str, argument: object) -> None:
+        if event == "c_call":
+            name = getattr(argument, "__name__", "")
+            seen[name] = seen.get(name, False) or watch._loads_extension(frame)
+
+    extension = importlib.import_module("_zoneinfo")
+    load = sys.modules["_frozen_importlib"]._call_with_frames_removed
+    sys.setprofile(profile)
+    try:
+        load(_imp.exec_dynamic, extension)
+        load(_imp.is_builtin, "x")
+        load(len, extension.__name__)
+        _imp.exec_dynamic(extension)
+    finally:
+        sys.setprofile(None)
+    assert seen["exec_dynamic"]
+    assert not seen["is_builtin"]
+    assert not seen["len"]
 
 
 def test_what_modules_held_is_compared_by_identity() -> None:

@@ -71,6 +71,66 @@ def test_inputs_without_an_expected_answer_hold_for_programs_that_get_as_far(jud
     assert judge("x = 1", tests).checks == (False, False, False, False)
 
 
+IN_PARTS = (("base", 2), ("plus", 3))
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "os._exit(0)",
+        "raise MemoryError",
+        "any(iter(int, 1))",
+        "[0] * (1 << 40)",
+        "os.abort()",
+        "return 'x' * (1 << 30)",
+        "sys.setrecursionlimit(1 << 30) or f(x)",
+    ],
+)
+@pytest.mark.parametrize("at", [2, 3])
+def test_what_ends_a_program_in_one_part_takes_no_result_of_the_parts_before(
+    judge: Judge, ending: str, at: int
+) -> None:
+    source = f"import os, sys\ndef f(x):\n    if x == {at}: {ending}\n    return x * x"
+    verdict = judge(source, squares(5, parts=IN_PARTS))
+    assert not verdict.passed
+    assert verdict.checks[:2] == (True, True)
+    assert not verdict.checks[at]
+
+
+def test_a_failure_of_the_first_part_stays_one_whatever_ends_the_program(judge: Judge) -> None:
+    source = "import os\ndef f(x):\n    return x * x + (x == 1) if x < 3 else os._exit(0)"
+    assert judge(source, squares(5, parts=IN_PARTS)).checks[:2] == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "marks"),
+    [
+        ((), "10000"),
+        ((("base", 2), ("plus", 3)), "11000"),
+        ((("base", 1), ("plus", 4)), "10000"),
+        ((("base", 1), ("more", 1), ("plus", 3)), "11000"),
+    ],
+)
+def test_inputs_without_an_expected_answer_hold_where_their_part_was_got_through(
+    judge: Judge, parts: tuple[tuple[str, int], ...], marks: str
+) -> None:
+    reference = "def f(x):\n    return 'y' * x"
+    inputs = ((1,), (1 << 26,), (2,), (3,), (1 << 26,))
+    tests = InputTests(inputs=inputs, entry_point="f", reference=reference, parts=parts)
+    dying = "import os\ndef f(x):\n    return 'y' if x == 1 else os._exit(0)"
+    assert judge(dying, tests).checks == checks_from(marks)
+    assert judge(reference, tests).checks == (True,) * 5
+
+
+def test_a_first_part_that_the_reference_answers_nowhere_holds_for_whatever_loads(judge: Judge) -> None:
+    reference = "def f(x):\n    return 'y' * x"
+    tests = InputTests(
+        inputs=((1 << 26,), (2,)), entry_point="f", reference=reference, parts=(("base", 1), ("plus", 1))
+    )
+    assert judge("import os\ndef f(x):\n    os._exit(0)", tests).checks == (True, False)
+    assert judge("x = 1", tests).checks == (False, False)
+
+
 LONG = "x" * 70_000
 TEXTS = InputTests(
     inputs=((0,), (1,), (2,), (3,)), entry_point="f", reference="def f(x):\n    return 'x' * 70_000"
@@ -203,3 +263,34 @@ def test_a_loop_under_a_long_limit_costs_a_second() -> None:
         verdict = executor.submit(looping).result(120)
     assert (verdict.status, verdict.checks) == (Status.CPU_TIMEOUT, (True, True, True, False, False))
     assert 1.0 <= verdict.cpu_seconds < 1.5
+
+
+STATED = InputTests(inputs=((1,), (2,), (3,)), entry_point="f", expected=([1], (4,), 9.0))
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "marks"),
+    [
+        ("def f(x):\n    return [[1], (4,), 9.0][x - 1]", Status.PASSED, "111"),
+        ("def f(x):\n    return [(1,), (4,), 9.0000001][x - 1]", Status.WRONG, "011"),
+        ("def f(x):\n    return [[1], (4,)][x - 1]", Status.ERROR, "110"),
+        ("def f(x):\n    while x == 2: pass\n    return [1]", Status.CPU_TIMEOUT, "100"),
+    ],
+)
+def test_results_that_are_stated_need_no_reference(
+    judge: Judge, source: str, status: Status, marks: str
+) -> None:
+    verdict = judge(source, STATED)
+    assert (verdict.status, verdict.checks) == (status, checks_from(marks))
+
+
+TOO_LONG = {Status.CPU_TIMEOUT, Status.WALL_TIMEOUT}
+
+
+@pytest.mark.parametrize(("limit", "statuses"), [(None, TOO_LONG), (8.0, {Status.PASSED})])
+def test_each_input_has_the_time_that_the_tests_state(limit: float | None, statuses: set[Status]) -> None:
+    slow = f"{BUSY}\ndef f(x):\n    busy(1.5)\n    return x"
+    tests = InputTests(inputs=((1,),), entry_point="f", expected=(1,), input_limit=limit, time_limit=10.0)
+    # the wall time of the others' executor is for programs that end at once
+    with Executor(workers=1) as executor:
+        assert executor.submit(Program("t", 0, slow, tests)).result(120).status in statuses

@@ -70,13 +70,16 @@ class Scripted:
         """Yield every candidate asked for; see `codesample.Engine`.
 
         Raises:
-            ParameterError: a parameter other than the seed, stops and the limit of tokens is set; a
-                problem without answers; a candidate asked for twice, or of an index below 0.
+            ParameterError: messages in place of a text; a parameter other than the seed, stops and the limit
+                of tokens is set; a problem without answers; a candidate asked for twice, or of an index
+                below 0.
         """
         for each in fields(params):
             value = getattr(params, each.name)
             if each.name not in _HONOURED and value != each.default:
                 raise ParameterError(f"{each.name} = {value!r}: answers are given in turn; leave it out")
+        if not all(isinstance(request.prompt, str) for request in requests):
+            raise ParameterError("answers are given to texts; it takes no messages")
         keys = [(request.task_id, index) for request in requests for index in request.indices]
         for task_id, index in keys:
             if not self._answers.get(task_id):
