@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from codesample.engines.contract import Engine, Reproducibility
     from codesample.engines.model_options import ModelOptions
     from codesample.errors import CodesampleError
+    from codesample.evaluation.agreement import Agreement, Difference
     from codesample.evaluation.best_of_n import BestOfN, EarlyStop, best_of_n, passed
     from codesample.evaluation.evaluate import evaluate
     from codesample.evaluation.health_check import RunHealth
@@ -63,6 +64,7 @@ for _part in ("kernels", "rerankers", "tasks"):
         )
 
 _HOME = {
+    "Agreement": "codesample.evaluation.agreement",
     "BestOfN": "codesample.evaluation.best_of_n",
     "CacheInfo": "codesample.sampling.prefix_cache",
     "CallExample": "codesample.records",
@@ -73,6 +75,7 @@ _HOME = {
     "CodesampleError": "codesample.errors",
     "Context": "codesample.rerankers.context",
     "Counted": "codesample.evaluation.report",
+    "Difference": "codesample.evaluation.agreement",
     "EarlyStop": "codesample.evaluation.best_of_n",
     "Engine": "codesample.engines.contract",
     "EngineFacts": "codesample.evaluation.report",
@@ -129,6 +132,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Agreement",
     "BestOfN",
     "CacheInfo",
     "CallExample",
@@ -139,6 +143,7 @@ __all__ = [
     "CodesampleError",
     "Context",
     "Counted",
+    "Difference",
     "EarlyStop",
     "Engine",
     "EngineFacts",

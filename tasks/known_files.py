@@ -17,6 +17,7 @@ __all__ = ["KnownFile", "expect_data_of", "hint", "known_file"]
 
 # no item of a published set is longer, but for the private tests of one, which stand at an item's end
 _MOST_BYTES = 64 << 20
+_OWN = "problems of one's own: --task-file FILE"
 _GZIP = b"\x1f\x8b"
 
 
@@ -40,6 +41,11 @@ class KnownFile:
     id_start: str = ""
     advice: str = ""
 
+    @property
+    def own(self) -> bool:
+        """Whether it is a file of problems of one's own."""
+        return self.advice == _OWN
+
     def holds(self, item: Mapping[str, Any]) -> bool:
         """Whether an item may be one of this kind."""
         keys = item.keys()
@@ -57,7 +63,6 @@ def _other(what: str, fields: str, advice: str, *, lacks: str = "") -> KnownFile
 
 _FUNCTION = "task_id prompt entry_point"
 _JUDGE = "judge them: codesample execute FILE --task TASK"
-_OWN = "problems of one's own: --task-file FILE"
 # the first that holds is taken: those with more fields stand before those with fewer
 _KNOWN = (
     _of("HumanEval+", "humaneval_plus", f"{_FUNCTION} base_input plus_input", id_start="HumanEval/"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from codesample.errors import CodesampleError, DataError, TaskError, UnknownNameError
 from codesample.plugins import PluginKind
 from codesample.tasks.contract import Task
-from codesample.tasks.known_files import expect_data_of, hint
+from codesample.tasks.known_files import expect_data_of, hint, known_file
 
 __all__ = ["load_task", "load_task_file", "task_names"]
 
@@ -83,7 +83,9 @@ def load_task_file(path: Path) -> Task:
     try:
         return user_task(Path(path))
     except DataError as error:
-        if what := hint(Path(path), task_names()):
+        # one that has the form has a fault in it
+        own = (found := known_file(Path(path))) is not None and found.own
+        if not own and (what := hint(Path(path), task_names())):
             raise DataError(f"{error}; the file {what}") from error
         raise
 

@@ -57,7 +57,7 @@ def notice_of_lacking(lacking: Mapping[str, tuple[str, ...]], problems: int) -> 
     """Say how many of so many problems are left out and what they need; "" for none."""
     if not lacking:
         return ""
-    tops = Counter(top for names in lacking.values() for top in {name.partition(".")[0] for name in names})
+    tops = Counter(top for names in lacking.values() for top in _tops(names))
     wanted = dict.fromkeys(_DISTRIBUTIONS.get(top, top) for top, _ in tops.most_common())
     more = f" and {len(wanted) - _NAMED} more" if len(wanted) > _NAMED else ""
     named = list(wanted)[:_NAMED]
@@ -65,6 +65,10 @@ def notice_of_lacking(lacking: Mapping[str, tuple[str, ...]], problems: int) -> 
         f"{len(lacking)} of {problems} problems need packages that are not installed here, and are left out: "
         f"{', '.join(named)}{more}; to have them judged: pip install {' '.join(named)}"
     )
+
+
+def _tops(names: Iterable[str]) -> list[str]:
+    return sorted({name.partition(".")[0] for name in names})
 
 
 def refuse_if_all_lack(lacking: Mapping[str, tuple[str, ...]], problems: int) -> None:

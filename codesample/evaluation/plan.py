@@ -162,8 +162,7 @@ def build_plan(
     """Check what an evaluation is to do, and look at its run folder; writes nothing.
 
     Args:
-        chosen: All problems of the task; those that nothing is wanted of are left out of the plan, and so are
-            those that need packages which are not installed here.
+        chosen: All problems; those with nothing wanted of them or with packages missing here are left out.
         wanted: Keys of candidates, at least one, all of them of these problems.
         params: How tokens are chosen; with `prompts`, the form's stops and limit come to them.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest candidates allows.
@@ -182,13 +181,7 @@ def build_plan(
     refuse_if_all_lack(lacking, len(asked))
     wanted = [key for key in wanted if key[0] not in lacking]
     per_problem = Counter(task_id for task_id, _ in wanted)
-    fewest, n = min(per_problem.items(), key=lambda item: item[1])
-    try:
-        ks = choose_k(k, n)
-    except MetricError as error:
-        if len(set(per_problem.values())) == 1:
-            raise
-        raise MetricError(f"{error}; {fewest} has the fewest samples") from None
+    n, ks = min(per_problem.values()), _chosen_k(k, per_problem)
     expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
     if prompts is not None:
         chosen = chosen.put(_provisional(prompts, run), prompts)
@@ -213,6 +206,17 @@ def build_plan(
         params=params,
         notices=tuple(filter(None, [notice_of_lacking(lacking, len(asked))])),
     )
+
+
+def _chosen_k(k: int | Sequence[int] | None, per_problem: Mapping[str, int]) -> tuple[int, ...]:
+    """Return the k that the problem with the fewest candidates allows; one that it does not names it."""
+    fewest, n = min(per_problem.items(), key=lambda item: item[1])
+    try:
+        return choose_k(k, n)
+    except MetricError as error:
+        if len(set(per_problem.values())) == 1:
+            raise
+        raise MetricError(f"{error}; {fewest} has the fewest samples") from None
 
 
 def _manifest(

@@ -116,10 +116,11 @@ def verify_references(
     problems = choose_problems(chosen.all_problems(), task=chosen.name, limit=limit, ids=ids)
     settings = run or RunOptions()
     lacking = lacking_packages(problems, settings)
-    programs = reference_programs(chosen, [each for each in problems if each.task_id not in lacking])
+    there = [each for each in problems if each.task_id not in lacking]
+    programs = reference_programs(chosen, there)
     with open_judge(settings) as judge:
         verdicts = list(settled(judge, (partial(judge.submit, program) for program in programs)))
-        found = [*findings(chosen, problems), *hollow_tests(problems, judge)]
+        found = [*findings(chosen, problems), *hollow_tests(there, judge)]
     return References(
         task=chosen.name,
         passed=sum(verdict.passed for verdict in verdicts),

@@ -33,7 +33,6 @@ __all__ = [
     "device_of",
     "dtype_of",
     "load_checkpoint",
-    "load_tokenizer",
     "load_without_weights",
 ]
 
@@ -215,20 +214,8 @@ def load_without_weights(
         max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
         revision=getattr(config, "_commit_hash", None),
         kv_shapes=shapes,
+        trusted=trust_remote_code,
     )
-
-
-def load_tokenizer(model: str | Path, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
-    """Load the tokenizer of a checkpoint without its weights.
-
-    Args:
-        model, revision, trust_remote_code: As for `load_checkpoint`.
-
-    Raises:
-        UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
-    """
-    name = str(model)
-    return _load_tokenizer(_Origin(name, checkpoint_source(name), revision, trust_remote_code))
 
 
 class _Origin(NamedTuple):
@@ -251,7 +238,7 @@ def _check_loaded(
     """Refuse what a model that is loaded already cannot be given any more."""
     own = model.device
     if device != "auto":
-        asked = device_of(device)
+        asked = _named_device(device)
         if asked.type != own.type or asked.index not in (None, own.index):
             raise ParameterError(
                 f"device = {str(device)!r}: the loaded model is on {own}; move it with .to()"
@@ -272,15 +259,19 @@ def device_of(device: str | torch.device) -> torch.device:
     """
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
+    found = _named_device(device)
     if found.type not in ("cpu", "cuda"):
         raise ParameterError(f"device = {str(device)!r}: expected auto, cpu, cuda or cuda:N")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ParameterError(f"device = {device!r}: this machine shows no CUDA device; use --device cpu")
     return found
+
+
+def _named_device(device: str | torch.device) -> torch.device:
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
 
 
 def dtype_of(dtype: str | torch.dtype) -> torch.dtype:

@@ -94,7 +94,7 @@ class Outline:
         return self._checkpoint.max_positions
 
     def end_tokens(self, prompt: Prompt) -> tuple[TokenText, ...]:
-        """Return the tokens that end a candidate of a prompt; those of a template's turns are messages' own."""
+        """Return the tokens that end a candidate of a prompt; a template's own end answers alone."""
         checkpoint = self._checkpoint
         return self.texts(sorted(checkpoint.eos_ids if isinstance(prompt, str) else checkpoint.chat_ends))
 

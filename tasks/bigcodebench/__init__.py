@@ -16,7 +16,7 @@ from codesample.tasks.bigcodebench.bigcodebench_facts import bigcodebench_facts
 from codesample.tasks.contract import Task, completion_alone, prompt_then_completion
 from codesample.tasks.examples import prompt_examples
 from codesample.tasks.needed_packages import needed_packages, writes_files
-from codesample.tasks.prompt_form import ChatForm
+from codesample.tasks.prompt_form import FENCE_END, ChatForm
 from codesample.tasks.script_form import STARTER
 from codesample.tasks.unittest_form import read_suite
 
@@ -94,7 +94,7 @@ def _task(part: str, data: Path | None, *, instruct: bool) -> Task:
         name="_".join(words),
         version="1",
         source="Zhuo et al. 2024, BigCodeBench, arXiv:2406.15877",
-        stop=() if instruct else _STOP,
+        stop=(FENCE_END,) if instruct else _STOP,
         max_new_tokens=_MAX_NEW_TOKENS,
         load=load,
         assemble=completion_alone if instruct else prompt_then_completion,

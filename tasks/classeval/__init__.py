@@ -95,6 +95,8 @@ def _problem(entry: Entry[_Published]) -> Problem:
     except (SyntaxError, ValueError, RecursionError) as error:
         raise DataError(f"{entry.where}: the solution or the tests are not Python: {error}") from error
     classes = tuple(dict.fromkeys(name.strip() for name in record.test_classes))
+    if not classes:
+        raise DataError(f"{entry.where}: no test class is named in test_classes")
     suite = read_suite(record.test, where=entry.where, only=classes)
     assert suite is not None, "classes that were asked for are found or refused"
     with entry.naming_faults():

@@ -142,6 +142,7 @@ def test_tasks_verify_lists_forms_and_the_names_that_tests_take_from_the_program
         "passed": 2,
         "failed": [],
         "missing": [],
+        "lacking": {},
         "forms": {"split": 1, "weak": 1},
         "weak": {"mine/2": "asked for by the tests"},
         "names": {"mine/1": ["helper", "limit"]},

@@ -6,7 +6,7 @@ import torch
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
 from codesample.sampling import Sampler, checkpoint
-from codesample.sampling.checkpoint import load_checkpoint, load_tokenizer
+from codesample.sampling.checkpoint import load_checkpoint, load_without_weights
 from codesample.testing.models import byte_tokenizer, random_model
 
 
@@ -176,14 +176,4 @@ def test_code_of_a_tokenizer_is_refused_as_well(folder, tmp_path):
     settings |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own.Own"]}}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     with pytest.raises(ModelError, match="brings code of its own"):
-        load_tokenizer(tmp_path)
-
-
-def test_a_tokenizer_is_loaded_alone(folder, tmp_path):
-    for file in folder.iterdir():
-        if file.suffix == ".json":
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    assert load_tokenizer(tmp_path)("abc")["input_ids"] == byte_tokenizer()("abc")["input_ids"]
-    assert load_tokenizer("tiny").eos_token_id == load_checkpoint("tiny").tokenizer.eos_token_id
-    with pytest.raises(UnknownNameError, match="did you mean 'tiny'"):
-        load_tokenizer("tinny")
+        load_without_weights(str(tmp_path))

@@ -163,6 +163,10 @@ def test_a_published_file_given_as_ones_own_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, MBPP)
     with pytest.raises(DataError, match=r"the file looks like MBPP: codesample eval mbpp --data"):
         load_task_file(path)
+    broken = written(tmp_path, {"task_id": "mine/1", "prompt": "p", "test": 7}, "mine.jsonl")
+    with pytest.raises(DataError) as caught:
+        load_task_file(broken)
+    assert "looks like" not in str(caught.value)
 
 
 @given(st.binary(max_size=200))

@@ -12,6 +12,7 @@ from codesample import (
     Estimate,
     Executor,
     Judge,
+    Message,
     ModelOptions,
     Program,
     PublicView,
@@ -65,6 +66,9 @@ def choose(engine: Engine, judge: Judge, task: Task) -> Candidate:
     best_of_n("tiny", "def one():", until=early, judge=judge, examples=[(example.call, "1"), example])
     best_of_n(engine, "def one():", examples=[(example.call, 1)])  # refused
     best_of_n(None, "def one():", reranker=surprise)  # refused
+    best_of_n(engine, [{"role": "user", "content": "Write one()."}], entry_point="one")
+    best_of_n(engine, [Message("user", "Write one()."), Message("assistant", "def")])
+    best_of_n(engine, [{"role": "user", "content": 1}])  # refused
     best_of_n(engine, task.stop, reranker=surprise)  # refused
     return best_of_n(engine, "def one():", until=early, judge=judge, examples=[example], params=params).best
 
