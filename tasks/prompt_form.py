@@ -128,8 +128,14 @@ class PromptForm:
                         f"system: {problem.task_id} begins with a system turn of its own; leave --system out"
                     )
                 turns = (Message("system", system), *turns)
-            begun = beginning and not _begun(problem)
-            return (*turns, Message("assistant", beginning)) if begun else turns
+            if not beginning:
+                return turns
+            if _begun(problem):
+                # what ends an answer that we begin may stand anywhere in one that was begun otherwise
+                raise ParameterError(
+                    f"prefill: messages of {problem.task_id} begin the answer themselves; leave --prefill out"
+                )
+            return (*turns, Message("assistant", beginning))
 
         def read(problem: Problem, answer: str) -> Extraction:
             found = extract(answer, replace(form.wanted(problem), prefill=_begun(problem) or beginning))
