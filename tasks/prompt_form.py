@@ -128,14 +128,13 @@ class PromptForm:
                         f"system: {problem.task_id} begins with a system turn of its own; leave --system out"
                     )
                 turns = (Message("system", system), *turns)
-            if not beginning:
-                return turns
-            if _begun(problem):
-                # what ends an answer that we begin may stand anywhere in one that was begun otherwise
+            begun = _begun(problem)
+            if "```" in beginning and begun and "```" not in begun:
+                # a fence's end would be the end of an answer that has yet to open one
                 raise ParameterError(
-                    f"prefill: messages of {problem.task_id} begin the answer themselves; leave --prefill out"
+                    f"prefill: messages of {problem.task_id} begin the answer without a fence; leave it out"
                 )
-            return (*turns, Message("assistant", beginning))
+            return turns if begun or not beginning else (*turns, Message("assistant", beginning))
 
         def read(problem: Problem, answer: str) -> Extraction:
             found = extract(answer, replace(form.wanted(problem), prefill=_begun(problem) or beginning))

@@ -165,7 +165,9 @@ def test_examples_that_a_base_model_is_shown_are_no_part_of_the_turn(adding: Tas
 def test_an_answer_is_not_begun_twice(adding: Task, first: Problem) -> None:
     begun = replace(first, messages=(Message("user", "Add."), Message("assistant", "Sure!")))
     assert adding.form("chat").ask(begun) == begun.messages
-    with pytest.raises(ParameterError, match=r"messages of adding/1 begin the answer.*--prefill"):
+    with pytest.raises(
+        ParameterError, match=r"messages of adding/1 begin the answer without a fence; leave it out"
+    ):
         adding.form("chat", prefill=True).ask(begun)
 
 
