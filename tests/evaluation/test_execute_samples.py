@@ -208,6 +208,20 @@ def test_a_run_folder_brings_its_samples_its_task_and_its_form(tmp_path) -> None
         assert any("have no samples" in each for each in report.notices)
 
 
+def test_the_answers_of_a_run_are_read_behind_the_beginning_that_they_had(tmp_path) -> None:
+    evaluate(
+        "mini",
+        model=Echo(),
+        n=1,
+        limit=1,
+        rerankers=(),
+        prompts=PromptOptions(prefill=True),
+        run=kept(tmp_path / "first"),
+    )
+    report = execute_samples(tmp_path / "first", extract=True, run=kept(tmp_path / "again"))
+    assert report.prompt["prefill"] == "```python\n"
+
+
 class Echo:
     """Answers a chat with the task's own reference, without a fence."""
 
