@@ -69,7 +69,8 @@ class VerdictCache:
         rest = key.encode() + b" " + json.dumps(reply, separators=(",", ":")).encode()
         line = _check(rest) + b" " + rest + b"\n"
         shard = self._shard(key[:2])
-        if _sound(shard.get(key.encode(), b"")) is None:
+        # one that takes a file's half alone would push out all others, and then itself
+        if len(line) <= _KEPT_SHARE * self._most_bytes and _sound(shard.get(key.encode(), b"")) is None:
             shard[key.encode()] = line
             self._append(key[:2], line)
 

@@ -228,3 +228,12 @@ def test_of_equal_programs_in_one_session_one_runs(folder: Path) -> None:
         details = {future.result(60).detail for future in futures}
         assert executor.recalled == 0
     assert len(details) == 1
+
+
+def test_a_verdict_that_would_push_out_all_others_is_not_written(folder: Path) -> None:
+    cache = VerdictCache(folder, most_bytes=256 * 4_000)
+    cache.put(KEY, REPLY)
+    cache.put(OTHER, REPLY | {"detail": "x" * 3_000})
+    again = VerdictCache(folder)
+    assert again.get(KEY) == READ
+    assert again.get(OTHER) is None
