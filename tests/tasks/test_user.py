@@ -64,6 +64,27 @@ def test_tests_that_define_check_are_called_with_the_entry_point(tmp_path: Path)
     assert problem.tests.source.rstrip().endswith("check(f)")
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import unittest\nclass T(unittest.TestCase):\n    def check(self, x): assert f(x) == x + 1\n"
+        "    def test_one(self): self.check(1)\n",
+        "# def check(candidate) is not here\nassert f(1) == 2\n",
+        "def helper():\n    def check(x): assert f(x) == x + 1\n    check(1)\nhelper()\n",
+    ],
+    ids=["a method", "a comment", "within a function"],
+)
+def test_a_check_that_is_no_function_of_the_tests_is_not_called(tmp_path: Path, test: str) -> None:
+    (problem,) = _load(tmp_path, {**ROW, "test": test, "entry_point": "f"}).problems()
+    assert "check(f)" not in problem.tests.source
+
+
+def test_a_check_that_a_call_would_not_run_is_refused(tmp_path: Path) -> None:
+    test = "import asyncio\nasync def check(candidate):\n    assert await candidate(1) == 2\n"
+    with pytest.raises(DataError, match="jsonl:1: line 2 of the tests: check is asynchronous"):
+        _load(tmp_path, {**ROW, "test": test, "entry_point": "f"})
+
+
 def test_stated_examples_replace_those_of_the_prompt(tmp_path: Path) -> None:
     row = {**ROW, "entry_point": "f", "examples": [{"call": "f(3)", "expected": "4"}]}
     (problem,) = _load(tmp_path, row).problems()
