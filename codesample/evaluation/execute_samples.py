@@ -96,7 +96,7 @@ def read_recorded(
     # whether there are any comes before what they are judged by
     file = open_samples(samples)
     whole = _problems(file, task, data)
-    if extract:
+    if extract and whole.prompt_form.style != "chat":
         whole = whole.put("chat", PromptOptions())
     chosen = whole.narrowed(limit=limit, ids=ids)
     found = match_samples(
@@ -128,7 +128,8 @@ def _source(
         lambda: engine,
         label=file.name.split(".")[0],
         origins=found.origins,
-        notices=[*found.notices, *unread],
+        notices=found.notices,
+        unread=unread,
     )
     return source, engine.candidates.keys()
 
