@@ -123,9 +123,14 @@ def _open(path: Path, *, write: bool = False) -> RunFolder:
     try:
         return RunFolder.open(path, write=write)
     except RunFolderError as error:
-        if (path / "run.json").exists():
+        try:
+            of_run, beside = (path / "run.json").exists(), (path.parent / "run.json").exists()
+        except OSError:
+            # a name that no file can have leads to no samples either
+            raise error from None
+        if of_run:
             raise
-        if path.is_file() and (path.parent / "run.json").exists():
+        if path.is_file() and beside:
             raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error
         if (found := describe(path)) is not None:
             raise RunFolderError(
