@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
@@ -123,9 +124,10 @@ def _open(path: Path, *, write: bool = False) -> RunFolder:
     try:
         return RunFolder.open(path, write=write)
     except RunFolderError as error:
-        if (path / "run.json").exists():
+        # what cannot even be looked at, such as a name too long, is told of as it is
+        if os.path.exists(path / "run.json"):
             raise
-        if path.is_file() and (path.parent / "run.json").exists():
+        if os.path.isfile(path) and os.path.exists(path.parent / "run.json"):
             raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error
         if (found := describe(path)) is not None:
             raise RunFolderError(
