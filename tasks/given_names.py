@@ -94,15 +94,23 @@ def as_script(program: str) -> str:
 def with_method_as_function(program: str, name: str) -> str:
     """Return a program whose class `Solution` serves function `name` by its method of that name.
 
-    So are programs called that were written for LeetCode: the method of one object, made without arguments.
+    So are programs called that were written for LeetCode: the method of one object, made without arguments. A
+    function of that name counts where the class shows no such method.
     """
     try:
-        classes = [node for node in _parsed(program).body if isinstance(node, ast.ClassDef)]
+        body = _parsed(program).body
     except _NO_PYTHON:
         return program
-    if not any(node.name == "Solution" for node in classes):
+    classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == "Solution"]
+    if not classes or (_defines(body, name) and not _defines(classes[-1].body, name)):
         return program
     return f"{program.rstrip()}\n\n{name} = Solution().{name}\n"
+
+
+def _defines(body: list[ast.stmt], name: str) -> bool:
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name for node in body
+    )
 
 
 def _returns(node: ast.AST) -> bool:

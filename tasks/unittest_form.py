@@ -76,19 +76,25 @@ def read_suite(text: str, *, where: str, only: Sequence[str] | None = None) -> S
         raise DataError(
             f"{where}: line {line} of the tests: {', '.join(only)} holds no test; methods are called test..."
         )
-    return Suite(_without_guard(text, tree), tuple(_CHECK.format(name=name) for name in names), tuple(names))
+    return Suite(_without_runs(text, tree), tuple(_CHECK.format(name=name) for name in names), tuple(names))
 
 
 def refuse_idle_tests(text: str, *, where: str) -> None:
-    """Refuse a text that defines tests and runs none of them: every program would pass.
+    """Refuse a text that runs none of its tests, or drops what comes of them: every program would pass.
 
     Args:
         text, where: As for `read_suite`, which found no classes to run.
 
     Raises:
-        DataError: it is so, or it is not Python; names the first test and its line.
+        DataError: it is so, or it is not Python; names the line.
     """
     tree = _parsed(text, where)
+    if dropped := _dropped_result(tree):
+        raise DataError(
+            f"{where}: line {dropped.lineno} of the tests runs tests and drops what comes of them, so every "
+            "program would pass; assert that they succeeded, or leave the line out where they are methods of "
+            "a unittest.TestCase, which are run by themselves"
+        )
     idle = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
     defined = [node for node in tree.body if isinstance(node, idle[:3])]
     if any(not isinstance(node, idle) and not _says_nothing(node) for node in tree.body):
@@ -104,6 +110,44 @@ def refuse_idle_tests(text: str, *, where: str) -> None:
         )
 
 
+def _dropped_result(tree: ast.Module) -> ast.stmt | None:
+    """Return the statement that runs tests and looks at no result, in a text that asserts nothing else."""
+    others = (node for node in tree.body if not isinstance(node, ast.ClassDef))
+    if any(isinstance(node, ast.Assert | ast.Raise) for each in others for node in ast.walk(each)):
+        return None
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not _is_stored(node)}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Call() as call) if _returns_result(call):
+                return node
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if _returns_result(call):
+                if name not in read:
+                    return node
+    return None
+
+
+def _is_stored(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Store)
+
+
+def _returns_result(call: ast.Call) -> bool:
+    """Whether a call runs tests and tells only by what it returns how they ended."""
+    match call.func:
+        case ast.Attribute(value=owner, attr="run"):
+            return "runner" in ast.unparse(owner).lower()
+        case ast.Attribute(attr="testmod") | ast.Name(id="testmod"):
+            return all(each.arg != "raise_on_error" for each in call.keywords)
+    return _goes_on(call)
+
+
+def _goes_on(call: ast.Call) -> bool:
+    """Whether a call is one of `unittest.main` that does not end the program."""
+    return _is_main(call) and any(
+        each.arg == "exit" and isinstance(each.value, ast.Constant) and not each.value.value
+        for each in call.keywords
+    )
+
+
 def _says_nothing(node: ast.stmt) -> bool:
     """Whether a statement is a text, or gives a name to a constant."""
     return isinstance(node, ast.Expr | ast.Assign) and isinstance(node.value, ast.Constant)
@@ -114,7 +158,8 @@ def _parsed(text: str, where: str) -> ast.Module:
         with warnings.catch_warnings():
             # published tests hold escapes such as "\d" outside raw strings
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            # half of a surrogate pair is for the judge to refuse
+            return ast.parse(text.encode("utf-8", "replace").decode())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise DataError(f"{where}: the tests are not Python: {error}") from error
 
@@ -166,8 +211,8 @@ def _cases(tree: ast.Module, found: Mapping[str, ast.ClassDef]) -> set[str]:
 
 
 def _runs_by_itself(tree: ast.Module) -> bool:
-    """Whether a text mentions what runs test classes, or calls `main` of `unittest` outside of a guard."""
-    guards = {id(inner) for node in tree.body if _is_plain_guard(node) for inner in ast.walk(node)}
+    """Whether a text mentions what runs test classes, or calls `main` of `unittest` so that it counts."""
+    guards = {id(inner) for node in tree.body if _only_runs(node) for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if id(node) in guards:
             continue
@@ -178,8 +223,10 @@ def _runs_by_itself(tree: ast.Module) -> bool:
     return False
 
 
-def _is_plain_guard(node: ast.stmt) -> bool:
-    """Whether it is a guard that does nothing but run the tests."""
+def _only_runs(node: ast.stmt) -> bool:
+    """Whether a statement does nothing but run the tests: in a guard, or so that it would drop the result."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return _goes_on(node.value)
     if not _is_guard(node):
         return False
     assert isinstance(node, ast.If)
@@ -195,11 +242,11 @@ def _last_name(node: ast.Name | ast.Attribute) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr
 
 
-def _without_guard(text: str, tree: ast.Module) -> str:
-    """Blank out the guards that run the tests, so that lines keep their numbers."""
+def _without_runs(text: str, tree: ast.Module) -> str:
+    """Blank out what runs the tests, so that lines keep their numbers."""
     lines = _LINE.findall(text)
     for node in tree.body:
-        if _is_plain_guard(node):
+        if _only_runs(node):
             for number in range(node.lineno - 1, node.end_lineno or node.lineno):
                 lines[number] = lines[number].removeprefix(lines[number].rstrip("\r\n"))
     return "".join(lines)

@@ -18,6 +18,7 @@ from codesample.tasks.unittest_form import read_suite, refuse_idle_tests
 from codesample.tasks.user_chat import CONTINUES, EXPRESSION, WHOLE, user_chat
 from codesample.tasks.user_entry import (
     UserEntry,
+    defines_check,
     demand_checker,
     demand_python,
     prompt_text,
@@ -188,8 +189,8 @@ def _tests(entry: Entry[UserEntry], stub: str, reference: str | None) -> Tests:
             f"{entry.where}: field 'test' is missing; give it, or io for programs that are scripts"
         )
     demand_python(record.test, "test", where=entry.where)
-    checked = record.entry_point is not None and "def check(" in record.test
     suite = read_suite(record.test, where=entry.where)
+    checked = record.entry_point is not None and defines_check(record.test, where=entry.where)
     if suite is None and not checked:
         refuse_idle_tests(record.test, where=entry.where)
     source = suite.source if suite else record.test

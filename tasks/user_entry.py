@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 import warnings
@@ -14,7 +15,15 @@ from codesample.decoding import converted
 from codesample.errors import DataError, ParameterError
 from codesample.records import Message, prompt_from
 
-__all__ = ["UserEntry", "demand_checker", "demand_python", "prompt_text", "read_entry", "turns"]
+__all__ = [
+    "UserEntry",
+    "defines_check",
+    "demand_checker",
+    "demand_python",
+    "prompt_text",
+    "read_entry",
+    "turns",
+]
 
 
 class UserEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,3 +126,24 @@ def demand_checker(source: str, *, where: str) -> None:
     demand_python(source, "checker", where=where)
     if not re.search(r"\baccept\b", source):
         raise DataError(f"{where}: checker defines no accept(input, output, expected)")
+
+
+def defines_check(test: str, *, where: str) -> bool:
+    """Whether tests define a function `check`, which is to be called with the entry point as HumanEval's is.
+
+    Args:
+        test: Python.
+
+    Raises:
+        DataError: it is asynchronous, so that a call would run nothing of it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        body = ast.parse(test).body
+    for node in body:
+        if isinstance(node, ast.AsyncFunctionDef) and node.name == "check":
+            raise DataError(
+                f"{where}: line {node.lineno} of the tests: check is asynchronous, so that calling it runs "
+                "nothing; make it a plain function that calls asyncio.run"
+            )
+    return any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in body)

@@ -77,6 +77,11 @@ EXPECTED = {2: 4, 3: 9}
 for x in EXPECTED:
     assert f(x) == EXPECTED[x]
 """,
+    "words": """
+two, three = f(2), f(3)
+assert sum([two]) == 4, "sum"
+assert sum([three]) == 9, dict(sum=three)
+""",
     "plain": "assert f(2) == 4\nassert f(3) == 9\n",
 }
 

@@ -124,15 +124,30 @@ def test_other_scripts_are_left_as_they_are(program: str) -> None:
     assert as_script(program) == program
 
 
-def test_a_method_serves_as_the_function_of_its_name() -> None:
+@pytest.mark.parametrize(
+    "program",
+    [
+        "class Solution:\n    def f(self, x):\n        return x + 1\n",
+        "def f(x):\n    return 0\nclass Solution:\n    def f(self, x):\n        return x + 1",
+        "class Base:\n    def f(self, x):\n        return x + 1\nclass Solution(Base): pass",
+    ],
+    ids=["alone", "beside a function", "inherited"],
+)
+def test_a_method_serves_as_the_function_of_its_name(program: str) -> None:
     names: dict[str, Any] = {}
-    exec(with_method_as_function("class Solution:\n    def f(self, x):\n        return x + 1\n", "f"), names)
+    exec(with_method_as_function(program, "f"), names)
     assert names["f"](2) == 3
 
 
 @pytest.mark.parametrize(
     "program",
-    ["def f(x): return x", "class Other:\n    def f(self): pass", "x = 'class Solution:'", "def f("],
+    [
+        "def f(x): return x",
+        "class Solution:\n    def help(self): pass\ndef f(x): return x",
+        "class Other:\n    def f(self): pass",
+        "x = 'class Solution:'",
+        "def f(",
+    ],
 )
 def test_a_function_serves_as_itself(program: str) -> None:
     assert with_method_as_function(program, "f") == program

@@ -30,6 +30,7 @@ def accepts(name: str, printed: str, expected: str) -> bool:
         (" 3 \n 4 ", "3\n4", "apps code_contests livecodebench"),
         ("\n\n3\n", "3", "apps code_contests livecodebench"),
         ("", "", "apps code_contests livecodebench"),
+        ("a\u2028b\x0cc\n", "a\u2028b\x0cc", "apps code_contests livecodebench"),
         ("4", "3", ""),
         ("", "3", ""),
         ("3\n3", "3", "apps"),

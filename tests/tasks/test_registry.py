@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -138,6 +139,25 @@ def test_a_plugin_that_fails_is_named_and_the_others_are_listed(
         load_task("planted")
     (line,) = (text for name, text in inventory.tasks() if name == "planted")
     assert line.startswith("cannot be loaded: task 'planted' ")
+
+
+def test_a_task_of_others_that_is_called_like_ours_reads_what_it_likes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = EntryPoint("humaneval_mine", "codesample_example.task:warmup", "codesample.tasks")
+    made: list[Path] = []
+    module = ModuleType("codesample_example.task")
+    module.warmup = lambda data: made.append(data) or load_task("mini")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "codesample_example", ModuleType("codesample_example"))
+    monkeypatch.setitem(sys.modules, "codesample_example.task", module)
+    planted = [own, *entry_points(group="codesample.tasks")]
+    monkeypatch.setattr(plugins, "entry_points", lambda *, group: planted)
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"task_id": "Mine/0", "prompt": "p", "test": "assert f(1)"}\n')
+    load_task("humaneval_mine", data=path)
+    assert made == [path]
+    with pytest.raises(DataError, match="is no data of humaneval; it looks like a task file"):
+        load_task("humaneval", data=path)
 
 
 def test_two_tasks_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

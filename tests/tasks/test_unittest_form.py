@@ -133,6 +133,13 @@ def test_a_guard_that_runs_the_tests_is_blanked_out_and_lines_keep_their_numbers
     assert [line.strip() for line in re.split(r"\r\n|\r|\n", found.source)].index("x = 1") == 7
 
 
+def test_a_run_that_drops_its_result_is_blanked_out_too() -> None:
+    text = "import unittest\nclass A(unittest.TestCase):\n    def test_x(self): pass\n"
+    found = suite(f"{text}unittest.main(argv=[''], exit=False)\nx = 1\n")
+    assert found.names == ("A.test_x",)
+    assert found.source == f"{text}\nx = 1\n"
+
+
 @pytest.mark.parametrize("text", ["assert f(1) == 1", "", "def check(f):\n    assert f(1)", "class A: pass"])
 def test_a_text_without_such_classes_has_none(text: str) -> None:
     assert read_suite(text, where="f:1") is None
@@ -182,6 +189,39 @@ def test_tests_that_nothing_runs_are_refused(text: str, line: int, name: str) ->
 )
 def test_tests_that_something_may_run_are_not(text: str) -> None:
     refuse_idle_tests(text, where="f:1")
+
+
+CASE = "import unittest\nclass A(unittest.TestCase):\n    def test_x(self): assert f(1) == 1\n"
+DROPPED = [
+    (CASE + "unittest.TextTestRunner().run(unittest.makeSuite(A))", 4),
+    (CASE + "runner = unittest.TextTestRunner()\nrunner.run(unittest.makeSuite(A))", 5),
+    (CASE + "result = unittest.TextTestRunner().run(unittest.makeSuite(A))", 4),
+    (CASE + "def go():\n    unittest.main(exit=False)\ngo()", 5),
+    ("X = 'not for >>> f(1)'\nimport doctest\ndoctest.testmod()", 3),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), DROPPED)
+def test_tests_whose_result_is_dropped_are_refused(text: str, line: int) -> None:
+    assert read_suite(text, where="f:1") is None
+    with pytest.raises(
+        DataError, match=f"^f:1: line {line} of the tests runs tests and drops what comes of them"
+    ):
+        refuse_idle_tests(text, where="f:1")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "result = unittest.TextTestRunner().run(unittest.makeSuite(A))\nassert result.wasSuccessful()",
+        "if unittest.TextTestRunner().run(unittest.makeSuite(A)).failures:\n    raise SystemExit(1)",
+        "unittest.TextTestRunner().run(unittest.makeSuite(A))\nassert f(2) == 2",
+        "import doctest\ndoctest.testmod(raise_on_error=True)",
+        "def go():\n    unittest.main()\ngo()",
+    ],
+)
+def test_tests_whose_result_counts_are_not(more: str) -> None:
+    refuse_idle_tests(CASE + more, where="f:1")
 
 
 names = st.sampled_from(["test_a", "test_b", "testC", "helper", "setUp"])

@@ -43,6 +43,11 @@ _NOT_THE_TESTS = "the program answered in place of the tests"
 _STATUSES = {"wrong": Status.WRONG, "error": Status.ERROR, "memory": Status.MEMORY}
 _PLAIN = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Name, ast.UnaryOp, ast.USub, ast.Load)
 _OURS = {PROGRAM_MODULE, "__main__"}
+_PATCHING = {
+    *("setattr", "delattr", "patch", "patch_object", "monkeypatch", "vars", "__dict__", "globals", "modules"),
+    *("__setattr__", "__delattr__"),
+}
+"""Attributes, functions and imported names that change what is in a module by a name given as a text."""
 _DYNAMIC = {"__name__", "__qualname__", "__dict__", "getmembers"}
 _LISTING = {"dir", "vars", "getmembers"}
 """Attributes, and functions, that give names which stand nowhere in a text."""
@@ -319,19 +324,28 @@ def _is_bound(node: ast.Attribute) -> bool:
 def _changes(nodes: list[ast.AST]) -> tuple[str, ...] | None:
     """Return the names under which tests may change what is in a module or a class; None for any.
 
-    They store them as attributes, or give them as texts or keywords to what does, such as `patch`.
+    They store them as attributes, or give them as texts or keywords to what does, such as `patch`: where
+    nothing of that kind is in them, texts and keywords are but data.
     """
-    changed: set[str] = set()
+    changed = {node.attr for node in nodes if isinstance(node, ast.Attribute) and _is_bound(node)}
+    if not any(map(_may_patch, nodes)):
+        return tuple(sorted(changed))
     for node in nodes:
         match node:
             case ast.Attribute(attr=name, ctx=ast.Load()) if name in _DYNAMIC:
                 return None
             case ast.Name(id=name) if name in _LISTING:
                 return None
-            case ast.Attribute(attr=name) if _is_bound(node):
-                changed.add(name)
             case ast.keyword(arg=str(name)):
                 changed.add(name)
             case ast.Constant(value=str(text)) if _NAMES_IN_TEXT.fullmatch(text):
                 changed.update(re.findall(r"\w+", text))
     return tuple(sorted(changed))
+
+
+def _may_patch(node: ast.AST) -> bool:
+    """Whether a part of the tests may change something by a name that it gives as a text."""
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name) | ast.alias(name=name):
+            return name in _PATCHING
+    return False
