@@ -30,6 +30,7 @@ _THEIR_REASONS = (
 _OUR_REASONS = (
     ("ModuleNotFoundError", "a package that programs are not granted here; --imports NAME grants it"),
     ("PermissionError", "something that programs may not do here"),
+    ("SyntaxError", "no Python as it stands; was it read out of an answer there? --extract does so here"),
 )
 _READ_ANEW = "the program was read out of the answer here"
 _FEWER_TESTS = "perhaps judged there without the plus tests"

@@ -173,7 +173,7 @@ def test_several_of_everything_make_a_table_of_runs() -> None:
     assert "run 6 of 6: yours, tiny, temperature 0" in done.stderr.splitlines()
     assert result("report", "table") == rows
     shown = call("report", "table")
-    assert "tiny, 6 runs" in shown.stdout
+    assert "tiny, prompt base, 6 runs" in shown.stdout
     # a run of the table is a run like any other
     assert result("report", rows[0]["run"])["pass_at_k"] == rows[0]["pass_at_k"]
     # going on with a part of it touches the rest of it not

@@ -167,3 +167,10 @@ def test_tests_that_the_other_tool_may_not_have_are_named_as_a_reason(tmp_path: 
     assert [each.reason for each in report.theirs.differences] == [
         "perhaps judged there without the plus tests"
     ]
+
+
+def test_a_text_that_is_no_program_here_was_read_out_of_an_answer_there(execute: Execute) -> None:
+    theirs = execute(row("Sure:\n```python\n" + RIGHT + "```\n", True, "passed")).theirs
+    assert theirs is not None
+    (difference,) = theirs.differences
+    assert "--extract does so here" in difference.reason
