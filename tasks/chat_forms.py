@@ -25,7 +25,7 @@ def complete_turn(problem: Problem) -> str:
 
 def solve_turn(problem: Problem) -> str:
     """Return the turn that asks for a program in words: those of the problem."""
-    return f"Solve the problem below in Python. {_ANSWER}{(problem.description or problem.prompt).strip()}\n"
+    return f"Solve the problem below in Python. {_ANSWER}{_words(problem)}\n"
 
 
 def _docstring_turn(problem: Problem) -> str:
@@ -35,7 +35,12 @@ def _docstring_turn(problem: Problem) -> str:
 
 def _answer_turn(problem: Problem) -> str:
     asked = "Answer the question below with one Python expression, in one Markdown block of Python."
-    return f"{asked}\n\n{(problem.description or problem.prompt).strip()}\n"
+    return f"{asked}\n\n{_words(problem)}\n"
+
+
+def _words(problem: Problem) -> str:
+    """Return what a person would read: no examples that a base model is shown first."""
+    return (problem.description or problem.prompt.removeprefix(problem.header)).strip()
 
 
 def named_wanted(problem: Problem) -> Wanted:

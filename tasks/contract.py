@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 
 from codesample.errors import DataError, ParameterError
@@ -32,6 +32,9 @@ _STATED = (
     "mode",
 )
 
+# tells a way to make programs that only looks like one of its own
+_PROBE = "    return 0\n"
+
 
 def prompt_then_completion(problem: Problem, completion: str) -> str:
     """Build a program by continuing the prompt: the form of data sets that ask for a function's body."""
@@ -56,7 +59,8 @@ class Task:
         load: Reads every problem of the data set, in the data set's order.
         assemble: Builds the program from a problem and one completion.
         in_split: Tells which problems are evaluated; all by default.
-        chat: How it is put to chat models; None asks for the base form's prompt to be completed or solved.
+        chat: How it is put to chat models; None asks for the base form's prompt to be completed or solved,
+            for a task that makes programs by continuing prompts or of completions alone, and no other.
         finish: Makes what is run of a program, whoever wrote it and however it was found: adds what the data
             set's own grader gives every program. The program itself by default.
         left_out: Task ids of the data that nothing can be judged by, with the reason; `load` fills it in.
@@ -104,10 +108,21 @@ class Task:
             prefill: Whether the beginning of the answer is given too.
 
         Raises:
-            ParameterError: a system turn or a prefill for the base form, which has none.
+            ParameterError: a system turn or a prefill for the base form, which has none; a prefill for a chat
+                form that has none; the chat form of a task that has none.
         """
         if style == "chat":
-            return PromptForm.chat(self.chat_form, system=system, prefill=prefill, finish=self.finish)
+            form = self.chat_form
+            if form is None:
+                raise ParameterError(
+                    f"task {self.name}: makes programs in a way of its own (Task.assemble) and does not say "
+                    "how answers become programs (Task.chat); choose --prompt base"
+                )
+            if prefill and not form.prefill:
+                raise ParameterError(
+                    f"prefill: answers of {self.name} have no beginning to give; leave it out"
+                )
+            return PromptForm.chat(form, system=system, prefill=prefill, finish=self.finish)
         if system is not None or prefill:
             what = "system" if system is not None else "prefill"
             raise ParameterError(f"{what}: belongs to the chat form; leave it out, or ask for --prompt chat")
@@ -132,10 +147,28 @@ class Task:
             )
         return problem.prompt
 
+    @cached_property
+    def chat_form(self) -> ChatForm | None:
+        """How it is put to chat models: its own form, or a plain one; None where neither is right.
+
+        A plain one leaves answers the room that completions have.
+        """
+        if self.chat is not None:
+            return self.chat
+        plain = self._plain_form
+        if plain is None or plain.max_new_tokens >= self.max_new_tokens:
+            return plain
+        return replace(plain, max_new_tokens=self.max_new_tokens)
+
     @property
-    def chat_form(self) -> ChatForm:
-        """How it is put to chat models: its own form, or a plain one."""
-        return self.chat or (SOLVE if self.assemble is completion_alone else COMPLETE)
+    def _plain_form(self) -> ChatForm | None:
+        if self.assemble is prompt_then_completion:
+            return COMPLETE
+        if self.assemble is completion_alone:
+            return SOLVE
+        first = self.problems()[0]
+        built = self.assemble(first, _PROBE)
+        return {first.prompt + _PROBE: COMPLETE, _PROBE: SOLVE}.get(built)
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over the evaluated problems, in order, and the form of their programs.

@@ -36,6 +36,8 @@ _FILES = re.compile(
     r"\bopen\s*\(|\b(?:tempfile|shutil|sqlite3|zipfile|tarfile|makedirs|mkdir|mkdtemp|mkstemp)\b"
     r"|\bwrite_(?:text|bytes)\b|\.touch\(|\bFileHandler\b|\bfilename\s*=|\bsavefig\b|\bto_(?:csv|excel|json)\b"
     r"|\b(?:connect|Workbook|imwrite|ConfigParser)\b|\.save\("
+    # the library behind these crashes without
+    r"|\b(?:ConvexHull|Delaunay|HalfspaceIntersection|Voronoi)\b"
 )
 
 

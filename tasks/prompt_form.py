@@ -128,8 +128,13 @@ class PromptForm:
                         f"system: {problem.task_id} begins with a system turn of its own; leave --system out"
                     )
                 turns = (Message("system", system), *turns)
-            begun = beginning and not _begun(problem)
-            return (*turns, Message("assistant", beginning)) if begun else turns
+            begun = _begun(problem)
+            if "```" in beginning and begun and "```" not in begun:
+                # a fence's end would be the end of an answer that has yet to open one
+                raise ParameterError(
+                    f"prefill: messages of {problem.task_id} begin the answer without a fence; leave it out"
+                )
+            return turns if begun or not beginning else (*turns, Message("assistant", beginning))
 
         def read(problem: Problem, answer: str) -> Extraction:
             found = extract(answer, replace(form.wanted(problem), prefill=_begun(problem) or beginning))

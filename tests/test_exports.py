@@ -20,7 +20,6 @@ import codesample
 
 # Types, by whole name, that stand in a public call and are no one's to make or to take apart, and why.
 NOT_FOR_USERS = {
-    "codesample.execution.caller.verdict_cache.VerdictCache": "what runs keep, asked for by RunOptions",
     "codesample.sampling.prompts.Prompt": "prompts that are tokens already, for benchmarks of the loop",
 }
 

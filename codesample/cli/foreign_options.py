@@ -15,6 +15,7 @@ _SAID: dict[tuple[str, ...], str] = {
     (
         "num-samples",
         "n-samples",
+        "nsamples",
         "num-return-sequences",
         "num-completions",
         "num-generations",
@@ -30,6 +31,7 @@ _SAID: dict[tuple[str, ...], str] = {
     (
         "batch-size",
         "bs",
+        "bsize",
         "max-batch-size",
         "max-num-seqs",
         "batch-size-per-gpu",
@@ -89,6 +91,7 @@ _SAID: dict[tuple[str, ...], str] = {
         "confirm-run-unsafe-code",
         "i-just-wanna-run",
         "trust-code",
+        "unsafe-code",
         "unsafe",
         "sandbox",
         "execution",
@@ -99,9 +102,15 @@ _SAID: dict[tuple[str, ...], str] = {
         "log-samples",
         "write-out",
         "save-results",
-        "evaluate",
-        "do-eval",
+        "test-details",
+        "logprobs",
     ): "leave it out: the run folder keeps everything",
+    ("evaluate", "do-eval"): "leave it out: candidates are judged; codesample sample --task TASK only draws",
+    ("check-references", "check-gt-only", "no-gt", "check-integrity"): (
+        "references are run by: codesample tasks verify TASK"
+    ),
+    ("tokenizer", "tokenizer-mode", "tokenizer-name"): "leave it out: the model's own is used",
+    ("lang", "language", "languages"): "leave it out: programs are Python",
     (
         "output",
         "output-path",
@@ -167,7 +176,7 @@ _SAID: dict[tuple[str, ...], str] = {
     ("response-prefix", "assistant-prefill", "prefix", "skip-prefill", "gen-prefix", "instruction-tokens"): (
         "--prefill begins the answer with an opened fence"
     ),
-    ("base-only", "plus", "mini", "version", "split", "subset", "release-version", "scenario"): (
+    ("base-only", "plus", "mini", "noextreme", "version", "split", "subset", "release-version", "scenario"): (
         "each variant is a task of its own; see codesample list tasks"
     ),
     (
@@ -186,7 +195,7 @@ _SAID: dict[tuple[str, ...], str] = {
     ("tensor-parallel-size", "tp", "dp", "data-parallel-size", "num-gpus", "pipeline-parallel-size"): (
         "one device holds the model here; another engine may do otherwise: --model ENGINE:MODEL"
     ),
-    ("backend", "engine", "provider", "model-type", "model-base-url", "base-url", "api-key"): (
+    ("backend", "engine", "provider", "model-type", "modeltype", "model-base-url", "base-url", "api-key"): (
         "another engine is named with the model: --model ENGINE:MODEL; see codesample list engines"
     ),
     ("continue-existing", "use-cache", "cache-requests", "continue-existing-with-eval", "skip-existing"): (
@@ -221,16 +230,34 @@ _SAID: dict[tuple[str, ...], str] = {
     ): "no beams are searched; candidates are sampled",
     ("presence-penalty",): "there is --frequency-penalty, and --repetition-penalty",
     ("load-in-8bit", "load-in-4bit", "quantization", "quantize"): "name weights that are stored so: --model",
-    ("sanitize", "postprocess", "calibrated", "extract-code", "sanitized"): (
-        "leave it out: the program is found in the answer by itself"
-    ),
+    ("sanitize", "postprocess", "calibrated", "extract-code", "sanitized"): ("{extract}"),
     ("debug", "verbose", "v", "verbosity", "quiet", "q", "log-level", "display"): (
         "leave it out: progress goes to stderr, results to stdout, --json prints results alone"
     ),
     ("config", "config-file", "config-path", "c"): "leave it out: each setting has an option",
 }
 _ADVICE = {name: said for names, said in _SAID.items() for name in names}
+# how candidates are drawn: options of our own that commands without any drawing lack
+_DRAWING = frozenset(
+    {"greedy", "model", "n", "seed", "temperature", "top-k", "top-p", "min-p", "stop", "max-new-tokens"}
+    | {
+        "prompt",
+        "system",
+        "prefill",
+        "device",
+        "dtype",
+        "revision",
+        "trust-remote-code",
+        "max-rows",
+        "compile",
+    }
+)
+_DRAWN = "it says how candidates are drawn, which codesample eval does"
 _TASK = "the task is --task TASK"
+_EXTRACT = "programs are read out of answers by --extract"
+_EXTRACTED = "leave it out: the program is found in the answer by itself"
+# how like a word of ours one must be to be taken for it
+_LIKE = 0.75
 _TASKS = "tasks are named without an option: codesample eval humaneval mbpp"
 
 
@@ -250,9 +277,16 @@ def advice(typed: str, *, offered: Collection[str], words: Sequence[str] = ()) -
     if (ours := f"--{name}") in offered:
         return f"did you mean {ours}?"
     if said := _ADVICE.get(name) or _ADVICE.get(name.removeprefix("no-")):
-        return _fitted(said.format(task=_TASK if "--task" in offered else _TASKS), offered)
-    near = difflib.get_close_matches(ours, sorted(each for each in offered if each.startswith("--")), n=1)
-    return f"did you mean {near[0]}?" if near else ""
+        task = _TASK if "--task" in offered else _TASKS
+        extract = _EXTRACT if "--extract" in offered else _EXTRACTED
+        return _fitted(said.format(task=task, extract=extract), offered)
+    if name in _DRAWING:
+        return _DRAWN
+    if len(name) == 1:
+        return ""
+    words_of_ours = sorted(each.removeprefix("--") for each in offered if each.startswith("--"))
+    near = difflib.get_close_matches(name, words_of_ours, n=1, cutoff=_LIKE)
+    return f"did you mean --{near[0]}?" if near else ""
 
 
 def _fitted(said: str, offered: Collection[str]) -> str:

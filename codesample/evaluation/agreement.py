@@ -32,6 +32,7 @@ _OUR_REASONS = (
     ("PermissionError", "something that programs may not do here"),
 )
 _READ_ANEW = "the program was read out of the answer here"
+_FEWER_TESTS = "perhaps judged there without the plus tests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class Agreement:
     def notices(self) -> Iterator[str]:
         """Say it in sentences."""
         if self.compared:
-            yield f"their verdicts ({self.form}): {self.agree} of {self.compared} agree"
+            more = f"; of {self.not_compared} more only one side has a verdict" if self.not_compared else ""
+            yield f"their verdicts ({self.form}): {self.agree} of {self.compared} agree{more}"
         for reason, count in Counter(each.reason for each in self.differences).most_common():
             shown = [each for each in self.differences if each.reason == reason][:_MOST_SHOWN]
             listed = "; ".join(_in_words(each) for each in shown) + ("; ..." if count > len(shown) else "")
@@ -113,15 +115,15 @@ def agreement(
     judged = [each for each in verdicts if each.status is not Status.HARNESS_ERROR]
     # programs that were read out of answers here are others than those that were judged there
     anew = run.manifest.prompt.get("style") == "chat"
-    pairs = [*_by_candidate(origins, judged, anew=anew), *_by_problem(origins, judged)]
+    fewer = run.manifest.task.endswith("_plus") and settings.get("form") != "EvalPlus"
+    reason = _READ_ANEW if anew else _FEWER_TESTS if fewer else ""
+    pairs = [*_by_candidate(origins, judged, reason), *_by_problem(origins, verdicts, reason)]
     differences = [each for _, each in pairs if each is not None]
-    of_candidates = sum(each.passed is not None for each in origins.values())
-    of_problems = sum(each.share is not None for each in origins.values())
     return Agreement(
         form=str(settings.get("form", "")),
         compared=len(pairs),
         agree=len(pairs) - len(differences),
-        not_compared=max(0, len(verdicts) - of_candidates) if not of_problems else 0,
+        not_compared=_not_compared(origins, verdicts),
         differences=tuple(differences[:_MOST_KEPT]),
         figures=figures,
     )
@@ -131,8 +133,9 @@ _Compared = tuple[Key, Difference | None]
 
 
 def _by_candidate(
-    origins: Mapping[Key, Origin], judged: Iterable[Verdict], *, anew: bool
+    origins: Mapping[Key, Origin], judged: Iterable[Verdict], otherwise: str
 ) -> Iterator[_Compared]:
+    """Compare one by one; `otherwise` is the reason of what the two verdicts do not explain."""
     for verdict in judged:
         key = (verdict.task_id, verdict.index)
         origin = origins.get(key)
@@ -142,24 +145,43 @@ def _by_candidate(
             yield key, None
         else:
             theirs = origin.said or ("passed" if origin.passed else "failed")
-            reason = _reason(origin, verdict) or (_READ_ANEW if anew else "")
+            reason = _reason(origin, verdict) or otherwise
             yield key, Difference(*key, theirs, str(verdict.status), verdict.detail, reason)
 
 
-def _by_problem(origins: Mapping[Key, Origin], judged: Iterable[Verdict]) -> Iterator[_Compared]:
-    """Compare shares, where a file says no more than how many of a problem's samples passed."""
-    told = {origin.task_id: origin.share for origin in origins.values() if origin.share is not None}
-    ours: dict[str, list[bool]] = defaultdict(list)
-    for verdict in judged:
+def _by_problem(
+    origins: Mapping[Key, Origin], verdicts: Iterable[Verdict], otherwise: str
+) -> Iterator[_Compared]:
+    """Compare shares, where a file says no more than how many of a problem's samples passed.
+
+    A problem of which one was not judged here has no share.
+    """
+    told = _shares(origins)
+    ours: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
         if verdict.task_id in told:
-            ours[verdict.task_id].append(verdict.passed)
-    for task_id, passed in ours.items():
-        theirs, here = told[task_id], sum(passed) / len(passed)
-        if theirs is not None and abs(theirs - here) < _SAME:
+            ours[verdict.task_id].append(verdict)
+    for task_id, found in ours.items():
+        if any(each.status is Status.HARNESS_ERROR for each in found):
+            continue
+        theirs, here = told[task_id], sum(each.passed for each in found) / len(found)
+        if abs(theirs - here) < _SAME:
             yield (task_id, 0), None
         else:
             said = f"{theirs:.3f} of its samples passed"
-            yield (task_id, 0), Difference(task_id, None, said, f"{here:.3f} of them passed here")
+            yield (task_id, 0), Difference(task_id, None, said, f"{here:.3f} of them passed", "", otherwise)
+
+
+def _shares(origins: Mapping[Key, Origin]) -> dict[str, float]:
+    return {each.task_id: each.share for each in origins.values() if each.share is not None}
+
+
+def _not_compared(origins: Mapping[Key, Origin], verdicts: Iterable[Verdict]) -> int:
+    """Count the candidates of which one of the two has a verdict, and the other none."""
+    shares = _shares(origins)
+    judged = {(each.task_id, each.index): each.status is not Status.HARNESS_ERROR for each in verdicts}
+    told = {key: origins[key].passed is not None if key in origins else False for key in judged}
+    return sum(judged[key] != told[key] for key in judged if key[0] not in shares)
 
 
 def _reason(origin: Origin, verdict: Verdict) -> str:

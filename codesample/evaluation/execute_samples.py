@@ -17,7 +17,7 @@ from codesample.evaluation.problem_choice import Ids, Limit
 from codesample.evaluation.problem_set import ProblemSet, problems_of_run, read_problems
 from codesample.evaluation.report import Report
 from codesample.evaluation.unread_answers import notice_unread_answers
-from codesample.foreign import Matched, SampleFile, match_samples, open_samples
+from codesample.foreign import STANDARD_INPUT, Matched, SampleFile, match_samples, open_samples
 from codesample.rerankers.contract import Reranker
 from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
@@ -74,9 +74,10 @@ def execute_samples(
         rerankers=loaded,
         run=run or RunOptions(),
         settings={
-            "samples": str(samples.resolve()),
+            "samples": str(samples if samples == STANDARD_INPUT else samples.resolve()),
             "form": file.form,
-            "their_figures": dict(file.figures(plus=_judges_plus(chosen))),
+            # which are over all samples of the file
+            "their_figures": {} if found.left_out else dict(file.figures(plus=_judges_plus(chosen))),
         },
     )
     return carry_out(plan, observer or Observer(), began=began)
@@ -95,7 +96,7 @@ def read_recorded(
     # whether there are any comes before what they are judged by
     file = open_samples(samples)
     whole = _problems(file, task, data)
-    if extract:
+    if extract and whole.prompt_form.style != "chat":
         whole = whole.put("chat", PromptOptions())
     chosen = whole.narrowed(limit=limit, ids=ids)
     found = match_samples(
@@ -112,7 +113,8 @@ def read_recorded(
         less = "" if chosen is whole else " of the problems that are meant"
         raise DataError(f"{samples}: holds no samples{less}")
     origins = [each for each in found.origins if each.task_id in chosen.by_id]
-    return chosen, file, Matched(meant, origins, [*file.notices, *found.notices])
+    left_out = found.left_out + len(found.candidates) - len(meant)
+    return chosen, file, Matched(meant, origins, [*file.notices, *found.notices], left_out)
 
 
 def _source(
@@ -126,7 +128,8 @@ def _source(
         lambda: engine,
         label=file.name.split(".")[0],
         origins=found.origins,
-        notices=[*found.notices, *unread],
+        notices=found.notices,
+        unread=unread,
     )
     return source, engine.candidates.keys()
 

@@ -106,7 +106,20 @@ def _completion(chosen: ProblemSet, candidate: Candidate) -> str:
         return program[len(problem.prompt) :]
     # a whole program behind the prompt defines everything anew, once the function begun there has a body
     lead = "\n" if _parses(problem.prompt) else "    pass\n\n"
-    return lead + program
+    return lead + _without_future(program)
+
+
+def _without_future(program: str) -> str:
+    """Leave out what may stand at a program's beginning alone; what Python 3.11 reads, it reads without."""
+    with suppress(SyntaxError, ValueError, RecursionError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lines = program.splitlines(keepends=True)
+        for each in ast.parse(program).body:
+            if isinstance(each, ast.ImportFrom) and each.module == "__future__" and each.end_lineno:
+                for number in range(each.lineno - 1, each.end_lineno):
+                    lines[number] = "\n"
+        return "".join(lines)
+    return program
 
 
 def _parses(text: str) -> bool:

@@ -52,5 +52,7 @@ def _reason(plan: EvaluationPlan, engine: Able) -> str:
         return ""
     if plan.run.resume:
         return ", as the run has them"
+    if "chat" in engine.abilities and plan.chosen.task.chat_form is None:
+        return ", since the task does not say how answers are read"
     has = "has a" if "chat" in engine.abilities else "has no"
     return f", since the model {has} chat template"

@@ -60,9 +60,8 @@ class RunHealth:
 
     def ended(self) -> RunHealth:
         """Return it with the load of now, where that is the higher one."""
-        return replace(
-            self, load=max((each for each in (self.load, _load()) if each is not None), default=None)
-        )
+        load = max((each for each in (self.load, _load()) if each is not None), default=None)
+        return replace(self, load=load, processors=self.processors or os.cpu_count() or 0)
 
     @property
     def notices(self) -> list[str]:

@@ -118,6 +118,7 @@ def _conclude(
         seconds=Seconds(round(spent.sampling, 3), round(spent.execution, 3), round(monotonic() - began, 3)),
         tokens_per_second=round(spent.tokens / spent.sampling, 1) if spent.tokens else None,
         notices=[*plan.notices, *health.notices, *plan.source.notices, *scored.notices],
+        unread=plan.source.unread,
         health=health.ended(),
     )
     report = replace(compared(report, run, gathered), recalled=found)

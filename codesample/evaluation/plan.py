@@ -27,6 +27,7 @@ from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
+from codesample.tasks.contract import Task
 from codesample.tasks.prompt_form import Style
 from codesample.tasks.readable_tests import expect_readable
 
@@ -53,6 +54,7 @@ class ModelSource:
         label: Short name for a new run folder; "" takes `name`.
         origins: What is known of recorded candidates besides their texts.
         notices: What the report is to say of them.
+        unread: What it is to say of texts that look like answers and are run as they are.
     """
 
     name: str
@@ -61,6 +63,7 @@ class ModelSource:
     label: str = ""
     origins: Sequence[Origin] = ()
     notices: Sequence[str] = ()
+    unread: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,18 @@ class EvaluationPlan:
         """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
 
         Raises:
-            ParameterError: the chat form was asked for, and the engine takes no messages.
+            ParameterError: the chat form was asked for, or the run has it, and the engine takes no messages.
         """
-        if self.prompts is None or (self.run.resume and not self.prompts.said):
+        if self.prompts is None:
             return self
-        style = style_for(engine, self.prompts)
+        if self.run.resume and not self.prompts.said:
+            if self.manifest.prompt["style"] == "chat" and "chat" not in engine.abilities:
+                raise ParameterError(
+                    f"{self.out}: its prompts are messages, and {engine.name} has no chat template now; "
+                    "give it the tokenizer that the run began with"
+                )
+            return self
+        style = style_for(engine, self.prompts, self.chosen.task)
         if style == "base" and not self.chosen.task.base:
             raise ParameterError(
                 f"{engine.name} has no chat template, which {self.chosen.task.name} needs: its problems are "
@@ -248,14 +258,15 @@ class Able(Protocol):
         ...
 
 
-def style_for(engine: Able, prompts: PromptOptions) -> Style:
-    """Return the form in which an engine is given problems.
+def style_for(engine: Able, prompts: PromptOptions, task: Task | None = None) -> Style:
+    """Return the form in which an engine is given problems, or a text of no task.
 
     Raises:
         ParameterError: the chat form was asked for, and the engine takes no messages.
     """
     if "chat" in engine.abilities:
-        return "base" if prompts.style == "base" else "chat"
+        left_open = not prompts.said and task is not None and task.chat_form is None
+        return "base" if prompts.style == "base" or left_open else "chat"
     if prompts.chat_only:
         asked = "--prompt chat" if prompts.style == "chat" else "a system turn or a prefill"
         raise ParameterError(

@@ -125,7 +125,7 @@ def look_at(
             a system turn or a prefill.
     """
     asked = prompts or PromptOptions()
-    chosen = chosen.put(_style(asked, outline), asked)
+    chosen = chosen.put(_style(asked, outline, chosen.task), asked)
     sight = _sight(chosen, problem, outline, params)
     form, prompt, ids, settled = sight.form, sight.prompt, sight.ids, sight.params
     text = prompt if isinstance(prompt, str) else None
@@ -156,9 +156,9 @@ def look_at(
     )
 
 
-def _style(asked: PromptOptions, outline: Outline | None) -> Style:
+def _style(asked: PromptOptions, outline: Outline | None, task: Task) -> Style:
     if outline is not None:
-        return style_for(outline, asked)
+        return style_for(outline, asked, task)
     return "chat" if asked.chat_only else "base"
 
 
@@ -189,10 +189,13 @@ def dressed_reference(task: Task, form: PromptForm, problem: Problem) -> str | N
     if problem.reference is None or form.style == "base":
         return problem.reference
     wanted = task.chat.wanted(problem).shape if task.chat else "function"
+    prompt = form.ask(problem)
+    last = prompt[-1] if isinstance(prompt, tuple) else None
+    begun = last is not None and last.role == "assistant" and last.content.endswith(FENCE)
     # a value is asked for as it stands, and not as the statement that tests make of it
     code = problem.reference if wanted == "expression" else task.program(problem, problem.reference)
     code = code.strip("\n")
-    return f"{code}\n" if form.prefill == FENCE else f"{FENCE}{code}\n```\n"
+    return f"{code}\n" if begun else f"{FENCE}{code}\n```\n"
 
 
 def _shared(

@@ -210,7 +210,8 @@ def _form_of(run: RunFolder, task: Task) -> PromptForm:
     if form.version != kept.get("version"):
         raise RunFolderError(
             f"{run.path}: was made with version {kept.get('version')} of the chat form of {task.name}, "
-            f"which is version {form.version} here; sample it anew"
+            f"which is version {form.version} here; sample it anew, or read what was answered by that one: "
+            f"codesample execute {run.path} --task {run.manifest.task}"
         )
     return form
 

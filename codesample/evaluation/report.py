@@ -18,6 +18,8 @@ from codesample.records import Status
 
 __all__ = ["Counted", "EngineFacts", "Report", "Seconds", "Selection"]
 
+_RECORDED = "recorded"
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -72,8 +74,13 @@ class EngineFacts:
     def of(cls, engine: Engine) -> EngineFacts:
         """Take down what an engine states."""
         recorded = isinstance(engine, RecordedSamples)
-        repeats = "recorded" if recorded else str(engine.reproducibility)
+        repeats = _RECORDED if recorded else str(engine.reproducibility)
         return cls(tuple(sorted(engine.abilities)), repeats)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether samples of other origin stood in an engine's place."""
+        return self.reproducibility == _RECORDED
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -109,7 +116,8 @@ class Report:
         recalled: How many verdicts the call that ended the run took from the cache of earlier ones.
         theirs: Verdicts that recorded samples came with, compared with ours; None where they had none.
         health: What speaks for or against the verdicts: references tried before the run, time-outs, load.
-        prompt: The form in which problems were put to the model; `Manifest.prompt`.
+        prompt: The form in which problems were put to the model; `Manifest.prompt`. Of recorded samples, the
+            form by which their answers were read, and {} where the texts were taken as they are.
         rules: How many programs came from their texts by each rule, most first; see `Candidate.rule`.
         run: The run folder; not part of `as_json`.
     """

@@ -13,7 +13,7 @@ from codesample.evaluation.options import DEFAULT_N, PromptOptions, greedy_n
 from codesample.evaluation.plan import ModelSource, model_source, style_for
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.records import Candidate, Message, Prompt, Request, SamplingParams, prompt_from
-from codesample.tasks.prompt_form import FENCE
+from codesample.tasks.prompt_form import FENCE, FENCE_END
 
 __all__ = ["PROMPT_ID", "sample_candidates"]
 
@@ -53,10 +53,16 @@ def sample_candidates(
     if source == "":
         raise ParameterError("the prompt is empty; expected text to continue")
     given = source if isinstance(source, ProblemSet) else prompt_from(source)
+    asked = prompts or PromptOptions()
+    if isinstance(given, tuple) and (asked.style == "base" or asked.system is not None or asked.prefill):
+        raise ParameterError(
+            "the prompt is messages, which are put as they are; write a system turn or the beginning of the "
+            "answer into them, and leave prompts out"
+        )
     found = model_source(model)
     if notice:
         _log.info(notice)
-    return _sampled(given, found, n, params, prompts or PromptOptions(), progress)
+    return _sampled(given, found, n, params, asked, progress)
 
 
 def _sampled(
@@ -69,13 +75,17 @@ def _sampled(
 ) -> Iterator[Candidate]:
     engine = model.open()
     if isinstance(source, ProblemSet):
-        chosen = source.put(style_for(engine, prompts), prompts)
+        chosen = source.put(style_for(engine, prompts, source.task), prompts)
         requests, settled = chosen.requests_for(chosen.keys(n)), chosen.settled(params)
     else:
-        if isinstance(source, str) and style_for(engine, prompts) == "chat":
+        begun = prompts.prefill and isinstance(source, str)
+        if not isinstance(source, str):
+            if "chat" not in engine.abilities:
+                raise ParameterError(f"engine {engine.name!r} takes no messages; give a text to continue")
+        elif style_for(engine, prompts) == "chat":
             before = () if prompts.system is None else (Message("system", prompts.system),)
-            behind = (Message("assistant", FENCE),) if prompts.prefill else ()
+            behind = (Message("assistant", FENCE),) if begun else ()
             source = (*before, Message("user", source), *behind)
         requests = [Request(PROMPT_ID, source, tuple(range(n)))]
-        settled = (params or SamplingParams()).settled()
+        settled = (params or SamplingParams()).settled(stop=(FENCE_END,) if begun else ())
     yield from delivered(engine, requests, settled, progress=progress)

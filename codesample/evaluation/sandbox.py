@@ -11,7 +11,6 @@ from codesample.evaluation.options import RunOptions
 from codesample.execution import Executor, Level, Limits
 from codesample.execution.caller.granted_modules import missing_modules
 from codesample.execution.caller.reference_cache import cache_folder
-from codesample.execution.caller.verdict_cache import VerdictCache
 from codesample.execution.judge import Judge
 from codesample.records import Status
 
@@ -44,7 +43,7 @@ def open_judge(run: RunOptions) -> Iterator[Judge]:
 def recall(judge: Judge, run: RunOptions) -> None:
     """Let a judge of the run's own take verdicts of earlier sessions from now on, where that is wanted."""
     if run.cache and run.judge is None and isinstance(judge, Executor):
-        judge.recall(VerdictCache(cache_folder("verdicts")))
+        judge.recall(cache_folder("verdicts"))
 
 
 def recalled(judge: Judge) -> int:

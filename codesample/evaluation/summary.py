@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from codesample.errors import ExecutionError, MetricError
 from codesample.evaluation.agreement import agreement
@@ -17,7 +18,7 @@ from codesample.evaluation.parse_check import parse_notice
 from codesample.evaluation.parts import counts_by_part
 from codesample.evaluation.report import Counted, Report, Seconds, Selection
 from codesample.evaluation.scoring import Pool, Scores
-from codesample.records import Status, Verdict
+from codesample.records import Candidate, Status, Verdict
 from codesample.runs import RunFolder
 
 __all__ = ["compared", "summarise"]
@@ -38,6 +39,7 @@ def summarise(
     seconds: Seconds,
     tokens_per_second: float | None,
     notices: Sequence[str] = (),
+    unread: Sequence[str] = (),
     health: RunHealth | None = None,
 ) -> Report:
     """Turn a run's verdicts and scores into figures; problems and k that have too few grades are left out.
@@ -45,22 +47,21 @@ def summarise(
     Args:
         run: Says which task, model and engine, and how its programs were isolated.
         gathered, scores: From `codesample.evaluation.scoring`; `problems` is how many were asked for.
-        n, seconds, tokens_per_second: See `Report`; k are those of pass@k, ascending.
-        notices, health: What else is to be said, and what was found of the judge before the run.
+        n, seconds, tokens_per_second, health: See `Report`; k are those of pass@k, ascending.
+        notices, unread: What else is to be said; `unread` unless most programs are no Python.
 
     Raises:
         ExecutionError: the harness failed on every candidate; says why for the first.
     """
-    graded = [pool for pool in gathered if pool.graded]
     verdicts = [verdict for pool in gathered for verdict in pool.verdicts]
-    if not graded:
+    if not (graded := [pool for pool in gathered if pool.graded]):
         raise ExecutionError(_nothing(gathered, _faults(verdicts)))
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     random, oracle = _bounds(counts)
     by_k, parts, unreached = _figures(graded, counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
-    unread = parse_notice(zip(candidates, verdicts, strict=True), prompt=run.manifest.prompt)
-    left_out = [*_left_out(problems, len(gathered), len(graded)), *map(_why, _faults(verdicts)[:1])]
+    texts = _texts(run, candidates, verdicts, unread)
+    left_out = _left_out(problems, len(gathered), len(graded), _faults(verdicts))
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
@@ -78,15 +79,38 @@ def summarise(
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*filter(None, [unread]), *left_out, *unreached, *notices),
+        notices=(*texts, *left_out, *unreached, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
         parts=parts,
         health=(health or RunHealth()).with_verdicts(verdicts),
-        prompt=dict(run.manifest.prompt),
+        prompt=_prompt(run),
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
     )
+
+
+def _texts(
+    run: RunFolder, candidates: Sequence[Candidate], verdicts: Sequence[Verdict], unread: Sequence[str]
+) -> Sequence[str]:
+    """Return what is to be said of what the model wrote, each once."""
+    notice = parse_notice(
+        zip(candidates, verdicts, strict=True),
+        prompt=run.manifest.prompt,
+        recorded=_is_recorded(run),
+        unread=unread,
+    )
+    return unread if notice is None else (notice,)
+
+
+def _prompt(run: RunFolder) -> dict[str, Any]:
+    """Return the form of a run's prompts; of recorded texts that were taken as they are, none is known."""
+    prompt = dict(run.manifest.prompt)
+    return {} if _is_recorded(run) and prompt.get("style") != "chat" else prompt
+
+
+def _is_recorded(run: RunFolder) -> bool:
+    return engine_facts(run.manifest.sessions).recorded
 
 
 def compared(report: Report, run: RunFolder, gathered: Sequence[Pool]) -> Report:
@@ -131,13 +155,13 @@ def _selections(
     return found
 
 
-def _left_out(problems: int, sampled: int, graded: int) -> list[str]:
+def _left_out(problems: int, sampled: int, graded: int, faults: Sequence[Verdict]) -> list[str]:
     said = []
     if problems > sampled:
         said.append(f"{problems - sampled} of {problems} problems have no samples and count in no figure")
     if sampled > graded:
         said.append(f"{sampled - graded} problems have no candidate that could be judged")
-    return said
+    return said + [_why(fault) for fault in faults[:1]]
 
 
 def _pass_at_k(

@@ -190,5 +190,7 @@ def _is_body(prompt: OpenPrompt, statement: Statement, node: _Definition) -> boo
     if any(isinstance(each, ast.Return | ast.Yield | ast.YieldFrom | ast.Raise) for each in ast.walk(inner)):
         return True
     kept = [line for line in statement.lines if line.begin is not None and not line.blank]
+    if kept and not kept[0].indent and indentation(kept[0].text):
+        return True
     calls_itself = inner.name in needed_names(doing)
     return bool(kept) and not calls_itself and bool(needed_names(doing) & prompt.parameters)

@@ -128,7 +128,10 @@ def _opening(line: Line, index: int) -> _Opening | None:
 
 
 def _end(lines: Sequence[Line], opening: _Opening) -> _End:
-    """Read a block: it ends at the first fence outside of a string of Python, else at the first fence."""
+    """Read a block: it ends at the first fence outside of a string of Python.
+
+    Where a string is never closed, it ends at the first fence; where all are, it was left open.
+    """
     if opening.nesting:
         return _end_of_nesting(lines, opening)
     lexer = Lexer()
@@ -159,6 +162,10 @@ def _end(lines: Sequence[Line], opening: _Opening) -> _End:
                 return _End([*content, line.until(late.end("code"))], index + 1, True)
             lexer.feed(line.text)
         content.append(line)
+    else:
+        if not lexer.quote:
+            # every string was closed, so the fences stood in strings and the block was left open
+            fallback = None
     return fallback or _End(content, len(lines), False)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from codesample.extraction.bindings import bound_names
 from codesample.extraction.block_readings import Reading
 from codesample.extraction.lines import Line, compose, split_lines
-from codesample.extraction.reach import Reached, Source, reached
+from codesample.extraction.reach import Reached, Source, imports_only, reached
 from codesample.extraction.rule_names import rule_of
 from codesample.extraction.stretches import Budget, Statement, Stretch, stretches
 from codesample.records import Extraction
-
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 __all__ = ["as_it_stands", "prompt_statements", "with_what_it_needs"]
 
@@ -136,8 +135,8 @@ def _always(statement: Statement) -> bool:
 
 
 def _helpers(prompt: Sequence[Statement]) -> set[str]:
-    """Return the functions and classes of a prompt: the tests may call them too."""
-    return {node.name for each in prompt for node in each.nodes if isinstance(node, _DEFINITIONS)}
+    """Return what a prompt defines, imports aside: the tests may use it too."""
+    return bound_names(node for each in prompt if not imports_only(each) for node in each.nodes)
 
 
 def _is_named(statement: Statement, name: str) -> bool:

@@ -4,12 +4,14 @@ A module per form. Nothing here runs a program or knows a task; problems are han
 """
 
 from codesample.foreign.contract import Sample, Writing, Written
+from codesample.foreign.document import STANDARD_INPUT
 from codesample.foreign.matching import Matched, match_samples
 from codesample.foreign.reading import SampleFile, describe, open_samples
 from codesample.foreign.writing import EXPORTS, check_export, write_samples
 
 __all__ = [
     "EXPORTS",
+    "STANDARD_INPUT",
     "Matched",
     "Sample",
     "SampleFile",

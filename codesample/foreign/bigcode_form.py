@@ -41,8 +41,7 @@ def _holds(document: Document) -> bool:
 def _read(document: Document, plus: bool) -> Iterator[Sample]:
     value = document.value
     assert isinstance(value, list)
-    first = _config(document).get("limit_start")
-    first = first if isinstance(first, int) and len(value) == _config(document).get("limit") else 0
+    first = _first_position(_config(document), len(value))
     for position, programs in enumerate(value):
         for index, text in enumerate(programs):
             yield Sample(
@@ -54,6 +53,14 @@ def _read(document: Document, plus: bool) -> Iterator[Sample]:
                 program=text,
                 where=f"{document.name}[{position}][{index}]",
             )
+
+
+def _first_position(config: Mapping[str, Any], count: int) -> int:
+    """Return where `count` problems begin, by the settings; the last part of a data set may be shorter."""
+    limit, start = config.get("limit"), config.get("limit_start")
+    if isinstance(limit, int) and isinstance(start, int) and start >= 0 and count <= limit:
+        return start
+    return 0
 
 
 def _figures(document: Document, plus: bool) -> Mapping[str, float]:

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import stat
 import sys
 import zipfile
 import zlib
@@ -31,6 +33,9 @@ STANDARD_INPUT = Path("-")
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MOST_MEMBERS = 500_000
+# of what is packed
+_GIB = 2**30
+_MOST_BYTES = 4 * _GIB
 # number of the method in archives, and the length of what stands before a packed file's name
 _ZSTANDARD, _HEAD_BYTES = 93, 30
 
@@ -45,12 +50,13 @@ class Members:
     def __init__(self, where: str, source: Path | zipfile.ZipFile) -> None:
         self._where, self._source = where, source
         if isinstance(source, zipfile.ZipFile):
+            _check_size(sum(each.file_size for each in source.infolist()), where)
             found = (each for each in source.namelist() if not each.endswith("/"))
         else:
             found = (each.relative_to(source).as_posix() for each in source.rglob("*") if each.is_file())
         # what systems and editors leave begins with a dot or lies in such a folder
         shown = (name for name in found if not name.startswith((".", "__MACOSX/")) and "/." not in name)
-        self.names = tuple(sorted(name for name, _ in zip(shown, range(_MOST_MEMBERS), strict=False)))
+        self.names = tuple(sorted({name for name, _ in zip(shown, range(_MOST_MEMBERS), strict=False)}))
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.
@@ -207,7 +213,7 @@ def open_document(path: Path) -> Document:
     try:
         if path.is_dir():
             return Document(str(path), members=Members(str(path), path))
-        text = path.read_bytes()
+        text = _read(path)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{path}: there is no such file or folder{_near(path)}") from None
     except OSError as error:
@@ -241,6 +247,27 @@ def unpacked(text: bytes, name: str) -> Document:
     return Document(name, text.removeprefix(_BYTE_ORDER_MARK), notices=notices)
 
 
+def _read(path: Path) -> bytes:
+    """Return the content of a file or a pipe; a device has no end, but for a terminal.
+
+    Raises:
+        DataError: it is a device.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not file.isatty()):
+            raise DataError(f"{path}: is a device; expected a file or a folder")
+        return file.read()
+
+
+def _check_size(count: int, where: str) -> None:
+    """Refuse what would fill the memory; raises DataError."""
+    if count > _MOST_BYTES:
+        most = f"{_MOST_BYTES // _GIB} GiB"
+        raise DataError(f"{where}: unpacks to more than {most}; unpack it and give the part that is meant")
+
+
 class _Siblings(Members):
     """The files beside a file; the folder is not searched before one of them is asked for."""
 
@@ -269,7 +296,7 @@ def _unpacked_zstandard(archive: zipfile.ZipFile, name: str) -> bytes:
     packed = io.BytesIO(file.read(entry.compress_size))
     try:
         reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-        return bytes(reader.read())
+        return bytes(reader.read(entry.file_size))
     except zstandard.ZstdError as error:
         raise zipfile.BadZipFile(str(error)) from error
 
@@ -277,10 +304,13 @@ def _unpacked_zstandard(archive: zipfile.ZipFile, name: str) -> bytes:
 def _gunzipped(text: bytes, name: str) -> tuple[bytes, bool]:
     """Unpack as much as there is; says also whether that is all."""
     try:
-        return gzip.decompress(text), True
+        with gzip.GzipFile(fileobj=io.BytesIO(text)) as file:
+            unpacked_text = file.read(_MOST_BYTES + 1)
+        _check_size(len(unpacked_text), name)
+        return unpacked_text, True
     except EOFError:
         with suppress(zlib.error):
-            return zlib.decompressobj(wbits=31).decompress(text), False
+            return zlib.decompressobj(wbits=31).decompress(text, _MOST_BYTES), False
     except (OSError, zlib.error) as error:
         raise DataError(f"{name}: cannot be read: {error}") from error
     return b"", False

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from codesample.errors import DataError
+from codesample.errors import DataError, ParameterError
 from codesample.foreign.contract import Form, Sample, Writing
 from codesample.foreign.document import Document, Members
 from codesample.foreign.human_eval_form import FORM as ROWS
@@ -74,8 +74,10 @@ def _verdict(item: Mapping[str, Any], plus: bool) -> tuple[bool | None, str]:
         status = item.get("status")
         return (status in _PASSED if isinstance(status, str) else None), _said(item.get("details"), status)
     base, more = item["base_status"], item.get("plus_status")
+    if not isinstance(base, str):
+        return None, ""
     if not plus:
-        return (base in _PASSED if isinstance(base, str) else None), f"base tests: {base}"
+        return base in _PASSED, f"base tests: {base}"
     if base in _PASSED and not isinstance(more, str):
         # judged by the smaller set alone
         return None, ""
@@ -128,10 +130,22 @@ def write_evalplus(writing: Writing) -> Iterator[str]:
 
 
 def write_evalplus_folder(writing: Writing) -> Iterator[tuple[str, str]]:
-    """Yield the files of such a folder: name and content; numbered anew within each problem."""
+    """Yield the files of such a folder: name and content; numbered anew within each problem.
+
+    Raises:
+        ParameterError: a problem's id makes no folder of its own; names it.
+    """
+    owners: dict[str, str] = {}
     for problem, candidates in writing.problems:
+        folder = problem.task_id.replace("/", "_")
+        owner = owners.setdefault(folder, problem.task_id)
+        if folder in ("", ".", "..") or "\0" in folder or owner != problem.task_id:
+            raise ParameterError(
+                f"problem {problem.task_id!r}: makes no folder of its own; write EvalPlus' lines, to a name "
+                "that ends in .jsonl"
+            )
         for number, each in enumerate(candidates):
-            yield f"{problem.task_id.replace('/', '_')}/{number}.py", each.program
+            yield f"{folder}/{number}.py", each.program
 
 
 LINES = Form("EvalPlus", _holds_lines, ROWS.read)

@@ -26,7 +26,8 @@ __all__ = ["FORM", "is_log_without_samples", "write_inspect", "write_inspect_arc
 
 _ATTACHMENT = "attachment://"
 _START = ("header.json", "_journal/start.json")
-_GRADES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
+# "N", no answer, says nothing of a program
+_GRADES = {"C": 1.0, "I": 0.0, "P": 0.5}
 _SCORER = "verify"
 
 
@@ -68,13 +69,20 @@ def _holds(document: Document) -> bool:
 
 
 def _read(document: Document, plus: bool) -> Iterator[Sample]:
-    failed = 0
+    failed = more = 0
     for record, where in _records(document):
         sample = converted(record, _Sample, where=where)
         if record.get("error") and not sample.output.get("choices"):
             failed += 1
             continue
+        choices = sample.output.get("choices")
+        more += max(0, len(choices) - 1) if isinstance(choices, list) else 0
         yield _sample(record, sample, where)
+    if more:
+        document.notices.append(
+            f"{document.name}: of samples with several choices the first is taken, which was scored; {more} "
+            "more are left out"
+        )
     if failed:
         document.notices.append(f"{document.name}: {failed} samples ended by an error before any answer")
 
@@ -203,7 +211,7 @@ def write_inspect_archive(writing: Writing) -> bytes:
 def _header(writing: Writing) -> dict[str, Any]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     asked = [(problem, candidates) for problem, candidates in writing.problems if candidates]
-    epochs = max((len(candidates) for _, candidates in asked), default=0)
+    epochs = max((each.candidate.index + 1 for _, each in writing.rows()), default=0)
     count = sum(len(candidates) for _, candidates in asked)
     grades = [each.verdict.passed for _, each in writing.rows() if each.verdict is not None]
     accuracy = {"name": "accuracy", "value": sum(grades) / len(grades)} if grades else None
@@ -228,8 +236,8 @@ def _header(writing: Writing) -> dict[str, Any]:
 
 def _samples_of(writing: Writing) -> Iterator[dict[str, Any]]:
     for problem, candidates in writing.problems:
-        for epoch, each in enumerate(candidates, 1):
-            yield _written(problem, each, epoch, writing.model)
+        for each in candidates:
+            yield _written(problem, each, each.candidate.index + 1, writing.model)
 
 
 def _written(problem: Problem, each: Written, epoch: int, model: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ __all__ = ["FORM", "is_figures", "write_lm_eval"]
 _METRIC = "pass@1"
 # filters that choose among answers, and make no program of one
 _CHOOSING = frozenset({"", "none", "take_first"})
+# shares of something else: of problems with one pass among several answers, or of like words
+_NO_SHARE = re.compile(r"pass(@|_at_)(?!1\b|1_)|bleu|rouge|chrf", re.IGNORECASE)
 _NO_METRIC = frozenset({"doc_id", "doc_hash", "prompt_hash", "target_hash"})
 
 
@@ -102,7 +105,8 @@ def _share(record: Mapping[str, Any]) -> float | None:
     names = [_METRIC, *(listed if isinstance(listed, list) else [])]
     names += [name for name in record if name.startswith(("pass_at_1", "pass@1"))]
     for name in names:
-        value = record.get(name) if isinstance(name, str) and name not in _NO_METRIC else None
+        known = isinstance(name, str) and name not in _NO_METRIC and not _NO_SHARE.search(name)
+        value = record.get(name) if known else None
         if isinstance(value, int | float) and 0 <= value <= 1:
             return float(value)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codesample.errors import DataError
@@ -28,11 +28,13 @@ class Matched:
         candidates: In the file's order.
         origins: What the file says of them besides; only of those of which it says something.
         notices: What was left out, and what to know; sentences.
+        left_out: How many samples the file has besides.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    left_out: int = 0
 
 
 def match_samples(
@@ -89,7 +91,7 @@ def match_samples(
         found.notices.append(_left_out(skipped, name, task))
     if skipped and not found.candidates:
         raise DataError(f"{name}: {found.notices[-1]}; nothing is left")
-    return found
+    return replace(found, left_out=skipped.total())
 
 
 def _misplaced(named: Sequence[bool], name: str, task: str) -> list[str]:

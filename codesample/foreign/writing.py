@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def check_export(form: str, out: Path) -> None:
         ParameterError: there is something at `out` already.
     """
     if form not in _WRITERS:
-        raise UnknownNameError("form", form, EXPORTS, hint=f"one of {', '.join(EXPORTS)}")
+        raise UnknownNameError("form", form, EXPORTS, hint=f"Expected one of {', '.join(EXPORTS)}")
     if out != STANDARD_INPUT and (out.exists() or out.is_symlink()):
         raise ParameterError(f"{out}: exists already; choose another name")
 
@@ -52,7 +53,8 @@ def write_samples(form: str, out: Path, writing: Writing) -> None:
     in `.eval`. "-" is standard output. What is written appears whole or not at all.
 
     Raises:
-        UnknownNameError, ParameterError: as `check_export`, or it cannot be written.
+        UnknownNameError, ParameterError: as `check_export`, it cannot be written, or names of problems make
+            no folders.
     """
     check_export(form, out)
     try:
@@ -85,7 +87,14 @@ def _write_file(out: Path, parts: Iterator[bytes]) -> None:
 
 
 def _write_folder(out: Path, writing: Writing) -> None:
-    out.mkdir()
-    for name, text in write_evalplus_folder(writing):
-        (out / name).parent.mkdir(exist_ok=True)
-        (out / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+    files = list(write_evalplus_folder(writing))
+    partial = out.with_name(f".{out.name}.partial")
+    partial.mkdir()
+    try:
+        for name, text in files:
+            (partial / name).parent.mkdir(exist_ok=True)
+            (partial / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+        partial.rename(out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

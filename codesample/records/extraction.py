@@ -15,7 +15,7 @@ class Extraction:
         program: The text that is run.
         rule: Names what led to it, such as "fence" or "continuation"; for records and reports.
         spans: Which parts of the answer the program was made of: (begin, end) in characters, ascending and
-            apart. What the program holds besides came from the prompt.
+            apart. What the program holds besides came from the prompt; only the rule "method" adds a line.
     """
 
     program: str

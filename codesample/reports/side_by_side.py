@@ -22,7 +22,11 @@ _PARTS: dict[str, Callable[[TableRow], str]] = {
     "task": lambda row: row.task,
     "model": lambda row: row.model,
     "T": lambda row: f"{row.temperature:g}",
+    "prompt": lambda row: row.report.prompt.get("style", "") if row.report else "",
 }
+
+# what a value alone does not tell
+_NAMED = ("T", "prompt")
 
 
 def render_table(table: RunTable) -> RenderableType:
@@ -50,10 +54,13 @@ class _SideBySide:
 
     def _table(self, *, roomy: bool) -> Table:
         rows = self.runs.rows
-        values = {name: {of(row) for row in rows} for name, of in _PARTS.items()}
+        # how a run that failed would have put its problems is not known
+        values = {name: {of(row) for row in rows} - {""} for name, of in _PARTS.items()}
         differing = [name for name, found in values.items() if len(found) > 1]
         shared = [
-            f"T {each}" if name == "T" else each for name, (each, *others) in values.items() if not others
+            f"{name} {min(found)}" if name in _NAMED else min(found)
+            for name, found in values.items()
+            if len(found) == 1
         ]
         shown = Table(
             title=escape(", ".join([*shared, f"{len(rows)} runs"])),

@@ -80,6 +80,9 @@ def rows_of(run: Path, data: Path) -> Iterator[dict[str, Any]]:
         **READINGS,
         "codesample": lambda problem, text: chosen.prompt_form.read(problem, text).program,
     }
+    if manifest.prompt["style"] == "base":
+        # no answer, so no fence to look for
+        ways = {name: ways[name] for name in ("as it stands", "behind the prompt", "codesample")}
     for name, read in ways.items():
         # a reader of fences needs the one that the prompt opened
         begun = prefill if name not in ("codesample", "behind the prompt", "as it stands") else ""

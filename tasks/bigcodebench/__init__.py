@@ -33,7 +33,7 @@ _MOST_HARD = 148
 _CASE = "TestCases"
 _STOP = ("\ndef ", "\nclass ", "\nimport ", "\nfrom ", "\nassert ", "\nif __name__", "\nprint(")
 _MAX_NEW_TOKENS = 1280
-_SECONDS, _MEMORY, _FILES = 30.0, 2 << 30, 64 << 20
+_SECONDS, _MEMORY, _FILES = 60.0, 2 << 30, 64 << 20
 _COMPLETE = (
     "Complete the Python function below so that it does what its docstring says. Answer with the complete "
     "code, imports and signature included, in one Markdown block of Python.\n\n```python\n{text}\n```\n"

@@ -40,7 +40,7 @@ def bigcodebench_facts(part: str, *, instruct: bool) -> TaskFacts:
             "default (calibrated).",
         ),
         limits=(
-            "30 CPU seconds, 150 s on the clock, 2 GiB of memory; published: 240 s and 30 GiB.",
+            "60 CPU seconds, 300 s on the clock, 2 GiB of memory; published: 240 s and 30 GiB.",
             "Problems that keep files have 64 MiB for them, which needs isolation level `namespaced`.",
         ),
     )

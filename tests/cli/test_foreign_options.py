@@ -60,6 +60,10 @@ def said(*words: str) -> str:
         ("--epochs", "--n"),
         ("--output_path", "--out"),
         ("--use_cache", "--resume"),
+        ("--check_references", "codesample tasks verify"),
+        ("--nsamples", "--n"),
+        ("--noextreme", "codesample list tasks"),
+        ("--evaluate", "codesample sample"),
         ("--temprature", "--temperature"),
         ("--rerankr", "--reranker"),
         ("-temperature", "--temperature"),
@@ -74,7 +78,8 @@ def test_an_option_of_another_spelling_is_answered_by_ours(option: str, use: str
 
 
 def test_what_no_tool_knows_is_refused_without_a_guess() -> None:
-    assert said("eval", "mini", "--zzz").startswith("error: no such option: --zzz. Help: ")
+    for option in ("--zzz", "--shuffle", "--cot", "--peft-model", "--message-limit", "-d"):
+        assert said("eval", "mini", option).startswith(f"error: no such option: {option}. Help: ")
 
 
 def test_the_task_is_named_as_the_command_takes_it() -> None:
@@ -84,6 +89,19 @@ def test_the_task_is_named_as_the_command_takes_it() -> None:
 
 def test_where_the_command_has_no_such_option_it_is_said_whose_it_is() -> None:
     assert "candidates per problem are --n (of codesample eval)" in said("rerank", "run", "--n_samples", "3")
+
+
+@pytest.mark.parametrize("option", ["--greedy", "--model", "--n", "--seed", "--temperature"])
+def test_what_is_drawn_elsewhere_is_not_taken_for_another_option(option: str) -> None:
+    assert f"{option}; it says how candidates are drawn, which codesample eval does" in said(
+        "execute", "x.jsonl", option
+    )
+
+
+@pytest.mark.parametrize("option", ["--calibrated", "--sanitize", "--postprocess", "--extract_code"])
+def test_reading_programs_out_of_answers_is_asked_for_where_samples_are_there(option: str) -> None:
+    assert "programs are read out of answers by --extract" in said("execute", "x.jsonl", option)
+    assert "leave it out: the program is found in the answer by itself" in said("eval", "mini", option)
 
 
 def pages() -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codesample.evaluation.agreement import Agreement, Difference
+from codesample.evaluation.agreement import Agreement, Difference, _by_problem, _not_compared
 from codesample.evaluation.execute_samples import execute_samples
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, recount_run, rerank_run
+from codesample.records import Origin, Status, Verdict
 from codesample.tasks.contract import Task
 
 Execute = Callable[..., Report]
@@ -122,3 +123,47 @@ def test_it_comes_back_from_its_record() -> None:
     content = json.loads(json.dumps(asdict(made)))
     assert Agreement.from_json(content) == made
     assert Agreement.from_json(None) is None
+
+
+def test_candidates_are_counted_of_which_one_side_alone_has_a_verdict() -> None:
+    origins = {("a", 0): Origin("a", 0, passed=True), ("b", 0): Origin("b", 0, share=0.5)}
+    verdicts = [
+        # judged there alone
+        Verdict("a", 0, Status.HARNESS_ERROR),
+        # judged here alone
+        Verdict("a", 1, Status.PASSED),
+        # judged by neither
+        Verdict("a", 2, Status.HARNESS_ERROR),
+        # by both, together
+        Verdict("b", 0, Status.PASSED),
+        Verdict("b", 1, Status.WRONG),
+    ]
+    assert _not_compared(origins, verdicts) == 2
+    assert list(_by_problem(origins, verdicts, "")) == [(("b", 0), None)]
+    # a share is of all samples: with one of them not judged there is none to compare
+    verdicts[-1] = Verdict("b", 1, Status.HARNESS_ERROR)
+    assert list(_by_problem(origins, verdicts, "")) == []
+
+
+def test_figures_over_all_samples_are_not_compared_with_those_over_a_part(
+    tmp_path: Path, adding: Task
+) -> None:
+    results = {"adding": {"pass@1": 0.5}, "config": {}}
+    (tmp_path / "evaluation_results.json").write_text(json.dumps(results))
+    whole = "def add(x):\n" + RIGHT
+    path = tmp_path / "generations.json"
+    path.write_text(json.dumps([[whole], [whole], [whole], [whole]]))
+    options = RunOptions(out=tmp_path / "run", workers=1, allow_weak_isolation="none")
+    report = execute_samples(path, adding, limit=1, run=options)
+    assert report.theirs is None
+
+
+def test_tests_that_the_other_tool_may_not_have_are_named_as_a_reason(tmp_path: Path, adding: Task) -> None:
+    path = tmp_path / "samples.jsonl"
+    path.write_text(json.dumps(row(WRONG, True, "passed")))
+    options = RunOptions(out=tmp_path / "run", workers=1, allow_weak_isolation="none")
+    report = execute_samples(path, replace(adding, name="adding_plus"), run=options)
+    assert report.theirs is not None
+    assert [each.reason for each in report.theirs.differences] == [
+        "perhaps judged there without the plus tests"
+    ]

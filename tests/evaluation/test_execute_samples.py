@@ -166,7 +166,28 @@ def test_answers_that_are_not_read_are_said(write, adding, tmp_path) -> None:
         adding,
         run=kept(tmp_path / "run"),
     )
-    assert any("1 of 1 samples hold Markdown fences" in each for each in report.notices)
+    (notice,) = [each for each in report.notices if "fences" in each or "--extract" in each]
+    assert notice.startswith("1 of 1 programs are no Python (100%), such as adding/5, candidate 0: ")
+    assert notice.endswith("1 of these hold Markdown fences: read programs out of the answers: --extract")
+
+
+def test_answers_among_programs_are_said_too(write, adding, tmp_path) -> None:
+    rows = [{"task_id": "adding/5", "completion": "    return x + 5\n"}] * 3
+    report = execute_samples(
+        write(*rows, {"task_id": "adding/5", "completion": "```python\ncode\n```"}),
+        adding,
+        run=kept(tmp_path / "run"),
+    )
+    (notice,) = [each for each in report.notices if "fences" in each or "--extract" in each]
+    assert notice.startswith("1 of 4 samples hold Markdown fences")
+
+
+def test_how_recorded_samples_were_asked_for_is_not_claimed(write, adding, tmp_path) -> None:
+    samples = write({"task_id": "adding/5", "completion": "    return x + 5\n"})
+    assert execute_samples(samples, adding, run=kept(tmp_path / "as given")).prompt == {}
+    read = execute_samples(samples, adding, extract=True, run=kept(tmp_path / "read"))
+    assert (read.prompt["style"], read.engine.recorded) == ("chat", True)
+    assert load_report(tmp_path / "read").prompt == read.prompt
 
 
 def test_a_run_folder_brings_its_samples_its_task_and_its_form(tmp_path) -> None:
@@ -185,6 +206,20 @@ def test_a_run_folder_brings_its_samples_its_task_and_its_form(tmp_path) -> None
         assert (report.task, report.statuses) == ("mini", {"passed": 2})
         # as for any file, the problems without samples are missed aloud
         assert any("have no samples" in each for each in report.notices)
+
+
+def test_the_answers_of_a_run_are_read_behind_the_beginning_that_they_had(tmp_path) -> None:
+    evaluate(
+        "mini",
+        model=Echo(),
+        n=1,
+        limit=1,
+        rerankers=(),
+        prompts=PromptOptions(prefill=True),
+        run=kept(tmp_path / "first"),
+    )
+    report = execute_samples(tmp_path / "first", extract=True, run=kept(tmp_path / "again"))
+    assert report.prompt["prefill"] == "```python\n"
 
 
 class Echo:

@@ -168,3 +168,47 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_left(tmp_path: Path) -
 
 def test_every_form_is_tried_here() -> None:
     assert set(OUT) == set(EXPORTS)
+
+
+@pytest.mark.parametrize("ids", [("..",), (".",), ("a\0b",), ("a/b", "a_b")])
+def test_a_problem_without_a_folder_of_its_own_is_refused(tmp_path: Path, ids: tuple[str, ...]) -> None:
+    def load() -> list[Problem]:
+        return [Problem(each, PROMPT, CodeTests(source="pass"), entry_point="f") for each in ids]
+
+    task = Task("made", "1", "made for tests", (), 16, load)
+    run = run_of(tmp_path / "run", task, [Candidate(each, 0, "1") for each in ids], [])
+    with pytest.raises(ParameterError, match="makes no folder of its own"):
+        export_samples(run, "evalplus", tmp_path / "out", task=task)
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
+    # lines can hold any name
+    assert export_samples(run, "evalplus", tmp_path / "out.jsonl", task=task) == len(ids)
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    problems = [Problem(each, PROMPT, CodeTests(source="pass")) for each in ("a", "b" * 300)]
+    task = Task("made", "1", "made for tests", (), 16, lambda: problems)
+    run = run_of(tmp_path / "run", task, [Candidate(each.task_id, 0, "1") for each in problems], [])
+    with pytest.raises(ParameterError, match="cannot be written"):
+        export_samples(run, "evalplus", tmp_path / "out", task=task)
+    assert [each.name for each in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_program_that_must_begin_a_file_runs_behind_a_prompt(tmp_path: Path) -> None:
+    future = "from __future__ import (\n    annotations,\n)\n"
+    text = f'"""Half."""\n{future}def f(x: int) -> int:\n    return x / 2\n'
+    problem = Problem("made/0", PROMPT, CodeTests(source="assert f(2) == 1"), entry_point="f")
+    task = Task("made", "1", "made for tests", (), 16, lambda: [problem])
+    run = run_of(tmp_path / "run", task, [Candidate("made/0", 0, "answer", program=text)], [])
+    export_samples(run, "humaneval", tmp_path / "out.jsonl", task=task)
+    namespace: dict[str, Any] = {}
+    exec(problem.prompt + json.loads((tmp_path / "out.jsonl").read_text())["completion"], namespace)
+    assert namespace["f"](2) == 1
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.eval"])
+def test_an_epoch_keeps_its_number(tmp_path: Path, name: str) -> None:
+    task = task_of(continues=True)
+    run = run_of(tmp_path / "run", task, [Candidate("made/1", at, f"{at}") for at in (0, 2)], [])
+    export_samples(run, "inspect", tmp_path / name, task=task)
+    found = read_recorded(tmp_path / name, task)[2].candidates
+    assert [(each.index, each.completion) for each in found] == [(0, "0"), (2, "2")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -133,3 +134,8 @@ def test_the_sample_is_spread_and_of_problems_with_references(able: Sequence[boo
     assert all(each.reference for each in chosen)
     if len(usable) > 1:
         assert (chosen[0], chosen[-1]) == (usable[0], usable[-1])
+
+
+def test_a_load_is_told_beside_the_processors_it_is_on() -> None:
+    ended = RunHealth().ended()
+    assert (ended.processors, RunHealth(processors=64).ended().processors) == (os.cpu_count(), 64)

@@ -74,6 +74,21 @@ def test_the_cause_is_named_with_what_to_do(
     assert expected in (parse_notice(judged(text, 3, reason=reason), prompt=prompt) or "")
 
 
+@pytest.mark.parametrize("text", ["```python\nx\n```", "<think>Well</think>\nx", "x<|im_end|>"])
+def test_recorded_samples_are_to_be_read(text: str) -> None:
+    notice = parse_notice(judged(text, 3), prompt=BASE, recorded=True) or ""
+    assert notice.endswith("read programs out of the answers: --extract")
+    assert "--prompt" not in notice
+
+
+def test_what_was_found_of_unread_answers_stands_in_for_a_cause() -> None:
+    mixed = [*judged("```\nx", 2), *judged("<think>x</think>", 2)]
+    notice = parse_notice(mixed, prompt=BASE, recorded=True, unread=["2 of 4 hold A", "2 of 4 hold B"]) or ""
+    assert notice.endswith("; 2 of 4 hold A; 2 of 4 hold B")
+    single = parse_notice(judged("```", 2), prompt=BASE, recorded=True, unread=["2 of 4 hold A"]) or ""
+    assert "2 of 4 hold A" not in single
+
+
 def test_a_cause_of_few_is_none() -> None:
     mixed = [*judged("```\nx", 2), *judged("prose", 2)]
     assert "no common cause" in (parse_notice(mixed, prompt=BASE) or "")

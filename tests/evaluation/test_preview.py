@@ -140,6 +140,13 @@ def test_a_reference_is_dressed_as_the_form_has_answers(adding: Task) -> None:
     assert dressed_reference(adding, adding.form("chat"), replace(problem, reference=None)) is None
 
 
+def test_an_answer_that_the_messages_begin_in_a_fence_goes_on_there(adding: Task) -> None:
+    problem = adding.problems()[0]
+    begun = replace(problem, messages=(Message("user", "Add."), Message("assistant", "Sure:\n```python\n")))
+    whole = problem.prompt + (problem.reference or "")
+    assert dressed_reference(adding, adding.form("chat"), begun) == whole
+
+
 def test_a_value_that_is_asked_for_is_its_own_answer() -> None:
     problem = Problem("t/1", "f() == ?", TESTS, reference="[1, 2]")
     task = Task(

@@ -12,6 +12,7 @@ import pytest
 
 from codesample.errors import ParameterError, RunFolderError
 from codesample.evaluation.evaluate import evaluate
+from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import PromptOptions, RunOptions
 from codesample.evaluation.reranking import rerank_run
 from codesample.evaluation.sample_candidates import sample_candidates
@@ -211,3 +212,54 @@ def test_rerankers_see_the_tokens_of_the_program_alone(
     assert {each.logprobs for each in seen} == {(-0.125,)}
     with RunFolder.open(tmp_path / "run") as run:
         assert {len(each.token_ids or ()) for each in run.samples()} == {4}
+
+
+def test_a_task_that_does_not_say_how_answers_are_read_is_continued(
+    adding: Task, chatting: Any, options: dict[str, Any], tmp_path: Path
+) -> None:
+    own = replace(adding, assemble=lambda problem, text: f"{problem.prompt}{text}\nadd.made = True\n")
+    told: list[str] = []
+
+    class Noting(Observer):
+        def planned(self, headline: str) -> None:
+            told.append(headline)
+
+    evaluate(own, model=chatting, run=kept(tmp_path / "run"), observer=Noting(), **options)
+    assert all(isinstance(request.prompt, str) for request in chatting.requests)
+    assert "prompts base, since the task does not say how answers are read" in told[0]
+    with pytest.raises(ParameterError, match=r"Task\.chat"):
+        evaluate(own, model=chatting, prompts=PromptOptions("chat"), **options)
+
+
+def test_a_chat_run_is_not_gone_on_with_where_the_template_is_gone(
+    adding: Task, chatting: Any, options: dict[str, Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    evaluate(adding, model=chatting, run=kept(out), **options | {"n": 2})
+    chatting.abilities = frozenset({"logprobs"})
+    with pytest.raises(ParameterError, match="its prompts are messages, and scripted has no chat template"):
+        evaluate(adding, model=chatting, run=kept(out, resume=True), **options)
+    with RunFolder.open(out) as run:
+        assert len(run.sampled) == 4 * 2
+
+
+def test_a_text_that_is_answered_from_within_a_fence_ends_with_it(chatting: Any) -> None:
+    chatting.stream = lambda requests, params, **more: (
+        chatting.params.append(params) or iter([Candidate("prompt", 0, "")])
+    )
+    list(sample_candidates("Add.", model=chatting, n=1, prompts=PromptOptions(prefill=True)))
+    list(sample_candidates("Add.", model=chatting, n=1))
+    assert [each.stop for each in chatting.params] == [("\n```",), ()]
+
+
+@pytest.mark.parametrize(
+    "prompts", [PromptOptions("base"), PromptOptions(system="x"), PromptOptions(prefill=True)]
+)
+def test_messages_say_themselves_how_they_are_put(chatting: Any, prompts: PromptOptions) -> None:
+    with pytest.raises(ParameterError, match="the prompt is messages"):
+        sample_candidates([Message("user", "Add.")], model=chatting, n=1, prompts=prompts)
+
+
+def test_messages_for_an_engine_that_takes_none_are_refused(scripted_engine: type[Any]) -> None:
+    with pytest.raises(ParameterError, match="'scripted' takes no messages"):
+        list(sample_candidates([Message("user", "Add.")], model=scripted_engine(), n=1))

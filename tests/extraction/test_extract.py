@@ -194,3 +194,13 @@ def test_spans_leave_out_what_the_program_leaves_out() -> None:
     answer = "Sure:\n```python\ndef add(a, b):\n    return a + b\nprint(add(1, 2))\n```\n"
     ((begin, end),) = extract(answer, WANTED[0]).spans
     assert answer[begin:end] == "def add(a, b):\n    return a + b\n"
+
+
+@pytest.mark.parametrize("prefill", ["```python\n", ""])
+def test_fences_in_strings_end_no_block_that_was_left_open(prefill: str) -> None:
+    shown = 'def add(a, b):\n    """Add.\n\n    ```\n    >>> add(1, 2)\n    ```\n    """\n'
+    answer = f"{shown}    return a + b\n"
+    written = answer if prefill else f"Sure:\n```python\n{answer}"
+    found = extract(written, Wanted("function", "add", shown, prefill=prefill))
+    assert found.program == answer
+    assert "".join(written[begin:end] for begin, end in found.spans) == answer

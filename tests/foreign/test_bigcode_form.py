@@ -96,6 +96,12 @@ def test_a_part_of_the_problems_begins_where_the_settings_say(value: Value, read
     value(figures({"limit": 2, "limit_start": 3}, humaneval=1.0), "evaluation_results.json")
     found = read(path, ["a", "b", "c", "d", "e"])
     assert [each.task_id for each in found.candidates] == ["d", "e"]
+    # the last part is shorter than it might be
+    value(figures({"limit": 10, "limit_start": 3}, humaneval=1.0), "evaluation_results.json")
+    assert [each.task_id for each in read(path, "abcde").candidates] == ["d", "e"]
+    # settings of another run, which made fewer
+    value(figures({"limit": 1, "limit_start": 3}, humaneval=1.0), "evaluation_results.json")
+    assert [each.task_id for each in read(path, "abcde").candidates] == ["a", "b"]
 
 
 def test_figures_alone_are_no_samples(value: Value) -> None:

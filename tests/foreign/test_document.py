@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from codesample.errors import DataError
-from codesample.foreign import Matched, open_samples
+from codesample.foreign import Matched, document, open_samples
 from codesample.foreign.document import Document, open_document
 from codesample.records import Candidate
 
@@ -164,3 +165,37 @@ def test_a_value_is_no_lines_and_lines_are_no_value() -> None:
     assert Document("x", LINES[:36]).value == {"task_id": "a", "completion": "x"}
     assert Document("x", b'{"a": NaN}').first["a"] != 0
     assert Document("x", b"{").fault().startswith("x: not JSON")
+
+
+def test_what_would_fill_the_memory_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "_MOST_BYTES", 1_000)
+    row = json.dumps({"task_id": "a", "completion": "x" * 2_000}).encode()
+    (tmp_path / "x.gz").write_bytes(gzip.compress(row))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jsonl", row)
+    for name in ("x.gz", "x.zip"):
+        with pytest.raises(DataError, match=rf"{name}: unpacks to more than"):
+            open_samples(tmp_path / name)
+    # what is as large without any packing is nobody's trap
+    (tmp_path / "x.jsonl").write_bytes(row)
+    assert len(list(open_samples(tmp_path / "x.jsonl").samples())) == 1
+
+
+def test_a_device_is_refused_and_a_pipe_is_read(tmp_path: Path, read: Reader) -> None:
+    with pytest.raises(DataError, match="/dev/zero: is a device"):
+        open_samples(Path("/dev/zero"))
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as file:
+        file.write(b'{"task_id": "a", "completion": "x"}\n')
+    try:
+        assert len(read(Path(f"/dev/fd/{reading}")).candidates) == 1
+    finally:
+        os.close(reading)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_an_archive_holds_twice_is_one_file(tmp_path: Path, read: Reader) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for text in ("x", "y"):
+            archive.writestr("a.jsonl", json.dumps({"task_id": "a", "completion": text}))
+    assert [each.completion for each in read(tmp_path / "x.zip").candidates] == ["y"]

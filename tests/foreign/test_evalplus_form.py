@@ -113,3 +113,10 @@ def test_other_data_than_is_known_here_are_said(value: Value, read: Reader) -> N
     assert read(value(results(result("pass")))).notices == []
     (notice,) = read(value(results(result("pass"), hash="abc"))).notices
     assert "judged there by other data (hash abc)" in notice
+
+
+@pytest.mark.parametrize("status", [None, ["pass", []], 3])
+def test_a_status_that_is_no_word_is_no_verdict(value: Value, read: Reader, status: Any) -> None:
+    path = value(results(result(status, "pass")))
+    for plus in (False, True):
+        assert [each.passed for each in read(path, plus=plus).origins] == [None]

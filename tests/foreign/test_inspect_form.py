@@ -97,6 +97,8 @@ def test_samples_that_failed_before_an_answer_are_no_candidates(tmp_path: Path, 
         (0.0, False),
         (True, True),
         ("P", False),
+        # no answer was found, so no program was judged
+        ("N", None),
         ("?", None),
         ([1], None),
     ],
@@ -178,3 +180,16 @@ def test_a_packing_that_nothing_here_unpacks_is_said_with_a_way_out(
 def test_a_malformed_sample_is_named(tmp_path: Path, read: Reader, broken: Any) -> None:
     with pytest.raises(DataError, match=r"x\.json: sample 2: "):
         read(log(tmp_path / "x.json", sample(), broken))
+
+
+def test_of_several_choices_the_one_that_was_scored_is_taken_and_the_others_are_counted(
+    tmp_path: Path, read: Reader
+) -> None:
+    choices = [{"message": {"role": "assistant", "content": text}} for text in ("x", "y", "z")]
+    record = sample(output={"model": "m", "choices": choices}, scores={"s": {"value": "C"}})
+    found = read(log(tmp_path / "x.json", record, sample(epoch=2)))
+    assert [each.completion for each in found.candidates] == ["x", "code\n"]
+    assert found.notices == [
+        f"{tmp_path / 'x.json'}: of samples with several choices the first is taken, which was scored; "
+        "2 more are left out"
+    ]

@@ -99,3 +99,11 @@ def test_a_malformed_line_is_named(lines: Lines, read: Reader, broken: dict[str,
 def test_figures_alone_are_no_samples(lines: Lines) -> None:
     with pytest.raises(DataError, match=r"give the samples_TASK_DATE\.jsonl beside it"):
         open_samples(lines({"results": {"humaneval": {}}, "configs": {}}))
+
+
+@pytest.mark.parametrize("name", ["pass@2", "pass@10", "pass_at_10", "pass_at_100", "bleu", "doc_hash"])
+def test_a_metric_that_is_no_share_of_answers_is_no_verdict(lines: Lines, read: Reader, name: str) -> None:
+    row = logged(0, [["x", "y"]], ["px", "py"], 1.0, metrics=[name]) | {name: 1.0}
+    assert [each.share for each in read(lines(row)).origins] == [1.0, None]
+    del row["pass@1"]
+    assert [(each.share, each.passed) for each in read(lines(row)).origins] == [(None, None)] * 2

@@ -65,6 +65,16 @@ def test_every_run_is_a_line_and_what_all_share_stands_in_the_title() -> None:
     assert "runs/[t]/" in text
 
 
+def test_how_problems_were_put_is_said() -> None:
+    base, chat = (report(0.5, prompt={"style": style}) for style in ("base", "chat"))
+    mixed = shown(row("mini", 0.2, base), row("mini", 0.2, chat), row("mini", 0.2, None))
+    lines = [line.split() for line in mixed.splitlines() if line.strip()]
+    assert lines[1][:2] == ["prompt", "n"]
+    assert [line[0] for line in lines[3:6]] == ["base", "chat", "failed"]
+    alike = shown(row("mini", 0.2, chat), row("mini", 0.8, chat), row("mini", 1, None))
+    assert "mini, org/[model], prompt chat, 3 runs" in alike
+
+
 def test_what_failed_is_a_line_too_and_what_one_run_lacks_a_dash() -> None:
     greedy = report(0.5, pass_at_k={1: Estimate(0.5, 0.4, 0.6)}, rerankers={})
     lines = [

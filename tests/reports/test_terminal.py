@@ -11,7 +11,7 @@ from rich.console import Console
 
 from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate
-from codesample.evaluation.report import Counted, Report, Seconds, Selection
+from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds, Selection
 from codesample.reports.terminal import render
 
 
@@ -122,6 +122,14 @@ def test_the_form_of_prompts_and_the_rules_of_answers_are_shown(report: Report) 
     )
     text = shown(chat)
     assert "prompt      chat (version v-1, answers begun); 164 answers: 150 fence, 14 whole [x]" in text
+
+
+def test_of_recorded_samples_only_how_they_were_read_is_said(report: Report) -> None:
+    recorded = replace(report, engine=EngineFacts(reproducibility="recorded"), rules={"continuation": 9})
+    assert "prompt" not in shown(recorded)
+    read = replace(recorded, prompt={"style": "chat", "version": "v-1"}, rules={"fence": 9})
+    assert "answers     read by chat (version v-1); 9 answers: 9 fence" in shown(read)
+    assert "prompt" not in shown(read)
 
 
 def test_a_health_line_says_whether_verdicts_can_be_trusted(report: Report) -> None:

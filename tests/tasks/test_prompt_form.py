@@ -9,6 +9,7 @@ import pytest
 from codesample.errors import ParameterError
 from codesample.extraction import Wanted
 from codesample.records import Candidate, Message, Problem, ScriptExample, ScriptTests
+from codesample.tasks.chat_forms import COMPLETE, SOLVE
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.prompt_form import FENCE, ChatForm
 
@@ -131,3 +132,46 @@ def test_a_task_of_scripts_wants_a_script(adding: Task, first: Problem) -> None:
     task = replace(adding, assemble=completion_alone, load=lambda: [script])
     read = task.form("chat").read(script, "```python\nprint(input())\n```\n")
     assert "print(input())" in read.program
+
+
+def test_a_way_to_make_programs_that_only_looks_like_its_own_has_a_plain_form(adding: Task) -> None:
+    continued = replace(adding, assemble=lambda problem, text: problem.prompt + text)
+    alone = replace(adding, assemble=lambda problem, text: text)
+    assert (continued.chat_form, alone.chat_form) == (COMPLETE, SOLVE)
+
+
+def test_of_a_way_of_its_own_nobody_knows_how_answers_are_read(adding: Task, first: Problem) -> None:
+    own = replace(adding, assemble=lambda problem, text: f"{problem.prompt}{text}\nadd.made = True\n")
+    assert own.chat_form is None
+    with pytest.raises(ParameterError, match=r"Task\.chat.*--prompt base"):
+        own.form("chat")
+    assert own.form("base").read(first, "    return 1\n").program.endswith("add.made = True\n")
+
+
+def test_a_plain_form_leaves_answers_the_room_of_completions(adding: Task) -> None:
+    assert adding.form("chat").max_new_tokens == 1024
+    assert replace(adding, max_new_tokens=4096).form("chat").max_new_tokens == 4096
+
+
+def test_examples_that_a_base_model_is_shown_are_no_part_of_the_turn(adding: Task, first: Problem) -> None:
+    words = replace(first, prompt="few shots\n\nAdd one.", header="few shots\n\n", description="")
+    task = replace(adding, assemble=completion_alone, load=lambda: [words])
+    (turn,) = task.form("chat").ask(words)
+    assert isinstance(turn, Message)
+    assert turn.content.endswith("\n\nAdd one.\n")
+    assert "few shots" not in turn.content
+
+
+def test_an_answer_is_not_begun_twice(adding: Task, first: Problem) -> None:
+    begun = replace(first, messages=(Message("user", "Add."), Message("assistant", "Sure!")))
+    assert adding.form("chat").ask(begun) == begun.messages
+    with pytest.raises(
+        ParameterError, match=r"messages of adding/1 begin the answer without a fence; leave it out"
+    ):
+        adding.form("chat", prefill=True).ask(begun)
+
+
+def test_a_prefill_of_a_form_that_has_none_is_refused(adding: Task) -> None:
+    chat = ChatForm("1", "here", ask=lambda problem: "?", wanted=lambda problem: Wanted(), prefill="")
+    with pytest.raises(ParameterError, match="prefill: answers of adding have no beginning"):
+        replace(adding, chat=chat).form("chat", prefill=True)

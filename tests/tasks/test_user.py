@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from codesample.records import (
     PublicView,
     ScriptExample,
     ScriptTests,
+    Verdict,
 )
 from codesample.tasks.contract import Task
 from codesample.tasks.prompt_form import FENCE
@@ -502,3 +504,54 @@ def test_a_problem_that_names_a_field_twice_is_refused(tmp_path: Path) -> None:
     file.write_text('{"task_id": "a", "prompt": "p", "test": "assert f()", "test": "pass"}\n')
     with pytest.raises(DataError, match=r"mine\.jsonl:1: names the field 'test' twice"):
         load_task_file(file)
+
+
+CASES = """
+import unittest
+class TestF(unittest.TestCase):
+    def test_one(self):
+        self.assertEqual(f(1), 2)
+    def test_two(self):
+        self.assertEqual(f(2), 3)
+"""
+
+
+@pytest.mark.parametrize("more", ["", "\nif __name__ == '__main__':\n    unittest.main()\n"])
+@pytest.mark.parametrize("row", [{}, {"in_process": True}])
+def test_unittest_classes_that_are_only_defined_are_run(
+    tmp_path: Path, verdicts_of: Callable[..., list[Verdict]], more: str, row: dict[str, Any]
+) -> None:
+    task = _load(tmp_path, {**ROW, "test": CASES + more, "entry_point": "f", **row})
+    right, half, none = verdicts_of(
+        task,
+        [("mine/0", f"def f(x): return {body}") for body in ("x + 1", "2", "None")],
+    )
+    assert right.passed
+    assert [each.checks for each in (right, half, none)] == [(True, True), (True, False), (False, False)]
+    assert not half.passed
+
+
+def test_classes_that_the_text_runs_itself_stay_one_test(tmp_path: Path) -> None:
+    (problem,) = _load(tmp_path, {**ROW, "test": f"{CASES}\nunittest.main()\n"}).problems()
+    assert problem.tests.source.endswith("unittest.main()\n")
+    assert problem.tests.checks == ()
+
+
+def test_a_check_function_is_called_beside_such_classes(tmp_path: Path) -> None:
+    text = f"{CASES}\ndef check(candidate):\n    assert candidate(3) == 4\n"
+    (problem,) = _load(tmp_path, {**ROW, "test": text, "entry_point": "f"}).problems()
+    assert problem.tests.source.endswith("check(f)\n")
+    assert len(problem.tests.checks) == 2
+
+
+@pytest.mark.parametrize(
+    ("test", "complaint"),
+    [
+        ("def test_f():\n    assert f(1) == 2", r"line 1 of the tests defines test_f, which nothing calls"),
+        ("import x\nclass TestF:\n    def test_f(self): pass", r"line 2 of the tests defines TestF, which"),
+        ("import unittest\nclass TestF(unittest.TestCase):\n    def f(self): pass", r"TestF holds no test"),
+    ],
+)
+def test_tests_that_nothing_runs_are_refused(tmp_path: Path, test: str, complaint: str) -> None:
+    with pytest.raises(DataError, match=rf"my_problems\.jsonl:2: .*{complaint}"):
+        _load(tmp_path, ROW, {**ROW, "task_id": "mine/1", "test": test})

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self, SupportsIndex
 
@@ -107,13 +108,13 @@ class Executor:
         self._scheduler: Scheduler | None = self._begin()
         _open.add(self)
 
-    def recall(self, verdicts: VerdictCache) -> None:
-        """Take verdicts from a cache from now on, and keep there those that come and cannot change."""
-        self._lasting = LastingVerdicts(verdicts, self.isolation)
+    def recall(self, folder: Path | None) -> None:
+        """From now on take verdicts from a folder, and keep there those that come and cannot change."""
+        self._lasting = LastingVerdicts(VerdictCache(folder), self.isolation)
 
     @property
     def recalled(self) -> int:
-        """How many verdicts were found in that cache."""
+        """How many verdicts were found in that folder."""
         return self._lasting.found
 
     def submit(self, program: Program) -> Future[Verdict]:

@@ -27,7 +27,7 @@ from codesample.records import Status
 __all__ = ["LastingVerdicts", "VerdictCache"]
 
 _KEPT = frozenset({Status.PASSED, Status.WRONG, Status.ERROR})
-_MOST_BYTES = 256 * MIB
+_MOST_BYTES = 64 * MIB
 _SHARDS = 256
 _KEPT_SHARE = 0.5
 _SUFFIX = ".verdicts"
@@ -50,38 +50,41 @@ class VerdictCache:
     def __init__(self, folder: Path | None, *, most_bytes: int = _MOST_BYTES) -> None:
         self._folder = folder
         self._most_bytes = most_bytes // _SHARDS
-        self._lines: dict[str, dict[str, bytes]] = {}
+        self._lines: dict[str, dict[bytes, bytes]] = {}
         self.found = 0
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return what was kept under `key`, its checks read; None where nothing sound is."""
-        line = self._shard(key[:2]).get(key)
-        if line is None:
+        body = _sound(self._shard(key[:2]).get(key.encode(), b""))
+        if body is None:
             return None
         self.found += 1
-        reply: dict[str, Any] = json.loads(line)
+        reply: dict[str, Any] = json.loads(body)
         return reply | {"checks": checks_from(reply["checks"])} if "checks" in reply else reply
 
     def put(self, key: str, reply: Mapping[str, Any]) -> None:
         """Keep a worker's reply, as it came, where it cannot be another one next time."""
         if self._folder is None or reply.get("status") not in _KEPT or "first_try" in reply:
             return
-        body = json.dumps(reply, separators=(",", ":")).encode()
+        rest = key.encode() + b" " + json.dumps(reply, separators=(",", ":")).encode()
+        line = _check(rest) + b" " + rest + b"\n"
         shard = self._shard(key[:2])
-        if key not in shard:
-            shard[key] = body
-            self._append(key, body)
+        # one that takes a file's half alone would push out all others, and then itself
+        if len(line) <= _KEPT_SHARE * self._most_bytes and _sound(shard.get(key.encode(), b"")) is None:
+            shard[key.encode()] = line
+            self._append(key[:2], line)
 
-    def _shard(self, name: str) -> dict[str, bytes]:
+    def _shard(self, name: str) -> dict[bytes, bytes]:
         """Return the lines of one file by their keys, read at the first call."""
         if name not in self._lines:
             self._lines[name] = self._read(name)
         return self._lines[name]
 
-    def _read(self, name: str) -> dict[str, bytes]:
+    def _read(self, name: str) -> dict[bytes, bytes]:
+        """Return the last line of each key as it is; whether it is sound, `get` sees."""
         if self._folder is None:
             return {}
-        lines: dict[str, bytes] = {}
+        lines: dict[bytes, bytes] = {}
         with contextlib.suppress(OSError):
             # a link leads elsewhere, and a FIFO would keep us waiting
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -89,42 +92,37 @@ class VerdictCache:
                 if not is_ours(os.fstat(file.fileno()), stat.S_IFREG):
                     return {}
                 for line in file:
-                    check, _, rest = line.partition(b" ")
-                    if check == _check(rest):
-                        key, _, body = rest.rstrip(b"\n").partition(b" ")
-                        lines[key.decode("ascii", "replace")] = body
+                    lines[line[_CHECK_LETTERS + 1 :].partition(b" ")[0]] = line
         return lines
 
-    def _append(self, key: str, body: bytes) -> None:
+    def _append(self, name: str, line: bytes) -> None:
         """Write a line by one call, so that several processes can."""
         assert self._folder is not None
-        rest = key.encode() + b" " + body + b"\n"
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not is_ours(os.stat(self._folder), stat.S_IFDIR):
                 return
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(self._path(key[:2]), flags, 0o600)
+            descriptor = os.open(self._path(name), flags, 0o600)
             try:
                 status = os.fstat(descriptor)
                 if not is_ours(status, stat.S_IFREG):
                     return
-                os.write(descriptor, _check(rest) + b" " + rest)
+                os.write(descriptor, line)
             finally:
                 os.close(descriptor)
             if status.st_size > self._most_bytes:
-                self._shrink(key[:2])
+                self._shrink(name)
 
     def _shrink(self, name: str) -> None:
         """Write a file anew with its latest lines; what another process adds meanwhile is lost."""
-        lines = self._read(name)
         kept, room = [], int(self._most_bytes * _KEPT_SHARE)
-        for key, body in reversed(lines.items()):
-            rest = key.encode() + b" " + body + b"\n"
-            room -= len(rest)
+        for line in reversed(self._read(name).values()):
+            room -= len(line)
             if room < 0:
                 break
-            kept.append(_check(rest) + b" " + rest)
+            if _sound(line) is not None:
+                kept.append(line)
         draft = self._path(f"draft-{os.getpid()}-{name}")
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.writelines(reversed(kept))
@@ -178,6 +176,12 @@ class LastingVerdicts:
         name = self._names.pop(job, None)
         if self._cache is not None and name is not None and isinstance(reply, Mapping):
             self._cache.put(name, reply)
+
+
+def _sound(line: bytes) -> bytes | None:
+    """Return what a line keeps; None where it is not as it was written."""
+    check, _, rest = line.rstrip(b"\n").partition(b" ")
+    return rest.partition(b" ")[2] if rest and check == _check(rest) else None
 
 
 def _check(rest: bytes) -> bytes:

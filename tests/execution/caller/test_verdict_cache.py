@@ -170,18 +170,21 @@ CODE = CodeTests(checks=("assert f(1) == 2", "assert f(2) == 4"), entry_point="f
 CLOCK = "import time\ndef f(x):\n    raise ValueError(time.time_ns())"
 
 
-def judged(cache: VerdictCache | None, source: str = CLOCK, tests: Tests = CODE, **limits: Any) -> Verdict:
+def judged(
+    folder: Path | None, source: str = CLOCK, tests: Tests = CODE, *, found: int = 0, **limits: Any
+) -> Verdict:
+    """Judge in a session of its own, and expect that so many verdicts come from the folder."""
     with Executor(workers=1, limits=Limits(**limits)) as executor:
-        if cache is not None:
-            executor.recall(cache)
-        return executor.submit(Program("t", 3, source, tests)).result(60)
+        executor.recall(folder)
+        verdict = executor.submit(Program("t", 3, source, tests)).result(60)
+        assert executor.recalled == found
+        return verdict
 
 
 def test_a_program_runs_once_for_all_sessions(folder: Path) -> None:
-    first = judged(VerdictCache(folder))
+    first = judged(folder)
     assert first.status is Status.ERROR
-    cache = VerdictCache(folder)
-    assert (judged(cache), cache.found) == (first, 1)
+    assert judged(folder, found=1) == first
 
 
 @pytest.mark.parametrize(
@@ -195,35 +198,42 @@ def test_a_program_runs_once_for_all_sessions(folder: Path) -> None:
     ids=["program", "tests", "their limit", "limits"],
 )
 def test_whatever_is_different_runs_anew(folder: Path, other: dict[str, Any]) -> None:
-    first, cache = judged(VerdictCache(folder)), VerdictCache(folder)
-    second = judged(cache, **other)
-    assert (second.detail != first.detail, cache.found) == (True, 0)
+    first = judged(folder)
+    assert judged(folder, **other).detail != first.detail
 
 
 def test_a_limit_that_was_hit_is_tried_anew(folder: Path) -> None:
     looping = "def f(x):\n    while True: pass"
     for _ in range(2):
-        cache = VerdictCache(folder)
         tests = replace(CODE, time_limit=0.1)
-        assert judged(cache, looping, tests).status in (Status.CPU_TIMEOUT, Status.WALL_TIMEOUT)
-        assert cache.found == 0
+        assert judged(folder, looping, tests).status in (Status.CPU_TIMEOUT, Status.WALL_TIMEOUT)
 
 
 def test_checks_and_integrity_come_back(folder: Path) -> None:
     right = "print(int(input()) + 1)"
     cases = ScriptTests(cases=(ScriptExample("1\n", "2\n"), ScriptExample("2\n", "2\n")))
-    first, second = (judged(VerdictCache(folder), right, cases) for _ in range(2))
+    first, second = (judged(folder, right, cases, found=found) for found in range(2))
     assert first == second
     assert (first.checks, first.integrity) == ((True, False), "io")
 
 
-def test_without_a_cache_it_runs_in_each() -> None:
+def test_without_a_folder_it_runs_in_each() -> None:
     assert judged(None).detail != judged(None).detail
 
 
 def test_of_equal_programs_in_one_session_one_runs(folder: Path) -> None:
     with Executor(workers=1) as executor:
-        executor.recall(VerdictCache(folder))
+        executor.recall(folder)
         futures = [executor.submit(Program("t", index, CLOCK, CODE)) for index in range(5)]
         details = {future.result(60).detail for future in futures}
+        assert executor.recalled == 0
     assert len(details) == 1
+
+
+def test_a_verdict_that_would_push_out_all_others_is_not_written(folder: Path) -> None:
+    cache = VerdictCache(folder, most_bytes=256 * 4_000)
+    cache.put(KEY, REPLY)
+    cache.put(OTHER, REPLY | {"detail": "x" * 3_000})
+    again = VerdictCache(folder)
+    assert again.get(KEY) == READ
+    assert again.get(OTHER) is None
