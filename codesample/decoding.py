@@ -44,6 +44,10 @@ class NotJsonError(DataError):
     """A text is no JSON, or another value than an object."""
 
 
+_REFUSALS = (msgspec.ValidationError, UnicodeEncodeError)
+"""What is raised for a value of another type: the latter for a text with half of a surrogate pair."""
+
+
 def decoded(text: bytes, kind: type[_T], *, where: str) -> _T:
     """Read one JSON object as a `kind`; fields that it does not have are dropped.
 
@@ -72,7 +76,7 @@ def converted(value: object, kind: type[_T], *, where: str) -> _T:
     stated = {name: each for name, each in value.items() if each is not None}
     try:
         return msgspec.convert(stated, kind)
-    except msgspec.ValidationError as error:
+    except _REFUSALS as error:
         raise DataError(f"{where}: {_fault(stated, kind, error)}") from error
 
 
@@ -124,7 +128,7 @@ def _fault(stated: Mapping[str, Any], kind: type[Any], error: Exception) -> str:
         if field.name in stated:
             try:
                 msgspec.convert(stated[field.name], hints[field.name])
-            except msgspec.ValidationError as refused:
+            except _REFUSALS as refused:
                 return _field_fault(field.name, stated[field.name], field.type, refused)
         elif field.required:
             present = ", ".join(sorted(map(str, stated))) or "none"

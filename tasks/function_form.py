@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -145,7 +146,10 @@ def _parsed(prompt: str) -> list[ast.stmt]:
     last = prompt.rpartition("\n")[2]
     indent = last[: len(last) - len(last.lstrip())]
     bodies = ("", f"\n{indent}pass\n", f"\n{indent}    pass\n")
-    for body in bodies[:-1]:
-        with suppress(SyntaxError):
-            return ast.parse(prompt + body).body
-    return ast.parse(prompt + bodies[-1]).body
+    with warnings.catch_warnings():
+        # docstrings hold escapes such as "\d"
+        warnings.simplefilter("ignore")
+        for body in bodies[:-1]:
+            with suppress(SyntaxError):
+                return ast.parse(prompt + body).body
+        return ast.parse(prompt + bodies[-1]).body

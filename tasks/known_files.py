@@ -137,6 +137,9 @@ def expect_data_of(task: str, path: Path, names: Iterable[str]) -> None:
     family, kind = family_of(task), known_file(path)
     if not family or kind is None or kind.family == family:
         return
+    if kind.own and family == "humaneval":
+        # problems of one's own may have the very same form
+        return
     raise DataError(f"{path}: is no data of {task}; it {hint(path, names)}")
 
 

@@ -66,8 +66,14 @@ def read_entry(found: Entry[dict[str, Any]]) -> Entry[UserEntry]:
     entry = Entry(converted(found.record, UserEntry, where=found.where), found.where)
     if entry.record.prompt is None and entry.record.messages is None:
         raise DataError(f"{found.where}: field 'prompt' is missing; give it, or messages")
-    if isinstance(entry.record.prompt, list) and entry.record.messages is not None:
+    given = entry.record.messages is not None
+    if isinstance(entry.record.prompt, list) and given:
         raise DataError(f"{found.where}: prompt and messages both hold messages; give one of them")
+    if entry.record.instruction is not None and (given or isinstance(entry.record.prompt, list)):
+        raise DataError(
+            f"{found.where}: instruction stands with a prompt that is a text; write it into the messages, "
+            "which are put as they are"
+        )
     return entry
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
@@ -123,14 +124,10 @@ def _open(path: Path, *, write: bool = False) -> RunFolder:
     try:
         return RunFolder.open(path, write=write)
     except RunFolderError as error:
-        try:
-            of_run, beside = (path / "run.json").exists(), (path.parent / "run.json").exists()
-        except OSError:
-            # a name that no file can have leads to no samples either
-            raise error from None
-        if of_run:
+        # what cannot even be looked at, such as a name too long, is told of as it is
+        if os.path.exists(path / "run.json"):
             raise
-        if path.is_file() and beside:
+        if os.path.isfile(path) and os.path.exists(path.parent / "run.json"):
             raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error
         if (found := describe(path)) is not None:
             raise RunFolderError(

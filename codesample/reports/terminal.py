@@ -61,8 +61,11 @@ def _cells(estimate: Estimate) -> tuple[str, str]:
 
 def _lines(report: Report) -> Iterator[str]:
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
-    if report.prompt:
-        yield escape(f"{'answers' if report.engine.recorded else 'prompt'}".ljust(12) + _prompt(report))
+    if report.engine.recorded and report.prompt.get("style") == "chat":
+        # what was asked is not known; how answers were read is
+        yield escape(f"answers     read by {_prompt(report)}")
+    elif report.prompt and not report.engine.recorded:
+        yield escape(f"prompt      {_prompt(report)}")
     yield f"verdicts    {counts}"
     if report.recalled:
         yield f"cache       {report.recalled} of them from earlier runs; --no-cache judges all anew"
@@ -104,9 +107,6 @@ def _lines(report: Report) -> Iterator[str]:
 def _prompt(report: Report) -> str:
     """Say how problems were put to the model, and by which rules programs came from what it wrote."""
     text = form_text(report.prompt)
-    if report.engine.recorded:
-        # what they answered is not known; how they were read is
-        text = f"read by {text}"
     if set(report.rules) <= {"continuation"}:
         return text
     rules = ", ".join(f"{count} {rule}" for rule, count in report.rules.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,8 @@ def _problem(entry: Entry[_AppsEntry], task_id: str) -> Problem:
     except ParameterError as error:
         raise Unjudgeable(str(error)) from error
     solutions = _json(entry, "solutions", list)
+    if not all(isinstance(each, str) for each in solutions):
+        raise DataError(f"{entry.where}, solutions: holds something else than texts")
     kind = "Use Call-Based format" if name else "Use Standard Input format"
     code = f"\n{record.starter_code}" if record.starter_code else ""
     return Problem(
@@ -183,8 +186,8 @@ def _text(value: Any) -> str:
     return "\n".join(lines)
 
 
-def _function(name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> InputTests:
-    if not name.isidentifier():
+def _function(name: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> InputTests:
+    if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
         raise Unjudgeable(f"fn_name {name!r} is no name of a function")
     for given in inputs:
         if not isinstance(given, list):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from pathlib import Path
 
 import msgspec
@@ -101,6 +102,8 @@ def _problem(entry: Entry[_CruxEntry], kind: str, in_steps: bool) -> Problem:
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise DataError(f"{entry.where}: output {record.output!r:.80} is no literal: {error}") from error
     gap = f"assert f({record.input}) == ??" if kind == "output" else f"assert f(??) == {record.output}"
+    if fault := _fault_of(record.code):
+        raise DataError(f"{entry.where}: {fault}")
     asked, header = question(record.code, gap), BASE_HEADERS[kind, in_steps]
     with entry.naming_faults():
         tests = InputTests(
@@ -121,3 +124,16 @@ def _problem(entry: Entry[_CruxEntry], kind: str, in_steps: bool) -> Problem:
         reference=f"assert f({record.input}) == {record.output}\n",
         metadata={_CODE: record.code} if kind == "input" else {},
     )
+
+
+def _fault_of(code: str) -> str:
+    """Say why code does not define the function that is asked about; "" where it does."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return f"code is not Python: {error}"
+    if any(isinstance(node, ast.FunctionDef) and node.name == "f" for node in body):
+        return ""
+    return "code defines no function f"

@@ -116,7 +116,10 @@ def _is_call(node: ast.expr) -> bool:
 
 def _values_of(code: str) -> set[str]:
     """Return the names that the code of a problem gives to values, beside its function."""
-    assigned = [node for node in ast.parse(code).body if isinstance(node, ast.Assign)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        body = ast.parse(code).body
+    assigned = [node for node in body if isinstance(node, ast.Assign)]
     targets = [target for node in assigned for target in node.targets]
     return {target.id for target in targets if isinstance(target, ast.Name)} - {"f"}
 

@@ -276,8 +276,8 @@ def _function(name: str, cases: list[_Case]) -> Tests:
 
 
 def _arguments(case: _Case) -> tuple[Any, ...]:
-    """Return the arguments that an input states, a JSON value a line."""
-    return tuple(json.loads(line) for line in case.input.split("\n"))
+    """Return the arguments that an input states, a JSON value a line; the last may end or not."""
+    return tuple(json.loads(line) for line in case.input.rstrip("\r\n").split("\n"))
 
 
 def _example(name: str | None, case: _Case) -> Example:

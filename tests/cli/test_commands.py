@@ -224,7 +224,7 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["sample", "def f", "--data", "x.jsonl"], "--data x.jsonl: belongs to a task"),
         (["sample", "def f", "--model", "tinny", "--out", "drawn.jsonl"], "did you mean 'tiny'?"),
         (["execute", "absent.jsonl", "--task", "mini"], "absent.jsonl: there is no such file or folder"),
-        (["execute", "broken.jsonl", "--task", "mini"], "broken.jsonl: holds problems, not samples of them"),
+        (["execute", "broken.jsonl", "--task", "mini"], "broken.jsonl: holds problems, not samples"),
         (["bench", "decode", "--shape", "0.1b-mhaa"], "did you mean '0.1b-mha'?"),
         (["bench", "decode", "--dtype", "float33"], "dtype = 'float33'"),
         (["bench", "attention", "--model", "mistrl-7b"], "did you mean 'mistral-7b'?"),

@@ -39,7 +39,7 @@ def halving() -> Task:
         tests=tests,
         entry_point="half",
         examples=(EXAMPLE,),
-        reference=SECRET,
+        reference=f"    return x / 2  # {SECRET}\n",
     )
     return Task(name="halving", version="1", source="made", stop=(), max_new_tokens=9, load=lambda: [problem])
 

@@ -126,7 +126,10 @@ def test_the_form_of_prompts_and_the_rules_of_answers_are_shown(report: Report) 
 
 def test_of_recorded_samples_only_how_they_were_read_is_said(report: Report) -> None:
     recorded = replace(report, engine=EngineFacts(reproducibility="recorded"), rules={"continuation": 9})
-    assert "prompt" not in shown(recorded)
+    for told in ({}, {"style": "base"}):
+        text = shown(replace(recorded, prompt=told))
+        assert "prompt" not in text
+        assert "answers" not in text
     read = replace(recorded, prompt={"style": "chat", "version": "v-1"}, rules={"fence": 9})
     assert "answers     read by chat (version v-1); 9 answers: 9 fence" in shown(read)
     assert "prompt" not in shown(read)

@@ -216,6 +216,8 @@ def test_each_call_has_four_seconds(tmp_path: Path) -> None:
         ({"input_output": '{"inputs": ["\\ud800"], "outputs": ["1"]}'}, "an input of a script cannot"),
         (calls(["ab"], [1]), "an input is 'ab', expected a list of arguments"),
         (calls([[1]], [1], name="a.b"), "fn_name 'a.b' is no name of a function"),
+        (calls([[1]], [1], name="class"), "fn_name 'class' is no name of a function"),
+        ({"input_output": '{"inputs": [[1]], "outputs": [1], "fn_name": 3}'}, "fn_name 3 is no name"),
         ({"input_output": '{"inputs": [[' + "1" * 5000 + ']], "outputs": [1], "fn_name": "f"}'}, "too long"),
     ],
 )
@@ -236,6 +238,7 @@ def test_problems_that_cannot_be_judged_are_left_out_by_name(
         ({"input_output": "[]"}, "test.jsonl:2, input_output: holds list, expected dict"),
         ({"input_output": '{"inputs": 3, "outputs": []}'}, "test.jsonl:2: input_output holds"),
         ({"solutions": "{}"}, "test.jsonl:2, solutions: holds dict, expected list"),
+        ({"solutions": "[1]"}, "test.jsonl:2, solutions: holds something else than texts"),
         ({"question": None}, "test.jsonl:2: field 'question' is missing"),
         ({"problem_id": None}, "test.jsonl:2: field 'problem_id' is missing"),
     ],

@@ -175,6 +175,18 @@ def test_an_output_that_is_no_literal_is_named_by_file_and_line(tmp_path: Path, 
         of(tmp_path, cruxeval_output, output=output).problems()
 
 
+@pytest.mark.parametrize("make", [cruxeval_output, cruxeval_input])
+@pytest.mark.parametrize(
+    ("code", "complaint"),
+    [("def f(:", "is not Python: "), ("x = 1", "defines no function f"), ("\ud800", "is not Python: ")],
+)
+def test_code_that_defines_no_function_is_named_by_file_and_line(
+    tmp_path: Path, make: Callable[..., Task], code: str, complaint: str
+) -> None:
+    with pytest.raises(DataError, match=f"cruxeval.jsonl:1: code {complaint}"):
+        of(tmp_path, make, code=code).problems()
+
+
 def test_any_object_that_equals_everything_is_no_right_result(tmp_path: Path, verdicts_of: Verdicts) -> None:
     said: list[Any] = [
         "type('Yes', (), {'__eq__': lambda *_: True})()",

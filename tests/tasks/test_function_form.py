@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -84,3 +85,10 @@ def test_of_a_prompt_that_nobody_vouches_for_only_plain_imports_count(line: str,
 
 def test_prompts_without_python_import_nothing() -> None:
     assert plain_imports("Write f.", "f") == plain_imports("import math", None) == ""
+
+
+def test_an_escape_in_a_docstring_warns_nobody() -> None:
+    prompt = "import re\ndef f(x):\n    'matches \\d'\n"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert leading_code(prompt, "f", where="f:1") == "import re\n"

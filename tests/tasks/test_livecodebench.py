@@ -267,3 +267,11 @@ def test_the_header_is_shared_by_all_problems_of_a_kind(tmp_path: Path) -> None:
     first, second, third = of(tmp_path, script(1), script(2), function()).problems()
     assert first.header == second.header == SCRIPT_HEADER
     assert third.prompt.endswith(f"### Starter Code\n{STARTER}\n\n### Answer\n\n")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_the_last_argument_of_a_call_may_end_its_line(tmp_path: Path, end: str) -> None:
+    row = function(private_test_cases=listed((f'"a b"\n[1, 2]{end}', "3"), kind="functional"))
+    (problem,) = of(tmp_path, row).problems()
+    assert isinstance(problem.tests, InputTests)
+    assert problem.tests.inputs == (("a b", [1, 2]),)

@@ -140,8 +140,11 @@ def test_a_solution_that_is_not_python_is_named_by_file_and_line(tmp_path: Path)
         load_task("mbpp", data=path).problems()
 
 
-def test_the_other_form_of_the_data_is_refused_by_the_missing_field(published: Callable[[str], Path]) -> None:
-    with pytest.raises(DataError, match=r"mbpp\.jsonl:1: field 'test_imports' is missing"):
+def test_the_other_form_of_the_data_is_refused_by_its_name(published: Callable[[str], Path]) -> None:
+    with pytest.raises(
+        DataError,
+        match=r"mbpp\.jsonl: is no data of mbpp_sanitized; it looks like MBPP: codesample eval mbpp --data",
+    ):
         load_task("mbpp_sanitized", data=published("mbpp.jsonl")).problems()
 
 

@@ -360,6 +360,13 @@ def test_a_beginning_of_the_answer_among_the_messages_is_the_prefill(tmp_path: P
         assert asked == (Message("user", TURN["content"]), Message("assistant", begun["content"]))
 
 
+@pytest.mark.parametrize("field", ["messages", "prompt"])
+def test_an_instruction_beside_messages_is_refused(tmp_path: Path, field: str) -> None:
+    row = {"task_id": "mine/0", field: [TURN], "instruction": "Be brief.", "test": "assert f(1) == 2"}
+    with pytest.raises(DataError, match=r"jsonl:1: instruction stands with a prompt that is a text"):
+        _load(tmp_path, row)
+
+
 def test_messages_alone_are_not_continued(tmp_path: Path) -> None:
     row = {"task_id": "mine/0", "messages": [TURN], "test": "assert f(1) == 2"}
     assert _load(tmp_path, row).stop == ()
