@@ -13,19 +13,7 @@ from codesample.evaluation.options import RunOptions
 from codesample.evaluation.report import Report
 from codesample.foreign import open_samples
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 OLD_PYTHON = "recorded with a Python before 3.9, where list[int] failed"
-
-
-@pytest.fixture
-def published() -> Callable[[str], Path]:
-    def path_of(name: str) -> Path:
-        path = SHARED / name
-        if not path.is_file():
-            pytest.skip(f"needs the file {name} in ../shared/data beside the checkout")
-        return path
-
-    return path_of
 
 
 @pytest.fixture
