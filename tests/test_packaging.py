@@ -25,7 +25,7 @@ QUICK = (
     "tests/test_readme.py::test_every_link_leads_somewhere",
     "tests/execution/wire",
     "tests/rerankers/test_registry_rerankers.py",
-    "tests/runs/test_foreign.py",
+    "tests/foreign/test_human_eval_form.py",
     "tests/tasks/test_mini_data.py",
 )
 
