@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from codesample.records import CodeTests, Problem
+from codesample.records import CodeTests, Problem, ScriptExample, ScriptTests
 from codesample.tasks.contract import Task, prompt_then_completion
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,6 +47,7 @@ STAND_IN = Problem(
     entry_point="{entry_point}",
     metadata=Placeholders(),
 )
+SCRIPT = replace(STAND_IN, tests=ScriptTests(cases=(ScriptExample("", ""),)), entry_point=None)
 
 
 def own_tasks() -> Iterator[Task]:
@@ -105,8 +108,7 @@ def chat_text(task: Task) -> str:
     """Return what the page says of a task's chat form: source, beginning of answers, wording."""
     form = task.chat_form
     begins = f" With `--prefill`, answers begin with {_code(form.prefill)}." if form.prefill else ""
-    wording = _wording(task)
-    shown = "" if wording is None else f"\n~~~~text\n{wording.rstrip()}\n~~~~\n"
+    shown = "".join(f"\n~~~~text\n{wording.rstrip()}\n~~~~\n" for wording in _wordings(task))
     return f"Source: {form.source}.{begins}\n{shown}"
 
 
@@ -139,12 +141,19 @@ def _base(task: Task) -> str:
     )
 
 
-def _wording(task: Task) -> str | None:
-    """Return the user's turn for a problem of place holders; None where a wording needs a real one."""
-    try:
-        return task.chat_form.ask(STAND_IN)
-    except Exception:
-        return None
+def _wordings(task: Task) -> list[str]:
+    """Return the user's turns for problems of place holders, of a function and of a script where they differ.
+
+    Where a wording needs a real problem there is none.
+    """
+    form, turns = task.chat_form, dict[str, None]()
+    with suppress(Exception):
+        turns[form.ask(STAND_IN)] = None
+        script = form.ask(SCRIPT)
+        # of tasks that ask for scripts, a turn says where these read and print
+        if "standard output" in script:
+            turns[script] = None
+    return list(turns)
 
 
 def _code(text: str) -> str:

@@ -142,8 +142,8 @@ class Task:
     def _continue(self, problem: Problem) -> str:
         if not self.base:
             raise ParameterError(
-                f"task {self.name}: {problem.task_id} is given as messages, which only a model with a chat "
-                "template can answer; choose an instruct model, and --prompt chat"
+                f"task {self.name}: {problem.task_id} is given as messages and has no base form; only a "
+                "model with a chat template can answer it: leave out --prompt base, or choose such a model"
             )
         return problem.prompt
 

@@ -77,6 +77,9 @@ def read_entry(found: Entry[dict[str, Any]]) -> Entry[UserEntry]:
     return entry
 
 
+_ROLES = ("system", "developer", "user", "assistant")
+
+
 def turns(entry: Entry[UserEntry]) -> tuple[Message, ...]:
     """Return the messages that an entry gives, in `messages` or in place of the prompt; () for none.
 
@@ -94,6 +97,14 @@ def turns(entry: Entry[UserEntry]) -> tuple[Message, ...]:
     except ParameterError as error:
         raise DataError(f"{entry.where}: {error}") from None
     assert not isinstance(made, str)
+    for number, each in enumerate(made):
+        # templates leave out what they do not know, and the question would be gone
+        if each.role not in _ROLES:
+            raise DataError(
+                f"{entry.where}: {name}[{number}]: role {each.role!r}; expected {', '.join(_ROLES)}"
+            )
+    if all(each.role != "user" for each in made):
+        raise DataError(f"{entry.where}: {name} has no turn of the user's, so nothing is asked")
     return made
 
 

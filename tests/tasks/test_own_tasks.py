@@ -99,7 +99,8 @@ def test_a_file_of_problems_of_each_style_is_asked_and_judged(style: str, tmp_pa
 @pytest.mark.parametrize("style", ["function", "messages"])
 def test_the_chat_form_of_a_run_is_recorded(style: str, tmp_path: Path) -> None:
     row, _ = STYLES[style]
-    path = file_of(tmp_path, {**row, "instruction": "Do."})
+    more = {} if style == "messages" else {"instruction": "Do."}
+    path = file_of(tmp_path, {**row, **more})
     evaluate(path, model=Speaker(RIGHT_FUNCTION, "chat"), n=1, rerankers=(), run=kept(tmp_path))
     with RunFolder.open(tmp_path / "run") as run:
         assert run.manifest.prompt["style"] == "chat"
@@ -113,9 +114,7 @@ def test_messages_are_refused_before_anything_is_sampled_where_no_model_takes_th
         ParameterError, match="speaker has no chat template, which mine needs: its problems ar"
     ):
         evaluate(path, model=engine, n=1, rerankers=(), run=kept(tmp_path))
-    with pytest.raises(
-        ParameterError, match="mine/0 is given as messages, which only a model with a chat tem"
-    ):
+    with pytest.raises(ParameterError, match="mine/0 is given as messages and has no base form"):
         evaluate(
             path, model=engine, n=1, rerankers=(), run=kept(tmp_path), prompts=PromptOptions(style="base")
         )

@@ -196,6 +196,11 @@ def test_the_form_of_the_completion_changes_the_fingerprint(tmp_path: Path) -> N
         ({"mesages": []}, "unknown field 'mesages'; did you mean 'messages'"),
         ({"instructions": "Do."}, "unknown field 'instructions'; did you mean 'instruction'"),
         ({"messages": []}, "messages is an empty list; expected at least one message"),
+        (
+            {"messages": [{"role": "human", "content": "Do."}]},
+            r"messages\[0\]: role 'human'; expected system, developer, user, assistant",
+        ),
+        ({"messages": [{"role": "system", "content": "Be brief."}]}, "messages has no turn of the user's"),
         ({"messages": ["Do."]}, r"messages\[0\] is a text, expected a message with role and content"),
         ({"messages": [TURN, {"role": "user"}]}, r"messages\[1\] has 'role'; expected role and content"),
         ({"messages": [{**TURN, "content": 3}]}, "content of a message is int, expected a text"),
@@ -336,7 +341,7 @@ def test_messages_stand_in_place_of_a_prompt(tmp_path: Path, field: str) -> None
     assert task.form("chat").ask(problem) == turns
     assert task.form("chat", prefill=True).ask(problem) == (*turns, Message("assistant", FENCE))
     assert task.program(problem, "def f(x): ...") == "def f(x): ..."
-    with pytest.raises(ParameterError, match="mine/0 is given as messages, which only a model with a chat"):
+    with pytest.raises(ParameterError, match="mine/0 is given as messages and has no base form"):
         task.form("base").ask(problem)
     with pytest.raises(ParameterError, match="mine/0 begins with a system turn of its own; leave --system"):
         task.form("chat", system="Be kind.").ask(problem)
@@ -376,8 +381,9 @@ def test_messages_alone_are_not_continued(tmp_path: Path) -> None:
 
 def test_the_roles_of_messages_are_part_of_the_fingerprint(tmp_path: Path) -> None:
     row = {"task_id": "mine/0", "messages": [TURN], "test": "assert f(1) == 2"}
-    spoken = {**row, "messages": [{**TURN, "role": "developer"}]}
-    assert _load(tmp_path, row).fingerprint() != _load(tmp_path, spoken).fingerprint()
+    spoken = [{**row, "messages": [{**TURN, "role": role}, TURN]} for role in ("system", "developer")]
+    first, second = (_load(tmp_path, each).fingerprint() for each in spoken)
+    assert first != second
     same = {"task_id": "mine/0", "prompt": [TURN], "test": "assert f(1) == 2"}
     assert _load(tmp_path, row).fingerprint() == _load(tmp_path, same).fingerprint()
 
