@@ -154,7 +154,7 @@ def test_a_fenced_answer_is_judged(make: Callable[[Path], Task], path: Path) -> 
 
 def test_a_base_model_is_not_asked_in_words(path: Path) -> None:
     task = bigcodebench_instruct(path)
-    with pytest.raises(ParameterError, match="choose an instruct model"):
+    with pytest.raises(ParameterError, match="has no base form"):
         task.form("base").ask(task.problems()[0])
 
 
