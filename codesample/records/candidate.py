@@ -32,6 +32,10 @@ class Candidate:
         logprobs: Natural log-probability of each of `token_ids` under the model's own distribution
             (temperature 1, nothing truncated); None where the source of the sample kept none.
         sampled_logprobs: The same under the distribution drawn from (tempered and truncated).
+        certainties: Of each of `token_ids`, the self-certainty of the model's own distribution: its distance
+            from the uniform one, KL(uniform || p), in nats (arXiv:2502.18581). None where none was recorded.
+        confidences: The same as token confidence: minus the mean log-probability of the 20 likeliest tokens,
+            in nats (arXiv:2508.15260). Both are higher where the model is surer.
         finish_reason: Why it ended.
         stop: The stop string found, if any.
         program: The text that is run; filled in by the task, None before.
@@ -56,11 +60,13 @@ class Candidate:
     token_ends: tuple[int, ...] | None = None
     rule: str | None = None
     spans: tuple[tuple[int, int], ...] | None = None
+    certainties: tuple[float, ...] | None = None
+    confidences: tuple[float, ...] | None = None
 
     def within(self, spans: Sequence[tuple[int, int]] | None) -> Candidate:
         """Return this candidate with the tokens of parts of its text only, such as those of its program.
 
-        Ids, both kinds of log-probabilities and ends are kept of each token that adds a character to a part;
+        Ids, whatever is known of each token and ends are kept of each token that adds a character to a part;
         a token that adds none belongs with the next one that does, behind the last one with that. The text
         and everything else stay. To be asked of a whole candidate: where tokens are left out, ends no longer
         say where the next one begins. Without `token_ends`, nobody knows which token adds what, and all are
@@ -78,6 +84,8 @@ class Candidate:
             logprobs=_at(self.logprobs, kept),
             sampled_logprobs=_at(self.sampled_logprobs, kept),
             token_ends=_at(self.token_ends, kept),
+            certainties=_at(self.certainties, kept),
+            confidences=_at(self.confidences, kept),
         )
 
 

@@ -58,6 +58,8 @@ class SamplingParams:
         banned_tokens: Tokens that may not come.
         max_new_tokens: Upper limit per candidate, in tokens; None means the task's, or 512 without a task.
         stop: Strings that end a candidate, besides the task's own; the text is cut before the first of them.
+        confidence: Whether candidates say how sure the model was at each token (`Candidate.certainties` and
+            `Candidate.confidences`); changes nothing that is drawn.
         seed: Which random streams are drawn from. With (problem id, index, position) it settles every draw.
 
     Raises:
@@ -129,6 +131,10 @@ class SamplingParams:
         "Ends a candidate, besides what the task says; repeatable.",
         expected="a tuple of non-empty strings",
         holds=lambda value: all(value),
+    )
+    confidence: bool = setting(
+        False,
+        "Record how sure the model was at each token, for rerankers that ask.",
     )
     seed: int = setting(
         0,

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # written only where there is something to write
-_OPTIONAL = ("token_ends", "rule", "spans")
+_OPTIONAL = ("token_ends", "rule", "spans", "certainties", "confidences")
 # longer ones are written as a text of "1" and "0": six times smaller
 _MOST_LISTED = 32
 

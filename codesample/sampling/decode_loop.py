@@ -33,6 +33,7 @@ from codesample.sampling.prefill import CHUNK, SegmentTokens, prefill
 from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.rows import Row
+from codesample.sampling.token_choice import Drawn
 from codesample.sampling.token_sampler import TokenSampler
 
 __all__ = ["CPU_PACE", "GPU_PACE", "DecodeLoop", "Pace"]
@@ -183,7 +184,7 @@ class DecodeLoop:
         logits = group.first_logits.expand(len(rows), -1)
         choice = sampler.draw(logits, rows, sampler.uniforms(keys, torch.zeros_like(keys)))
         self._groups.start(group, rows)
-        self._account(rows, list(zip(*(t.tolist() for t in choice), strict=True)))
+        self._account(rows, choice.drawn())
         group.rows = [row for row in group.rows if row.slot >= 0]
 
     def _form_batch(self) -> _Batch:
@@ -217,7 +218,7 @@ class DecodeLoop:
                 drawn = batch.unread.popleft().read()
                 ended = self._account(rows, drawn)
                 batch.unsettled = any(
-                    token < 0 and row.slot >= 0 for row, (token, *_) in zip(rows, drawn, strict=True)
+                    token < 0 and row.slot >= 0 for row, (token, _) in zip(rows, drawn, strict=True)
                 )
         gone = sum(row.slot < 0 for row in rows)
         if gone == len(rows) or gone > self._pace.patience * len(rows):
@@ -225,16 +226,16 @@ class DecodeLoop:
                 self._account(rows, unread.read())
             self._batch = None
 
-    def _account(self, rows: Sequence[Row], drawn: Sequence[tuple[int, float, float]]) -> bool:
+    def _account(self, rows: Sequence[Row], drawn: Sequence[Drawn]) -> bool:
         """Hand every live row its token, and free the slots of rows that it ends; return whether any did.
 
         Ended rows of a batch go on writing into their slots, which nobody else takes before it is left.
         """
         live = [(row, choice) for row, choice in zip(rows, drawn, strict=True) if row.slot >= 0 <= choice[0]]
-        self._token_sampler.refuse_nan(logprob for _, (_, logprob, _) in live)
+        self._token_sampler.refuse_nan(known[0] for _, (_, known) in live)
         ended = False
-        for row, choice in live:
-            done = row.push(*choice)
+        for row, (token, known) in live:
+            done = row.push(token, *known)
             if done is not None:
                 ended = True
                 self._finished.append(done)

@@ -21,6 +21,7 @@ from codesample.kernels.bifurcated_decode import DecodeBatch, LayerStore, Prepar
 from codesample.sampling.attention_hook import DecodeState
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.rows import Row
+from codesample.sampling.token_choice import Drawn
 from codesample.sampling.token_sampler import TokenSampler
 
 __all__ = ["DecodeStep", "Forward", "Unread"]
@@ -40,7 +41,7 @@ class Unread:
     """What a step drew, on its way to the host.
 
     Args:
-        packed: [3, P], float64: tokens or -1, their log-probabilities, those they were drawn with.
+        packed: [C, P], float64: tokens or -1, and what is known of them (`Choice.known`).
         rows: R, how many of the P places are rows.
     """
 
@@ -53,12 +54,12 @@ class Unread:
             self._arrived = torch.cuda.Event()
             self._arrived.record()
 
-    def read(self) -> list[tuple[int, float, float]]:
-        """Return (token, logprob, sampled_logprob) per row; waits until they are here."""
+    def read(self) -> list[Drawn]:
+        """Return each row's token and what is known of it; waits until they are here."""
         if self._arrived is not None:
             self._arrived.synchronize()
-        tokens, *logprobs = self._packed.tolist()
-        return list(zip(map(int, tokens), *logprobs, strict=True))[: self._rows]
+        tokens, *known = self._packed.tolist()
+        return list(zip(map(int, tokens), zip(*known, strict=True), strict=True))[: self._rows]
 
 
 class DecodeStep:
@@ -176,11 +177,12 @@ class DecodeStep:
         if self._ahead:
             width = logits.shape[-1] if wide else _NARROW
         numbers = self._numbers.gather(1, (self._drawn - self._numbered)[:, None])[:, 0]
-        tokens, *logprobs = self._token_sampler.draw(logits, self.rows, numbers, width=width)
+        choice = self._token_sampler.draw(logits, self.rows, numbers, width=width)
+        tokens = choice.tokens
         goes_on = self._token_sampler.goes_on(tokens) & (self._drawn + 1 < self._limits)
         self._tokens.copy_(torch.where(goes_on, tokens, self._tokens))
         self._drawn += goes_on
-        return torch.stack([tokens.double(), *(x.double() for x in logprobs)])
+        return torch.stack([tokens.double(), *(x.double() for x in choice.known)])
 
     def _capture(self, wide: bool) -> None:
         # such a step ran by itself before, and has compiled and set up all that a capture must not

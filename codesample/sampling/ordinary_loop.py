@@ -86,9 +86,9 @@ class OrdinaryLoop:
         while True:
             choice = self._token_sampler.draw(logits, rows, self._token_sampler.uniforms(keys, drawn))
             drawn = drawn + 1
-            tokens = list(zip(*(t.tolist() for t in choice), strict=True))
-            self._token_sampler.refuse_nan(logprob for _, logprob, _ in tokens)
-            done = [row.push(*token) for row, token in zip(rows, tokens, strict=True)]
+            tokens = choice.drawn()
+            self._token_sampler.refuse_nan(known[0] for _, known in tokens)
+            done = [row.push(token, *known) for row, (token, known) in zip(rows, tokens, strict=True)]
             if self._progress is not None:
                 self._progress(len(rows))
             alive = [i for i, candidate in enumerate(done) if candidate is None]

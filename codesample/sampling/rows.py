@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from codesample.records import Candidate, FinishReason
 from codesample.sampling.text import TextStream
@@ -20,6 +21,7 @@ class Row:
         text: Fresh stream that starts behind the prompt.
         ends: Tokens that end it, each with the stop string that it is, or None for EOS.
         limit: Most tokens it may draw.
+        known: Fields of a candidate for what `push` is told of each token, in its order.
     Attributes:
         ids: Tokens drawn, without the one that ended it.
         limit: As given.
@@ -28,8 +30,8 @@ class Row:
 
     __slots__ = (
         "_ends",
-        "_logprobs",
-        "_sampled",
+        "_known",
+        "_names",
         "_text",
         "ids",
         "index",
@@ -50,22 +52,26 @@ class Row:
         text: TextStream,
         ends: Mapping[int, str | None],
         limit: int,
+        known: Sequence[str] = ("logprobs", "sampled_logprobs"),
     ) -> None:
         self.task_id, self.index, self.prompt_ids, self.key = task_id, index, prompt_ids, key
         self.ids: list[int] = []
         self.slot = -1
-        self._logprobs: list[float] = []
-        self._sampled: list[float] = []
+        self._names = known
+        self._known: list[tuple[float, ...]] = []
         self.limit = limit
         self._text, self._ends = text, ends
 
-    def push(self, token: int, logprob: float, sampled_logprob: float) -> Candidate | None:
-        """Take the next token; return the candidate when this ends it."""
+    def push(self, token: int, *known: float) -> Candidate | None:
+        """Take the next token; return the candidate when this ends it.
+
+        Args:
+            known: Of the token, what the row was to be told.
+        """
         if token in self._ends:
             return self._finish(FinishReason.EOS, self._ends[token])
         self.ids.append(token)
-        self._logprobs.append(logprob)
-        self._sampled.append(sampled_logprob)
+        self._known.append(known)
         if self._text.push(token):
             return self._finish(FinishReason.STOP)
         if len(self.ids) == self.limit:
@@ -76,14 +82,15 @@ class Row:
         kept = len(self.ids)
         if self._text.finish():
             stop, kept = self._text.stop, self._text.kept_tokens()
+        columns: list[tuple[float, ...]] = [*zip(*self._known[:kept], strict=True)]
+        known: dict[str, Any] = dict(zip(self._names, columns or [()] * len(self._names), strict=True))
         return Candidate(
             task_id=self.task_id,
             index=self.index,
             completion=self._text.text,
             token_ids=tuple(self.ids[:kept]),
-            logprobs=tuple(self._logprobs[:kept]),
-            sampled_logprobs=tuple(self._sampled[:kept]),
             finish_reason=reason if stop is None else FinishReason.STOP,
             stop=stop,
             token_ends=self._text.ends(kept),
+            **known,
         )

@@ -17,17 +17,22 @@ from torch import Tensor
 
 from codesample.records import SamplingParams
 
-__all__ = ["Choice", "choose"]
+__all__ = ["Choice", "Drawn", "choose"]
 
 # tokens looked at first, and the factor by which rows that need more look further;
 # code models keep a few dozen tokens at top-p 0.95
 _SHORT = 24
 _WIDER = 8
+# likeliest tokens that confidence is the mean of, as published
+_MOST_CONFIDENT = 20
 # tokens per block of an untruncated draw
 _BLOCK = 256
 # logits worked on at a time where the host may be asked: what comes of more leaves the cache, and the
 # C library gives memory of that size back to the kernel, to be cleared and mapped again at every step
 _CHUNK = 1 << 20
+
+Drawn = tuple[int, tuple[float, ...]]
+"""A token, or -1, and what is known of it, as in `Choice.known`."""
 
 
 class Choice(NamedTuple):
@@ -37,11 +42,25 @@ class Choice(NamedTuple):
         tokens: [R], int64; -1 for a row not settled (see `choose`).
         logprobs: [R], float32, under the softmax of the logits as given.
         sampled_logprobs: [R], float32, under the distribution drawn from; 0 when greedy.
+        certainties: [R], float32, see `Candidate.certainties`; None where it is not to be recorded.
+        confidences: [R], float32, see `Candidate.confidences`; likewise.
     """
 
     tokens: Tensor
     logprobs: Tensor
     sampled_logprobs: Tensor
+    certainties: Tensor | None = None
+    confidences: Tensor | None = None
+
+    @property
+    def known(self) -> tuple[Tensor, ...]:
+        """What is known of each token, without what is not recorded."""
+        return tuple(each for each in self[1:] if each is not None)
+
+    def drawn(self) -> list[Drawn]:
+        """Return each row's token and what is known of it, on the host."""
+        known = zip(*(each.tolist() for each in self.known), strict=True)
+        return list(zip(self.tokens.tolist(), known, strict=True))
 
 
 def choose(
@@ -72,7 +91,8 @@ def choose(
             _choose(logits[at], uniforms[at], params, other, None)
             for at, other in zip(slices, changed, strict=True)
         ]
-        return Choice(*map(torch.cat, zip(*parts, strict=True)))
+        columns = zip(*((part.tokens, *part.known) for part in parts), strict=True)
+        return Choice(*map(torch.cat, columns))
     return _choose(logits, uniforms, params, edited, width)
 
 
@@ -88,7 +108,19 @@ def _choose(
         shaped = logprobs if as_given else _shaped(source, params)
         tokens, sampled = _drawn(shaped, uniforms, params, width)
     picked = logprobs.gather(-1, tokens.clamp_min(0)[:, None])[:, 0]
-    return Choice(tokens, picked.float(), sampled.float())
+    sure = _sureness(logprobs) if params.confidence else ()
+    return Choice(tokens, picked.float(), sampled.float(), *sure)
+
+
+def _sureness(logprobs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return certainties and confidences, [R] float32 each; tokens that cannot come are left out."""
+    possible = logprobs > float("-inf")
+    count = possible.sum(-1).clamp_min(1)
+    mean = logprobs.masked_fill(~possible, 0).sum(-1, dtype=torch.float64) / count
+    top = logprobs.topk(min(_MOST_CONFIDENT, logprobs.shape[-1]), dim=-1).values
+    some = top > float("-inf")
+    confidence = -top.masked_fill(~some, 0).sum(-1) / some.sum(-1).clamp_min(1)
+    return (-mean - count.double().log()).float(), confidence.float()
 
 
 def _likeliest(logits: Tensor) -> Tensor:

@@ -47,6 +47,7 @@ class TokenSampler:
         processors: Sequence[LogitsProcessor] = (),
     ) -> None:
         self._params, self._name = params, checkpoint.name
+        self._known = Choice._fields[1:] if params.confidence else Choice._fields[1:3]
         self._decode = decoder_of(checkpoint.tokenizer)
         self._model, self._device = checkpoint.model, checkpoint.model.device
         vocabulary = checkpoint.model.config.get_text_config().vocab_size
@@ -93,6 +94,7 @@ class TokenSampler:
                 text=TextStream(self._decode, prompt.ids, self._params.stop),
                 ends=self._ends,
                 limit=prompt.limit,
+                known=self._known,
             )
             for index in indices
         ]

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -40,6 +42,7 @@ PARAMS = st.builds(
     top_p=st.sampled_from([0.23, 0.917, 0.953, 1.0]),
     top_k=st.sampled_from([0, 1, 5, 64, 65, 500]),
     min_p=st.sampled_from([0.0, 0.02, 0.5]),
+    confidence=st.booleans(),
 )
 
 
@@ -67,7 +70,8 @@ def test_a_limited_width_settles_rows_rightly_or_not_at_all(params, vocabulary, 
     limited, whole = (choose(logits, uniform, params, width=w) for w in (width, vocabulary))
     settled = limited.tokens >= 0
     assert (whole.tokens >= 0).all()
-    for got, expected in zip(limited, whole, strict=True):
+    pairs = zip((limited.tokens, *limited.known), (whole.tokens, *whole.known), strict=True)
+    for got, expected in pairs:
         assert torch.equal(got[settled], expected[settled])
 
 
@@ -76,6 +80,26 @@ def test_logprobs_are_those_of_the_untempered_whole_distribution():
     choice = choose(logits, torch.rand(8, dtype=torch.float64), SamplingParams(temperature=0.5, top_p=0.7))
     expected = logits.log_softmax(-1).gather(-1, choice.tokens[:, None])[:, 0]
     torch.testing.assert_close(choice.logprobs, expected)
+
+
+def test_how_sure_the_model_was_follows_its_own_distribution_as_published():
+    logits = torch.randn(6, 500, dtype=torch.float64) * 3
+    params = SamplingParams(temperature=0.5, top_p=0.7, confidence=True)
+    choice = choose(logits, torch.rand(6, dtype=torch.float64), params)
+    logprobs = logits.log_softmax(-1)
+    uniform = torch.full((500,), 1 / 500, dtype=torch.float64)
+    certainty = (uniform * (uniform.log() - logprobs)).sum(-1)
+    confidence = -logprobs.sort(descending=True).values[:, :20].mean(-1)
+    torch.testing.assert_close(choice.certainties, certainty.float())
+    torch.testing.assert_close(choice.confidences, confidence.float())
+
+
+def test_an_even_distribution_is_no_certainty_and_tokens_that_cannot_come_count_for_nothing():
+    logits = torch.zeros(2, 64)
+    logits[1, 3:] = float("-inf")
+    choice = choose(logits, torch.rand(2, dtype=torch.float64), SamplingParams(confidence=True))
+    assert choice.certainties.tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert choice.confidences.tolist() == pytest.approx([math.log(64), math.log(3)], rel=1e-6)
 
 
 def test_greedy_takes_the_lowest_of_equal_maxima():
@@ -123,7 +147,12 @@ def test_rows_do_not_influence_one_another():
 
 
 @pytest.mark.parametrize(
-    "params", [SamplingParams(), SamplingParams(top_p=1.0), SamplingParams(temperature=0)]
+    "params",
+    [
+        SamplingParams(),
+        SamplingParams(top_p=1.0, confidence=True),
+        SamplingParams(temperature=0, confidence=True),
+    ],
 )
 @pytest.mark.parametrize("changed", [True, False])
 def test_rows_are_chosen_for_in_chunks_as_all_at_once(params, changed, monkeypatch):
@@ -133,5 +162,6 @@ def test_rows_are_chosen_for_in_chunks_as_all_at_once(params, changed, monkeypat
     whole = choose(logits, uniform, params, edited=edited)
     for limit in (1, 90, 200, 11 * 90):
         monkeypatch.setattr(token_choice, "_CHUNK", limit)
-        for got, expected in zip(choose(logits, uniform, params, edited=edited), whole, strict=True):
+        parts = choose(logits, uniform, params, edited=edited)
+        for got, expected in zip((parts.tokens, *parts.known), (whole.tokens, *whole.known), strict=True):
             assert torch.equal(got, expected)
