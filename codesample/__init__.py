@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codesample.engines.contract import Engine, Reproducibility
+    from codesample.engines.contract import Engine, Reader, Reproducibility
     from codesample.engines.model_options import ModelOptions
     from codesample.errors import CodesampleError
     from codesample.evaluation.agreement import Agreement, Difference
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
         Example,
         Extraction,
         FinishReason,
+        GivenText,
         InputTests,
         Message,
         Problem,
         PublicView,
+        Reading,
         Request,
         SamplingParams,
         ScriptExample,
@@ -44,8 +46,9 @@ if TYPE_CHECKING:
         Tests,
         Verdict,
     )
-    from codesample.rerankers.context import CheckRunner, Context, OutputRunner
+    from codesample.rerankers.context import Behaviour, CheckRunner, Context, OutputRunner, TextModel
     from codesample.rerankers.contract import Reranker, reranker
+    from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
@@ -65,6 +68,8 @@ for _part in ("kernels", "rerankers", "tasks"):
 
 _HOME = {
     "Agreement": "codesample.evaluation.agreement",
+    "Assert": "codesample.rerankers.made_once",
+    "Behaviour": "codesample.rerankers.context",
     "BestOfN": "codesample.evaluation.best_of_n",
     "CacheInfo": "codesample.sampling.prefix_cache",
     "CallExample": "codesample.records",
@@ -74,6 +79,7 @@ _HOME = {
     "CodeTests": "codesample.records",
     "CodesampleError": "codesample.errors",
     "Context": "codesample.rerankers.context",
+    "Cost": "codesample.rerankers.made_once",
     "Counted": "codesample.evaluation.report",
     "Difference": "codesample.evaluation.agreement",
     "EarlyStop": "codesample.evaluation.best_of_n",
@@ -84,6 +90,8 @@ _HOME = {
     "Executor": "codesample.execution",
     "Extraction": "codesample.records",
     "FinishReason": "codesample.records",
+    "GeneratedTests": "codesample.rerankers.made_once",
+    "GivenText": "codesample.records",
     "InputTests": "codesample.records",
     "Isolation": "codesample.execution",
     "Judge": "codesample.execution",
@@ -95,12 +103,16 @@ _HOME = {
     "Observer": "codesample.evaluation.observer",
     "Outcome": "codesample.execution",
     "OutputRunner": "codesample.rerankers.context",
+    "Outputs": "codesample.rerankers.made_once",
+    "Passes": "codesample.rerankers.made_once",
     "Problem": "codesample.records",
     "ProblemSet": "codesample.evaluation.problem_set",
     "Program": "codesample.execution",
     "PromptForm": "codesample.tasks.prompt_form",
     "PromptOptions": "codesample.evaluation.options",
     "PublicView": "codesample.records",
+    "Reader": "codesample.engines.contract",
+    "Reading": "codesample.records",
     "Report": "codesample.evaluation.report",
     "Reproducibility": "codesample.engines.contract",
     "Request": "codesample.records",
@@ -120,6 +132,7 @@ _HOME = {
     "Task": "codesample.tasks.contract",
     "TaskFacts": "codesample.tasks.facts",
     "Tests": "codesample.records",
+    "TextModel": "codesample.rerankers.context",
     "Verdict": "codesample.records",
     "Wanted": "codesample.extraction",
     "best_of_n": "codesample.evaluation.best_of_n",
@@ -133,6 +146,8 @@ _HOME = {
 
 __all__ = [
     "Agreement",
+    "Assert",
+    "Behaviour",
     "BestOfN",
     "CacheInfo",
     "CallExample",
@@ -142,6 +157,7 @@ __all__ = [
     "CodeTests",
     "CodesampleError",
     "Context",
+    "Cost",
     "Counted",
     "Difference",
     "EarlyStop",
@@ -152,6 +168,8 @@ __all__ = [
     "Executor",
     "Extraction",
     "FinishReason",
+    "GeneratedTests",
+    "GivenText",
     "InputTests",
     "Isolation",
     "Judge",
@@ -163,12 +181,16 @@ __all__ = [
     "Observer",
     "Outcome",
     "OutputRunner",
+    "Outputs",
+    "Passes",
     "Problem",
     "ProblemSet",
     "Program",
     "PromptForm",
     "PromptOptions",
     "PublicView",
+    "Reader",
+    "Reading",
     "Report",
     "Reproducibility",
     "Request",
@@ -188,6 +210,7 @@ __all__ = [
     "Task",
     "TaskFacts",
     "Tests",
+    "TextModel",
     "Verdict",
     "Wanted",
     "best_of_n",

@@ -1,8 +1,9 @@
-"""What a reranker may do besides look: run programs and draw random numbers, as declared."""
+"""What a reranker may do besides look: run programs, ask a model, draw random numbers, as declared."""
 
 from __future__ import annotations
 
 import functools
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,18 +11,32 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeVar
 
 from codesample.errors import RerankerError
-from codesample.records import Candidate, CodeTests, PublicView, ScriptExample, ScriptTests, Tests
+from codesample.records import (
+    Candidate,
+    CodeTests,
+    Prompt,
+    PromptLike,
+    PublicView,
+    SamplingParams,
+    ScriptExample,
+    ScriptTests,
+    Tests,
+    prompt_from,
+)
+from codesample.rerankers.made_once import Cost, GeneratedTests, Outputs, Passes
 
-__all__ = ["ABILITIES", "CheckRunner", "Context", "OutputRunner"]
+__all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "TextModel"]
 
 ABILITIES: Mapping[str, str] = MappingProxyType(
     {
         "logprobs": "log-probabilities of the sampled tokens",
         "public_examples": "running programs on the examples that the prompt shows",
-        "outputs": "running programs on inputs and comparing what they return",
-        "generate": "sampling further text from the model",
-        "prompt_logprobs": "log-probabilities of given text under the model",
-        "logits": "the model's whole distribution at every token",
+        "confidence": "how sure the model was at each sampled token",
+        "run": "running programs on inputs and statements of the reranker's own",
+        "outputs": "what programs return on inputs that are made for the problem",
+        "tests": "asserts that a model writes for the problem",
+        "generate": "sampling further text from a model",
+        "prompt_logprobs": "log-probabilities of given text under a model",
     }
 )
 
@@ -50,6 +65,38 @@ class OutputRunner(Protocol):
         ...
 
 
+class TextModel(Protocol):
+    """A model that writes and reads text; the evaluation implements it with an engine."""
+
+    def generate(self, prompt: Prompt, *, n: int, params: SamplingParams, key: str) -> Sequence[Candidate]:
+        """Return n continuations of a prompt; equal calls give equal ones.
+
+        Args:
+            key: Names the prompt in random streams; says whose it is and what for.
+        """
+        ...
+
+    def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> Sequence[tuple[float, ...]]:
+        """Return, per pair of a prompt and a text, the log-probability of each of the text's tokens."""
+        ...
+
+
+class Behaviour(Protocol):
+    """Tests of one problem and what its programs do, made once for all rerankers of a run."""
+
+    def tests(self) -> GeneratedTests:
+        """Return what a model wrote to test the problem."""
+        ...
+
+    def outputs(self, programs: Sequence[str]) -> Outputs:
+        """Return what programs return on the problem's inputs, one row each."""
+        ...
+
+    def passes(self, programs: Sequence[str]) -> Passes:
+        """Return which of the asserts of `tests` hold for programs, one row each."""
+        ...
+
+
 class Context:
     """The abilities a reranker has on one problem. The evaluation makes one per problem and run.
 
@@ -63,6 +110,10 @@ class Context:
         outputs: Runs programs on inputs; None where this run cannot.
         stub: Trusted definitions that stand before the program in the prompt, for statements that use them;
             as in `CodeTests`.
+        asked: What the model was given for the problem. Default: the view's prompt.
+        model: By a model's name, or None for the one that the candidates came from, what writes and reads
+            text; None where this run has no model.
+        behaviour: The problem's tests and outputs; None where this run makes none.
     """
 
     def __init__(
@@ -73,8 +124,18 @@ class Context:
         checks: CheckRunner | None = None,
         outputs: OutputRunner | None = None,
         stub: str = "",
+        asked: Prompt | None = None,
+        model: Callable[[str | None], TextModel] | None = None,
+        behaviour: Behaviour | None = None,
     ) -> None:
         self._view, self._seed = view, seed
+        self.asked: Prompt = view.prompt if asked is None else asked
+        self._model = None if model is None else _sealed(model)
+        self._make_tests = None if behaviour is None else _sealed(behaviour.tests)
+        self._make_outputs = None if behaviour is None else _sealed(behaviour.outputs)
+        self._make_passes = None if behaviour is None else _sealed(behaviour.passes)
+        self._spent = Cost()
+        self._outer: Context | None = None
         self._run_checks = None if checks is None else _sealed(_with_stub(checks, stub))
         self._run_inputs = None if outputs is None else _sealed(outputs.outputs)
         self._user, self._declared = "", frozenset(ABILITIES)
@@ -83,9 +144,11 @@ class Context:
 
     def bind(self, user: str, needs: frozenset[str]) -> Context:
         """Return this context narrowed to the abilities in `needs`; known results are shared."""
-        bound = Context(self._view, seed=self._seed)
-        bound._run_checks, bound._run_inputs = self._run_checks, self._run_inputs
-        bound._known = self._known
+        bound = Context(self._view, seed=self._seed, asked=self.asked)
+        bound._run_checks, bound._run_inputs, bound._model = self._run_checks, self._run_inputs, self._model
+        bound._make_tests, bound._make_outputs = self._make_tests, self._make_outputs
+        bound._make_passes = self._make_passes
+        bound._known, bound._outer = self._known, self
         bound._user, bound._declared = user, needs & self._declared
         return bound
 
@@ -102,7 +165,7 @@ class Context:
     ) -> list[tuple[bool, ...] | None]:
         """Run each candidate's program in the sandbox and judge each statement on its own.
 
-        Needs "public_examples" or "outputs". Equal programs are run once, for all rerankers together.
+        Needs "public_examples" or "run". Equal programs are run once, for all rerankers together.
 
         Args:
             candidates: Their `program` must be set.
@@ -127,7 +190,7 @@ class Context:
         """Run each candidate's program as a script on each case's input, and compare what it prints.
 
         How it must end and what must be equal is as in `ScriptTests`, with the view's tolerance of numbers.
-        Needs "public_examples" or "outputs". Equal programs are run once, for all rerankers together.
+        Needs "public_examples" or "run". Equal programs are run once, for all rerankers together.
 
         Returns: per candidate one bool for each case, or None where the harness failed.
 
@@ -141,12 +204,13 @@ class Context:
 
     def _check(self, candidates: Sequence[Candidate], tests: Tests | None) -> list[tuple[bool, ...] | None]:
         """Judge each candidate's program by `tests`, where that is not known yet; None checks nothing."""
-        self._need("public_examples", "outputs")
+        self._need("public_examples", "run")
         if self._run_checks is None:
             raise RerankerError("this run executes no programs, so nothing can be checked")
         programs = self._programs(candidates)
         if tests is None:
             return [() for _ in programs]
+        self._charge(Cost(executions=len(set(programs))))
         fresh = [each for each in dict.fromkeys(programs) if (each, tests) not in self._known]
         if fresh:
             for program, held in zip(fresh, self._run_checks(fresh, tests), strict=True):
@@ -156,7 +220,7 @@ class Context:
     def run(
         self, candidates: Sequence[Candidate], inputs: Sequence[tuple[Any, ...]]
     ) -> list[tuple[str | None, ...] | None]:
-        """Call the function asked for on each of `inputs`, for each candidate; needs "outputs".
+        """Call the function asked for on each of `inputs`, for each candidate; needs "run".
 
         Equal programs are run once. Inputs are the reranker's own; hidden ones are out of its reach.
 
@@ -167,14 +231,123 @@ class Context:
             RerankerError: the ability is undeclared or absent, the problem names no function, or a
                 candidate has no program.
         """
-        self._need("outputs")
+        self._need("run")
         if self._run_inputs is None or self._view.entry_point is None:
             raise RerankerError("this run cannot call candidates on inputs, or the problem names no function")
         programs = self._programs(candidates)
         distinct = list(dict.fromkeys(programs))
+        self._charge(Cost(executions=len(distinct)))
         rows = self._run_inputs(distinct, self._view.entry_point, inputs)
         results = dict(zip(distinct, rows, strict=True))
         return [results[program] for program in programs]
+
+    @property
+    def tests(self) -> GeneratedTests:
+        """Asserts and inputs that a model wrote for the problem, shared by all rerankers; needs "tests".
+
+        Raises:
+            RerankerError: the ability is undeclared or absent.
+        """
+        self._need("tests")
+        if self._make_tests is None:
+            raise RerankerError("this run makes no tests of its own")
+        made = self._make_tests()
+        self._charge(made.cost)
+        return made
+
+    def outputs(self, candidates: Sequence[Candidate]) -> Outputs:
+        """Return what the candidates return on the problem's inputs; needs "outputs".
+
+        Inputs come from the prompt's examples, from variations of them, from the types that the function
+        takes and from what a model wrote; never from hidden tests. The same matrix serves all rerankers, is
+        kept in the run folder, and equal programs are run once.
+
+        Raises:
+            RerankerError: the ability is undeclared or absent, or a candidate has no program.
+        """
+        self._need("outputs")
+        if self._make_outputs is None:
+            raise RerankerError("this run makes no inputs of its own")
+        found = self._make_outputs(self._programs(candidates))
+        self._charge(found.cost)
+        return found
+
+    def passes(self, candidates: Sequence[Candidate]) -> Passes:
+        """Return which generated asserts hold for which candidates; needs "tests". As `outputs` otherwise."""
+        self._need("tests")
+        if self._make_passes is None:
+            raise RerankerError("this run makes no tests of its own")
+        found = self._make_passes(self._programs(candidates))
+        self._charge(found.cost)
+        return found
+
+    def generate(
+        self,
+        prompt: PromptLike,
+        *,
+        n: int = 1,
+        params: SamplingParams | None = None,
+        model: str | None = None,
+        label: str = "",
+    ) -> list[Candidate]:
+        """Let a model continue a text or answer messages; needs "generate". Equal calls are made once.
+
+        Args:
+            prompt: As in `Request`.
+            n: How many.
+            params: Default: greedy, up to 512 tokens.
+            model: A model as for `evaluate`. Default: the one that the candidates came from.
+            label: Tells calls with equal prompts apart.
+
+        Raises:
+            RerankerError: the ability is undeclared or absent.
+            ParameterError, ModelError: as `Engine.stream`.
+        """
+        self._need("generate")
+        key = f"{self._view.task_id}/{self._user}/{label}"
+        asked = params or SamplingParams(temperature=0.0)
+        drawn = list(self._chosen_model(model).generate(prompt_from(prompt), n=n, params=asked, key=key))
+        self._charge(Cost(tokens_drawn=sum(len(each.token_ids or ()) for each in drawn)))
+        return drawn
+
+    def logprobs(
+        self, given: Sequence[tuple[PromptLike, str]], *, model: str | None = None
+    ) -> list[tuple[float, ...]]:
+        """Return the log-probability of each token of texts behind their prompts; needs "prompt_logprobs".
+
+        Args:
+            given: Pairs of a prompt and the text that follows it.
+            model: As for `generate`.
+
+        Raises:
+            RerankerError: the ability is undeclared or absent.
+            ParameterError, ModelError: as `Reader.read`.
+        """
+        self._need("prompt_logprobs")
+        pairs = [(prompt_from(prompt), text) for prompt, text in given]
+        found = list(self._chosen_model(model).logprobs(pairs))
+        self._charge(Cost(tokens_read=sum(map(len, found))))
+        return found
+
+    def logprob(self, prompt: PromptLike, text: str, *, model: str | None = None) -> float:
+        """Return the log-probability of a text behind a prompt, in nats; as `logprobs`."""
+        return math.fsum(self.logprobs([(prompt, text)], model=model)[0])
+
+    @property
+    def cost(self) -> Cost:
+        """What this reranker has used so far, as if it were the only one."""
+        return self._spent
+
+    def _charge(self, cost: Cost) -> None:
+        self._spent += cost
+        # a reranker made of rerankers pays for all of them
+        if self._outer is not None:
+            self._outer._charge(cost)
+
+    def _chosen_model(self, name: str | None) -> TextModel:
+        if self._model is None:
+            raise RerankerError("this run has no model at hand; name one: --model MODEL")
+        return self._model(name)
 
     def _need(self, *abilities: str) -> None:
         if not self._declared.intersection(abilities):

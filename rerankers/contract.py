@@ -191,6 +191,32 @@ class _NoLogprobs(Candidate):
 
 
 @dataclass(frozen=True)
+class _NoConfidence(Candidate):
+    """A candidate of which cannot be read how sure the model was, likewise."""
+
+    __slots__ = ()
+    certainties: Any = field(
+        default=_undeclared("certainties", "confidence"), init=False, repr=False, compare=False
+    )
+    confidences: Any = field(
+        default=_undeclared("confidences", "confidence"), init=False, repr=False, compare=False
+    )
+
+
+@dataclass(frozen=True)
+class _NeitherOfThem(_NoLogprobs):
+    """A candidate of which neither can be read."""
+
+    __slots__ = ()
+    certainties: Any = field(
+        default=_undeclared("certainties", "confidence"), init=False, repr=False, compare=False
+    )
+    confidences: Any = field(
+        default=_undeclared("confidences", "confidence"), init=False, repr=False, compare=False
+    )
+
+
+@dataclass(frozen=True)
 class _NoExamples(PublicView):
     """A view whose examples cannot be read, likewise."""
 
@@ -201,7 +227,11 @@ class _NoExamples(PublicView):
 
 
 def _narrowed(candidate: Candidate, needs: frozenset[str]) -> Candidate:
-    return candidate if "logprobs" in needs else _without(candidate, _NoLogprobs)
+    hidden = ("logprobs" not in needs, "confidence" not in needs)
+    kind = {(True, True): _NeitherOfThem, (True, False): _NoLogprobs, (False, True): _NoConfidence}.get(
+        hidden
+    )
+    return candidate if kind is None else _without(candidate, kind)
 
 
 def _narrowed_view(view: PublicView, needs: frozenset[str]) -> PublicView:

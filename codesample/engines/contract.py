@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from codesample.engines.model_options import ModelOptions
-from codesample.records import Candidate, Request, SamplingParams
+from codesample.records import Candidate, GivenText, Reading, Request, SamplingParams
 
-__all__ = ["Engine", "OpenEngine", "Progress", "Reproducibility"]
+__all__ = ["Engine", "OpenEngine", "Progress", "Reader", "Reproducibility"]
 
 Progress = Callable[[int], None]
 """Called now and then with the number of tokens drawn since the last call."""
@@ -34,8 +34,9 @@ class Engine(Protocol):
 
     Attributes:
         name: The model, for records and messages.
-        abilities: What candidates carry or the engine takes: "logprobs" (per sampled token), "chat" (prompts
-            that are messages).
+        abilities: What candidates carry or the engine takes: "logprobs" (per sampled token), "confidence"
+            (how sure it was at each of them, with `SamplingParams.confidence`), "chat" (prompts that are
+            messages), "prompt_logprobs" (it reads given text: it is a `Reader` too).
         reproducibility: How far candidates repeat; runs record and show it.
     """
 
@@ -75,6 +76,24 @@ class Engine(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Plain JSON facts that a run records: model, revision, dtype, device, path taken."""
+        ...
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """What an engine with the ability "prompt_logprobs" can do besides: read text that is given."""
+
+    def read(self, given: Sequence[GivenText], *, progress: Progress | None = None) -> Iterator[Reading]:
+        """Yield how likely each text is, token by token, in the order given.
+
+        Under the model's own distribution, as `Candidate.logprobs`: a candidate's text read behind its
+        prompt gives the log-probabilities that it was drawn with, up to rounding. A prompt that several
+        texts follow is read once.
+
+        Raises:
+            ParameterError: a text that this engine cannot read, before any reading.
+            ModelError: the engine failed.
+        """
         ...
 
 

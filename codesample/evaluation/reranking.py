@@ -26,7 +26,7 @@ from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.runs import RunFolder
 from codesample.tasks.contract import Task
 
-__all__ = ["load_report", "recount_run", "rerank_run"]
+__all__ = ["load_report", "open_run", "recount_run", "rerank_run"]
 
 
 def rerank_run(
@@ -61,7 +61,7 @@ def rerank_run(
     watching = observer or Observer()
     loaded = choose_rerankers(DEFAULT_RERANKERS if rerankers is None else rerankers)
     with (
-        _open(folder, write=True) as opened,
+        open_run(folder, write=True) as opened,
         _judge_for(loaded, run or RunOptions(), opened) as judge,
     ):
         for notice in opened.notices:
@@ -88,7 +88,7 @@ def load_report(run: Path) -> Report:
     Raises:
         RunFolderError: no run, not finished, or its results cannot be read.
     """
-    with _open(run) as folder:
+    with open_run(run) as folder:
         content = folder.results()
     if content is None:
         raise RunFolderError(f"{run}: has no results yet; finish it with --resume")
@@ -109,13 +109,13 @@ def recount_run(
         CodesampleError: as `rerank_run`, as far as it concerns the run and its problems.
     """
     asked = RunOptions(integrity=integrity)
-    with _open(folder) as opened:
+    with open_run(folder) as opened:
         chosen = problems_of_run(opened, task=task, data=data)
         gathered = _gathered(opened, chosen, asked.integrity)
         return _report(opened, chosen, gathered, k=_chosen_k(opened, None))
 
 
-def _open(path: Path, *, write: bool = False) -> RunFolder:
+def open_run(path: Path, *, write: bool = False) -> RunFolder:
     """Open a run folder; where a file of one, or samples, are given instead, say what to give or to do.
 
     Raises:

@@ -18,7 +18,7 @@ from codesample.tasks.function_form import stub_of
 
 __all__ = ["EXECUTED", "Pool", "Scored", "Scores", "pools", "saved_scores", "score"]
 
-EXECUTED = frozenset({"outputs", "public_examples"})
+EXECUTED = frozenset({"run", "public_examples"})
 """Abilities of rerankers that `score` gives by running programs."""
 
 Scores = dict[str, list[float | None]]

@@ -7,6 +7,7 @@ turns programs and `Tests` into `Verdict`s, a reranker turns a `PublicView` and 
 from codesample.records.candidate import Candidate, FinishReason
 from codesample.records.example import CallExample, Example, ScriptExample
 from codesample.records.extraction import Extraction
+from codesample.records.given_text import GivenText, Reading
 from codesample.records.message import Message, Prompt, PromptLike, prompt_from
 from codesample.records.origin import Origin
 from codesample.records.problem import Problem, PublicView
@@ -21,6 +22,7 @@ __all__ = [
     "Example",
     "Extraction",
     "FinishReason",
+    "GivenText",
     "InputTests",
     "Message",
     "Origin",
@@ -28,6 +30,7 @@ __all__ = [
     "Prompt",
     "PromptLike",
     "PublicView",
+    "Reading",
     "Request",
     "SamplingParams",
     "ScriptExample",

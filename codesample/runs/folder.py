@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from codesample.decoding import decoded
 from codesample.errors import DataError, RunFolderError
 from codesample.records import Candidate, Origin, Status, Verdict
+from codesample.runs.artefacts import Artefacts
 from codesample.runs.files import JsonLines, open_plain, replace_file
 from codesample.runs.formats import (
     CandidateKey,
@@ -34,7 +35,15 @@ Key = tuple[str, int]
 
 _Verdict = TypeVar("_Verdict", bound=VerdictKey)
 
-_CONTENTS = ("run.json", "samples.jsonl", "verdicts.jsonl", "origins.jsonl", "scores", "results.json")
+_CONTENTS = (
+    "run.json",
+    "samples.jsonl",
+    "verdicts.jsonl",
+    "origins.jsonl",
+    "scores",
+    "artefacts",
+    "results.json",
+)
 
 
 class RunFolder:
@@ -57,6 +66,7 @@ class RunFolder:
         self._verdicts = JsonLines(path / "verdicts.jsonl")
         self._origins = path / "origins.jsonl"
         self._scores = ScoreFiles(path / "scores")
+        self._artefacts: dict[str, Artefacts] = {}
         if lock is not None:
             self.notices = [
                 notice for file in (self._samples, self._verdicts) if (notice := file.cut_torn_line())
@@ -236,6 +246,13 @@ class RunFolder:
         """Keys whose verdict says something about the program; harness errors are to be run again."""
         return frozenset(key for key, status in self._judged.items() if status is not Status.HARNESS_ERROR)
 
+    def artefacts(self, kind: str) -> Artefacts:
+        """Return what was made once for rerankers and is kept, of one kind, such as "tests"."""
+        if kind not in self._artefacts:
+            file = self.path / "artefacts" / f"{kind}.jsonl"
+            self._artefacts[kind] = Artefacts(file, writable=self._lock is not None)
+        return self._artefacts[kind]
+
     def close(self) -> None:
         """Bring everything to the disk and let others write; may be called again.
 
@@ -247,6 +264,8 @@ class RunFolder:
             if lock is not None:
                 stack.callback(lock.release)
             stack.callback(self._samples.close)
+            for each in self._artefacts.values():
+                stack.callback(each.close)
             stack.callback(self._verdicts.close)
 
     def __enter__(self) -> Self:

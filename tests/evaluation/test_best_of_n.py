@@ -96,7 +96,7 @@ def test_abstaining_and_ties_fall_to_the_lowest_index():
 
 
 def test_a_reranker_may_compare_what_programs_return():
-    @reranker(needs={"outputs"})
+    @reranker(needs={"run"})
     def agreement(view, candidates, ctx):
         rows = ctx.run(candidates, [(3,), (5,)])
         return [float(sum(row == other for other in rows)) for row in rows]

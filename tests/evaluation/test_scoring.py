@@ -138,7 +138,7 @@ def hidden(value: Any) -> bool:
 def test_no_attribute_of_what_a_reranker_is_given_leads_to_hidden_tests(tmp_path: Path) -> None:
     looked: list[str] = []
 
-    @reranker(needs={"public_examples", "outputs"})
+    @reranker(needs={"public_examples", "run"})
     def curious(view: PublicView, candidates: Any, ctx: Context) -> list[float | None]:
         ctx.check(candidates, ["assert half(2) == 1"], trusted=True)
         ctx.run(candidates, [(4,)])

@@ -59,9 +59,9 @@ def test_the_order_is_that_of_the_pairs_with_ties_kept(
 
 def test_needs_are_joined_and_independence_is_that_of_all() -> None:
     one = _fixed("a", [], needs={"logprobs"}, independent=True)
-    two = _fixed("b", [], needs={"outputs"})
+    two = _fixed("b", [], needs={"run"})
     both = then(one, two)
-    assert (both.name, both.needs, both.independent) == ("a,b", {"logprobs", "outputs"}, False)
+    assert (both.name, both.needs, both.independent) == ("a,b", {"logprobs", "run"}, False)
     assert then(one, _fixed("c", [], independent=True)).independent
 
 

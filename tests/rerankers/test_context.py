@@ -43,7 +43,7 @@ def test_what_one_reranker_ran_the_next_one_knows(
     ctx: Context, checks: TrustedChecks, candidates: Sequence[Candidate]
 ) -> None:
     first = ctx.bind("a", frozenset({"public_examples"})).check(candidates, STATEMENTS)
-    assert ctx.bind("b", frozenset({"outputs"})).check(candidates[::-1], STATEMENTS) == first[::-1]
+    assert ctx.bind("b", frozenset({"run"})).check(candidates[::-1], STATEMENTS) == first[::-1]
     assert len(checks.runs) == 4
     ctx.check(candidates, STATEMENTS[:1])
     assert len(checks.runs) == 8
@@ -109,11 +109,11 @@ def test_no_statements_run_nothing(
 
 def test_an_undeclared_ability_is_refused(ctx: Context, candidates: Sequence[Candidate]) -> None:
     bound = ctx.bind("r", frozenset({"logprobs"}))
-    with pytest.raises(RerankerError, match="does not declare: 'public_examples' or 'outputs'"):
+    with pytest.raises(RerankerError, match="does not declare: 'public_examples' or 'run'"):
         bound.check(candidates, STATEMENTS)
-    with pytest.raises(RerankerError, match="does not declare: 'public_examples' or 'outputs'"):
+    with pytest.raises(RerankerError, match="does not declare: 'public_examples' or 'run'"):
         bound.check_scripts(candidates, [ScriptExample("1", "2")])
-    with pytest.raises(RerankerError, match="does not declare: 'outputs'"):
+    with pytest.raises(RerankerError, match="does not declare: 'run'"):
         bound.run(candidates, [(1,)])
 
 
@@ -167,8 +167,8 @@ def test_statements_are_judged_with_the_stub_and_known_without_it(
             return [(True,)] * len(programs)
 
     ctx = Context(view, checks=Noting(), stub="from math import *\n")
-    assert ctx.bind("a", frozenset({"outputs"})).check(candidates[:1], STATEMENTS[:1]) == [(True,)]
-    assert ctx.bind("b", frozenset({"outputs"})).check(candidates[:1], STATEMENTS[:1], trusted=True)
+    assert ctx.bind("a", frozenset({"run"})).check(candidates[:1], STATEMENTS[:1]) == [(True,)]
+    assert ctx.bind("b", frozenset({"run"})).check(candidates[:1], STATEMENTS[:1], trusted=True)
     assert [tests.stub for tests in seen if isinstance(tests, CodeTests)] == ["from math import *\n"] * 2
     ctx.check_scripts(candidates[:1], [ScriptExample("1", "2")])
     assert len(seen) == 3

@@ -37,7 +37,7 @@ def test_the_bare_decorator_takes_the_functions_name_and_text(
 def test_a_name_and_needs_can_be_given() -> None:
     made = reranker("named", needs={"logprobs"})(lambda view, candidates, ctx: [])
     assert (made.name, made.needs) == ("named", {"logprobs"})
-    assert reranker("listed", needs=["outputs"])(lambda view, candidates, ctx: []).needs == {"outputs"}
+    assert reranker("listed", needs=["run"])(lambda view, candidates, ctx: []).needs == {"run"}
 
 
 def test_a_scorer_of_single_candidates_is_wrapped(
@@ -51,7 +51,7 @@ def test_a_scorer_of_single_candidates_is_wrapped(
     assert length.score(view, candidates[:3], ctx) == [16.0, None, 16.0]
 
 
-@pytest.mark.parametrize("needs", [{"tests"}, {"logprobs", "hidden"}])
+@pytest.mark.parametrize("needs", [{"verdicts"}, {"logprobs", "hidden"}])
 def test_an_unknown_ability_is_refused_when_declared(needs: set[str]) -> None:
     with pytest.raises(ParameterError, match="abilities are: logprobs, public_examples"):
         reranker("r", needs=needs)(lambda view, candidates, ctx: [])
@@ -178,9 +178,9 @@ def test_candidates_and_views_with_hidden_parts_are_compared_printed_and_replace
 
 
 def test_a_need_that_a_run_cannot_supply_is_refused_with_the_reason() -> None:
-    mine = reranker("mine", needs={"logprobs", "outputs"})(lambda view, candidates, ctx: [])
-    require_supplied([mine], {"logprobs", "outputs"})
-    with pytest.raises(RerankerError, match=r"'mine' needs 'outputs' .* does not supply$"):
+    mine = reranker("mine", needs={"logprobs", "run"})(lambda view, candidates, ctx: [])
+    require_supplied([mine], {"logprobs", "run"})
+    with pytest.raises(RerankerError, match=r"'mine' needs 'run' .* does not supply$"):
         require_supplied([mine], {"logprobs"})
     with pytest.raises(RerankerError, match="does not supply: the server keeps none"):
-        require_supplied([mine], {"outputs"}, {"logprobs": "the server keeps none"})
+        require_supplied([mine], {"run"}, {"logprobs": "the server keeps none"})

@@ -1,0 +1,74 @@
+"""A saved run with everything in it, for whatever shows, compares, checks or learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codesample.errors import RunFolderError
+from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems_of_run
+from codesample.evaluation.report import Report
+from codesample.evaluation.reranking import load_report, open_run
+from codesample.evaluation.scoring import Pool, Scores, pools, saved_scores
+from codesample.records import Origin
+from codesample.runs import Key, Manifest
+from codesample.tasks.contract import Task
+
+__all__ = ["RunContents", "read_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunContents:
+    """What a run folder holds, by problem.
+
+    Attributes:
+        path: The folder.
+        manifest: What the run is.
+        chosen: The task and the problems that its last call covered.
+        pools: Per problem with at least one verdict, in the task's order, candidates with their programs and
+            verdicts.
+        scores: By reranker, of those that scored exactly these candidates.
+        report: The figures; None where the run is not finished.
+        origins: What is known of recorded candidates besides their texts.
+        unjudged: How many candidates have no verdict yet.
+    """
+
+    path: Path
+    manifest: Manifest
+    chosen: ProblemSet
+    pools: Sequence[Pool]
+    scores: Mapping[str, Scores]
+    report: Report | None
+    origins: Mapping[Key, Origin]
+    unjudged: int = 0
+
+
+def read_run(folder: Path, *, task: Task | None = None, data: Path | None = None) -> RunContents:
+    """Read a run, finished or not; another process may be writing it.
+
+    Args:
+        folder: A run folder.
+        task, data: As for `rerank_run`.
+
+    Raises:
+        RunFolderError: no run, or one without any verdict.
+        CodesampleError: as `problems_of_run`, as far as it concerns the run and its problems.
+    """
+    with open_run(folder) as opened:
+        chosen = problems_of_run(opened, task=task, data=data)
+        wanted = covered_keys(opened, chosen.problems)
+        strict = opened.manifest.settings.get("integrity") == "strict"
+        gathered = pools(opened, chosen, wanted, strict=strict)
+        if not gathered:
+            raise RunFolderError(f"{folder}: has no verdict yet; finish it with --resume")
+        return RunContents(
+            path=opened.path,
+            manifest=opened.manifest,
+            chosen=chosen,
+            pools=gathered,
+            scores=saved_scores(gathered, opened),
+            report=None if opened.results() is None else load_report(folder),
+            origins=opened.origins(),
+            unjudged=len(wanted) - sum(len(pool.candidates) for pool in gathered),
+        )
