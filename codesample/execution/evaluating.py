@@ -12,7 +12,7 @@ import io
 import random
 import sys
 import threading
-from _signal import ITIMER_PROF, ITIMER_REAL, SIGALRM, SIGPROF, setitimer, signal
+from signal import ITIMER_PROF, ITIMER_REAL, SIGALRM, SIGPROF, setitimer, signal
 from time import process_time
 from types import ModuleType
 from typing import Any

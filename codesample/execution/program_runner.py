@@ -15,10 +15,19 @@ from typing import Any, NamedTuple, TypeVar
 
 from codesample.execution import evaluating
 from codesample.execution.judge import Judge, Outcome, Program
-from codesample.execution.worker.compare_output import same_output
+from codesample.execution.worker.compare_output import normal_output, same_output
 from codesample.records import Status, Tests
 
-__all__ = ["Did", "ProgramRunner", "Questions", "canonical", "kept_text", "printed_alike", "settled"]
+__all__ = [
+    "Did",
+    "ProgramRunner",
+    "Questions",
+    "canonical",
+    "kept_text",
+    "printed_alike",
+    "printed_text",
+    "settled",
+]
 
 _DECIMAL_BITS = 8192
 _LONGEST_TEXT, _TEXT_SHOWN = 500, 200
@@ -181,15 +190,17 @@ class ProgramRunner(ExitStack):
             )
             for source in programs
         )
-        return [self._did(outcomes, len(questions.statements)) for outcomes in settled(judge, calls)]
+        text_of = printed_text if questions.inputs else canonical
+        statements = len(questions.statements)
+        return [self._did(outcomes, statements, text_of) for outcomes in settled(judge, calls)]
 
-    def _did(self, outcomes: Sequence[Outcome], statements: int) -> Did | None:
+    def _did(self, outcomes: Sequence[Outcome], statements: int, text_of: Callable[[Any], str]) -> Did | None:
         fault = next((each for each in outcomes if each.status is Status.HARNESS_ERROR), None)
         if fault is not None:
             self._note([fault.detail])
             return None
         texts = [
-            kept_text(canonical(each.value)) if each.status is Status.PASSED else None for each in outcomes
+            kept_text(text_of(each.value)) if each.status is Status.PASSED else None for each in outcomes
         ]
         values = len(texts) - statements
         return Did(tuple(texts[:values]), tuple(text is not None for text in texts[values:]))
@@ -220,6 +231,11 @@ def _evaluator_text() -> str:
 def printed_alike(got: str, expected: str, *, atol: float = 0.0, rtol: float = 0.0) -> bool:
     """Whether what a script printed counts as the expected output; as in `ScriptTests`."""
     return same_output(got, expected, atol=atol, rtol=rtol)
+
+
+def printed_text(printed: str) -> str:
+    """Return one text for all outputs of scripts that count as equal where no numbers are compared."""
+    return normal_output(printed)
 
 
 def kept_text(text: str) -> str:
