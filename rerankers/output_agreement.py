@@ -1,8 +1,8 @@
 """Rerankers by what programs return on shared inputs: candidates that behave alike support one another.
 
 Each is a pure function of one matrix, one row per candidate and one column per input: the canonical text of
-the result, None where the call failed. A row of nothing but None is a program that never ran; None in place of
-a row one that nobody could run. Both abstain, and support no one: failing alike is no agreement. Equal
+the result, None where the call failed. A row of nothing but None is a program that never ran; None in place
+of a row one that nobody could run. Both abstain, and support no one: failing alike is no agreement. Equal
 candidates are as many votes as there are of them.
 """
 

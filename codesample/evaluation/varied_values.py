@@ -101,7 +101,8 @@ class _Column:
         return made[:_MOST_CHARACTERS]
 
     def _sequence(self, value: Sequence[_Value], rng: random.Random, *, depth: int) -> _Value:
-        kind, items = type(value), list(value)
+        kind: Callable[[Sequence[_Value]], _Value] = type(value)
+        items = list(value)
         if not items:
             return value
         widths = {len(each) for each in items if isinstance(each, list | tuple)}

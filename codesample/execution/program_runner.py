@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import marshal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -217,15 +219,22 @@ def _with_evaluator(source: str, questions: Questions, limits: _CallLimits) -> s
     given = (source, bool(questions.inputs), questions.stub, questions.entry_point, list(questions.modules))
     # escaped, so that any text may be a program; one that is none fails as a program does
     return (
-        f"{_SAY} = {{}}\n"
-        f"exec(compile({_evaluator_text()!a}, '<evaluating>', 'exec'), {_SAY})\n"
+        f"{_evaluator_text()}"
         f"{_SAY} = {_SAY}['Evaluator'](globals(), {', '.join(map(ascii, given))}, {tuple(limits)!a}).say\n"
     )
 
 
 @functools.cache
 def _evaluator_text() -> str:
-    return inspect.getsource(evaluating)
+    """Return what defines the evaluator; compiled here, which a judge with another Python does anew."""
+    text = inspect.getsource(evaluating)
+    code = marshal.dumps(compile(text, "<evaluating>", "exec", dont_inherit=True))
+    return (
+        f"import marshal, sys\n{_SAY} = {{}}\n"
+        f"exec(marshal.loads({code!a}) if sys.version == {sys.version!a}"
+        f" else compile({text!a}, '<evaluating>', 'exec'), {_SAY})\n"
+        f"del marshal, sys\n"
+    )
 
 
 def printed_alike(got: str, expected: str, *, atol: float = 0.0, rtol: float = 0.0) -> bool:
