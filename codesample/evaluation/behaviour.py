@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Protocol
 
 from codesample.evaluation.assert_reading import literal_value, modules_in
 from codesample.evaluation.inputs import Input, made_inputs
+from codesample.evaluation.kept_rows import InMemory, KeptRows, Store
 from codesample.evaluation.test_options import TestOptions
 from codesample.evaluation.test_prompts import VERSION, Asking, asking_for_tests
-from codesample.evaluation.test_writing import tests_as_json, tests_from_json, tests_of_texts
+from codesample.evaluation.test_writing import plain_tests, read_tests, restored_tests
 from codesample.execution.program_runner import (
     Did,
     ProgramRunner,
@@ -28,18 +29,6 @@ from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs
 from codesample.runs.artefacts import artefact_key
 
 __all__ = ["BulkModel", "InMemory", "Made", "ProblemBehaviour", "Store", "behaviour_of", "write_tests"]
-
-
-class Store(Protocol):
-    """Keeps what is made once, as plain JSON data; `codesample.runs.artefacts.Artefacts` is one."""
-
-    def get(self, key: str) -> Any:
-        """Return what was put under a key, or None."""
-        ...
-
-    def put(self, key: str, value: Any) -> None:
-        """Keep plain JSON data under a key; what is there already stays."""
-        ...
 
 
 class BulkModel(Protocol):
@@ -59,21 +48,6 @@ class BulkModel(Protocol):
             asked: A key, as in `TextModel.generate`, with its prompt.
         """
         ...
-
-
-class InMemory:
-    """A store that is gone with its process, for calls that have no run folder."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Any] = {}
-
-    def get(self, key: str) -> Any:
-        """Return what was put under a key, or None."""
-        return self._known.get(key)
-
-    def put(self, key: str, value: Any) -> None:
-        """Keep data under a key."""
-        self._known.setdefault(key, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +114,12 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
         )
         seconds = (monotonic() - begun) / len(wordings)
         for (at, asking), answers in zip(wordings, drawn, strict=True):
-            tests = tests_of_texts(
+            tests = read_tests(
                 (asking.begun + answer.completion for answer in answers), views[at], made.options
             )
             tokens = sum(len(answer.token_ids or ()) for answer in answers)
             known = getattr(answers, "cost", None) or Cost(tokens_drawn=tokens, seconds=seconds)
-            store.put(keys[at], tests_as_json(replace(tests, cost=known)))
+            store.put(keys[at], plain_tests(replace(tests, cost=known)))
 
 
 class ProblemBehaviour:
@@ -195,7 +169,7 @@ class ProblemBehaviour:
         key = _key_of_tests(self._view, self._asked, self._made)
         if store.get(key) is None:
             write_tests([self._view], [self._asked], self._made)
-        return tests_from_json(store.get(key))
+        return restored_tests(store.get(key))
 
     @cached_property
     def _inputs(self) -> tuple[Input, ...]:
@@ -233,7 +207,7 @@ class ProblemBehaviour:
         hashes = {each: sha256(each.encode(errors="surrogatepass")).hexdigest() for each in programs}
         store = self._made.stores("outputs")
         base = (VERSION, *_problem(self._view, self._made), asdict(self._questions.questions))
-        known = _Rows(store, base)
+        known = KeptRows(store, base)
         lacking = [source for source, name in hashes.items() if name not in known.rows]
         if lacking:
             begun = monotonic()
@@ -275,49 +249,6 @@ class _Asked(NamedTuple):
     def place_of(self, text: str) -> int:
         """Return which column of a program's values answers a text."""
         return self.places[text]
-
-
-class _Rows:
-    """What is known of the programs of one problem, by hash; kept as one line for each call that ran some.
-
-    Harness failures are not kept: they are to be tried again.
-    """
-
-    def __init__(self, store: Store, base: Sequence[Any]) -> None:
-        self._store, self._base, self._lines = store, base, 0
-        self.rows: dict[str, Did | None] = {}
-        self.seconds: dict[str, float] = {}
-        while (line := store.get(self._key())) is not None:
-            texts = line["texts"]
-            for name, values, held in line["rows"]:
-                self.rows[name] = Did(
-                    tuple(None if at is None else texts[at] for at in values),
-                    tuple(mark == "1" for mark in held),
-                )
-                self.seconds[name] = line["seconds"]
-            self._lines += 1
-
-    def add(self, found: Mapping[str, Did | None], seconds: float) -> None:
-        """Keep what programs did, each of them in so many seconds."""
-        self.rows.update(found)
-        self.seconds.update(dict.fromkeys(found, seconds))
-        whole = {name: did for name, did in found.items() if did is not None}
-        texts = list(dict.fromkeys(text for did in whole.values() for text in did.values if text is not None))
-        places = {text: at for at, text in enumerate(texts)}
-        rows = [
-            [name, [None if text is None else places[text] for text in did.values], _marks(did.held)]
-            for name, did in whole.items()
-        ]
-        if rows:
-            self._store.put(self._key(), {"texts": texts, "rows": rows, "seconds": round(seconds, 6)})
-            self._lines += 1
-
-    def _key(self) -> str:
-        return artefact_key(*self._base, self._lines)
-
-
-def _marks(held: Sequence[bool]) -> str:
-    return "".join("1" if each else "0" for each in held)
 
 
 def _problem(view: PublicView, made: Made) -> tuple[Any, ...]:

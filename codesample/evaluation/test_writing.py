@@ -15,14 +15,14 @@ from codesample.evaluation.test_options import TestOptions
 from codesample.records import CallExample, PublicView, ScriptExample
 from codesample.rerankers.made_once import Assert, Cost, GeneratedTests
 
-__all__ = ["names_of_prompt", "read_script_cases", "tests_as_json", "tests_from_json", "tests_of_texts"]
+__all__ = ["names_of_prompt", "plain_tests", "read_script_cases", "read_tests", "restored_tests"]
 
 _LONGEST_INPUT, _LONGEST_TEXT = 10_000, 40_000
 _LABEL = re.compile(r"^\W*(?:sample |example |test )?(input|output)s?\b[\s\d#*]*(?:\([^)]*\))?\W*$", re.I)
 _DEFINED = re.compile(r"^(?:async +)?(?:def|class) +([A-Za-z_]\w*)", re.M)
 
 
-def tests_of_texts(texts: Iterable[str], view: PublicView, options: TestOptions) -> GeneratedTests:
+def read_tests(texts: Iterable[str], view: PublicView, options: TestOptions) -> GeneratedTests:
     """Return the tests that texts hold, equal ones once, those that most texts hold first.
 
     Args:
@@ -89,7 +89,7 @@ def names_of_prompt(view: PublicView) -> frozenset[str]:
     return frozenset(_DEFINED.findall(view.prompt))
 
 
-def tests_as_json(tests: GeneratedTests) -> dict[str, Any]:
+def plain_tests(tests: GeneratedTests) -> dict[str, Any]:
     """Return tests as plain JSON data."""
     return {
         "asserts": [
@@ -101,8 +101,8 @@ def tests_as_json(tests: GeneratedTests) -> dict[str, Any]:
     }
 
 
-def tests_from_json(value: dict[str, Any]) -> GeneratedTests:
-    """Return what `tests_as_json` was given."""
+def restored_tests(value: dict[str, Any]) -> GeneratedTests:
+    """Return what `plain_tests` was given."""
     return GeneratedTests(
         tuple(Assert(*each) for each in value["asserts"]),
         tuple(value["inputs"]),

@@ -202,7 +202,8 @@ def test_where_nothing_is_known_nothing_is_made(prompt: str) -> None:
 
 
 def test_a_signature_may_stand_in_prose() -> None:
-    prompt = "Write this:\n\n```python\ndef f(\n    a: int,\n    b: dict[str, int] = {'x': 1},\n) -> int:\n    pass\n```\n"
+    header = "def f(\n    a: int,\n    b: dict[str, int] = {'x': 1},\n) -> int:"
+    prompt = f"Write this:\n\n```python\n{header}\n    pass\n```\n"
     assert len(made_inputs(view(prompt=prompt), OPTIONS, 0)) == 50
 
 

@@ -1,4 +1,4 @@
-"""Many questions to one program in one process: values, statements, scripts, and what keeps them in bounds."""
+"""Many questions to one program in one process: values, statements, scripts, and their bounds."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def test_calls_without_end_cost_a_program_little(runner: ProgramRunner, body: st
 
 def test_slow_calls_end_with_the_time_of_a_program(runner: ProgramRunner) -> None:
     source = (
-        "import time\n"
-        "def f(x):\n    end = time.process_time() + 0.05\n    while time.process_time() < end: pass\n    return x"
+        "from time import process_time\n"
+        "def f(x):\n    end = process_time() + 0.05\n    while process_time() < end: pass\n    return x"
     )
     values = did(runner, source, *(f"f({n})" for n in range(100))).values
     answered = [value for value in values if value is not None]
@@ -158,7 +158,7 @@ def test_what_crashes_goes_on_in_another_process(runner: ProgramRunner) -> None:
         "import sys\nfor line in sys.stdin: print(int(line) * 2, end='')",
         "import sys\nsys.stdout.buffer.write(b'%d\\n' % (int(sys.stdin.buffer.readline()) * 2))",
         "print(int(open(0).read()) * 2); exit()",
-        "import sys\ndef main():\n    print(int(input()) * 2)\nif __name__ == '__main__':\n    main()\n    sys.exit(0)",
+        "def main():\n    print(int(input()) * 2)\nif __name__ == '__main__':\n    raise SystemExit(main())",
         "import threading\nthreading.Thread(target=lambda: print(int(input()) * 2)).start()",
         "x = int(input())\ndef double():\n    return 2 * x\nprint(double())",
         "from __future__ import annotations\nfrom dataclasses import dataclass\n"
@@ -202,7 +202,7 @@ def test_nothing_is_run_where_nothing_is_asked() -> None:
         def __exit__(self, *_: object) -> None:
             pass
 
-    with ProgramRunner(Unused, "t/0") as made:  # type: ignore[arg-type]
+    with ProgramRunner(Unused, "t/0") as made:
         assert made.answers(["x", "y"], Questions()) == [Did((), ()), Did((), ())]
 
 
