@@ -16,14 +16,13 @@ from codesample.evaluation.test_options import TestOptions
 from codesample.evaluation.test_prompts import VERSION, Asking, asking_for_tests
 from codesample.evaluation.test_writing import plain_tests, read_tests, restored_tests
 from codesample.execution.program_runner import (
-    Did,
     ProgramRunner,
-    Questions,
     canonical,
     kept_text,
     printed_alike,
     printed_text,
 )
+from codesample.execution.questions import Did, Questions
 from codesample.records import Candidate, Prompt, PublicView, SamplingParams
 from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
 from codesample.runs.artefacts import artefact_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from codesample.execution.program_runner import Did
+from codesample.execution.questions import Did
 from codesample.runs.artefacts import artefact_key
 
 __all__ = ["InMemory", "KeptRows", "Store"]

@@ -22,6 +22,7 @@ from _signal import (  # type: ignore[import-not-found]
     setitimer,
     signal,
 )
+from importlib import import_module
 from time import process_time
 from types import ModuleType
 from typing import Any
@@ -74,7 +75,7 @@ class Evaluator:
         modules: list[str],
         limits: tuple[float, float, int, float, int],
     ) -> None:
-        self._names, self._trusted = names, {name: __import__(name) for name in modules}
+        self._names, self._trusted = names, {name: import_module(name) for name in modules}
         self._call_seconds, self._wall_seconds, self._most_late, self._seconds, self._most = limits
         for number in (SIGPROF, SIGALRM):
             signal(number, _late)

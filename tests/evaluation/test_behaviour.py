@@ -11,7 +11,8 @@ import pytest
 from codesample.evaluation.behaviour import InMemory, Made, behaviour_of, write_tests
 from codesample.evaluation.test_options import TestOptions
 from codesample.execution import Executor
-from codesample.execution.program_runner import Did, ProgramRunner, Questions
+from codesample.execution.program_runner import ProgramRunner
+from codesample.execution.questions import Did, Questions
 from codesample.records import (
     CallExample,
     Candidate,

@@ -7,14 +7,11 @@ import pytest
 from hypothesis import given
 
 from codesample.errors import ParameterError
+from codesample.evaluation.script_cases import read_script_cases
+from codesample.evaluation.stripped_prompt import shown_without_examples
 from codesample.evaluation.test_options import TestOptions
-from codesample.evaluation.test_prompts import asking_for_tests, shown_without_examples
-from codesample.evaluation.test_writing import (
-    plain_tests,
-    read_script_cases,
-    read_tests,
-    restored_tests,
-)
+from codesample.evaluation.test_prompts import asking_for_tests
+from codesample.evaluation.test_writing import plain_tests, read_tests, restored_tests
 from codesample.records import CallExample, Example, Message, PublicView, ScriptExample
 from codesample.rerankers.made_once import Assert
 

@@ -10,7 +10,8 @@ import pytest
 
 from codesample.execution import Executor
 from codesample.execution.evaluating import Evaluator
-from codesample.execution.program_runner import Did, ProgramRunner, Questions, kept_text, printed_alike
+from codesample.execution.program_runner import ProgramRunner, kept_text, printed_alike
+from codesample.execution.questions import Did, Questions
 
 CALLS = ("f(1)", "f([1])", "f('a')")
 
