@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from codesample.errors import RunFolderError
+from codesample.runs.artefacts import Artefacts
 from codesample.runs.files import JsonLines, replace_file
-from codesample.runs.formats import ScoreLine, score_line
+from codesample.runs.formats import CostLine, ScoreLine, score_line
 
 __all__ = ["ScoreFiles"]
 
@@ -23,8 +26,14 @@ class ScoreFiles:
         """Return the rerankers that have a file, sorted."""
         return sorted(unquote(path.stem) for path in self._folder.glob("*.jsonl"))
 
-    def write(self, name: str, scores: Mapping[tuple[str, int], float | None]) -> None:
-        """Replace the scores of one reranker, by task id and index.
+    def write(
+        self,
+        name: str,
+        scores: Mapping[tuple[str, int], float | None],
+        *,
+        cost: Mapping[str, float] | None = None,
+    ) -> None:
+        """Replace the scores of one reranker, by task id and index, and what they took.
 
         Raises:
             RunFolderError: the file cannot be written; the earlier scores stay.
@@ -34,7 +43,25 @@ class ScoreFiles:
         except OSError as error:
             raise RunFolderError(f"{self._folder}: cannot be made: {error.strerror}") from error
         lines = [score_line(*key, score) + "\n" for key, score in scores.items()]
+        # a cost without its scores, or of earlier ones, is no matter; the other way about it would be
+        with suppress(OSError):
+            self._cost_path(name).unlink(missing_ok=True)
         replace_file(self._path(name), "".join(lines))
+        if cost is not None:
+            replace_file(self._cost_path(name), json.dumps(cost) + "\n")
+
+        with suppress(OSError):
+            self._unfinished_path(name).unlink(missing_ok=True)
+
+    def unfinished(self, name: str, *, writable: bool) -> Artefacts:
+        """Return what was scored by a reranker that has not come to the end, by keys of the caller's."""
+        return Artefacts(self._unfinished_path(name), writable=writable)
+
+    def cost(self, name: str) -> dict[str, float]:
+        """Return what the scores took; empty where that is not known."""
+        for line, _ in JsonLines(self._cost_path(name)).read(CostLine):
+            return {key: getattr(line, key) for key in line.__struct_fields__}
+        return {}
 
     def read(self, name: str) -> dict[tuple[str, int], float | None]:
         """Return the scores by task id and index.
@@ -47,3 +74,9 @@ class ScoreFiles:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{quote(name, safe=',')}.jsonl"
+
+    def _cost_path(self, name: str) -> Path:
+        return self._folder / f"{quote(name, safe=',')}.json"
+
+    def _unfinished_path(self, name: str) -> Path:
+        return self._folder / f"{quote(name, safe=',')}.unfinished"
