@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -27,7 +27,16 @@ from codesample.records import Candidate, Prompt, PublicView, SamplingParams
 from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
 from codesample.runs.artefacts import artefact_key
 
-__all__ = ["BulkModel", "InMemory", "Made", "ProblemBehaviour", "Store", "behaviour_of", "write_tests"]
+__all__ = [
+    "BulkModel",
+    "InMemory",
+    "Made",
+    "ProblemBehaviour",
+    "Store",
+    "behaviour_of",
+    "needs_tests",
+    "write_tests",
+]
 
 
 class BulkModel(Protocol):
@@ -56,7 +65,7 @@ class Made:
     Attributes:
         stores: Gives the store of a kind, "tests", "outputs" or "passes": `RunFolder.artefacts` of a run.
         options: How much is made.
-        seed: The run's; see `TestOptions.seed`.
+        seed: The run's; see `TestOptions.test_seed`.
         data_hash: Of the task's data.
         model: Writes tests; None where this call has no model.
     """
@@ -81,6 +90,13 @@ def behaviour_of(
         stub: Trusted definitions that stand before the program; as in `CodeTests`.
     """
     return ProblemBehaviour(view, made, runner, view.prompt if asked is None else asked, stub)
+
+
+def needs_tests(needs: Collection[str], made: Made) -> bool:
+    """Whether a reranker of these needs has tests written: for themselves, or for the inputs in them."""
+    return made.model is not None and (
+        "tests" in needs or ("outputs" in needs and "tests" in made.options.inputs)
+    )
 
 
 def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made) -> None:
@@ -108,7 +124,7 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
         begun = monotonic()
         drawn = made.model.generate_all(
             [(f"{views[at].task_id}/tests", asking.prompt) for at, asking in wordings],
-            n=made.options.samples,
+            n=made.options.test_samples,
             params=params,
         )
         seconds = (monotonic() - begun) / len(wordings)
@@ -255,7 +271,7 @@ def _problem(view: PublicView, made: Made) -> tuple[Any, ...]:
 
 
 def _seed(made: Made) -> int:
-    return made.seed if made.options.seed is None else made.options.seed
+    return made.seed if made.options.test_seed is None else made.options.test_seed
 
 
 def _asking(view: PublicView, asked: Prompt, made: Made) -> Asking:
@@ -267,7 +283,7 @@ def _key_of_tests(view: PublicView, asked: Prompt, made: Made) -> str:
     """Return what tests are kept under: all that settles them."""
     asking = _asking(view, asked, made)
     turns = asking.prompt if isinstance(asking.prompt, str) else [asdict(each) for each in asking.prompt]
-    options = {**asdict(made.options), "seed": _seed(made), "inputs": None, "max_inputs": None}
+    options = {**asdict(made.options), "test_seed": _seed(made), "inputs": None, "max_inputs": None}
     name = made.model.name if made.model else None
     return artefact_key(VERSION, *_problem(view, made), turns, list(asking.stop), options, name)
 

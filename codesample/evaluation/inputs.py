@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import random
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
-from codesample.evaluation.assert_reading import literal_value
+from codesample.evaluation.argument_kinds import argument_lists
 from codesample.evaluation.test_options import TestOptions
 from codesample.evaluation.typed_values import signature_in, typed_arguments
 from codesample.evaluation.varied_scripts import script_variations
@@ -67,7 +64,7 @@ def _varied(view: PublicView, rng: random.Random) -> Iterator[str]:
     if view.entry_point is None:
         texts = [each.input for each in view.examples if isinstance(each, ScriptExample)]
         return script_variations(texts, rng) if texts else iter(())
-    rows = list(_argument_lists(view))
+    rows = list(argument_lists(view))
     if not rows or not any(rows):
         return iter(())
     return _calls(view.entry_point, variations(rows, rng))
@@ -75,29 +72,10 @@ def _varied(view: PublicView, rng: random.Random) -> Iterator[str]:
 
 def _typed(view: PublicView, rng: random.Random) -> Iterator[str]:
     """Yield calls with values of the types that the prompt states, where no example says more of them."""
-    if view.entry_point is None or any(_argument_lists(view)):
+    if view.entry_point is None or any(argument_lists(view)):
         return iter(())
     signature = signature_in(view.prompt, view.entry_point)
     return iter(()) if signature is None else _calls(view.entry_point, typed_arguments(signature, rng))
-
-
-def _argument_lists(view: PublicView) -> Iterator[tuple[Any, ...]]:
-    """Yield the arguments of the examples' calls, of those that pass plain literals by position."""
-    for each in view.examples:
-        if not isinstance(each, CallExample):
-            continue
-        with suppress(SyntaxError, ValueError, RecursionError, MemoryError), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            call = _innermost(ast.parse(each.call.strip(), mode="eval").body, view.entry_point)
-            if call is not None and not call.keywords:
-                yield tuple(literal_value(ast.unparse(argument)) for argument in call.args)
-
-
-def _innermost(node: ast.AST, name: str | None) -> ast.Call | None:
-    for each in ast.walk(node):
-        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == name:
-            return each
-    return None
 
 
 def _calls(name: str, rows: Iterable[Sequence[Any]]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -172,6 +172,7 @@ class EvaluationPlan:
             "candidates": len(self.wanted),
             "k": self.k,
             "rerankers": [each.name for each in self.rerankers],
+            **({"tests": asdict(self.run.tests)} if self.run.tests else {}),
         }
 
 

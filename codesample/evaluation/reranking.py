@@ -89,7 +89,13 @@ def rerank_run(
             watching.notice(f"text for rerankers: {by.estranged}; nothing of the other's is used")
         with closing(Models(by.source, opened.artefacts, lacking=by.lacking)) as models:
             resources = resources_for(
-                loaded, opened, judge=judge, models=models, supply=supply, recorded=by.recorded
+                loaded,
+                opened,
+                judge=judge,
+                models=models,
+                supply=supply,
+                recorded=by.recorded,
+                tests=run.tests if run else None,
             )
             scored = _score(loaded, gathered, chosen, opened, resources, watching)
         notices = [*scored.notices, *_weaker(judge, opened)]

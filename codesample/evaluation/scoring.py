@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from codesample.errors import CodesampleError, RerankerError
-from codesample.evaluation.behaviour import write_tests
+from codesample.evaluation.behaviour import needs_tests, write_tests
 from codesample.evaluation.observer import Observer, is_graded
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.resources import ReadyPool, Resources
@@ -136,7 +136,7 @@ def score(
     lost = _write_tests(rerankers, ready, resources)
     for each in rerankers:
         try:
-            if lost is not None and "tests" in each.needs:
+            if lost is not None and resources.made and needs_tests(each.needs, resources.made):
                 raise lost
             column, cost = _column(each, ready, run, observer)
         except CodesampleError as error:
@@ -157,7 +157,7 @@ def _write_tests(
     rerankers: Sequence[Reranker], ready: Sequence[ReadyPool], resources: Resources
 ) -> CodesampleError | None:
     """Let the model write the tests of all problems together, where a reranker asks for some."""
-    if resources.made is None or not any("tests" in each.needs for each in rerankers):
+    if resources.made is None or not any(needs_tests(each.needs, resources.made) for each in rerankers):
         return None
     try:
         write_tests([each.view for each in ready], [each.asked for each in ready], resources.made)

@@ -8,6 +8,8 @@ from codesample.records import PublicView
 
 __all__ = ["shown_without_examples"]
 
+_PROMPT, _QUOTES = ">>>", ('"""', "'''")
+_DEFINITION = re.compile(r"\s*(?:async\s+)?(?:def|class)\b")
 _HEADING = re.compile(
     r"^\W*(?:for\s+)?(?:examples?|e\.g\.|sample (?:input|output|test|case)s?)\b.{0,12}$", re.I
 )
@@ -25,24 +27,18 @@ def shown_without_examples(view: PublicView) -> str:
         return _without_script_examples(text, view)
     lines = text.split("\n")
     kept: list[str] = []
-    at = 0
     called = re.compile(rf"(?<![\w.]){re.escape(view.entry_point)}\s*\(")
-    while at < len(lines):
-        line = lines[at]
-        if line.lstrip().startswith(">>>"):
-            at += 1
-            while (
-                at < len(lines)
-                and lines[at].strip()
-                and not lines[at].lstrip().startswith((">>>", '"""', "'''"))
-            ):
-                at += 1
+    shown = within = False
+    for line in lines:
+        begins = line.lstrip().startswith(_PROMPT)
+        within = begins or (within and bool(line.strip()) and not line.lstrip().startswith(_QUOTES))
+        remark = shown and line.lstrip().startswith("#")
+        if within or remark:
             continue
-        if called.search(line) and not re.match(r"\s*(?:async\s+)?(?:def|class)\b", line):
-            line = _before_call(line, called)
-        if line.strip() or not lines[at].strip():
-            kept.append(line)
-        at += 1
+        shown = bool(called.search(line)) and not _DEFINITION.match(line)
+        left = _before_call(line, called) if shown else line
+        if left.strip() or not line.strip():
+            kept.append(left)
     return _tidied("\n".join(kept))
 
 

@@ -6,13 +6,14 @@ import ast
 from contextlib import suppress
 from typing import NamedTuple
 
+from codesample.evaluation.argument_kinds import kinds_of
 from codesample.evaluation.stripped_prompt import shown_without_examples
 from codesample.records import CallExample, Message, Prompt, PublicView
 from codesample.tasks.examples import prompt_examples
 
 __all__ = ["VERSION", "Asking", "asking_for_tests"]
 
-VERSION = "1"
+VERSION = "2"
 """Changes with what is asked."""
 
 _FUNCTION = """\
@@ -23,7 +24,7 @@ Below is a Python function whose body is left out.
 ```
 
 Write {count} tests of `{name}`: assert statements, one on a line, each of the form \
-`assert {name}(...) == value` with literal arguments and a literal value. \
+`assert {name}(...) == value` with literal arguments{taken} and a literal value. \
 Work out each value from the description with care, and choose \
 inputs that differ: small ones, larger ones, and those at the edge of what is described. Do not write the \
 function, and no comments."""
@@ -34,7 +35,7 @@ Below is a task that a Python function `{name}` is to solve.
 {shown}
 
 Write {count} tests of `{name}`: assert statements, one on a line, each of the form \
-`assert {name}(...) == value` with literal arguments and a literal value. \
+`assert {name}(...) == value` with literal arguments{taken} and a literal value. \
 Work out each value from the task with care, and choose inputs \
 that differ: small ones, larger ones, and those at the edge of what is described. Do not write the function, \
 and no comments."""
@@ -95,15 +96,18 @@ def asking_for_tests(view: PublicView, *, chat: bool, count: int) -> Asking:
             return Asking(turns, begun, (), _SCRIPT_TOKENS)
         text = f"{shown}\n\nFurther inputs, each with the output that is right for it.\n\n{begun}"
         return Asking(text, begun, (), _SCRIPT_TOKENS)
-    begun = f"assert {name}("
+    kinds = kinds_of(view)
+    begun = f"assert {name}({kinds.opening}"
     code = _as_code(shown, name)
     if chat:
+        taken = f" (of the types {kinds.words})" if kinds.words else ""
         wording = _TEXT if code is None else _FUNCTION
-        asked = wording.format(shown=(code or shown).strip("\n"), name=name, count=count)
+        asked = wording.format(shown=(code or shown).strip("\n"), name=name, count=count, taken=taken)
         turns = (Message("user", asked), Message("assistant", f"```python\n{begun}"))
         return Asking(turns, begun, ("\n```",), _FUNCTION_TOKENS)
+    taken = f", of the types {kinds.words}" if kinds.words else ""
     body = f'"""\n{shown.strip()}\n"""\n{_header(view, name)}' if code is None else code.rstrip()
-    text = f"{body}\n    pass\n\n\n# Each line says what {name} returns for one input.\n{begun}"
+    text = f"{body}\n    pass\n\n\n# Each line says what {name} returns for one input{taken}.\n{begun}"
     return Asking(
         text, begun, ("\nclass ", "\ndef ", "\nif ", "\nprint", "\nimport ", "\nfrom "), _FUNCTION_TOKENS
     )

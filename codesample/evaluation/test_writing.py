@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from codesample.evaluation.argument_kinds import kinds_of
 from codesample.evaluation.assert_reading import Found, read_asserts
 from codesample.evaluation.script_cases import read_script_cases
 from codesample.evaluation.test_options import TestOptions
@@ -24,12 +25,14 @@ _DEFINED = re.compile(r"^(?:async +)?(?:def|class) +([A-Za-z_]\w*)", re.M)
 def read_tests(texts: Iterable[str], view: PublicView, options: TestOptions) -> GeneratedTests:
     """Return the tests that texts hold, equal ones once, those that most texts hold first.
 
+    Those that pass arguments of other kinds than the function takes, or another number, are left out.
+
     Args:
         texts: What a model wrote, with the beginning that it was given.
         view: The problem.
         options: How many of each text and in all are taken.
     """
-    known = names_of_prompt(view)
+    known, kinds = names_of_prompt(view), kinds_of(view)
     written: Counter[str] = Counter()
     found: dict[str, Found] = {}
     inputs: dict[str, None] = {}
@@ -41,6 +44,8 @@ def read_tests(texts: Iterable[str], view: PublicView, options: TestOptions) -> 
             else read_asserts(text, view.entry_point, known)
         )
         for each in read:
+            if not all(kinds.suit(call, view.entry_point or "") for call in each.calls):
+                continue
             if each.statement and each.statement not in of_text:
                 if len(of_text) == options.asserts_per_sample:
                     break

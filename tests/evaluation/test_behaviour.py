@@ -27,7 +27,7 @@ from codesample.runs.artefacts import Artefacts
 
 PROMPT = 'def f(x):\n    """Return the next number."""\n'
 NEXT, BROKEN, LIST = (f"def f(x):\n    return {body}\n" for body in ("x + 1", "x +", "[x + 1]"))
-OPTIONS = TestOptions(max_inputs=4, samples=2)
+OPTIONS = TestOptions(max_inputs=4, test_samples=2)
 
 
 def view(*examples: Example, entry_point: str | None = "f", task_id: str = "t/0") -> PublicView:
@@ -90,7 +90,7 @@ def made() -> Callable[..., Made]:
             new = InMemory() if folder is None else Artefacts(folder / f"{kind}.jsonl", writable=True)
             return kinds.setdefault(kind, new)
 
-        given = TestOptions(**{"max_inputs": 4, "samples": 2, **options})
+        given = TestOptions(**{"max_inputs": 4, "test_samples": 2, **options})
         return Made(stores, given, data_hash="d", model=model)
 
     return make
@@ -133,7 +133,7 @@ def test_equal_programs_run_once_and_none_again(
     assert runner.ran == [NEXT, LIST, BROKEN]
 
 
-@pytest.mark.parametrize("changed", [{"max_inputs": 3}, {"seed": 5}, {"inputs": ("varied",)}])
+@pytest.mark.parametrize("changed", [{"max_inputs": 3}, {"test_seed": 5}, {"inputs": ("varied",)}])
 def test_what_results_depend_on_is_part_of_their_key(
     runner: Counting, made: Callable[..., Made], tmp_path: Path, changed: dict[str, Any]
 ) -> None:

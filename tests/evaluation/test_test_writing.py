@@ -202,12 +202,12 @@ def test_anything_can_be_asked_about(prompt: str) -> None:
 @pytest.mark.parametrize(
     "given_",
     [
-        {"samples": 0},
+        {"test_samples": 0},
         {"max_tests": 0},
         {"max_inputs": -1},
         {"inputs": ("hidden",)},
-        {"temperature": -1.0},
-        {"seed": 1 << 70},
+        {"test_temperature": -1.0},
+        {"test_seed": 1 << 70},
     ],
 )
 def test_options_refuse_what_means_nothing(given_: dict[str, object]) -> None:
@@ -217,4 +217,4 @@ def test_options_refuse_what_means_nothing(given_: dict[str, object]) -> None:
 
 def test_the_seed_is_the_run_s_where_none_is_said() -> None:
     assert TestOptions().params(max_new_tokens=5, stop=(), seed=7).seed == 7
-    assert TestOptions(seed=3).params(max_new_tokens=5, stop=("x",), seed=7).seed == 3
+    assert TestOptions(test_seed=3).params(max_new_tokens=5, stop=("x",), seed=7).seed == 3
