@@ -153,10 +153,10 @@ def _shown(problem: Problem, names: Collection[str], texts: Iterable[str]) -> _S
     for text in dict.fromkeys(texts):
         for name in names:
             examples.update(dict.fromkeys(prompt_examples(text, name)))
-        for node in _asserts_within(text):
-            shown.asserted.add(_whole(node.test, names))
-            for call in _calls(node.test, names):
-                _add(shown, call, _equal_to(node.test, call))
+        for stated in _asserts_within(text):
+            shown.asserted.add(_whole(stated.test, names))
+            for called in _calls(stated.test, names):
+                _add(shown, called, _equal_to(stated.test, called))
     for example in examples:
         call, value = _expression(example.call), _expression(example.expected)
         if isinstance(call, ast.Call):
