@@ -172,3 +172,13 @@ def test_statements_are_judged_with_the_stub_and_known_without_it(
     assert [tests.stub for tests in seen if isinstance(tests, CodeTests)] == ["from math import *\n"] * 2
     ctx.check_scripts(candidates[:1], [ScriptExample("1", "2")])
     assert len(seen) == 3
+
+
+def test_what_is_noted_reaches_the_outermost_context_with_the_name(ctx: Context) -> None:
+    outer = ctx.bind("chain", frozenset())
+    inner = outer.bind("judge", frozenset())
+    for _ in range(2):
+        inner.note("an answer without a grade")
+    assert inner.notes == outer.notes == ctx.notes == {"judge: an answer without a grade": 2}
+    ctx.notes.clear()
+    assert ctx.notes.total() == 2
