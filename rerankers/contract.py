@@ -101,8 +101,10 @@ class Reranker:
         shown = [_narrowed(candidate, self.needs) for candidate in candidates]
         try:
             bound = ctx.bind(self.name, self.needs)
-            scores = self._scorer(_narrowed_view(view, self.needs), shown, bound, **self.parameters)
-            return _checked(scores, len(candidates))
+            given = self._scorer(_narrowed_view(view, self.needs), shown, bound, **self.parameters)
+            scores = _checked(given, len(candidates))
+            bound.keep(shown, scores)
+            return scores
         except RerankerError as error:
             raise RerankerError(f"reranker {self.name!r}, problem {view.task_id!r}: {error}") from error
         except CodesampleError:
