@@ -25,7 +25,7 @@ from codesample.rerankers.judge_wordings import (
     read_grade,
     read_ranking,
 )
-from codesample.rerankers.parameters import Limits
+from codesample.rerankers.parameters import Bounds
 from codesample.rerankers.program_text import text_of
 
 __all__ = ["judge_listwise", "judge_pairwise", "judge_pointwise"]
@@ -33,8 +33,8 @@ __all__ = ["judge_listwise", "judge_pairwise", "judge_pointwise"]
 Form = Literal["auto", "base", "chat"]
 """How the model is asked: a text to continue, a message, or as the run put its prompts."""
 
-_Count = Annotated[int, Limits(least=1, most=1000)]
-_Tokens = Annotated[int, Limits(least=1)]
+_Count = Annotated[int, Bounds(least=1, most=1000)]
+_Tokens = Annotated[int, Bounds(least=1)]
 _T = TypeVar("_T")
 
 _SAMPLED = 0.7
@@ -81,7 +81,7 @@ def judge_listwise(
     ctx: Context,
     *,
     shuffles: _Count = 1,
-    group: Annotated[int, Limits(least=2, most=26)] = 10,
+    group: Annotated[int, Bounds(least=2, most=26)] = 10,
     model: str | None = None,
     form: Form = "auto",
     tokens: _Tokens = 512,

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from codesample.records import Candidate, Message, Prompt, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
-from codesample.rerankers.parameters import Limits
+from codesample.rerankers.parameters import Bounds
 from codesample.rerankers.program_text import is_text_alone, parsed, text_of, without, written
 
 __all__ = ["coder_reviewer", "reviewer"]
@@ -54,7 +54,7 @@ def coder_reviewer(
     candidates: Sequence[Candidate],
     ctx: Context,
     *,
-    alpha: Annotated[float, Limits(least=0, most=1)] = 0.5,
+    alpha: Annotated[float, Bounds(least=0, most=1)] = 0.5,
     length: Literal["sum", "mean"] = "sum",
     model: str | None = None,
     form: Form = "auto",

@@ -10,7 +10,7 @@ from codesample.errors import ParameterError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
-from codesample.rerankers.parameters import Limits
+from codesample.rerankers.parameters import Bounds
 from codesample.rerankers.program_text import text_of
 from codesample.rerankers.sequence_classifier import open_classifier
 
@@ -26,7 +26,7 @@ def reward_model(
     model: str,
     label: str | int | None = None,
     scale: Literal["log_odds", "probability"] = "log_odds",
-    batch: Annotated[int, Limits(least=1, most=4096)] = 8,
+    batch: Annotated[int, Bounds(least=1, most=4096)] = 8,
 ) -> list[float | None]:
     """Score by a sequence classifier that reads the task with the program: a reward, or odds of a label.
 
