@@ -70,7 +70,7 @@ ARROWS = {
         "execution.worker.form_rules",
     },
     "execution.worker.form_rules": {"records"},
-    "rerankers": {"errors", "plugins", "records"},
+    "rerankers": {"errors", "hub", "plugins", "records"},
     "extraction": {"records"},
     "tasks": {"data_files", "decoding", "errors", "extraction", "plugins", "records"},
     "tasks.apps": {"data_files", "decoding", "errors", "records", "tasks"},
@@ -174,13 +174,12 @@ FREE_OF = {
     "kernels": {"transformers"},
     "plugins": HEAVY,
     "records": HEAVY,
-    "rerankers": HEAVY,
     "runs": HEAVY,
     "tasks": HEAVY,
 }
 
 # Parts that load no heavy library until they are asked for what needs one.
-LATE = ("cli", "evaluation", "reports")
+LATE = ("cli", "evaluation", "reports", "rerankers")
 
 # Modules that import what only a run can name, and what that is.
 COMPUTED = {

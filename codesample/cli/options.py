@@ -308,7 +308,7 @@ RerankerSpecs = Annotated[
     typer.Option(
         "--reranker",
         "-r",
-        help="A name, FILE.py:NAME, or several with commas (later ones settle ties); repeatable.",
+        help="A name, FILE.py:NAME, or several: 'a > b', 'a | b', '0.5*z(a) + rank(b)'; repeatable.",
     ),
 ]
 NoRerankerSpecs = Annotated[
@@ -320,7 +320,7 @@ AgainRerankerSpecs = Annotated[
     typer.Option(
         "--reranker",
         "-r",
-        help="A name, FILE.py:NAME, or several with commas; repeatable. Default: eval's, if the run allows.",
+        help="A name, FILE.py:NAME, or several: 'a > b'; repeatable. Default: eval's, if the run allows.",
     ),
 ]
 AgainK = Annotated[
