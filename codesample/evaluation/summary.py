@@ -14,6 +14,7 @@ from codesample.evaluation.choice_figures import bounds, selections, variance_sp
 from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Draws, Estimate
+from codesample.evaluation.leaks import hidden_only
 from codesample.evaluation.metrics import pass_at_k_by_problem
 from codesample.evaluation.observer import is_graded
 from codesample.evaluation.parse_check import parse_notice
@@ -93,6 +94,7 @@ def summarise(
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
         oracle_curve=around.oracle_curve,
         variance=variance_split(graded),
+        hidden_only=hidden_only(graded, scores),
     )
 
 
