@@ -95,6 +95,7 @@ ARROWS = {
         "execution.caller",
         "execution.isolation",
         "extraction",
+        "evaluation.pass_at_k_metric",
         "foreign",
         "records",
         "rerankers",
@@ -102,6 +103,7 @@ ARROWS = {
         "sampling",
         "tasks",
     },
+    "evaluation.pass_at_k_metric": {"errors", "evaluation", "execution", "records"},
     "reports": {
         "engines",
         "errors",
@@ -132,6 +134,7 @@ ARROWS = {
         "errors",
         "evaluation",
         "records",
+        "rerankers",
         "reports",
         "runs",
         "sampling",

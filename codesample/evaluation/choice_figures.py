@@ -12,7 +12,7 @@ from codesample.evaluation.metrics import best_of_n, pass_at_k, sampling_varianc
 from codesample.evaluation.paired import paired
 from codesample.evaluation.parts import Graded, graded_by_part
 from codesample.evaluation.scoring import Pool, Scores
-from codesample.evaluation.selection import Selection, VarianceSplit
+from codesample.evaluation.choice import Selection, VarianceSplit
 from codesample.evaluation.shortfall import why_below_random
 from codesample.rerankers.made_once import Cost
 from codesample.runs import RunFolder

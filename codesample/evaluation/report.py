@@ -15,7 +15,7 @@ from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.leaks import HiddenOnly
 from codesample.evaluation.observer import WEAK
-from codesample.evaluation.selection import (
+from codesample.evaluation.choice import (
     Greedy,
     Selection,
     VarianceSplit,

@@ -13,7 +13,7 @@ from rich.table import Table
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.paired import Paired
 from codesample.evaluation.report import Report
-from codesample.evaluation.selection import Selection
+from codesample.evaluation.choice import Selection
 
 __all__ = ["ChoiceTable", "choice_lines", "cost_table"]
 
