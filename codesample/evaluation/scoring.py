@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -151,6 +152,8 @@ def score(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
+    noted = sum((context.notes for context in contexts), Counter[str]())
+    scored.notices.extend(f"{what} ({count} times)" for what, count in noted.items())
     return scored
 
 
