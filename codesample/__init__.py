@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from codesample.errors import CodesampleError
     from codesample.evaluation.agreement import Agreement, Difference
     from codesample.evaluation.best_of_n import BestOfN, EarlyStop, best_of_n, passed
+    from codesample.evaluation.choice import Greedy, Selection, VarianceSplit
     from codesample.evaluation.evaluate import evaluate
     from codesample.evaluation.health_check import RunHealth
     from codesample.evaluation.intervals import Estimate
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from codesample.evaluation.problem_set import ProblemSet, read_problems
     from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds
     from codesample.evaluation.run_table import RunTable, TableRow, evaluate_table
-    from codesample.evaluation.choice import Greedy, Selection, VarianceSplit
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.extraction import Wanted
     from codesample.records import (

@@ -103,7 +103,14 @@ ARROWS = {
         "sampling",
         "tasks",
     },
-    "evaluation.pass_at_k_metric": {"errors", "evaluation", "execution", "records"},
+    "evaluation.pass_at_k_metric": {
+        "errors",
+        "evaluation",
+        "execution",
+        "execution.caller",
+        "execution.isolation",
+        "records",
+    },
     "reports": {
         "engines",
         "errors",
@@ -185,6 +192,9 @@ FREE_OF = {
 # Parts that load no heavy library until they are asked for what needs one.
 LATE = ("cli", "evaluation", "reports")
 
+# Modules that a library loads, which is then there with all that it brings; nothing of ours imports them.
+GUESTS = {"codesample.evaluation.pass_at_k_metric.pass_at_k_metric": "a metric of `evaluate`"}
+
 # Modules that import what only a run can name, and what that is.
 COMPUTED = {
     "codesample/__init__.py": "what the package exports, from its own table",
@@ -251,7 +261,7 @@ def test_no_heavy_library_is_loaded_before_it_is_needed() -> None:
 def test_importing_every_module_really_loads_no_heavy_library(parts: list[str]) -> None:
     names = [module.name for part in parts for module in SOURCES.of(f"codesample.{part}")]
     assert len(names) > 20
-    assert first_to_load(HEAVY, names, ROOT) == {}
+    assert first_to_load(HEAVY, [name for name in names if name not in GUESTS], ROOT) == {}
 
 
 def test_every_import_can_be_read() -> None:

@@ -11,10 +11,6 @@ from codesample.engines.contract import Engine
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import RunFolderError
 from codesample.evaluation.agreement import Agreement
-from codesample.evaluation.health_check import RunHealth
-from codesample.evaluation.intervals import Estimate
-from codesample.evaluation.leaks import HiddenOnly
-from codesample.evaluation.observer import WEAK
 from codesample.evaluation.choice import (
     Greedy,
     Selection,
@@ -22,6 +18,10 @@ from codesample.evaluation.choice import (
     estimates_by_size,
     with_text_keys,
 )
+from codesample.evaluation.health_check import RunHealth
+from codesample.evaluation.intervals import Estimate
+from codesample.evaluation.leaks import HiddenOnly
+from codesample.evaluation.observer import WEAK
 from codesample.records import Status
 
 __all__ = ["Counted", "EngineFacts", "Greedy", "Report", "Seconds", "Selection", "VarianceSplit"]

@@ -59,13 +59,11 @@ def summarise(
         ExecutionError: the harness failed on every candidate; says why for the first.
     """
     verdicts = [verdict for pool in gathered for verdict in pool.verdicts]
-    if not (graded := [pool for pool in gathered if pool.graded]):
-        raise ExecutionError(_nothing(gathered, _faults(verdicts)))
+    graded = _graded(gathered)
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     around = bounds(graded)
     by_k, parts, unreached = _figures(graded, counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
-    texts = _texts(run, candidates, verdicts, unread)
     left_out = _left_out(problems, len(gathered), len(graded), _faults(verdicts))
     return Report(
         task=run.manifest.task,
@@ -84,7 +82,7 @@ def summarise(
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*texts, *left_out, *unreached, *notices),
+        notices=(*_texts(run, candidates, verdicts, unread), *left_out, *unreached, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
@@ -96,6 +94,15 @@ def summarise(
         variance=variance_split(graded),
         hidden_only=hidden_only(graded, scores),
     )
+
+
+def _graded(gathered: Sequence[Pool]) -> list[Pool]:
+    """Return the pools with a graded candidate; raises ExecutionError where there is none."""
+    if not (graded := [pool for pool in gathered if pool.graded]):
+        raise ExecutionError(
+            _nothing(gathered, _faults([each for pool in gathered for each in pool.verdicts]))
+        )
+    return graded
 
 
 def _texts(

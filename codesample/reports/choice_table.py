@@ -10,10 +10,10 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from codesample.evaluation.choice import Selection
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.paired import Paired
 from codesample.evaluation.report import Report
-from codesample.evaluation.choice import Selection
 
 __all__ = ["ChoiceTable", "choice_lines", "cost_table"]
 
