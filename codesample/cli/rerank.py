@@ -25,6 +25,12 @@ def run(
     reranker: options.AgainRerankerSpecs = _NONE,
     k: options.AgainK = None,
     data: options.MovedData = None,
+    curves: Annotated[
+        bool,
+        typer.Option(
+            "--curves", help="Score subsets too: best-of-n curves of rerankers that compare candidates."
+        ),
+    ] = False,
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Compare two rerankers, scored first where they are not yet."),
@@ -46,6 +52,7 @@ def run(
         data=data,
         run=sandbox,
         observer=RunProgress(),
+        curves=curves,
     )
     show_report(report, as_json=json, judged=False)
 

@@ -61,9 +61,8 @@ class ChoiceTable:
             yield passes
         yield list(self._choices(roomy))
         if (hidden := report.hidden_only) and hidden.random and hidden.oracle:
-            kept = f"{hidden.problems} problems, " if hidden.problems < report.problems else ""
             yield [
-                (f"{kept}without checks that prompts show, at random", _cells(hidden.random, "0 %")),
+                ("hidden checks, at random", _cells(hidden.random, "0 %")),
                 *(
                     (f"  by {name}", _cells(figure, _share(hidden.gap_closed(name))))
                     for name, figure in hidden.rerankers.items()
@@ -94,6 +93,9 @@ def choice_lines(report: Report) -> Iterator[str]:
             yield f"undecided   {escape(name)} preferred no candidate of any problem: it chooses at random"
         if each.below_random:
             yield f"[red]below       {escape(name)} is below random: {escape(each.below_random)}[/red]"
+    if (hidden := report.hidden_only) and hidden.random:
+        where = f", on {hidden.problems} of {report.problems} problems" * (hidden.problems < report.problems)
+        yield f"hidden      the last section counts the checks that no prompt shows{where}"
     if report.variance:
         split = report.variance
         yield (
