@@ -38,6 +38,7 @@ def rerank_run(
     data: Path | None = None,
     run: RunOptions | None = None,
     observer: Observer | None = None,
+    curves: bool = False,
 ) -> Report:
     """Score the candidates that a run's last call covered, beside the rerankers that scored them before.
 
@@ -49,6 +50,8 @@ def rerank_run(
         data: The task's data, or one's own problems, where they are no longer where the run found them.
         run: How programs are run, for rerankers that run some.
         observer: As for `evaluate`.
+        curves: Whether rerankers whose scores depend on the other candidates score subsets of each pool too,
+            for their curves over n; up to 68 times a problem, which takes minutes at most.
 
     Returns:
         The run's report, with every reranker that has scored all of it; times are those of the sampling.
@@ -74,7 +77,7 @@ def rerank_run(
         chosen = problems_of_run(opened, task=task, data=data)
         gathered = _gathered(opened, chosen, integrity or settings.get("integrity"))
         loaded = _usable(loaded, gathered, opened, watching, named=rerankers is not None)
-        scored = _score(loaded, gathered, chosen, opened, judge, watching)
+        scored = _score(loaded, gathered, chosen, opened, judge, watching, curves=curves)
         notices = [*scored.notices, *_weaker(judge, opened)]
         report = _report(opened, chosen, gathered, k=ks, scores=scored.scores, notices=notices)
         opened.write_results(report.as_json())
@@ -184,6 +187,8 @@ def _score(
     run: RunFolder,
     judge: Judge | None,
     observer: Observer,
+    *,
+    curves: bool,
 ) -> Scored:
     try:
         return score(
@@ -194,6 +199,7 @@ def _score(
             judge=judge,
             run=run,
             observer=observer,
+            curves=curves,
         )
     finally:
         observer.stopped()

@@ -110,6 +110,7 @@ def score(
     judge: Judge | None,
     run: RunFolder,
     observer: Observer,
+    curves: bool = False,
 ) -> Scored:
     """Let each reranker score every pool, and keep the scores in the run folder once they are complete.
 
@@ -122,6 +123,8 @@ def score(
         judge: Runs public examples and inputs of the rerankers' own; None where none of them needs it.
         run: Open for writing.
         observer: Told of each pool.
+        curves: Whether those whose scores depend on the other candidates score subsets too, for their
+            curves over n.
 
     Raises:
         RunFolderError: scores cannot be written.
@@ -144,7 +147,10 @@ def score(
             scored.failures.append(error)
             continue
         run.write_scores(each.name, _by_key(gathered, column))
-        keep_curve(run, each, gathered, column, _rescorer(each, views, shown, contexts), seed=seed)
+        if curves or each.independent:
+            rescore = _rescorer(each, views, shown, contexts)
+            if lacking := keep_curve(run, each, gathered, column, rescore, seed=seed):
+                scored.notices.append(lacking)
         scored.scores[each.name] = column
     failures = [failure for runner in runners if runner for failure in runner.failures]
     if failures:
