@@ -27,6 +27,7 @@ Spec = dict[str, Any]
 _WIDTH, _HEIGHT = 340, 240
 _DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3))
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+_FEW = 12
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 _VARIABLE = {name: f"var(--{name})" for name in ("ink", "muted", "line", "edge", "good", "bad", "page")}
 
@@ -60,12 +61,13 @@ def series_of(names: Sequence[str]) -> list[Series]:
     ]
 
 
-def curves_chart(curves: Mapping[Series, Curve], *, of: str, x: str) -> str:
+def curves_chart(curves: Mapping[Series, Curve], *, of: str, x: str, whole: bool = True) -> str:
     """Return curves with bands, over numbers of candidates on a scale of doublings.
 
     Args:
         of: What the vertical axis shows.
         x: What the horizontal one does, such as "n".
+        whole: Whether the vertical axis runs from 0 to 1, else only as far as the curves.
     """
     layers: list[Spec] = []
     ticks = sorted({point.k for curve in curves.values() for point in curve.points})
@@ -89,8 +91,8 @@ def curves_chart(curves: Mapping[Series, Curve], *, of: str, x: str) -> str:
     }
     up = {
         "type": "quantitative",
-        "scale": {"domain": [0, 1]},
-        "axis": {"title": of, "format": ".1f", "tickCount": 6},
+        "scale": {"domain": [0, 1]} if whole else {"zero": False, "nice": True},
+        "axis": {"title": of, "format": ".1f" if whole else ".2f", "tickCount": 6},
     }
     for layer in layers:
         layer["encoding"] = {"x": across, **layer["encoding"]}
@@ -120,7 +122,7 @@ def gaps_chart(gaps: Mapping[str, Estimate | None]) -> str:
     x: Spec = {
         "type": "quantitative",
         "scale": {"domain": [min(0.0, low), max(1.0, high)]},
-        "axis": {"title": "share of the gap closed", "format": ".0%", "tickCount": 5},
+        "axis": {"title": "share of the gap closed", "format": ".0%", "tickCount": 3},
     }
     bounds = {
         "data": {"values": [{"at": 0, "what": "random"}, {"at": 1, "what": "oracle"}]},
@@ -187,7 +189,7 @@ def distribution_chart(name: str, scores: ScoreDistribution) -> str:
         encoding["y2"] = {"datum": 0}
         mark: Spec = {"type": "rule", "strokeWidth": max(3, min(18, 200 // max(1, len(scores.bins))))}
     else:
-        encoding["x2"] = {"field": "high"}
+        encoding |= {"x2": {"field": "high"}, "y2": {"datum": 0}}
         mark = {"type": "bar", "binSpacing": 0.5}
     zero = {"mark": {"type": "rule", "color": _VARIABLE["ink"], "aria": False}, "encoding": {"y": {"datum": 0}}}
     spec = {"data": {"values": rows}, "layer": [{"mark": mark, "encoding": encoding}, zero], "height": 200}
@@ -265,7 +267,7 @@ def _curve_layers(series: Series, rows: list[dict[str, Any]], *, whole: bool) ->
             "type": "point",
             "filled": True,
             "opacity": 1,
-            "size": 36,
+            "size": 36 if len(rows) <= _FEW else 14,
             "color": series.colour,
             "shape": series.shape or "circle",
         },

@@ -27,12 +27,13 @@ class Figure(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A figure that is read first."""
+    """A figure that is read first; `link` leads to what it counts."""
 
     name: str
     value: str
     note: str
     strong: bool = False
+    link: str = ""
 
 
 def size_text(contents: RunContents) -> str:
@@ -82,10 +83,10 @@ def tiles(
         best: Of the best reranker; None where nothing has scored the run.
         chosen: What that one chooses, by problem.
     """
-    made = [Tile("one at random (pass@1)", _percent(random.value), _between(random))]
+    made = [Tile("at random (pass@1)", _percent(random.value), _between(random))]
     if best is not None:
         made.append(
-            Tile(f"best reranker: {best.name}", _percent(best.estimate.value), _between(best.estimate), True)
+            Tile("best reranker", _percent(best.estimate.value), f"{_between(best.estimate)}, {best.name}", True)
         )
     made.append(Tile(f"oracle (pass@{n})", _percent(oracle.value), _between(oracle)))
     if best is not None:
@@ -96,7 +97,7 @@ def tiles(
         lost = sum(each.chance == 0 for each in able)
         ties = sum(0 < each.chance < 1 for each in able)
         note = f"of {len(able)} that it could win" + (f"; {ties} more left to ties" if ties else "")
-        made.append(Tile("problems it loses", str(lost), note))
+        made.append(Tile("problems it loses", str(lost), note, link="#lost"))
     return made
 
 

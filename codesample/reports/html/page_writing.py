@@ -161,7 +161,7 @@ def _figures(
 ) -> dict[str, Any]:
     """Return tiles, table and charts; a run without any grade has none."""
     if not any(pool.graded for pool in contents.pools):
-        return {"tiles": [], "figures": [], "charts": {}, "curve_rows": [], "curve_sizes": [], "extra_tables": []}
+        return {"tiles": [], "figures": [], "charts": None, "curve_rows": [], "curve_sizes": [], "extra_tables": []}
     passes, random = pass_at_k_curve(contents), random_curve(contents)
     curves, gaps = best_of_n_curves(contents), gaps_closed(contents)
     rows = page_facts.figures(contents, passes, random, curves, gaps, best)
@@ -195,7 +195,7 @@ def _charts(
 ) -> dict[str, Any]:
     """Return the charts by what they show."""
     (only,) = series_of(["pass@k"])
-    made: dict[str, Any] = {"passes": _markup(curves_chart({only: passes}, of="pass@k", x="k"))}
+    made: dict[str, Any] = {"best": None, "passes": _markup(curves_chart({only: passes}, of="pass@k", x="k"))}
     if not curves:
         return made
     by_value = sorted(curves, key=lambda name: -curves[name].points[-1].estimate.value)
@@ -206,7 +206,7 @@ def _charts(
     oracle = Curve("oracle", tuple(point for point in passes.points if point.k in sizes))
     drawn = {bounds[0]: oracle, bounds[1]: random, **{each: curves[each.name] for each in series}}
     made["best"] = {
-        "svg": _markup(curves_chart(drawn, of="best-of-n", x="n")),
+        "svg": _markup(curves_chart(drawn, of="best-of-n", x="n", whole=False)),
         "series": [*bounds, *series],
         "shown": {"oracle", "random", *by_value[:_CURVES_SHOWN]},
     }
@@ -228,7 +228,7 @@ def _separation(found: Separation) -> str:
     if found.within is None:
         return "No problem has candidates of both kinds."
     return (
-        f"Within a problem, a passing candidate outranks a failing one in {found.within:.0%} of pairs; "
+        f"Within a problem, a passing candidate outranks a failing one in {100 * found.within:.1f} % of pairs; "
         "50 % would say nothing."
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from codesample.evaluation.scoring import Pool
@@ -75,7 +76,8 @@ def problem_part(
         with_tokens: Positions of the candidates whose tokens are shown one by one.
     """
     problem = pool.problem
-    programs, answers, details = Once[str](), Once[str](), Once[str]()
+    # programs and answers together: next to each other, what they share costs nothing
+    texts, details = Once[str](), Once[str]()
     tokens = Once[tuple[tuple[int, ...] | None, tuple[int, ...]]]()
     checks: dict[int, str] = {}
     rows = []
@@ -86,8 +88,8 @@ def problem_part(
         origin = origins.get((candidate.task_id, candidate.index))
         rows.append(
             {
-                "program": programs.place(shortened(candidate.program or "")),
-                "answer": answers.place(shortened(candidate.completion)),
+                "program": texts.place(shortened(candidate.program or "")),
+                "answer": texts.place(shortened(candidate.completion)),
                 "detail": details.place(shortened(verdict.detail, _LONGEST_DETAIL)),
                 "tokens": tokens.place(_tokens(candidate)) if at in with_tokens else None,
                 **_facts(candidate, verdict, failed),
@@ -99,8 +101,7 @@ def problem_part(
         "asked": prompt is not None,
         "examples": [_example(each) for each in problem.examples],
         "tests": tests_text(problem.tests, most=_LONGEST_TESTS),
-        "programs": programs.values,
-        "answers": answers.values,
+        "texts": texts.values,
         "details": details.values,
         "tokens": tokens.values,
         "checks": checks,
@@ -128,15 +129,22 @@ def _facts(candidate: Candidate, verdict: Verdict, failed: int | None) -> dict[s
 
 def _tokens(candidate: Candidate) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
     """Return how much text each token adds, if that is known of a text shown whole, and how unlikely it was."""
-    unlikely = tuple(_unlikely(each) for each in candidate.logprobs or ())
+    unlikely = _unlikely(candidate.logprobs or ())
     ends = candidate.token_ends
     if ends is None or len(candidate.completion) > LONGEST_TEXT:
         return None, unlikely
-    return tuple(utf16_lengths(candidate.completion, ends)), unlikely
+    return utf16_lengths(candidate.completion, ends), unlikely
 
 
-def _unlikely(logprob: float) -> int:
-    return min(_LOWEST, max(0, round(-logprob * _STEPS))) if math.isfinite(logprob) else _LOWEST
+def _unlikely(logprobs: Sequence[float]) -> tuple[int, ...]:
+    """Return minus log-probabilities in hundredths."""
+    with suppress(OverflowError, ValueError):
+        found = tuple([round(-_STEPS * each) for each in logprobs])
+        if not found or (min(found) >= 0 and max(found) <= _LOWEST):
+            return found
+    return tuple(
+        min(_LOWEST, max(0, round(-_STEPS * each))) if math.isfinite(each) else _LOWEST for each in logprobs
+    )
 
 
 def _finite(value: float, places: int) -> float | None:
