@@ -24,9 +24,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from codesample.errors import CodesampleError
 from codesample.evaluation.intervals import Draws, Estimate
-from codesample.evaluation.metrics import best_of_n, best_of_n_curve, pass_at_k
+from codesample.evaluation.kept_curves import curve_columns, curve_sizes
+from codesample.evaluation.metrics import best_of_n, pass_at_k
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.score_quality import (
     Calibration,
@@ -38,7 +38,6 @@ from codesample.evaluation.score_quality import (
     separation,
 )
 from codesample.evaluation.scoring import Pool, Scores
-from codesample.rerankers.registry import load_reranker
 
 __all__ = [
     "Curve",
@@ -90,16 +89,7 @@ class Curve:
 
 def sizes_of(contents: RunContents) -> tuple[int, ...]:
     """Return 1, 2, 4, ... and the most graded candidates that a problem has."""
-    most = max((len(pool.graded) for pool in contents.pools), default=0)
-    return doubling(most)
-
-
-def doubling(most: int) -> tuple[int, ...]:
-    """Return 1, 2, 4, ... up to `most`, with `most` itself."""
-    sizes = [1]
-    while sizes[-1] * 2 < most:
-        sizes.append(sizes[-1] * 2)
-    return tuple(sizes) if most <= 1 else (*sizes, most)
+    return curve_sizes(_graded(contents))
 
 
 def pass_at_k_curve(contents: RunContents, sizes: Sequence[int] | None = None) -> Curve:
@@ -125,21 +115,14 @@ def random_curve(contents: RunContents, sizes: Sequence[int] | None = None) -> C
     return _curve("random", graded, chosen, [one] * len(chosen))
 
 
-def best_of_n_curves(contents: RunContents, sizes: Sequence[int] | None = None) -> dict[str, Curve]:
-    """Return best-of-n by n for every saved reranker."""
+def best_of_n_curves(contents: RunContents) -> dict[str, Curve]:
+    """Return best-of-n by n for every saved reranker, at `sizes_of`."""
     graded = _graded(contents)
-    chosen = tuple(sizes) if sizes is not None else sizes_of(contents)
     draws = Draws(len(graded))
     found = {}
     for name, column in contents.scores.items():
-        if _is_independent(name):
-            columns = _closed_form(graded, column, chosen)
-            found[name] = _curve(name, graded, chosen, draws.shares(columns))
-        else:
-            ends = [[sum(p.passed) / len(p.passed) for p in graded], [_best(p, column) for p in graded]]
-            at = (1, max(len(pool.graded) for pool in graded))
-            note = "scores depend on the other candidates, and subsets were not scored"
-            found[name] = _curve(name, graded, at, draws.shares(ends), note)
+        columns, note = curve_columns(name, graded, column, contents.curves.get(name))
+        found[name] = _curve(name, graded, tuple(columns), draws.shares(list(columns.values())), note)
     return found
 
 
@@ -187,22 +170,6 @@ def _curve(
     held = [len(pool.graded) for pool in graded]
     points = [Point(k, figure, sum(n < k for n in held)) for k, figure in zip(sizes, figures, strict=True)]
     return Curve(name, tuple(points), note)
-
-
-def _closed_form(graded: Sequence[Pool], column: Scores, sizes: Sequence[int]) -> list[list[float]]:
-    rows = []
-    for pool in graded:
-        scores = [column[pool.problem.task_id][at] for at in pool.graded]
-        held = [min(size, len(scores)) for size in sizes]
-        rows.append([min(1.0, each) for each in best_of_n_curve(scores, pool.passed, held)])
-    return [list(each) for each in zip(*rows, strict=True)]
-
-
-def _is_independent(name: str) -> bool:
-    try:
-        return load_reranker(name).independent
-    except CodesampleError:
-        return False
 
 
 def _best(pool: Pool, column: Scores) -> float:
