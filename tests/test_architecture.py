@@ -114,6 +114,7 @@ ARROWS = {
         "sampling",
         "tasks",
     },
+    "reports.html": {"errors", "evaluation", "records", "runs"},
     "bench": {"errors", "execution.*", "kernels.*", "records", "sampling"},
     "testing": {
         "engines",
@@ -133,6 +134,7 @@ ARROWS = {
         "evaluation",
         "records",
         "reports",
+        "reports.html",
         "runs",
         "sampling",
         "tasks",

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from codesample.evaluation.scoring import Pool
 from codesample.records import CallExample, Candidate, Origin, Problem, Prompt, ScriptExample, Verdict
-from codesample.reports.html.check_texts import check_text, first_failed, tests_text
+from codesample.reports.html.check_texts import check_text, first_failed, hidden_tests_text
 from codesample.reports.html.packing import LONGEST_TEXT, shortened, utf16_lengths
 
 __all__ = ["Once", "fitting", "problem_part"]
@@ -65,7 +65,11 @@ def fitting(pool: Pool, most: int, first: Collection[int]) -> frozenset[int]:
 
 
 def problem_part(
-    pool: Pool, prompt: Prompt | None, origins: Mapping[tuple[str, int], Origin], *, with_tokens: Collection[int]
+    pool: Pool,
+    prompt: Prompt | None,
+    origins: Mapping[tuple[str, int], Origin],
+    *,
+    with_tokens: Collection[int],
 ) -> dict[str, Any]:
     """Return plain JSON data of one problem.
 
@@ -100,7 +104,7 @@ def problem_part(
         "prompt": _turns(problem, prompt),
         "asked": prompt is not None,
         "examples": [_example(each) for each in problem.examples],
-        "tests": tests_text(problem.tests, most=_LONGEST_TESTS),
+        "tests": hidden_tests_text(problem.tests, most=_LONGEST_TESTS),
         "texts": texts.values,
         "details": details.values,
         "tokens": tokens.values,
@@ -115,9 +119,8 @@ def _facts(candidate: Candidate, verdict: Verdict, failed: int | None) -> dict[s
         "finish": candidate.finish_reason,
         "rule": candidate.rule,
         "length": None if candidate.token_ids is None else len(candidate.token_ids),
-        "cpu": _finite(verdict.cpu_seconds, 4),
-        "wall": _finite(verdict.wall_seconds, 4),
-        "memory": verdict.peak_memory,
+        "cpu": round(verdict.cpu_seconds, 3) if math.isfinite(verdict.cpu_seconds) else None,
+        "megabytes": None if verdict.peak_memory is None else round(verdict.peak_memory / 1e6),
         "integrity": verdict.integrity,
         "retried": verdict.first_try,
         "failed": failed,
@@ -128,7 +131,7 @@ def _facts(candidate: Candidate, verdict: Verdict, failed: int | None) -> dict[s
 
 
 def _tokens(candidate: Candidate) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
-    """Return how much text each token adds, if that is known of a text shown whole, and how unlikely it was."""
+    """Return how much text each token adds, if a text that is shown whole tells, and how unlikely it is."""
     unlikely = _unlikely(candidate.logprobs or ())
     ends = candidate.token_ends
     if ends is None or len(candidate.completion) > LONGEST_TEXT:
@@ -145,10 +148,6 @@ def _unlikely(logprobs: Sequence[float]) -> tuple[int, ...]:
     return tuple(
         min(_LOWEST, max(0, round(-_STEPS * each))) if math.isfinite(each) else _LOWEST for each in logprobs
     )
-
-
-def _finite(value: float, places: int) -> float | None:
-    return round(value, places) if math.isfinite(value) else None
 
 
 def _turns(problem: Problem, prompt: Prompt | None) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Made runs for pages, and a browser that shows them; where no Chromium is installed, its tests are skipped."""
+"""Made runs for pages, and a browser that shows them; without Chromium, its tests are skipped."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def make_problem(task_id: str, *, tests: Tests | None = None, text: str = "Retur
     )
 
 
-def make_candidate(task_id: str, index: int, text: str, *, logprobs: Sequence[float] | None = None) -> Candidate:
+def make_candidate(
+    task_id: str, index: int, text: str, *, logprobs: Sequence[float] | None = None
+) -> Candidate:
     """A candidate whose tokens are four characters each, where it has log-probabilities."""
     ends = None if logprobs is None else tuple(min(len(text), 4 * (at + 1)) for at in range(len(logprobs)))
     if ends:
@@ -83,7 +85,9 @@ def make_pool(
     return Pool(problem, tuple(candidates), tuple(verdicts))
 
 
-def make_run(pools: Sequence[Pool], scores: dict[str, dict[str, list[float | None]]] | None = None) -> RunContents:
+def make_run(
+    pools: Sequence[Pool], scores: dict[str, dict[str, list[float | None]]] | None = None
+) -> RunContents:
     """A run of pools with scores by reranker and problem, without a folder and without a report."""
     problems = tuple(pool.problem for pool in pools)
     task = Task("made", "1", "made for tests", (), 16, lambda: list(problems))
@@ -109,12 +113,15 @@ def make_large_run(problems: int, n: int, *, tokens: int = 120, seed: int = 0) -
         ease = rng.betavariate(0.5, 0.7)
         texts, statuses, logprobs = [], [], []
         for _ in range(n):
-            lines = [f"    {rng.choice(names)} = x + {rng.randrange(900)}" for _ in range(rng.randrange(6, 20))]
+            lines = [
+                f"    {rng.choice(names)} = x + {rng.randrange(900)}" for _ in range(rng.randrange(6, 20))
+            ]
             texts.append("\n".join([*lines, f"    return {rng.choice(names)}\n"]))
             fault = rng.choice((Status.WRONG, Status.WRONG, Status.ERROR, Status.CPU_TIMEOUT))
             statuses.append(Status.PASSED if rng.random() < ease else fault)
             logprobs.append([-(rng.random() ** 6) * 4 for _ in range(tokens)])
-        pool = make_pool(problem, texts, statuses, details=[f"line 3, in add\nNameError: name '{rng.choice(names)}' is not defined" if status is Status.ERROR else "" for status in statuses])
+        details = [f"line 3, in add\nNameError: name '{rng.choice(names)}' is not defined" for _ in texts]
+        pool = make_pool(problem, texts, statuses, details=details)
         candidates = [
             make_candidate(problem.task_id, index, text, logprobs=row)
             for index, (text, row) in enumerate(zip(texts, logprobs, strict=True))
@@ -154,11 +161,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     found = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
     if found is None:
         pytest.skip("needs Chromium: apt-get install chromium")
-    library = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'codesample[dev]'")
+    library = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: pip install 'codesample[dev]'"
+    )
     quiet = ("component-update", "background-networking", "sync", "quic", "gpu")
     with library.sync_playwright() as running:
         launched = running.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--no-first-run", *(f"--disable-{each}" for each in quiet)]
+            executable_path=found,
+            args=["--no-sandbox", "--no-first-run", *(f"--disable-{each}" for each in quiet)],
         )
         yield launched
         launched.close()
@@ -185,8 +195,14 @@ class Shown:
         self.file = file
         self.tab.on("console", lambda message: self.said.append(message.text))
         self.tab.on("pageerror", lambda error: self.said.append(str(error)))
-        self.tab.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.tab.on(
+            "dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss())
+        )
         self.tab.on("request", lambda request: self._asked(request.url))
+
+    def _refuse(self, dialog: Any) -> None:
+        self.said.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _asked(self, url: str) -> None:
         if not url.startswith((self.file.as_uri(), "data:,", "about:blank")):

@@ -187,7 +187,7 @@ function factsOf(row) {
   const facts = [];
   if (row.checks) facts.push(`${row.held} of ${count(row.checks, "check")} hold`);
   if (row.cpu) facts.push(`${row.cpu.toFixed(3)} s of CPU`);
-  if (row.memory) facts.push(`${Math.round(row.memory / 1e6)} MB`);
+  if (row.megabytes) facts.push(`${row.megabytes} MB`);
   if (row.length !== undefined) facts.push(count(row.length, "token"));
   if (row.finish) facts.push(`ended by ${row.finish}`);
   if (row.rule && row.rule !== "continuation") facts.push(`read by rule ${row.rule}`);
