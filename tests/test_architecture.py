@@ -123,6 +123,7 @@ ARROWS = {
         "sampling",
         "tasks",
     },
+    "reports.html": {"errors", "evaluation", "records", "runs"},
     "bench": {"errors", "execution.*", "kernels.*", "records", "sampling"},
     "testing": {
         "engines",
@@ -143,6 +144,7 @@ ARROWS = {
         "records",
         "rerankers",
         "reports",
+        "reports.html",
         "runs",
         "sampling",
         "tasks",
