@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from codesample.records import (
     Candidate,
@@ -70,7 +71,7 @@ class Case:
 
 def built_in_cases() -> list[Case]:
     """Return problems of every kind with made pools: with examples and without, scripts, without a name."""
-    shown, blind = mini().problems(), mini_blind().problems()
+    shown, blind = _mini()
     unnamed = replace(shown[20], task_id="mini/unnamed", entry_point=None, examples=())
     problems = [("mini", each) for each in (shown[3], shown[40], shown[96], unnamed, _script())]
     problems.append(("mini_blind", blind[12]))
@@ -78,6 +79,11 @@ def built_in_cases() -> list[Case]:
         Case(each, made_pool(each), task, Answers(stub=stub_of(each), asked=each.prompt))
         for task, each in problems
     ]
+
+
+@cache
+def _mini() -> tuple[Sequence[Problem], Sequence[Problem]]:
+    return mini().problems(), mini_blind().problems()
 
 
 def made_pool(problem: Problem, *, seed: int = 0) -> tuple[Candidate, ...]:

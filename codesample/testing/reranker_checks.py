@@ -39,11 +39,17 @@ class Trial:
         self.drew = False
 
     def score(
-        self, case: Case, candidates: Sequence[Candidate] | None = None, view: PublicView | None = None
+        self,
+        case: Case,
+        candidates: Sequence[Candidate] | None = None,
+        view: PublicView | None = None,
+        problem: Problem | None = None,
     ) -> Scores:
         """Score the candidates of a case, or others, in a new context; raises as `Reranker.score`."""
+        # the one problem in any frame: who walks them to cheat finds this one first
+        problem = case.problem if problem is None else problem
         pool = case.candidates if candidates is None else candidates
-        seen = case.view if view is None else view
+        seen = PublicView.of(case.task, problem) if view is None else view
         context = case.answers.context(seen, seed=self._seed)
         try:
             return self.reranker.score(seen, pool, context)
@@ -118,13 +124,8 @@ def _repeatable(trial: Trial) -> Iterator[str]:
 def _blind(trial: Trial) -> Iterator[str]:
     for case, expected in trial.pairs():
         for what, variant in garbled(case.problem):
-            if differs := first_difference(expected, _scored_as(trial, case, variant)):
+            if differs := first_difference(expected, trial.score(case, problem=variant)):
                 yield f"{case.problem.task_id}, {differs} with {what} in place of the hidden ones"
-
-
-def _scored_as(trial: Trial, case: Case, problem: Problem) -> Scores:
-    """Score with no other problem than this one on the way; frames are looked at from the nearest on."""
-    return trial.score(case, view=PublicView.of(case.task, problem))
 
 
 def _order(trial: Trial) -> Iterator[str]:
@@ -252,7 +253,16 @@ def _reason(error: CodesampleError) -> str:
 
 
 def _untouched(trial: Trial) -> Iterator[str]:
-    for case, _ in trial.pairs():
+    outside = random.getstate()
+    try:
+        yield from _changes(trial)
+    finally:
+        random.setstate(outside)
+
+
+def _changes(trial: Trial) -> Iterator[str]:
+    for turn, (case, _) in enumerate(trial.pairs()):
+        random.seed(f"untouched {turn}")
         pool, view = list(case.candidates), case.view
         before = _surroundings()
         kept = [(candidate, repr(candidate)) for candidate in pool]
@@ -273,7 +283,7 @@ def _surroundings() -> dict[str, Any]:
         "the state of the global random numbers": random.getstate(),
         "the module search path": list(sys.path),
         "files in the working directory": sorted(
-            (each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in folder.iterdir()
+            (str(each), each.stat().st_mtime_ns, each.stat().st_size) for each in folder.rglob("*")
         ),
     }
 

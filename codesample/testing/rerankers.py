@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -160,18 +164,51 @@ def check_reranker(
     loaded = load_reranker(reranker)
     given = _trusted_cases() if cases is None else list(cases)
     trial = Trial(loaded, given, seed=seed)
+    with _beside_verdicts(given):
+        found, seconds = _tried(trial)
+    found.append(_elsewhere(reranker, trial, seed, wanted=elsewhere))
+    return Conformance(loaded.name, tuple(found), seconds)
+
+
+def _tried(trial: Trial) -> tuple[list[Tried], float]:
+    """Try everything in this process; return also the seconds that a problem took."""
     first, *others = PROMISES
     began = perf_counter()
     broken = error_of(trial, first)
-    seconds = (perf_counter() - began) / max(1, len(given))
+    seconds = (perf_counter() - began) / max(1, len(trial.cases))
     found = [Tried(first.name, first.text, broken)]
     for each in others:
-        unscored = "its scores are not all there" if len(trial.first) < len(given) else ""
+        unscored = "its scores are not all there" if len(trial.first) < len(trial.cases) else ""
         left_out = unscored or each.reason(trial)
         found.append(Tried(each.name, each.text, "" if left_out else error_of(trial, each), left_out))
-    return Conformance(
-        loaded.name, (*found, _elsewhere(reranker, trial, seed, wanted=elsewhere)), round(seconds, 6)
-    )
+    return found, round(seconds, 6)
+
+
+@contextlib.contextmanager
+def _beside_verdicts(cases: Sequence[Case]) -> Iterator[None]:
+    """Work in a new folder that holds a run of these candidates, with verdicts, for who looks around."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="codesample-") as folder:
+        run = Path(folder, "runs", "tried")
+        run.mkdir(parents=True)
+        verdicts = [
+            {"task_id": each.task_id, "index": each.index, "status": _status(case, each)}
+            for case in cases
+            for each in case.candidates
+        ]
+        for place in (run, Path(folder)):
+            lines = "".join(json.dumps(each) + "\n" for each in verdicts)
+            place.joinpath("verdicts.jsonl").write_text(lines, encoding="ascii")
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+def _status(case: Case, candidate: Candidate) -> str:
+    right = candidate.completion == case.problem.reference
+    return "passed" if right else "wrong"
 
 
 def _elsewhere(reranker: Reranker | str, trial: Trial, seed: int, *, wanted: bool) -> Tried:

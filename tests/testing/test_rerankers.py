@@ -65,6 +65,7 @@ def test_a_harmless_one_is_tried_on_everything() -> None:
         ("own_random", "repeatable", "when it was scored again"),
         ("seeds_global_random", "untouched", "it changed the state of the global random numbers"),
         ("walks_frames", "blind", "with failing tests in place of the hidden ones"),
+        ("reads_verdicts", "elsewhere", "in another process"),
         ("walks_memory", "elsewhere", "in another process"),
         ("caches_by_text", "elsewhere", "in another process"),
         ("by_time_of_day", "elsewhere", "in another process"),
@@ -105,10 +106,6 @@ def test_what_draws_as_given_is_not_blamed_for_chance() -> None:
     assert broken(found) == {}
     left = {each.name for each in found.tried if each.left_out == "it draws random numbers"}
     assert left == {"order", "names", "duplicates"}
-
-
-def test_verdicts_do_not_lie_where_a_reranker_stands() -> None:
-    assert broken(tried("reads_verdicts")) == {}
 
 
 def test_an_object_is_tried_in_this_process_alone() -> None:
