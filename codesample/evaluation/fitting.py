@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from codesample.errors import ParameterError, RerankerError
+from codesample.errors import CodesampleError, ParameterError, RerankerError
 from codesample.evaluation.fitted_models import FITTERS
 from codesample.evaluation.intervals import Draws, Estimate
 from codesample.evaluation.metrics import best_of_n, pass_at_k
@@ -210,7 +210,7 @@ def _methods(runs: Sequence[RunContents], named: Sequence[str]) -> tuple[dict[st
     for name in sorted(shared):
         try:
             places[load_reranker(name).name] = name
-        except (RerankerError, ParameterError) as error:
+        except CodesampleError as error:
             left_out[name] = f"it is not known by this name; give it by --features FILE.py:NAME ({error})"
     if not places:
         said = "; ".join(f"{name}: {why}" for name, why in left_out.items())
