@@ -148,6 +148,7 @@ ARROWS = {
         "runs",
         "sampling",
         "tasks",
+        "testing",
     },
     "codesample": {
         "engines",
@@ -169,7 +170,7 @@ ARROWS = {
 DOORS = {
     "codesample.cli": {"codesample.__main__"},
     "codesample.bench": {"codesample.cli.bench"},
-    "codesample.testing": set(),
+    "codesample.testing": {"codesample.cli.rerankers"},
     "codesample.tiny": set(),
 }
 
