@@ -11,7 +11,19 @@ from typing import Annotated
 import typer
 
 from codesample import __version__
-from codesample.cli import bench, doctor, evaluate, execute, export, listing, report, rerank, sample, tasks
+from codesample.cli import (
+    bench,
+    doctor,
+    evaluate,
+    execute,
+    export,
+    listing,
+    report,
+    rerank,
+    sample,
+    show,
+    tasks,
+)
 from codesample.cli.errors import Commands
 from codesample.cli.output import say
 
@@ -33,6 +45,7 @@ app.command("execute")(execute.run)
 app.command("export")(export.run)
 app.command("rerank")(rerank.run)
 app.command("report")(report.run)
+app.command("show")(show.run)
 app.command("list")(listing.run)
 app.command("doctor")(doctor.run)
 app.add_typer(tasks.app, name="tasks")
