@@ -34,7 +34,6 @@ _ROOMY = 100
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Sample many programs per prompt, choose among them, and prove the choice by running tests.",
