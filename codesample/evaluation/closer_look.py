@@ -89,12 +89,12 @@ def check_at(tests: Tests, at: int) -> Check:
     if isinstance(tests, CodeTests):
         return Check(at + 1, tests.checks[at], part=part)
     if isinstance(tests, InputTests):
-        call = f"{tests.entry_point}({', '.join(map(repr, tests.inputs[at]))})"
+        call = f"{tests.entry_point}({', '.join(map(_spelt, tests.inputs[at]))})"
         if tests.oracle is not None:
             return Check(at + 1, f"{call}  # accepted by the tests' own oracle", part=part)
         if tests.expected is None:
             return Check(at + 1, f"{call}  # as the reference returns", part=part)
-        return Check(at + 1, f"{call} == {tests.expected[at]!r}", part=part)
+        return Check(at + 1, f"{call} == {_spelt(tests.expected[at])}", part=part)
     if isinstance(tests, ScriptTests):
         return Check(at + 1, tests.cases[at].input, tests.cases[at].output, part)
     return Check(at + 1, "", part=part)
@@ -173,6 +173,14 @@ def candidate_facts(contents: RunContents, pool: Pool, at: int, *, tests: bool =
         facts["failed_checks"] = [asdict(check_at(pool.problem.tests, position)) for position in failed]
         facts["tests"] = _tests(pool.problem.tests)
     return facts
+
+
+def _spelt(value: Any) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):
+        # Python refuses to spell integers of thousands of digits
+        return f"<{type(value).__name__} that is too long to be spelt>"
 
 
 def _columns(contents: RunContents, pool: Pool) -> dict[str, Sequence[float | None]]:

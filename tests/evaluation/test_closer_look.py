@@ -53,6 +53,10 @@ CALL = {"inputs": ((1, "a"),), "entry_point": "f"}
             InputTests(**CALL, expected=(2,), oracle="def accept(*_): return True"),
             Check(1, "f(1, 'a')  # accepted by the tests' own oracle"),
         ),
+        (
+            InputTests(inputs=((10**5000,),), entry_point="f", expected=(1,)),
+            Check(1, "f(<int that is too long to be spelt>) == 1"),
+        ),
         (ScriptTests(cases=(ScriptExample("1\n", "2\n"),)), Check(1, "1\n", "2\n")),
         (CodeTests(checks=("assert f()",), parts=(("base", 1),)), Check(1, "assert f()", part="base")),
     ],
