@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -135,6 +136,8 @@ class Context:
         self._make_outputs = None if behaviour is None else _sealed(behaviour.outputs)
         self._make_passes = None if behaviour is None else _sealed(behaviour.passes)
         self._spent = Cost()
+        self._notes: Counter[str] = Counter()
+        self._given: dict[str, dict[int, float | None]] = {}
         self._outer: Context | None = None
         self._run_checks = None if checks is None else _sealed(_with_stub(checks, stub))
         self._run_inputs = None if outputs is None else _sealed(outputs.outputs)
@@ -343,6 +346,42 @@ class Context:
         # a reranker made of rerankers pays for all of them
         if self._outer is not None:
             self._outer._charge(cost)
+
+    def keep(self, candidates: Sequence[Candidate], scores: Sequence[float | None]) -> None:
+        """Keep what this reranker gave; the contract does so itself, behind every scoring."""
+        self._keep(self._user, {each.index: score for each, score in zip(candidates, scores, strict=True)})
+
+    @property
+    def given(self) -> Mapping[str, Mapping[int, float | None]]:
+        """What the rerankers inside of this one gave so far, as they gave it: by name and candidate's index.
+
+        Names are in the order in which they were first done. A filter asks those behind it for what it keeps
+        alone.
+        """
+        return MappingProxyType(self._given)
+
+    def note(self, what: str) -> None:
+        """Count something that weakens this reranker's scores, such as an answer without a grade.
+
+        A run tells of it beside its figures, with how often it was noted.
+        """
+        self._noted(f"{self._user}: {what}")
+
+    @property
+    def notes(self) -> Counter[str]:
+        """What was noted, with the name of who noted it, and how often."""
+        return Counter(self._notes)
+
+    def _keep(self, name: str, scores: Mapping[int, float | None]) -> None:
+        # who asks sees what it asked for, and nobody what others asked for
+        if self._outer is not None:
+            self._outer._given.setdefault(name, {}).update(scores)
+            self._outer._keep(name, scores)
+
+    def _noted(self, text: str) -> None:
+        self._notes[text] += 1
+        if self._outer is not None:
+            self._outer._noted(text)
 
     def _chosen_model(self, name: str | None) -> TextModel:
         if self._model is None:

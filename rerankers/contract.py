@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
 import numbers
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, overload
+from typing import Any, Concatenate, overload
 
 from codesample.errors import CodesampleError, ParameterError, RerankerError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import ABILITIES, Context
+from codesample.rerankers.expression import Named, Value, is_name
+from codesample.rerankers.parameters import Parameter, checked, parameters_of
 
 __all__ = ["ListScorer", "OneScorer", "Reranker", "require_supplied", "reranker"]
 
-ListScorer = Callable[[PublicView, Sequence[Candidate], Context], Sequence[float | None]]
-OneScorer = Callable[[PublicView, Candidate, Context], float | None]
+# behind the three that all take may stand parameters, keyword-only
+ListScorer = Callable[Concatenate[PublicView, Sequence[Candidate], Context, ...], Sequence[float | None]]
+OneScorer = Callable[Concatenate[PublicView, Candidate, Context, ...], float | None]
+
+_LONGEST_NAME = 1000
 
 
 class Reranker:
@@ -26,19 +33,56 @@ class Reranker:
         needs: Abilities it may use, of `ABILITIES`.
         independent: Whether a candidate's score (or its order to any other) does not depend on which other
             candidates there are; then best-of-n curves have a closed form.
+        parts: The rerankers that it is made of; () for one of its own.
+        parameters: The value of each keyword-only argument of its function, by name.
     """
 
     def __init__(
-        self, name: str, scorer: ListScorer, *, needs: Iterable[str] = (), independent: bool = False
+        self,
+        name: str,
+        scorer: ListScorer,
+        *,
+        needs: Iterable[str] = (),
+        independent: bool = False,
+        parts: Iterable[Reranker] = (),
     ) -> None:
-        if not name or any(not (char.isalnum() or char in "_.,-") for char in name):
-            raise ParameterError(f"reranker name {name!r}: expected letters, digits and any of '_.,-'")
-        self.name, self.needs, self.independent = name, frozenset(needs), independent
-        self._scorer = scorer
+        self.name, self.needs, self.independent = _accepted(name), frozenset(needs), independent
+        self.parts = tuple(parts)
+        self._scorer, self._plain_name = scorer, name
+        self._declared = parameters_of(scorer)
+        self.parameters = _defaults(self._declared)
         if unknown := sorted(self.needs - ABILITIES.keys()):
             known = ", ".join(ABILITIES)
             raise ParameterError(f"reranker {name!r} needs {', '.join(unknown)}; abilities are: {known}")
         self.__doc__ = scorer.__doc__
+
+    def with_parameters(self, **values: Value) -> Reranker:
+        """Return this reranker with other values of its parameters; its name says those that are no defaults.
+
+        Raises:
+            ParameterError: a parameter that it does not have, a value of another type or beyond its limits.
+        """
+        made = copy.copy(self)
+        made.parameters = self.parameters | checked(self._plain_name, self._declared, values)
+        changed = tuple(
+            (name, value) for name, value in made.parameters.items() if self._declared[name].default != value
+        )
+        made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
+        return made
+
+    def expect_parameters(self) -> None:
+        """Refuse a reranker of which a parameter without a default was not given.
+
+        Raises:
+            ParameterError: names the parameter.
+        """
+        for name, each in self._declared.items():
+            if name not in self.parameters:
+                raise ParameterError(
+                    f"reranker {self.name!r} needs {name}, {each.expected}: {self._plain_name}({name}=...)"
+                )
+        for part in self.parts:
+            part.expect_parameters()
 
     def score(self, view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
         """Score all candidates of one problem.
@@ -49,13 +93,18 @@ class Reranker:
         Raises:
             RerankerError: the scorer raised, used what it does not declare, or returned something else
                 than one finite number or None per candidate; names the reranker and the problem.
+            ParameterError: as `expect_parameters`.
         """
         if not candidates:
             return []
+        self.expect_parameters()
         shown = [_narrowed(candidate, self.needs) for candidate in candidates]
         try:
-            scores = self._scorer(_narrowed_view(view, self.needs), shown, ctx.bind(self.name, self.needs))
-            return _checked(scores, len(candidates))
+            bound = ctx.bind(self.name, self.needs)
+            given = self._scorer(_narrowed_view(view, self.needs), shown, bound, **self.parameters)
+            scores = _checked(given, len(candidates))
+            bound.keep(shown, scores)
+            return scores
         except RerankerError as error:
             raise RerankerError(f"reranker {self.name!r}, problem {view.task_id!r}: {error}") from error
         except CodesampleError:
@@ -103,6 +152,9 @@ def reranker(
         independent: A list-wise function whose scores do not depend on the other candidates; implied by
             `per_candidate`.
 
+    Keyword-only arguments behind these are parameters: `window: int = 32` is set by `name(window=16)` on the
+    command line and by `with_parameters(window=16)` in Python.
+
     Raises:
         ParameterError: an unknown ability, or `needs` given as one string.
     """
@@ -133,8 +185,10 @@ def require_supplied(
 
     Raises:
         RerankerError: names the reranker, the ability and the reason.
+        ParameterError: a parameter without a default was not given.
     """
     for each in rerankers:
+        each.expect_parameters()
         for need in sorted(each.needs - set(supplied)):
             why = (reasons or {}).get(need)
             raise RerankerError(
@@ -144,11 +198,27 @@ def require_supplied(
 
 
 def _each(function: OneScorer) -> ListScorer:
-    def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
-        return [function(view, candidate, ctx) for candidate in candidates]
+    @functools.wraps(function)
+    def score(
+        view: PublicView, candidates: Sequence[Candidate], ctx: Context, **parameters: Value
+    ) -> list[float | None]:
+        return [function(view, candidate, ctx, **parameters) for candidate in candidates]
 
-    score.__doc__ = function.__doc__
     return score
+
+
+def _accepted(name: str) -> str:
+    """Return a name of a reranker; files of scores are called so."""
+    if not is_name(name) or len(name) > _LONGEST_NAME:
+        raise ParameterError(
+            f"reranker name {name!r}: expected letters, digits and any of '_.-', or an expression of such "
+            f"names, up to {_LONGEST_NAME} characters"
+        )
+    return name
+
+
+def _defaults(declared: Mapping[str, Parameter]) -> dict[str, Any]:
+    return {name: each.default for name, each in declared.items() if each.default is not Parameter.REQUIRED}
 
 
 def _checked(scores: object, expected: int) -> list[float | None]:

@@ -13,6 +13,10 @@ from codesample.runs.formats import ScoreLine, score_line
 __all__ = ["ScoreFiles"]
 
 
+_LONGEST = 200
+"""Characters of a file name; what is longer goes on in a folder, so that every name finds a place."""
+
+
 class ScoreFiles:
     """Scores by reranker, all of one file from one scoring: those of a set-wise one count only together."""
 
@@ -21,7 +25,8 @@ class ScoreFiles:
 
     def names(self) -> list[str]:
         """Return the rerankers that have a file, sorted."""
-        return sorted(unquote(path.stem) for path in self._folder.glob("*.jsonl"))
+        found = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*.jsonl"))
+        return sorted(unquote(path.replace("/", "").removesuffix(".jsonl")) for path in found)
 
     def write(self, name: str, scores: Mapping[tuple[str, int], float | None]) -> None:
         """Replace the scores of one reranker, by task id and index.
@@ -29,12 +34,13 @@ class ScoreFiles:
         Raises:
             RunFolderError: the file cannot be written; the earlier scores stay.
         """
+        path = self._path(name)
         try:
-            self._folder.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"{self._folder}: cannot be made: {error.strerror}") from error
+            raise RunFolderError(f"{path.parent}: cannot be made: {error.strerror}") from error
         lines = [score_line(*key, score) + "\n" for key, score in scores.items()]
-        replace_file(self._path(name), "".join(lines))
+        replace_file(path, "".join(lines))
 
     def read(self, name: str) -> dict[tuple[str, int], float | None]:
         """Return the scores by task id and index.
@@ -46,4 +52,6 @@ class ScoreFiles:
         return {(line.task_id, line.index): line.score for line, _ in lines}
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{quote(name, safe=',')}.jsonl"
+        quoted = quote(name, safe=",")
+        *folders, last = [quoted[at : at + _LONGEST] for at in range(0, len(quoted), _LONGEST)]
+        return self._folder.joinpath(*folders, f"{last}.jsonl")
