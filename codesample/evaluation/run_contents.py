@@ -47,6 +47,13 @@ class RunContents:
     unjudged: int = 0
     curves: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        candidates = sum(len(pool.candidates) for pool in self.pools)
+        return (
+            f"RunContents({str(self.path)!r}: {self.manifest.task} by {self.manifest.model}, "
+            f"{len(self.pools)} problems, {candidates} candidates, {len(self.scores)} rerankers)"
+        )
+
 
 def read_run(folder: Path, *, task: Task | None = None, data: Path | None = None) -> RunContents:
     """Read a run, finished or not; another process may be writing it.
