@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from codesample.errors import CodesampleError, RerankerError
+from codesample.evaluation.kept_curves import Rescorer, keep_curve
 from codesample.evaluation.observer import Observer, is_graded
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.execution.judge import Judge
@@ -143,6 +144,7 @@ def score(
             scored.failures.append(error)
             continue
         run.write_scores(each.name, _by_key(gathered, column))
+        keep_curve(run, each, gathered, column, _rescorer(each, views, shown, contexts), seed=seed)
         scored.scores[each.name] = column
     failures = [failure for runner in runners if runner for failure in runner.failures]
     if failures:
@@ -153,6 +155,20 @@ def score(
     noted = sum((context.notes for context in contexts), Counter[str]())
     scored.notices.extend(f"{what} ({count} times)" for what, count in noted.items())
     return scored
+
+
+def _rescorer(
+    each: Reranker,
+    views: Sequence[PublicView],
+    shown: Sequence[Sequence[Candidate]],
+    contexts: Sequence[Context],
+) -> Rescorer:
+    """Return what lets a reranker score a part of a pool alone."""
+
+    def rescore(number: int, at: Sequence[int]) -> list[float | None]:
+        return each.score(views[number], [shown[number][place] for place in at], contexts[number])
+
+    return rescore
 
 
 def saved_scores(gathered: Sequence[Pool], run: RunFolder) -> dict[str, Scores]:

@@ -1,0 +1,95 @@
+"""How many tests and inputs are made for the rerankers that compare what programs do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codesample.records import SamplingParams
+from codesample.records.fields import check_settings, setting
+
+__all__ = ["SOURCES", "TestOptions"]
+
+SOURCES = ("examples", "varied", "typed", "tests")
+"""Where inputs come from, in the order of the columns; see `TestOptions.inputs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestOptions:
+    """What is made for a problem when a reranker asks for tests or outputs.
+
+    Attributes:
+        samples: Texts that the model is asked for, per problem.
+        asserts_per_sample: Asserts that are taken of each, the first ones.
+        max_tests: Most asserts of one problem, the most often written ones.
+        max_inputs: Most inputs of one problem that are made without a model.
+        inputs: Sources of inputs, of `SOURCES`: the calls of the prompt's examples; variations of them;
+            values of the types that the function takes, where there are no examples; what a model wrote.
+        temperature: At which tests are sampled.
+        seed: Settles which tests are drawn and how inputs vary; None takes the run's.
+
+    Raises:
+        ParameterError: a value outside its range.
+    """
+
+    # pytest would collect a class of this name
+    __test__ = False
+
+    samples: int = setting(
+        10,
+        "Texts with tests to sample per problem.",
+        expected="an integer of at least 1",
+        holds=lambda value: value >= 1,
+        flag="--test-samples",
+    )
+    asserts_per_sample: int = setting(
+        5,
+        "Asserts to take of each of them.",
+        expected="an integer of at least 1",
+        holds=lambda value: value >= 1,
+        flag="--asserts-per-sample",
+    )
+    max_tests: int = setting(
+        100,
+        "Most generated asserts per problem.",
+        expected="an integer of at least 1",
+        holds=lambda value: value >= 1,
+    )
+    max_inputs: int = setting(
+        50,
+        "Most inputs per problem that are made without a model.",
+        expected="an integer of at least 0",
+        holds=lambda value: value >= 0,
+    )
+    inputs: tuple[str, ...] = setting(
+        SOURCES,
+        "Where inputs come from: examples, varied, typed, tests; repeatable.",
+        expected=f"some of {', '.join(SOURCES)}",
+        holds=lambda value: set(value) <= set(SOURCES),
+        metavar="SOURCE",
+    )
+    temperature: float = setting(
+        0.8,
+        "Temperature of the sampled tests.",
+        expected="a number of at least 0",
+        holds=lambda value: value == 0 or 1e-5 <= value < float("inf"),
+        flag="--test-temperature",
+    )
+    seed: int | None = setting(
+        None,
+        "Settles tests and inputs; default: the run's seed.",
+        expected="a 64-bit integer, or None",
+        holds=lambda value: value is None or -(2**63) <= value < 2**63,
+        flag="--test-seed",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def params(self, *, max_new_tokens: int, stop: tuple[str, ...], seed: int) -> SamplingParams:
+        """Return how the tests are sampled; the run's `seed` counts where these options say none."""
+        return SamplingParams(
+            temperature=self.temperature,
+            max_new_tokens=max_new_tokens,
+            stop=stop,
+            seed=seed if self.seed is None else self.seed,
+        )
