@@ -11,7 +11,19 @@ from typing import Annotated
 import typer
 
 from codesample import __version__
-from codesample.cli import bench, doctor, evaluate, execute, export, listing, report, rerank, sample, tasks
+from codesample.cli import (
+    bench,
+    doctor,
+    evaluate,
+    execute,
+    export,
+    listing,
+    report,
+    rerank,
+    rerankers,
+    sample,
+    tasks,
+)
 from codesample.cli.errors import Commands
 from codesample.cli.output import say
 
@@ -36,6 +48,7 @@ app.command("report")(report.run)
 app.command("list")(listing.run)
 app.command("doctor")(doctor.run)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(rerankers.app, name="rerankers")
 app.add_typer(bench.app, name="bench")
 
 
@@ -67,7 +80,7 @@ class _Said(logging.Handler):
 def _fit_pages() -> None:
     """Print help without boxes where they would cut what they hold."""
     if shutil.get_terminal_size().columns < _ROOMY:
-        for each in (app, tasks.app, bench.app):
+        for each in (app, tasks.app, rerankers.app, bench.app):
             each.rich_markup_mode = None
 
 
