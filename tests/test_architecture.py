@@ -133,9 +133,11 @@ ARROWS = {
         "evaluation",
         "records",
         "reports",
+        "rerankers",
         "runs",
         "sampling",
         "tasks",
+        "testing",
     },
     "codesample": {
         "engines",
@@ -157,7 +159,7 @@ ARROWS = {
 DOORS = {
     "codesample.cli": {"codesample.__main__"},
     "codesample.bench": {"codesample.cli.bench"},
-    "codesample.testing": set(),
+    "codesample.testing": {"codesample.cli.rerankers"},
     "codesample.tiny": set(),
 }
 

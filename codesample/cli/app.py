@@ -20,6 +20,7 @@ from codesample.cli import (
     listing,
     report,
     rerank,
+    rerankers,
     sample,
     show,
     tasks,
@@ -48,6 +49,7 @@ app.command("show")(show.run)
 app.command("list")(listing.run)
 app.command("doctor")(doctor.run)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(rerankers.app, name="rerankers")
 app.add_typer(bench.app, name="bench")
 
 
@@ -79,7 +81,7 @@ class _Said(logging.Handler):
 def _fit_pages() -> None:
     """Print help without boxes where they would cut what they hold."""
     if shutil.get_terminal_size().columns < _ROOMY:
-        for each in (app, tasks.app, bench.app):
+        for each in (app, tasks.app, rerankers.app, bench.app):
             each.rich_markup_mode = None
 
 
