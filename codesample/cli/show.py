@@ -25,38 +25,45 @@ _NONE: list[str] = []
 _NO_STATUS: list[Status] = []
 
 
+_Problem = Annotated[
+    str | None,
+    typer.Argument(metavar="[PROBLEM]", help="An id, the number it ends in, or a part that no other has."),
+]
+_Index = Annotated[int | None, typer.Argument(metavar="[INDEX]", min=0, help="A candidate of it.")]
+_Sort = Annotated[Order, typer.Option(help="Order of the problems.")]
+_Which = Annotated[Only | None, typer.Option(help="Only problems of which so many programs pass.")]
+_LostBy = Annotated[
+    list[str], typer.Option(metavar="NAME", help="Only problems that this reranker loses; repeatable.")
+]
+_Statuses = Annotated[
+    list[Status], typer.Option(help="Only problems, or programs of one, with such a verdict; repeatable.")
+]
+_Lines = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|N-M", help=f"So many lines, or those from one place to another; default {_FIRST}."
+    ),
+]
+_Tokens = Annotated[
+    bool, typer.Option("--tokens", help="A candidate's tokens, coloured by their log-probabilities.")
+]
+_Tests = Annotated[
+    bool, typer.Option("--tests/--no-tests", help="Whether hidden tests and references are shown.")
+]
+
+
 def run(
     run: options.RunFolderArgument,
-    problem: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[PROBLEM]", help="An id, the number it ends in, or a part that no other has."
-        ),
-    ] = None,
-    index: Annotated[int | None, typer.Argument(metavar="[INDEX]", min=0, help="A candidate of it.")] = None,
+    problem: _Problem = None,
+    index: _Index = None,
     *,
-    sort: Annotated[Order, typer.Option(help="Order of the problems.")] = Order.TASK,
-    only: Annotated[Only | None, typer.Option(help="Only problems of which so many programs pass.")] = None,
-    lost_by: Annotated[
-        list[str],
-        typer.Option(metavar="NAME", help="Only problems that this reranker loses; repeatable."),
-    ] = _NONE,
-    status: Annotated[
-        list[Status],
-        typer.Option(help="Only problems, or programs of one, with such a verdict; repeatable."),
-    ] = _NO_STATUS,
-    limit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|N-M", help=f"So many lines, or those from one place to another; default {_FIRST}."
-        ),
-    ] = None,
-    tokens: Annotated[
-        bool, typer.Option("--tokens", help="A candidate's tokens, coloured by their log-probabilities.")
-    ] = False,
-    tests: Annotated[
-        bool, typer.Option("--tests/--no-tests", help="Whether hidden tests and references are shown.")
-    ] = True,
+    sort: _Sort = Order.TASK,
+    only: _Which = None,
+    lost_by: _LostBy = _NONE,
+    status: _Statuses = _NO_STATUS,
+    limit: _Lines = None,
+    tokens: _Tokens = False,
+    tests: _Tests = True,
     data: options.MovedData = None,
     json: options.Json = False,
 ) -> None:

@@ -12,6 +12,7 @@ from codesample.engines.delivery import delivered
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import CodesampleError, ParameterError, RerankerError
 from codesample.evaluation.asked_prompt import AskedPrompt
+from codesample.evaluation.notebook_html import best_of_n_html
 from codesample.evaluation.options import RunOptions, expect_drawable
 from codesample.evaluation.plan import model_source
 from codesample.evaluation.reasons import Given, chosen, partly_abstaining, scores_as_given
@@ -98,6 +99,13 @@ class BestOfN:
     tokens_saved: int
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        by = f" by {self.decided_by}" if self.decided_by else ""
+        return f"BestOfN(candidate {self.best.index} of {len(self.candidates)}{by}: {self.best!r})"
+
+    def _repr_html_(self) -> str:
+        return best_of_n_html(self)
 
     @property
     def examples_passed(self) -> bool | None:
