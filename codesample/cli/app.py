@@ -23,6 +23,7 @@ from codesample.cli import (
     rerank,
     rerankers,
     sample,
+    show,
     tasks,
 )
 from codesample.cli.errors import Commands
@@ -35,7 +36,6 @@ _ROOMY = 100
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Sample many programs per prompt, choose among them, and prove the choice by running tests.",
@@ -47,6 +47,7 @@ app.command("export")(export.run)
 app.command("rerank")(rerank.run)
 app.command("report")(report.run)
 app.command("compare")(compare.run)
+app.command("show")(show.run)
 app.command("list")(listing.run)
 app.command("doctor")(doctor.run)
 app.add_typer(tasks.app, name="tasks")
