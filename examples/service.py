@@ -1,9 +1,9 @@
-"""Best-of-n behind one HTTP route.
+r"""Best-of-n behind one HTTP route.
 
     pip install "codesample[examples]"
     MODEL=tiny uvicorn --app-dir examples service:app
     curl localhost:8000/best --json '{"entry_point": "double", "prompt":
-        "def double(x: int) -> int:\\n    # Return twice x: double(3) == 6\\n"}'
+        "def double(x: int) -> int:\n    # Return twice x: double(3) == 6\n"}'
 
 One model and one sandbox serve all requests. Programs that a model wrote run in the sandbox alone.
 """
