@@ -2,11 +2,11 @@ r"""Best-of-n behind one HTTP route.
 
     pip install "codesample[examples]"
     MODEL=tiny uvicorn --app-dir examples service:app
-    curl localhost:8000/best --json '{"n": 32, "entry_point": "top", "prompt":
-        "def top(numbers: list[int]) -> int:\n    \"\"\"Return the largest.\n\n    top([3, 9]) -> 9\n    \"\"\"\n"}'
+    curl localhost:8000/best --json '{"n": 32, "entry_point": "total", "prompt":
+        "def total(numbers: list[int]) -> int:\n    \"\"\"Return the sum.\n\n    total([1, 2]) -> 3\n    \"\"\"\n"}'
 
 One model and one sandbox serve all requests. Programs that a model wrote run in the sandbox alone.
-"""
+"""  # noqa: E501
 
 import os
 from collections.abc import AsyncIterator
