@@ -271,7 +271,8 @@ class RunFolder:
     def __repr__(self) -> str:
         is_open = "" if self._lock is None else ", open for writing"
         manifest = self.manifest
-        return f"RunFolder({str(self.path)!r}: {manifest.task} by {manifest.model}, n = {manifest.n}{is_open})"
+        what = f"{manifest.task} by {manifest.model}, n = {manifest.n}{is_open}"
+        return f"RunFolder({str(self.path)!r}: {what})"
 
     def __enter__(self) -> Self:
         return self
