@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import random
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from codesample.errors import RerankerError
@@ -30,6 +32,8 @@ from codesample.rerankers.made_once import Cost, Costed, GeneratedTests, Outputs
 __all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "TextModel"]
 
 _CallableT = TypeVar("_CallableT", bound=Callable[..., Any])
+
+_ACCEPTS_ANY = "def accept(input, output, expected):\n    return True\n"
 
 
 class Context:
@@ -71,6 +75,8 @@ class Context:
         self._make_passes = None if behaviour is None else _sealed(behaviour.passes)
         self._spent, self._paid = Cost(), set[Hashable]()
         self._shared_seconds = 0.0
+        self._notes: Counter[str] = Counter()
+        self._given: dict[str, dict[int, float | None]] = {}
         self._outer: Context | None = None
         self._run_checks = None if checks is None else _sealed(_with_stub(checks, stub))
         self._run_inputs = None if outputs is None else _sealed(outputs.outputs)
@@ -122,12 +128,17 @@ class Context:
         return self._check(candidates, tests)
 
     def check_scripts(
-        self, candidates: Sequence[Candidate], cases: Sequence[ScriptExample]
+        self, candidates: Sequence[Candidate], cases: Sequence[ScriptExample], *, compare: bool = True
     ) -> list[tuple[bool, ...] | None]:
         """Run each candidate's program as a script on each case's input, and compare what it prints.
 
         How it must end and what must be equal is as in `ScriptTests`, with the view's tolerance of numbers.
         Needs "public_examples" or "run". Equal programs are run once, for all rerankers together.
+
+        Args:
+            candidates: Their `program` must be set.
+            cases: Inputs with outputs.
+            compare: Off, a program need only end as it must, whatever it prints.
 
         Returns: per candidate one bool for each case, or None where the harness failed.
 
@@ -136,7 +147,10 @@ class Context:
         """
         if not cases:
             return self._check(candidates, None)
-        tests = ScriptTests(cases=tuple(cases), atol=self._view.atol, rtol=self._view.rtol)
+        if compare:
+            tests = ScriptTests(cases=tuple(cases), atol=self._view.atol, rtol=self._view.rtol)
+        else:
+            tests = ScriptTests(cases=tuple(cases), checker=_ACCEPTS_ANY)
         return self._check(candidates, tests)
 
     def _check(self, candidates: Sequence[Candidate], tests: Tests | None) -> list[tuple[bool, ...] | None]:
@@ -333,6 +347,42 @@ class Context:
             while each is not None:
                 each._shared_seconds += took[0]
                 each = each._outer
+
+    def keep(self, candidates: Sequence[Candidate], scores: Sequence[float | None]) -> None:
+        """Keep what this reranker gave; the contract does so itself, behind every scoring."""
+        self._keep(self._user, {each.index: score for each, score in zip(candidates, scores, strict=True)})
+
+    @property
+    def given(self) -> Mapping[str, Mapping[int, float | None]]:
+        """What the rerankers inside of this one gave so far, as they gave it: by name and candidate's index.
+
+        Names are in the order in which they were first done. A filter asks those behind it for what it keeps
+        alone.
+        """
+        return MappingProxyType(self._given)
+
+    def note(self, what: str) -> None:
+        """Count something that weakens this reranker's scores, such as an answer without a grade.
+
+        A run tells of it beside its figures, with how often it was noted.
+        """
+        self._noted(f"{self._user}: {what}")
+
+    @property
+    def notes(self) -> Counter[str]:
+        """What was noted, with the name of who noted it, and how often."""
+        return Counter(self._notes)
+
+    def _keep(self, name: str, scores: Mapping[int, float | None]) -> None:
+        # who asks sees what it asked for, and nobody what others asked for
+        if self._outer is not None:
+            self._outer._given.setdefault(name, {}).update(scores)
+            self._outer._keep(name, scores)
+
+    def _noted(self, text: str) -> None:
+        self._notes[text] += 1
+        if self._outer is not None:
+            self._outer._noted(text)
 
     def _chosen_model(self, name: str | None) -> TextModel:
         if self._model is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codesample.cli import options
+from codesample.cli.completions import model_words, task_words
 from codesample.cli.errors import Commands
 from codesample.cli.looking import opened_outline, stream_encoding
 from codesample.cli.output import emit_json, say, show_plain
@@ -108,14 +109,22 @@ def show(
     *,
     task: Annotated[
         str | None,
-        typer.Argument(metavar="TASK[/ID]", help="A task, or a problem of one, such as humaneval/3."),
+        typer.Argument(
+            metavar="TASK[/ID]",
+            help="A task, or a problem of one, such as humaneval/3.",
+            autocompletion=task_words,
+        ),
     ] = None,
     item: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="Id, number or position; default: the first.")
     ] = None,
     problems: options.ProblemOptions,
     model: Annotated[
-        str | None, typer.Option(help="Also show its tokens and its template; its weights are not loaded.")
+        str | None,
+        typer.Option(
+            help="Also show its tokens and its template; its weights are not loaded.",
+            autocompletion=model_words,
+        ),
     ] = None,
     loading: ModelOptions,
     prompts: PromptOptions,
@@ -150,17 +159,22 @@ def show(
 def split_spec(spec: str) -> tuple[str, str | None]:
     """Take `humaneval/3` apart, and `dir/tasks.py:mine/HumanEval/3`; ids may hold slashes, as may paths.
 
+    Names of tasks count in any case.
+
     Returns:
         The task, and the problem of it; None where the whole names a task.
     """
     from codesample.tasks.registry import task_names
 
-    known = set(task_names())
+    known = {name.casefold(): name for name in task_names()}
     cuts = [at for at, char in enumerate(spec) if char == "/"]
     for at in cuts:
         where, colon, name = spec[:at].rpartition(":")
-        if spec[:at] in known or (colon and where and name.isidentifier()):
+        if colon and where and name.isidentifier():
             return spec[:at], spec[at + 1 :] or None
+        # ids of data sets are often spelt like the task, but for capital letters: HumanEval/3
+        if (task := known.get(spec[:at].casefold())) is not None:
+            return task, spec[at + 1 :] or None
     if ":" in spec or not cuts:
         return spec, None
     # no such task: said of the word before the first slash

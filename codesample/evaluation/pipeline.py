@@ -137,6 +137,7 @@ def _conclude(
         notices=[*plan.notices, *health.notices, *plan.source.notices, *scored.notices],
         unread=plan.source.unread,
         health=health.ended(),
+        costs=scored.costs,
     )
     report = replace(compared(report, run, gathered), recalled=found)
     run.write_results(report.as_json())

@@ -21,7 +21,16 @@ from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.resources import Resources, resources_for
 from codesample.evaluation.run_model import RunModel, model_of_run
 from codesample.evaluation.sandbox import notice_weakness, open_judge
-from codesample.evaluation.scoring import EXECUTED, Pool, Scored, Scores, pools, saved_scores, score
+from codesample.evaluation.scoring import (
+    EXECUTED,
+    Pool,
+    Scored,
+    Scores,
+    pools,
+    saved_costs,
+    saved_scores,
+    score,
+)
 from codesample.evaluation.summary import compared, summarise
 from codesample.evaluation.supply import BY_MODEL, TOKEN_NUMBERS, Supply, able_of, held_by, needed, supply_of
 from codesample.evaluation.text_model import Models
@@ -30,6 +39,7 @@ from codesample.execution.judge import Judge
 from codesample.foreign import describe
 from codesample.rerankers.contract import Reranker
 from codesample.runs import RunFolder
+from codesample.runs.table import holds_table
 from codesample.tasks.contract import Task
 
 __all__ = ["load_report", "open_run", "recount_run", "rerank_run"]
@@ -45,6 +55,7 @@ def rerank_run(
     model: str | Path | ModelOptions | Engine | None = None,
     run: RunOptions | None = None,
     observer: Observer | None = None,
+    curves: bool = False,
 ) -> Report:
     """Score the candidates that a run's last call covered, beside the rerankers that scored them before.
 
@@ -58,6 +69,8 @@ def rerank_run(
             where something that is asked of it was not kept.
         run: How programs are run, for rerankers that run some.
         observer: As for `evaluate`.
+        curves: Whether rerankers whose scores depend on the other candidates score subsets of each pool too,
+            for their curves over n; up to 68 times a problem, which takes minutes at most.
 
     Returns:
         The run's report, with every reranker that has scored all of it; times are those of the sampling.
@@ -97,7 +110,7 @@ def rerank_run(
                 recorded=by.recorded,
                 tests=run.tests if run else None,
             )
-            scored = _score(loaded, gathered, chosen, opened, resources, watching)
+            scored = _score(loaded, gathered, chosen, opened, resources, watching, curves=curves)
         notices = [*scored.notices, *_weaker(judge, opened)]
         report = _report(opened, chosen, gathered, k=ks, scores=scored.scores, notices=notices)
         opened.write_results(report.as_json())
@@ -148,7 +161,7 @@ def open_run(path: Path, *, write: bool = False) -> RunFolder:
         return RunFolder.open(path, write=write)
     except RunFolderError as error:
         # what cannot even be looked at, such as a name too long, is told of as it is
-        if os.path.exists(path / "run.json"):
+        if os.path.exists(path / "run.json") or holds_table(path):
             raise
         if os.path.isfile(path) and os.path.exists(path.parent / "run.json"):
             raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error
@@ -184,11 +197,12 @@ def _report(
     notices: Sequence[str] = (),
 ) -> Report:
     """Sum up a run that is judged; times are those of the sampling."""
-    before = _earlier(folder.path)
+    before = _earlier(folder)
+    known = {**saved_scores(gathered, folder), **scores}
     report = summarise(
         folder,
         gathered,
-        {**saved_scores(gathered, folder), **scores},
+        known,
         problems=len(chosen.problems),
         n=folder.manifest.settings.get("n", folder.manifest.n),
         k=k,
@@ -196,6 +210,7 @@ def _report(
         tokens_per_second=before.tokens_per_second if before else None,
         notices=notices,
         health=before.health if before else None,
+        costs=saved_costs(known, folder),
     )
     return replace(compared(report, folder, gathered), recalled=before.recalled if before else 0)
 
@@ -207,6 +222,8 @@ def _score(
     run: RunFolder,
     resources: Resources,
     observer: Observer,
+    *,
+    curves: bool,
 ) -> Scored:
     try:
         return score(
@@ -217,6 +234,7 @@ def _score(
             resources=resources,
             run=run,
             observer=observer,
+            curves=curves,
         )
     finally:
         observer.stopped()
@@ -269,7 +287,9 @@ def _weaker(judge: Judge | None, folder: RunFolder) -> list[str]:
     return [f"rerankers ran programs at isolation {now!r}, weaker than {judged!r}, at which they were judged"]
 
 
-def _earlier(run: Path) -> Report | None:
+def _earlier(folder: RunFolder) -> Report | None:
+    """Return what the folder's results say of times and health; what they say of rerankers is made anew."""
     with suppress(RunFolderError):
-        return load_report(run)
+        content = folder.results()
+        return None if content is None else Report.from_json({**content, "rerankers": {}}, run=folder.path)
     return None
