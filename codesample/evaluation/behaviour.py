@@ -159,8 +159,9 @@ class ProblemBehaviour:
 
     def outputs(self, programs: Sequence[str]) -> Outputs:
         """Return what programs return on the problem's inputs, one row each."""
-        columns = [self._questions.place_of(each.text) for each in self._inputs]
-        did, cost = self._did(programs, columns=bool(columns))
+        asked = self._for_outputs
+        columns = [asked.places[each.text] for each in self._inputs]
+        did, cost = self._did(programs, asked)
         rows = tuple(None if each is None else tuple(each.values[at] for at in columns) for each in did)
         return Outputs(tuple(each.text for each in self._inputs), rows, cost)
 
@@ -173,8 +174,11 @@ class ProblemBehaviour:
         are.
         """
         asserts = self.tests().asserts
-        did, cost = self._did(programs, columns=bool(asserts))
-        holds = [self._judging(each) for each in asserts]
+        if not asserts:
+            return Passes((), ((),) * len(programs))
+        asked = self._for_passes
+        did, cost = self._did(programs, asked)
+        holds = [self._judging(each, asked) for each in asserts]
         rows = tuple(None if each is None else tuple(hold(each) for hold in holds) for each in did)
         return Passes(asserts, rows, cost)
 
@@ -195,16 +199,23 @@ class ProblemBehaviour:
         return tuple(made)
 
     @cached_property
-    def _questions(self) -> _Asked:
-        return _Asked.of(self._view, self._inputs, self.tests().asserts, self._stub)
+    def _for_outputs(self) -> _Asked:
+        """What is asked for outputs, with the asserts where their calls are inputs: one process does both."""
+        asserts = self.tests().asserts if "tests" in self._made.options.inputs else ()
+        return _Asked.of(self._view, self._inputs, asserts, self._stub)
 
-    def _judging(self, each: Assert) -> Callable[[Did], bool]:
+    @cached_property
+    def _for_passes(self) -> _Asked:
+        if "tests" in self._made.options.inputs:
+            return self._for_outputs
+        return _Asked.of(self._view, (), self.tests().asserts, self._stub)
+
+    def _judging(self, each: Assert, asked: _Asked) -> Callable[[Did], bool]:
         """Return what says of a program whether an assert holds for it."""
-        asked = self._questions
         if each.call is None or each.expected is None:
             at = asked.questions.statements.index(each.statement)
             return lambda did: did.held[at]
-        at, expected = asked.place_of(each.call), each.expected
+        at, expected = asked.places[each.call], each.expected
         if self._view.entry_point is None:
             atol, rtol = self._view.atol, self._view.rtol
             wanted = kept_text(printed_text(expected))
@@ -215,18 +226,18 @@ class ProblemBehaviour:
         text = kept_text(canonical(literal_value(expected)))
         return lambda did: did.values[at] == text
 
-    def _did(self, programs: Sequence[str], *, columns: bool) -> tuple[list[Did | None], Cost]:
+    def _did(self, programs: Sequence[str], asked: _Asked) -> tuple[list[Did | None], Cost]:
         """Return what each program does, run now where the store does not hold it."""
-        if not columns:
+        if not asked.questions.asked:
             return [Did((), ())] * len(programs), Cost()
         hashes = {each: sha256(each.encode(errors="surrogatepass")).hexdigest() for each in programs}
         store = self._made.stores("outputs")
-        base = (VERSION, *_problem(self._view, self._made), asdict(self._questions.questions))
+        base = (VERSION, *_problem(self._view, self._made), asdict(asked.questions))
         known = KeptRows(store, base)
         lacking = [source for source, name in hashes.items() if name not in known.rows]
         if lacking:
             begun = monotonic()
-            found = self._runner.answers(lacking, self._questions.questions)
+            found = self._runner.answers(lacking, asked.questions)
             seconds = (monotonic() - begun) / len(lacking)
             known.add({hashes[source]: did for source, did in zip(lacking, found, strict=True)}, seconds)
         rows = {source: known.rows.get(name) for source, name in hashes.items()}
@@ -260,10 +271,6 @@ class _Asked(NamedTuple):
             ),
             places,
         )
-
-    def place_of(self, text: str) -> int:
-        """Return which column of a program's values answers a text."""
-        return self.places[text]
 
 
 def _problem(view: PublicView, made: Made) -> tuple[Any, ...]:
