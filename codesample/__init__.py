@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from codesample.errors import CodesampleError
     from codesample.evaluation.agreement import Agreement, Difference
     from codesample.evaluation.best_of_n import BestOfN, EarlyStop, best_of_n, passed
+    from codesample.evaluation.choice import Greedy, Selection, VarianceSplit
     from codesample.evaluation.evaluate import evaluate
     from codesample.evaluation.health_check import RunHealth
     from codesample.evaluation.intervals import Estimate
+    from codesample.evaluation.leaks import HiddenOnly
     from codesample.evaluation.observer import Observer, Snapshot
     from codesample.evaluation.options import PromptOptions, RunOptions
+    from codesample.evaluation.paired import Paired
     from codesample.evaluation.problem_set import ProblemSet, read_problems
-    from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds, Selection
+    from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds
     from codesample.evaluation.run_table import RunTable, TableRow, evaluate_table
+    from codesample.evaluation.test_options import TestOptions
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.extraction import Wanted
     from codesample.records import (
@@ -94,6 +98,8 @@ _HOME = {
     "FinishReason": "codesample.records",
     "GeneratedTests": "codesample.rerankers.made_once",
     "GivenText": "codesample.records",
+    "Greedy": "codesample.evaluation.choice",
+    "HiddenOnly": "codesample.evaluation.leaks",
     "InputTests": "codesample.records",
     "Isolation": "codesample.execution",
     "Judge": "codesample.execution",
@@ -106,6 +112,7 @@ _HOME = {
     "Outcome": "codesample.execution",
     "OutputRunner": "codesample.rerankers.context",
     "Outputs": "codesample.rerankers.made_once",
+    "Paired": "codesample.evaluation.paired",
     "Passes": "codesample.rerankers.made_once",
     "Problem": "codesample.records",
     "ProblemSet": "codesample.evaluation.problem_set",
@@ -127,14 +134,16 @@ _HOME = {
     "ScriptExample": "codesample.records",
     "ScriptTests": "codesample.records",
     "Seconds": "codesample.evaluation.report",
-    "Selection": "codesample.evaluation.report",
+    "Selection": "codesample.evaluation.choice",
     "Snapshot": "codesample.evaluation.observer",
     "Status": "codesample.records",
     "TableRow": "codesample.evaluation.run_table",
     "Task": "codesample.tasks.contract",
     "TaskFacts": "codesample.tasks.facts",
+    "TestOptions": "codesample.evaluation.test_options",
     "Tests": "codesample.records",
     "TextModel": "codesample.rerankers.context",
+    "VarianceSplit": "codesample.evaluation.choice",
     "Verdict": "codesample.records",
     "Wanted": "codesample.extraction",
     "best_of_n": "codesample.evaluation.best_of_n",
@@ -173,6 +182,8 @@ __all__ = [
     "FinishReason",
     "GeneratedTests",
     "GivenText",
+    "Greedy",
+    "HiddenOnly",
     "InputTests",
     "Isolation",
     "Judge",
@@ -185,6 +196,7 @@ __all__ = [
     "Outcome",
     "OutputRunner",
     "Outputs",
+    "Paired",
     "Passes",
     "Problem",
     "ProblemSet",
@@ -212,8 +224,10 @@ __all__ = [
     "TableRow",
     "Task",
     "TaskFacts",
+    "TestOptions",
     "Tests",
     "TextModel",
+    "VarianceSplit",
     "Verdict",
     "Wanted",
     "best_of_n",
