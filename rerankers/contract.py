@@ -97,9 +97,8 @@ class Reranker:
         # of the one that it is copied from
         vars(made).pop("fingerprint", None)
         made.parameters = self.parameters | checked(self._plain_name, self.takes, values)
-        changed = tuple(
-            (name, value) for name, value in made.parameters.items() if self.takes[name].default != value
-        )
+        known = ((name, made.parameters[name]) for name in self.takes if name in made.parameters)
+        changed = tuple((name, value) for name, value in known if self.takes[name].default != value)
         made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
         return made
 
