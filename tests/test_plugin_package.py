@@ -97,7 +97,7 @@ def test_an_evaluation_gives_the_figures_that_the_answers_have(evaluated: Path) 
     (chosen,) = results["rerankers"].items()
     assert chosen[0] == "right_then_short"
     assert chosen[1]["best_of_n"]["value"] == pytest.approx(2 / 4)
-    assert chosen[1]["gap_closed"] == pytest.approx((2 / 4 - 6 / 16) / (3 / 4 - 6 / 16))
+    assert chosen[1]["gap_closed"]["value"] == pytest.approx((2 / 4 - 6 / 16) / (3 / 4 - 6 / 16))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import typer
 from codesample import __version__
 from codesample.cli import (
     bench,
+    compare,
     doctor,
     evaluate,
     execute,
@@ -22,6 +23,7 @@ from codesample.cli import (
     rerank,
     rerankers,
     sample,
+    show,
     tasks,
 )
 from codesample.cli.errors import Commands
@@ -34,7 +36,6 @@ _ROOMY = 100
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Sample many programs per prompt, choose among them, and prove the choice by running tests.",
@@ -45,6 +46,8 @@ app.command("execute")(execute.run)
 app.command("export")(export.run)
 app.command("rerank")(rerank.run)
 app.command("report")(report.run)
+app.command("compare")(compare.run)
+app.command("show")(show.run)
 app.command("list")(listing.run)
 app.command("doctor")(doctor.run)
 app.add_typer(tasks.app, name="tasks")

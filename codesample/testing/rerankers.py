@@ -61,7 +61,10 @@ class TrustedChecks:
             case CodeTests():
                 return [self._statements(program, tests.checks) for program in programs]
             case ScriptTests():
-                return [tuple(self._script(program, case) for case in tests.cases) for program in programs]
+                return [
+                    tuple(self._script(program, case, tests.checker) for case in tests.cases)
+                    for program in programs
+                ]
         raise ParameterError(f"{type(tests).__name__} cannot be judged here; expected code or scripts")
 
     def outputs(
@@ -76,7 +79,7 @@ class TrustedChecks:
         held = _runs(f"{program}\n__result = {entry_point}(*__arguments)", names)
         return repr(names["__result"]) if held else None
 
-    def _script(self, program: str, case: ScriptExample) -> bool:
+    def _script(self, program: str, case: ScriptExample, checker: str | None) -> bool:
         self.runs.append(program)
         printed = io.StringIO()
         kept, sys.stdin = sys.stdin, io.StringIO(case.input)
@@ -85,7 +88,11 @@ class TrustedChecks:
                 ran = _runs(program, {"__name__": "__main__"})
         finally:
             sys.stdin = kept
-        return ran and printed.getvalue().split() == case.output.split()
+        if checker is None:
+            return ran and printed.getvalue().split() == case.output.split()
+        names: dict[str, Any] = {}
+        exec(checker, names)
+        return ran and bool(names["accept"](case.input, printed.getvalue(), case.output))
 
     def _statements(self, program: str, statements: Sequence[str]) -> tuple[bool, ...]:
         self.runs.append(program)
