@@ -24,6 +24,7 @@ PAGES = [
     "export",
     "rerank",
     "report",
+    "compare",
     "list",
     "doctor",
     "tasks",
