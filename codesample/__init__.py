@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from codesample.rerankers.context import Behaviour, CheckRunner, Context, OutputRunner, TextModel
     from codesample.rerankers.contract import Reranker, reranker
     from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
+    from codesample.rerankers.parameters import Bounds
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
@@ -74,6 +75,7 @@ _HOME = {
     "Assert": "codesample.rerankers.made_once",
     "Behaviour": "codesample.rerankers.context",
     "BestOfN": "codesample.evaluation.best_of_n",
+    "Bounds": "codesample.rerankers.parameters",
     "CacheInfo": "codesample.sampling.prefix_cache",
     "CallExample": "codesample.records",
     "Candidate": "codesample.records",
@@ -156,6 +158,7 @@ __all__ = [
     "Assert",
     "Behaviour",
     "BestOfN",
+    "Bounds",
     "CacheInfo",
     "CallExample",
     "Candidate",

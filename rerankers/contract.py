@@ -34,7 +34,8 @@ class Reranker:
         independent: Whether a candidate's score (or its order to any other) does not depend on which other
             candidates there are; then best-of-n curves have a closed form.
         parts: The rerankers that it is made of; () for one of its own.
-        parameters: The value of each keyword-only argument of its function, by name.
+        takes: What its parameters are, the keyword-only arguments of its function, by name.
+        parameters: Their values, as far as they are known.
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class Reranker:
         self.name, self.needs, self.independent = _accepted(name), frozenset(needs), independent
         self.parts = tuple(parts)
         self._scorer, self._plain_name = scorer, name
-        self._declared = parameters_of(scorer)
-        self.parameters = _defaults(self._declared)
+        self.takes = parameters_of(scorer)
+        self.parameters = _defaults(self.takes)
         if unknown := sorted(self.needs - ABILITIES.keys()):
             known = ", ".join(ABILITIES)
             raise ParameterError(f"reranker {name!r} needs {', '.join(unknown)}; abilities are: {known}")
@@ -60,12 +61,12 @@ class Reranker:
         """Return this reranker with other values of its parameters; its name says those that are no defaults.
 
         Raises:
-            ParameterError: a parameter that it does not have, a value of another type or beyond its limits.
+            ParameterError: a parameter that it does not have, a value of another type or beyond its bounds.
         """
         made = copy.copy(self)
-        made.parameters = self.parameters | checked(self._plain_name, self._declared, values)
+        made.parameters = self.parameters | checked(self._plain_name, self.takes, values)
         changed = tuple(
-            (name, value) for name, value in made.parameters.items() if self._declared[name].default != value
+            (name, value) for name, value in made.parameters.items() if self.takes[name].default != value
         )
         made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
         return made
@@ -76,7 +77,7 @@ class Reranker:
         Raises:
             ParameterError: names the parameter.
         """
-        for name, each in self._declared.items():
+        for name, each in self.takes.items():
             if name not in self.parameters:
                 raise ParameterError(
                     f"reranker {self.name!r} needs {name}, {each.expected}: {self._plain_name}({name}=...)"
@@ -249,7 +250,7 @@ def _undeclared(name: str, need: str) -> Any:
     return property(refuse)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _NoLogprobs(Candidate):
     """A candidate whose log-probabilities cannot be read, and are left out when it is compared or printed."""
 
@@ -260,7 +261,7 @@ class _NoLogprobs(Candidate):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _NoConfidence(Candidate):
     """A candidate of which cannot be read how sure the model was, likewise."""
 
@@ -273,7 +274,7 @@ class _NoConfidence(Candidate):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _NeitherOfThem(_NoLogprobs):
     """A candidate of which neither can be read."""
 

@@ -70,7 +70,7 @@ ARROWS = {
         "execution.worker.form_rules",
     },
     "execution.worker.form_rules": {"records"},
-    "rerankers": {"errors", "plugins", "records"},
+    "rerankers": {"errors", "hub", "plugins", "records"},
     "extraction": {"records"},
     "tasks": {"data_files", "decoding", "errors", "extraction", "plugins", "records"},
     "tasks.apps": {"data_files", "decoding", "errors", "records", "tasks"},
@@ -123,6 +123,7 @@ ARROWS = {
         "sampling",
         "tasks",
     },
+    "reports.html": {"errors", "evaluation", "records", "runs"},
     "bench": {"errors", "execution.*", "kernels.*", "records", "sampling"},
     "testing": {
         "engines",
@@ -143,9 +144,11 @@ ARROWS = {
         "records",
         "rerankers",
         "reports",
+        "reports.html",
         "runs",
         "sampling",
         "tasks",
+        "testing",
     },
     "codesample": {
         "engines",
@@ -167,7 +170,7 @@ ARROWS = {
 DOORS = {
     "codesample.cli": {"codesample.__main__"},
     "codesample.bench": {"codesample.cli.bench"},
-    "codesample.testing": set(),
+    "codesample.testing": {"codesample.cli.rerankers"},
     "codesample.tiny": set(),
 }
 
@@ -184,13 +187,12 @@ FREE_OF = {
     "kernels": {"transformers"},
     "plugins": HEAVY,
     "records": HEAVY,
-    "rerankers": HEAVY,
     "runs": HEAVY,
     "tasks": HEAVY,
 }
 
 # Parts that load no heavy library until they are asked for what needs one.
-LATE = ("cli", "evaluation", "reports")
+LATE = ("cli", "evaluation", "reports", "rerankers")
 
 # Modules that a library loads, which is then there with all that it brings; nothing of ours imports them.
 GUESTS = {"codesample.evaluation.pass_at_k_metric.pass_at_k_metric": "a metric of `evaluate`"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codesample.engines.contract import Engine
 from codesample.engines.recorded import RecordedSamples
@@ -18,11 +18,16 @@ from codesample.evaluation.choice import (
     estimates_by_size,
     with_text_keys,
 )
+from codesample.evaluation.frames import report_frame
 from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.leaks import HiddenOnly
+from codesample.evaluation.notebook_html import report_html
 from codesample.evaluation.observer import WEAK
 from codesample.records import Status
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Counted", "EngineFacts", "Greedy", "Report", "Seconds", "Selection", "VarianceSplit"]
 
@@ -207,6 +212,20 @@ class Report:
                 f"{run / 'results.json'}: not what this version writes ({type(error).__name__}: {error}); "
                 f"write it anew: codesample rerank {run}"
             ) from error
+
+    def to_pandas(self) -> DataFrame:
+        """Return the figures as a `pandas.DataFrame`, a row for each; see `report_frame`.
+
+        Raises:
+            ParameterError: pandas is not installed.
+        """
+        return report_frame(self)
+
+    def __repr__(self) -> str:
+        return f"Report({self})"
+
+    def _repr_html_(self) -> str:
+        return report_html(self)
 
     def __str__(self) -> str:
         figures = [f"pass@{k} {each.value:.3f}" for k, each in list(self.pass_at_k.items())[:1]]

@@ -24,6 +24,7 @@ from codesample.execution.judge import Judge
 from codesample.foreign import describe
 from codesample.rerankers.contract import Reranker, require_supplied
 from codesample.runs import RunFolder
+from codesample.runs.table import holds_table
 from codesample.tasks.contract import Task
 
 __all__ = ["load_report", "open_run", "recount_run", "rerank_run"]
@@ -128,7 +129,7 @@ def open_run(path: Path, *, write: bool = False) -> RunFolder:
         return RunFolder.open(path, write=write)
     except RunFolderError as error:
         # what cannot even be looked at, such as a name too long, is told of as it is
-        if os.path.exists(path / "run.json"):
+        if os.path.exists(path / "run.json") or holds_table(path):
             raise
         if os.path.isfile(path) and os.path.exists(path.parent / "run.json"):
             raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error

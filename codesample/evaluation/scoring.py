@@ -43,6 +43,10 @@ class Pool:
     verdicts: tuple[Verdict, ...]
     strict: bool = False
 
+    def __repr__(self) -> str:
+        passed = sum(each.passed for each in self.verdicts)
+        return f"Pool({self.problem.task_id!r}, {len(self.candidates)} candidates, {passed} passed)"
+
     @property
     def graded(self) -> list[int]:
         """Positions of the candidates whose verdict says something about the program."""

@@ -107,6 +107,11 @@ class Sampler:
         """Log-probabilities always; "chat" where the tokenizer has a chat template."""
         return frozenset({"logprobs", *(["chat"] if self.checkpoint.takes_messages else [])})
 
+    def __repr__(self) -> str:
+        model = self.checkpoint.model
+        kind = f"{type(model).__name__}, {model.dtype}".replace("torch.", "")
+        return f"Sampler({self.name!r}: {kind} on {model.device})"
+
     def stream(
         self,
         requests: Sequence[Request],
