@@ -9,7 +9,7 @@ from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.leaks import HiddenOnly, hidden_only
 from codesample.evaluation.report import Report
 from codesample.evaluation.run_contents import RunContents
-from codesample.evaluation.selection import Selection
+from codesample.evaluation.choice import Selection
 
 __all__ = ["PageTable", "cost_table", "page_tables"]
 
