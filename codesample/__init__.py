@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from codesample.evaluation.problem_set import ProblemSet, read_problems
     from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds
     from codesample.evaluation.run_table import RunTable, TableRow, evaluate_table
+    from codesample.evaluation.test_options import TestOptions
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.extraction import Wanted
     from codesample.records import (
@@ -139,6 +140,7 @@ _HOME = {
     "TableRow": "codesample.evaluation.run_table",
     "Task": "codesample.tasks.contract",
     "TaskFacts": "codesample.tasks.facts",
+    "TestOptions": "codesample.evaluation.test_options",
     "Tests": "codesample.records",
     "TextModel": "codesample.rerankers.context",
     "VarianceSplit": "codesample.evaluation.choice",
@@ -222,6 +224,7 @@ __all__ = [
     "TableRow",
     "Task",
     "TaskFacts",
+    "TestOptions",
     "Tests",
     "TextModel",
     "VarianceSplit",

@@ -202,6 +202,7 @@ COMPUTED = {
     "codesample/__init__.py": "what the package exports, from its own table",
     "codesample/execution/child/beside.py": "the modules that tests ask for",
     "codesample/execution/child/zygote.py": "the modules granted to a program",
+    "codesample/execution/evaluating.py": "the standard modules that expressions use",
     "codesample/execution/wire/library_values.py": "what tests hand over of the standard library, by name",
     "codesample/execution/__init__.py": "what the package exports, from its own table",
     "codesample/execution/worker/code_tests.py": "the modules that tests ask for",

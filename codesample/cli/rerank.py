@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,19 +13,23 @@ from codesample.cli import options
 from codesample.cli.output import show_report
 from codesample.cli.records import Part, takes_records
 from codesample.evaluation.options import RunOptions
+from codesample.evaluation.test_options import TestOptions, said
 
 __all__ = ["run"]
 
 _NONE: list[str] = []
 
 
-@takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation", "imports", "integrity")))
+@takes_records(
+    tests=TestOptions, sandbox=Part(RunOptions, ("workers", "allow_weak_isolation", "imports", "integrity"))
+)
 def run(
     run: options.RunFolderArgument,
     *,
     reranker: options.AgainRerankerSpecs = _NONE,
     k: options.AgainK = None,
     data: options.MovedData = None,
+    tests: TestOptions,
     curves: Annotated[
         bool,
         typer.Option(
@@ -39,6 +44,7 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Score the candidates of a run by other rerankers, without sampling or judging again."""
+    sandbox = replace(sandbox, tests=said(tests))
     if compare is not None:
         _compare(run, compare, scored=reranker, k=k, data=data, sandbox=sandbox, json=json)
         return

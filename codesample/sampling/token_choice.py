@@ -17,7 +17,7 @@ from torch import Tensor
 
 from codesample.records import SamplingParams
 
-__all__ = ["Choice", "Drawn", "choose"]
+__all__ = ["Choice", "Drawn", "Known", "choose", "known_of"]
 
 # tokens looked at first, and the factor by which rows that need more look further;
 # code models keep a few dozen tokens at top-p 0.95
@@ -32,6 +32,9 @@ _BLOCK = 256
 # logits worked on at a time where the host may be asked: what comes of more leaves the cache, and the
 # C library gives memory of that size back to the kernel, to be cleared and mapped again at every step
 _CHUNK = 1 << 20
+
+# rows of given tokens worked on at a time on a GPU, so that their log-probabilities stay small
+_GPU_ROWS = 256
 
 Drawn = tuple[int, tuple[float, ...]]
 """A token, or -1, and what is known of it, as in `Choice.known`."""
@@ -63,6 +66,18 @@ class Choice(NamedTuple):
         """Return each row's token and what is known of it, on the host."""
         known = zip(*(each.tolist() for each in self.known), strict=True)
         return list(zip(self.tokens.tolist(), known, strict=True))
+
+
+class Known(NamedTuple):
+    """What is known of tokens that were given; each [T], float32, as in `Choice`."""
+
+    logprobs: Tensor
+    certainties: Tensor
+    confidences: Tensor
+
+    def lists(self) -> tuple[list[float], list[float], list[float]]:
+        """Return the same on the host."""
+        return self.logprobs.tolist(), self.certainties.tolist(), self.confidences.tolist()
 
 
 def choose(
@@ -112,6 +127,23 @@ def _choose(
     picked = logprobs.gather(-1, tokens.clamp_min(0)[:, None])[:, 0]
     sure = _sureness(logprobs) if params.confidence else ()
     return Choice(tokens, picked.float(), sampled.float(), *sure)
+
+
+def known_of(logits: Tensor, tokens: Tensor) -> Known:
+    """Return what is known of given tokens, as `choose` does of those that it draws.
+
+    Args:
+        logits: [T, V], any float dtype, that each token comes from.
+        tokens: [T], int64.
+    """
+    most = max(1, _CHUNK // logits.shape[-1]) if logits.device.type == "cpu" else _GPU_ROWS
+    parts = []
+    for begin in range(0, len(logits), most):
+        part = logits[begin : begin + most]
+        logprobs = (part if part.dtype == torch.float64 else part.float()).log_softmax(-1)
+        picked = logprobs.gather(-1, tokens[begin : begin + most, None])[:, 0]
+        parts.append(Known(picked.float(), *_sureness(logprobs)))
+    return Known(*map(torch.cat, zip(*parts, strict=True)))
 
 
 def _sureness(logprobs: Tensor) -> tuple[Tensor, Tensor]:
