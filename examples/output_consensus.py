@@ -5,8 +5,7 @@
     codesample rerank runs/mine -r "examples/output_consensus.py:on_my_inputs > mean_logprob"
 
 `agreement` takes the inputs that the toolkit makes for every problem; one table of results serves all
-rerankers of a run and is kept in its folder. `on_my_inputs` brings inputs of its own. Both run programs in the
-sandbox.
+rerankers of a run and is kept in its folder. `on_my_inputs` brings inputs of its own. The sandbox runs both.
 """
 
 from collections import Counter

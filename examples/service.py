@@ -1,12 +1,12 @@
-"""Best-of-n behind one HTTP route.
+r"""Best-of-n behind one HTTP route.
 
     pip install "codesample[examples]"
     MODEL=tiny uvicorn --app-dir examples service:app
-    curl localhost:8000/best --json '{"entry_point": "double", "prompt":
-        "def double(x: int) -> int:\\n    # Return twice x: double(3) == 6\\n"}'
+    curl localhost:8000/best --json '{"n": 32, "entry_point": "total", "prompt":
+        "def total(numbers: list[int]) -> int:\n    \"\"\"Return the sum.\n\n    total([1, 2]) -> 3\n    \"\"\"\n"}'
 
 One model and one sandbox serve all requests. Programs that a model wrote run in the sandbox alone.
-"""
+"""  # noqa: E501
 
 import os
 from collections.abc import AsyncIterator

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
-from codesample.rerankers.program_text import is_text_alone, parsed, text_of, without_texts, written
+from codesample.rerankers.program_text import is_text_alone, parsed, text_of, without, written
 
 __all__ = ["degeneracy", "not_degenerate"]
 
@@ -54,7 +54,7 @@ def degeneracy(program: str, entry_point: str | None = None) -> str | None:
         return f"does not define {entry_point}"
     elif any(map(_is_empty, _definitions(tree, entry_point)[-1:])):
         return f"{entry_point} does nothing"
-    text = written(without_texts(tree)) or ""
+    text = written(without(tree)) or ""
     if _repeats(text.splitlines()):
         return "repeats itself"
     ratio = len(zlib.compress(text.encode("utf-8", "replace"))) / max(1, len(text.encode("utf-8", "replace")))

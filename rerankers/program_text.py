@@ -7,11 +7,11 @@ import functools
 import itertools
 import symtable
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from codesample.records import Candidate
 
-__all__ = ["bare", "is_text_alone", "normal_form", "parsed", "text_of", "written"]
+__all__ = ["bare", "is_text_alone", "normal_form", "parsed", "text_of", "without", "written"]
 
 _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 _SEES_NAMES = frozenset({"dir", "eval", "exec", "globals", "locals", "vars"})
@@ -61,13 +61,13 @@ def is_text_alone(statement: ast.stmt) -> bool:
     )
 
 
-def without_texts(tree: ast.Module) -> ast.Module:
-    """Take docstrings and other statements that are texts alone out of a tree, and return it."""
+def without(tree: ast.Module, unwanted: Callable[[ast.stmt], bool] = is_text_alone) -> ast.Module:
+    """Take statements out of a tree, such as docstrings and other texts alone, and return it."""
     for node in ast.walk(tree):
         for field in ("body", "orelse", "finalbody"):
             found = getattr(node, field, None)
-            if isinstance(found, list) and any(map(is_text_alone, found)):
-                kept = [each for each in found if not is_text_alone(each)]
+            if isinstance(found, list) and any(map(unwanted, found)):
+                kept = [each for each in found if not unwanted(each)]
                 needs_one = field == "body" and not isinstance(node, ast.Module)
                 setattr(node, field, kept or ([ast.Pass()] if needs_one else []))
     return tree
@@ -77,7 +77,7 @@ def without_texts(tree: ast.Module) -> ast.Module:
 def bare(program: str) -> str | None:
     """Return a program without comments, docstrings and layout; None where it is no Python."""
     tree = parsed(program)
-    return None if tree is None else written(without_texts(tree))
+    return None if tree is None else written(without(tree))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -98,7 +98,7 @@ def normal_form(program: str) -> str:
         table = tables.get((function.name, function.lineno))
         if table is not None and not _names_in(table) & _SEES_NAMES:
             _number(function, _local_names(table) - keywords)
-    return written(without_texts(tree)) or program.strip()
+    return written(without(tree)) or program.strip()
 
 
 def _outermost_functions(statements: Sequence[ast.stmt]) -> Iterator[_Function]:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
-from codesample.rerankers.parameters import Limits
+from codesample.rerankers.parameters import Bounds
 from codesample.rerankers.program_text import bare, normal_form, text_of
 
 __all__ = ["ngram_consistency", "text_majority", "weighted_unigram_consistency"]
@@ -25,7 +25,7 @@ def ngram_consistency(
     candidates: Sequence[Candidate],
     ctx: Context,
     *,
-    n: Annotated[int, Limits(least=1, most=16)] = 2,
+    n: Annotated[int, Bounds(least=1, most=16)] = 2,
     similarity: Literal["jaccard", "shared"] = "jaccard",
 ) -> list[float | None]:
     """Score by the mean similarity of a program's n-grams to those of the other candidates.

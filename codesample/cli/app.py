@@ -13,6 +13,7 @@ import typer
 from codesample import __version__
 from codesample.cli import (
     bench,
+    compare,
     doctor,
     evaluate,
     execute,
@@ -45,6 +46,7 @@ app.command("execute")(execute.run)
 app.command("export")(export.run)
 app.command("rerank")(rerank.run)
 app.command("report")(report.run)
+app.command("compare")(compare.run)
 app.command("show")(show.run)
 app.command("list")(listing.run)
 app.command("doctor")(doctor.run)

@@ -320,7 +320,7 @@ RerankerSpecs = Annotated[
         "--reranker",
         "-r",
         autocompletion=reranker_words,
-        help="A name, FILE.py:NAME, or several with commas (later ones settle ties); repeatable.",
+        help="A name, FILE.py:NAME, or several: 'a > b', 'a | b', '0.5*z(a) + rank(b)'; repeatable.",
     ),
 ]
 NoRerankerSpecs = Annotated[
@@ -338,7 +338,7 @@ AgainRerankerSpecs = Annotated[
         "--reranker",
         "-r",
         autocompletion=reranker_words,
-        help="A name, FILE.py:NAME, or several with commas; repeatable. Default: eval's, if the run allows.",
+        help="A name, FILE.py:NAME, or several: 'a > b'; repeatable. Default: eval's, if the run allows.",
     ),
 ]
 AgainK = Annotated[

@@ -87,15 +87,19 @@ def show_page(lines: Iterable[Text]) -> None:
             raise
 
 
-def show_report(report: Report, *, as_json: bool, judged: bool = True) -> None:
-    """Write a report to stdout; where programs were `judged` and the harness failed on some, exit with 1."""
+def show_report(report: Report, *, as_json: bool, judged: bool = True, costs: bool = False) -> None:
+    """Write a report to stdout; where programs were `judged` and the harness failed on some, exit with 1.
+
+    Args:
+        costs: Whether to show what the scores of each reranker took.
+    """
     try:
         if as_json:
             emit_json(report.as_json() | {"run": str(report.run)})
         else:
             from codesample.reports.terminal import render
 
-            show(render(report))
+            show(render(report, costs=costs))
         sys.stdout.flush()
     except OutputError as error:
         raise OutputError(f"{error}; the results are kept: codesample report {report.run}") from error

@@ -13,15 +13,19 @@ from codesample.cli import options
 from codesample.cli.errors import Commands
 from codesample.cli.output import emit_json, show_names, show_plain
 from codesample.cli.records import Part, takes_records
+from codesample.errors import ParameterError
 from codesample.evaluation.options import RunOptions
 
 if TYPE_CHECKING:
+    from codesample.evaluation.fitting import Fit
     from codesample.evaluation.tried_problems import TriedWith
     from codesample.rerankers.contract import Reranker
     from codesample.testing.reranker_cases import Case
     from codesample.testing.rerankers import Conformance
 
 __all__ = ["app"]
+
+_NONE: list[str] = []
 
 FAILED = 1
 """Exit code where a reranker breaks what it owes."""
@@ -67,16 +71,16 @@ def check(
     Programs run in the sandbox. Models are stood in for: what they write is made up, and the same each time.
     """
     from codesample.evaluation.sandbox import open_judge
-    from codesample.evaluation.tried_problems import RUNS_PROGRAMS, TriedWith
+    from codesample.evaluation.tried_problems import BEHAVES, RUNS_PROGRAMS, TriedWith
     from codesample.rerankers.registry import load_reranker
     from codesample.testing.rerankers import check_reranker
     from codesample.testing.stand_in_model import StandInModel
 
     loaded = [load_reranker(name) for name in names]
     given = _built_in() if run is None else _of_run(run, loaded, problems=problems, seed=seed, data=data)
-    runs = any(each.needs & RUNS_PROGRAMS for each in loaded)
-    with open_judge(sandbox) if runs else nullcontext() as judge:
-        supplied = TriedWith(judge, StandInModel, StandInModel())
+    needs = frozenset().union(*(each.needs for each in loaded))
+    with open_judge(sandbox) if needs & RUNS_PROGRAMS else nullcontext() as judge:
+        supplied = TriedWith(judge, StandInModel, StandInModel() if needs & BEHAVES else None)
         cases = [_supply(case, supplied) for case in given]
         found = [check_reranker(name, cases, seed=seed) for name in names]
     if json:
@@ -86,6 +90,53 @@ def check(
         show_plain("\n".join(line for each in found for line in _lines(each, where)) + "\n")
     if not all(each.conforms for each in found):
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def fit(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, scored by rerankers.")],
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE.json", help="The file that -r takes; replaced.")],
+    features: Annotated[
+        list[str],
+        typer.Option(
+            "--features",
+            "-f",
+            metavar="A,B",
+            help="Rerankers to take scores of; repeatable. Default: all that scored every run.",
+        ),
+    ] = _NONE,
+    forms: Annotated[
+        str, typer.Option(metavar="raw,rank,z,abstained", help="What is made of the scores.")
+    ] = "raw,rank,z,abstained",
+    learner: Annotated[str, typer.Option(metavar="logistic|stumps", help="What is fitted.")] = "logistic",
+    folds: Annotated[int, typer.Option(min=2, help="Into how many parts problems are cut.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the folds and of the fitting.")] = 0,
+    data: options.MovedData = None,
+    json: options.Json = False,
+) -> None:
+    """Learn a reranker from the scores of others, and say what it gives on problems that were held out.
+
+    Needs scikit-learn (pip install 'codesample[learn]'); what it writes does not.
+    """
+    from codesample.evaluation.fitting import FitOptions, fit_reranker
+    from codesample.evaluation.run_contents import read_run
+
+    if out.suffix != ".json":
+        raise ParameterError(f"--out {out}: expected a file called .json, by which -r knows it")
+    chosen = FitOptions(
+        methods=tuple(spec for word in features for spec in split_specs(word)),
+        forms=tuple(forms.split(",")),
+        model=learner,  # type: ignore[arg-type]
+        folds=folds,
+        seed=seed,
+    )
+    found = fit_reranker([read_run(each, data=data) for each in runs], chosen)
+    found.write(out)
+    if json:
+        emit_json(found.as_json() | {"file": str(out)})
+    else:
+        show_plain("".join(f"{line}\n" for line in _told(found, out)))
 
 
 def _built_in() -> list[Case]:
@@ -134,3 +185,37 @@ def _lines(found: Conformance, where: str) -> Iterator[str]:
         more = f": {each.broken}" if each.broken else f"; not tried: {each.left_out}" if each.left_out else ""
         yield f"  {mark:<4}  {each.name:<11}  {each.text}{more}"
     yield f"  {1000 * found.seconds:.1f} ms per problem, with what it asked for the first time; {where}"
+
+
+def split_specs(words: str) -> list[str]:
+    """Split at commas that stand in no bracket."""
+    found, depth = [""], 0
+    for char in words:
+        depth += (char == "(") - (char == ")")
+        if char == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += char
+    return [each.strip() for each in found if each.strip()]
+
+
+def _told(found: Fit, out: Path) -> Iterator[str]:
+    yield (
+        f"fitted on {found.fitted_on} problems that have right and wrong candidates, figures over all "
+        f"{found.problems}, each held out once"
+    )
+    rows = {
+        "at random": found.random,
+        **found.methods,
+        "learnt, held out": found.learnt,
+        "by an oracle": found.oracle,
+    }
+    width = max(map(len, rows))
+    for name, each in rows.items():
+        yield f"  {name:<{width}}  {each.value:.3f}  ({each.low:.3f} - {each.high:.3f})"
+    over = found.over_best
+    interval = f"({over.low:+.3f} - {over.high:+.3f})"
+    yield f"learnt less {found.best}: {over.value:+.3f} {interval}, paired by problem"
+    for name, why in found.left_out.items():
+        yield f"not taken: {name}: {why}"
+    yield f"written: {out}; choose by it on other problems: -r {out}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -11,35 +11,32 @@ from typing import Any, NamedTuple, Protocol
 
 from codesample.evaluation.assert_reading import literal_value, modules_in
 from codesample.evaluation.inputs import Input, made_inputs
+from codesample.evaluation.kept_rows import InMemory, KeptRows, Store
 from codesample.evaluation.test_options import TestOptions
 from codesample.evaluation.test_prompts import VERSION, Asking, asking_for_tests
-from codesample.evaluation.test_writing import tests_as_json, tests_from_json, tests_of_texts
+from codesample.evaluation.test_writing import plain_tests, read_tests, restored_tests
 from codesample.execution.program_runner import (
-    Did,
     ProgramRunner,
-    Questions,
     canonical,
     kept_text,
     printed_alike,
     printed_text,
 )
+from codesample.execution.questions import Did, Questions
 from codesample.records import Candidate, Prompt, PublicView, SamplingParams
 from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
 from codesample.runs.artefacts import artefact_key
 
-__all__ = ["BulkModel", "InMemory", "Made", "ProblemBehaviour", "Store", "behaviour_of", "write_tests"]
-
-
-class Store(Protocol):
-    """Keeps what is made once, as plain JSON data; `codesample.runs.artefacts.Artefacts` is one."""
-
-    def get(self, key: str) -> Any:
-        """Return what was put under a key, or None."""
-        ...
-
-    def put(self, key: str, value: Any) -> None:
-        """Keep plain JSON data under a key; what is there already stays."""
-        ...
+__all__ = [
+    "BulkModel",
+    "InMemory",
+    "Made",
+    "ProblemBehaviour",
+    "Store",
+    "behaviour_of",
+    "needs_tests",
+    "write_tests",
+]
 
 
 class BulkModel(Protocol):
@@ -61,21 +58,6 @@ class BulkModel(Protocol):
         ...
 
 
-class InMemory:
-    """A store that is gone with its process, for calls that have no run folder."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Any] = {}
-
-    def get(self, key: str) -> Any:
-        """Return what was put under a key, or None."""
-        return self._known.get(key)
-
-    def put(self, key: str, value: Any) -> None:
-        """Keep data under a key."""
-        self._known.setdefault(key, value)
-
-
 @dataclass(frozen=True, slots=True)
 class Made:
     """What the behaviour of all problems of one call has in common.
@@ -83,7 +65,7 @@ class Made:
     Attributes:
         stores: Gives the store of a kind, "tests", "outputs" or "passes": `RunFolder.artefacts` of a run.
         options: How much is made.
-        seed: The run's; see `TestOptions.seed`.
+        seed: The run's; see `TestOptions.test_seed`.
         data_hash: Of the task's data.
         model: Writes tests; None where this call has no model.
     """
@@ -108,6 +90,13 @@ def behaviour_of(
         stub: Trusted definitions that stand before the program; as in `CodeTests`.
     """
     return ProblemBehaviour(view, made, runner, view.prompt if asked is None else asked, stub)
+
+
+def needs_tests(needs: Collection[str], made: Made) -> bool:
+    """Whether a reranker of these needs has tests written: for themselves, or for the inputs in them."""
+    return made.model is not None and (
+        "tests" in needs or ("outputs" in needs and "tests" in made.options.inputs)
+    )
 
 
 def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made) -> None:
@@ -135,17 +124,17 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
         begun = monotonic()
         drawn = made.model.generate_all(
             [(f"{views[at].task_id}/tests", asking.prompt) for at, asking in wordings],
-            n=made.options.samples,
+            n=made.options.test_samples,
             params=params,
         )
         seconds = (monotonic() - begun) / len(wordings)
         for (at, asking), answers in zip(wordings, drawn, strict=True):
-            tests = tests_of_texts(
+            tests = read_tests(
                 (asking.begun + answer.completion for answer in answers), views[at], made.options
             )
             tokens = sum(len(answer.token_ids or ()) for answer in answers)
             known = getattr(answers, "cost", None) or Cost(tokens_drawn=tokens, seconds=seconds)
-            store.put(keys[at], tests_as_json(replace(tests, cost=known)))
+            store.put(keys[at], plain_tests(replace(tests, cost=known)))
 
 
 class ProblemBehaviour:
@@ -195,7 +184,7 @@ class ProblemBehaviour:
         key = _key_of_tests(self._view, self._asked, self._made)
         if store.get(key) is None:
             write_tests([self._view], [self._asked], self._made)
-        return tests_from_json(store.get(key))
+        return restored_tests(store.get(key))
 
     @cached_property
     def _inputs(self) -> tuple[Input, ...]:
@@ -233,7 +222,7 @@ class ProblemBehaviour:
         hashes = {each: sha256(each.encode(errors="surrogatepass")).hexdigest() for each in programs}
         store = self._made.stores("outputs")
         base = (VERSION, *_problem(self._view, self._made), asdict(self._questions.questions))
-        known = _Rows(store, base)
+        known = KeptRows(store, base)
         lacking = [source for source, name in hashes.items() if name not in known.rows]
         if lacking:
             begun = monotonic()
@@ -277,55 +266,12 @@ class _Asked(NamedTuple):
         return self.places[text]
 
 
-class _Rows:
-    """What is known of the programs of one problem, by hash; kept as one line for each call that ran some.
-
-    Harness failures are not kept: they are to be tried again.
-    """
-
-    def __init__(self, store: Store, base: Sequence[Any]) -> None:
-        self._store, self._base, self._lines = store, base, 0
-        self.rows: dict[str, Did | None] = {}
-        self.seconds: dict[str, float] = {}
-        while (line := store.get(self._key())) is not None:
-            texts = line["texts"]
-            for name, values, held in line["rows"]:
-                self.rows[name] = Did(
-                    tuple(None if at is None else texts[at] for at in values),
-                    tuple(mark == "1" for mark in held),
-                )
-                self.seconds[name] = line["seconds"]
-            self._lines += 1
-
-    def add(self, found: Mapping[str, Did | None], seconds: float) -> None:
-        """Keep what programs did, each of them in so many seconds."""
-        self.rows.update(found)
-        self.seconds.update(dict.fromkeys(found, seconds))
-        whole = {name: did for name, did in found.items() if did is not None}
-        texts = list(dict.fromkeys(text for did in whole.values() for text in did.values if text is not None))
-        places = {text: at for at, text in enumerate(texts)}
-        rows = [
-            [name, [None if text is None else places[text] for text in did.values], _marks(did.held)]
-            for name, did in whole.items()
-        ]
-        if rows:
-            self._store.put(self._key(), {"texts": texts, "rows": rows, "seconds": round(seconds, 6)})
-            self._lines += 1
-
-    def _key(self) -> str:
-        return artefact_key(*self._base, self._lines)
-
-
-def _marks(held: Sequence[bool]) -> str:
-    return "".join("1" if each else "0" for each in held)
-
-
 def _problem(view: PublicView, made: Made) -> tuple[Any, ...]:
     return view.task, view.task_id, made.data_hash
 
 
 def _seed(made: Made) -> int:
-    return made.seed if made.options.seed is None else made.options.seed
+    return made.seed if made.options.test_seed is None else made.options.test_seed
 
 
 def _asking(view: PublicView, asked: Prompt, made: Made) -> Asking:
@@ -337,7 +283,7 @@ def _key_of_tests(view: PublicView, asked: Prompt, made: Made) -> str:
     """Return what tests are kept under: all that settles them."""
     asking = _asking(view, asked, made)
     turns = asking.prompt if isinstance(asking.prompt, str) else [asdict(each) for each in asking.prompt]
-    options = {**asdict(made.options), "seed": _seed(made), "inputs": None, "max_inputs": None}
+    options = {**asdict(made.options), "test_seed": _seed(made), "inputs": None, "max_inputs": None}
     name = made.model.name if made.model else None
     return artefact_key(VERSION, *_problem(view, made), turns, list(asking.stop), options, name)
 

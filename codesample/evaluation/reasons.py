@@ -121,8 +121,19 @@ def _step(name: str, column: Mapping[int, float | None], kept: Sequence[int]) ->
     if len(kept) > 1:
         return f"{name} {top:.4g} is the highest of {of}, shared by {len(kept)}"
     lower = [score for score in column.values() if score is not None and score < top]
-    behind = f"next {max(lower):.4g}" if lower else "where the others abstain"
-    return f"{name} {top:.4g} is the highest of {of}, {behind}"
+    if not lower:
+        return f"{name} {top:.4g} is the highest of {of}, where the others abstain"
+    shown, behind = _told_apart(top, max(lower))
+    return f"{name} {shown} is the highest of {of}, next {behind}"
+
+
+def _told_apart(first: float, second: float) -> tuple[str, str]:
+    """Return two different numbers with as many digits as it takes to see that they are."""
+    for digits in range(4, 17):
+        shown = (f"{first:.{digits}g}", f"{second:.{digits}g}")
+        if shown[0] != shown[1]:
+            return shown
+    return repr(first), repr(second)
 
 
 def _sentence(steps: Sequence[str], first: int, others: Sequence[int]) -> str:

@@ -15,9 +15,12 @@ from codesample.records import Candidate, Prompt, PublicView
 from codesample.rerankers.context import Behaviour, TextModel
 from codesample.rerankers.contract import Reranker, require_supplied
 
-__all__ = ["RUNS_PROGRAMS", "TriedWith", "expect_kept", "sampled_pools"]
+__all__ = ["BEHAVES", "RUNS_PROGRAMS", "TriedWith", "expect_kept", "sampled_pools"]
 
-RUNS_PROGRAMS = frozenset({"run", "public_examples", "outputs", "tests"})
+BEHAVES = frozenset({"outputs", "tests"})
+"""Abilities that rest on the behaviour of programs."""
+
+RUNS_PROGRAMS = BEHAVES | {"run", "public_examples"}
 """Abilities for which programs are run."""
 
 _MOST_CANDIDATES = 16
@@ -30,12 +33,12 @@ class TriedWith:
     Attributes:
         judge: Runs programs; None where no reranker of the trial needs it.
         model: By name, what writes and reads text.
-        writer: Writes tests.
+        writer: Writes tests; None where no reranker of the trial needs tests or outputs.
     """
 
     judge: Judge | None
     model: Callable[[str | None], TextModel]
-    writer: BulkModel
+    writer: BulkModel | None
     _stores: dict[str, Store] = field(default_factory=dict)
 
     def runner(self, task_id: str) -> ProgramRunner | None:
@@ -46,7 +49,7 @@ class TriedWith:
         self, view: PublicView, *, runner: ProgramRunner | None, asked: Prompt | None, stub: str
     ) -> Behaviour | None:
         """Return a problem's tests and outputs, made as a run makes them and kept in memory."""
-        if runner is None:
+        if runner is None or self.writer is None:
             return None
         made = Made(stores=lambda kind: self._stores.setdefault(kind, InMemory()), model=self.writer)
         return behaviour_of(view, made, runner=runner, asked=asked, stub=stub)

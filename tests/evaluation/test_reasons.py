@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -124,3 +125,27 @@ def test_who_abstains_on_some_is_told_of() -> None:
     ctx = Context(VIEW)
     made.score(VIEW, pool(3), ctx)
     assert partly_abstaining(made, ctx.given) == ["a abstained on 2 of 3, which rank last under it"]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_different_scores_are_shown_differently(first: float, second: float) -> None:
+    low, high = sorted((first, second))
+    why = chosen(giving("a", [low, high]), {"a": {0: low, 1: high}}, {0: low, 1: high}).why
+    if low == high:
+        assert why.startswith("a ")
+        return
+    shown, behind = re.fullmatch(r"a (\S+) is the highest of 2, next (\S+)", why).groups()
+    assert shown != behind
+    assert float(shown) >= float(behind)
+
+
+def test_few_digits_are_shown_where_they_are_enough() -> None:
+    given_scores = {"a": {0: -0.1, 1: -0.2, 2: None}}
+    assert (
+        chosen(giving("a", []), given_scores, given_scores["a"]).why
+        == "a -0.1 is the highest of 3, next -0.2"
+    )
+    close = {"a": {0: -0.29160001, 1: -0.29160002}}
+    assert chosen(giving("a", []), close, close["a"]).why.endswith(
+        "-0.29160001 is the highest of 2, next -0.29160002"
+    )
