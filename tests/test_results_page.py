@@ -27,7 +27,7 @@ def test_its_python_runs_and_its_commands_work_on_that_run(
     for block in blocks:
         exec(compile(block, "results.md", "exec"), found)
     assert len(found["candidates"]) == 12 * 8
-    assert list(found["chosen"].index)[0] == "random"
+    assert found["chosen"].index[0] == "random"
     assert found["chosen"].loc["oracle", "value"] == found["report"].oracle.value
     assert found["passing"].num_rows == found["candidates"]["passed"].sum()
     assert len(found["surprised"]) == (~found["candidates"]["passed"]).sum()
