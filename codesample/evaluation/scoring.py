@@ -155,7 +155,7 @@ def score(
         run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost))
         if curves or each.independent:
             lacking = keep_curve(run, each, gathered, column, _rescorer(each, ready), seed=seed)
-            scored.notices += [lacking] if lacking else []
+            scored.notices.extend([lacking] if lacking else [])
         scored.scores[each.name], scored.costs[each.name] = column, cost
         noted += notes
     failures = [failure for each in ready for failure in each.failures]
