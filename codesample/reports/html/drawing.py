@@ -28,6 +28,7 @@ VARIABLE = {name: f"var(--{name})" for name in ("ink", "muted", "line", "edge", 
 _WIDTH = 340
 _DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3))
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+_COORDINATES = re.compile(r' (?:d|transform|x2|y2|width|height)="[^"]*"')
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 
 
@@ -84,4 +85,8 @@ def drawn(spec: Spec) -> str:
         **spec,
     }
     svg = str(vl_convert.vegalite_to_svg(whole))
-    return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    return _COORDINATES.sub(lambda found: _LONG_NUMBER.sub(_hundredths, found[0]), svg)
+
+
+def _hundredths(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
