@@ -99,6 +99,8 @@ class RerankerError(CodesampleError):
 
     Attributes:
         candidates: What `best_of_n` had drawn by then.
+        told: Whether the message names the reranker and the problem.
     """
 
     candidates: tuple[object, ...] = ()
+    told: bool = False

@@ -6,10 +6,12 @@ import functools
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from time import monotonic
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 from codesample.errors import RerankerError
 from codesample.records import (
@@ -24,78 +26,14 @@ from codesample.records import (
     Tests,
     prompt_from,
 )
-from codesample.rerankers.made_once import Cost, GeneratedTests, Outputs, Passes
+from codesample.rerankers.abilities import ABILITIES, Behaviour, CheckRunner, OutputRunner, TextModel
+from codesample.rerankers.made_once import Cost, Costed, GeneratedTests, Outputs, Passes
 
 __all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "TextModel"]
 
-ABILITIES: Mapping[str, str] = MappingProxyType(
-    {
-        "logprobs": "log-probabilities of the sampled tokens",
-        "public_examples": "running programs on the examples that the prompt shows",
-        "confidence": "how sure the model was at each sampled token",
-        "run": "running programs on inputs and statements of the reranker's own",
-        "outputs": "what programs return on inputs that are made for the problem",
-        "tests": "asserts that a model writes for the problem",
-        "generate": "sampling further text from a model",
-        "prompt_logprobs": "log-probabilities of given text under a model",
-    }
-)
-
-
 _CallableT = TypeVar("_CallableT", bound=Callable[..., Any])
 
-
-class CheckRunner(Protocol):
-    """Judges programs by tests of any kind; the evaluation implements it with the sandbox."""
-
-    def check(self, programs: Sequence[str], tests: Tests) -> Sequence[tuple[bool, ...] | None]:
-        """Return, per program, a result for each check of `tests`; None where the harness itself failed."""
-        ...
-
-
-class OutputRunner(Protocol):
-    """Calls programs on inputs and returns what came back."""
-
-    def outputs(
-        self, programs: Sequence[str], entry_point: str, inputs: Sequence[tuple[Any, ...]]
-    ) -> Sequence[tuple[str | None, ...] | None]:
-        """Return, per program, the canonical text of each result.
-
-        None stands for a call that raised or ran out of time, and, as a whole row, for a harness failure.
-        """
-        ...
-
-
-class TextModel(Protocol):
-    """A model that writes and reads text; the evaluation implements it with an engine."""
-
-    def generate(self, prompt: Prompt, *, n: int, params: SamplingParams, key: str) -> Sequence[Candidate]:
-        """Return n continuations of a prompt; equal calls give equal ones.
-
-        Args:
-            key: Names the prompt in random streams; says whose it is and what for.
-        """
-        ...
-
-    def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> Sequence[tuple[float, ...]]:
-        """Return, per pair of a prompt and a text, the log-probability of each of the text's tokens."""
-        ...
-
-
-class Behaviour(Protocol):
-    """Tests of one problem and what its programs do, made once for all rerankers of a run."""
-
-    def tests(self) -> GeneratedTests:
-        """Return what a model wrote to test the problem."""
-        ...
-
-    def outputs(self, programs: Sequence[str]) -> Outputs:
-        """Return what programs return on the problem's inputs, one row each."""
-        ...
-
-    def passes(self, programs: Sequence[str]) -> Passes:
-        """Return which of the asserts of `tests` hold for programs, one row each."""
-        ...
+_ACCEPTS_ANY = "def accept(input, output, expected):\n    return True\n"
 
 
 class Context:
@@ -135,7 +73,8 @@ class Context:
         self._make_tests = None if behaviour is None else _sealed(behaviour.tests)
         self._make_outputs = None if behaviour is None else _sealed(behaviour.outputs)
         self._make_passes = None if behaviour is None else _sealed(behaviour.passes)
-        self._spent = Cost()
+        self._spent, self._paid = Cost(), set[Hashable]()
+        self._shared_seconds = 0.0
         self._notes: Counter[str] = Counter()
         self._given: dict[str, dict[int, float | None]] = {}
         self._outer: Context | None = None
@@ -143,7 +82,8 @@ class Context:
         self._run_inputs = None if outputs is None else _sealed(outputs.outputs)
         self._user, self._declared = "", frozenset(ABILITIES)
         self._rng: random.Random | None = None
-        self._known: dict[tuple[str, Tests], tuple[bool, ...] | None] = {}
+        # with the seconds that it took
+        self._known: dict[tuple[str, Tests], tuple[tuple[bool, ...] | None, float]] = {}
 
     def bind(self, user: str, needs: frozenset[str]) -> Context:
         """Return this context narrowed to the abilities in `needs`; known results are shared."""
@@ -188,12 +128,17 @@ class Context:
         return self._check(candidates, tests)
 
     def check_scripts(
-        self, candidates: Sequence[Candidate], cases: Sequence[ScriptExample]
+        self, candidates: Sequence[Candidate], cases: Sequence[ScriptExample], *, compare: bool = True
     ) -> list[tuple[bool, ...] | None]:
         """Run each candidate's program as a script on each case's input, and compare what it prints.
 
         How it must end and what must be equal is as in `ScriptTests`, with the view's tolerance of numbers.
         Needs "public_examples" or "run". Equal programs are run once, for all rerankers together.
+
+        Args:
+            candidates: Their `program` must be set.
+            cases: Inputs with outputs.
+            compare: Off, a program need only end as it must, whatever it prints.
 
         Returns: per candidate one bool for each case, or None where the harness failed.
 
@@ -202,7 +147,10 @@ class Context:
         """
         if not cases:
             return self._check(candidates, None)
-        tests = ScriptTests(cases=tuple(cases), atol=self._view.atol, rtol=self._view.rtol)
+        if compare:
+            tests = ScriptTests(cases=tuple(cases), atol=self._view.atol, rtol=self._view.rtol)
+        else:
+            tests = ScriptTests(cases=tuple(cases), checker=_ACCEPTS_ANY)
         return self._check(candidates, tests)
 
     def _check(self, candidates: Sequence[Candidate], tests: Tests | None) -> list[tuple[bool, ...] | None]:
@@ -213,12 +161,17 @@ class Context:
         programs = self._programs(candidates)
         if tests is None:
             return [() for _ in programs]
-        self._charge(Cost(executions=len(set(programs))))
-        fresh = [each for each in dict.fromkeys(programs) if (each, tests) not in self._known]
+        distinct = list(dict.fromkeys(programs))
+        fresh = [each for each in distinct if (each, tests) not in self._known]
         if fresh:
-            for program, held in zip(fresh, self._run_checks(fresh, tests), strict=True):
-                self._known[program, tests] = _padded(held, tests.check_count)
-        return [self._known[program, tests] for program in programs]
+            with self._sharing() as clock:
+                results = self._run_checks(fresh, tests)
+            for program, held in zip(fresh, results, strict=True):
+                self._known[program, tests] = (_padded(held, tests.check_count), clock() / len(fresh))
+        for program in distinct:
+            cost = Cost(executions=1, seconds=self._known[program, tests][1])
+            self._charge(cost, "check", program, tests)
+        return [self._known[program, tests][0] for program in programs]
 
     def run(
         self, candidates: Sequence[Candidate], inputs: Sequence[tuple[Any, ...]]
@@ -239,8 +192,9 @@ class Context:
             raise RerankerError("this run cannot call candidates on inputs, or the problem names no function")
         programs = self._programs(candidates)
         distinct = list(dict.fromkeys(programs))
-        self._charge(Cost(executions=len(distinct)))
         rows = self._run_inputs(distinct, self._view.entry_point, inputs)
+        # run anew each time, and no call is another one's
+        self._charge(Cost(executions=len(distinct)), object())
         results = dict(zip(distinct, rows, strict=True))
         return [results[program] for program in programs]
 
@@ -254,8 +208,9 @@ class Context:
         self._need("tests")
         if self._make_tests is None:
             raise RerankerError("this run makes no tests of its own")
-        made = self._make_tests()
-        self._charge(made.cost)
+        with self._sharing():
+            made = self._make_tests()
+        self._charge(made.cost, "tests")
         return made
 
     def outputs(self, candidates: Sequence[Candidate]) -> Outputs:
@@ -271,8 +226,10 @@ class Context:
         self._need("outputs")
         if self._make_outputs is None:
             raise RerankerError("this run makes no inputs of its own")
-        found = self._make_outputs(self._programs(candidates))
-        self._charge(found.cost)
+        programs = self._programs(candidates)
+        with self._sharing():
+            found = self._make_outputs(programs)
+        self._charge(found.cost, "outputs", frozenset(programs))
         return found
 
     def passes(self, candidates: Sequence[Candidate]) -> Passes:
@@ -280,8 +237,12 @@ class Context:
         self._need("tests")
         if self._make_passes is None:
             raise RerankerError("this run makes no tests of its own")
-        found = self._make_passes(self._programs(candidates))
-        self._charge(found.cost)
+        programs = self._programs(candidates)
+        with self._sharing():
+            found = self._make_passes(programs)
+        # whoever uses what holds pays for the asserts too
+        _ = self.tests
+        self._charge(found.cost, "passes", frozenset(programs))
         return found
 
     def generate(
@@ -309,9 +270,12 @@ class Context:
         self._need("generate")
         key = f"{self._view.task_id}/{self._user}/{label}"
         asked = params or SamplingParams(temperature=0.0)
-        drawn = list(self._chosen_model(model).generate(prompt_from(prompt), n=n, params=asked, key=key))
-        self._charge(Cost(tokens_drawn=sum(len(each.token_ids or ()) for each in drawn)))
-        return drawn
+        put = prompt_from(prompt)
+        with self._sharing() as clock:
+            drawn = self._chosen_model(model).generate(put, n=n, params=asked, key=key)
+        spent = Cost(tokens_drawn=sum(len(each.token_ids or ()) for each in drawn), seconds=clock())
+        self._charge(_cost_of(drawn, spent), "generate", model, put, n, asked, key)
+        return list(drawn)
 
     def logprobs(
         self, given: Sequence[tuple[PromptLike, str]], *, model: str | None = None
@@ -328,9 +292,11 @@ class Context:
         """
         self._need("prompt_logprobs")
         pairs = [(prompt_from(prompt), text) for prompt, text in given]
-        found = list(self._chosen_model(model).logprobs(pairs))
-        self._charge(Cost(tokens_read=sum(map(len, found))))
-        return found
+        with self._sharing() as clock:
+            found = self._chosen_model(model).logprobs(pairs)
+        spent = Cost(tokens_read=sum(map(len, found)), seconds=clock())
+        self._charge(_cost_of(found, spent), "logprobs", model, tuple(pairs))
+        return list(found)
 
     def logprob(self, prompt: PromptLike, text: str, *, model: str | None = None) -> float:
         """Return the log-probability of a text behind a prompt, in nats; as `logprobs`."""
@@ -338,14 +304,49 @@ class Context:
 
     @property
     def cost(self) -> Cost:
-        """What this reranker has used so far, as if it were the only one."""
+        """What this reranker has used so far, as if it were the only one.
+
+        Seconds are those of what it used and others may use too: tests, outputs, checks and what a model
+        wrote or read, which it pays for as if it had been made for it alone.
+        """
         return self._spent
 
-    def _charge(self, cost: Cost) -> None:
-        self._spent += cost
+    @property
+    def shared_seconds(self) -> float:
+        """Wall seconds that this reranker waited for what `cost` counts."""
+        return self._shared_seconds
+
+    def apart(self) -> Context:
+        """Return a context with these abilities and what is known already, whose costs begin at nothing."""
+        return self.bind("", frozenset(ABILITIES))
+
+    @contextmanager
+    def charging(self) -> Iterator[Callable[[Cost], None]]:
+        """Give a function that charges what a block took, or would have; its time counts as nothing else."""
+        with self._sharing():
+            yield lambda cost: self._charge(cost, object())
+
+    def _charge(self, cost: Cost, *what: Hashable) -> None:
+        """Count what something took; what is asked for again costs nothing more."""
+        if what not in self._paid:
+            self._paid.add(what)
+            self._spent += cost
         # a reranker made of rerankers pays for all of them
         if self._outer is not None:
-            self._outer._charge(cost)
+            self._outer._charge(cost, *what)
+
+    @contextmanager
+    def _sharing(self) -> Iterator[Callable[[], float]]:
+        """Measure the time that is spent in a block; gives a function that tells it behind the block."""
+        began, took = monotonic(), [0.0]
+        try:
+            yield lambda: took[0]
+        finally:
+            took[0] = monotonic() - began
+            each: Context | None = self
+            while each is not None:
+                each._shared_seconds += took[0]
+                each = each._outer
 
     def keep(self, candidates: Sequence[Candidate], scores: Sequence[float | None]) -> None:
         """Keep what this reranker gave; the contract does so itself, behind every scoring."""
@@ -416,6 +417,11 @@ def _with_stub(
         return checks.check(programs, replace(tests, stub=stub) if isinstance(tests, CodeTests) else tests)
 
     return check
+
+
+def _cost_of(made: Sequence[Any], measured: Cost) -> Cost:
+    """Return what something took when it was made, as far as it says; else what was measured now."""
+    return made.cost if isinstance(made, Costed) else measured
 
 
 def _padded(result: tuple[bool, ...] | None, length: int) -> tuple[bool, ...] | None:

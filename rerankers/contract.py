@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import copy
-import functools
-import math
-import numbers
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Concatenate, overload
+import inspect
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import cached_property, partial, wraps
+from typing import Any, Concatenate, NamedTuple, overload
 
-from codesample.errors import CodesampleError, ParameterError, RerankerError
+from codesample.errors import ExecutionError, ParameterError, RerankerError, RunFolderError
 from codesample.records import Candidate, PublicView
-from codesample.rerankers.context import ABILITIES, Context
+from codesample.rerankers.abilities import ABILITIES
+from codesample.rerankers.context import Context
 from codesample.rerankers.expression import Named, Value, is_name
+from codesample.rerankers.faults import is_told, place_in, said
+from codesample.rerankers.fingerprint import fingerprint_of
+from codesample.rerankers.narrowing import narrowed, narrowed_view
+from codesample.rerankers.own_loop import all_of, finished
 from codesample.rerankers.parameters import Parameter, checked, parameters_of
+from codesample.rerankers.returned import checked_scores
+from codesample.rerankers.shield import Shield, shielded
 
-__all__ = ["ListScorer", "OneScorer", "Reranker", "require_supplied", "reranker"]
+__all__ = ["Job", "ListScorer", "OneScorer", "Reranker", "require_supplied", "reranker"]
 
+_Scores = Sequence[float | None]
 # behind the three that all take may stand parameters, keyword-only
-ListScorer = Callable[Concatenate[PublicView, Sequence[Candidate], Context, ...], Sequence[float | None]]
-OneScorer = Callable[Concatenate[PublicView, Candidate, Context, ...], float | None]
+ListScorer = Callable[
+    Concatenate[PublicView, Sequence[Candidate], Context, ...], _Scores | Awaitable[_Scores]
+]
+OneScorer = Callable[Concatenate[PublicView, Candidate, Context, ...], float | Awaitable[float | None] | None]
 
 _LONGEST_NAME = 1000
+
+# neither is about what was scored
+_NOT_ITS_FAULT = (ExecutionError, RunFolderError)
+
+
+class Job(NamedTuple):
+    """What a reranker is given of one problem; as for `Reranker.score`."""
+
+    view: PublicView
+    candidates: Sequence[Candidate]
+    ctx: Context
 
 
 class Reranker:
@@ -34,7 +54,8 @@ class Reranker:
         independent: Whether a candidate's score (or its order to any other) does not depend on which other
             candidates there are; then best-of-n curves have a closed form.
         parts: The rerankers that it is made of; () for one of its own.
-        parameters: The value of each keyword-only argument of its function, by name.
+        takes: What its parameters are, the keyword-only arguments of its function, by name.
+        parameters: Their values, as far as they are known.
     """
 
     def __init__(
@@ -49,23 +70,35 @@ class Reranker:
         self.name, self.needs, self.independent = _accepted(name), frozenset(needs), independent
         self.parts = tuple(parts)
         self._scorer, self._plain_name = scorer, name
-        self._declared = parameters_of(scorer)
-        self.parameters = _defaults(self._declared)
+        self.takes = parameters_of(scorer)
+        self.parameters = _defaults(self.takes)
         if unknown := sorted(self.needs - ABILITIES.keys()):
             known = ", ".join(ABILITIES)
             raise ParameterError(f"reranker {name!r} needs {', '.join(unknown)}; abilities are: {known}")
         self.__doc__ = scorer.__doc__
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells it from other code and other parameters: what it scored before holds while this does."""
+        return fingerprint_of(self.name, self.needs, self.independent, self._scorer, self.parameters)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the scorer was defined by `async def`, so that several problems are scored at a time."""
+        return inspect.iscoroutinefunction(inspect.unwrap(self._scorer))
+
     def with_parameters(self, **values: Value) -> Reranker:
         """Return this reranker with other values of its parameters; its name says those that are no defaults.
 
         Raises:
-            ParameterError: a parameter that it does not have, a value of another type or beyond its limits.
+            ParameterError: a parameter that it does not have, a value of another type or beyond its bounds.
         """
         made = copy.copy(self)
-        made.parameters = self.parameters | checked(self._plain_name, self._declared, values)
+        # of the one that it is copied from
+        vars(made).pop("fingerprint", None)
+        made.parameters = self.parameters | checked(self._plain_name, self.takes, values)
         changed = tuple(
-            (name, value) for name, value in made.parameters.items() if self._declared[name].default != value
+            (name, value) for name, value in made.parameters.items() if self.takes[name].default != value
         )
         made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
         return made
@@ -76,7 +109,7 @@ class Reranker:
         Raises:
             ParameterError: names the parameter.
         """
-        for name, each in self._declared.items():
+        for name, each in self.takes.items():
             if name not in self.parameters:
                 raise ParameterError(
                     f"reranker {self.name!r} needs {name}, {each.expected}: {self._plain_name}({name}=...)"
@@ -87,32 +120,78 @@ class Reranker:
     def score(self, view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
         """Score all candidates of one problem.
 
+        What the scorer changes of the process is put back: the folder, the environment, standard streams.
+        One that is to be awaited runs in an event loop of its own, wherever this is called from.
+
         Returns: one finite float per candidate in their order, higher is better; None abstains. Equal
         scores are ties and stay ties.
 
         Raises:
-            RerankerError: the scorer raised, used what it does not declare, or returned something else
-                than one finite number or None per candidate; names the reranker and the problem.
+            RerankerError: the scorer raised or exited, used what it does not declare, or returned something
+                else than one finite number or None per candidate; names the reranker, the problem, and the
+                line of the scorer's file.
             ParameterError: as `expect_parameters`.
+            ExecutionError, RunFolderError: the harness failed.
         """
         if not candidates:
             return []
         self.expect_parameters()
-        shown = [_narrowed(candidate, self.needs) for candidate in candidates]
+        job = Job(view, candidates, ctx.bind(self.name, self.needs))
+        with shielded(), self._blamed(job):
+            scores = self._called(job)
+            if inspect.isawaitable(scores):
+                with closing(finished([partial(_awaited, scores)])) as results:
+                    ((_, scores),) = results
+            return _kept(job, scores)
+
+    def score_all(self, jobs: Iterable[Job]) -> Generator[tuple[int, list[float | None]]]:
+        """Score several problems, and yield the number of each with its scores as they are there.
+
+        In their order, one at a time; those of a scorer by `async def` several at a time, as they finish.
+
+        Raises:
+            CodesampleError: as `score`, for the first problem that fails.
+        """
+        if not self.is_async:
+            yield from ((number, self.score(*job)) for number, job in enumerate(jobs))
+            return
+        shield = Shield()
+        with closing(finished(partial(self._score, job) for job in jobs)) as results:
+            try:
+                shield.raise_()
+                for each in results:
+                    shield.put_back()
+                    yield each
+                    shield.raise_()
+            finally:
+                shield.put_back()
+
+    async def _score(self, given: Job) -> list[float | None]:
+        if not given.candidates:
+            return []
+        job = given._replace(ctx=given.ctx.bind(self.name, self.needs))
+        with self._blamed(job):
+            scores: Any = self._called(job)
+            return _kept(job, await scores)
+
+    def _called(self, job: Job) -> Any:
+        shown = [narrowed(candidate, self.needs) for candidate in job.candidates]
+        return self._scorer(narrowed_view(job.view, self.needs), shown, job.ctx, **self.parameters)
+
+    @contextmanager
+    def _blamed(self, job: Job) -> Iterator[None]:
+        """Name the reranker and the problem, and the scorer's own line, in whatever a block raises."""
         try:
-            bound = ctx.bind(self.name, self.needs)
-            given = self._scorer(_narrowed_view(view, self.needs), shown, bound, **self.parameters)
-            scores = _checked(given, len(candidates))
-            bound.keep(shown, scores)
-            return scores
-        except RerankerError as error:
-            raise RerankerError(f"reranker {self.name!r}, problem {view.task_id!r}: {error}") from error
-        except CodesampleError:
+            yield
+        except (KeyboardInterrupt, *_NOT_ITS_FAULT):
             raise
-        except Exception as error:
-            raise RerankerError(
-                f"reranker {self.name!r}, problem {view.task_id!r}: raised {type(error).__name__}: {error}"
-            ) from error
+        except BaseException as error:
+            # one that a reranker made of rerankers passes on names both already
+            about = "" if is_told(error) else f", problem {job.view.task_id!r}"
+            place = "" if is_told(error) else place_in(self._scorer, error)
+            told = RerankerError(f"reranker {self.name!r}{about}: {said(error)}{place}")
+            told.told = True
+            raise told from error
 
     def __repr__(self) -> str:
         return f"Reranker({self.name!r}, needs={sorted(self.needs)}, independent={self.independent})"
@@ -198,13 +277,21 @@ def require_supplied(
 
 
 def _each(function: OneScorer) -> ListScorer:
-    @functools.wraps(function)
-    def score(
-        view: PublicView, candidates: Sequence[Candidate], ctx: Context, **parameters: Value
-    ) -> list[float | None]:
-        return [function(view, candidate, ctx, **parameters) for candidate in candidates]
+    """Make a scorer of all candidates of one that scores a single one, some at a time if it is awaited."""
+
+    @wraps(function)
+    def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context, **parameters: Value) -> Any:
+        found = [function(view, candidate, ctx, **parameters) for candidate in candidates]
+        return all_of(found) if any(map(inspect.isawaitable, found)) else found
 
     return score
+
+
+def _kept(job: Job, scores: object) -> list[float | None]:
+    """Return scores, checked, and keep them with what the context knows."""
+    checked_ones = checked_scores(scores, len(job.candidates))
+    job.ctx.keep(job.candidates, checked_ones)
+    return checked_ones
 
 
 def _accepted(name: str) -> str:
@@ -221,93 +308,5 @@ def _defaults(declared: Mapping[str, Parameter]) -> dict[str, Any]:
     return {name: each.default for name, each in declared.items() if each.default is not Parameter.REQUIRED}
 
 
-def _checked(scores: object, expected: int) -> list[float | None]:
-    if isinstance(scores, str | bytes) or not isinstance(scores, Iterable):
-        raise RerankerError(f"returned {type(scores).__name__}, expected one score per candidate")
-    values = list(scores)
-    if len(values) != expected:
-        raise RerankerError(f"returned {len(values)} scores for {expected} candidates")
-    return [_score(value, position) for position, value in enumerate(values)]
-
-
-def _score(value: object, position: int) -> float | None:
-    if value is None:
-        return None
-    if not isinstance(value, numbers.Real):
-        raise RerankerError(
-            f"score {position} is {type(value).__name__}, expected a finite number, or None to abstain"
-        )
-    if not math.isfinite(value):
-        raise RerankerError(f"score {position} is {value}, expected a finite number, or None to abstain")
-    return float(value)
-
-
-def _undeclared(name: str, need: str) -> Any:
-    def refuse(self: object) -> Any:
-        raise RerankerError(f"read {name!r}, an ability it does not declare; add {need!r} to needs={{...}}")
-
-    return property(refuse)
-
-
-@dataclass(frozen=True)
-class _NoLogprobs(Candidate):
-    """A candidate whose log-probabilities cannot be read, and are left out when it is compared or printed."""
-
-    __slots__ = ()
-    logprobs: Any = field(default=_undeclared("logprobs", "logprobs"), init=False, repr=False, compare=False)
-    sampled_logprobs: Any = field(
-        default=_undeclared("sampled_logprobs", "logprobs"), init=False, repr=False, compare=False
-    )
-
-
-@dataclass(frozen=True)
-class _NoConfidence(Candidate):
-    """A candidate of which cannot be read how sure the model was, likewise."""
-
-    __slots__ = ()
-    certainties: Any = field(
-        default=_undeclared("certainties", "confidence"), init=False, repr=False, compare=False
-    )
-    confidences: Any = field(
-        default=_undeclared("confidences", "confidence"), init=False, repr=False, compare=False
-    )
-
-
-@dataclass(frozen=True)
-class _NeitherOfThem(_NoLogprobs):
-    """A candidate of which neither can be read."""
-
-    __slots__ = ()
-    certainties: Any = field(
-        default=_undeclared("certainties", "confidence"), init=False, repr=False, compare=False
-    )
-    confidences: Any = field(
-        default=_undeclared("confidences", "confidence"), init=False, repr=False, compare=False
-    )
-
-
-@dataclass(frozen=True)
-class _NoExamples(PublicView):
-    """A view whose examples cannot be read, likewise."""
-
-    __slots__ = ()
-    examples: Any = field(
-        default=_undeclared("examples", "public_examples"), init=False, repr=False, compare=False
-    )
-
-
-def _narrowed(candidate: Candidate, needs: frozenset[str]) -> Candidate:
-    hidden = ("logprobs" not in needs, "confidence" not in needs)
-    kind = {(True, True): _NeitherOfThem, (True, False): _NoLogprobs, (False, True): _NoConfidence}.get(
-        hidden
-    )
-    return candidate if kind is None else _without(candidate, kind)
-
-
-def _narrowed_view(view: PublicView, needs: frozenset[str]) -> PublicView:
-    return view if "public_examples" in needs else _without(view, _NoExamples)
-
-
-def _without(record: Any, kind: type[Any]) -> Any:
-    """Copy a record into a subclass that hides some of its fields."""
-    return kind(**{each.name: getattr(record, each.name) for each in fields(kind) if each.init})
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value

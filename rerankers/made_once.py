@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-__all__ = ["Assert", "Cost", "GeneratedTests", "Outputs", "Passes"]
+__all__ = ["Assert", "Cost", "Costed", "GeneratedTests", "Outputs", "Passes"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,19 @@ class Cost:
             self.executions + other.executions,
             self.seconds + other.seconds,
         )
+
+
+class Costed(list[_T]):
+    """A list of what was made, now or earlier, with what it took then.
+
+    Args:
+        made: What it holds.
+        cost: Of all of it.
+    """
+
+    def __init__(self, made: Iterable[_T], cost: Cost) -> None:
+        super().__init__(made)
+        self.cost = cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from codesample.evaluation.plan import EvaluationPlan, ModelSource
 from codesample.evaluation.preview import Preview, look_at
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.scoring import EXECUTED
+from codesample.evaluation.supply import supply_of_plan
 from codesample.records import Request, SamplingParams
-from codesample.rerankers.contract import Reranker, require_supplied
+from codesample.rerankers.contract import Reranker
 from codesample.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def dry_run(
     )
     if outline is not None:
         plan = plan.settled_for(outline)
-        require_supplied(plan.rerankers, EXECUTED | outline.abilities)
+        supply_of_plan(plan, outline).require(plan.rerankers)
     return _told(plan, outline, params, notices=(notice,) if notice else ())
 
 

@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
+from codesample.engines.contract import Engine
+from codesample.engines.model_options import ModelOptions
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import DataError, ParameterError, RunFolderError
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import PromptOptions, RunOptions
 from codesample.evaluation.pipeline import carry_out
-from codesample.evaluation.plan import ModelSource, build_plan, choose_rerankers
+from codesample.evaluation.plan import ModelSource, build_plan, choose_rerankers, model_source
 from codesample.evaluation.problem_choice import Ids, Limit
 from codesample.evaluation.problem_set import ProblemSet, problems_of_run, read_problems
 from codesample.evaluation.report import Report
+from codesample.evaluation.supply import opened_once
 from codesample.evaluation.unread_answers import notice_unread_answers
 from codesample.foreign import STANDARD_INPUT, Matched, SampleFile, match_samples, open_samples
 from codesample.rerankers.contract import Reranker
@@ -36,6 +39,7 @@ def execute_samples(
     ids: Ids = None,
     k: int | Sequence[int] | None = None,
     rerankers: str | Reranker | Sequence[str | Reranker] = (),
+    model: str | Path | ModelOptions | Engine | None = None,
     run: RunOptions | None = None,
     observer: Observer | None = None,
 ) -> Report:
@@ -48,6 +52,8 @@ def execute_samples(
         extract: Whether the texts are answers, out of which programs are to be read by the task's chat form.
         limit, ids: Which problems count, as for `evaluate`; samples of the task's others are left out.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest samples allows.
+        model: Writes and reads text for rerankers, as for `evaluate`: the samples have no model of their own.
+            Numbers of tokens that they lack are its own.
         data, rerankers, run, observer: As for `evaluate`.
 
     Returns:
@@ -73,9 +79,11 @@ def execute_samples(
         k=k,
         rerankers=loaded,
         run=run or RunOptions(),
+        reader=opened_once(None if model is None else model_source(model)),
         settings={
             "samples": str(samples if samples == STANDARD_INPUT else samples.resolve()),
             "form": file.form,
+            **_named(model),
             # which are over all samples of the file
             "their_figures": {} if found.left_out else dict(file.figures(plus=_judges_plus(chosen))),
         },
@@ -115,6 +123,13 @@ def read_recorded(
     origins = [each for each in found.origins if each.task_id in chosen.by_id]
     left_out = found.left_out + len(found.candidates) - len(meant)
     return chosen, file, Matched(meant, origins, [*file.notices, *found.notices], left_out)
+
+
+def _named(model: str | Path | ModelOptions | Engine | None) -> dict[str, str]:
+    """Return what a run records of the model that reads its samples, so that it is found again."""
+    if model is None or isinstance(model, Engine):
+        return {}
+    return {"text_model": model.name if isinstance(model, ModelOptions) else str(model)}
 
 
 def _source(

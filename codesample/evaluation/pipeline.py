@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from time import monotonic
 
@@ -15,12 +16,14 @@ from codesample.evaluation.health_check import RunHealth, check_references
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.report import EngineFacts, Report, Seconds
+from codesample.evaluation.resources import Resources, resources_for
 from codesample.evaluation.sample_and_judge import Spent, sample_and_judge
 from codesample.evaluation.sandbox import notice_weakness, open_judge, recall, recalled
-from codesample.evaluation.scoring import EXECUTED, pools, score
+from codesample.evaluation.scoring import pools, score
 from codesample.evaluation.summary import compared, summarise
+from codesample.evaluation.supply import able_of, supply_of_plan
+from codesample.evaluation.text_model import Models
 from codesample.execution.judge import Judge
-from codesample.rerankers.contract import require_supplied
 from codesample.runs import RunFolder
 
 __all__ = ["carry_out"]
@@ -48,11 +51,8 @@ def carry_out(
         # once everything else is known to be possible: it takes longest
         engine = plan.source.open()
         plan = plan.settled_for(engine)
-        require_supplied(
-            plan.rerankers,
-            EXECUTED | engine.abilities,
-            {"logprobs": f"{engine.name} gives no log-probabilities"},
-        )
+        supply = supply_of_plan(plan, engine, able_of(plan.reader))
+        supply.require(plan.rerankers)
         observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
         with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
@@ -62,7 +62,17 @@ def carry_out(
             run.write_origins(plan.source.origins)
             try:
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
-                return _conclude(plan, run, spent, judge=judge, observer=observer, health=health, began=began)
+                with closing(_models(plan, run, engine)) as models:
+                    resources = resources_for(
+                        plan.rerankers,
+                        run,
+                        judge=judge,
+                        models=models,
+                        supply=supply,
+                        recorded=plan.recorded,
+                        tests=plan.run.tests,
+                    )
+                    return _conclude(plan, run, spent, resources, observer, health=health, began=began)
             except ParameterError:
                 # the same call would be refused again, and a corrected one is another run
                 if not plan.run.resume and run.withdraw():
@@ -70,6 +80,13 @@ def carry_out(
                 raise
             finally:
                 observer.stopped()
+
+
+def _models(plan: EvaluationPlan, run: RunFolder, engine: Engine) -> Models:
+    """Return the models that rerankers write and read by; the run's own is open."""
+    if plan.recorded:
+        return Models(plan.reader, run.artefacts)
+    return Models(plan.source, run.artefacts, opened=engine)
 
 
 def _session(plan: EvaluationPlan, engine: Engine, judge: Judge) -> dict[str, object]:
@@ -90,21 +107,21 @@ def _conclude(
     plan: EvaluationPlan,
     run: RunFolder,
     spent: Spent,
-    *,
-    judge: Judge,
+    resources: Resources,
     observer: Observer,
+    *,
     health: RunHealth,
     began: float,
 ) -> Report:
     # rerankers ask for more
-    found = recalled(judge)
+    found = recalled(resources.judge) if resources.judge else 0
     gathered = pools(run, plan.chosen, plan.wanted, strict=plan.strict)
     scored = score(
         plan.rerankers,
         gathered,
-        task=plan.chosen.task.name,
+        chosen=plan.chosen,
         seed=plan.manifest.params.seed,
-        judge=judge,
+        resources=resources,
         run=run,
         observer=observer,
     )
@@ -120,6 +137,7 @@ def _conclude(
         notices=[*plan.notices, *health.notices, *plan.source.notices, *scored.notices],
         unread=plan.source.unread,
         health=health.ended(),
+        costs=scored.costs,
     )
     report = replace(compared(report, run, gathered), recalled=found)
     run.write_results(report.as_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -27,6 +27,8 @@ from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
 from codesample.runs import Key, Manifest, RunFolder
+from codesample.sampling.checkpoint_source import BUILT_IN_MODELS
+from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.tasks.contract import Task
 from codesample.tasks.prompt_form import Style
 from codesample.tasks.readable_tests import expect_readable
@@ -51,6 +53,7 @@ class ModelSource:
         name: By which a run knows the model.
         open: Makes the engine.
         checkpoint: Fingerprint of the model's folder; None where it is in none.
+        abilities: What the engine will be able to do at the least; None where that is known once it is open.
         label: Short name for a new run folder; "" takes `name`.
         origins: What is known of recorded candidates besides their texts.
         notices: What the report is to say of them.
@@ -60,10 +63,16 @@ class ModelSource:
     name: str
     open: Callable[[], Engine]
     checkpoint: str | None = None
+    abilities: frozenset[str] | None = None
     label: str = ""
     origins: Sequence[Origin] = ()
     notices: Sequence[str] = ()
     unread: Sequence[str] = ()
+
+    @property
+    def identity(self) -> str:
+        """What tells this model from others: its fingerprint, wherever it lies, or else its name."""
+        return self.checkpoint or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,8 @@ class EvaluationPlan:
         run: How programs are run, and whether the folder exists already.
         settings: What else was asked for, for the record; plain JSON data.
         notices: What the user should know before it begins, and beside its figures.
+        reader: Writes and reads text for rerankers, where `source` has recorded samples; None where nothing
+            does.
     """
 
     command: str
@@ -104,9 +115,12 @@ class EvaluationPlan:
     prompts: PromptOptions | None = None
     params: SamplingParams | None = None
     notices: tuple[str, ...] = ()
+    reader: ModelSource | None = None
 
     def settled_for(self, engine: Able) -> EvaluationPlan:
         """Return the plan with the form of prompts that the engine takes; a run in hand keeps its own.
+
+        A new run records how sure the model was where a reranker needs that.
 
         Raises:
             ParameterError: the chat form was asked for, or the run has it, and the engine takes no messages.
@@ -126,13 +140,18 @@ class EvaluationPlan:
                 f"{engine.name} has no chat template, which {self.chosen.task.name} needs: its problems are "
                 "messages; choose an instruct model"
             )
-        if style == self.manifest.prompt["style"]:
-            return self
-        chosen = self.chosen.put(style, self.prompts)
-        manifest = replace(
-            self.manifest, params=chosen.settled(self.params), prompt=chosen.prompt_form.as_json()
-        )
-        return replace(self, chosen=chosen, manifest=manifest)
+        params, chosen = self.params, self.chosen
+        if any("confidence" in each.needs for each in self.rerankers) and "confidence" in engine.abilities:
+            params = replace(params or SamplingParams(), confidence=True)
+        if style != self.manifest.prompt["style"]:
+            chosen = chosen.put(style, self.prompts)
+        manifest = replace(self.manifest, params=chosen.settled(params), prompt=chosen.prompt_form.as_json())
+        return replace(self, chosen=chosen, manifest=manifest, params=params)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the candidates come from elsewhere, so that nothing is drawn."""
+        return self.prompts is None
 
     @property
     def strict(self) -> bool:
@@ -153,6 +172,7 @@ class EvaluationPlan:
             "candidates": len(self.wanted),
             "k": self.k,
             "rerankers": [each.name for each in self.rerankers],
+            **({"tests": asdict(self.run.tests)} if self.run.tests else {}),
         }
 
 
@@ -168,6 +188,7 @@ def build_plan(
     run: RunOptions,
     settings: Mapping[str, Any] | None = None,
     prompts: PromptOptions | None = None,
+    reader: ModelSource | None = None,
 ) -> EvaluationPlan:
     """Check what an evaluation is to do, and look at its run folder; writes nothing.
 
@@ -179,6 +200,7 @@ def build_plan(
         rerankers: From `choose_rerankers`.
         settings: What the run is to record besides.
         prompts: How problems are put to the model; None leaves them in the form that `chosen` has.
+        reader: Writes and reads text for rerankers of recorded samples.
 
     Raises:
         DataError: tests that are no Python; names the problem, the part and the line.
@@ -195,6 +217,9 @@ def build_plan(
     expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
     if prompts is not None:
         chosen = chosen.put(_provisional(prompts, run), prompts)
+        params, lacks = _as_the_run_records(params, run)
+    else:
+        lacks = None
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
     manifest = _manifest(chosen, source, settled, n=n, imports=run.imports)
     out = run.out or new_run_folder(chosen.task.name, source.label or source.name)
@@ -214,8 +239,27 @@ def build_plan(
         settings=settings or {},
         prompts=prompts,
         params=params,
-        notices=tuple(filter(None, [notice_of_lacking(lacking, len(asked))])),
+        notices=tuple(filter(None, [notice_of_lacking(lacking, len(asked)), lacks])),
+        reader=reader,
     )
+
+
+def _as_the_run_records(
+    params: SamplingParams | None, run: RunOptions
+) -> tuple[SamplingParams | None, str | None]:
+    """Return parameters that record what the run in hand records, and what to say where more was asked for.
+
+    Whether candidates say how sure the model was changes nothing that is drawn.
+    """
+    if not run.resume or run.out is None:
+        return params, None
+    with RunFolder.open(run.out) as kept:
+        records = kept.manifest.params.confidence
+    asked = params is not None and params.confidence
+    if records == asked:
+        return params, None
+    lacks = f"{run.out} records no confidence, and does not begin to; it is read anew where it is needed"
+    return replace(params or SamplingParams(), confidence=records), lacks if asked else None
 
 
 def _chosen_k(k: int | Sequence[int] | None, per_problem: Mapping[str, int]) -> tuple[int, ...]:
@@ -297,14 +341,17 @@ def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
         model = ModelOptions(str(model))
     if not isinstance(model, ModelOptions):
         engine = checked_engine(model, "the model is")
-        return ModelSource(engine.name, lambda: engine)
+        return ModelSource(engine.name, lambda: engine, abilities=engine.abilities)
     expect_engine(model)
     name, rest = split_model(model)
     # one model, however it is spelt
     options = replace(model, model=rest) if name == NATIVE else model
-    folder = options.folder
+    folder = options.folder or (BUILT_IN_MODELS.get(options.model) if name == NATIVE else None)
     return ModelSource(
-        options.name, lambda: open_engine(options), checkpoint=fingerprint(folder) if folder else None
+        options.name,
+        lambda: open_engine(options),
+        checkpoint=fingerprint(folder) if folder else None,
+        abilities=NATIVE_ABILITIES if name == NATIVE else None,
     )
 
 
@@ -322,6 +369,8 @@ def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[R
             raise RerankerError(
                 f"two rerankers are called {each.name!r}; rename one of them with @reranker(NAME)"
             )
+        # as it is read, for its file may be edited while candidates are sampled
+        _ = each.fingerprint
         found[each.name] = each
     return list(found.values())
 

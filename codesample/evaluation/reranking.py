@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from codesample.engines.contract import Engine
+from codesample.engines.model_options import ModelOptions
 from codesample.errors import RunFolderError
 from codesample.evaluation.environment import weakest_isolation
 from codesample.evaluation.observer import Observer
@@ -16,14 +18,28 @@ from codesample.evaluation.options import DEFAULT_RERANKERS, RunOptions, choose_
 from codesample.evaluation.plan import choose_rerankers
 from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems_of_run
 from codesample.evaluation.report import Report, Seconds
+from codesample.evaluation.resources import Resources, resources_for
+from codesample.evaluation.run_model import RunModel, model_of_run
 from codesample.evaluation.sandbox import notice_weakness, open_judge
-from codesample.evaluation.scoring import EXECUTED, Pool, Scored, Scores, pools, saved_scores, score
+from codesample.evaluation.scoring import (
+    EXECUTED,
+    Pool,
+    Scored,
+    Scores,
+    pools,
+    saved_costs,
+    saved_scores,
+    score,
+)
 from codesample.evaluation.summary import compared, summarise
+from codesample.evaluation.supply import BY_MODEL, TOKEN_NUMBERS, Supply, able_of, held_by, needed, supply_of
+from codesample.evaluation.text_model import Models
 from codesample.execution import Level
 from codesample.execution.judge import Judge
 from codesample.foreign import describe
-from codesample.rerankers.contract import Reranker, require_supplied
+from codesample.rerankers.contract import Reranker
 from codesample.runs import RunFolder
+from codesample.runs.table import holds_table
 from codesample.tasks.contract import Task
 
 __all__ = ["load_report", "open_run", "recount_run", "rerank_run"]
@@ -36,8 +52,10 @@ def rerank_run(
     k: Sequence[int] | None = None,
     task: Task | None = None,
     data: Path | None = None,
+    model: str | Path | ModelOptions | Engine | None = None,
     run: RunOptions | None = None,
     observer: Observer | None = None,
+    curves: bool = False,
 ) -> Report:
     """Score the candidates that a run's last call covered, beside the rerankers that scored them before.
 
@@ -47,8 +65,12 @@ def rerank_run(
         k: The k of pass@k; None takes the run's own.
         task: The task itself, for a run that was made with a task of one's own.
         data: The task's data, or one's own problems, where they are no longer where the run found them.
+        model: Writes and reads text for rerankers, as for `evaluate`. Default: the run's own, opened only
+            where something that is asked of it was not kept.
         run: How programs are run, for rerankers that run some.
         observer: As for `evaluate`.
+        curves: Whether rerankers whose scores depend on the other candidates score subsets of each pool too,
+            for their curves over n; up to 68 times a problem, which takes minutes at most.
 
     Returns:
         The run's report, with every reranker that has scored all of it; times are those of the sampling.
@@ -73,8 +95,22 @@ def rerank_run(
         ks = _chosen_k(opened, k)
         chosen = problems_of_run(opened, task=task, data=data)
         gathered = _gathered(opened, chosen, integrity or settings.get("integrity"))
-        loaded = _usable(loaded, gathered, opened, watching, named=rerankers is not None)
-        scored = _score(loaded, gathered, chosen, opened, judge, watching)
+        by = model_of_run(opened.manifest, model)
+        supply = _supply(loaded, gathered, opened, by)
+        loaded = _usable(loaded, supply, watching, named=rerankers is not None)
+        if by.estranged and needed(loaded, *BY_MODEL):
+            watching.notice(f"text for rerankers: {by.estranged}; nothing of the other's is used")
+        with closing(Models(by.source, opened.artefacts, lacking=by.lacking)) as models:
+            resources = resources_for(
+                loaded,
+                opened,
+                judge=judge,
+                models=models,
+                supply=supply,
+                recorded=by.recorded,
+                tests=run.tests if run else None,
+            )
+            scored = _score(loaded, gathered, chosen, opened, resources, watching, curves=curves)
         notices = [*scored.notices, *_weaker(judge, opened)]
         report = _report(opened, chosen, gathered, k=ks, scores=scored.scores, notices=notices)
         opened.write_results(report.as_json())
@@ -125,7 +161,7 @@ def open_run(path: Path, *, write: bool = False) -> RunFolder:
         return RunFolder.open(path, write=write)
     except RunFolderError as error:
         # what cannot even be looked at, such as a name too long, is told of as it is
-        if os.path.exists(path / "run.json"):
+        if os.path.exists(path / "run.json") or holds_table(path):
             raise
         if os.path.isfile(path) and os.path.exists(path.parent / "run.json"):
             raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error
@@ -162,10 +198,11 @@ def _report(
 ) -> Report:
     """Sum up a run that is judged; times are those of the sampling."""
     before = _earlier(folder)
+    known = {**saved_scores(gathered, folder), **scores}
     report = summarise(
         folder,
         gathered,
-        {**saved_scores(gathered, folder), **scores},
+        known,
         problems=len(chosen.problems),
         n=folder.manifest.settings.get("n", folder.manifest.n),
         k=k,
@@ -173,6 +210,7 @@ def _report(
         tokens_per_second=before.tokens_per_second if before else None,
         notices=notices,
         health=before.health if before else None,
+        costs=saved_costs(known, folder),
     )
     return replace(compared(report, folder, gathered), recalled=before.recalled if before else 0)
 
@@ -182,18 +220,21 @@ def _score(
     gathered: Sequence[Pool],
     chosen: ProblemSet,
     run: RunFolder,
-    judge: Judge | None,
+    resources: Resources,
     observer: Observer,
+    *,
+    curves: bool,
 ) -> Scored:
     try:
         return score(
             loaded,
             gathered,
-            task=chosen.task.name,
+            chosen=chosen,
             seed=run.manifest.params.seed,
-            judge=judge,
+            resources=resources,
             run=run,
             observer=observer,
+            curves=curves,
         )
     finally:
         observer.stopped()
@@ -210,17 +251,21 @@ def _judge_for(
     return open_judge(run)
 
 
-def _usable(
-    loaded: Sequence[Reranker], gathered: Sequence[Pool], run: RunFolder, observer: Observer, *, named: bool
-) -> list[Reranker]:
+def _supply(loaded: Sequence[Reranker], gathered: Sequence[Pool], run: RunFolder, by: RunModel) -> Supply:
+    """Say what a saved run supplies; its model is looked at only where a reranker might need it."""
+    held = held_by(each for pool in gathered for each in pool.candidates)
+    lacking = {name for each in loaded for name in each.needs & set(TOKEN_NUMBERS)} - held
+    model = able_of(by.source) if lacking or needed(loaded, *BY_MODEL) else None
+    return supply_of(held, holder=str(run.path), model=model, lacking=by.lacking, estranged=by.estranged)
+
+
+def _usable(loaded: Sequence[Reranker], supply: Supply, observer: Observer, *, named: bool) -> list[Reranker]:
     """Return the rerankers that the run has what they need for; one that was `named` may not lack any."""
-    kept = all(each.logprobs is not None for pool in gathered for each in pool.candidates)
-    supplied = EXECUTED | ({"logprobs"} if kept else set())
-    lacking = [each for each in loaded if not each.needs <= supplied]
+    lacking = [each for each in loaded if supply.lacking(each)]
     if named:
-        require_supplied(lacking, supplied, {"logprobs": f"{run.path} kept no log-probabilities"})
+        supply.require(lacking)
     for each in lacking:
-        observer.notice(f"not scored by {each.name}: {run.path} kept no log-probabilities")
+        observer.notice(f"not scored by {each.name}: {supply.lacking(each)}")
     return [each for each in loaded if each not in lacking]
 
 

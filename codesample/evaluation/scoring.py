@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from time import monotonic
+from typing import Any
 
 from codesample.errors import CodesampleError, RerankerError
+from codesample.evaluation.behaviour import needs_tests, write_tests
 from codesample.evaluation.kept_curves import Rescorer, keep_curve
 from codesample.evaluation.observer import Observer, is_graded
 from codesample.evaluation.problem_set import ProblemSet
-from codesample.execution.judge import Judge
-from codesample.execution.program_runner import ProgramRunner
-from codesample.records import Candidate, Problem, PublicView, Verdict
+from codesample.evaluation.resources import ReadyPool, Resources
+from codesample.records import Candidate, Problem, Verdict
 from codesample.rerankers.context import Context
-from codesample.rerankers.contract import Reranker
+from codesample.rerankers.contract import Job, Reranker
+from codesample.rerankers.made_once import Cost
 from codesample.runs import Key, RunFolder
-from codesample.tasks.function_form import stub_of
 
-__all__ = ["EXECUTED", "Pool", "Scored", "Scores", "pools", "saved_scores", "score"]
+__all__ = ["EXECUTED", "Pool", "Scored", "Scores", "pools", "saved_costs", "saved_scores", "score"]
 
-EXECUTED = frozenset({"run", "public_examples"})
-"""Abilities of rerankers that `score` gives by running programs."""
+EXECUTED = frozenset({"run", "public_examples", "outputs", "tests"})
+"""Abilities of rerankers for which programs are run."""
 
 Scores = dict[str, list[float | None]]
 """One reranker's scores: by task id, in the order of the pool's candidates."""
@@ -43,6 +46,10 @@ class Pool:
     verdicts: tuple[Verdict, ...]
     strict: bool = False
 
+    def __repr__(self) -> str:
+        passed = sum(each.passed for each in self.verdicts)
+        return f"Pool({self.problem.task_id!r}, {len(self.candidates)} candidates, {passed} passed)"
+
     @property
     def graded(self) -> list[int]:
         """Positions of the candidates whose verdict says something about the program."""
@@ -60,11 +67,13 @@ class Scored:
 
     Attributes:
         scores: Of those that scored everything.
+        costs: Of the same: what each took, as if it had been the only one.
         failures: What the others ended with.
         notices: What is known to weaken the scores.
     """
 
     scores: dict[str, Scores] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
     failures: list[CodesampleError] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -105,70 +114,123 @@ def score(
     rerankers: Sequence[Reranker],
     gathered: Sequence[Pool],
     *,
-    task: str,
+    chosen: ProblemSet,
     seed: int,
-    judge: Judge | None,
+    resources: Resources,
     run: RunFolder,
     observer: Observer,
+    curves: bool = False,
 ) -> Scored:
     """Let each reranker score every pool, and keep the scores in the run folder once they are complete.
 
     Tokens and log-probabilities that they see are those of the program, not of the words around it. None of
-    them sees a hidden test. One that fails costs its own scores only; earlier ones of it stay.
+    them sees a hidden test. One that fails costs its own scores only; earlier ones of it stay. What one has
+    scored when it is interrupted is kept too, and it goes on from there as long as nothing has changed: its
+    own code and parameters, the seed, the candidates, the model.
 
     Args:
-        task: Name.
+        chosen: The task, and how its problems were put to the model.
         seed: For rerankers that draw random numbers.
-        judge: Runs public examples and inputs of the rerankers' own; None where none of them needs it.
+        resources: What they can act with.
         run: Open for writing.
         observer: Told of each pool.
+        curves: Whether those whose scores depend on the other candidates score subsets too, for their
+            curves over n.
 
     Raises:
         RunFolderError: scores cannot be written.
     """
-    views = [PublicView.of(task, pool.problem) for pool in gathered]
-    shown = [[each.within(each.spans) for each in pool.candidates] for pool in gathered]
-    runners = [ProgramRunner(judge, view.task_id) if judge else None for view in views]
-    contexts = [
-        Context(view, seed=seed, checks=runner, outputs=runner, stub=stub_of(pool.problem))
-        for pool, view, runner in zip(gathered, views, runners, strict=True)
-    ]
     scored = Scored()
+    ready = [ReadyPool(chosen, each.problem, each.candidates, resources, seed=seed) for each in gathered]
+    lost, noted = _write_tests(rerankers, ready, resources), Counter[str]()
     for each in rerankers:
-        column: Scores = {}
         try:
-            for view, candidates, context in zip(views, shown, contexts, strict=True):
-                column[view.task_id] = each.score(view, candidates, context)
-                observer.scored(each.name, done=len(column), problems=len(gathered))
+            if lost is not None and resources.made and needs_tests(each.needs, resources.made):
+                raise lost
+            column, cost, notes = _column(each, ready, run, observer)
         except CodesampleError as error:
             scored.failures.append(error)
             continue
-        run.write_scores(each.name, _by_key(gathered, column))
-        keep_curve(run, each, gathered, column, _rescorer(each, views, shown, contexts), seed=seed)
-        scored.scores[each.name] = column
-    failures = [failure for runner in runners if runner for failure in runner.failures]
+        run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost))
+        if curves or each.independent:
+            lacking = keep_curve(run, each, gathered, column, _rescorer(each, ready), seed=seed)
+            scored.notices.extend([lacking] if lacking else [])
+        scored.scores[each.name], scored.costs[each.name] = column, cost
+        noted += notes
+    failures = [failure for each in ready for failure in each.failures]
     if failures:
         scored.notices.append(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
-    noted = sum((context.notes for context in contexts), Counter[str]())
     scored.notices.extend(f"{what} ({count} times)" for what, count in noted.items())
     return scored
 
 
-def _rescorer(
-    each: Reranker,
-    views: Sequence[PublicView],
-    shown: Sequence[Sequence[Candidate]],
-    contexts: Sequence[Context],
-) -> Rescorer:
+def _rescorer(reranker: Reranker, ready: Sequence[ReadyPool]) -> Rescorer:
     """Return what lets a reranker score a part of a pool alone."""
+    shown: dict[int, tuple[list[Candidate], Context]] = {}
 
     def rescore(number: int, at: Sequence[int]) -> list[float | None]:
-        return each.score(views[number], [shown[number][place] for place in at], contexts[number])
+        if number not in shown:
+            shown[number] = ready[number].shown(reranker)
+        candidates, ctx = shown[number]
+        return reranker.score(ready[number].view, [candidates[place] for place in at], ctx)
 
     return rescore
+
+
+def _write_tests(
+    rerankers: Sequence[Reranker], ready: Sequence[ReadyPool], resources: Resources
+) -> CodesampleError | None:
+    """Let the model write the tests of all problems together, where a reranker asks for some."""
+    if resources.made is None or not any(needs_tests(each.needs, resources.made) for each in rerankers):
+        return None
+    try:
+        write_tests([each.view for each in ready], [each.asked for each in ready], resources.made)
+    except CodesampleError as error:
+        return error
+    return None
+
+
+def _column(
+    reranker: Reranker, ready: Sequence[ReadyPool], run: RunFolder, observer: Observer
+) -> tuple[Scores, Cost, Counter[str]]:
+    """Let one reranker score every pool that it has not scored yet.
+
+    Returns: all scores, what they took, and what it noted with how often.
+    """
+    kept = run.unfinished_scores(reranker.name)
+    found = {each.view.task_id: kept.get(each.key(reranker)) for each in ready}
+    left = [each for each in ready if found[each.view.task_id] is None]
+    if before := len(ready) - len(left):
+        observer.notice(f"{reranker.name} goes on: {before} of {len(ready)} problems were scored before")
+    opened: dict[int, Context] = {}
+
+    def jobs() -> Iterator[Job]:
+        for number, each in enumerate(left):
+            candidates, opened[number] = each.shown(reranker)
+            yield Job(each.view, candidates, opened[number])
+
+    last = monotonic()
+    with closing(reranker.score_all(jobs())) as results:
+        for done, (number, scores) in enumerate(results, before + 1):
+            ctx, now = opened.pop(number), monotonic()
+            spent = ctx.cost + Cost(seconds=max(0.0, now - last - ctx.shared_seconds))
+            value = {"scores": scores, "cost": asdict(spent), "notes": ctx.notes}
+            kept.put(left[number].key(reranker), value)
+            found[left[number].view.task_id], last = value, now
+            observer.scored(reranker.name, done=done, problems=len(ready))
+    column: Scores = {task_id: list(value["scores"]) for task_id, value in found.items()}
+    costs: list[dict[str, Any]] = [value["cost"] for value in found.values()]
+    notes = sum((Counter(value.get("notes", {})) for value in found.values()), Counter[str]())
+    return column, sum((Cost(**cost) for cost in costs), Cost()), notes
+
+
+def saved_costs(rerankers: Iterable[str], run: RunFolder) -> dict[str, Cost]:
+    """Read what the scores of rerankers took, by name, as far as that was kept."""
+    kept: dict[str, dict[str, Any]] = {name: run.cost(name) for name in rerankers}
+    return {name: Cost(**cost) for name, cost in kept.items() if cost}
 
 
 def saved_scores(gathered: Sequence[Pool], run: RunFolder) -> dict[str, Scores]:

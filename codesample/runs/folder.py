@@ -65,8 +65,11 @@ class RunFolder:
         self._samples = JsonLines(path / "samples.jsonl")
         self._verdicts = JsonLines(path / "verdicts.jsonl")
         self._origins = path / "origins.jsonl"
-        self._scores = ScoreFiles(path / "scores")
+        self._scores = ScoreFiles(Path(os.path.abspath(path / "scores")))
+        # another folder may be the current one when they are asked for
+        self._home = Path(os.path.abspath(path))
         self._artefacts: dict[str, Artefacts] = {}
+        self._unfinished: dict[str, Artefacts] = {}
         if lock is not None:
             self.notices = [
                 notice for file in (self._samples, self._verdicts) if (notice := file.cut_torn_line())
@@ -192,10 +195,18 @@ class RunFolder:
             self.path.rmdir()
         return True
 
-    def write_scores(self, reranker: str, scores: Mapping[Key, float | None]) -> None:
-        """Replace the scores of a reranker in one step; a reader sees the old or the new ones, whole."""
+    def write_scores(
+        self, reranker: str, scores: Mapping[Key, float | None], *, cost: Mapping[str, float] | None = None
+    ) -> None:
+        """Replace the scores of a reranker in one step; a reader sees the old or the new ones, whole.
+
+        Args:
+            cost: What they took, as `Cost` has it; None where that is not known.
+        """
         self._need_lock()
-        self._scores.write(reranker, scores)
+        if (unfinished := self._unfinished.pop(reranker, None)) is not None:
+            unfinished.close()
+        self._scores.write(reranker, scores, cost=cost)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Replace `results.json` in one step; a reader sees the old or the new one, whole."""
@@ -225,6 +236,19 @@ class RunFolder:
         """Read a reranker's scores; none where it has not scored this run."""
         return self._scores.read(reranker)
 
+    def unfinished_scores(self, reranker: str) -> Artefacts:
+        """Return what a reranker that was interrupted had scored, by keys of the caller's.
+
+        Gone once its scores are written.
+        """
+        if reranker not in self._unfinished:
+            self._unfinished[reranker] = self._scores.unfinished(reranker, writable=self._lock is not None)
+        return self._unfinished[reranker]
+
+    def cost(self, reranker: str) -> dict[str, float]:
+        """Read what a reranker's scores took; empty where that is not known."""
+        return self._scores.cost(reranker)
+
     def scored_by(self) -> list[str]:
         """Return the rerankers that have scores here, sorted."""
         return self._scores.names()
@@ -249,7 +273,7 @@ class RunFolder:
     def artefacts(self, kind: str) -> Artefacts:
         """Return what was made once for rerankers and is kept, of one kind, such as "tests"."""
         if kind not in self._artefacts:
-            file = self.path / "artefacts" / f"{kind}.jsonl"
+            file = self._home / "artefacts" / f"{kind}.jsonl"
             self._artefacts[kind] = Artefacts(file, writable=self._lock is not None)
         return self._artefacts[kind]
 
@@ -264,9 +288,15 @@ class RunFolder:
             if lock is not None:
                 stack.callback(lock.release)
             stack.callback(self._samples.close)
-            for each in self._artefacts.values():
+            for each in (*self._artefacts.values(), *self._unfinished.values()):
                 stack.callback(each.close)
             stack.callback(self._verdicts.close)
+
+    def __repr__(self) -> str:
+        is_open = "" if self._lock is None else ", open for writing"
+        manifest = self.manifest
+        what = f"{manifest.task} by {manifest.model}, n = {manifest.n}{is_open}"
+        return f"RunFolder({str(self.path)!r}: {what})"
 
     def __enter__(self) -> Self:
         return self

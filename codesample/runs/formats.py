@@ -16,6 +16,7 @@ from codesample.records import Candidate, Origin, Status, Verdict
 
 __all__ = [
     "CandidateKey",
+    "CostLine",
     "ScoreLine",
     "VerdictKey",
     "VerdictLine",
@@ -86,6 +87,15 @@ class ScoreLine(CandidateKey, gc=False):
     """A reranker's score of one candidate."""
 
     score: float | None = None
+
+
+class CostLine(msgspec.Struct, gc=False):
+    """What a reranker's scores took."""
+
+    tokens_drawn: int = 0
+    tokens_read: int = 0
+    executions: int = 0
+    seconds: float = 0.0
 
 
 def candidate_line(candidate: Candidate, *, with_program: bool) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from codesample.errors import RunFolderError
+from codesample.runs.artefacts import Artefacts
 from codesample.runs.files import JsonLines, replace_file
-from codesample.runs.formats import ScoreLine, score_line
+from codesample.runs.formats import CostLine, ScoreLine, score_line
 
 __all__ = ["ScoreFiles"]
 
@@ -28,8 +31,14 @@ class ScoreFiles:
         found = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*.jsonl"))
         return sorted(unquote(path.replace("/", "").removesuffix(".jsonl")) for path in found)
 
-    def write(self, name: str, scores: Mapping[tuple[str, int], float | None]) -> None:
-        """Replace the scores of one reranker, by task id and index.
+    def write(
+        self,
+        name: str,
+        scores: Mapping[tuple[str, int], float | None],
+        *,
+        cost: Mapping[str, float] | None = None,
+    ) -> None:
+        """Replace the scores of one reranker, by task id and index, and what they took.
 
         Raises:
             RunFolderError: the file cannot be written; the earlier scores stay.
@@ -40,7 +49,24 @@ class ScoreFiles:
         except OSError as error:
             raise RunFolderError(f"{path.parent}: cannot be made: {error.strerror}") from error
         lines = [score_line(*key, score) + "\n" for key, score in scores.items()]
+        # a cost without its scores, or of earlier ones, is no matter; the other way about it would be
+        with suppress(OSError):
+            self._path(name, ".json").unlink(missing_ok=True)
         replace_file(path, "".join(lines))
+        if cost is not None:
+            replace_file(self._path(name, ".json"), json.dumps(cost) + "\n")
+        with suppress(OSError):
+            self._path(name, ".unfinished").unlink(missing_ok=True)
+
+    def unfinished(self, name: str, *, writable: bool) -> Artefacts:
+        """Return what was scored by a reranker that has not come to the end, by keys of the caller's."""
+        return Artefacts(self._path(name, ".unfinished"), writable=writable)
+
+    def cost(self, name: str) -> dict[str, float]:
+        """Return what the scores took; empty where that is not known."""
+        for line, _ in JsonLines(self._path(name, ".json")).read(CostLine):
+            return {key: getattr(line, key) for key in line.__struct_fields__}
+        return {}
 
     def read(self, name: str) -> dict[tuple[str, int], float | None]:
         """Return the scores by task id and index.
@@ -51,7 +77,7 @@ class ScoreFiles:
         lines = JsonLines(self._path(name)).read(ScoreLine)
         return {(line.task_id, line.index): line.score for line, _ in lines}
 
-    def _path(self, name: str) -> Path:
+    def _path(self, name: str, kind: str = ".jsonl") -> Path:
         quoted = quote(name, safe=",")
         *folders, last = [quoted[at : at + _LONGEST] for at in range(0, len(quoted), _LONGEST)]
-        return self._folder.joinpath(*folders, f"{last}.jsonl")
+        return self._folder.joinpath(*folders, f"{last}{kind}")

@@ -8,7 +8,7 @@ from typing import Any
 from codesample.errors import ParameterError
 from codesample.records import Message
 
-__all__ = ["chat_ends", "chat_ids", "chat_notices", "takes_messages"]
+__all__ = ["chat_ends", "chat_ids", "chat_notices", "rendered", "takes_messages"]
 
 _ASSISTANT = "assistant"
 _SYSTEM = frozenset({"system", "developer"})
@@ -44,6 +44,11 @@ def chat_ids(tokenizer: Any, messages: Sequence[Message], *, name: str) -> tuple
     if not ids:
         raise ParameterError(f"{name}: its chat template makes no token of these messages")
     return tuple(ids)
+
+
+def rendered(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """Return the text that the chat template makes of messages that it takes, with their answer open."""
+    return str(_applied(tokenizer, messages, tokenize=False))
 
 
 def chat_notices(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, ...]:

@@ -7,7 +7,10 @@ from codesample.engines.model_options import ModelOptions
 from codesample.hub import expect_hub
 from codesample.sampling.checkpoint_source import is_on_hub
 
-__all__ = ["open_native"]
+__all__ = ["NATIVE_ABILITIES", "open_native"]
+
+NATIVE_ABILITIES = frozenset({"logprobs", "confidence", "prompt_logprobs"})
+"""What the native engine can do whatever the model; see `Engine.abilities`."""
 
 
 def open_native(model: str, options: ModelOptions) -> Engine:

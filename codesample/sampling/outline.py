@@ -19,6 +19,7 @@ from codesample.sampling.encoding import Boundary
 from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import token_bytes
 from codesample.sampling.memory import free_memory
+from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.sampling.prefix_cache import common_start
 from codesample.sampling.prompts import prompts_of
 from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
@@ -86,7 +87,7 @@ class Outline:
     @property
     def abilities(self) -> frozenset[str]:
         """What the engine will be able to do; see `Sampler.abilities`."""
-        return frozenset({"logprobs", *(["chat"] if self._checkpoint.takes_messages else [])})
+        return NATIVE_ABILITIES | ({"chat"} if self._checkpoint.takes_messages else set())
 
     @property
     def max_positions(self) -> int | None:

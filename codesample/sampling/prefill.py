@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from codesample.errors import ModelError
 from codesample.sampling.attention_hook import PrefillPiece, PrefillState
 from codesample.sampling.kv_store import KVStore
 
-__all__ = ["SegmentTokens", "prefill"]
+__all__ = ["SegmentTokens", "logits_of", "prefill", "store_only"]
 
 # tokens per forward pass: enough to keep the matrix units busy, few enough that activations stay small
 CHUNK = 2048
@@ -57,6 +57,23 @@ def prefill(
     return torch.cat(logits)
 
 
+def store_only(model: PreTrainedModel, store: KVStore, segments: Sequence[SegmentTokens]) -> None:
+    """Store the keys and values of `segments` as `prefill` does, and keep no logits."""
+    for pieces, _ in _chunks(segments, CHUNK):
+        _run(model, store, pieces, ())
+
+
+def logits_of(
+    model: PreTrainedModel, store: KVStore, segments: Sequence[SegmentTokens], *, chunk: int
+) -> Iterator[Tensor]:
+    """Store `segments` as `prefill` does, and yield the logits behind each of their tokens, pass after pass.
+
+    Yields: [T, V], dtype of the model, for the next T <= `chunk` tokens of all segments in their order.
+    """
+    for pieces, _ in _chunks(segments, chunk):
+        yield _run(model, store, pieces, range(sum(p.stop - p.filled for p in pieces)))
+
+
 class _Piece(NamedTuple):
     segment: SegmentTokens
     filled: int
@@ -97,7 +114,7 @@ def _run(model: PreTrainedModel, store: KVStore, pieces: Sequence[_Piece], chose
         layout.append(PrefillPiece(begin, end, p.segment.parents, p.segment.start, p.filled))
         begin = end
     # a pass that ends no segment still has to run its head on something
-    last = torch.tensor(chosen or [0], device=device)
+    last = torch.tensor(list(chosen) or [0], device=device)
     sliced = "logits_to_keep" in inspect.signature(model.forward).parameters
     state = PrefillState(store.layers, layout)
     logits: Tensor = model(

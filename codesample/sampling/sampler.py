@@ -14,18 +14,29 @@ from transformers import PreTrainedModel
 
 from codesample.engines.contract import Progress, Reproducibility
 from codesample.errors import ParameterError
-from codesample.records import Candidate, PromptLike, Request, SamplingParams, prompt_from
+from codesample.records import (
+    Candidate,
+    GivenText,
+    PromptLike,
+    Reading,
+    Request,
+    SamplingParams,
+    prompt_from,
+)
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
+from codesample.sampling.given_tokens import given_tokens
 from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
 from codesample.sampling.memory import free_memory, parse_size, size_text
+from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.sampling.ordinary_loop import OrdinaryLoop
 from codesample.sampling.packed_weights import PackedWeights
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
 from codesample.sampling.prompts import Prompt, prompts_of
+from codesample.sampling.read_loop import ReadLoop
 from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
 from codesample.sampling.token_sampler import TokenSampler
 
@@ -104,8 +115,13 @@ class Sampler:
 
     @property
     def abilities(self) -> frozenset[str]:
-        """Log-probabilities always; "chat" where the tokenizer has a chat template."""
-        return frozenset({"logprobs", *(["chat"] if self.checkpoint.takes_messages else [])})
+        """`NATIVE_ABILITIES`, and "chat" where the tokenizer has a chat template."""
+        return NATIVE_ABILITIES | ({"chat"} if self.checkpoint.takes_messages else set())
+
+    def __repr__(self) -> str:
+        model = self.checkpoint.model
+        kind = f"{type(model).__name__}, {model.dtype}".replace("torch.", "")
+        return f"Sampler({self.name!r}: {kind} on {model.device})"
 
     def stream(
         self,
@@ -193,6 +209,24 @@ class Sampler:
         request = Request(task_id, prompt_from(prompt), tuple(range(n)))
         settled = _changed(params or SamplingParams(), changes)
         return sorted(self.stream([request], settled), key=lambda c: c.index)
+
+    def read(self, given: Sequence[GivenText], *, progress: Progress | None = None) -> Iterator[Reading]:
+        """Yield what the model makes of given texts, token by token; see `Reader.read`.
+
+        A text that follows a prompt of text is tokenised behind the prompt's own tokens, which are those that
+        sampling gives the model: where a tokenizer would join the two at their border, they stay apart.
+
+        Args:
+            given: Any number of texts; those behind one prompt read it once, on the shared path.
+            progress: Called with the number of tokens read of texts since the last call.
+
+        Raises:
+            ParameterError: see `given_tokens`; before any is read.
+            ModelError: keys and values of a single text do not fit into memory, or the logits are no numbers.
+        """
+        texts = given_tokens(self.checkpoint, given)
+        loop = ReadLoop(self.checkpoint, memory_fraction=self._memory_fraction, progress=progress)
+        return loop.run(texts)
 
     def describe(self) -> dict[str, Any]:
         """Facts about the checkpoint for the record of a run."""

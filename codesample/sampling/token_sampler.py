@@ -20,10 +20,19 @@ from codesample.sampling.rows import Row
 from codesample.sampling.text import TextStream, decoder_of, special_stops
 from codesample.sampling.token_choice import Choice, choose
 
-__all__ = ["TokenSampler"]
+__all__ = ["TokenSampler", "refuse_nan"]
 
 # with more, torch.isin may sort, and asks the host for what it found
 _FEW_ENDS = 10
+
+
+def refuse_nan(name: str, dtype: torch.dtype, logprobs: Iterable[float]) -> None:
+    """Refuse log-probabilities that are NaN; see `TokenSampler.refuse_nan`."""
+    if math.isnan(sum(logprobs)):
+        raise ModelError(
+            f"{name} in {str(dtype).removeprefix('torch.')} gives logits that are not numbers, or a logits "
+            "processor does; try bfloat16 or float32"
+        )
 
 
 class TokenSampler:
@@ -76,12 +85,7 @@ class TokenSampler:
         Raises:
             ModelError: the model overflows, or a processor spoils its logits.
         """
-        if math.isnan(sum(logprobs)):
-            dtype = str(self._model.dtype).removeprefix("torch.")
-            raise ModelError(
-                f"{self._name} in {dtype} gives logits that are not numbers, or a logits "
-                "processor does; try bfloat16 or float32"
-            )
+        refuse_nan(self._name, self._model.dtype, logprobs)
 
     def begin_rows(self, prompt: Prompt, indices: Sequence[int]) -> list[Row]:
         """Begin candidates `indices` of a prompt."""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -77,7 +79,16 @@ def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
         ([1.0, 1.0, 1.0, 1.0, math.inf], "score 4 is inf"),
         ([1.0, "1", 1.0, 1.0, 1.0], "score 1 is str"),
         ([1.0, 1j, 1.0, 1.0, 1.0], "score 1 is complex"),
-        ([10**400, 1, 1, 1, 1], "raised OverflowError"),
+        ([10**400, 1, 1, 1, 1], "score 0 is no float"),
+        ([Fraction(10**400), 1, 1, 1, 1], "score 0 is no float"),
+        ([Decimal("nan"), 1, 1, 1, 1], "score 0 is nan"),
+        ([Decimal("1e999"), 1, 1, 1, 1], "score 0 is inf"),
+        ([Decimal("sNaN"), 1, 1, 1, 1], "score 0 is no float"),
+        ({0: 1.0, 1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0}, "returned dict"),
+        ({1.0, 2.0, 3.0, 4.0, 5.0}, "returned set"),
+        (itertools.count(), "returned at least 6 scores for 5 candidates"),
+        ((1.0 for _ in range(4)), "returned 4 scores for 5 candidates"),
+        ([[1.0], [1.0], [1.0], [1.0], [1.0]], "score 0 is list"),
         (None, "returned NoneType, expected one score per candidate"),
         ("12345", "returned str"),
         (1.0, "returned float"),
@@ -96,8 +107,42 @@ def test_any_real_number_is_a_score(view: PublicView, candidates: Sequence[Candi
     scores = _returning([1, True, numpy.float32(0.5), None, 2.5]).score(view, candidates, ctx)
     assert scores == [1.0, 1.0, 0.5, None, 2.5]
     assert {type(score) for score in scores} == {float, type(None)}
-    with pytest.raises(RerankerError, match="score 0 is Decimal"):
-        _returning([Decimal(1)] * 5).score(view, candidates, ctx)
+    kinds = [Decimal("0.25"), Fraction(1, 4), numpy.float64(0.25), numpy.array(0.25), numpy.bool_(False)]
+    assert _returning(kinds).score(view, candidates, ctx) == [0.25, 0.25, 0.25, 0.25, 0.0]
+
+
+def test_arrays_of_one_dimension_and_generators_are_scores(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> None:
+    numpy, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    expected = [0.0, 1.0, 2.0, 3.0, 4.0]
+    tensors = [torch.arange(5), torch.arange(5.0, requires_grad=True), torch.arange(5).bfloat16()]
+    for value in (numpy.arange(5), numpy.arange(5, dtype="float16"), iter(range(5)), range(5), *tensors):
+        assert _returning(value).score(view, candidates, ctx) == expected
+    assert _returning([torch.tensor(2.0)] * 5).score(view, candidates, ctx) == [2.0] * 5
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        ("numpy.zeros((5, 1))", r"array of shape \(5, 1\), expected \(5,\)"),
+        ("numpy.float64(1)", "returned float64"),
+        ("numpy.full(5, numpy.nan, dtype='float32')", "score 0 is nan"),
+        ("numpy.ones(5, dtype='complex128')", "score 0 is complex128"),
+        ("[numpy.ones(1)] * 5", "score 0 is ndarray"),
+        ("torch.zeros(1, 5)", r"array of shape \(1, 5\)"),
+        ("torch.tensor(1.0)", r"array of shape \(\)"),
+        ("torch.full((5,), float('inf'))", "score 0 is inf"),
+        ("torch.ones(5, dtype=torch.complex64)", "score 0 is Tensor"),
+        ("torch.zeros(4)", "returned 4 scores"),
+    ],
+)
+def test_other_arrays_are_refused_by_what_they_are(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, make: str, complaint: str
+) -> None:
+    names = {name: pytest.importorskip(name) for name in ("numpy", "torch")}
+    with pytest.raises(RerankerError, match=complaint):
+        _returning(eval(make, names)).score(view, candidates, ctx)
 
 
 def test_no_candidates_need_no_scorer(view: PublicView, ctx: Context) -> None:

@@ -1,0 +1,93 @@
+"""Keeps what a scorer does to the process from everything that runs after it."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+__all__ = ["Shield", "shielded"]
+
+
+class _Lent(io.TextIOBase):
+    """A stream that writes to another one and cannot close it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        return int(self._stream.write(text) or 0)
+
+    def flush(self) -> None:
+        if not self.closed:
+            with suppress(ValueError):
+                self._stream.flush()
+
+    def writable(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        return bool(self._stream.isatty())
+
+    def fileno(self) -> int:
+        return int(self._stream.fileno())
+
+
+class Shield:
+    """What of the process is as it was: folder, environment, standard streams, filters of warnings, depth.
+
+    What is printed meanwhile goes where it would have gone.
+    """
+
+    def __init__(self) -> None:
+        self._folder = _folder()
+        self._environment = dict(os.environ)
+        self._streams = (sys.stdin, sys.stdout, sys.stderr)
+        self._filters = list(warnings.filters)
+        self._depth = sys.getrecursionlimit()
+
+    def raise_(self) -> None:
+        """Lend out the standard streams, so that nobody closes them."""
+        _, out, error = self._streams
+        sys.stdout, sys.stderr = out and _Lent(out), error and _Lent(error)
+
+    def put_back(self) -> None:
+        """Make everything what it was."""
+        sys.stdin, sys.stdout, sys.stderr = self._streams
+        if os.environ != self._environment:
+            os.environ.clear()
+            os.environ.update(self._environment)
+        if self._folder is not None and _folder() != self._folder:
+            with suppress(OSError):
+                os.chdir(self._folder)
+        if warnings.filters != self._filters:
+            warnings.filters[:] = self._filters  # type: ignore[index]
+        if sys.getrecursionlimit() != self._depth:
+            sys.setrecursionlimit(self._depth)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Put back behind a block what `Shield` knows of."""
+    shield = Shield()
+    shield.raise_()
+    try:
+        yield
+    finally:
+        shield.put_back()
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
