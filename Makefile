@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-execution test-others test-slow test-all test-peers lint format map clean
+.PHONY: help setup demo test test-execution test-others test-slow test-all test-peers lint format map docs clean
 
 help:
 	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"
 	@echo "make map       write docs/tasks.md and the table of modules in docs/architecture.md anew"
+	@echo "make docs      write the pages as a site to build/site; a broken link is an error"
 	@echo "make clean     remove .venv and caches"
 
 setup: $(STAMP)
@@ -71,6 +72,9 @@ format: setup
 map: setup
 	$(BIN)/python docs/write_map.py
 	$(BIN)/python docs/write_tasks.py
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file docs/mkdocs.yml
 
 clean:
 	rm -rf $(VENV) $(PEERS) build dist *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

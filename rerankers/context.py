@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import random
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from time import monotonic
-from typing import Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal
 
 from codesample.errors import RerankerError
 from codesample.records import (
@@ -25,11 +25,10 @@ from codesample.records import (
     prompt_from,
 )
 from codesample.rerankers.abilities import ABILITIES, Behaviour, CheckRunner, OutputRunner, TextModel
-from codesample.rerankers.made_once import Cost, Costed, GeneratedTests, Outputs, Passes
+from codesample.rerankers.made_once import Cost, GeneratedTests, Outputs, Passes
+from codesample.rerankers.sealing import cost_of, padded, sealed, with_stub
 
 __all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "TextModel"]
-
-_CallableT = TypeVar("_CallableT", bound=Callable[..., Any])
 
 
 class Context:
@@ -65,15 +64,17 @@ class Context:
     ) -> None:
         self._view, self._seed = view, seed
         self.asked: Prompt = view.prompt if asked is None else asked
-        self._model = None if model is None else _sealed(model)
-        self._make_tests = None if behaviour is None else _sealed(behaviour.tests)
-        self._make_outputs = None if behaviour is None else _sealed(behaviour.outputs)
-        self._make_passes = None if behaviour is None else _sealed(behaviour.passes)
+        self._model = None if model is None else sealed(model)
+        self._make_tests = None if behaviour is None else sealed(behaviour.tests)
+        self._make_outputs = None if behaviour is None else sealed(behaviour.outputs)
+        self._make_passes = None if behaviour is None else sealed(behaviour.passes)
         self._spent, self._paid = Cost(), set[Hashable]()
         self._shared_seconds = 0.0
+        self._notes: Counter[str] = Counter()
+        self._given: dict[str, dict[int, float | None]] = {}
         self._outer: Context | None = None
-        self._run_checks = None if checks is None else _sealed(_with_stub(checks, stub))
-        self._run_inputs = None if outputs is None else _sealed(outputs.outputs)
+        self._run_checks = None if checks is None else sealed(with_stub(checks, stub))
+        self._run_inputs = None if outputs is None else sealed(outputs.outputs)
         self._user, self._declared = "", frozenset(ABILITIES)
         self._rng: random.Random | None = None
         # with the seconds that it took
@@ -153,7 +154,7 @@ class Context:
             with self._sharing() as clock:
                 results = self._run_checks(fresh, tests)
             for program, held in zip(fresh, results, strict=True):
-                self._known[program, tests] = (_padded(held, tests.check_count), clock() / len(fresh))
+                self._known[program, tests] = (padded(held, tests.check_count), clock() / len(fresh))
         for program in distinct:
             cost = Cost(executions=1, seconds=self._known[program, tests][1])
             self._charge(cost, "check", program, tests)
@@ -260,7 +261,7 @@ class Context:
         with self._sharing() as clock:
             drawn = self._chosen_model(model).generate(put, n=n, params=asked, key=key)
         spent = Cost(tokens_drawn=sum(len(each.token_ids or ()) for each in drawn), seconds=clock())
-        self._charge(_cost_of(drawn, spent), "generate", model, put, n, asked, key)
+        self._charge(cost_of(drawn, spent), "generate", model, put, n, asked, key)
         return list(drawn)
 
     def logprobs(
@@ -281,7 +282,7 @@ class Context:
         with self._sharing() as clock:
             found = self._chosen_model(model).logprobs(pairs)
         spent = Cost(tokens_read=sum(map(len, found)), seconds=clock())
-        self._charge(_cost_of(found, spent), "logprobs", model, tuple(pairs))
+        self._charge(cost_of(found, spent), "logprobs", model, tuple(pairs))
         return list(found)
 
     def logprob(self, prompt: PromptLike, text: str, *, model: str | None = None) -> float:
@@ -334,6 +335,42 @@ class Context:
                 each._shared_seconds += took[0]
                 each = each._outer
 
+    def keep(self, candidates: Sequence[Candidate], scores: Sequence[float | None]) -> None:
+        """Keep what this reranker gave; the contract does so itself, behind every scoring."""
+        self._keep(self._user, {each.index: score for each, score in zip(candidates, scores, strict=True)})
+
+    @property
+    def given(self) -> Mapping[str, Mapping[int, float | None]]:
+        """What the rerankers inside of this one gave so far, as they gave it: by name and candidate's index.
+
+        Names are in the order in which they were first done. A filter asks those behind it for what it keeps
+        alone.
+        """
+        return MappingProxyType(self._given)
+
+    def note(self, what: str) -> None:
+        """Count something that weakens this reranker's scores, such as an answer without a grade.
+
+        A run tells of it beside its figures, with how often it was noted.
+        """
+        self._noted(f"{self._user}: {what}")
+
+    @property
+    def notes(self) -> Counter[str]:
+        """What was noted, with the name of who noted it, and how often."""
+        return Counter(self._notes)
+
+    def _keep(self, name: str, scores: Mapping[int, float | None]) -> None:
+        # who asks sees what it asked for, and nobody what others asked for
+        if self._outer is not None:
+            self._outer._given.setdefault(name, {}).update(scores)
+            self._outer._keep(name, scores)
+
+    def _noted(self, text: str) -> None:
+        self._notes[text] += 1
+        if self._outer is not None:
+            self._outer._noted(text)
+
     def _chosen_model(self, name: str | None) -> TextModel:
         if self._model is None:
             raise RerankerError("this run has no model at hand; name one: --model MODEL")
@@ -349,31 +386,3 @@ class Context:
         if None in programs:
             raise RerankerError(f"candidate {candidates[programs.index(None)].index} has no program to run")
         return [program for program in programs if program is not None]
-
-
-def _sealed(function: _CallableT) -> _CallableT:
-    """Return a callable that calls `function` and has no attribute that leads to it, as a closure has."""
-    sealed: Any = functools.lru_cache(maxsize=0)(function)
-    vars(sealed).clear()
-    return sealed  # type: ignore[no-any-return]
-
-
-def _with_stub(
-    checks: CheckRunner, stub: str
-) -> Callable[[Sequence[str], Tests], Sequence[tuple[bool, ...] | None]]:
-    """Return a function that judges as `checks`, with the stub before statements."""
-
-    def check(programs: Sequence[str], tests: Tests) -> Sequence[tuple[bool, ...] | None]:
-        return checks.check(programs, replace(tests, stub=stub) if isinstance(tests, CodeTests) else tests)
-
-    return check
-
-
-def _cost_of(made: Sequence[Any], measured: Cost) -> Cost:
-    """Return what something took when it was made, as far as it says; else what was measured now."""
-    return made.cost if isinstance(made, Costed) else measured
-
-
-def _padded(result: tuple[bool, ...] | None, length: int) -> tuple[bool, ...] | None:
-    """Count checks that a program never reached as not holding."""
-    return None if result is None else (*result, *[False] * (length - len(result)))[:length]

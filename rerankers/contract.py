@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import cached_property, partial, wraps
-from typing import Any, NamedTuple, overload
+from typing import Any, Concatenate, NamedTuple, overload
 
 from codesample.errors import ExecutionError, ParameterError, RerankerError, RunFolderError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.abilities import ABILITIES
 from codesample.rerankers.context import Context
+from codesample.rerankers.expression import Named, Value, is_name
 from codesample.rerankers.faults import is_told, place_in, said
 from codesample.rerankers.fingerprint import fingerprint_of
 from codesample.rerankers.narrowing import narrowed, narrowed_view
 from codesample.rerankers.own_loop import all_of, finished
+from codesample.rerankers.parameters import Parameter, checked, parameters_of
 from codesample.rerankers.returned import checked_scores
 from codesample.rerankers.shield import Shield, shielded
 
 __all__ = ["Job", "ListScorer", "OneScorer", "Reranker", "require_supplied", "reranker"]
 
 _Scores = Sequence[float | None]
-ListScorer = Callable[[PublicView, Sequence[Candidate], Context], _Scores | Awaitable[_Scores]]
-OneScorer = Callable[[PublicView, Candidate, Context], float | Awaitable[float | None] | None]
+# behind the three that all take may stand parameters, keyword-only
+ListScorer = Callable[
+    Concatenate[PublicView, Sequence[Candidate], Context, ...], _Scores | Awaitable[_Scores]
+]
+OneScorer = Callable[Concatenate[PublicView, Candidate, Context, ...], float | Awaitable[float | None] | None]
 
+_LONGEST_NAME = 1000
 # neither is about what was scored
 _NOT_ITS_FAULT = (ExecutionError, RunFolderError)
 
@@ -37,6 +44,20 @@ class Job(NamedTuple):
     ctx: Context
 
 
+class _Call(NamedTuple):
+    """What a scorer gave, to be awaited or not, and what it was given."""
+
+    given: Any
+    shown: Sequence[Candidate]
+    ctx: Context
+
+    def kept(self, scores: Any) -> list[float | None]:
+        """Check the scores, and keep them for whoever asked for them."""
+        found = checked_scores(scores, len(self.shown))
+        self.ctx.keep(self.shown, found)
+        return found
+
+
 class Reranker:
     """A scorer with a name and declared needs. Make one with the decorator `reranker`.
 
@@ -45,29 +66,75 @@ class Reranker:
         needs: Abilities it may use, of `ABILITIES`.
         independent: Whether a candidate's score (or its order to any other) does not depend on which other
             candidates there are; then best-of-n curves have a closed form.
+        parts: The rerankers that it is made of; () for one of its own.
+        parameters: The value of each keyword-only argument of its function, by name.
     """
 
     def __init__(
-        self, name: str, scorer: ListScorer, *, needs: Iterable[str] = (), independent: bool = False
+        self,
+        name: str,
+        scorer: ListScorer,
+        *,
+        needs: Iterable[str] = (),
+        independent: bool = False,
+        parts: Iterable[Reranker] = (),
     ) -> None:
-        if not name or any(not (char.isalnum() or char in "_.,-") for char in name):
-            raise ParameterError(f"reranker name {name!r}: expected letters, digits and any of '_.,-'")
-        self.name, self.needs, self.independent = name, frozenset(needs), independent
-        self._scorer = scorer
+        self.name, self.needs, self.independent = _accepted(name), frozenset(needs), independent
+        self.parts = tuple(parts)
+        self._scorer, self._plain_name = scorer, name
+        self._fingerprint: str | None = None
+        self._declared = parameters_of(scorer)
+        self.parameters = _defaults(self._declared)
         if unknown := sorted(self.needs - ABILITIES.keys()):
             known = ", ".join(ABILITIES)
             raise ParameterError(f"reranker {name!r} needs {', '.join(unknown)}; abilities are: {known}")
         self.__doc__ = scorer.__doc__
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """What tells it from other code and other parameters: what it scored before holds while this does."""
-        return fingerprint_of(self.name, self.needs, self.independent, self._scorer)
+        """What tells it from other code and other parameters: what it scored before holds while this does.
+
+        As its files are when this is asked for first.
+        """
+        if self._fingerprint is None:
+            parts = [part.fingerprint for part in self.parts]
+            settings = (self.name, self.needs, self.independent, self.parameters, parts)
+            self._fingerprint = fingerprint_of(*settings, self._scorer)
+        return self._fingerprint
 
     @property
     def is_async(self) -> bool:
         """Whether the scorer was defined by `async def`, so that several problems are scored at a time."""
         return inspect.iscoroutinefunction(inspect.unwrap(self._scorer))
+
+    def with_parameters(self, **values: Value) -> Reranker:
+        """Return this reranker with other values of its parameters; its name says those that are no defaults.
+
+        Raises:
+            ParameterError: a parameter that it does not have, a value of another type or beyond its limits.
+        """
+        made = copy.copy(self)
+        made._fingerprint = None
+        made.parameters = self.parameters | checked(self._plain_name, self._declared, values)
+        changed = tuple(
+            (name, value) for name, value in made.parameters.items() if self._declared[name].default != value
+        )
+        made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
+        return made
+
+    def expect_parameters(self) -> None:
+        """Refuse a reranker of which a parameter without a default was not given.
+
+        Raises:
+            ParameterError: names the parameter.
+        """
+        for name, each in self._declared.items():
+            if name not in self.parameters:
+                raise ParameterError(
+                    f"reranker {self.name!r} needs {name}, {each.expected}: {self._plain_name}({name}=...)"
+                )
+        for part in self.parts:
+            part.expect_parameters()
 
     def score(self, view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
         """Score all candidates of one problem.
@@ -82,17 +149,20 @@ class Reranker:
             RerankerError: the scorer raised or exited, used what it does not declare, or returned something
                 else than one finite number or None per candidate; names the reranker, the problem, and the
                 line of the scorer's file.
+            ParameterError: as `expect_parameters`.
             ExecutionError, RunFolderError: the harness failed.
         """
         if not candidates:
             return []
+        self.expect_parameters()
         job = Job(view, candidates, ctx)
         with shielded(), self._blamed(job):
-            scores = self._called(job)
-            if inspect.isawaitable(scores):
-                with closing(finished([partial(_awaited, scores)])) as results:
+            call = self._called(job)
+            if inspect.isawaitable(call.given):
+                with closing(finished([functools.partial(_awaited, call.given)])) as results:
                     ((_, scores),) = results
-            return checked_scores(scores, len(candidates))
+                return call.kept(scores)
+            return call.kept(call.given)
 
     def score_all(self, jobs: Iterable[Job]) -> Generator[tuple[int, list[float | None]]]:
         """Score several problems, and yield the number of each with its scores as they are there.
@@ -102,11 +172,12 @@ class Reranker:
         Raises:
             CodesampleError: as `score`, for the first problem that fails.
         """
+        self.expect_parameters()
         if not self.is_async:
             yield from ((number, self.score(*job)) for number, job in enumerate(jobs))
             return
         shield = Shield()
-        with closing(finished(partial(self._score, job) for job in jobs)) as results:
+        with closing(finished(functools.partial(self._score, job) for job in jobs)) as results:
             try:
                 shield.raise_()
                 for each in results:
@@ -120,13 +191,14 @@ class Reranker:
         if not job.candidates:
             return []
         with self._blamed(job):
-            scores: Any = self._called(job)
-            return checked_scores(await scores, len(job.candidates))
+            call = self._called(job)
+            return call.kept(await call.given if inspect.isawaitable(call.given) else call.given)
 
-    def _called(self, job: Job) -> Any:
+    def _called(self, job: Job) -> _Call:
         shown = [narrowed(candidate, self.needs) for candidate in job.candidates]
         ctx = job.ctx.bind(self.name, self.needs)
-        return self._scorer(narrowed_view(job.view, self.needs), shown, ctx)
+        given = self._scorer(narrowed_view(job.view, self.needs), shown, ctx, **self.parameters)
+        return _Call(given, shown, ctx)
 
     @contextmanager
     def _blamed(self, job: Job) -> Iterator[None]:
@@ -181,6 +253,9 @@ def reranker(
         independent: A list-wise function whose scores do not depend on the other candidates; implied by
             `per_candidate`.
 
+    Keyword-only arguments behind these are parameters: `window: int = 32` is set by `name(window=16)` on the
+    command line and by `with_parameters(window=16)` in Python.
+
     Raises:
         ParameterError: an unknown ability, or `needs` given as one string.
     """
@@ -211,8 +286,10 @@ def require_supplied(
 
     Raises:
         RerankerError: names the reranker, the ability and the reason.
+        ParameterError: a parameter without a default was not given.
     """
     for each in rerankers:
+        each.expect_parameters()
         for need in sorted(each.needs - set(supplied)):
             why = (reasons or {}).get(need)
             raise RerankerError(
@@ -221,12 +298,26 @@ def require_supplied(
             )
 
 
+def _accepted(name: str) -> str:
+    """Return a name of a reranker; files of scores are called so."""
+    if not is_name(name) or len(name) > _LONGEST_NAME:
+        raise ParameterError(
+            f"reranker name {name!r}: expected letters, digits and any of '_.-', or an expression of such "
+            f"names, up to {_LONGEST_NAME} characters"
+        )
+    return name
+
+
+def _defaults(declared: Mapping[str, Parameter]) -> dict[str, Any]:
+    return {name: each.default for name, each in declared.items() if each.default is not Parameter.REQUIRED}
+
+
 def _each(function: OneScorer) -> ListScorer:
     """Make a scorer of all candidates of one that scores a single one, some at a time if it is awaited."""
 
-    @wraps(function)
-    def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> Any:
-        found = [function(view, candidate, ctx) for candidate in candidates]
+    @functools.wraps(function)
+    def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context, **parameters: Value) -> Any:
+        found = [function(view, candidate, ctx, **parameters) for candidate in candidates]
         return all_of(found) if any(map(inspect.isawaitable, found)) else found
 
     return score

@@ -51,18 +51,21 @@ class Costed(list[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Assert:
-    """A statement that a model wrote to test the function asked for.
+    """A statement that a model wrote to test the function asked for, or the script.
 
     Attributes:
         statement: As it is run, such as "assert f(1) == 2".
         call, expected: Both sides, as Python expressions, where it compares a call with a value; else None.
+            Of a script what it reads and what it is to print.
         written: How many of the generated texts hold it.
+        shown: Whether it is one of the prompt's examples.
     """
 
     statement: str
     call: str | None = None
     expected: str | None = None
     written: int = 1
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

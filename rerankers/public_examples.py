@@ -17,7 +17,13 @@ def public_examples(view: PublicView, candidates: Sequence[Candidate], ctx: Cont
     """Score by how many of the prompt's examples the program gets right.
 
     Every candidate abstains where the prompt shows none: they tie, and a reranker that follows decides.
-    Source: the filtering step of arXiv:2203.07814, section 4.4, with a count in place of all or nothing.
+
+    Formula: sum_j [y returns what example j shows]
+    Source: the filtering step of arXiv:2203.07814, section 4.4, with a count in place of all or nothing
+    Needs: public_examples
+    Cost: one run of each distinct program
+    Leaning: says nothing of what the examples do not show; where the prompt shows the hidden tests, as
+        MBPP's does, it is the answer itself
     """
     if not view.examples:
         return [None] * len(candidates)

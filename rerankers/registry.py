@@ -1,18 +1,20 @@
-"""Finds rerankers: an object, `file.py:name`, `package.module:name`, an installed name, or several of them.
+"""Finds rerankers: an object, `file.py:name`, `package.module:name`, an installed name, or an expression.
 
 Installed names come from the entry-point group `codesample.rerankers`, the built-in ones too. Listing them
-imports none. `first,second` orders by the first and settles its ties by the second.
+imports none. What is made of several is described in `codesample.rerankers.expression`.
 """
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any
 
 from codesample.errors import RerankerError, UnknownNameError
 from codesample.plugins import PluginKind
-from codesample.rerankers.compose import then
+from codesample.rerankers.compose import filtered, then, weighted, within
 from codesample.rerankers.contract import Reranker
+from codesample.rerankers.expression import Chain, Expression, Filter, Named, Weighted, Within, parse
 
 __all__ = ["GROUP", "load_reranker", "reranker_names"]
 
@@ -39,14 +41,17 @@ def load_reranker(spec: Reranker | str) -> Reranker:
     """Return the reranker that `spec` names.
 
     Args:
-        spec: A reranker; an installed name; `file.py:name`; `package.module:name`; or several of these
-            separated by commas: the first decides, each further one settles the ties that are left.
+        spec: A reranker; an installed name; `file.py:name`; `package.module:name`; one of these with
+            parameters, `name(window=16)`; or an expression of several, such as "executable > mean_logprob",
+            "public_examples | 0.7*z(mean_logprob) + 0.3*rank(codet)" (see
+            `codesample.rerankers.expression`); `>` and `,` are the same.
 
     Raises:
         UnknownNameError: no installed reranker of that name; suggests a near one.
         RerankerError: the file, module or plug-in cannot be loaded, or holds no reranker of that name; or a
             file alone, whose rerankers are then named.
-        ParameterError: a list with the same reranker twice.
+        ParameterError: no expression, with the place marked; the same reranker twice in a chain; or a
+            parameter that the reranker does not take so.
     """
     if isinstance(spec, Reranker):
         return spec
@@ -54,18 +59,38 @@ def load_reranker(spec: Reranker | str) -> Reranker:
         raise RerankerError(
             f"{spec!r} is not a reranker; decorate the function with @codesample.reranker, or give a name"
         )
-    parts = [part.strip() for part in spec.split(",")]
-    if len(parts) > 1:
-        return then(*(load_reranker(part) for part in parts))
-    where, colon, name = parts[0].rpartition(":")
-    if not colon and parts[0].endswith(".py"):
-        there = _rerankers_in(_PLUGINS.module(parts[0]))
-        named = ", ".join(f"{parts[0]}:{each}" for each in there) or "none; decorate one with @reranker"
-        raise RerankerError(f"{parts[0]}: a file, of which one reranker is to be named; it defines: {named}")
+    # a path may hold any sign of an expression
+    where, _, name = spec.strip().rpartition(":")
+    is_place = where.endswith(".py") and name.isidentifier() and os.path.isfile(where)
+    return _made(Named(spec.strip()) if is_place else parse(spec))
+
+
+def _made(tree: Expression) -> Reranker:
+    match tree:
+        case Named():
+            found = _found(tree.name)
+            return found.with_parameters(**dict(tree.parameters)) if tree.parameters else found
+        case Within():
+            return within(tree.kind, _made(tree.of))
+        case Weighted():
+            return weighted(*((weight, _made(term)) for weight, term in tree.terms))
+        case Chain():
+            return then(*map(_made, tree.parts))
+        case Filter():
+            return filtered(_made(tree.by), _made(tree.then))
+
+
+def _found(name: str) -> Reranker:
+    """Return a reranker by its name or place."""
+    where, colon, inside = name.rpartition(":")
+    if not colon and name.endswith(".py"):
+        there = _rerankers_in(_PLUGINS.module(name))
+        named = ", ".join(f"{name}:{each}" for each in there) or "none; decorate one with @reranker"
+        raise RerankerError(f"{name}: a file, of which one reranker is to be named; it defines: {named}")
     if not colon:
-        loaded = _PLUGINS.load(parts[0])
-        return _accepted(loaded, f"{parts[0]!r} ({_PLUGINS.installed()[parts[0]].value})")
-    return _reranker_in(_PLUGINS.module(where), name, where)
+        loaded = _PLUGINS.load(name)
+        return _accepted(loaded, f"{name!r} ({_PLUGINS.installed()[name].value})")
+    return _reranker_in(_PLUGINS.module(where), inside, where)
 
 
 def _reranker_in(module: ModuleType, name: str, where: str) -> Reranker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codeop
 import re
 import subprocess
 import sys
@@ -19,6 +20,11 @@ DOCUMENTS = sorted(
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+ALONE = [
+    number
+    for number, block in enumerate(BLOCKS)
+    if block.startswith(("import codesample\n", "from codesample import"))
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -51,11 +57,50 @@ def test_every_python_block_is_python(number: int) -> None:
     compile(BLOCKS[number], f"README.md, block {number}", "exec")
 
 
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_every_python_block_can_be_pasted_into_a_notebook(number: int) -> None:
+    transforming = pytest.importorskip("IPython.core.inputtransformer2", reason="needs the extra 'examples'")
+    assert transforming.TransformerManager().transform_cell(BLOCKS[number]) == BLOCKS[number]
+
+
+def test_what_a_notebook_would_change_is_seen() -> None:
+    transforming = pytest.importorskip("IPython.core.inputtransformer2", reason="needs the extra 'examples'")
+    shown = "prompt = '''\n    >>> f(1)\n    2\n'''\n"
+    assert transforming.TransformerManager().transform_cell(shown) != shown
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_every_python_block_can_be_typed_line_by_line(number: int) -> None:
+    assert left_over(BLOCKS[number]) == ""
+
+
+def test_what_cannot_be_typed_line_by_line_is_seen() -> None:
+    with pytest.raises(SyntaxError):
+        left_over("for x in ():\n    pass\nprint()\n")
+    assert left_over("f(\n") == "f(\n\n"
+
+
+def left_over(block: str) -> str:
+    """Type a block as into a prompt that runs each statement once it is whole; return what never was."""
+    waiting: list[str] = []
+    # an empty line ends a loop
+    for line in [*block.splitlines(), ""]:
+        waiting.append(line)
+        if codeop.compile_command("\n".join(waiting), symbol="single") is not None:
+            waiting = []
+    return "".join(f"{line}\n" for line in waiting)
+
+
 @pytest.mark.slow
-def test_the_blocks_that_stand_alone_run(tmp_path: Path) -> None:
-    alone = [block for block in BLOCKS if block.startswith(("import codesample\n", "from codesample import"))]
-    assert alone
-    for block in alone:
-        command = [sys.executable, "-c", block]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600)
-        assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("number", ALONE)
+def test_the_blocks_that_stand_alone_print_what_stands_below_them(number: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BLOCKS[number]]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600)
+    assert done.returncode == 0, done.stderr
+    _, _, behind = README.partition(f"```python\n{BLOCKS[number]}```\n")
+    (shown,) = re.match(
+        r"\s*(?:prints[^\n]*\n\s*)?```text\n(.*?)^```", behind, re.DOTALL | re.MULTILINE
+    ).groups()
+    # a run folder is named after the moment
+    moment = re.compile(r"\d{8}-\d{6}-\d{3}")
+    assert moment.sub("", done.stdout) == moment.sub("", shown)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from codesample.cli import options
-from codesample.cli.output import lines_to
+from codesample.cli.output import lines_to, say
 from codesample.cli.records import takes_records
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, PromptOptions
@@ -42,6 +42,13 @@ def run(
         n, (params,) = options.greedily(context, n, [params])
     source = options.source_of(prompt, prompt_file, task, problems)
     candidates = sample_candidates(source, model=model, n=n, params=params, prompts=prompts)
-    with lines_to(out) as write:
-        for candidate in candidates:
-            write(candidate_line(candidate, with_program=False))
+    count = tokens = 0
+    try:
+        with lines_to(out) as write:
+            for candidate in candidates:
+                write(candidate_line(candidate, with_program=False))
+                count, tokens = count + 1, tokens + len(candidate.token_ids or ())
+    finally:
+        # where it ends early, this much is there
+        if out is not None and count:
+            say(f"{out}: {count:,} candidate{'' if count == 1 else 's'}, {tokens:,} tokens")

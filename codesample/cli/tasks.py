@@ -150,17 +150,22 @@ def show(
 def split_spec(spec: str) -> tuple[str, str | None]:
     """Take `humaneval/3` apart, and `dir/tasks.py:mine/HumanEval/3`; ids may hold slashes, as may paths.
 
+    Names of tasks count in any case.
+
     Returns:
         The task, and the problem of it; None where the whole names a task.
     """
     from codesample.tasks.registry import task_names
 
-    known = set(task_names())
+    known = {name.casefold(): name for name in task_names()}
     cuts = [at for at, char in enumerate(spec) if char == "/"]
     for at in cuts:
         where, colon, name = spec[:at].rpartition(":")
-        if spec[:at] in known or (colon and where and name.isidentifier()):
+        if colon and where and name.isidentifier():
             return spec[:at], spec[at + 1 :] or None
+        # ids of data sets are often spelt like the task, but for capital letters: HumanEval/3
+        if (task := known.get(spec[:at].casefold())) is not None:
+            return task, spec[at + 1 :] or None
     if ":" in spec or not cuts:
         return spec, None
     # no such task: said of the word before the first slash

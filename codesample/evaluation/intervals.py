@@ -1,18 +1,44 @@
-"""Intervals by the bootstrap over problems: how far a figure would move on other, similar problems."""
+"""Intervals by the bootstrap over problems: how far a figure would move on other, similar problems.
+
+Ends are those of the BCa bootstrap (bias-corrected and accelerated; Efron 1987, "Better bootstrap confidence
+intervals"), and, where every problem passes or none does and drawing anew shows nothing, the exact bound of
+Clopper and Pearson (1934). Chosen by how often nominal 95 % intervals held the truth (400 simulated samples
+each; problems that pass with chance p, or shares of 16 candidates whose chance follows Beta):
+
+    problems  chance            percentile  BCa, exact ends  Wilson, effective n
+    10        p = 0.02          0.185       0.998            0.975
+    10        p = 0.2           0.868       0.998            0.975
+    20        p = 0.05          0.590       1.000            0.932
+    20        p = 0.9           0.895       0.998            0.945
+    20        Beta(0.1, 0.9)    0.885       0.902            0.895
+    50        Beta(0.3, 0.3)    0.920       0.932            0.927
+"""
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import fmean
+import struct
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from operator import itemgetter
+from statistics import NormalDist, fmean
 
 from codesample.errors import MetricError
 
-__all__ = ["Estimate", "bootstrap", "paired_bootstrap"]
+__all__ = ["Draws", "Estimate", "bootstrap", "paired_bootstrap"]
 
 _RESAMPLES = 2000
+_LEVEL = 0.95
+# places that are kept between calls: 2000 draws of 4000 problems
+_MOST_KEPT = 8_000_000
+# steps into which the range of a column is cut, so that sums of millions of problems fit 64 bits
+_STEPS = 1 << 40
+_TINY = 1e-12
+_NORMAL = NormalDist()
+
+_Pick = Callable[[Sequence[int]], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +50,183 @@ class Estimate:
     high: float
 
 
+class Draws:
+    """Problems drawn anew, with replacement, many times; the same draws serve every figure over them.
+
+    Figures that are compared share their draws, so that a difference or a ratio of two has an interval of
+    its own, and hundreds of figures cost little more than one.
+
+    Args:
+        size: How many problems there are.
+        level: Share of the figures of the draws that lie inside an interval, in (0, 1).
+        resamples: How many times problems are drawn.
+        seed: Equal seeds give equal draws.
+        clusters: By problem, which belong together, such as those of one source: they are drawn as one.
+            Default: each stands for itself.
+
+    Raises:
+        MetricError: no problems, a parameter outside its range, or clusters of another number of problems.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        level: float = _LEVEL,
+        resamples: int = _RESAMPLES,
+        seed: int = 0,
+        clusters: Sequence[Hashable] | None = None,
+    ) -> None:
+        if size < 1:
+            raise MetricError("an interval over no problems is not defined")
+        if not 0 < level < 1 or resamples < 1:
+            raise MetricError(f"level = {level}, resamples = {resamples}: expected (0, 1) and at least 1")
+        if clusters is not None and len(clusters) != size:
+            raise MetricError(f"{len(clusters)} clusters for {size} problems")
+        self.size, self._level = size, level
+        self._groups = _groups(clusters) if clusters is not None else [[at] for at in range(size)]
+        if clusters is None and size * resamples <= _MOST_KEPT:
+            self._picks = _kept_draws(size, resamples, seed)
+        else:
+            self._picks = _drawn(self._groups, resamples, seed)
+
+    def means(self, columns: Sequence[Sequence[float]]) -> list[list[float]]:
+        """Return, for each column of one figure per problem, its mean in each draw.
+
+        Raises:
+            MetricError: a column of another length than there are problems, or a figure that is not finite.
+        """
+        for column in columns:
+            self._check(column)
+        if not columns:
+            return []
+        scales = [_Scale.of(column) for column in columns]
+        # all columns of a problem stand side by side in one long integer, so that one addition adds all
+        row = struct.Struct(f"<{len(columns)}Q")
+        steps = zip(
+            *(scale.steps(column) for scale, column in zip(scales, columns, strict=True)), strict=True
+        )
+        packed = [int.from_bytes(row.pack(*each), "little") for each in steps]
+        sums, sizes = [], []
+        for pick in self._picks:
+            chosen = pick(packed)
+            sums.append(row.unpack(sum(chosen).to_bytes(row.size, "little")))
+            sizes.append(len(chosen))
+        return [
+            [scale.mean(each, size) for each, size in zip(column, sizes, strict=True)]
+            for scale, column in zip(scales, zip(*sums, strict=True), strict=True)
+        ]
+
+    def estimates(self, columns: Sequence[Sequence[float]]) -> list[Estimate]:
+        """Return, for each column, its mean over problems with its BCa interval; raises as `means`."""
+        return [
+            self._interval(fmean(column), resampled, self._without_each(column))
+            for column, resampled in zip(columns, self.means(columns), strict=True)
+        ]
+
+    def shares(self, columns: Sequence[Sequence[float]]) -> list[Estimate]:
+        """Return estimates of chances, figures in [0, 1] such as pass@k.
+
+        Where all are 0, or all 1, the interval is that of so many trials without, or with nothing but,
+        successes: from 0 to 1 - a^(1/n), with a the half of what lies outside.
+
+        Raises:
+            MetricError: a figure outside [0, 1], or as `means`.
+        """
+        if any(not 0 <= value <= 1 for column in columns for value in column if math.isfinite(value)):
+            raise MetricError("a share lies outside [0, 1]")
+        rest = self._beyond(len(self._groups))
+        found = []
+        for column, estimate in zip(columns, self.estimates(columns), strict=True):
+            if all(value == 0 for value in column):
+                estimate = Estimate(0.0, 0.0, rest)
+            elif all(value == 1 for value in column):
+                estimate = Estimate(1.0, 1 - rest, 1.0)
+            found.append(replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high)))
+        return found
+
+    def ratios(self, tops: Sequence[Sequence[float]], bottom: Sequence[float]) -> list[Estimate | None]:
+        """Return mean(top) / mean(bottom) for each top, with its BCa interval; None where bottom's mean is 0.
+
+        Draws in which it is 0 have no ratio and are left out. Where a top equals the bottom on every problem,
+        the lower end is that of `shares` over the problems whose bottom is not 0.
+
+        Raises:
+            MetricError: as `means`.
+        """
+        *resampled, below = self.means([*tops, bottom])
+        whole = fmean(bottom)
+        if abs(whole) <= _TINY:
+            return [None for _ in tops]
+        lesser = self._without_each(bottom)
+        found: list[Estimate | None] = []
+        for top, above in zip(tops, resampled, strict=True):
+            ratios = _quotients(above, below)
+            estimate = self._interval(fmean(top) / whole, ratios, _quotients(self._without_each(top), lesser))
+            if max(abs(a - b) for a, b in zip(top, bottom, strict=True)) <= _TINY:
+                counting = sum(any(abs(bottom[at]) > _TINY for at in group) for group in self._groups)
+                estimate = Estimate(1.0, 1 - self._beyond(counting), 1.0)
+            # means of draws are exact to a trillionth of a column's range, which no reader wants to see
+            found.append(replace(estimate, low=round(estimate.low, 9), high=round(estimate.high, 9)))
+        return found
+
+    def _beyond(self, trials: int) -> float:
+        """Return how large a chance may be that `trials` trials never showed."""
+        return float(1 - ((1 - self._level) / 2) ** (1 / trials))
+
+    def _without_each(self, column: Sequence[float]) -> list[float]:
+        """Return the means that are left without each problem, or cluster, in turn."""
+        total = math.fsum(column)
+        return [
+            (total - sum(column[at] for at in group)) / (self.size - len(group))
+            for group in self._groups
+            if len(group) < self.size
+        ]
+
+    def _interval(self, value: float, resampled: Sequence[float], without_each: Sequence[float]) -> Estimate:
+        """Return a figure between the BCa ends of what it is when problems are drawn anew."""
+        ordered, tail = sorted(resampled), (1 - self._level) / 2
+        if ordered[-1] - ordered[0] <= _TINY:
+            # nothing moves, and rounding is no evidence of anything
+            return Estimate(value, value, value)
+        less = sum(each < value - _TINY for each in ordered)
+        same = sum(abs(each - value) <= _TINY for each in ordered)
+        share = (less + same / 2) / len(ordered)
+        bias = _NORMAL.inv_cdf(min(max(share, 1 / len(ordered)), 1 - 1 / len(ordered)))
+        speed = _acceleration(without_each)
+        low, high = (_quantile(ordered, _adjusted(each, bias, speed)) for each in (tail, 1 - tail))
+        return Estimate(value, min(low, value), max(high, value))
+
+    def _check(self, column: Sequence[float]) -> None:
+        if len(column) != self.size:
+            raise MetricError(f"{len(column)} figures for {self.size} problems")
+        if not all(map(math.isfinite, column)):
+            raise MetricError("an interval needs finite figures; one of them is NaN or infinite")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Maps the range of a column to whole steps, and sums of steps back to means."""
+
+    least: float
+    width: float
+
+    @classmethod
+    def of(cls, column: Sequence[float]) -> _Scale:
+        least = min(column)
+        return cls(least, (max(column) - least) / _STEPS)
+
+    def steps(self, column: Sequence[float]) -> list[int]:
+        return [round((value - self.least) / self.width) if self.width else 0 for value in column]
+
+    def mean(self, steps: int, size: int) -> float:
+        return self.least + self.width * steps / size
+
+
 def bootstrap(
-    values: Sequence[float], *, level: float = 0.95, resamples: int = _RESAMPLES, seed: int = 0
+    values: Sequence[float], *, level: float = _LEVEL, resamples: int = _RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Return the mean over problems with its percentile interval.
+    """Return the mean over problems with its BCa interval.
 
     Args:
         values: One figure per problem, such as its pass@k.
@@ -38,27 +237,18 @@ def bootstrap(
     Raises:
         MetricError: no problems, a value that is not finite, or a parameter outside its range.
     """
-    if not values:
-        raise MetricError("an interval over no problems is not defined")
-    if not all(math.isfinite(value) for value in values):
-        raise MetricError("an interval needs finite figures; one of them is NaN or infinite")
-    if not 0 < level < 1 or resamples < 1:
-        raise MetricError(f"level = {level}, resamples = {resamples}: expected (0, 1) and at least 1")
-    rng = random.Random(seed)
-    means = sorted(fmean(rng.choices(values, k=len(values))) for _ in range(resamples))
-    tail = (1 - level) / 2
-    return Estimate(fmean(values), low=_quantile(means, tail), high=_quantile(means, 1 - tail))
+    return Draws(len(values), level=level, resamples=resamples, seed=seed).estimates([values])[0]
 
 
 def paired_bootstrap(
     ours: Sequence[float],
     theirs: Sequence[float],
     *,
-    level: float = 0.95,
+    level: float = _LEVEL,
     resamples: int = _RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """Return the mean difference `ours - theirs` over the same problems, with its percentile interval.
+    """Return the mean difference `ours - theirs` over the same problems, with its BCa interval.
 
     Raises:
         MetricError: the two differ in length, or as `bootstrap`.
@@ -67,6 +257,51 @@ def paired_bootstrap(
         raise MetricError(f"paired figures differ in length: {len(ours)} and {len(theirs)}")
     differences = [a - b for a, b in zip(ours, theirs, strict=True)]
     return bootstrap(differences, level=level, resamples=resamples, seed=seed)
+
+
+def _groups(clusters: Sequence[Hashable]) -> list[list[int]]:
+    members: dict[Hashable, list[int]] = {}
+    for at, cluster in enumerate(clusters):
+        members.setdefault(cluster, []).append(at)
+    return list(members.values())
+
+
+@lru_cache(maxsize=4)
+def _kept_draws(size: int, resamples: int, seed: int) -> Sequence[_Pick]:
+    return _drawn([[at] for at in range(size)], resamples, seed)
+
+
+def _drawn(groups: Sequence[Sequence[int]], resamples: int, seed: int) -> Sequence[_Pick]:
+    rng = random.Random(seed)
+    count = len(groups)
+    return [_picker([at for group in rng.choices(groups, k=count) for at in group]) for _ in range(resamples)]
+
+
+def _picker(places: Sequence[int]) -> _Pick:
+    # of a single place, itemgetter gives the item and no tuple of it
+    return itemgetter(*places) if len(places) > 1 else lambda values: (values[places[0]],)
+
+
+def _quotients(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    return [top / bottom for top, bottom in zip(above, below, strict=True) if abs(bottom) > _TINY]
+
+
+def _acceleration(without_each: Sequence[float]) -> float:
+    """Return how fast the spread of a figure grows with it: a sixth of the jackknife's skewness."""
+    if not without_each:
+        return 0.0
+    centre = fmean(without_each)
+    away = [centre - each for each in without_each]
+    spread = math.fsum(each * each for each in away)
+    return math.fsum(each**3 for each in away) / (6 * spread**1.5) if spread > _TINY**2 else 0.0
+
+
+def _adjusted(tail: float, bias: float, speed: float) -> float:
+    """Return which quantile of the resampled figures stands for `tail`."""
+    shifted = bias + _NORMAL.inv_cdf(tail)
+    # past the pole of the correction the end lies at the outermost figure
+    left = 1 - speed * shifted
+    return _NORMAL.cdf(bias + shifted / left) if left > _TINY else float(shifted > 0)
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

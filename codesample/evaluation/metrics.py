@@ -10,22 +10,38 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from codesample.errors import MetricError
 
 __all__ = [
+    "ByProblem",
+    "Short",
     "Tie",
+    "auc",
     "best_of_n",
     "best_of_n_curve",
     "gap_closed",
     "pass_at_k",
     "pass_at_k_by_problem",
+    "ragged_pass_at_k",
     "ranked_pass_at_k",
+    "sampling_variance",
     "tied_scores",
 ]
 
 Score = float | None
+
+Short = Literal["refuse", "leave_out", "use_all"]
+"""What becomes of a problem with fewer than k candidates: an error; no figure; or the figure of the
+candidates that it has, of which pass@k is then at least as large. None is ever padded."""
+
+
+class ByProblem(NamedTuple):
+    """Figures by problem, and which problems have fewer than k candidates."""
+
+    values: dict[str, float]
+    short: tuple[str, ...]
 
 
 class Tie(NamedTuple):
@@ -66,6 +82,46 @@ def pass_at_k_by_problem(counts: Mapping[str, tuple[int, int]], k: int) -> dict[
     short = min(counts, key=lambda problem: counts[problem][0])
     _check_k(k, counts[short][0], problem=short)
     return {problem: pass_at_k(n, c, k) for problem, (n, c) in counts.items()}
+
+
+def ragged_pass_at_k(counts: Mapping[str, tuple[int, int]], k: int, *, short: Short = "refuse") -> ByProblem:
+    """Return each problem's pass@k, where problems may have unequally many candidates.
+
+    Args:
+        counts: As `pass_at_k_by_problem`.
+        k: At least 1.
+        short: What becomes of problems with fewer than k candidates. With "use_all" their figure is
+            pass@n of their own n; a problem without any candidate is left out in every case.
+
+    Raises:
+        MetricError: as `pass_at_k_by_problem` with "refuse"; k below 1, or no problem has a figure.
+    """
+    if short == "refuse":
+        return ByProblem(pass_at_k_by_problem(counts, k), ())
+    _check_k(k, max(k, 1))
+    lacking = tuple(problem for problem, (n, _) in counts.items() if n < k)
+    least = 1 if short == "use_all" else k
+    kept = {problem: (n, c) for problem, (n, c) in counts.items() if n >= least}
+    if not kept:
+        raise MetricError(f"pass@{k} is not defined: none of {len(counts)} problems has {least} candidates")
+    return ByProblem({problem: pass_at_k(n, c, min(k, n)) for problem, (n, c) in kept.items()}, lacking)
+
+
+def sampling_variance(n: int, c: int, k: int) -> float | None:
+    """Return how much of a problem's pass@k is chance of the draw: its variance over other n candidates.
+
+    Unbiased: the square of the estimated chance of k misses, less the estimated chance of 2k misses,
+    C(n-c, k)^2 / C(n, k)^2 - C(n-c, 2k) / C(n, 2k). For k = 1 that is c (n-c) / (n^2 (n-1)).
+
+    Returns: None where n < 2k, and no estimate is unbiased.
+
+    Raises:
+        MetricError: as `pass_at_k`.
+    """
+    miss = 1.0 - pass_at_k(n, c, k)
+    if n < 2 * k:
+        return None
+    return max(0.0, miss**2 - (1.0 - pass_at_k(n, c, 2 * k)))
 
 
 def best_of_n(scores: Sequence[Score], passed: Sequence[bool]) -> float:
@@ -121,6 +177,26 @@ def best_of_n_curve(scores: Sequence[Score], passed: Sequence[bool], sizes: Sequ
             rank += size
         curve.append(value)
     return curve
+
+
+def auc(scores: Sequence[Score], passed: Sequence[bool]) -> float | None:
+    """Return the chance that a candidate which passes outranks one which fails; equal scores count half.
+
+    Returns: None where all pass or none does.
+
+    Raises:
+        MetricError: as `best_of_n`.
+    """
+    ties = tied_scores(scores, passed)
+    right = sum(tie.correct for tie in ties)
+    wrong = len(scores) - right
+    if not right or not wrong:
+        return None
+    won, below = 0.0, wrong
+    for size, correct in ties:
+        below -= size - correct
+        won += correct * (below + (size - correct) / 2)
+    return won / (right * wrong)
 
 
 def gap_closed(chosen: float, random: float, oracle: float) -> float | None:

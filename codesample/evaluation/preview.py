@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from codesample.errors import ParameterError
 from codesample.evaluation.options import PromptOptions
 from codesample.evaluation.plan import style_for
-from codesample.evaluation.problem_choice import choose_problems
+from codesample.evaluation.problem_choice import choose_problem
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.prompt_traps import Sight, traps
 from codesample.records import Extraction, Message, Problem, Prompt, SamplingParams
@@ -77,30 +77,23 @@ class Preview:
 
 
 def find_problem(task: Task, item: str | None) -> Problem:
-    """Return the problem that a person means: by id in any case, by the number it ends in, or by position.
+    """Return the problem that a person means; see `choose_problem`.
 
     Args:
-        item: None takes the first one. A position counts from 0, for tasks whose ids end in no such number.
+        item: None takes the first one.
 
     Raises:
-        ParameterError: there is none; suggests a near one.
+        ParameterError: there is none, or there are several; suggests a near one.
         DataError, HubUnavailableError: the data are malformed or cannot be had.
     """
     problems = task.problems()
     if item is None:
         return problems[0]
-    for among in (problems, task.all_problems()):
-        try:
-            found = choose_problems(among, task=task.name, ids=[item])
-        except ParameterError as error:
-            refusal = error
-            continue
-        if len(found) > 1:
-            raise ParameterError(f"{item!r} means {len(found)} problems of {task.name}; name one of them")
-        return found[0]
-    if item.isdecimal() and int(item) < len(problems):
-        return problems[int(item)]
-    raise refusal
+    try:
+        return choose_problem(problems, item, task=task.name)
+    except ParameterError:
+        # one that is not evaluated can be looked at as well
+        return choose_problem(task.all_problems(), item, task=task.name)
 
 
 def look_at(

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from codesample.errors import ParameterError
 from codesample.records import Problem
 
-__all__ = ["Ids", "Limit", "choose_problems", "parse_limit"]
+__all__ = ["Ids", "Limit", "choose_problem", "choose_problems", "parse_limit"]
 
 Limit = int | str | None
 """So many of the first problems, such as 20 or "20"; or from one place to another, such as "11-20"."""
@@ -20,6 +20,8 @@ Ids = str | Iterable[str | int] | None
 
 _RANGE = re.compile(r"(\d+)-(\d+)")
 _NUMBER_AT_END = re.compile(r"\d+$")
+# Python itself refuses to read thousands
+_MOST_DIGITS = 100
 _PATTERN = re.compile(r"[*?\[]")
 
 
@@ -67,6 +69,44 @@ def choose_problems(
     if not chosen and limit is not None:
         raise ParameterError(f"limit = {limit!r}: leaves no problem; there are {len(problems)} of {task}")
     return chosen
+
+
+def choose_problem(problems: Sequence[Problem], item: str, *, task: str) -> Problem:
+    """Return the one problem that a person means.
+
+    Args:
+        problems: Those it may be among.
+        item: An id in any case, the number that it ends in, or a part that no other id has, in any case.
+            Where most ids end in no number, a number is a place, counted from 0, or else a part.
+        task: As for `choose_problems`.
+
+    Raises:
+        ParameterError: there is none, which a near one is suggested for, or there are several.
+    """
+    try:
+        found = choose_problems(problems, task=task, ids=[item])
+    except ParameterError:
+        found = _placed(problems, item.strip())
+        if not found:
+            raise
+    if len(found) > 1:
+        named = ", ".join(repr(each.task_id) for each in found[:3])
+        raise ParameterError(
+            f"{item!r} means {len(found)} problems of {task}; name one of them: {named}"
+            f"{', ...' if len(found) > 3 else ''}"
+        )
+    return found[0]
+
+
+def _placed(problems: Sequence[Problem], item: str) -> tuple[Problem, ...]:
+    """Return the problem at a place, or those whose ids hold a text; a number that ids end in is neither."""
+    if item.isdecimal() and len(item) <= _MOST_DIGITS:
+        numbered = sum(_NUMBER_AT_END.search(each.task_id) is not None for each in problems)
+        if 2 * numbered > len(problems):
+            return ()
+        if int(item) < len(problems):
+            return (problems[int(item)],)
+    return tuple(each for each in problems if item and item.casefold() in each.task_id.casefold())
 
 
 def _parts(ids: str | Iterable[str | int], known: set[str]) -> list[str]:
@@ -122,7 +162,7 @@ class _Names:
             return [part]
         if folded := self._folded.get(part.casefold()):
             return self._only(folded, part)
-        if part.isdecimal():
+        if part.isdecimal() and len(part) <= _MOST_DIGITS:
             return self._only(self._numbered.get(int(part), []), part)
         if span := _RANGE.fullmatch(part):
             low, high = int(span[1]), int(span[2])

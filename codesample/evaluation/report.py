@@ -14,24 +14,18 @@ from codesample.evaluation.agreement import Agreement
 from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.observer import WEAK
+from codesample.evaluation.selection import (
+    Greedy,
+    Selection,
+    VarianceSplit,
+    estimates_by_size,
+    with_text_keys,
+)
 from codesample.records import Status
 
-__all__ = ["Counted", "EngineFacts", "Report", "Seconds", "Selection"]
+__all__ = ["Counted", "EngineFacts", "Greedy", "Report", "Seconds", "Selection", "VarianceSplit"]
 
 _RECORDED = "recorded"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What choosing one candidate per problem by a reranker gives.
-
-    Attributes:
-        best_of_n: Share of problems whose chosen candidate passed, ties averaged over.
-        gap_closed: Share of the way from `Report.random` to `Report.oracle`; None where there is no way.
-    """
-
-    best_of_n: Estimate
-    gap_closed: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +98,9 @@ class Report:
         rerankers: By name.
         random: What choosing at random gives: pass@1.
         oracle: What choosing with the hidden tests would give: pass@n.
+        oracle_curve: The same for 1, 2, 4, ... candidates and the whole pool, as `Selection.curve`.
+        variance: Where the uncertainty of `random` comes from; None where a problem has a single candidate.
+        greedy: What a run of temperature 0 gives; None where none was named.
         seconds: Wall time.
         tokens: Drawn for all candidates, cut ones excluded.
         tokens_per_second: Sampling speed of the process that ended the run; None where it sampled nothing.
@@ -148,6 +145,9 @@ class Report:
     health: RunHealth = field(default_factory=RunHealth)
     prompt: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
+    oracle_curve: Mapping[int, Estimate] = field(default_factory=dict)
+    variance: VarianceSplit | None = None
+    greedy: Greedy | None = None
 
     @property
     def weak(self) -> Counted:
@@ -163,8 +163,10 @@ class Report:
         """Return the content of results.json."""
         content = asdict(self)
         del content["run"]
-        content["pass_at_k"] = _with_text_keys(content["pass_at_k"])
-        content["parts"] = {name: _with_text_keys(by_k) for name, by_k in content["parts"].items()}
+        content["pass_at_k"] = with_text_keys(content["pass_at_k"])
+        content["parts"] = {name: with_text_keys(by_k) for name, by_k in content["parts"].items()}
+        content["oracle_curve"] = with_text_keys(content["oracle_curve"])
+        content["rerankers"] = {name: each.as_json() for name, each in self.rerankers.items()}
         return content
 
     @classmethod
@@ -176,12 +178,15 @@ class Report:
         """
         try:
             known = dict(content)
-            known["pass_at_k"] = _estimates(known["pass_at_k"])
-            known["parts"] = {name: _estimates(by_k) for name, by_k in known.get("parts", {}).items()}
+            known["pass_at_k"] = estimates_by_size(known["pass_at_k"])
+            known["parts"] = {name: estimates_by_size(by_k) for name, by_k in known.get("parts", {}).items()}
+            known["oracle_curve"] = estimates_by_size(known.get("oracle_curve", {}))
             known["rerankers"] = {
-                name: Selection(Estimate(**value["best_of_n"]), value["gap_closed"])
-                for name, value in known["rerankers"].items()
+                name: Selection.from_json(value) for name, value in known["rerankers"].items()
             }
+            if known.get("variance") is not None:
+                known["variance"] = VarianceSplit(**known["variance"])
+            known["greedy"] = Greedy.from_json(known.get("greedy"))
             known["random"], known["oracle"] = Estimate(**known["random"]), Estimate(**known["oracle"])
             known["seconds"] = Seconds(**known["seconds"])
             known["notices"] = tuple(known["notices"])
@@ -209,11 +214,3 @@ class Report:
         figures += [f"{name} {each.best_of_n.value:.3f}" for name, each in self.rerankers.items()]
         figures.append(f"oracle {self.oracle.value:.3f}")
         return f"{self.task}, {self.model}, {self.problems} problems x {self.n}: {', '.join(figures)}"
-
-
-def _with_text_keys(by_k: Mapping[int, Any]) -> dict[str, Any]:
-    return {str(k): value for k, value in by_k.items()}
-
-
-def _estimates(by_k: Mapping[str, Any]) -> dict[int, Estimate]:
-    return {int(k): Estimate(**value) for k, value in by_k.items()}

@@ -178,7 +178,7 @@ def _report(
     notices: Sequence[str] = (),
 ) -> Report:
     """Sum up a run that is judged; times are those of the sampling."""
-    before = _earlier(folder.path)
+    before = _earlier(folder)
     report = summarise(
         folder,
         gathered,
@@ -263,7 +263,9 @@ def _weaker(judge: Judge | None, folder: RunFolder) -> list[str]:
     return [f"rerankers ran programs at isolation {now!r}, weaker than {judged!r}, at which they were judged"]
 
 
-def _earlier(run: Path) -> Report | None:
+def _earlier(folder: RunFolder) -> Report | None:
+    """Return what the folder's results say of times and health; what they say of rerankers is made anew."""
     with suppress(RunFolderError):
-        return load_report(run)
+        content = folder.results()
+        return None if content is None else Report.from_json({**content, "rerankers": {}}, run=folder.path)
     return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from codesample.errors import RunFolderError
+from codesample.evaluation.kept_curves import kept_curve
 from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems_of_run
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, open_run
@@ -32,6 +34,7 @@ class RunContents:
         report: The figures; None where the run is not finished.
         origins: What is known of recorded candidates besides their texts.
         unjudged: How many candidates have no verdict yet.
+        curves: What scoring kept for best-of-n curves, by reranker, for `codesample.evaluation.kept_curves`.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class RunContents:
     report: Report | None
     origins: Mapping[Key, Origin]
     unjudged: int = 0
+    curves: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_run(folder: Path, *, task: Task | None = None, data: Path | None = None) -> RunContents:
@@ -62,13 +66,15 @@ def read_run(folder: Path, *, task: Task | None = None, data: Path | None = None
         gathered = pools(opened, chosen, wanted, strict=strict)
         if not gathered:
             raise RunFolderError(f"{folder}: has no verdict yet; finish it with --resume")
+        scores = saved_scores(gathered, opened)
         return RunContents(
             path=opened.path,
             manifest=opened.manifest,
             chosen=chosen,
             pools=gathered,
-            scores=saved_scores(gathered, opened),
+            scores=scores,
             report=None if opened.results() is None else load_report(folder),
             origins=opened.origins(),
             unjudged=len(wanted) - sum(len(pool.candidates) for pool in gathered),
+            curves={name: kept_curve(opened, name, gathered, column) for name, column in scores.items()},
         )

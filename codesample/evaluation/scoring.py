@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Any
 
 from codesample.errors import CodesampleError, RerankerError
 from codesample.evaluation.behaviour import write_tests
+from codesample.evaluation.kept_curves import Rescorer, keep_curve
 from codesample.evaluation.observer import Observer, is_graded
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.resources import ReadyPool, Resources
@@ -143,6 +145,7 @@ def score(
             scored.failures.append(error)
             continue
         run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost))
+        keep_curve(run, each, gathered, column, _rescorer(each, ready), seed=seed)
         scored.scores[each.name], scored.costs[each.name] = column, cost
     failures = [failure for each in ready for failure in each.failures]
     if failures:
@@ -150,6 +153,8 @@ def score(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
+    noted = sum((each.notes for each in ready), Counter[str]())
+    scored.notices.extend(f"{what} ({count} times)" for what, count in noted.items())
     return scored
 
 
@@ -194,6 +199,16 @@ def _column(
     column: Scores = {task_id: list(value["scores"]) for task_id, value in found.items()}
     costs: list[dict[str, Any]] = [value["cost"] for value in found.values()]
     return column, sum((Cost(**cost) for cost in costs), Cost())
+
+
+def _rescorer(reranker: Reranker, ready: Sequence[ReadyPool]) -> Rescorer:
+    """Return what lets a reranker score a part of a pool alone."""
+
+    def rescore(number: int, at: Sequence[int]) -> list[float | None]:
+        candidates, ctx = ready[number].shown(reranker)
+        return reranker.score(ready[number].view, [candidates[place] for place in at], ctx)
+
+    return rescore
 
 
 def saved_costs(gathered: Sequence[Pool], run: RunFolder) -> dict[str, Cost]:

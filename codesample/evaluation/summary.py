@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from codesample.errors import ExecutionError, MetricError
 from codesample.evaluation.agreement import agreement
+from codesample.evaluation.choice_figures import bounds, selections, variance_split
 from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.health_check import RunHealth
-from codesample.evaluation.intervals import Estimate, bootstrap
-from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k, pass_at_k_by_problem
+from codesample.evaluation.intervals import Draws, Estimate
+from codesample.evaluation.metrics import pass_at_k_by_problem
 from codesample.evaluation.observer import is_graded
 from codesample.evaluation.parse_check import parse_notice
 from codesample.evaluation.parts import counts_by_part
-from codesample.evaluation.report import Counted, Report, Seconds, Selection
+from codesample.evaluation.report import Counted, Report, Seconds
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Candidate, Status, Verdict
+from codesample.rerankers.made_once import Cost
 from codesample.runs import RunFolder
 
 __all__ = ["compared", "summarise"]
@@ -41,12 +44,13 @@ def summarise(
     notices: Sequence[str] = (),
     unread: Sequence[str] = (),
     health: RunHealth | None = None,
+    costs: Mapping[str, Cost] = MappingProxyType({}),
 ) -> Report:
     """Turn a run's verdicts and scores into figures; problems and k that have too few grades are left out.
 
     Args:
         run: Says which task, model and engine, and how its programs were isolated.
-        gathered, scores: From `codesample.evaluation.scoring`; `problems` is how many were asked for.
+        gathered, scores, costs: From `codesample.evaluation.scoring`; `problems` is how many were asked for.
         n, seconds, tokens_per_second, health: See `Report`; k are those of pass@k, ascending.
         notices, unread: What else is to be said; `unread` unless most programs are no Python.
 
@@ -57,7 +61,7 @@ def summarise(
     if not (graded := [pool for pool in gathered if pool.graded]):
         raise ExecutionError(_nothing(gathered, _faults(verdicts)))
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
-    random, oracle = _bounds(counts)
+    around = bounds(graded)
     by_k, parts, unreached = _figures(graded, counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
     texts = _texts(run, candidates, verdicts, unread)
@@ -70,9 +74,9 @@ def summarise(
         n_max=max(len(pool.candidates) for pool in graded),
         samples=len(candidates),
         pass_at_k=by_k,
-        rerankers=_selections(graded, scores, random=random.value, oracle=oracle.value),
-        random=random,
-        oracle=oracle,
+        rerankers=selections(run, graded, scores, costs=costs),
+        random=around.random,
+        oracle=around.oracle,
         seconds=seconds,
         tokens=sum(len(each.token_ids or ()) for each in candidates),
         tokens_per_second=tokens_per_second,
@@ -87,6 +91,8 @@ def summarise(
         health=(health or RunHealth()).with_verdicts(verdicts),
         prompt=_prompt(run),
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
+        oracle_curve=around.oracle_curve,
+        variance=variance_split(graded),
     )
 
 
@@ -125,12 +131,6 @@ def _faults(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict.status is _UNJUDGED]
 
 
-def _bounds(counts: Mapping[str, tuple[int, int]]) -> tuple[Estimate, Estimate]:
-    """Return what choosing at random gives, and what choosing with the hidden tests would."""
-    random = bootstrap([pass_at_k(size, correct, 1) for size, correct in counts.values()])
-    return random, bootstrap([pass_at_k(size, correct, size) for size, correct in counts.values()])
-
-
 def _nothing(gathered: Sequence[Pool], faults: Sequence[Verdict]) -> str:
     """Say why there is nothing to report on."""
     weak = sum(verdict.passed for pool in gathered for verdict in pool.verdicts)
@@ -143,16 +143,6 @@ def _by_integrity(gathered: Sequence[Pool]) -> dict[str, Counted]:
     every = Counter(each.integrity for each in grades)
     passed = Counter(each.integrity for each in grades if each.passed)
     return {name: Counted(count, passed[name]) for name, count in sorted(every.items())}
-
-
-def _selections(
-    graded: Sequence[Pool], scores: Mapping[str, Scores], *, random: float, oracle: float
-) -> dict[str, Selection]:
-    found = {}
-    for name, column in scores.items():
-        best = bootstrap([_best_of(pool, column[pool.problem.task_id]) for pool in graded])
-        found[name] = Selection(best, gap_closed(best.value, random, oracle))
-    return found
 
 
 def _left_out(problems: int, sampled: int, graded: int, faults: Sequence[Verdict]) -> list[str]:
@@ -172,7 +162,8 @@ def _pass_at_k(
     left_out = []
     for each in k:
         try:
-            by_k[each] = bootstrap(list(pass_at_k_by_problem(counts, each).values()))
+            values = list(pass_at_k_by_problem(counts, each).values())
+            (by_k[each],) = Draws(len(values)).shares([values])
         except MetricError as error:
             left_out.append(f"pass@{each} is left out: {error}")
     return by_k, left_out
@@ -209,7 +200,3 @@ def _why(fault: Verdict) -> str:
         f"the harness failed on {fault.task_id}, candidate {fault.index}: {why} "
         "(whether its tests are at fault, `codesample tasks verify` tells)"
     )
-
-
-def _best_of(pool: Pool, scores: Sequence[float | None]) -> float:
-    return best_of_n([scores[at] for at in pool.graded], pool.passed)

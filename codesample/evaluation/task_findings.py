@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from codesample.records import CallExample, CodeTests, InputTests, Problem, ScriptTests, Tests
+from codesample.evaluation.public_checks import public_checks
+from codesample.records import CodeTests, Problem, Tests
 from codesample.tasks.contract import Task, prompt_then_completion
 from codesample.tasks.readable_tests import flaw_of_tests
 
@@ -81,15 +80,10 @@ def _key(tests: Tests) -> str:
 
 
 def _leaks(problems: Sequence[Problem]) -> Iterator[Finding]:
-    """Find examples that hidden tests hold too, and tests that hold nothing else."""
-    leaking, bare = [], []
-    for problem in problems:
-        hidden = _hidden(problem)
-        shown = _shown(problem) & hidden.keys()
-        if shown:
-            leaking.append(problem)
-        if shown and shown == hidden.keys() and all(hidden.values()):
-            bare.append(problem)
+    """Find problems whose prompts show checks of their hidden tests, and tests that hold nothing else."""
+    found = [(problem, public_checks(problem)) for problem in problems]
+    leaking = [problem for problem, public in found if public.any]
+    bare = [problem for problem, public in found if public.every]
     if leaking:
         text = (
             "the prompt shows examples that the hidden tests hold too: a program may pass these by heart, "
@@ -99,82 +93,6 @@ def _leaks(problems: Sequence[Problem]) -> Iterator[Finding]:
     if bare:
         text = "the hidden tests hold nothing but the examples that the prompt shows"
         yield Finding("tests that are the examples", _ids(bare), text)
-
-
-def _shown(problem: Problem) -> set[str]:
-    if isinstance(problem.tests, ScriptTests):
-        return {repr(each) for each in problem.examples}
-    calls = [each for each in problem.examples if isinstance(each, CallExample)]
-    if isinstance(problem.tests, InputTests):
-        return {text for each in calls if (text := _arguments(each.call)) is not None}
-    name = problem.entry_point
-    found = (_pair(_expression(each.call), _expression(each.expected), name) for each in calls)
-    return {pair for pair in found if pair is not None}
-
-
-def _hidden(problem: Problem) -> dict[str, bool]:
-    """Return what is tested, in the words of `_shown`, and for each whether it is all that its part holds."""
-    tests = problem.tests
-    if isinstance(tests, ScriptTests):
-        return {repr(each): True for each in tests.cases}
-    if isinstance(tests, InputTests):
-        return {repr(arguments): True for arguments in tests.inputs}
-    if not isinstance(tests, CodeTests):
-        return {}
-    found: dict[str, bool] = {}
-    for text in (tests.source, *tests.checks):
-        tree = _parsed(text)
-        asserted = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)] if tree else []
-        pairs = [_asserted(node.test, problem.entry_point) for node in asserted]
-        found.update((pair, None not in pairs) for pair in pairs if pair is not None)
-    return found
-
-
-def _asserted(test: ast.expr, name: str | None) -> str | None:
-    """Return the call and the value that an assertion compares, as one text; None for another assertion."""
-    match test:
-        case ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[right]):
-            return _pair(left, right, name) or _pair(right, left, name)
-        case ast.UnaryOp(op=ast.Not(), operand=call):
-            return _pair(call, ast.Constant(False), name)
-    return _pair(test, ast.Constant(True), name)
-
-
-def _pair(call: ast.expr | None, value: ast.expr | None, name: str | None) -> str | None:
-    if value is None or not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-        return None
-    if call.func.id not in (name, "candidate"):
-        return None
-    arguments = [*call.args, *call.keywords]
-    return f"{[ast.dump(each) for each in arguments]} -> {ast.dump(value)}"
-
-
-def _arguments(call: str) -> str | None:
-    """Return the argument list of a call of literals, as tests by inputs have it."""
-    node = _expression(call)
-    if not isinstance(node, ast.Call) or node.keywords:
-        return None
-    try:
-        return repr(tuple(ast.literal_eval(each) for each in node.args))
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return None
-
-
-def _expression(text: str) -> ast.expr | None:
-    tree = _parsed(f"({text.strip()}\n)")
-    match tree:
-        case ast.Module(body=[ast.Expr(value=value)]):
-            return value
-    return None
-
-
-def _parsed(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _base_form(task: Task, problems: Sequence[Problem]) -> Iterator[Finding]:

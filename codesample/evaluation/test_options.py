@@ -22,8 +22,8 @@ class TestOptions:
         asserts_per_sample: Asserts that are taken of each, the first ones.
         max_tests: Most asserts of one problem, the most often written ones.
         max_inputs: Most inputs of one problem that are made without a model.
-        inputs: Sources of inputs, of `SOURCES`: the calls of the prompt's examples; variations of them; values
-            of the types that the function takes, where there are no examples; what a model wrote.
+        inputs: Sources of inputs, of `SOURCES`: the calls of the prompt's examples; variations of them;
+            values of the types that the function takes, where there are no examples; what a model wrote.
         temperature: At which tests are sampled.
         seed: Settles which tests are drawn and how inputs vary; None takes the run's.
 

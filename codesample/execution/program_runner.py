@@ -2,20 +2,71 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from hashlib import sha256
+from typing import Any, NamedTuple, TypeVar
 
-from codesample.execution.judge import Judge, Program
+from codesample.execution import evaluating
+from codesample.execution.judge import Judge, Outcome, Program
+from codesample.execution.worker.compare_output import same_output
 from codesample.records import Status, Tests
 
-__all__ = ["ProgramRunner", "canonical", "settled"]
+__all__ = ["Did", "ProgramRunner", "Questions", "canonical", "kept_text", "printed_alike", "settled"]
 
 _DECIMAL_BITS = 8192
+_LONGEST_TEXT, _TEXT_SHOWN = 500, 200
 T = TypeVar("T")
+
+
+class _CallLimits(NamedTuple):
+    """What `evaluating.Evaluator` is given as limits; see there."""
+
+    call_seconds: float
+    wall_seconds: float
+    most_late: int
+    seconds: float
+    most: int
+
+
+# a tenth of a second for each test is what arXiv:2207.10397 grants; a script also imports and reads anew
+_OF_CALLS = _CallLimits(0.1, 2.0, 3, 1.0, 1 << 17)
+_OF_SCRIPTS = _CallLimits(0.5, 5.0, 3, 5.0, 1 << 17)
+_LOAD_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked of programs, all of it of one program in one process; in this order.
+
+    Attributes:
+        expressions: Python expressions about what the program defines.
+        statements: Python statements about it, which hold where they end normally.
+        inputs: What a script reads. A program is asked for its names or is a script, never both.
+        stub: Trusted definitions that expressions and statements may use; as in `CodeTests`.
+        entry_point: Name that the program's definition of counts, not the stub's.
+        modules: Modules of the standard library that expressions and statements use.
+    """
+
+    expressions: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    stub: str = ""
+    entry_point: str = ""
+    modules: tuple[str, ...] = ()
+
+
+class Did(NamedTuple):
+    """What one program did: canonical texts of values, or what a script printed; and what held."""
+
+    values: tuple[str | None, ...]
+    held: tuple[bool, ...]
 
 
 def settled(judge: Judge, calls: Iterable[Callable[[], Future[T]]]) -> Iterator[T]:
@@ -100,8 +151,82 @@ class ProgramRunner(ExitStack):
                 )
         return found
 
+    def answers(self, programs: Sequence[str], questions: Questions) -> list[Did | None]:
+        """Return, per program, what comes of expressions, statements or inputs; None for a harness failure.
+
+        A value is None where the call raised, took longer than 0.1 CPU seconds (a run of a script: 0.5), or
+        gave no plain data or too much of it. After three calls of one program that took too long, or one
+        CPU second of calls (for a script: five), the rest of it fails unasked. What one call makes of its
+        arguments the next one does not see; what a program keeps in its own names it does.
+
+        Raises:
+            ExecutionError: the judge as a whole failed.
+        """
+        judge = self.open()
+        limits = _OF_SCRIPTS if questions.inputs else _OF_CALLS
+        asked = [
+            *(("script", text) for text in questions.inputs),
+            *(("value", text) for text in questions.expressions),
+            *(("holds", text) for text in questions.statements),
+        ]
+        if not asked:
+            return [Did((), ()) for _ in programs]
+        calls = (
+            partial(
+                judge.submit_calls,
+                _with_evaluator(source, questions, limits),
+                _SAY,
+                asked,
+                cpu_seconds=limits.seconds + _LOAD_SECONDS,
+            )
+            for source in programs
+        )
+        return [self._did(outcomes, len(questions.statements)) for outcomes in settled(judge, calls)]
+
+    def _did(self, outcomes: Sequence[Outcome], statements: int) -> Did | None:
+        fault = next((each for each in outcomes if each.status is Status.HARNESS_ERROR), None)
+        if fault is not None:
+            self._note([fault.detail])
+            return None
+        texts = [
+            kept_text(canonical(each.value)) if each.status is Status.PASSED else None for each in outcomes
+        ]
+        values = len(texts) - statements
+        return Did(tuple(texts[:values]), tuple(text is not None for text in texts[values:]))
+
     def _note(self, reasons: Iterable[str]) -> None:
         self.failures += [f"{self._task_id}: {reason or 'no reason known'}" for reason in reasons]
+
+
+_SAY = "_codesample_say"
+
+
+def _with_evaluator(source: str, questions: Questions, limits: _CallLimits) -> str:
+    """Return what stands for a program where it is asked many things in one process."""
+    given = (source, bool(questions.inputs), questions.stub, questions.entry_point, list(questions.modules))
+    # escaped, so that any text may be a program; one that is none fails as a program does
+    return (
+        f"{_SAY} = {{}}\n"
+        f"exec(compile({_evaluator_text()!a}, '<evaluating>', 'exec'), {_SAY})\n"
+        f"{_SAY} = {_SAY}['Evaluator'](globals(), {', '.join(map(ascii, given))}, {tuple(limits)!a}).say\n"
+    )
+
+
+@functools.cache
+def _evaluator_text() -> str:
+    return inspect.getsource(evaluating)
+
+
+def printed_alike(got: str, expected: str, *, atol: float = 0.0, rtol: float = 0.0) -> bool:
+    """Whether what a script printed counts as the expected output; as in `ScriptTests`."""
+    return same_output(got, expected, atol=atol, rtol=rtol)
+
+
+def kept_text(text: str) -> str:
+    """Return a text to keep in its place: itself, or its beginning and its hash where it is long."""
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{text[:_TEXT_SHOWN]}... {sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def canonical(value: Any) -> str:

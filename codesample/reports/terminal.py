@@ -39,7 +39,11 @@ def render(report: Report) -> RenderableType:
     table.add_section()
     table.add_row(f"best of {each}, at random", *_cells(report.random), "0 %")
     for name, selection in report.rerankers.items():
-        gap = "no gap" if selection.gap_closed is None else f"{selection.gap_closed:.0%}".replace("%", " %")
+        gap = (
+            "no gap"
+            if selection.gap_closed is None
+            else f"{selection.gap_closed.value:.0%}".replace("%", " %")
+        )
         table.add_row(f"  by {escape(name)}", *_cells(selection.best_of_n), gap)
     table.add_row("  by an oracle", *_cells(report.oracle), "100 %")
     return Group(table, *_lines(report))

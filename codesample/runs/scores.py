@@ -16,6 +16,10 @@ from codesample.runs.formats import CostLine, ScoreLine, score_line
 __all__ = ["ScoreFiles"]
 
 
+_LONGEST = 200
+"""Characters of a file name; what is longer goes on in a folder, so that every name finds a place."""
+
+
 class ScoreFiles:
     """Scores by reranker, all of one file from one scoring: those of a set-wise one count only together."""
 
@@ -24,7 +28,8 @@ class ScoreFiles:
 
     def names(self) -> list[str]:
         """Return the rerankers that have a file, sorted."""
-        return sorted(unquote(path.stem) for path in self._folder.glob("*.jsonl"))
+        found = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*.jsonl"))
+        return sorted(unquote(path.replace("/", "").removesuffix(".jsonl")) for path in found)
 
     def write(
         self,
@@ -38,28 +43,28 @@ class ScoreFiles:
         Raises:
             RunFolderError: the file cannot be written; the earlier scores stay.
         """
+        path = self._path(name)
         try:
-            self._folder.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"{self._folder}: cannot be made: {error.strerror}") from error
+            raise RunFolderError(f"{path.parent}: cannot be made: {error.strerror}") from error
         lines = [score_line(*key, score) + "\n" for key, score in scores.items()]
         # a cost without its scores, or of earlier ones, is no matter; the other way about it would be
         with suppress(OSError):
-            self._cost_path(name).unlink(missing_ok=True)
-        replace_file(self._path(name), "".join(lines))
+            self._path(name, "json").unlink(missing_ok=True)
+        replace_file(path, "".join(lines))
         if cost is not None:
-            replace_file(self._cost_path(name), json.dumps(cost) + "\n")
-
+            replace_file(self._path(name, "json"), json.dumps(cost) + "\n")
         with suppress(OSError):
-            self._unfinished_path(name).unlink(missing_ok=True)
+            self._path(name, "unfinished").unlink(missing_ok=True)
 
     def unfinished(self, name: str, *, writable: bool) -> Artefacts:
         """Return what was scored by a reranker that has not come to the end, by keys of the caller's."""
-        return Artefacts(self._unfinished_path(name), writable=writable)
+        return Artefacts(self._path(name, "unfinished"), writable=writable)
 
     def cost(self, name: str) -> dict[str, float]:
         """Return what the scores took; empty where that is not known."""
-        for line, _ in JsonLines(self._cost_path(name)).read(CostLine):
+        for line, _ in JsonLines(self._path(name, "json")).read(CostLine):
             return {key: getattr(line, key) for key in line.__struct_fields__}
         return {}
 
@@ -72,11 +77,7 @@ class ScoreFiles:
         lines = JsonLines(self._path(name)).read(ScoreLine)
         return {(line.task_id, line.index): line.score for line, _ in lines}
 
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{quote(name, safe=',')}.jsonl"
-
-    def _cost_path(self, name: str) -> Path:
-        return self._folder / f"{quote(name, safe=',')}.json"
-
-    def _unfinished_path(self, name: str) -> Path:
-        return self._folder / f"{quote(name, safe=',')}.unfinished"
+    def _path(self, name: str, kind: str = "jsonl") -> Path:
+        quoted = quote(name, safe=",")
+        *folders, last = [quoted[at : at + _LONGEST] for at in range(0, len(quoted), _LONGEST)]
+        return self._folder.joinpath(*folders, f"{last}.{kind}")

@@ -123,6 +123,9 @@ def test_samples_of_a_task_can_be_executed(place: Path) -> None:
     process = start(*words, "--max-new-tokens", 5, "--out", "drawn.jsonl", cwd=place)
     out, err = process.communicate(timeout=200)
     assert (process.returncode, out) == (0, ""), err
+    rows = [json.loads(line) for line in (place / "drawn.jsonl").read_text().splitlines()]
+    tokens = sum(len(row["token_ids"]) for row in rows)
+    assert err.splitlines()[-1] == f"drawn.jsonl: 4 candidates, {tokens} tokens"
     judged = start(
         *("execute", "drawn.jsonl", "--task-file", "mine.jsonl", "--allow-weak-isolation", "none", "--json"),
         cwd=place,

@@ -42,6 +42,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("humaneval/3", ("humaneval", "3")),
         ("humaneval/HumanEval/3", ("humaneval", "HumanEval/3")),
         ("humaneval/", ("humaneval", None)),
+        ("HumanEval/3", ("humaneval", "3")),
+        ("MBPP_Plus/Mbpp/3", ("mbpp_plus", "Mbpp/3")),
         ("dir/tasks.py:mine", ("dir/tasks.py:mine", None)),
         ("dir/tasks.py:mine/a/b", ("dir/tasks.py:mine", "a/b")),
         ("package.module:mine/3", ("package.module:mine", "3")),
@@ -52,7 +54,9 @@ def test_a_word_is_a_task_and_a_problem(spec: str, parts: tuple[str, str | None]
     assert split_spec(spec) == parts
 
 
-@pytest.mark.parametrize("words", [("mini/3",), ("mini/mini/3",), ("mini", "3"), ("mini", "mini/3")])
+@pytest.mark.parametrize(
+    "words", [("mini/3",), ("mini/mini/3",), ("mini", "3"), ("mini", "mini/3"), ("Mini/3",)]
+)
 def test_a_problem_of_a_named_task(words: tuple[str, ...]) -> None:
     done = call("tasks", "show", *words)
     assert done.exit_code == 0, done.output

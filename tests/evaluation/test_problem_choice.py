@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.errors import ParameterError
-from codesample.evaluation.problem_choice import choose_problems, parse_limit
+from codesample.evaluation.problem_choice import choose_problem, choose_problems, parse_limit
 from codesample.records import CodeTests, Problem
 
 
@@ -138,3 +138,39 @@ def test_no_text_breaks_it(text: str) -> None:
     for asked in ({"limit": text}, {"ids": text}):
         with suppress(ParameterError):
             assert chosen(**asked)
+
+
+ODD = problems("1575_A. Sorting", "1575_B. Building", "9_a. Die Straße")
+
+
+@pytest.mark.parametrize(
+    ("of", "item", "expected"),
+    [
+        (TEN, "Ten/3", "Ten/3"),
+        (TEN, "ten/3", "Ten/3"),
+        (TEN, "3", "Ten/3"),
+        (TEN, "N/3", "Ten/3"),
+        (ODD, "1", "1575_B. Building"),
+        (ODD, "1575_a", "1575_A. Sorting"),
+        (ODD, "STRASSE", "9_a. Die Straße"),
+        (ODD, "9", "9_a. Die Straße"),
+    ],
+)
+def test_one_problem_is_found_by_what_people_call_it(of: list[Problem], item: str, expected: str) -> None:
+    assert choose_problem(of, item, task="t").task_id == expected
+
+
+@pytest.mark.parametrize(
+    ("of", "item", "said"),
+    [
+        (TEN, "Ten/33", "did you mean 'Ten/3'"),
+        (TEN, "33", "not among the 10 problems"),
+        (TEN, "9" * 5000, "not among the 10 problems"),
+        (TEN, " ", "expected at least one"),
+        (TEN, "en/", "means 10 problems of t; name one of them: 'Ten/0', 'Ten/1', 'Ten/2', ..."),
+        (ODD, "1575", "means 2 problems of t; name one of them: '1575_A. Sorting', '1575_B. Building'$"),
+    ],
+)
+def test_no_problem_or_several_are_refused(of: list[Problem], item: str, said: str) -> None:
+    with pytest.raises(ParameterError, match=said):
+        choose_problem(of, item, task="t")

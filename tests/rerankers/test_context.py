@@ -8,7 +8,9 @@ import pytest
 
 from codesample.errors import RerankerError
 from codesample.records import Candidate, CodeTests, PublicView, ScriptExample, ScriptTests, Tests
+from codesample.rerankers.compose import then
 from codesample.rerankers.context import Context
+from codesample.rerankers.contract import reranker
 from codesample.testing.rerankers import TrustedChecks
 
 STATEMENTS = ("assert f(1) == 2", "assert f(3) == 4")
@@ -172,3 +174,37 @@ def test_statements_are_judged_with_the_stub_and_known_without_it(
     assert [tests.stub for tests in seen if isinstance(tests, CodeTests)] == ["from math import *\n"] * 2
     ctx.check_scripts(candidates[:1], [ScriptExample("1", "2")])
     assert len(seen) == 3
+
+
+def test_what_is_noted_reaches_the_outermost_context_with_the_name(ctx: Context) -> None:
+    outer = ctx.bind("chain", frozenset())
+    inner = outer.bind("judge", frozenset())
+    for _ in range(2):
+        inner.note("an answer without a grade")
+    assert inner.notes == outer.notes == ctx.notes == {"judge: an answer without a grade": 2}
+    ctx.notes.clear()
+    assert ctx.notes.total() == 2
+
+
+def test_who_asks_rerankers_sees_what_each_of_them_gave(
+    ctx: Context, view: PublicView, candidates: Sequence[Candidate]
+) -> None:
+    @reranker
+    def by_length(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        return [float(len(each.completion)) for each in candidates]
+
+    @reranker
+    def silent(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        assert ctx.given == {}
+        return [None for _ in candidates]
+
+    chain = then(silent, by_length)
+    chain.score(view, candidates[1:], ctx)
+    assert list(ctx.given) == ["silent", "by_length", chain.name]
+    assert ctx.given["by_length"] == {each.index: float(len(each.completion)) for each in candidates[1:]}
+    assert set(ctx.given["silent"].values()) == {None}
+    # one that asks others sees those alone
+    outer = ctx.bind("outer", frozenset())
+    by_length.score(view, candidates, outer)
+    assert list(outer.given) == ["by_length"]
+    assert len(ctx.given["by_length"]) == len(candidates)

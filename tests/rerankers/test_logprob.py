@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
-from codesample.rerankers.logprob import mean_logprob, sum_logprob
+from codesample.rerankers.logprob import mean_logprob, min_window_logprob, sum_logprob
 
 VIEW = PublicView("t", "t/0", "p", "p", None, ())
 
@@ -22,7 +22,14 @@ def test_mean_and_sum_over_the_kept_tokens(
     assert sum_logprob.score(view, candidates, ctx) == [-4.0, -1.0, -1.0, -4.0, None]
 
 
-@pytest.mark.parametrize("each", [mean_logprob, sum_logprob])
+def test_the_lowest_window_by_hand() -> None:
+    candidate = Candidate("t/0", 0, "x", logprobs=(-1.0, -2.0, -6.0, 0.0))
+    for window, expected in {1: -6.0, 2: -4.0, 3: -3.0, 4: -2.25, 32: -2.25}.items():
+        each = min_window_logprob.with_parameters(window=window)
+        assert each.score(VIEW, [candidate], Context(VIEW)) == [expected]
+
+
+@pytest.mark.parametrize("each", [mean_logprob, sum_logprob, min_window_logprob])
 def test_a_candidate_without_log_probabilities_abstains(
     each: object, candidates: Sequence[Candidate]
 ) -> None:

@@ -78,10 +78,49 @@ def test_an_unknown_name_suggests_a_near_one(spec: str, near: str) -> None:
         load_reranker(spec)
 
 
-@pytest.mark.parametrize("spec", ["", ",", "mean_logprob,"])
-def test_an_empty_name_is_unknown(spec: str) -> None:
-    with pytest.raises(UnknownNameError, match="unknown reranker ''"):
+@pytest.mark.parametrize(("spec", "place"), [("", 0), (",", 0), ("mean_logprob,", 13)])
+def test_where_a_name_is_missing_the_place_is_shown(spec: str, place: int) -> None:
+    with pytest.raises(ParameterError, match="expected a reranker, such as mean_logprob") as caught:
         load_reranker(spec)
+    assert str(caught.value).splitlines()[1:] == [f"  {spec}", f"  {' ' * place}^"]
+
+
+def test_an_expression_is_loaded_with_files_and_parameters(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.py").write_text(
+        "from codesample import reranker\n@reranker\ndef by(view, candidates, ctx, *, power: float = 1.0):\n"
+        "    return [len(each.completion) ** power for each in candidates]\n"
+    )
+    made = load_reranker(
+        f"public_examples | -2*z({file}:shortest) + rank({tmp_path}/more.py:by(power=2)) > sum_logprob"
+    )
+    assert made.name == "public_examples | -2*z(shortest) + rank(by(power=2.0)),sum_logprob"
+    assert (made.needs, made.independent) == ({"public_examples", "logprobs"}, False)
+    assert [part.name for part in made.parts] == [
+        "public_examples",
+        "-2*z(shortest) + rank(by(power=2.0)),sum_logprob",
+    ]
+    assert (
+        load_reranker("public_examples > mean_logprob").name
+        == load_reranker("public_examples,mean_logprob").name
+    )
+
+
+def test_parameters_are_checked_by_name_and_type(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="'mean_logprob' has no parameter 'window'; it takes: none"):
+        load_reranker("mean_logprob(window=3)")
+    with pytest.raises(ParameterError, match="has no parameter 'window'"):
+        load_reranker(f"{file}:shortest(window=3)")
+
+
+def test_a_path_with_signs_of_expressions_is_taken_as_it_is_or_quoted(tmp_path: Path) -> None:
+    folder = tmp_path / "my ideas (new), a+b"
+    folder.mkdir()
+    (folder / "my_idea.py").write_text(FILE)
+    spec = f"{folder}/my_idea.py:shortest"
+    assert load_reranker(spec).name == "shortest"
+    assert load_reranker(f'mean_logprob > "{spec}"').name == "mean_logprob,shortest"
+    with pytest.raises(UnknownNameError, match="unknown reranker 'shorter'"):
+        load_reranker(f"{folder}/my_idea.py:shorter")
 
 
 def test_a_missing_name_in_a_file_lists_what_it_defines(file: Path) -> None:

@@ -331,6 +331,22 @@ def test_results_are_replaced_whole(path: Path, manifest: Manifest) -> None:
         assert run.results() == {"b": 2}
 
 
+def test_scores_are_found_under_names_of_any_length_and_signs(path: Path, manifest: Manifest) -> None:
+    names = [
+        "a",
+        "a | 0.5*z(b(model=/x/y)) + c,d",
+        "ä" * 300,
+        ",".join(f"part_{number}" for number in range(90)),
+    ]
+    with RunFolder.create(path, manifest) as run:
+        for number, name in enumerate(names):
+            run.write_scores(name, {("a", 0): float(number)})
+    run = RunFolder.open(path)
+    assert run.scored_by() == sorted(names)
+    assert [run.scores(name) for name in names] == [{("a", 0): float(number)} for number in range(4)]
+    assert all(len(each.name) < 256 for each in (path / "scores").rglob("*"))
+
+
 def test_scores_are_replaced_whole(path: Path, manifest: Manifest) -> None:
     with RunFolder.create(path, manifest) as run:
         run.write_scores("r", {("a", 0): 1.0, ("a", 1): 2.0, ("b", 0): 5.0})

@@ -1,0 +1,311 @@
+// One problem: what was asked, what each reranker picks, and its candidates, equal programs together.
+
+const view = { problem: null, part: null, groups: [], group: 0, position: 0, scores: [], ticket: 0 };
+
+async function showProblem(problem, position) {
+  const ticket = ++view.ticket;
+  const same = view.problem === problem && view.part;
+  if (!same) {
+    view.part = null;
+    $("problem-name").textContent = problem.id;
+    $("problem-title").textContent = problem.title;
+    $("problem-body").hidden = true;
+    const [part, ...columns] = await Promise.all([problemPart(problem.at), ...page.rerankers.map((_, each) => scoresOf(each))]);
+    if (ticket !== view.ticket) return;
+    view.problem = problem;
+    view.part = part;
+    view.scores = columns.map((column) => column[problem.at]);
+    renderAsked();
+    $("candidate-filter").value = "all";
+  }
+  view.position = position ?? firstPosition(problem);
+  renderPicks();
+  renderGroups();
+  $("problem-body").hidden = false;
+  renderNeighbours();
+}
+
+/** What one wants to see first: the pick of the chosen reranker, else the first candidate. */
+function firstPosition(problem) {
+  return choiceOf(problem)?.pick ?? 0;
+}
+
+function renderAsked() {
+  const { problem, part } = view;
+  $("problem-facts").replaceChildren(
+    `${problem.passed} of ${count(problem.graded, "candidate")} pass · ` +
+      `${count(new Set(problem.groups).size, "distinct program")}`,
+  );
+  const turns = part.prompt.flatMap(([role, text]) => [
+    make("h4", { text: part.asked ? role : "problem (how a model was asked is not known)" }),
+    plainBlock(text, `What the model was given: ${role}`),
+  ]);
+  $("asked").replaceChildren(...turns);
+  if (part.examples.length) {
+    $("asked").append(make("h4", { text: "public examples" }), plainBlock(part.examples.join("\n"), "Public examples"));
+  }
+  $("hidden-tests").replaceChildren(codeBlock(part.tests, { label: "Hidden tests" }));
+}
+
+/** A table with a row for each reranker: its pick, whether that passes, and what it would have had to pick. */
+function renderPicks() {
+  const { problem } = view;
+  const rows = page.rerankers.map((name, at) => {
+    const choice = problem.choices[at];
+    const row = make("tr", at === page.reranker ? { class: "chosen" } : {}, make("th", { scope: "row", text: name, dir: "auto" }));
+    if (choice === null) {
+      row.append(make("td", { colspan: "4", text: "no candidate has a grade" }));
+      return row;
+    }
+    const tie = choice.tied > 1 ? ` and ${choice.tied - 1} tied` : "";
+    row.append(
+      make("td", {}, candidateLink(problem, choice.pick), tie),
+      make("td", {}, choice.chance === 0 || choice.chance === 1 ? verdictBadge(problem.verdicts[choice.pick]) : `tie: ${percent(choice.chance)} pass`),
+      make("td", { class: "number", text: scoreText(choice.pickScore) }),
+      choice.passing === null
+        ? make("td", { text: "none passes" })
+        : make("td", {}, candidateLink(problem, choice.passing), `, ${scoreText(choice.passingScore)}, place ${choice.rank}`),
+    );
+    return row;
+  });
+  $("pick-rows").replaceChildren(...rows);
+  $("picks").hidden = rows.length === 0;
+}
+
+function candidateLink(problem, position) {
+  return make("a", { href: linkTo(problem, position), text: String(indexOf(problem, position)) });
+}
+
+function scoreAt(position) {
+  return page.reranker === null ? null : view.scores[page.reranker][position];
+}
+
+/** Gather equal programs with equal verdicts, in the order that is asked for. */
+function renderGroups() {
+  const { problem } = view;
+  const wanted = $("candidate-filter").value;
+  const groups = new Map();
+  problem.groups.forEach((group, position) => {
+    const letter = problem.verdicts[position];
+    if (wanted !== "all" && (wanted === "pass") !== (letter === "p")) return;
+    if (!groups.has(group)) groups.set(group, []);
+    groups.get(group).push(position);
+  });
+  const top = (members) => members.reduce((most, at) => Math.max(most, below(scoreAt(at) ?? null)), -Infinity);
+  const orders = {
+    score: (a, b) => top(b) - top(a) || 0,
+    size: (a, b) => b.length - a.length,
+    index: () => 0,
+  };
+  const order = $("candidate-order").value;
+  for (const members of groups.values()) members.sort((a, b) => below(scoreAt(b) ?? null) - below(scoreAt(a) ?? null) || a - b);
+  view.groups = [...groups.values()].sort((a, b) => orders[order](a, b) || Math.min(...a) - Math.min(...b));
+  view.group = view.groups.findIndex((members) => members.includes(view.position));
+  if (view.group < 0 && view.groups.length) {
+    view.group = 0;
+    view.position = view.groups[0][0];
+  }
+  $("group-rows").replaceChildren(...view.groups.map(groupRow));
+  $("group-score").textContent = page.reranker === null ? "score" : page.rerankers[page.reranker];
+  $("group-count").textContent = `${count(view.groups.length, "distinct program")} of ${count(view.groups.flat().length, "candidate")}`;
+  renderCandidate();
+}
+
+function groupRow(members, at) {
+  const { problem } = view;
+  const shown = members.slice(0, 6).map((position) => indexOf(problem, position));
+  const more = members.length > shown.length ? ` and ${members.length - shown.length} more` : "";
+  const first = members.includes(view.position) ? view.position : members[0];
+  const link = make("a", { href: linkTo(problem, first), text: shown.join(", ") });
+  if (at === view.group) link.setAttribute("aria-current", "true");
+  const score = members.reduce((most, position) => (below(scoreAt(position)) > below(most) ? scoreAt(position) : most), null);
+  const names = pickedBy(members);
+  return make(
+    "tr",
+    { class: at === view.group ? "current" : null, "data-group": at },
+    make("td", {}, verdictBadge(problem.verdicts[members[0]])),
+    make("th", { scope: "row" }, link, more, names.length ? make("span", { class: "picked", text: `★ ${names.length > 2 ? count(names.length, "reranker") : names.join(", ")}` }) : null),
+    make("td", { class: "number", text: String(members.length) }),
+    make("td", { class: "number", text: scoreText(score) }),
+  );
+}
+
+/** Which rerankers give a member of a group their top score. */
+function pickedBy(members) {
+  return page.rerankers.filter((_, at) => {
+    const choice = view.problem.choices[at];
+    return choice !== null && members.some((position) => view.scores[at][position] === choice.pickScore && isGraded(position));
+  });
+}
+
+function isGraded(position) {
+  return !"hk".includes(view.problem.verdicts[position]);
+}
+
+function renderCandidate() {
+  const { problem, part, position } = view;
+  const pane = $("candidate");
+  if (!view.groups.length) {
+    pane.replaceChildren(make("p", { text: "No candidate fits." }));
+    return;
+  }
+  for (const row of $("group-rows").children) {
+    const current = Number(row.dataset.group) === view.group;
+    row.classList.toggle("current", current);
+    const link = row.querySelector("a");
+    if (current) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  const row = part.candidates[position];
+  const number = indexOf(problem, position);
+  const head = make("h3", { id: "candidate-name", tabindex: "-1", text: `Candidate ${number}` });
+  const members = view.groups[view.group];
+  const twins = members.filter((at) => at !== position);
+  const parts = [
+    make("p", { class: "verdict" }, verdictBadge(problem.verdicts[position]), ` ${factsOf(row).join(" · ")}`),
+    failureOf(part, row),
+    twins.length ? make("p", { class: "twins" }, "the same program: ", ...linked(problem, twins)) : null,
+    ...programOf(problem, part, row, number),
+    section("Answer as the model wrote it", () => plainBlock(part.answers[row.answer], `Answer of candidate ${number}`)),
+    row.origin?.answer ? section("Answer before another tool read it", () => plainBlock(row.origin.answer, "Answer as recorded")) : null,
+    tokensOf(part, row),
+    scoreTable(problem, position),
+    row.origin ? originOf(row.origin) : null,
+  ];
+  pane.replaceChildren(head, ...parts.filter((each) => each !== null));
+}
+
+function linked(problem, positions) {
+  const shown = positions.slice(0, 40).flatMap((at, place) => [place ? ", " : "", candidateLink(problem, at)]);
+  return positions.length > 40 ? [...shown, ` and ${positions.length - 40} more`] : shown;
+}
+
+function factsOf(row) {
+  const facts = [];
+  if (row.checks) facts.push(`${row.held} of ${count(row.checks, "check")} hold`);
+  if (row.cpu) facts.push(`${row.cpu.toFixed(3)} s of CPU`);
+  if (row.memory) facts.push(`${Math.round(row.memory / 1e6)} MB`);
+  if (row.length !== undefined) facts.push(count(row.length, "token"));
+  if (row.finish) facts.push(`ended by ${row.finish}`);
+  if (row.rule && row.rule !== "continuation") facts.push(`read by rule ${row.rule}`);
+  if (row.integrity === "weak") facts.push("weak integrity");
+  if (row.retried) facts.push(`first try: ${row.retried}`);
+  return facts;
+}
+
+/** A part that is opened by those who want it; made when it is. `open` parts stay so from one to the next. */
+const opened = new Set();
+
+function section(title, fill) {
+  const details = make("details", { open: opened.has(title) }, make("summary", { text: title }));
+  const show = () => {
+    if (details.open) opened.add(title);
+    else opened.delete(title);
+    if (details.open && details.children.length === 1) details.append(fill());
+  };
+  details.addEventListener("toggle", show);
+  if (details.open) details.append(fill());
+  return details;
+}
+
+function tokensOf(part, row) {
+  if (row.tokens === null) {
+    return row.length ? make("p", { class: "muted", text: "No log-probabilities of its tokens are on this page." }) : null;
+  }
+  return section("Tokens by log-probability", () => tokenBlock(part.answers[row.answer], part.tokens[row.tokens]));
+}
+
+/** The program, and beside it, of a failing one, one that passes, to see what it lacks. */
+function programOf(problem, part, row, number) {
+  const program = part.programs[row.program];
+  const own = (marks) => codeBlock(program, { label: `Program of candidate ${number}`, marks });
+  const rivals = [...problem.verdicts].flatMap((letter, at) => (letter === "p" && part.candidates[at].program !== row.program ? [at] : []));
+  if (!rivals.length) return [make("h4", { text: "Program" }), own()];
+  const best = rivals.reduce((most, at) => (below(scoreAt(at)) > below(scoreAt(most)) ? at : most), rivals[0]);
+  const seen = new Set();
+  const different = [best, ...rivals].filter((at) => !seen.has(part.candidates[at].program) && seen.add(part.candidates[at].program));
+  const choose = make(
+    "select",
+    { id: "compare-with" },
+    make("option", { value: "", text: "nothing" }),
+    ...different.slice(0, 60).map((at) => make("option", { value: at, text: `candidate ${indexOf(problem, at)}, passes` })),
+  );
+  const place = make("div", {});
+  const fill = () => {
+    page.beside = choose.value !== "";
+    if (!page.beside) {
+      place.replaceChildren(own());
+      return;
+    }
+    const at = Number(choose.value);
+    const [gone, fresh] = differingLines(program, part.programs[part.candidates[at].program]);
+    const other = codeBlock(part.programs[part.candidates[at].program], { label: `Program of candidate ${indexOf(problem, at)}`, marks: fresh });
+    place.replaceChildren(
+      make(
+        "div",
+        { class: "pair" },
+        make("section", { class: "pane" }, make("h4", { text: `candidate ${number}` }), own(gone)),
+        make("section", { class: "pane" }, make("h4", {}, "candidate ", candidateLink(problem, at), ", passes"), other),
+      ),
+    );
+  };
+  choose.addEventListener("change", fill);
+  if (page.beside) choose.value = String(different[0]);
+  fill();
+  return [make("h4", {}, "Program, ", make("label", { for: "compare-with", text: "beside " }), choose), place];
+}
+
+function scoreTable(problem, position) {
+  if (!page.rerankers.length) return null;
+  return section("Scores by every reranker", () => {
+    const rows = page.rerankers.map((name, at) => {
+      const scores = view.scores[at];
+      const own = below(scores[position]);
+      const above = scores.filter((score, other) => isGraded(other) && below(score) > own).length;
+      const tied = scores.filter((score, other) => isGraded(other) && other !== position && below(score) === own).length;
+      return make(
+        "tr",
+        {},
+        make("th", { scope: "row", text: name, dir: "auto" }),
+        make("td", { class: "number", text: scoreText(scores[position]) }),
+        make("td", { class: "number", text: `${above + 1} of ${problem.graded}${tied ? `, ${tied} tied` : ""}` }),
+      );
+    });
+    const heads = ["reranker", "score", "place"].map((text) => make("th", { scope: "col", text }));
+    return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)));
+  });
+}
+
+function originOf(origin) {
+  const told = [origin.where ? `recorded at ${origin.where}` : "recorded"];
+  if (origin.passed !== undefined) told.push(`there ${origin.passed ? "passed" : "failed"}`);
+  if (origin.said) told.push(origin.said);
+  return appendText(make("p", { class: "muted" }), told.join("; "));
+}
+
+/** Links to the problems before and after, of those that the list shows. */
+function renderNeighbours() {
+  const among = list.shown.includes(view.problem) ? list.shown : page.problems;
+  const at = among.indexOf(view.problem);
+  for (const [id, step] of [["previous-problem", -1], ["next-problem", 1]]) {
+    const other = among[at + step];
+    $(id).hidden = !other;
+    if (other) {
+      $(id).href = linkTo(other);
+      $(id).title = other.id;
+    }
+  }
+  $("place-in-list").textContent = `${at + 1} of ${among.length}${among === page.problems ? "" : " shown"}`;
+}
+
+/** Go to the group that is so many further on. */
+function stepGroup(step) {
+  const members = view.groups[view.group + step];
+  if (!members) return;
+  location.replace(linkTo(view.problem, members[0]));
+}
+
+function startProblem() {
+  $("candidate-filter").addEventListener("change", renderGroups);
+  $("candidate-order").addEventListener("change", renderGroups);
+}

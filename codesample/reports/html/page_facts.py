@@ -1,0 +1,202 @@
+"""What a page says in words and tables: what was run, how, with which figures, and what speaks against them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from codesample.evaluation.curves import Curve
+from codesample.evaluation.headline import form_text
+from codesample.evaluation.intervals import Estimate
+from codesample.evaluation.run_contents import RunContents
+from codesample.reports.html.choices import Choice
+
+__all__ = ["Figure", "Tile", "about", "figures", "how_made", "notices", "size_text", "tiles"]
+
+
+class Figure(NamedTuple):
+    """A row of the table of figures; `no_gap` says why there is no gap closed, where that is to be said."""
+
+    name: str
+    estimate: Estimate
+    gap: float | None = None
+    gap_interval: Estimate | None = None
+    no_gap: str = ""
+    best: bool = False
+
+
+class Tile(NamedTuple):
+    """A figure that is read first."""
+
+    name: str
+    value: str
+    note: str
+    strong: bool = False
+
+
+def size_text(contents: RunContents) -> str:
+    """Return how much there is: "107 problems × 32 candidates"."""
+    counts = [len(pool.candidates) for pool in contents.pools]
+    each = str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    return f"{_count(len(counts), 'problem')} × {each} candidates"
+
+
+def how_made(contents: RunContents) -> list[str]:
+    """Return how the candidates came to be, in a few words each."""
+    manifest = contents.manifest
+    if "samples" in manifest.settings:
+        return ["recorded samples"]
+    params = manifest.params
+    drawn = "greedy" if params.temperature == 0 else f"temperature {params.temperature:g}"
+    return [f"prompts {form_text(manifest.prompt)}", drawn, f"seed {params.seed}"]
+
+
+def notices(contents: RunContents) -> list[str]:
+    """Return what weakens the figures or is missing from them, a sentence each."""
+    said = list(contents.report.notices) if contents.report is not None else []
+    if contents.report is None:
+        said.insert(0, "this run is not finished, or was not reranked since; its figures are those of now")
+    if contents.unjudged:
+        said.append(f"{_count(contents.unjudged, 'candidate')} have no verdict yet and are not on this page")
+    pending = len(contents.chosen.problems) - len(contents.pools)
+    if pending and contents.report is None:
+        said.append(f"{_count(pending, 'problem')} of this run have no candidate with a verdict yet")
+    if contents.report is not None and contents.report.isolation in ("none", "limited"):
+        said.append(f"programs were run at isolation {contents.report.isolation!r}, weaker than confined")
+    return said
+
+
+def tiles(
+    random: Estimate,
+    oracle: Estimate,
+    best: Figure | None,
+    chosen: Sequence[Choice | None],
+    *,
+    n: str,
+) -> list[Tile]:
+    """Return the figures that are read first.
+
+    Args:
+        random, oracle: Of choosing one of n candidates.
+        best: Of the best reranker; None where nothing has scored the run.
+        chosen: What that one chooses, by problem.
+    """
+    made = [Tile("one at random (pass@1)", _percent(random.value), _between(random))]
+    if best is not None:
+        made.append(
+            Tile(f"best reranker: {best.name}", _percent(best.estimate.value), _between(best.estimate), True)
+        )
+    made.append(Tile(f"oracle (pass@{n})", _percent(oracle.value), _between(oracle)))
+    if best is not None:
+        gap = "no gap" if best.gap is None else _percent(best.gap)
+        between = _between(best.gap_interval) if best.gap_interval is not None else "between random and oracle"
+        made.append(Tile("gap closed", gap, between))
+        able = [each for each in chosen if each is not None and each.passing is not None]
+        lost = sum(each.chance == 0 for each in able)
+        ties = sum(0 < each.chance < 1 for each in able)
+        note = f"of {len(able)} that it could win" + (f"; {ties} more left to ties" if ties else "")
+        made.append(Tile("problems it loses", str(lost), note))
+    return made
+
+
+def figures(
+    contents: RunContents,
+    passes: Curve,
+    random: Curve,
+    best_of: Mapping[str, Curve],
+    gaps: Mapping[str, Estimate | None],
+    best: str | None,
+) -> list[Figure]:
+    """Return the table of figures: pass@k, random, every reranker from the best on, and the oracle."""
+    by_k = {point.k: point.estimate for point in passes.points}
+    wanted = contents.report.pass_at_k if contents.report is not None else {1: by_k[1]}
+    rows = [Figure(f"pass@{k}", estimate) for k, estimate in wanted.items()]
+    for name, part in (contents.report.parts if contents.report is not None else {}).items():
+        rows += [Figure(f"pass@{k} on {name}", estimate) for k, estimate in part.items()]
+    rows.append(Figure("one at random", random.points[-1].estimate, 0.0))
+    found = [_of_reranker(contents, name, curve, gaps.get(name), name == best) for name, curve in best_of.items()]
+    rows += sorted(found, key=lambda row: -row.estimate.value)
+    last = passes.points[-1]
+    rows.append(Figure(f"oracle (pass@{last.k})", last.estimate, 1.0))
+    return rows
+
+
+def _of_reranker(
+    contents: RunContents, name: str, curve: Curve, gap: Estimate | None, best: bool
+) -> Figure:
+    known = contents.report.rerankers.get(name) if contents.report is not None else None
+    estimate = known.best_of_n if known is not None else curve.points[-1].estimate
+    share = known.gap_closed if known is not None else None if gap is None else gap.value
+    return Figure(name, estimate, share, gap, "no gap", best)
+
+
+def about(contents: RunContents) -> Iterator[tuple[str, str]]:
+    """Yield what is to be known of a run, name by name."""
+    manifest, report = contents.manifest, contents.report
+    yield "task", f"{manifest.task}, version {manifest.task_version}"
+    yield "model", _model(manifest.model, manifest.sessions)
+    if "samples" not in manifest.settings:
+        yield "prompts", form_text(manifest.prompt)
+        params = manifest.params
+        chosen = [f"temperature {params.temperature:g}", f"top-p {params.top_p:g}"]
+        chosen += [f"top-k {params.top_k}"] if params.top_k else []
+        chosen += [f"at most {params.max_new_tokens} tokens", f"seed {params.seed}"]
+        yield "sampling", ", ".join(chosen)
+    yield "data", manifest.data_hash[:16]
+    verdicts = Counter(str(each.status) for pool in contents.pools for each in pool.verdicts)
+    yield "verdicts", ", ".join(f"{count:,} {status}" for status, count in sorted(verdicts.items()))
+    if report is not None:
+        yield from _of_report(report)
+    for session in manifest.sessions[-1:]:
+        versions = session.get("versions", {})
+        yield "versions", ", ".join(f"{name} {versions[name]}" for name in versions if versions[name])
+        if started := session.get("started"):
+            yield "last session", str(started)
+    yield "run folder", str(contents.path)
+
+
+def _of_report(report: Any) -> Iterator[tuple[str, str]]:
+    integrity = ", ".join(f"{each.verdicts:,} {name}" for name, each in report.integrity.items())
+    yield "isolation", f"{report.isolation}{f'; integrity {integrity}' if integrity else ''}"
+    if report.strict:
+        yield "strict", "passes that a program could have faked count in no figure"
+    yield "engine", report.engine.reproducibility
+    health = report.health
+    parts = [f"{health.timeouts} time-outs", f"{health.retried} run twice", f"{health.harness_errors} harness errors"]
+    if health.references_tried:
+        parts.insert(0, f"{health.references_passed} of {health.references_tried} references pass")
+    if health.load is not None:
+        parts.append(f"load {health.load:.1f} on {health.processors} cores")
+    yield "health", ", ".join(parts)
+    if report.rules and set(report.rules) != {"continuation"}:
+        yield "answers read by", ", ".join(f"{count:,} {rule}" for rule, count in report.rules.items())
+    seconds = report.seconds
+    yield "time", (
+        f"sampling {seconds.sampling:.1f} s, execution {seconds.execution:.1f} s, {seconds.total:.1f} s in all"
+    )
+    speed = f", {report.tokens_per_second:,.0f} a second" if report.tokens_per_second else ""
+    yield "tokens", f"{report.tokens:,}{speed}"
+    if report.theirs is not None:
+        theirs = report.theirs
+        yield "their verdicts", f"{theirs.agree:,} of {theirs.compared:,} agree with those of {theirs.form}"
+
+
+def _model(name: str, sessions: Sequence[Mapping[str, Any]]) -> str:
+    loaded = sessions[-1].get("model", {}) if sessions else {}
+    parts = [name, *(str(loaded[each]) for each in ("revision", "architecture", "dtype") if loaded.get(each))]
+    if loaded.get("parameters"):
+        parts.append(f"{loaded['parameters'] / 1e6:,.0f} million parameters")
+    return ", ".join(parts)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _between(estimate: Estimate) -> str:
+    return f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f} %"

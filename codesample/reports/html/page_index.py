@@ -1,0 +1,114 @@
+"""What a page knows at once of every problem; the rest of one is read when it is looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from codesample.evaluation.scoring import Pool, Scores
+from codesample.records import Problem, Status, Verdict
+from codesample.reports.html.choices import Choice
+from codesample.reports.html.problem_parts import Once
+
+__all__ = ["LETTERS", "page_index", "scores_column", "title_of"]
+
+LETTERS = {
+    Status.PASSED: "p",
+    Status.WRONG: "w",
+    Status.ERROR: "e",
+    Status.CPU_TIMEOUT: "t",
+    Status.WALL_TIMEOUT: "t",
+    Status.MEMORY: "m",
+    Status.OUTPUT_LIMIT: "o",
+    Status.CRASHED: "c",
+    Status.UNSUPPORTED_VALUE: "u",
+    Status.HARNESS_ERROR: "h",
+}
+"""A letter by status, in the page's data; a pass that does not count is "k"."""
+
+_LONGEST_TITLE = 110
+_LONGEST_REASON = 200
+
+
+def page_index(
+    gathered: Sequence[Pool], chosen: Mapping[str, Sequence[Choice | None]], best: str | None
+) -> dict[str, Any]:
+    """Return plain JSON data: names of rerankers, and of each problem its verdicts, groups and choices."""
+    names = list(chosen)
+    reasons = Once[str]()
+    problems = []
+    for number, pool in enumerate(gathered):
+        programs = Once[tuple[str | None, Status]]()
+        picks = [_choice(pool, chosen[name][number], reasons) for name in names]
+        problems.append(
+            {
+                "id": pool.problem.task_id,
+                "title": title_of(pool.problem),
+                "verdicts": "".join(_letter(each, pool.strict) for each in pool.verdicts),
+                "groups": [
+                    programs.place((candidate.program, verdict.status))
+                    for candidate, verdict in zip(pool.candidates, pool.verdicts, strict=True)
+                ],
+                "picks": picks,
+                **_indices(pool),
+            }
+        )
+    return {
+        "rerankers": names,
+        "best": None if best is None else names.index(best),
+        "reasons": reasons.values,
+        "problems": problems,
+    }
+
+
+def scores_column(gathered: Sequence[Pool], column: Scores) -> list[list[float | None]]:
+    """Return one reranker's scores by problem, to seven digits."""
+    return [[_digits(each) for each in column[pool.problem.task_id]] for pool in gathered]
+
+
+def title_of(problem: Problem) -> str:
+    """Return a line that tells problems apart: the first sentence of what a person would read."""
+    text = problem.description or problem.prompt
+    inside = re.search(r'("""|\'\'\')\s*(.*?)(?:\1|\n\s*\n|>>>|\Z)', text, re.DOTALL)
+    words = " ".join((inside[2] if inside and inside[2].strip() else text).split())
+    return words if len(words) <= _LONGEST_TITLE else f"{words[: _LONGEST_TITLE - 1]}…"
+
+
+def _letter(verdict: Verdict, strict: bool) -> str:
+    weak = strict and verdict.passed and verdict.integrity == "weak"
+    return "k" if weak else LETTERS[verdict.status]
+
+
+def _indices(pool: Pool) -> dict[str, Any]:
+    """Return the candidates' indices where they are not 0, 1, 2 and so on."""
+    indices = [each.index for each in pool.candidates]
+    return {} if indices == list(range(len(indices))) else {"indices": indices}
+
+
+def _choice(pool: Pool, choice: Choice | None, reasons: Once[str]) -> list[Any] | None:
+    if choice is None:
+        return None
+    verdict = pool.verdicts[choice.pick]
+    reason = None if verdict.passed else reasons.place(_reason(verdict))
+    return [
+        round(choice.chance, 6),
+        choice.tied,
+        choice.pick,
+        _digits(choice.pick_score),
+        choice.passing,
+        _digits(choice.passing_score),
+        choice.rank,
+        reason,
+    ]
+
+
+def _reason(verdict: Verdict) -> str:
+    """Return why a candidate fails, in a line: the last of its traceback, or the limit that it hit."""
+    lines = verdict.detail.strip().splitlines()
+    last = lines[-1].strip().rstrip(":") if lines else ""
+    return last[:_LONGEST_REASON]
+
+
+def _digits(score: float | None) -> float | None:
+    return None if score is None else float(f"{score:.7g}")
