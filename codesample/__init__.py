@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from codesample.errors import CodesampleError
     from codesample.evaluation.agreement import Agreement, Difference
     from codesample.evaluation.best_of_n import BestOfN, EarlyStop, best_of_n, passed
+    from codesample.evaluation.choice import Greedy, Selection, VarianceSplit
     from codesample.evaluation.evaluate import evaluate
     from codesample.evaluation.health_check import RunHealth
     from codesample.evaluation.intervals import Estimate
+    from codesample.evaluation.leaks import HiddenOnly
     from codesample.evaluation.observer import Observer, Snapshot
     from codesample.evaluation.options import PromptOptions, RunOptions
+    from codesample.evaluation.paired import Paired
     from codesample.evaluation.problem_set import ProblemSet, read_problems
-    from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds, Selection
+    from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds
     from codesample.evaluation.run_table import RunTable, TableRow, evaluate_table
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.extraction import Wanted
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from codesample.rerankers.context import Behaviour, CheckRunner, Context, OutputRunner, TextModel
     from codesample.rerankers.contract import Reranker, reranker
     from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
+    from codesample.rerankers.parameters import Bounds
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
@@ -71,6 +75,7 @@ _HOME = {
     "Assert": "codesample.rerankers.made_once",
     "Behaviour": "codesample.rerankers.context",
     "BestOfN": "codesample.evaluation.best_of_n",
+    "Bounds": "codesample.rerankers.parameters",
     "CacheInfo": "codesample.sampling.prefix_cache",
     "CallExample": "codesample.records",
     "Candidate": "codesample.records",
@@ -92,6 +97,8 @@ _HOME = {
     "FinishReason": "codesample.records",
     "GeneratedTests": "codesample.rerankers.made_once",
     "GivenText": "codesample.records",
+    "Greedy": "codesample.evaluation.choice",
+    "HiddenOnly": "codesample.evaluation.leaks",
     "InputTests": "codesample.records",
     "Isolation": "codesample.execution",
     "Judge": "codesample.execution",
@@ -104,6 +111,7 @@ _HOME = {
     "Outcome": "codesample.execution",
     "OutputRunner": "codesample.rerankers.context",
     "Outputs": "codesample.rerankers.made_once",
+    "Paired": "codesample.evaluation.paired",
     "Passes": "codesample.rerankers.made_once",
     "Problem": "codesample.records",
     "ProblemSet": "codesample.evaluation.problem_set",
@@ -125,7 +133,7 @@ _HOME = {
     "ScriptExample": "codesample.records",
     "ScriptTests": "codesample.records",
     "Seconds": "codesample.evaluation.report",
-    "Selection": "codesample.evaluation.report",
+    "Selection": "codesample.evaluation.choice",
     "Snapshot": "codesample.evaluation.observer",
     "Status": "codesample.records",
     "TableRow": "codesample.evaluation.run_table",
@@ -133,6 +141,7 @@ _HOME = {
     "TaskFacts": "codesample.tasks.facts",
     "Tests": "codesample.records",
     "TextModel": "codesample.rerankers.context",
+    "VarianceSplit": "codesample.evaluation.choice",
     "Verdict": "codesample.records",
     "Wanted": "codesample.extraction",
     "best_of_n": "codesample.evaluation.best_of_n",
@@ -149,6 +158,7 @@ __all__ = [
     "Assert",
     "Behaviour",
     "BestOfN",
+    "Bounds",
     "CacheInfo",
     "CallExample",
     "Candidate",
@@ -170,6 +180,8 @@ __all__ = [
     "FinishReason",
     "GeneratedTests",
     "GivenText",
+    "Greedy",
+    "HiddenOnly",
     "InputTests",
     "Isolation",
     "Judge",
@@ -182,6 +194,7 @@ __all__ = [
     "Outcome",
     "OutputRunner",
     "Outputs",
+    "Paired",
     "Passes",
     "Problem",
     "ProblemSet",
@@ -211,6 +224,7 @@ __all__ = [
     "TaskFacts",
     "Tests",
     "TextModel",
+    "VarianceSplit",
     "Verdict",
     "Wanted",
     "best_of_n",

@@ -12,12 +12,12 @@ from typing import Annotated
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
-from codesample.rerankers.parameters import Limits
+from codesample.rerankers.parameters import Bounds
 from codesample.rerankers.windows import mean, window_means
 
 __all__ = ["deepconf", "deepconf_bottom", "deepconf_lowest", "deepconf_tail", "self_certainty"]
 
-_Tokens = Annotated[int, Limits(least=1)]
+_Tokens = Annotated[int, Bounds(least=1)]
 
 
 @reranker(needs={"confidence"}, per_candidate=True)
@@ -91,7 +91,7 @@ def deepconf_bottom(
     ctx: Context,
     *,
     window: _Tokens = 32,
-    share: Annotated[float, Limits(least=0, most=1)] = 0.1,
+    share: Annotated[float, Bounds(least=0, most=1)] = 0.1,
 ) -> float | None:
     """Score by the mean of the least confident windows, a `share` of all; an empty candidate abstains.
 

@@ -30,6 +30,8 @@ from codesample.rerankers.sealing import cost_of, padded, sealed, with_stub
 
 __all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "TextModel"]
 
+_ACCEPTS_ANY = "def accept(input, output, expected):\n    return True\n"
+
 
 class Context:
     """The abilities a reranker has on one problem. The evaluation makes one per problem and run.
@@ -123,12 +125,17 @@ class Context:
         return self._check(candidates, tests)
 
     def check_scripts(
-        self, candidates: Sequence[Candidate], cases: Sequence[ScriptExample]
+        self, candidates: Sequence[Candidate], cases: Sequence[ScriptExample], *, compare: bool = True
     ) -> list[tuple[bool, ...] | None]:
         """Run each candidate's program as a script on each case's input, and compare what it prints.
 
         How it must end and what must be equal is as in `ScriptTests`, with the view's tolerance of numbers.
         Needs "public_examples" or "run". Equal programs are run once, for all rerankers together.
+
+        Args:
+            candidates: Their `program` must be set.
+            cases: Inputs with outputs.
+            compare: Off, a program need only end as it must, whatever it prints.
 
         Returns: per candidate one bool for each case, or None where the harness failed.
 
@@ -137,7 +144,10 @@ class Context:
         """
         if not cases:
             return self._check(candidates, None)
-        tests = ScriptTests(cases=tuple(cases), atol=self._view.atol, rtol=self._view.rtol)
+        if compare:
+            tests = ScriptTests(cases=tuple(cases), atol=self._view.atol, rtol=self._view.rtol)
+        else:
+            tests = ScriptTests(cases=tuple(cases), checker=_ACCEPTS_ANY)
         return self._check(candidates, tests)
 
     def _check(self, candidates: Sequence[Candidate], tests: Tests | None) -> list[tuple[bool, ...] | None]:

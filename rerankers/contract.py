@@ -67,7 +67,8 @@ class Reranker:
         independent: Whether a candidate's score (or its order to any other) does not depend on which other
             candidates there are; then best-of-n curves have a closed form.
         parts: The rerankers that it is made of; () for one of its own.
-        parameters: The value of each keyword-only argument of its function, by name.
+        takes: What its parameters are, the keyword-only arguments of its function, by name.
+        parameters: Their values, as far as they are known.
     """
 
     def __init__(
@@ -83,8 +84,8 @@ class Reranker:
         self.parts = tuple(parts)
         self._scorer, self._plain_name = scorer, name
         self._fingerprint: str | None = None
-        self._declared = parameters_of(scorer)
-        self.parameters = _defaults(self._declared)
+        self.takes = parameters_of(scorer)
+        self.parameters = _defaults(self.takes)
         if unknown := sorted(self.needs - ABILITIES.keys()):
             known = ", ".join(ABILITIES)
             raise ParameterError(f"reranker {name!r} needs {', '.join(unknown)}; abilities are: {known}")
@@ -111,13 +112,13 @@ class Reranker:
         """Return this reranker with other values of its parameters; its name says those that are no defaults.
 
         Raises:
-            ParameterError: a parameter that it does not have, a value of another type or beyond its limits.
+            ParameterError: a parameter that it does not have, a value of another type or beyond its bounds.
         """
         made = copy.copy(self)
         made._fingerprint = None
-        made.parameters = self.parameters | checked(self._plain_name, self._declared, values)
+        made.parameters = self.parameters | checked(self._plain_name, self.takes, values)
         changed = tuple(
-            (name, value) for name, value in made.parameters.items() if self._declared[name].default != value
+            (name, value) for name, value in made.parameters.items() if self.takes[name].default != value
         )
         made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
         return made
@@ -128,7 +129,7 @@ class Reranker:
         Raises:
             ParameterError: names the parameter.
         """
-        for name, each in self._declared.items():
+        for name, each in self.takes.items():
             if name not in self.parameters:
                 raise ParameterError(
                     f"reranker {self.name!r} needs {name}, {each.expected}: {self._plain_name}({name}=...)"

@@ -8,7 +8,7 @@ from typing import Annotated
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
-from codesample.rerankers.parameters import Limits
+from codesample.rerankers.parameters import Bounds
 from codesample.rerankers.windows import mean, window_means
 
 __all__ = ["mean_logprob", "min_window_logprob", "sum_logprob"]
@@ -44,7 +44,7 @@ def sum_logprob(view: PublicView, candidate: Candidate, ctx: Context) -> float |
 
 @reranker(needs={"logprobs"}, per_candidate=True)
 def min_window_logprob(
-    view: PublicView, candidate: Candidate, ctx: Context, *, window: Annotated[int, Limits(least=1)] = 32
+    view: PublicView, candidate: Candidate, ctx: Context, *, window: Annotated[int, Bounds(least=1)] = 32
 ) -> float | None:
     """Score by the lowest mean log-probability of any `window` tokens in a row; an empty candidate abstains.
 

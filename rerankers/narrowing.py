@@ -18,7 +18,7 @@ def _undeclared(name: str, need: str) -> Any:
     return property(refuse)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _NoLogprobs(Candidate):
     """A candidate whose log-probabilities cannot be read, and are left out when it is compared or printed."""
 
@@ -29,7 +29,7 @@ class _NoLogprobs(Candidate):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _NoConfidence(Candidate):
     """A candidate of which cannot be read how sure the model was, likewise."""
 
@@ -42,7 +42,7 @@ class _NoConfidence(Candidate):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _NeitherOfThem(_NoLogprobs):
     """A candidate of which neither can be read."""
 

@@ -1,4 +1,4 @@
-"""Parameters of rerankers: keyword-only arguments of their functions, with types, defaults and limits."""
+"""Parameters of rerankers: keyword-only arguments of their functions, with types, defaults and bounds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 from codesample.errors import ParameterError
 from codesample.rerankers.expression import Value
 
-__all__ = ["Limits", "Parameter", "checked", "parameters_of"]
+__all__ = ["Bounds", "Parameter", "checked", "parameters_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Which numbers a parameter takes: `window: Annotated[int, Limits(least=1)] = 32`."""
+class Bounds:
+    """Which numbers a parameter takes: `window: Annotated[int, Bounds(least=1)] = 32`."""
 
     least: float = -math.inf
     most: float = math.inf
@@ -58,13 +58,13 @@ class Parameter:
         """Return a value as the function is given it.
 
         Raises:
-            ParameterError: of another type or beyond its limits.
+            ParameterError: of another type or beyond its bounds.
         """
         plain = value is None or isinstance(value, bool | int | float | str)
         if not plain or not _fits(value, self.kind):
             raise ParameterError(f"{self.name}={value!r}: expected {self.expected}")
         whole = isinstance(value, int) and not isinstance(value, bool)
-        return float(value) if whole and _without_limits(self.kind) is float else value
+        return float(value) if whole and _without_bounds(self.kind) is float else value
 
 
 def parameters_of(function: Callable[..., Any]) -> dict[str, Parameter]:
@@ -89,7 +89,7 @@ def checked(reranker: str, declared: Mapping[str, Parameter], given: Mapping[str
     """Return the values that were given for parameters of a reranker.
 
     Raises:
-        ParameterError: a name that is none of them, or a value of another type or beyond its limits.
+        ParameterError: a name that is none of them, or a value of another type or beyond its bounds.
     """
     for name in given:
         if name not in declared:
@@ -107,16 +107,16 @@ def _kind(hint: Any, default: Any) -> Any:
     return type(default) if hint is Any and plain else hint
 
 
-def _without_limits(kind: Any) -> Any:
+def _without_bounds(kind: Any) -> Any:
     return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
 
 
 def _fits(value: Any, kind: Any) -> bool:
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        limits = [each for each in parts[1:] if isinstance(each, Limits)]
+        bounds = [each for each in parts[1:] if isinstance(each, Bounds)]
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        within = all(each.least <= value <= each.most for each in limits) if number else True
+        within = all(each.least <= value <= each.most for each in bounds) if number else True
         return within and _fits(value, parts[0])
     if origin is Literal:
         return any(value == each and type(value) is type(each) for each in parts)
@@ -139,8 +139,8 @@ _LARGEST = 1e300
 def _words(kind: Any) -> str:
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
-        limits = " and ".join(str(each) for each in parts[1:] if isinstance(each, Limits))
-        return f"{_words(parts[0])} of {limits}" if limits else _words(parts[0])
+        bounds = " and ".join(str(each) for each in parts[1:] if isinstance(each, Bounds))
+        return f"{_words(parts[0])} of {bounds}" if bounds else _words(parts[0])
     if origin is Literal:
         return " or ".join(map(str, parts))
     if origin in (typing.Union, types.UnionType):

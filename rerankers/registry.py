@@ -7,6 +7,7 @@ imports none. What is made of several is described in `codesample.rerankers.expr
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from codesample.plugins import PluginKind
 from codesample.rerankers.compose import filtered, then, weighted, within
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.expression import Chain, Expression, Filter, Named, Weighted, Within, parse
+from codesample.rerankers.fitted import load_fitted
 
 __all__ = ["GROUP", "load_reranker", "reranker_names"]
 
@@ -41,7 +43,8 @@ def load_reranker(spec: Reranker | str) -> Reranker:
     """Return the reranker that `spec` names.
 
     Args:
-        spec: A reranker; an installed name; `file.py:name`; `package.module:name`; one of these with
+        spec: A reranker; an installed name; `file.py:name`; `package.module:name`; a file that `codesample
+            rerankers fit` wrote, `file.json`; one of these with
             parameters, `name(window=16)`; or an expression of several, such as "executable > mean_logprob",
             "public_examples | 0.7*z(mean_logprob) + 0.3*rank(codet)" (see
             `codesample.rerankers.expression`); `>` and `,` are the same.
@@ -62,7 +65,8 @@ def load_reranker(spec: Reranker | str) -> Reranker:
     # a path may hold any sign of an expression
     where, _, name = spec.strip().rpartition(":")
     is_place = where.endswith(".py") and name.isidentifier() and os.path.isfile(where)
-    return _made(Named(spec.strip()) if is_place else parse(spec))
+    is_file = spec.strip().endswith(".json") and os.path.isfile(spec.strip())
+    return _made(Named(spec.strip()) if is_place or is_file else parse(spec))
 
 
 def _made(tree: Expression) -> Reranker:
@@ -83,6 +87,8 @@ def _made(tree: Expression) -> Reranker:
 def _found(name: str) -> Reranker:
     """Return a reranker by its name or place."""
     where, colon, inside = name.rpartition(":")
+    if name.endswith(".json"):
+        return load_fitted(Path(name), load_reranker)
     if not colon and name.endswith(".py"):
         there = _rerankers_in(_PLUGINS.module(name))
         named = ", ".join(f"{name}:{each}" for each in there) or "none; decorate one with @reranker"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from codesample.records import (
     Problem,
     Request,
     SamplingParams,
+    Status,
+    Verdict,
 )
 from codesample.tasks.contract import Task
 
@@ -124,6 +127,81 @@ def adding() -> Task:
 @pytest.fixture
 def scripted_engine() -> type[ScriptedEngine]:
     return ScriptedEngine
+
+
+OUTCOMES = {
+    "mine/1": ["passed", "passed", "wrong", "error"],
+    "mine/2": ["wrong", "passed", "cpu_timeout", "wrong"],
+    "mine/30": ["wrong", "wrong", "wrong", "wrong"],
+}
+"""Verdicts of the run that `judged_run` makes."""
+
+NEAR = {
+    "mine/1": [0.5, 0.25, 0.5, None],
+    "mine/2": [0.75, 0.5, 0.25, 0.0],
+    "mine/30": [1.0, 1.0, 1.0, 1.0],
+}
+"""Scores of its reranker "near": it ties on the first problem, and loses the second one."""
+
+
+@pytest.fixture
+def judged_run(tmp_path: Path) -> Path:
+    """Return a run folder with known candidates, verdicts and scores; the problems' file lies beside it."""
+    file = tmp_path / "mine.jsonl"
+    rows = [
+        {
+            "task_id": name,
+            "prompt": 'def add(x):\n    """Return x + 1.\n\n    >>> add(0)\n    1\n    """\n',
+            "entry_point": "add",
+            "test": "assert add(1) == 2\nassert add(2) == 3\n",
+            "canonical_solution": "    return x + 1\n",
+        }
+        for name in OUTCOMES
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return write_run(tmp_path / "run", file)
+
+
+@pytest.fixture
+def written_run() -> Callable[..., Path]:
+    """Return the function that `judged_run` is made by, for candidates with other texts."""
+    return write_run
+
+
+def write_run(folder: Path, file: Path, texts: dict[tuple[str, int], str] | None = None) -> Path:
+    """Write a run of the problems of a file, with the verdicts `OUTCOMES` and the scores `NEAR`."""
+    from codesample.runs import Manifest, RunFolder
+    from codesample.tasks.registry import load_task_file
+
+    task = load_task_file(file)
+    settings = {"task_file": str(file), "n": 4}
+    manifest = Manifest(
+        task.name, task.version, task.fingerprint(), "a model", SamplingParams(), 4, ({"settings": settings},)
+    )
+    with RunFolder.create(folder, manifest) as run:
+        for name, statuses in OUTCOMES.items():
+            for index, status in enumerate(statuses):
+                text = f"    return x + {1 if status == 'passed' else 7}\n"
+                run.add_sample(written(name, index, (texts or {}).get((name, index), text)))
+                detail = "" if status == "passed" else f"said of {name}, {index}"
+                run.add_verdict(Verdict(name, index, Status(status), 0.01, 0.02, 2**20, detail))
+        for reranker, scores in {"near": NEAR, "even, more": {name: [0.0] * 4 for name in OUTCOMES}}.items():
+            columns = {(name, at): score for name, row in scores.items() for at, score in enumerate(row)}
+            run.write_scores(reranker.replace(" ", ""), columns)
+    return folder
+
+
+def written(task_id: str, index: int, text: str) -> Candidate:
+    """Return a candidate whose tokens are its words, likely and unlikely in turn."""
+    ends = tuple(at for at in range(1, len(text) + 1) if at == len(text) or text[at] == " ")
+    logprobs = tuple(-0.125 if number % 2 else -5.0 for number, _ in enumerate(ends))
+    ids = tuple(range(len(ends)))
+    return Candidate(
+        *(task_id, index, text, ids, logprobs, logprobs, FinishReason.EOS),
+        token_ends=ends,
+        rule="continuation",
+        spans=((0, len(text)),),
+    )
 
 
 CHATML = (

@@ -97,7 +97,7 @@ def test_an_evaluation_gives_the_figures_that_the_answers_have(evaluated: Path) 
     (chosen,) = results["rerankers"].items()
     assert chosen[0] == "right_then_short"
     assert chosen[1]["best_of_n"]["value"] == pytest.approx(2 / 4)
-    assert chosen[1]["gap_closed"] == pytest.approx((2 / 4 - 6 / 16) / (3 / 4 - 6 / 16))
+    assert chosen[1]["gap_closed"]["value"] == pytest.approx((2 / 4 - 6 / 16) / (3 / 4 - 6 / 16))
 
 
 @pytest.mark.parametrize(
@@ -229,6 +229,16 @@ def test_the_conformance_kits_pass_for_all_three(installed: Path, place: Path) -
     said = finished([installed, script], cwd=place).stdout.splitlines()
     assert said[:2] == ["warmup: conforms", "scripted: conforms to 11 checks"]
     assert re.fullmatch(r"right_then_short: conforms, [1-9]\d* programs run", said[2])
+    assert said[3] == "right_then_short: keeps 12 promises"
+
+
+@pytest.mark.parametrize("where", [(), ("--run", "run")])
+def test_the_command_finds_the_reranker_sound(
+    where: tuple[str, ...], command: Command, evaluated: Path
+) -> None:
+    (found,) = json.loads(command("rerankers", "check", "right_then_short", *where, "--json", *WEAK).stdout)
+    assert [each["name"] for each in found["tried"] if each["left_out"] or each["broken"]] == []
+    assert (found["reranker"], found["conforms"], len(found["tried"])) == ("right_then_short", True, 12)
 
 
 @pytest.mark.parametrize(

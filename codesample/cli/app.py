@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from codesample import __version__
-from codesample.cli import bench, doctor, evaluate, execute, export, listing, report, rerank, sample, tasks
+from codesample.cli import (
+    bench,
+    compare,
+    doctor,
+    evaluate,
+    execute,
+    export,
+    listing,
+    report,
+    rerank,
+    rerankers,
+    sample,
+    show,
+    tasks,
+)
 from codesample.cli.errors import Commands
 from codesample.cli.output import say
 
@@ -22,7 +36,6 @@ _ROOMY = 100
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Sample many programs per prompt, choose among them, and prove the choice by running tests.",
@@ -33,9 +46,12 @@ app.command("execute")(execute.run)
 app.command("export")(export.run)
 app.command("rerank")(rerank.run)
 app.command("report")(report.run)
+app.command("compare")(compare.run)
+app.command("show")(show.run)
 app.command("list")(listing.run)
 app.command("doctor")(doctor.run)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(rerankers.app, name="rerankers")
 app.add_typer(bench.app, name="bench")
 
 
@@ -67,7 +83,7 @@ class _Said(logging.Handler):
 def _fit_pages() -> None:
     """Print help without boxes where they would cut what they hold."""
     if shutil.get_terminal_size().columns < _ROOMY:
-        for each in (app, tasks.app, bench.app):
+        for each in (app, tasks.app, rerankers.app, bench.app):
             each.rich_markup_mode = None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from codesample.cli.completions import model_words, reranker_words, run_words, task_words
 from codesample.errors import ParameterError
 from codesample.evaluation.problem_choice import parse_limit
 from codesample.records import SamplingParams
@@ -274,10 +275,18 @@ def source_of(
 
 
 TaskNames = Annotated[
-    list[str] | None, typer.Argument(help="One or several; see `codesample list tasks`.", metavar="TASK...")
+    list[str] | None,
+    typer.Argument(
+        help="One or several; see `codesample list tasks`.", metavar="TASK...", autocompletion=task_words
+    ),
 ]
-TaskName = Annotated[str | None, typer.Argument(help="See `codesample list tasks`.", metavar="TASK")]
-TaskOption = Annotated[str | None, typer.Option("--task", help="See `codesample list tasks`.")]
+TaskName = Annotated[
+    str | None,
+    typer.Argument(help="See `codesample list tasks`.", metavar="TASK", autocompletion=task_words),
+]
+TaskOption = Annotated[
+    str | None, typer.Option("--task", help="See `codesample list tasks`.", autocompletion=task_words)
+]
 TaskFile = Annotated[
     Path | None, typer.Option(help="Problems of your own, one JSON object per line, instead of a named task.")
 ]
@@ -290,7 +299,9 @@ MovedData = Annotated[
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first problems of the task.")]
 
 # for benchmarks; other commands take these from the records, see codesample/cli/records.py
-Model = Annotated[str, typer.Option(help="tiny (built in), a folder, or a hub id.")]
+Model = Annotated[
+    str, typer.Option(help="tiny (built in), a folder, or a hub id.", autocompletion=model_words)
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Sandbox workers; default: one per usable core.")]
@@ -308,19 +319,26 @@ RerankerSpecs = Annotated[
     typer.Option(
         "--reranker",
         "-r",
-        help="A name, FILE.py:NAME, or several with commas (later ones settle ties); repeatable.",
+        autocompletion=reranker_words,
+        help="A name, FILE.py:NAME, or several: 'a > b', 'a | b', '0.5*z(a) + rank(b)'; repeatable.",
     ),
 ]
 NoRerankerSpecs = Annotated[
     list[str],
-    typer.Option("--reranker", "-r", help="Rerank the samples too, by a name or FILE.py:NAME; repeatable."),
+    typer.Option(
+        "--reranker",
+        "-r",
+        autocompletion=reranker_words,
+        help="Rerank the samples too, by a name or FILE.py:NAME; repeatable.",
+    ),
 ]
 AgainRerankerSpecs = Annotated[
     list[str],
     typer.Option(
         "--reranker",
         "-r",
-        help="A name, FILE.py:NAME, or several with commas; repeatable. Default: eval's, if the run allows.",
+        autocompletion=reranker_words,
+        help="A name, FILE.py:NAME, or several: 'a > b'; repeatable. Default: eval's, if the run allows.",
     ),
 ]
 AgainK = Annotated[
@@ -334,5 +352,7 @@ RecountIntegrity = Annotated[
         help="Count anew; with strict, weak passes count as not judged. Default: as the run was counted.",
     ),
 ]
-RunFolderArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+RunFolderArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=run_words)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,11 @@ from codesample.errors import OutputError, ParameterError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from codesample.evaluation.report import Report
     from codesample.evaluation.run_table import RunTable
+    from codesample.reports.page_lines import Surface
 
 __all__ = [
     "UNJUDGED",
@@ -28,9 +30,11 @@ __all__ = [
     "say",
     "show",
     "show_names",
+    "show_page",
     "show_plain",
     "show_report",
     "show_table",
+    "surface",
 ]
 
 UNJUDGED = 1
@@ -55,15 +59,47 @@ def show(*parts: RenderableType) -> None:
         console.print(part)
 
 
-def show_report(report: Report, *, as_json: bool, judged: bool = True) -> None:
-    """Write a report to stdout; where programs were `judged` and the harness failed on some, exit with 1."""
+def surface() -> Surface:
+    """Return what a page on stdout is shown on."""
+    from rich.console import Console
+
+    from codesample.reports.page_lines import Surface
+
+    plain = "utf" not in (sys.stdout.encoding or "ascii").lower()
+    return Surface(width=max(Console().width, _LEAST_COLUMNS), plain=plain)
+
+
+def show_page(lines: Iterable[Text]) -> None:
+    """Write a page to stdout, coloured where that is a terminal; a reader may close the pipe when it likes.
+
+    Raises:
+        OutputError: it cannot be written for another reason.
+    """
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    try:
+        for line in lines:
+            console.print(line)
+        sys.stdout.flush()
+    except OutputError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):
+            raise
+
+
+def show_report(report: Report, *, as_json: bool, judged: bool = True, costs: bool = False) -> None:
+    """Write a report to stdout; where programs were `judged` and the harness failed on some, exit with 1.
+
+    Args:
+        costs: Whether to show what the scores of each reranker took.
+    """
     try:
         if as_json:
             emit_json(report.as_json() | {"run": str(report.run)})
         else:
             from codesample.reports.terminal import render
 
-            show(render(report))
+            show(render(report, costs=costs))
         sys.stdout.flush()
     except OutputError as error:
         raise OutputError(f"{error}; the results are kept: codesample report {report.run}") from error

@@ -11,11 +11,15 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
 
+from codesample.cli.completions import model_words
 from codesample.errors import ParameterError
 from codesample.records.fields import Setting, options_of
 from codesample.records.types import words_for
 
 __all__ = ["Part", "Several", "takes_records"]
+
+# what the shell offers for the value of an option
+_WORDS = {"model": model_words}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,8 @@ def _repeated(name: str, hint: Any, default: Any, setting: Setting) -> inspect.P
 def _option(
     name: str, kind: Any, default: Any, setting: Setting, *, help: str, metavar: str | None
 ) -> inspect.Parameter:
-    option = typer.Option(_flag(name, setting), help=help, metavar=metavar)
+    words = _WORDS.get(name)
+    option = typer.Option(_flag(name, setting), help=help, metavar=metavar, autocompletion=words)
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )

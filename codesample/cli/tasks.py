@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codesample.cli import options
+from codesample.cli.completions import model_words, task_words
 from codesample.cli.errors import Commands
 from codesample.cli.looking import opened_outline, stream_encoding
 from codesample.cli.output import emit_json, say, show_plain
@@ -108,14 +109,22 @@ def show(
     *,
     task: Annotated[
         str | None,
-        typer.Argument(metavar="TASK[/ID]", help="A task, or a problem of one, such as humaneval/3."),
+        typer.Argument(
+            metavar="TASK[/ID]",
+            help="A task, or a problem of one, such as humaneval/3.",
+            autocompletion=task_words,
+        ),
     ] = None,
     item: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="Id, number or position; default: the first.")
     ] = None,
     problems: options.ProblemOptions,
     model: Annotated[
-        str | None, typer.Option(help="Also show its tokens and its template; its weights are not loaded.")
+        str | None,
+        typer.Option(
+            help="Also show its tokens and its template; its weights are not loaded.",
+            autocompletion=model_words,
+        ),
     ] = None,
     loading: ModelOptions,
     prompts: PromptOptions,

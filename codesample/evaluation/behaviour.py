@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
 
+from codesample.evaluation.assert_reading import literal_value, modules_in
+from codesample.evaluation.inputs import Input, made_inputs
 from codesample.evaluation.test_options import TestOptions
-from codesample.execution.program_runner import ProgramRunner
+from codesample.evaluation.test_prompts import VERSION, Asking, asking_for_tests
+from codesample.evaluation.test_writing import tests_as_json, tests_from_json, tests_of_texts
+from codesample.execution.program_runner import (
+    Did,
+    ProgramRunner,
+    Questions,
+    canonical,
+    kept_text,
+    printed_alike,
+    printed_text,
+)
 from codesample.records import Candidate, Prompt, PublicView, SamplingParams
-from codesample.rerankers.context import Behaviour
+from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
+from codesample.runs.artefacts import artefact_key
 
-__all__ = ["BulkModel", "InMemory", "Made", "Store", "behaviour_of", "write_tests"]
+__all__ = ["BulkModel", "InMemory", "Made", "ProblemBehaviour", "Store", "behaviour_of", "write_tests"]
 
 
 class Store(Protocol):
@@ -81,7 +97,7 @@ class Made:
 
 def behaviour_of(
     view: PublicView, made: Made, *, runner: ProgramRunner, asked: Prompt | None = None, stub: str = ""
-) -> Behaviour:
+) -> ProblemBehaviour:
     """Return the tests and outputs of one problem; nothing is made before it is asked for.
 
     Args:
@@ -91,7 +107,7 @@ def behaviour_of(
         asked: What the model was given for it. Default: the view's prompt.
         stub: Trusted definitions that stand before the program; as in `CodeTests`.
     """
-    raise NotImplementedError
+    return ProblemBehaviour(view, made, runner, view.prompt if asked is None else asked, stub)
 
 
 def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made) -> None:
@@ -108,4 +124,227 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
     Raises:
         ParameterError, ModelError: as `Engine.stream`.
     """
-    raise NotImplementedError
+    if made.model is None:
+        return
+    store = made.stores("tests")
+    keys = [_key_of_tests(view, prompt, made) for view, prompt in zip(views, asked, strict=True)]
+    lacking = [at for at, key in enumerate(keys) if store.get(key) is None]
+    for wordings in _alike([(at, _asking(views[at], asked[at], made)) for at in lacking]):
+        first = wordings[0][1]
+        params = made.options.params(max_new_tokens=first.max_new_tokens, stop=first.stop, seed=made.seed)
+        begun = monotonic()
+        drawn = made.model.generate_all(
+            [(f"{views[at].task_id}/tests", asking.prompt) for at, asking in wordings],
+            n=made.options.samples,
+            params=params,
+        )
+        seconds = (monotonic() - begun) / len(wordings)
+        for (at, asking), answers in zip(wordings, drawn, strict=True):
+            tests = tests_of_texts(
+                (asking.begun + answer.completion for answer in answers), views[at], made.options
+            )
+            tokens = sum(len(answer.token_ids or ()) for answer in answers)
+            known = getattr(answers, "cost", None) or Cost(tokens_drawn=tokens, seconds=seconds)
+            store.put(keys[at], tests_as_json(replace(tests, cost=known)))
+
+
+class ProblemBehaviour:
+    """The `Behaviour` of one problem; what is made stays in the stores of `Made`.
+
+    Args: as `behaviour_of`.
+    """
+
+    def __init__(self, view: PublicView, made: Made, runner: ProgramRunner, asked: Prompt, stub: str) -> None:
+        self._view, self._made, self._runner, self._asked = view, made, runner, asked
+        self._stub = stub
+
+    def tests(self) -> GeneratedTests:
+        """Return what the model wrote; nothing where there is no model."""
+        if self._made.model is None:
+            return GeneratedTests()
+        return self._tests
+
+    def inputs(self) -> tuple[Input, ...]:
+        """Return the columns of `outputs`, each with its source."""
+        return self._inputs
+
+    def outputs(self, programs: Sequence[str]) -> Outputs:
+        """Return what programs return on the problem's inputs, one row each."""
+        columns = [self._questions.place_of(each.text) for each in self._inputs]
+        did, cost = self._did(programs, columns=bool(columns))
+        rows = tuple(None if each is None else tuple(each.values[at] for at in columns) for each in did)
+        return Outputs(tuple(each.text for each in self._inputs), rows, cost)
+
+    def passes(self, programs: Sequence[str]) -> Passes:
+        """Return which of the asserts of `tests` hold for programs, one row each.
+
+        One that compares a call with a literal holds where the canonical texts of both are equal, so as
+        Python's == says it: 1, 1.0 and True are equal, floats are compared exactly, a list is no tuple. Any
+        other statement is carried out beside the program. What a script prints is compared as its examples
+        are.
+        """
+        asserts = self.tests().asserts
+        did, cost = self._did(programs, columns=bool(asserts))
+        holds = [self._judging(each) for each in asserts]
+        rows = tuple(None if each is None else tuple(hold(each) for hold in holds) for each in did)
+        return Passes(asserts, rows, cost)
+
+    @cached_property
+    def _tests(self) -> GeneratedTests:
+        store = self._made.stores("tests")
+        key = _key_of_tests(self._view, self._asked, self._made)
+        if store.get(key) is None:
+            write_tests([self._view], [self._asked], self._made)
+        return tests_from_json(store.get(key))
+
+    @cached_property
+    def _inputs(self) -> tuple[Input, ...]:
+        made = made_inputs(self._view, self._made.options, _seed(self._made))
+        if "tests" in self._made.options.inputs:
+            there = {each.text for each in made}
+            made += [Input(text, "tests") for text in self.tests().inputs if text not in there]
+        return tuple(made)
+
+    @cached_property
+    def _questions(self) -> _Asked:
+        return _Asked.of(self._view, self._inputs, self.tests().asserts, self._stub)
+
+    def _judging(self, each: Assert) -> Callable[[Did], bool]:
+        """Return what says of a program whether an assert holds for it."""
+        asked = self._questions
+        if each.call is None or each.expected is None:
+            at = asked.questions.statements.index(each.statement)
+            return lambda did: did.held[at]
+        at, expected = asked.place_of(each.call), each.expected
+        if self._view.entry_point is None:
+            atol, rtol = self._view.atol, self._view.rtol
+            wanted = kept_text(printed_text(expected))
+            return lambda did: (
+                (got := did.values[at]) is not None
+                and (got == wanted or printed_alike(got, expected, atol=atol, rtol=rtol))
+            )
+        text = kept_text(canonical(literal_value(expected)))
+        return lambda did: did.values[at] == text
+
+    def _did(self, programs: Sequence[str], *, columns: bool) -> tuple[list[Did | None], Cost]:
+        """Return what each program does, run now where the store does not hold it."""
+        if not columns:
+            return [Did((), ())] * len(programs), Cost()
+        hashes = {each: sha256(each.encode(errors="surrogatepass")).hexdigest() for each in programs}
+        store = self._made.stores("outputs")
+        base = (VERSION, *_problem(self._view, self._made), asdict(self._questions.questions))
+        known = _Rows(store, base)
+        lacking = [source for source, name in hashes.items() if name not in known.rows]
+        if lacking:
+            begun = monotonic()
+            found = self._runner.answers(lacking, self._questions.questions)
+            seconds = (monotonic() - begun) / len(lacking)
+            known.add({hashes[source]: did for source, did in zip(lacking, found, strict=True)}, seconds)
+        rows = {source: known.rows.get(name) for source, name in hashes.items()}
+        spent = sum(known.seconds.get(name, 0.0) for name in hashes.values())
+        return [rows[each] for each in programs], Cost(executions=len(rows), seconds=spent)
+
+
+class _Asked(NamedTuple):
+    """What every program of a problem is asked, and where each answer stands."""
+
+    questions: Questions
+    places: dict[str, int]
+
+    @classmethod
+    def of(cls, view: PublicView, inputs: Sequence[Input], asserts: Sequence[Assert], stub: str) -> _Asked:
+        """Ask for the inputs, what asserts compare, and the other statements; the likeliest to end first."""
+        texts = tuple(
+            dict.fromkeys([*(each.text for each in inputs), *(each.call for each in asserts if each.call)])
+        )
+        places = {text: at for at, text in enumerate(texts)}
+        if view.entry_point is None:
+            return cls(Questions(inputs=texts), places)
+        statements = tuple(each.statement for each in asserts if each.call is None)
+        return cls(
+            Questions(
+                expressions=texts,
+                statements=statements,
+                stub=stub,
+                entry_point=view.entry_point,
+                modules=modules_in((*texts, *statements)),
+            ),
+            places,
+        )
+
+    def place_of(self, text: str) -> int:
+        """Return which column of a program's values answers a text."""
+        return self.places[text]
+
+
+class _Rows:
+    """What is known of the programs of one problem, by hash; kept as one line for each call that ran some.
+
+    Harness failures are not kept: they are to be tried again.
+    """
+
+    def __init__(self, store: Store, base: Sequence[Any]) -> None:
+        self._store, self._base, self._lines = store, base, 0
+        self.rows: dict[str, Did | None] = {}
+        self.seconds: dict[str, float] = {}
+        while (line := store.get(self._key())) is not None:
+            texts = line["texts"]
+            for name, values, held in line["rows"]:
+                self.rows[name] = Did(
+                    tuple(None if at is None else texts[at] for at in values),
+                    tuple(mark == "1" for mark in held),
+                )
+                self.seconds[name] = line["seconds"]
+            self._lines += 1
+
+    def add(self, found: Mapping[str, Did | None], seconds: float) -> None:
+        """Keep what programs did, each of them in so many seconds."""
+        self.rows.update(found)
+        self.seconds.update(dict.fromkeys(found, seconds))
+        whole = {name: did for name, did in found.items() if did is not None}
+        texts = list(dict.fromkeys(text for did in whole.values() for text in did.values if text is not None))
+        places = {text: at for at, text in enumerate(texts)}
+        rows = [
+            [name, [None if text is None else places[text] for text in did.values], _marks(did.held)]
+            for name, did in whole.items()
+        ]
+        if rows:
+            self._store.put(self._key(), {"texts": texts, "rows": rows, "seconds": round(seconds, 6)})
+            self._lines += 1
+
+    def _key(self) -> str:
+        return artefact_key(*self._base, self._lines)
+
+
+def _marks(held: Sequence[bool]) -> str:
+    return "".join("1" if each else "0" for each in held)
+
+
+def _problem(view: PublicView, made: Made) -> tuple[Any, ...]:
+    return view.task, view.task_id, made.data_hash
+
+
+def _seed(made: Made) -> int:
+    return made.seed if made.options.seed is None else made.options.seed
+
+
+def _asking(view: PublicView, asked: Prompt, made: Made) -> Asking:
+    chat = not isinstance(asked, str)
+    return asking_for_tests(view, chat=chat, count=made.options.asserts_per_sample)
+
+
+def _key_of_tests(view: PublicView, asked: Prompt, made: Made) -> str:
+    """Return what tests are kept under: all that settles them."""
+    asking = _asking(view, asked, made)
+    turns = asking.prompt if isinstance(asking.prompt, str) else [asdict(each) for each in asking.prompt]
+    options = {**asdict(made.options), "seed": _seed(made), "inputs": None, "max_inputs": None}
+    name = made.model.name if made.model else None
+    return artefact_key(VERSION, *_problem(view, made), turns, list(asking.stop), options, name)
+
+
+def _alike(asked: Sequence[tuple[int, Asking]]) -> list[list[tuple[int, Asking]]]:
+    """Group requests that are sampled alike, since one stream has one set of parameters."""
+    groups: dict[tuple[tuple[str, ...], int], list[tuple[int, Asking]]] = {}
+    for at, asking in asked:
+        groups.setdefault((asking.stop, asking.max_new_tokens), []).append((at, asking))
+    return list(groups.values())

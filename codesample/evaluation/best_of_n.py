@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +10,12 @@ from pathlib import Path
 from codesample.engines.contract import Engine
 from codesample.engines.delivery import delivered
 from codesample.engines.model_options import ModelOptions
-from codesample.errors import ParameterError, RerankerError
+from codesample.errors import CodesampleError, ParameterError, RerankerError
 from codesample.evaluation.asked_prompt import AskedPrompt
+from codesample.evaluation.notebook_html import best_of_n_html
 from codesample.evaluation.options import RunOptions, expect_drawable
 from codesample.evaluation.plan import model_source
+from codesample.evaluation.reasons import Given, chosen, partly_abstaining, scores_as_given
 from codesample.evaluation.sandbox import open_judge
 from codesample.evaluation.scoring import EXECUTED
 from codesample.execution.judge import Judge
@@ -29,7 +31,7 @@ from codesample.records import (
 )
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker, require_supplied
-from codesample.rerankers.public_examples import examples_held
+from codesample.rerankers.public_examples import examples_held, public_examples
 from codesample.rerankers.registry import load_reranker
 from codesample.tasks.examples import flaw_of, prompt_examples
 from codesample.tasks.function_form import plain_imports
@@ -68,22 +70,47 @@ class BestOfN:
     """What best-of-n drew and chose.
 
     Attributes:
-        best: The candidate with the highest score; of equal ones, the lowest index.
+        best: The candidate with the highest score; of equal ones, such as equal programs, the lowest index.
+        why: Which rerankers told it from others, by which scores, and whom it ties with; a sentence.
+        decided_by: Name of the reranker that was the last to tell candidates apart; None where none did.
+        tied: Indices of the others that nothing tells from the best.
+        examples_held: Which of the prompt's examples the best gets right; None where there are none, or they
+            could not be run (`notes` then says why).
         candidates: All that were drawn, by index.
-        scores: One per candidate; None where the reranker abstained.
+        scores: As given, by the name of each reranker that was asked, those inside of others too: one per
+            candidate, None where it abstained or was not asked. What orders by several rerankers has ranks
+            and no scores, and is left out.
         tokens: Tokens drawn, over all candidates.
-        not_drawn: Candidates of the n that an early stop made needless.
+        not_drawn: Candidates of the n that were needless, by an early stop or without any chance in drawing.
         tokens_saved: Estimate of the tokens these would have taken: `not_drawn` times the mean length drawn.
         failures: Why the harness failed on a program, for each on which it did: such candidates rank last.
+        notes: What weakens the choice, one sentence each.
     """
 
     best: Candidate
+    why: str
+    decided_by: str | None
+    tied: tuple[int, ...]
+    examples_held: tuple[bool, ...] | None
     candidates: tuple[Candidate, ...]
-    scores: tuple[float | None, ...]
+    scores: Mapping[str, tuple[float | None, ...]]
     tokens: int
     not_drawn: int
     tokens_saved: int
     failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        by = f" by {self.decided_by}" if self.decided_by else ""
+        return f"BestOfN(candidate {self.best.index} of {len(self.candidates)}{by}: {self.best!r})"
+
+    def _repr_html_(self) -> str:
+        return best_of_n_html(self)
+
+    @property
+    def examples_passed(self) -> bool | None:
+        """Whether the best gets every example right; None where that is not known."""
+        return None if self.examples_held is None else all(self.examples_held)
 
 
 def passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[bool]:
@@ -124,7 +151,10 @@ def best_of_n(
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
 
-    Returns: the winner, with everything drawn and scored.
+    At temperature 0 all candidates would be equal, and one is drawn. Several threads may call it with one
+    engine and one judge; it blocks its thread, so that in an event loop it belongs into `asyncio.to_thread`.
+
+    Returns: the winner with the reasons, and everything drawn and scored.
 
     Raises:
         ParameterError: n below 1, a bad prompt or example, or messages for an engine that takes none.
@@ -133,29 +163,118 @@ def best_of_n(
     """
     expect_drawable(n)
     ranker, given = load_reranker(reranker), _examples(examples)
-    engine = model_source(engine).open()
-    require_supplied([ranker], engine.abilities | EXECUTED)
-    asked = _asked(prompt, entry_point, engine)
+    opened = model_source(engine).open()
+    require_supplied([ranker], opened.abilities | EXECUTED)
+    asked = _asked(prompt, entry_point, opened)
     view = _view(asked, given)
     stop = EarlyStop(until) if callable(until) else until
-    if by_examples := stop is not None and stop.until is passed:
+    by_examples = stop is not None and stop.until is passed
+    if by_examples:
         _expect_examples(view)
-    settled = (params or SamplingParams()).settled()
+    job = _Job(opened, asked, view, ranker, _settled(params, ranker), n, stop, program)
     with ProgramRunner(judge or (lambda: open_judge(RunOptions())), _ID) as runner:
         if by_examples or ranker.needs & EXECUTED:
             runner.open()  # too little isolation is told of before anything is sampled
-        context = _context(view, settled.seed, runner, stub=_stub(asked, given))
+        context = job.context(runner, stub=_stub(asked, given))
+        drawn, good = job.draw(context)
+        return job.choose(drawn, good, context, runner.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One call, checked.
+
+    Attributes:
+        engine, asked, view, ranker, params, stop, program: What it is about.
+        n: Candidates asked for; `most` is how many could differ.
+    """
+
+    engine: Engine
+    asked: AskedPrompt
+    view: PublicView
+    ranker: Reranker
+    params: SamplingParams
+    n: int
+    stop: EarlyStop | None
+    program: Callable[[str], str] | None
+
+    @property
+    def most(self) -> int:
+        return 1 if self.params.temperature == 0 else self.n
+
+    def context(self, runner: ProgramRunner, *, stub: str) -> Context:
+        seed = self.params.seed
+        return Context(
+            self.view, seed=seed, checks=runner, outputs=runner, stub=stub, asked=self.asked.prompt
+        )
+
+    def draw(self, context: Context) -> tuple[list[Candidate], list[Candidate]]:
+        """Return what was drawn, and of it what was good enough to stop at."""
         drawn: list[Candidate] = []
-        good: Sequence[Candidate] = ()
-        while len(drawn) < n and not good:
-            upto = n if stop is None else min(n, len(drawn) + stop.every)
-            fresh = _drawn(engine, asked, range(len(drawn), upto), settled, program)
+        good: list[Candidate] = []
+        while len(drawn) < self.most and not good:
+            upto = self.most if self.stop is None else min(self.most, len(drawn) + self.stop.every)
+            fresh = self._drawn(range(len(drawn), upto))
             drawn += fresh
             with _handing_over(drawn):
-                good = _good_enough(stop, view, fresh, context)
+                good = _good_enough(self.stop, self.view, fresh, context)
+        return drawn, good
+
+    def _drawn(self, indices: range) -> list[Candidate]:
+        """Draw candidates, each with its program, in the order of their indices."""
+        came = delivered(self.engine, [Request(_ID, self.asked.prompt, tuple(indices))], self.params)
+        return sorted((self.asked.with_program(each, self.program) for each in came), key=_index)
+
+    def choose(
+        self,
+        drawn: Sequence[Candidate],
+        good: Sequence[Candidate],
+        context: Context,
+        failures: Sequence[str],
+    ) -> BestOfN:
+        """Score everything drawn, and choose among what was good enough to stop at, or else among all."""
         with _handing_over(drawn):
-            scores = ranker.score(view, _of_programs(drawn), context)
-    return replace(_chosen(drawn, scores, good or drawn, n), failures=tuple(runner.failures))
+            scores = self.ranker.score(self.view, _of_programs(drawn), context)
+        by_index = {each.index: score for each, score in zip(drawn, scores, strict=True)}
+        among = {each.index: by_index[each.index] for each in good or drawn}
+        choice = chosen(self.ranker, context.given, among)
+        best = drawn[choice.index]
+        held, fault = _held(self.view, best, context)
+        tokens, spared = sum(len(each.token_ids or ()) for each in drawn), self.n - len(drawn)
+        return BestOfN(
+            best=best,
+            why=self._stopped(good, drawn) + choice.why,
+            decided_by=choice.decided_by,
+            tied=choice.tied,
+            examples_held=held,
+            candidates=tuple(drawn),
+            scores=scores_as_given(self.ranker, context.given, list(by_index)),
+            tokens=tokens,
+            not_drawn=spared,
+            tokens_saved=round(spared * tokens / len(drawn)),
+            failures=tuple(failures),
+            notes=tuple(filter(None, [*self._notes(good, context), fault])),
+        )
+
+    def _stopped(self, good: Sequence[Candidate], drawn: Sequence[Candidate]) -> str:
+        if not good:
+            return ""
+        return f"{len(good)} of the first {len(drawn)} candidates, of {self.n}, were good enough to stop at; "
+
+    def _notes(self, good: Sequence[Candidate], context: Context) -> Iterator[str]:
+        if self.most < self.n:
+            yield f"temperature 0 draws equal candidates: 1 was drawn instead of {self.n}"
+        if self.stop is not None and not good:
+            yield f"no candidate was good enough to stop at: all {self.most} were drawn"
+        yield _none_right(self.view, context.given)
+        yield from partly_abstaining(self.ranker, context.given)
+        yield from (f"{what} ({count} times)" for what, count in context.notes.items())
+
+
+def _settled(params: SamplingParams | None, ranker: Reranker) -> SamplingParams:
+    """Return the parameters with nothing left open, and recording what the reranker looks at."""
+    settled = (params or SamplingParams()).settled()
+    return replace(settled, confidence=True) if "confidence" in ranker.needs else settled
 
 
 def _asked(prompt: PromptLike, entry_point: str | None, engine: Engine) -> AskedPrompt:
@@ -165,20 +284,26 @@ def _asked(prompt: PromptLike, entry_point: str | None, engine: Engine) -> Asked
     return asked
 
 
-def _drawn(
-    engine: Engine,
-    asked: AskedPrompt,
-    indices: range,
-    params: SamplingParams,
-    program: Callable[[str], str] | None,
-) -> list[Candidate]:
-    """Draw candidates, each with its program, in the order of their indices."""
-    came = delivered(engine, [Request(_ID, asked.prompt, tuple(indices))], params)
-    return sorted((asked.with_program(each, program) for each in came), key=_index)
+def _held(view: PublicView, best: Candidate, context: Context) -> tuple[tuple[bool, ...] | None, str]:
+    """Say which examples the winner gets right, None where nobody knows; and why nobody does.
+
+    By then the choice is made, and nothing that goes wrong here may cost it.
+    """
+    if not view.examples:
+        return None, ""
+    try:
+        (held,) = examples_held(view, _of_programs([best]), context)
+    except CodesampleError as error:
+        return None, f"the examples could not be run: {error}"
+    return held, "" if held is not None else "the harness failed on the winner's examples"
 
 
-def _context(view: PublicView, seed: int, runner: ProgramRunner, *, stub: str) -> Context:
-    return Context(view, seed=seed, checks=runner, outputs=runner, stub=stub)
+def _none_right(view: PublicView, given: Given) -> str:
+    """Say that no candidate gets all examples right, where the scores show it."""
+    counts = [score for score in given.get(public_examples.name, {}).values() if score is not None]
+    if not counts or max(counts) == len(view.examples):
+        return ""
+    return f"no candidate gets all of the {len(view.examples)} examples right: {max(counts):g} at most"
 
 
 def _stub(asked: AskedPrompt, examples: Sequence[Example] | None) -> str:
@@ -246,23 +371,3 @@ def _handing_over(drawn: Sequence[Candidate]) -> Iterator[None]:
     except RerankerError as error:
         error.candidates = tuple(drawn)
         raise
-
-
-def _chosen(
-    drawn: Sequence[Candidate], scores: Sequence[float | None], eligible: Sequence[Candidate], n: int
-) -> BestOfN:
-    by_index = {c.index: s for c, s in zip(drawn, scores, strict=True)}
-
-    def order(candidate: Candidate) -> tuple[float, int]:
-        score = by_index[candidate.index]
-        return (float("-inf") if score is None else score, -candidate.index)
-
-    tokens = sum(len(c.token_ids or ()) for c in drawn)
-    return BestOfN(
-        best=max(eligible, key=order),
-        candidates=tuple(drawn),
-        scores=tuple(scores),
-        tokens=tokens,
-        not_drawn=n - len(drawn),
-        tokens_saved=round((n - len(drawn)) * tokens / len(drawn)),
-    )

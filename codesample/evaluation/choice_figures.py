@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
+from codesample.evaluation.choice import Selection, VarianceSplit
 from codesample.evaluation.intervals import Draws, Estimate
 from codesample.evaluation.kept_curves import curve_columns, curve_sizes, kept_curve
 from codesample.evaluation.metrics import best_of_n, pass_at_k, sampling_variance
 from codesample.evaluation.paired import paired
 from codesample.evaluation.parts import Graded, graded_by_part
 from codesample.evaluation.scoring import Pool, Scores
-from codesample.evaluation.selection import Selection, VarianceSplit
 from codesample.evaluation.shortfall import why_below_random
 from codesample.rerankers.made_once import Cost
 from codesample.runs import RunFolder

@@ -26,13 +26,14 @@ Rescorer = Callable[[int, Sequence[int]], Sequence[Score]]
 
 _KIND = "curves"
 # seconds
-_PATIENCE = 30.0
+_PATIENCE = 300.0
 _DEAR = {
     "generate": "would ask a model again",
     "prompt_logprobs": "would ask a model again",
     "run": "would run programs again",
 }
 _UNSCORED = "scores depend on the other candidates, and subsets were not scored"
+_HOW = "; codesample rerank RUN -r NAME --curves scores them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def keep_curve(
     *,
     seed: int,
     patience: float = _PATIENCE,
-) -> None:
+) -> str:
     """Score subsets of each pool where scores depend on the other candidates, and keep what came of it.
 
     Args:
@@ -77,6 +78,8 @@ def keep_curve(
         rescore: Scores some candidates of a pool alone.
         seed: Of the subsets.
         patience: Seconds after which it is given up, and the curve has its two ends only.
+
+    Returns: why nothing was kept, where scoring was slow or failed; "" else.
     """
     graded = [pool for pool in gathered if pool.graded]
     if reranker.independent:
@@ -84,8 +87,11 @@ def keep_curve(
     elif why := next((why for need, why in _DEAR.items() if need in reranker.needs), ""):
         record = _Kept(False, note=f"scores depend on the other candidates; scoring subsets {why}")
     else:
-        record = _scored(gathered, column, rescore, seed, patience)
+        record, lacking = _scored(gathered, column, rescore, seed, patience)
+        if lacking:
+            return f"{reranker.name} has no curve over n: {lacking}"
     run.artefacts(_KIND).put(_key(reranker.name, graded, column), asdict(record))
+    return ""
 
 
 def kept_curve(run: RunFolder, name: str, gathered: Sequence[Pool], column: Scores) -> Any:
@@ -108,7 +114,7 @@ def curve_columns(
         graded: Pools with a graded candidate.
         kept: From `kept_curve`.
     """
-    record = _Kept(_is_independent(name), note=_UNSCORED) if kept is None else _Kept(**kept)
+    record = _Kept(_is_independent(name), note=_UNSCORED + _HOW) if kept is None else _Kept(**kept)
     sizes = curve_sizes(graded)
     ids = [pool.problem.task_id for pool in graded]
     if not record.independent and all(len(record.values.get(each, ())) == len(sizes) for each in ids):
@@ -121,18 +127,21 @@ def curve_columns(
     return found, "" if record.independent or len(sizes) < 3 else record.note
 
 
-def _scored(gathered: Sequence[Pool], column: Scores, rescore: Rescorer, seed: int, patience: float) -> _Kept:
+def _scored(
+    gathered: Sequence[Pool], column: Scores, rescore: Rescorer, seed: int, patience: float
+) -> tuple[_Kept, str]:
+    """Return the curve, and why there is none."""
     sizes = curve_sizes([pool for pool in gathered if pool.graded])
     until, values = monotonic() + patience, {}
     try:
         for number, pool in enumerate(gathered):
             if monotonic() > until:
-                return _Kept(False, note=f"{_UNSCORED}: that would take more than {patience:g} seconds")
+                return _Kept(False), f"scoring subsets took more than {patience:g} seconds"
             if pool.graded:
                 values[pool.problem.task_id] = _of_subsets(pool, number, column, sizes, rescore, seed)
     except CodesampleError as error:
-        return _Kept(False, note=f"{_UNSCORED}: {error}")
-    return _Kept(False, values, "points between the ends are over up to 16 subsets each, scored anew")
+        return _Kept(False), str(error)
+    return _Kept(False, values, "points between the ends are over up to 16 subsets each, scored anew"), ""
 
 
 def _of_subsets(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from codesample.evaluation.intervals import Estimate, bootstrap
+from codesample.evaluation.intervals import Draws, Estimate
 from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k
 from codesample.evaluation.observer import WEAK
 from codesample.evaluation.public_checks import PublicChecks, public_checks
@@ -94,16 +94,19 @@ def hidden_only(gathered: Sequence[Pool], scores: Mapping[str, Scores]) -> Hidde
     if not counted:
         return HiddenOnly(0, left_out, unclear)
     sizes = [(len(kept.held), sum(kept.held)) for _, kept in counted]
+    columns = [
+        [pass_at_k(size, right, 1) for size, right in sizes],
+        [pass_at_k(size, right, size) for size, right in sizes],
+        *([_best(kept, column[kept.task_id]) for _, kept in counted] for column in scores.values()),
+    ]
+    random, oracle, *best = Draws(len(counted)).shares(columns)
     return HiddenOnly(
         problems=len(counted),
         left_out=left_out,
         unclear=unclear,
-        random=bootstrap([pass_at_k(size, right, 1) for size, right in sizes]),
-        oracle=bootstrap([pass_at_k(size, right, size) for size, right in sizes]),
-        rerankers={
-            name: bootstrap([_best(kept, column[kept.task_id]) for _, kept in counted])
-            for name, column in scores.items()
-        },
+        random=random,
+        oracle=oracle,
+        rerankers=dict(zip(scores, best, strict=True)),
     )
 
 

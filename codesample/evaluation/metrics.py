@@ -33,8 +33,8 @@ __all__ = [
 Score = float | None
 
 Short = Literal["refuse", "leave_out", "use_all"]
-"""What becomes of a problem with fewer than k candidates: an error; no figure; or the figure of the
-candidates that it has, of which pass@k is then at least as large. None is ever padded."""
+"""What becomes of a problem with fewer than k candidates: an error; no figure; or the figure of as many as
+it has, which pass@k is never below. None is ever padded."""
 
 
 class ByProblem(NamedTuple):
@@ -91,7 +91,8 @@ def ragged_pass_at_k(counts: Mapping[str, tuple[int, int]], k: int, *, short: Sh
         counts: As `pass_at_k_by_problem`.
         k: At least 1.
         short: What becomes of problems with fewer than k candidates. With "use_all" their figure is
-            pass@n of their own n; a problem without any candidate is left out in every case.
+            pass@n of their own n, so that the mean is too low rather than over fewer problems; a problem
+            without any candidate is left out in every case.
 
     Raises:
         MetricError: as `pass_at_k_by_problem` with "refuse"; k below 1, or no problem has a figure.

@@ -56,6 +56,9 @@ class Observer:
     def scored(self, reranker: str, *, done: int, problems: int) -> None:
         """Take note that a reranker has scored `done` of all the run's problems."""
 
+    def stage(self, what: str, *, done: int, problems: int) -> None:
+        """Take note of how far another stage is, such as "tests written": with `done` of its problems."""
+
     def table(self, text: str) -> None:
         """Take note of how far a table of runs is, one sentence: which run begins, and what came of it."""
 

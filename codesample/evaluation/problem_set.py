@@ -44,6 +44,9 @@ class ProblemSet:
     spec: str | None = None
     form: PromptForm | None = None
 
+    def __repr__(self) -> str:
+        return f"ProblemSet({self.task.name!r}, {len(self.problems)} problems)"
+
     @cached_property
     def prompt_form(self) -> PromptForm:
         """How problems are put to the model and its answers read."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from codesample.execution.program_runner import canonical
@@ -22,7 +22,7 @@ from codesample.records import (
 )
 from codesample.tasks.examples import prompt_examples
 
-__all__ = ["PublicChecks", "count_equal", "public_checks"]
+__all__ = ["PublicChecks", "count_equal", "public_checks", "repeat_notices"]
 
 # a test that calls what is asked for by this name, as HumanEval's form has it
 _CANDIDATE = "candidate"
@@ -106,11 +106,41 @@ def public_checks(problem: Problem, *, asked: Prompt | None = None) -> PublicChe
     )
 
 
-def count_equal(problem: Problem, statements: Iterable[str]) -> int:
-    """Count the statements, such as generated asserts, that state what a hidden check of the problem states.
+def repeat_notices(problems: Iterable[Problem], written: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say how many generated asserts state what a hidden check states that no prompt shows; nothing for none.
 
-    Those that the prompt shows count too; a model that repeats others knows the tests by heart.
+    Args:
+        problems: Of a run.
+        written: By task id, the statements that a model wrote.
     """
+    counts = {each.task_id: count_equal(each, written.get(each.task_id, ())) for each in problems}
+    repeated = {task_id: count for task_id, count in counts.items() if count}
+    if not repeated:
+        return []
+    most = max(repeated, key=lambda task_id: repeated[task_id])
+    total = sum(len(written.get(task_id, ())) for task_id in counts)
+    return [
+        f"{sum(repeated.values())} of {total} generated asserts equal hidden checks that no prompt shows, in "
+        f"{len(repeated)} of {len(counts)} problems, most in {most} ({repeated[most]}): easy to guess, "
+        "or known by heart"
+    ]
+
+
+def count_equal(problem: Problem, statements: Iterable[str]) -> int:
+    """Count the statements, such as generated asserts, that state what a hidden check states.
+
+    What the prompt shows does not count: whoever read it may repeat it.
+    """
+    told = tuple(statements)
+    if not told:
+        return 0
+    public = public_checks(replace(problem, tests=CodeTests(checks=told)))
+    return _count_stated(
+        problem, [text for text, shown in zip(told, public.checks, strict=True) if not shown]
+    )
+
+
+def _count_stated(problem: Problem, statements: Iterable[str]) -> int:
     tests = problem.tests
     names = {_CANDIDATE, *filter(None, (problem.entry_point, getattr(tests, "entry_point", None)))}
     if isinstance(tests, CodeTests):

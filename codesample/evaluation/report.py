@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codesample.engines.contract import Engine
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import RunFolderError
 from codesample.evaluation.agreement import Agreement
-from codesample.evaluation.health_check import RunHealth
-from codesample.evaluation.intervals import Estimate
-from codesample.evaluation.observer import WEAK
-from codesample.evaluation.selection import (
+from codesample.evaluation.choice import (
     Greedy,
     Selection,
     VarianceSplit,
     estimates_by_size,
     with_text_keys,
 )
+from codesample.evaluation.frames import report_frame
+from codesample.evaluation.health_check import RunHealth
+from codesample.evaluation.intervals import Estimate
+from codesample.evaluation.leaks import HiddenOnly
+from codesample.evaluation.notebook_html import report_html
+from codesample.evaluation.observer import WEAK
 from codesample.records import Status
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Counted", "EngineFacts", "Greedy", "Report", "Seconds", "Selection", "VarianceSplit"]
 
@@ -101,6 +107,7 @@ class Report:
         oracle_curve: The same for 1, 2, 4, ... candidates and the whole pool, as `Selection.curve`.
         variance: Where the uncertainty of `random` comes from; None where a problem has a single candidate.
         greedy: What a run of temperature 0 gives; None where none was named.
+        hidden_only: Figures by the checks that no prompt shows; None where no prompt shows one.
         seconds: Wall time.
         tokens: Drawn for all candidates, cut ones excluded.
         tokens_per_second: Sampling speed of the process that ended the run; None where it sampled nothing.
@@ -148,6 +155,7 @@ class Report:
     oracle_curve: Mapping[int, Estimate] = field(default_factory=dict)
     variance: VarianceSplit | None = None
     greedy: Greedy | None = None
+    hidden_only: HiddenOnly | None = None
 
     @property
     def weak(self) -> Counted:
@@ -187,6 +195,7 @@ class Report:
             if known.get("variance") is not None:
                 known["variance"] = VarianceSplit(**known["variance"])
             known["greedy"] = Greedy.from_json(known.get("greedy"))
+            known["hidden_only"] = HiddenOnly.from_json(known.get("hidden_only"))
             known["random"], known["oracle"] = Estimate(**known["random"]), Estimate(**known["oracle"])
             known["seconds"] = Seconds(**known["seconds"])
             known["notices"] = tuple(known["notices"])
@@ -203,6 +212,20 @@ class Report:
                 f"{run / 'results.json'}: not what this version writes ({type(error).__name__}: {error}); "
                 f"write it anew: codesample rerank {run}"
             ) from error
+
+    def to_pandas(self) -> DataFrame:
+        """Return the figures as a `pandas.DataFrame`, a row for each; see `report_frame`.
+
+        Raises:
+            ParameterError: pandas is not installed.
+        """
+        return report_frame(self)
+
+    def __repr__(self) -> str:
+        return f"Report({self})"
+
+    def _repr_html_(self) -> str:
+        return report_html(self)
 
     def __str__(self) -> str:
         figures = [f"pass@{k} {each.value:.3f}" for k, each in list(self.pass_at_k.items())[:1]]

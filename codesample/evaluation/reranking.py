@@ -30,6 +30,7 @@ from codesample.execution.judge import Judge
 from codesample.foreign import describe
 from codesample.rerankers.contract import Reranker
 from codesample.runs import RunFolder
+from codesample.runs.table import holds_table
 from codesample.tasks.contract import Task
 
 __all__ = ["load_report", "open_run", "recount_run", "rerank_run"]
@@ -45,6 +46,7 @@ def rerank_run(
     model: str | Path | ModelOptions | Engine | None = None,
     run: RunOptions | None = None,
     observer: Observer | None = None,
+    curves: bool = False,
 ) -> Report:
     """Score the candidates that a run's last call covered, beside the rerankers that scored them before.
 
@@ -58,6 +60,8 @@ def rerank_run(
             where something that is asked of it was not kept.
         run: How programs are run, for rerankers that run some.
         observer: As for `evaluate`.
+        curves: Whether rerankers whose scores depend on the other candidates score subsets of each pool too,
+            for their curves over n; up to 68 times a problem, which takes minutes at most.
 
     Returns:
         The run's report, with every reranker that has scored all of it; times are those of the sampling.
@@ -91,7 +95,7 @@ def rerank_run(
             resources = resources_for(
                 loaded, opened, judge=judge, models=models, supply=supply, recorded=by.recorded
             )
-            scored = _score(loaded, gathered, chosen, opened, resources, watching)
+            scored = _score(loaded, gathered, chosen, opened, resources, watching, curves=curves)
         notices = [*scored.notices, *_weaker(judge, opened)]
         report = _report(opened, chosen, gathered, k=ks, scores=scored.scores, notices=notices)
         opened.write_results(report.as_json())
@@ -142,7 +146,7 @@ def open_run(path: Path, *, write: bool = False) -> RunFolder:
         return RunFolder.open(path, write=write)
     except RunFolderError as error:
         # what cannot even be looked at, such as a name too long, is told of as it is
-        if os.path.exists(path / "run.json"):
+        if os.path.exists(path / "run.json") or holds_table(path):
             raise
         if os.path.isfile(path) and os.path.exists(path.parent / "run.json"):
             raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error
@@ -201,6 +205,8 @@ def _score(
     run: RunFolder,
     resources: Resources,
     observer: Observer,
+    *,
+    curves: bool,
 ) -> Scored:
     try:
         return score(
@@ -211,6 +217,7 @@ def _score(
             resources=resources,
             run=run,
             observer=observer,
+            curves=curves,
         )
     finally:
         observer.stopped()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codesample.errors import RunFolderError
+from codesample.evaluation.frames import run_dataset, run_frame
 from codesample.evaluation.kept_curves import kept_curve
 from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems_of_run
 from codesample.evaluation.report import Report
@@ -16,6 +17,10 @@ from codesample.evaluation.scoring import Pool, Scores, pools, saved_scores
 from codesample.records import Origin
 from codesample.runs import Key, Manifest
 from codesample.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from pandas import DataFrame
 
 __all__ = ["RunContents", "read_run"]
 
@@ -46,6 +51,29 @@ class RunContents:
     origins: Mapping[Key, Origin]
     unjudged: int = 0
     curves: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_pandas(self) -> DataFrame:
+        """Return the candidates that have a verdict as a `pandas.DataFrame`; see `run_frame`.
+
+        Raises:
+            ParameterError: pandas is not installed.
+        """
+        return run_frame(self)
+
+    def to_dataset(self) -> Dataset:
+        """Return the same as a `datasets.Dataset`; see `run_dataset`.
+
+        Raises:
+            ParameterError: pandas or datasets is not installed.
+        """
+        return run_dataset(self)
+
+    def __repr__(self) -> str:
+        candidates = sum(len(pool.candidates) for pool in self.pools)
+        return (
+            f"RunContents({str(self.path)!r}: {self.manifest.task} by {self.manifest.model}, "
+            f"{len(self.pools)} problems, {candidates} candidates, {len(self.scores)} rerankers)"
+        )
 
 
 def read_run(folder: Path, *, task: Task | None = None, data: Path | None = None) -> RunContents:

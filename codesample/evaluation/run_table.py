@@ -21,6 +21,7 @@ from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import CodesampleError, ParameterError, RunFolderError
 from codesample.evaluation.evaluate import plan_evaluation
+from codesample.evaluation.notebook_html import run_table_html
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
 from codesample.evaluation.pipeline import carry_out
@@ -76,6 +77,13 @@ class RunTable:
 
     folder: Path
     rows: tuple[TableRow, ...]
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"RunTable({str(self.folder)!r}, {len(self.rows)} runs{failed})"
+
+    def _repr_html_(self) -> str:
+        return run_table_html(self)
 
     @property
     def harness_errors(self) -> int:

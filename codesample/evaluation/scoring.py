@@ -46,6 +46,10 @@ class Pool:
     verdicts: tuple[Verdict, ...]
     strict: bool = False
 
+    def __repr__(self) -> str:
+        passed = sum(each.passed for each in self.verdicts)
+        return f"Pool({self.problem.task_id!r}, {len(self.candidates)} candidates, {passed} passed)"
+
     @property
     def graded(self) -> list[int]:
         """Positions of the candidates whose verdict says something about the program."""
@@ -115,6 +119,7 @@ def score(
     resources: Resources,
     run: RunFolder,
     observer: Observer,
+    curves: bool = False,
 ) -> Scored:
     """Let each reranker score every pool, and keep the scores in the run folder once they are complete.
 
@@ -129,6 +134,8 @@ def score(
         resources: What they can act with.
         run: Open for writing.
         observer: Told of each pool.
+        curves: Whether those whose scores depend on the other candidates score subsets too, for their
+            curves over n.
 
     Raises:
         RunFolderError: scores cannot be written.
@@ -145,7 +152,10 @@ def score(
             scored.failures.append(error)
             continue
         run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost))
-        keep_curve(run, each, gathered, column, _rescorer(each, ready), seed=seed)
+        if curves or each.independent:
+            rescore = _rescorer(each, ready)
+            if lacking := keep_curve(run, each, gathered, column, rescore, seed=seed):
+                scored.notices.append(lacking)
         scored.scores[each.name], scored.costs[each.name] = column, cost
     failures = [failure for each in ready for failure in each.failures]
     if failures:

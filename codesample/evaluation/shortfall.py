@@ -72,7 +72,11 @@ def why_below_random(graded: Sequence[Pool], column: Scores) -> str:
         if spread and abs(fmean(apart)) / spread >= _TELLING:
             chosen, every = fmean(pair[0] for pair in pairs), fmean(pair[1] for pair in pairs)
             word = trait.more if chosen > every else trait.less
-            figures = f"{chosen:.0%} of {every:.0%}" if trait.counted else f"{chosen:.0f} of {every:.0f}"
+            figures = (
+                f"{100 * chosen:.0f} % of {100 * every:.0f} %"
+                if trait.counted
+                else f"{chosen:.0f} of {every:.0f}"
+            )
             unit = "" if trait.counted else " characters"
             found.append(
                 (abs(fmean(apart)) / spread, f"{word} ({figures.replace(' of ', ' against ')}{unit})")

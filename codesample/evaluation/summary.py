@@ -14,6 +14,7 @@ from codesample.evaluation.choice_figures import bounds, selections, variance_sp
 from codesample.evaluation.environment import engine_facts, weakest_isolation
 from codesample.evaluation.health_check import RunHealth
 from codesample.evaluation.intervals import Draws, Estimate
+from codesample.evaluation.leaks import hidden_only
 from codesample.evaluation.metrics import pass_at_k_by_problem
 from codesample.evaluation.observer import is_graded
 from codesample.evaluation.parse_check import parse_notice
@@ -58,13 +59,11 @@ def summarise(
         ExecutionError: the harness failed on every candidate; says why for the first.
     """
     verdicts = [verdict for pool in gathered for verdict in pool.verdicts]
-    if not (graded := [pool for pool in gathered if pool.graded]):
-        raise ExecutionError(_nothing(gathered, _faults(verdicts)))
+    graded = _graded(gathered)
     counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
     around = bounds(graded)
     by_k, parts, unreached = _figures(graded, counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
-    texts = _texts(run, candidates, verdicts, unread)
     left_out = _left_out(problems, len(gathered), len(graded), _faults(verdicts))
     return Report(
         task=run.manifest.task,
@@ -83,7 +82,7 @@ def summarise(
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*texts, *left_out, *unreached, *notices),
+        notices=(*_texts(run, candidates, verdicts, unread), *left_out, *unreached, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
@@ -93,7 +92,17 @@ def summarise(
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
         oracle_curve=around.oracle_curve,
         variance=variance_split(graded),
+        hidden_only=hidden_only(graded, scores),
     )
+
+
+def _graded(gathered: Sequence[Pool]) -> list[Pool]:
+    """Return the pools with a graded candidate; raises ExecutionError where there is none."""
+    if not (graded := [pool for pool in gathered if pool.graded]):
+        raise ExecutionError(
+            _nothing(gathered, _faults([each for pool in gathered for each in pool.verdicts]))
+        )
+    return graded
 
 
 def _texts(

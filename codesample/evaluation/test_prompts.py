@@ -22,8 +22,9 @@ Below is a Python function whose body is left out.
 {shown}
 ```
 
-Write {count} tests of `{name}`: assert statements, one on a line, each of the form `assert {name}(...) == value` \
-with literal arguments and a literal value. Work out each value from the description with care, and choose \
+Write {count} tests of `{name}`: assert statements, one on a line, each of the form \
+`assert {name}(...) == value` with literal arguments and a literal value. \
+Work out each value from the description with care, and choose \
 inputs that differ: small ones, larger ones, and those at the edge of what is described. Do not write the \
 function, and no comments."""
 
@@ -32,8 +33,9 @@ Below is a task that a Python function `{name}` is to solve.
 
 {shown}
 
-Write {count} tests of `{name}`: assert statements, one on a line, each of the form `assert {name}(...) == value` \
-with literal arguments and a literal value. Work out each value from the task with care, and choose inputs \
+Write {count} tests of `{name}`: assert statements, one on a line, each of the form \
+`assert {name}(...) == value` with literal arguments and a literal value. \
+Work out each value from the task with care, and choose inputs \
 that differ: small ones, larger ones, and those at the edge of what is described. Do not write the function, \
 and no comments."""
 
@@ -57,7 +59,9 @@ Keep inputs small, in exactly the format that the task describes, and different 
 each output with care. Write no program."""
 
 _FUNCTION_TOKENS, _SCRIPT_TOKENS = 320, 512
-_HEADING = re.compile(r"^\W*(?:for\s+)?(?:examples?|e\.g\.|sample (?:input|output|test|case)s?)\b.{0,12}$", re.I)
+_HEADING = re.compile(
+    r"^\W*(?:for\s+)?(?:examples?|e\.g\.|sample (?:input|output|test|case)s?)\b.{0,12}$", re.I
+)
 _REFERENCE_TO_TESTS = re.compile(
     r"[^.\n]*\b(?:should|must)\s+(?:pass|satisfy)\s+(?:these|this|the\s+following)\s+tests?\W*$|^\[BEGIN\]$",
     re.I | re.M,
@@ -108,7 +112,9 @@ def asking_for_tests(view: PublicView, *, chat: bool, count: int) -> Asking:
         return Asking(turns, begun, ("\n```",), _FUNCTION_TOKENS)
     body = f'"""\n{shown.strip()}\n"""\n{_header(view, name)}' if code is None else code.rstrip()
     text = f"{body}\n    pass\n\n\n# Each line says what {name} returns for one input.\n{begun}"
-    return Asking(text, begun, ("\nclass ", "\ndef ", "\nif ", "\nprint", "\nimport ", "\nfrom "), _FUNCTION_TOKENS)
+    return Asking(
+        text, begun, ("\nclass ", "\ndef ", "\nif ", "\nprint", "\nimport ", "\nfrom "), _FUNCTION_TOKENS
+    )
 
 
 def shown_without_examples(view: PublicView) -> str:
@@ -124,7 +130,11 @@ def shown_without_examples(view: PublicView) -> str:
         line = lines[at]
         if line.lstrip().startswith(">>>"):
             at += 1
-            while at < len(lines) and lines[at].strip() and not lines[at].lstrip().startswith((">>>", '"""', "'''")):
+            while (
+                at < len(lines)
+                and lines[at].strip()
+                and not lines[at].lstrip().startswith((">>>", '"""', "'''"))
+            ):
                 at += 1
             continue
         if called.search(line) and not re.match(r"\s*(?:async\s+)?(?:def|class)\b", line):
@@ -173,7 +183,10 @@ def _as_code(shown: str, name: str) -> str | None:
     for body in ("\n    pass\n", "\n"):
         with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             for node in ast.parse(shown.rstrip() + body).body:
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
+                if (
+                    isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                    and node.name == name
+                ):
                     return shown.rstrip()
     return None
 

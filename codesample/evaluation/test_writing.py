@@ -6,7 +6,7 @@ import ast
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -54,7 +54,11 @@ def tests_of_texts(texts: Iterable[str], view: PublicView, options: TestOptions)
     most = sorted(found.values(), key=lambda each: -written[each.statement])[: options.max_tests]
     asserts = tuple(
         Assert(
-            each.statement, each.call, each.expected, written[each.statement], (each.call, each.expected) in shown
+            each.statement,
+            each.call,
+            each.expected,
+            written[each.statement],
+            (each.call, each.expected) in shown,
         )
         for each in most
     )
@@ -163,5 +167,3 @@ def _shown(view: PublicView) -> set[tuple[str | None, str | None]]:
 
 def _spelt(expression: str) -> str:
     return ast.unparse(ast.parse(f"({expression})", mode="eval").body)
-
-

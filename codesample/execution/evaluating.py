@@ -11,8 +11,16 @@ import builtins
 import io
 import random
 import sys
-import threading
-from _signal import ITIMER_PROF, ITIMER_REAL, SIGALRM, SIGPROF, setitimer, signal
+
+# there already; the module `signal` would be read anew in every process
+from _signal import (  # type: ignore[import-not-found]
+    ITIMER_PROF,
+    ITIMER_REAL,
+    SIGALRM,
+    SIGPROF,
+    setitimer,
+    signal,
+)
 from time import process_time
 from types import ModuleType
 from typing import Any
@@ -116,6 +124,8 @@ class Evaluator:
 
     def _printed(self, text: str) -> str:
         """Run the script on an input, and return what it printed."""
+        import threading
+
         out = io.BytesIO()
         read = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
         write = io.TextIOWrapper(out, encoding="utf-8", write_through=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import marshal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -15,10 +17,19 @@ from typing import Any, NamedTuple, TypeVar
 
 from codesample.execution import evaluating
 from codesample.execution.judge import Judge, Outcome, Program
-from codesample.execution.worker.compare_output import same_output
+from codesample.execution.worker.compare_output import normal_output, same_output
 from codesample.records import Status, Tests
 
-__all__ = ["Did", "ProgramRunner", "Questions", "canonical", "kept_text", "printed_alike", "settled"]
+__all__ = [
+    "Did",
+    "ProgramRunner",
+    "Questions",
+    "canonical",
+    "kept_text",
+    "printed_alike",
+    "printed_text",
+    "settled",
+]
 
 _DECIMAL_BITS = 8192
 _LONGEST_TEXT, _TEXT_SHOWN = 500, 200
@@ -181,15 +192,17 @@ class ProgramRunner(ExitStack):
             )
             for source in programs
         )
-        return [self._did(outcomes, len(questions.statements)) for outcomes in settled(judge, calls)]
+        text_of = printed_text if questions.inputs else canonical
+        statements = len(questions.statements)
+        return [self._did(outcomes, statements, text_of) for outcomes in settled(judge, calls)]
 
-    def _did(self, outcomes: Sequence[Outcome], statements: int) -> Did | None:
+    def _did(self, outcomes: Sequence[Outcome], statements: int, text_of: Callable[[Any], str]) -> Did | None:
         fault = next((each for each in outcomes if each.status is Status.HARNESS_ERROR), None)
         if fault is not None:
             self._note([fault.detail])
             return None
         texts = [
-            kept_text(canonical(each.value)) if each.status is Status.PASSED else None for each in outcomes
+            kept_text(text_of(each.value)) if each.status is Status.PASSED else None for each in outcomes
         ]
         values = len(texts) - statements
         return Did(tuple(texts[:values]), tuple(text is not None for text in texts[values:]))
@@ -206,20 +219,32 @@ def _with_evaluator(source: str, questions: Questions, limits: _CallLimits) -> s
     given = (source, bool(questions.inputs), questions.stub, questions.entry_point, list(questions.modules))
     # escaped, so that any text may be a program; one that is none fails as a program does
     return (
-        f"{_SAY} = {{}}\n"
-        f"exec(compile({_evaluator_text()!a}, '<evaluating>', 'exec'), {_SAY})\n"
+        f"{_evaluator_text()}"
         f"{_SAY} = {_SAY}['Evaluator'](globals(), {', '.join(map(ascii, given))}, {tuple(limits)!a}).say\n"
     )
 
 
 @functools.cache
 def _evaluator_text() -> str:
-    return inspect.getsource(evaluating)
+    """Return what defines the evaluator; compiled here, which a judge with another Python does anew."""
+    text = inspect.getsource(evaluating)
+    code = marshal.dumps(compile(text, "<evaluating>", "exec", dont_inherit=True))
+    return (
+        f"import marshal, sys\n{_SAY} = {{}}\n"
+        f"exec(marshal.loads({code!a}) if sys.version == {sys.version!a}"
+        f" else compile({text!a}, '<evaluating>', 'exec'), {_SAY})\n"
+        f"del marshal, sys\n"
+    )
 
 
 def printed_alike(got: str, expected: str, *, atol: float = 0.0, rtol: float = 0.0) -> bool:
     """Whether what a script printed counts as the expected output; as in `ScriptTests`."""
     return same_output(got, expected, atol=atol, rtol=rtol)
+
+
+def printed_text(printed: str) -> str:
+    """Return one text for all outputs of scripts that count as equal where no numbers are compared."""
+    return normal_output(printed)
 
 
 def kept_text(text: str) -> str:

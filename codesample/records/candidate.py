@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
+from codesample.records.short import short
+
 __all__ = ["Candidate", "FinishReason"]
 
 _T = TypeVar("_T")
@@ -62,6 +64,14 @@ class Candidate:
     spans: tuple[tuple[int, int], ...] | None = None
     certainties: tuple[float, ...] | None = None
     confidences: tuple[float, ...] | None = None
+
+    def __repr__(self) -> str:
+        parts = [f"{self.task_id!r}", f"{self.index}", short(self.completion)]
+        if self.token_ids is not None:
+            parts.append(f"{len(self.token_ids)} tokens")
+        if self.finish_reason is not None:
+            parts.append(f"{self.finish_reason}")
+        return f"Candidate({', '.join(parts)})"
 
     def within(self, spans: Sequence[tuple[int, int]] | None) -> Candidate:
         """Return this candidate with the tokens of parts of its text only, such as those of its program.

@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.records.example import Example
 from codesample.records.message import Message
+from codesample.records.short import short
 from codesample.records.tests import ScriptTests, Tests
 
 __all__ = ["Problem", "PublicView"]
@@ -41,6 +42,14 @@ class Problem:
     reference: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
+
+    def __repr__(self) -> str:
+        parts = [f"{self.task_id!r}", short(self.prompt), type(self.tests).__name__]
+        if self.examples:
+            parts.append(f"examples: {len(self.examples)}")
+        if self.reference is not None:
+            parts.append("a reference")
+        return f"Problem({', '.join(parts)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from codesample.records.short import short
+
 __all__ = ["Status", "Verdict"]
 
 
@@ -51,6 +53,14 @@ class Verdict:
     checks: tuple[bool, ...] = ()
     integrity: str = "split"
     first_try: Status | None = None
+
+    def __repr__(self) -> str:
+        parts = [f"{self.task_id!r}", f"{self.index}", f"{self.status}"]
+        if self.detail:
+            parts.append(short(self.detail))
+        if self.checks:
+            parts.append(f"{sum(self.checks)} of {len(self.checks)} checks held")
+        return f"Verdict({', '.join(parts)})"
 
     @property
     def passed(self) -> bool:

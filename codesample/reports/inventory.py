@@ -18,13 +18,23 @@ def tasks() -> list[tuple[str, str]]:
 
 
 def rerankers() -> list[tuple[str, str]]:
-    """Return every installed reranker's name and the first line of its description, or why it has none."""
-    return _described(reranker_names(), lambda name: load_reranker(name).__doc__)
+    """Return every installed reranker's name and the first line of its description, or why it has none.
+
+    Behind it stand its parameters, if it has any, with their defaults.
+    """
+    return _described(reranker_names(), _reranker_line)
 
 
 def engines() -> list[tuple[str, str]]:
     """Return every installed engine's name and the first line of its description, or why it has none."""
     return _described(ENGINES.names(), lambda name: ENGINES.load(name).__doc__)
+
+
+def _reranker_line(name: str) -> str:
+    loaded = load_reranker(name)
+    line = (loaded.__doc__ or "").strip().partition("\n")[0]
+    given = ", ".join(str(each) for each in loaded.takes.values())
+    return f"{line} Parameters: {given}." if given else line
 
 
 def _described(names: Iterable[str], describe: Callable[[str], str | None]) -> list[tuple[str, str]]:

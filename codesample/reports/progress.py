@@ -1,44 +1,19 @@
-"""Shows a running evaluation on stderr: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Shows a running evaluation: how far it is, how fast, and how long it will take."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import IO
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Column
+from typing import IO, NamedTuple
 
 from codesample.evaluation.observer import Observer, Snapshot
+from codesample.reports.progress_displays import PLAIN_INTERVAL, Row, display_for
 
 __all__ = ["PLAIN_INTERVAL", "RunProgress", "TableProgress", "describe"]
 
-PLAIN_INTERVAL = 10.0
-"""Seconds between two plain lines."""
-
-# in columns of the terminal
-_WITHOUT_BAR, _LEAST_BAR, _MOST_BAR = 74, 4, 40
-
-
-def _columns(width: int) -> list[ProgressColumn]:
-    """Return what a line is made of: where all of it would not fit, the figures, whole."""
-    figures = TextColumn("{task.description}", table_column=Column(no_wrap=True))
-    done = MofNCompleteColumn(table_column=Column(no_wrap=True))
-    if width < _WITHOUT_BAR + _LEAST_BAR:
-        return [done, figures]
-    bar = BarColumn(bar_width=min(_MOST_BAR, width - _WITHOUT_BAR))
-    return [bar, done, TextColumn("problems,"), figures, TimeElapsedColumn()]
+# a pace is told once this much of it was seen
+_LEAST_SECONDS = 1.0
 
 
 def describe(snapshot: Snapshot) -> str:
@@ -49,11 +24,18 @@ def describe(snapshot: Snapshot) -> str:
     return ", ".join(parts)
 
 
+class _Begun(NamedTuple):
+    """When a stage began in this process, and how much of it was there by then."""
+
+    time: float
+    done: int
+
+
 class RunProgress(Observer):
-    """An observer that draws.
+    """An observer that draws: bars on a terminal, lines elsewhere, one block that changes in a notebook.
 
     Args:
-        stream: Where to; default stderr.
+        stream: Where to. Default: the notebook that this runs in, or stderr.
         clock: Seconds, monotonic.
 
     Attributes:
@@ -62,39 +44,45 @@ class RunProgress(Observer):
 
     def __init__(self, stream: IO[str] | None = None, clock: Callable[[], float] = monotonic) -> None:
         self.run: Path | None = None
-        self._console = Console(file=stream or sys.stderr, highlight=False, markup=False, soft_wrap=True)
         self._clock = clock
-        self._bar: Progress | None = None
-        self._rows: dict[str, TaskID] = {}
-        self._problems = 0
-        self._next_line = clock() + PLAIN_INTERVAL
+        self._display = display_for(stream, clock)
+        self._begun: dict[str, _Begun] = {}
+        self._problems = self._candidates = 0
 
     def planned(self, what: str) -> None:
         """Print the line."""
-        self._console.print(what)
+        self._display.line(what)
 
     def started(self, run: Path, *, problems: int, candidates: int) -> None:
         """Name the run folder and put up the bar."""
-        self.run, self._problems = run, problems
-        self._console.print(f"run folder {run}: {problems} problems, {candidates} candidates")
-        self._next_line = self._clock() + PLAIN_INTERVAL
-        self._show("judged", done=0, of=problems, text="")
+        self.run, self._problems, self._candidates = run, problems, candidates
+        self._begun.clear()
+        self._display.close()
+        self._display.line(f"run folder {run}: {problems} problems, {candidates} candidates")
+        self._display.show("judged", Row(0, problems, "", None, 0.0))
 
     def notice(self, text: str) -> None:
         """Print one line above the bar."""
-        self._console.print(f"notice: {text}")
+        self._display.line(f"notice: {text}")
 
     def table(self, text: str) -> None:
         """Print one line."""
-        self._console.print(text)
+        self._display.line(text)
 
     def progress(self, snapshot: Snapshot) -> None:
         """Move the bar, or print a line when the last one is `PLAIN_INTERVAL` old."""
-        self._show("judged", done=snapshot.problems_done, of=self._problems, text=describe(snapshot))
+        left, spent = self._pace("judged", snapshot.candidates_done, self._candidates)
+        row = Row(snapshot.problems_done, self._problems, describe(snapshot), left, spent)
+        self._display.show("judged", row)
 
     def scored(self, reranker: str, *, done: int, problems: int) -> None:
         """Move a bar of the reranker's own, below the others, or print a line as `progress` does."""
-        self._show(f"by {reranker}", done=done, of=problems, text=f"scored by {reranker}")
+        self.stage(f"scored by {reranker}", done=done, problems=problems)
+
+    def stage(self, what: str, *, done: int, problems: int) -> None:
+        """Move a bar of the stage's own, likewise."""
+        left, spent = self._pace(what, done, problems)
+        self._display.show(what, Row(done, problems, what, left, spent))
 
     def withdrawn(self) -> None:
         """Forget the run folder."""
@@ -102,23 +90,17 @@ class RunProgress(Observer):
 
     def stopped(self) -> None:
         """Take the bars down, leaving their last state on the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-            self._rows.clear()
+        self._display.close()
+        self._begun.clear()
 
-    def _show(self, row: str, *, done: int, of: int, text: str) -> None:
-        if not self._console.is_terminal:
-            if self._clock() >= self._next_line:
-                self._next_line = self._clock() + PLAIN_INTERVAL
-                self._console.print(f"{done}/{of} problems, {text}")
-            return
-        if self._bar is None:
-            self._bar = Progress(*_columns(self._console.width), console=self._console)
-            self._bar.start()
-        if row not in self._rows:
-            self._rows[row] = self._bar.add_task("", total=of)
-        self._bar.update(self._rows[row], completed=done, description=text)
+    def _pace(self, stage: str, done: int, of: int) -> tuple[float | None, float]:
+        """Return the seconds left at the pace of this process, None where unknown, and those spent."""
+        now = self._clock()
+        begun = self._begun.setdefault(stage, _Begun(now, done))
+        spent, made = now - begun.time, done - begun.done
+        if made <= 0 or spent < _LEAST_SECONDS:
+            return None, spent
+        return max(0, of - done) * spent / made, spent
 
 
 class TableProgress(RunProgress):

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 
 from codesample.evaluation.headline import form_text
-from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.report import Report
 from codesample.records import Status
+from codesample.reports.choice_table import ChoiceTable, choice_lines, cost_table
 
 __all__ = ["render"]
 
@@ -24,46 +23,20 @@ _REPEATS = {
 }
 
 
-def render(report: Report) -> RenderableType:
-    """Return the tables and lines that `codesample eval` ends with."""
-    # samples of other origin may be unequally many
-    each = str(report.n) if report.n >= report.n_max else f"{report.n} to {report.n_max}"
-    title = f"{report.task}, {report.model}: {report.problems} problems x {each}, {report.samples} samples"
-    table = Table(title=escape(title), title_justify="left", title_style="bold", min_width=56)
-    table.add_column("figure", overflow="fold")
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
-    table.add_column("gap closed", justify="right")
-    for label, estimate in _passes(report):
-        table.add_row(escape(label), *_cells(estimate), "")
-    table.add_section()
-    table.add_row(f"best of {each}, at random", *_cells(report.random), "0 %")
-    for name, selection in report.rerankers.items():
-        gap = (
-            "no gap"
-            if selection.gap_closed is None
-            else f"{selection.gap_closed.value:.0%}".replace("%", " %")
-        )
-        table.add_row(f"  by {escape(name)}", *_cells(selection.best_of_n), gap)
-    table.add_row("  by an oracle", *_cells(report.oracle), "100 %")
-    return Group(table, *_lines(report))
+def render(report: Report, *, costs: bool = False) -> RenderableType:
+    """Return the tables and lines that `codesample eval` ends with.
 
-
-def _passes(report: Report) -> Iterator[tuple[str, Estimate]]:
-    """Yield pass@k with what it is called: of all tests, and of the parts that come before the last."""
-    names = list(report.parts)
-    for k, estimate in report.pass_at_k.items():
-        for number, name in enumerate(names[:-1], start=1):
-            if k in report.parts[name]:
-                yield f"pass@{k} on {' + '.join(names[:number])}", report.parts[name][k]
-        yield f"pass@{k} on {' + '.join(names)}" if names else f"pass@{k}", estimate
-
-
-def _cells(estimate: Estimate) -> tuple[str, str]:
-    return f"{estimate.value:.3f}", f"[dim]{estimate.low:.3f} - {estimate.high:.3f}[/dim]"
+    Args:
+        costs: Also what the scores of each reranker took.
+    """
+    tables: list[RenderableType] = [ChoiceTable(report)]
+    if costs and report.rerankers:
+        tables.append(cost_table(report))
+    return Group(*tables, *_lines(report))
 
 
 def _lines(report: Report) -> Iterator[str]:
+    yield from choice_lines(report)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
     if report.engine.recorded and report.prompt.get("style") == "chat":
         # what was asked is not known; how answers were read is

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import NamedTuple
 
-__all__ = ["ASCII", "UNICODE", "Marks", "visible"]
+__all__ = ["ASCII", "UNICODE", "Marks", "safe", "visible"]
 
 
 class Marks(NamedTuple):
@@ -31,6 +31,17 @@ def visible(text: str, marks: Marks = UNICODE) -> str:
     lines = text.split("\n")
     shown = [_line(line, marks) for line in lines]
     return f"{marks.newline}\n".join(shown)
+
+
+def safe(text: str, *, ascii_only: bool = False) -> str:
+    """Return text that can steer no terminal: lines and tabs stay, what a screen does not show is a number.
+
+    Args:
+        ascii_only: Whether characters beyond ASCII stand as numbers as well.
+    """
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(char if char in "\n\t" else _char(char, ascii_only=ascii_only) for char in text)
 
 
 def _line(line: str, marks: Marks) -> str:

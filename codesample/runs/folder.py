@@ -292,6 +292,12 @@ class RunFolder:
                 stack.callback(each.close)
             stack.callback(self._verdicts.close)
 
+    def __repr__(self) -> str:
+        is_open = "" if self._lock is None else ", open for writing"
+        manifest = self.manifest
+        what = f"{manifest.task} by {manifest.model}, n = {manifest.n}{is_open}"
+        return f"RunFolder({str(self.path)!r}: {what})"
+
     def __enter__(self) -> Self:
         return self
 

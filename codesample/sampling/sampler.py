@@ -118,6 +118,11 @@ class Sampler:
         """`NATIVE_ABILITIES`, and "chat" where the tokenizer has a chat template."""
         return NATIVE_ABILITIES | ({"chat"} if self.checkpoint.takes_messages else set())
 
+    def __repr__(self) -> str:
+        model = self.checkpoint.model
+        kind = f"{type(model).__name__}, {model.dtype}".replace("torch.", "")
+        return f"Sampler({self.name!r}: {kind} on {model.device})"
+
     def stream(
         self,
         requests: Sequence[Request],

@@ -25,6 +25,8 @@ _SHORT = 24
 _WIDER = 8
 # likeliest tokens that confidence is the mean of, as published
 _MOST_CONFIDENT = 20
+# what a log-probability is held above where it is added up
+_LEAST = -1e30
 # tokens per block of an untruncated draw
 _BLOCK = 256
 # logits worked on at a time where the host may be asked: what comes of more leaves the cache, and the
@@ -146,13 +148,32 @@ def known_of(logits: Tensor, tokens: Tensor) -> Known:
 
 def _sureness(logprobs: Tensor) -> tuple[Tensor, Tensor]:
     """Return certainties and confidences, [R] float32 each; tokens that cannot come are left out."""
-    possible = logprobs > float("-inf")
-    count = possible.sum(-1).clamp_min(1)
-    mean = logprobs.masked_fill(~possible, 0).sum(-1, dtype=torch.float64) / count
-    top = logprobs.topk(min(_MOST_CONFIDENT, logprobs.shape[-1]), dim=-1).values
+    top = _top_values(logprobs, min(_MOST_CONFIDENT, logprobs.shape[-1]))
+    if logprobs.device.type == "cpu" and logprobs.amin() > float("-inf"):
+        # all can come, as a rule: one pass over the vocabulary is enough
+        mean, count = logprobs.mean(-1), torch.full_like(top[:, 0], logprobs.shape[-1])
+    else:
+        count = (logprobs > float("-inf")).sum(-1).clamp_min(1)
+        mean = logprobs.clamp_min(_LEAST).where(logprobs > float("-inf"), 0).sum(-1) / count
     some = top > float("-inf")
-    confidence = -top.masked_fill(~some, 0).sum(-1) / some.sum(-1).clamp_min(1)
+    confidence = -top.where(some, 0).sum(-1) / some.sum(-1).clamp_min(1)
     return (-mean - count.double().log()).float(), confidence.float()
+
+
+def _top_values(values: Tensor, count: int) -> Tensor:
+    """Return the `count` largest of each row, [R, count], in any order.
+
+    They lie in the blocks with the `count` largest maxima; on a CPU it is several times faster to look at
+    blocks first than to search the whole vocabulary.
+    """
+    vocabulary = values.shape[-1]
+    even = vocabulary // _BLOCK * _BLOCK
+    if even // _BLOCK <= count:
+        return values.topk(count, dim=-1, sorted=False).values
+    blocks = values[:, :even].reshape(len(values), -1, _BLOCK)
+    best = blocks.amax(-1).topk(count, dim=-1, sorted=False).indices
+    inside = blocks.gather(1, best[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
+    return torch.cat([inside, values[:, even:]], -1).topk(count, dim=-1, sorted=False).values
 
 
 def _likeliest(logits: Tensor) -> Tensor:

@@ -3,7 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from codesample import BestOfN, EarlyStop, Message, Reproducibility, best_of_n, passed, reranker
+from codesample import (
+    BestOfN,
+    EarlyStop,
+    Message,
+    Reproducibility,
+    SamplingParams,
+    best_of_n,
+    passed,
+    reranker,
+)
 from codesample.errors import IsolationError, ModelError, ParameterError, RerankerError, UnknownNameError
 from codesample.evaluation.asked_prompt import AskedPrompt
 from codesample.records import CallExample, Candidate, Extraction, Status, Verdict
@@ -38,7 +47,7 @@ def test_the_best_by_mean_logprob_comes_with_everything_drawn():
     assert isinstance(got, BestOfN)
     assert got.best.index == 0
     assert [c.index for c in got.candidates] == [0, 1, 2, 3]
-    assert got.scores == pytest.approx((-0.1, -0.2, -0.3, -0.4))
+    assert got.scores == {"mean_logprob": pytest.approx((-0.1, -0.2, -0.3, -0.4))}
     assert got.best.program == PROMPT + WRONG
     assert (got.not_drawn, got.tokens_saved) == (0, 0)
     assert got.tokens == 2 * (len(WRONG) + len(RIGHT))
@@ -84,7 +93,7 @@ def test_examples_may_be_given_and_programs_assembled_otherwise():
         reranker="public_examples",
     )
     assert got.best.index == 1
-    assert got.scores == (0.0, 1.0)
+    assert got.scores == {"public_examples": (0.0, 1.0)}
 
 
 def test_abstaining_and_ties_fall_to_the_lowest_index():
@@ -102,7 +111,7 @@ def test_a_reranker_may_compare_what_programs_return():
         return [float(sum(row == other for other in rows)) for row in rows]
 
     got = best_of_n(Canned(WRONG, RIGHT, RIGHT), PROMPT, n=3, reranker=agreement, entry_point="double")
-    assert got.scores == (1.0, 2.0, 2.0)
+    assert got.scores == {"agreement": (1.0, 2.0, 2.0)}
     assert got.best.index == 1
 
 
@@ -162,7 +171,147 @@ def test_a_program_that_the_harness_failed_on_is_named_and_ranks_last():
         judge=Failing(),
     )
     assert got.failures == ("prompt: no room",)
-    assert (got.scores, got.best.index) == ((None, 1.0), 1)
+    assert (got.scores, got.best.index) == ({"public_examples": (None, 1.0)}, 1)
+    assert got.notes == ("public_examples abstained on 1 of 2, which rank last under it",)
+
+
+def test_the_result_says_which_examples_the_winner_gets_right():
+    two = [("double(1)", "2"), ("double(3)", "6")]
+    asked = {"prompt": PROMPT, "entry_point": "double", "examples": two}
+    # x + 1 is right for 1 alone; the scores need no program
+    half = best_of_n(Canned(WRONG, RIGHT), n=2, **asked)
+    assert (half.best.index, half.examples_held, half.examples_passed) == (0, (True, False), False)
+    whole = best_of_n(Canned(WRONG, RIGHT), n=2, reranker="public_examples", **asked)
+    assert (whole.best.index, whole.examples_held, whole.examples_passed) == (1, (True, True), True)
+    assert whole.notes == ()
+    none = best_of_n(Canned(WRONG), PROMPT, n=2)
+    assert (none.examples_held, none.examples_passed, none.notes) == (None, None, ())
+
+
+def test_where_none_gets_the_examples_right_the_result_says_so():
+    got = best_of_n(Canned(WRONG, BROKEN), PROMPT, n=4, reranker="public_examples", entry_point="double")
+    assert got.examples_passed is False
+    assert got.notes == ("no candidate gets all of the 1 examples right: 0 at most",)
+    assert (got.best.index, got.tied, got.decided_by) == (0, (1, 2, 3), None)
+
+
+def test_examples_that_cannot_be_run_cost_no_choice(monkeypatch):
+    def refuse(run):
+        raise IsolationError("nothing is isolated here")
+
+    monkeypatch.setattr("codesample.evaluation.best_of_n.open_judge", refuse)
+    got = best_of_n(Canned(WRONG, RIGHT), PROMPT, n=2, entry_point="double")
+    assert (got.best.index, got.examples_passed) == (0, None)
+    assert got.notes == ("the examples could not be run: nothing is isolated here",)
+
+
+def test_a_chain_shows_the_scores_of_its_parts_and_which_of_them_decided():
+    engine = Canned(WRONG, RIGHT, RIGHT, BROKEN)
+    got = best_of_n(engine, PROMPT, n=4, reranker="public_examples > mean_logprob", entry_point="double")
+    assert got.best.index == 1
+    assert got.scores == {
+        "public_examples": (0.0, 1.0, 1.0, 0.0),
+        "mean_logprob": pytest.approx((-0.1, -0.2, -0.3, -0.4)),
+    }
+    assert (got.decided_by, got.tied, got.examples_passed) == ("mean_logprob", (), True)
+    assert got.why == (
+        "public_examples 1 is the highest of 4, shared by 2; "
+        "of these mean_logprob -0.2 is the highest of 2, next -0.3"
+    )
+
+
+def test_equal_programs_tie_and_the_lowest_index_wins():
+    got = best_of_n(Canned(WRONG, RIGHT), PROMPT, n=6, reranker="public_examples", entry_point="double")
+    assert (got.best.index, got.tied, got.decided_by) == (1, (3, 5), "public_examples")
+    assert got.why == (
+        "public_examples 1 is the highest of 6, shared by 3; 1 is the lowest index of 3 that tie (3, 5)"
+    )
+
+
+def test_an_early_stop_is_part_of_the_reason():
+    engine = Canned(WRONG, RIGHT)
+    got = best_of_n(engine, PROMPT, n=20, entry_point="double", until=EarlyStop(passed, every=4))
+    assert got.why == (
+        "2 of the first 4 candidates, of 20, were good enough to stop at; "
+        "mean_logprob -0.2 is the highest of 2, next -0.4"
+    )
+    never = best_of_n(Canned(WRONG), PROMPT, n=4, entry_point="double", until=passed)
+    assert never.notes == ("no candidate was good enough to stop at: all 4 were drawn",)
+
+
+def test_where_all_abstain_the_first_is_chosen_and_the_result_says_so():
+    @reranker
+    def silent(view, candidates, ctx):
+        return [None] * len(candidates)
+
+    got = best_of_n(Canned(WRONG), PROMPT, n=3, reranker=silent)
+    assert (got.best.index, got.tied, got.decided_by) == (0, (1, 2), None)
+    assert got.why == "silent abstains on all 3; 0 is the lowest index of 3 that tie (1, 2)"
+    assert got.scores == {"silent": (None, None, None)}
+
+
+def test_without_chance_one_candidate_is_drawn_and_the_result_says_so():
+    engine = Canned(RIGHT)
+    got = best_of_n(engine, PROMPT, n=32, params=SamplingParams(temperature=0))
+    assert engine.asked == [0]
+    assert (len(got.candidates), got.not_drawn) == (1, 31)
+    assert got.notes == ("temperature 0 draws equal candidates: 1 was drawn instead of 32",)
+    assert got.why == "it is the only one to choose"
+    # one that was asked for is no less than that
+    assert best_of_n(engine, PROMPT, n=1, params=SamplingParams(temperature=0)).notes == ()
+
+
+def test_what_a_reranker_notes_is_passed_on():
+    @reranker
+    def doubtful(view, candidates, ctx):
+        for _ in candidates:
+            ctx.note("no grade")
+        return [0.0] * len(candidates)
+
+    assert best_of_n(Canned(WRONG), PROMPT, n=2, reranker=doubtful).notes == ("doubtful: no grade (2 times)",)
+
+
+def test_a_reranker_that_looks_at_confidence_has_it_recorded():
+    class Sure(Canned):
+        def stream(self, requests, params, *, progress=None):
+            assert params.confidence
+            for each in super().stream(requests, params, progress=progress):
+                sure = tuple(float(each.index) for _ in each.token_ids)
+                yield replace(each, certainties=sure, confidences=sure)
+
+    @reranker(needs={"confidence"})
+    def surest(view, candidates, ctx):
+        return [min(each.certainties) for each in candidates]
+
+    got = best_of_n(Sure(WRONG, RIGHT, abilities=("confidence",)), PROMPT, n=2, reranker=surest)
+    assert got.best.index == 1
+    with pytest.raises(RerankerError, match="needs 'confidence'"):
+        best_of_n(Canned(WRONG), PROMPT, n=2, reranker=surest)
+
+
+def test_threads_share_an_engine_and_a_judge():
+    from concurrent.futures import ThreadPoolExecutor
+
+    from codesample import Executor
+
+    asked = {"n": 4, "reranker": "public_examples", "entry_point": "double"}
+    with Executor(workers=1) as judge, ThreadPoolExecutor(4) as threads:
+        waiting = [
+            threads.submit(best_of_n, Canned(*([WRONG] * at), RIGHT), PROMPT, judge=judge, **asked)
+            for at in range(4)
+        ]
+        assert [each.result().best.index for each in waiting] == [0, 1, 2, 3]
+
+
+def test_works_inside_of_a_running_event_loop():
+    import asyncio
+
+    async def ask():
+        here = best_of_n(Canned(WRONG, RIGHT), PROMPT, n=2, reranker="public_examples", entry_point="double")
+        there = await asyncio.to_thread(best_of_n, Canned(WRONG, RIGHT), PROMPT, n=2)
+        return here.best.index, there.best.index
+
+    assert asyncio.run(ask()) == (1, 0)
 
 
 def test_a_round_holds_at_least_one_candidate():
@@ -245,7 +394,7 @@ def test_messages_are_handed_to_the_engine_and_examples_read_from_the_last_turn(
     got = best_of_n(engine, ASKED, n=2, reranker="public_examples", entry_point="double")
     assert seen[0].prompt == tuple(Message(**each) for each in ASKED)
     assert got.best.index == 1
-    assert got.scores == (0.0, 1.0)
+    assert got.scores == {"public_examples": (0.0, 1.0)}
 
 
 def test_an_engine_that_takes_no_messages_is_not_asked():
@@ -299,7 +448,7 @@ def test_rerankers_see_the_tokens_of_the_program_alone(monkeypatch):
 
     engine = Lettered(*texts, abilities=("logprobs", "chat"))
     got = best_of_n(engine, ASKED, n=2, reranker=looking, entry_point="double")
-    assert got.scores == (-1.0, -2.0)
+    assert got.scores == {"looking": (-1.0, -2.0)}
     assert shown == [ASKED[-1]["content"]]
     # what was drawn is kept whole
     assert [each.program for each in got.candidates] == [body, body]

@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from codesample.errors import MetricError
 from codesample.evaluation.metrics import (
+    ByProblem,
+    auc,
     best_of_n,
     best_of_n_curve,
     gap_closed,
     pass_at_k,
     pass_at_k_by_problem,
+    ragged_pass_at_k,
     ranked_pass_at_k,
+    sampling_variance,
     tied_scores,
 )
 
@@ -83,6 +87,77 @@ def test_k_above_a_problems_n_names_the_problem() -> None:
         pass_at_k_by_problem({"a": (10, 5), "b": (2, 2), "c": (4, 0)}, 5)
     with pytest.raises(MetricError, match="pass@1 of no problems"):
         pass_at_k_by_problem({}, 1)
+
+
+def test_a_problem_with_too_few_candidates_is_counted_whatever_becomes_of_it() -> None:
+    counts = {"a": (10, 5), "b": (2, 1), "c": (4, 0), "d": (0, 0)}
+    assert ragged_pass_at_k(counts, 3, short="leave_out") == ByProblem(
+        {"a": pass_at_k(10, 5, 3), "c": 0.0}, ("b", "d")
+    )
+    # all that b has: two candidates, of which one passes
+    assert ragged_pass_at_k(counts, 3, short="use_all") == ByProblem(
+        {"a": pass_at_k(10, 5, 3), "b": 1.0, "c": 0.0}, ("b", "d")
+    )
+    with pytest.raises(MetricError, match="problem 'd' has 0"):
+        ragged_pass_at_k(counts, 3)
+    assert ragged_pass_at_k({"a": (3, 1)}, 3) == ByProblem({"a": 1.0}, ())
+
+
+def test_figures_of_no_problem_are_refused_and_k_is_checked_first() -> None:
+    with pytest.raises(MetricError, match="none of 2 problems has 3 candidates"):
+        ragged_pass_at_k({"a": (2, 1), "b": (1, 1)}, 3, short="leave_out")
+    with pytest.raises(MetricError, match="none of 1 problems has 1 candidates"):
+        ragged_pass_at_k({"a": (0, 0)}, 3, short="use_all")
+    with pytest.raises(MetricError, match="k = 0"):
+        ragged_pass_at_k({"a": (2, 1)}, 0, short="use_all")
+
+
+@pytest.mark.parametrize("chance", [Fraction(1, 10), Fraction(2, 3)])
+@pytest.mark.parametrize(("n", "k"), [(1, 4), (3, 4), (4, 4), (6, 4)])
+def test_using_all_is_unbiased_for_what_so_many_candidates_give(n: int, k: int, chance: Fraction) -> None:
+    weights = [math.comb(n, c) * chance**c * (1 - chance) ** (n - c) for c in range(n + 1)]
+    figures = [ragged_pass_at_k({"a": (n, c)}, k, short="use_all").values["a"] for c in range(n + 1)]
+    mean = sum(float(weight) * figure for weight, figure in zip(weights, figures, strict=True))
+    assert mean == pytest.approx(float(1 - (1 - chance) ** min(n, k)))
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 1), (5, 1), (4, 2), (5, 2), (6, 3)])
+@pytest.mark.parametrize("chance", [Fraction(1, 5), Fraction(1, 2)])
+def test_the_variance_of_the_draw_is_estimated_without_bias(n: int, k: int, chance: Fraction) -> None:
+    def weight(c: int) -> float:
+        return float(math.comb(n, c) * chance**c * (1 - chance) ** (n - c))
+
+    mean = sum(weight(c) * pass_at_k(n, c, k) for c in range(n + 1))
+    true = sum(weight(c) * (pass_at_k(n, c, k) - mean) ** 2 for c in range(n + 1))
+    estimated = sum(weight(c) * (sampling_variance(n, c, k) or 0.0) for c in range(n + 1))
+    assert estimated == pytest.approx(true, abs=1e-12)
+
+
+def test_the_variance_of_too_few_draws_is_not_known() -> None:
+    assert sampling_variance(1, 1, 1) is None
+    assert sampling_variance(3, 1, 2) is None
+    assert sampling_variance(8, 0, 2) == sampling_variance(8, 8, 2) == 0.0
+    assert sampling_variance(4, 1, 1) == pytest.approx(1 * 3 / (16 * 3))
+
+
+@given(LARGE_POOLS)
+def test_auc_is_the_share_of_pairs_in_order(pool: Pool) -> None:
+    pairs = [
+        1.0 if _key(right) > _key(wrong) else 0.5 if _key(right) == _key(wrong) else 0.0
+        for right, passed in pool
+        if passed
+        for wrong, also in pool
+        if not also
+    ]
+    got = auc(_scores(pool), _passed(pool))
+    assert got == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
+
+
+@given(LARGE_POOLS)
+def test_the_curve_of_the_labels_never_falls(pool: Pool) -> None:
+    labels = [float(each) for each in _passed(pool)]
+    curve = best_of_n_curve(labels, _passed(pool), range(1, len(pool) + 1))
+    assert all(before <= after + 1e-12 for before, after in itertools.pairwise(curve))
 
 
 @settings(max_examples=150)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesample.evaluation.public_checks import PublicChecks, count_equal, public_checks
+from codesample.evaluation.public_checks import PublicChecks, count_equal, public_checks, repeat_notices
 from codesample.records import (
     CallExample,
     CodeTests,
@@ -164,9 +165,25 @@ def test_generated_asserts_that_are_hidden_checks_are_counted() -> None:
     told = problem(CodeTests(source="assert f(1) == 2", checks=("assert abs(f(0.5) - 1.5) < 1e-6",)))
     written = ["assert f(1) == 2", "assert 2 == f(1)", "assert f(0.5) == 1.5", "assert f(2) == 3", "f(", ""]
     assert count_equal(told, written) == 3
+    assert count_equal(replace(told, prompt="assert f(1) == 2"), written) == 1
+    assert count_equal(told, []) == 0
     inputs = InputTests(inputs=((1,),), entry_point="f", reference="def f(x): return x")
     assert count_equal(problem(inputs), ["assert f(1) == 9", "assert f(2) == 9"]) == 1
     assert count_equal(problem(ScriptTests(cases=(ScriptExample("", "1"),))), written) == 0
+
+
+def test_generated_asserts_that_are_hidden_checks_are_told_with_the_worst_problem() -> None:
+    problems = [
+        replace(problem(CodeTests(source=f"assert f({at}) == {at}\nassert f(9) == 9")), task_id=f"t/{at}")
+        for at in range(3)
+    ]
+    written = {"t/0": ["assert f(0) == 0", "assert f(9) == 9"], "t/1": ["assert f(1) == 1"], "t/2": ["pass"]}
+    (said,) = repeat_notices(problems, written)
+    assert said.startswith(
+        "3 of 4 generated asserts equal hidden checks that no prompt shows, in 2 of 3 problems"
+    )
+    assert "most in t/0 (2)" in said
+    assert repeat_notices(problems, {}) == []
 
 
 @pytest.mark.parametrize(

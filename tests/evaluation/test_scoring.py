@@ -72,7 +72,7 @@ def test_an_example_means_by_a_name_what_the_prompt_means(tmp_path: Path) -> Non
 
 def test_so_it_does_for_a_single_prompt() -> None:
     got = best_of_n(Two(), PROMPT, n=2, reranker="public_examples", entry_point="half", examples=[EXAMPLE])
-    assert got.scores == (0.0, 1.0)
+    assert got.scores == {"public_examples": (0.0, 1.0)}
 
 
 BUILT_IN = (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from codesample.errors import ExecutionError
+from codesample.errors import ExecutionError, RunFolderError
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.report import Counted, Report, Seconds
 from codesample.evaluation.scoring import pools, saved_scores
@@ -100,7 +101,7 @@ def test_a_harness_error_is_never_the_choice(summary) -> None:
 def test_tied_scores_share_the_choice(summary) -> None:
     report = summary({"adding/1": [PASSED, WRONG, WRONG]}, scores={"adding/1": [1.0, 1.0, 0.0]})
     assert report.rerankers["given"].best_of_n.value == 0.5
-    assert report.rerankers["given"].gap_closed == pytest.approx((1 / 2 - 1 / 3) / (1 - 1 / 3))
+    assert report.rerankers["given"].gap_closed.value == pytest.approx((1 / 2 - 1 / 3) / (1 - 1 / 3))
 
 
 def test_without_a_gap_there_is_no_share_of_it(summary) -> None:
@@ -135,6 +136,38 @@ def test_strictly_a_weak_pass_is_no_grade_and_a_weak_failure_is_one(summary) -> 
 def test_with_weak_passes_alone_there_is_strictly_nothing_to_report(summary) -> None:
     with pytest.raises(ExecutionError, match="no candidate could be judged; 2 passes are weak"):
         summary({"adding/1": [PASSED, PASSED]}, weak={("adding/1", 0), ("adding/1", 1)}, strict=True)
+
+
+def test_a_report_with_all_its_figures_survives_json(summary) -> None:
+    statuses = {"adding/1": [PASSED, WRONG, WRONG], "adding/2": [PASSED, PASSED, WRONG]}
+    report = summary(statuses, scores={"adding/1": [1.0, 0.0, 0.0], "adding/2": [None, None, None]})
+    content = json.loads(json.dumps(report.as_json()))
+    assert Report.from_json(content, run=report.run) == report
+    chosen = report.rerankers["given"]
+    assert (chosen.abstained, chosen.over_random.won, chosen.over_random.tied) == (0.5, 1, 1)
+    assert set(report.oracle_curve) == {1, 2, 3}
+    assert report.oracle_curve[3] == report.oracle
+    assert report.variance.sampling > 0
+    assert (report.greedy, report.hidden_only) == (None, None)
+
+
+def test_none_of_the_problems_solved_is_no_certainty(summary) -> None:
+    report = summary({"adding/1": [WRONG, WRONG, WRONG], "adding/2": [WRONG, WRONG, WRONG]})
+    assert report.random.value == 0.0
+    # of two problems without a success
+    assert report.random.high == pytest.approx(1 - 0.025 ** (1 / 2))
+    assert report.pass_at_k[1] == report.random
+
+
+def test_results_with_shares_that_have_no_interval_say_how_to_write_them_anew(summary) -> None:
+    report = summary({"adding/1": [PASSED, WRONG, WRONG]}, scores={"adding/1": [1.0, 0.0, 0.0]})
+    content = report.as_json()
+    content["rerankers"]["given"] = {
+        "best_of_n": content["rerankers"]["given"]["best_of_n"],
+        "gap_closed": 0.5,
+    }
+    with pytest.raises(RunFolderError, match=r"not what this version writes .* codesample rerank"):
+        Report.from_json(content, run=report.run)
 
 
 def test_results_of_before_say_nothing_of_integrity(summary) -> None:

@@ -13,7 +13,7 @@ from codesample.engines.registry import open_engine
 from codesample.rerankers.registry import load_reranker
 from codesample.tasks.registry import load_task
 from codesample.testing.engines import check_engine
-from codesample.testing.rerankers import TrustedChecks, check_blind, check_order_free
+from codesample.testing.rerankers import TrustedChecks, check_blind, check_order_free, check_reranker
 from codesample.testing.tasks import check_task
 
 check_task(lambda: load_task("warmup"))
@@ -54,3 +54,7 @@ for problem, request in zip(task.problems(), requests, strict=True):
     check_blind(reranker, problem, candidates, make_context=make_context, task=task.name)
     check_order_free(reranker, problem, candidates, make_context=make_context, task=task.name)
 print(f"right_then_short: conforms, {len(checks.runs)} programs run")
+
+found = check_reranker("right_then_short")
+found.require()
+print(f"right_then_short: keeps {len(found.tried)} promises")

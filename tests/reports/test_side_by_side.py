@@ -18,7 +18,7 @@ def report(value: float, **changes: object) -> Report:
     figure = Estimate(value, value - 0.1, value + 0.1)
     fields = {
         "pass_at_k": {1: figure, 10: Estimate(0.75, 0.7, 0.8)},
-        "rerankers": {"mean_logprob": Selection(Estimate(0.625, 0.5, 0.7), 0.25)},
+        "rerankers": {"mean_logprob": Selection(Estimate(0.625, 0.5, 0.7), Estimate(0.25, 0.0, 0.5))},
     }
     return Report(
         task="mini",

@@ -26,7 +26,7 @@ def report() -> Report:
         n_max=32,
         samples=2752,
         pass_at_k={1: half, 5: Estimate(0.75, 0.7, 0.8)},
-        rerankers={"mean_logprob": Selection(Estimate(0.625, 0.5, 0.7), 0.25)},
+        rerankers={"mean_logprob": Selection(Estimate(0.625, 0.5, 0.7), Estimate(0.25, 0.0, 0.5))},
         random=half,
         oracle=Estimate(1.0, 1.0, 1.0),
         seconds=Seconds(10.0, 9.0, 12.0),

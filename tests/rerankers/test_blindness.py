@@ -12,7 +12,12 @@ from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker, reranker_names
 from codesample.testing.rerankers import MakeContext, TrustedChecks, check_blind, check_order_free
 
-SPECS = [*reranker_names(), "public_examples,mean_logprob"]
+# what a model or the problem's behaviour is asked for is tested where those are made
+SUPPLIED = {"logprobs", "confidence", "public_examples", "run"}
+SPECS = [
+    *(name for name in reranker_names() if load_reranker(name).needs <= SUPPLIED and name != "reward_model"),
+    "public_examples,mean_logprob",
+]
 
 
 @pytest.mark.parametrize("spec", SPECS)

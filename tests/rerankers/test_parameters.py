@@ -13,7 +13,7 @@ from codesample.rerankers.compose import then
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker, require_supplied, reranker
 from codesample.rerankers.expression import Named, parse
-from codesample.rerankers.parameters import Limits, parameters_of
+from codesample.rerankers.parameters import Bounds, parameters_of
 
 
 @reranker
@@ -22,7 +22,7 @@ def many(
     candidates: Sequence[Candidate],
     ctx: Context,
     *,
-    count: Annotated[int, Limits(least=1)] = 3,
+    count: Annotated[int, Bounds(least=1)] = 3,
     power: float = 1.0,
     model: str | None = None,
     kind: Literal["sum", "mean"] = "sum",

@@ -7,7 +7,7 @@ from typing import Any
 
 from codesample.records import CodeTests, InputTests, ScriptTests, Tests, Verdict
 
-__all__ = ["check_text", "first_failed", "tests_text"]
+__all__ = ["check_text", "first_failed", "hidden_tests_text"]
 
 _LONGEST = 600
 _MOST_CASES = 40
@@ -30,7 +30,7 @@ def check_text(tests: Tests, at: int) -> str:
     return ""
 
 
-def tests_text(tests: Tests, *, most: int) -> str:
+def hidden_tests_text(tests: Tests, *, most: int) -> str:
     """Return the hidden tests, at most so many characters of them and of the many cases the first ones."""
     if isinstance(tests, CodeTests):
         text = "\n".join(part for part in (tests.source, *tests.checks) if part)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["LONGEST_TEXT", "packed", "shortened", "utf16_lengths"]
@@ -34,17 +35,14 @@ def shortened(text: str, most: int = LONGEST_TEXT) -> str:
     return f"{text[: most - tail]}\n[... {left_out:,} characters left out of this page ...]\n{text[-tail:]}"
 
 
-def utf16_lengths(text: str, ends: tuple[int, ...]) -> list[int]:
+def utf16_lengths(text: str, ends: Sequence[int]) -> tuple[int, ...]:
     """Return how long each piece of a text is where a browser counts, in 16-bit units.
 
     Args:
         text: The whole.
         ends: Where each piece ends, in characters; never less than the one before.
     """
-    before, lengths = 0, []
-    plain = text.isascii() or max(text) <= "\uffff"
-    for end in ends:
-        piece = end - before
-        lengths.append(piece if plain else piece + sum(char > "\uffff" for char in text[before:end]))
-        before = end
-    return lengths
+    pieces = zip((0, *ends), ends, strict=False)
+    if text.isascii() or max(text) <= "\uffff":
+        return tuple([end - begin for begin, end in pieces])
+    return tuple(end - begin + sum(char > "\uffff" for char in text[begin:end]) for begin, end in pieces)

@@ -1,4 +1,4 @@
-"""What a page says in words and tables: what was run, how, with which figures, and what speaks against them."""
+"""What a page says in words and figures: what was run, how, with which result, and what speaks against it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ class Figure(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A figure that is read first."""
+    """A figure that is read first; `link` leads to what it counts."""
 
     name: str
     value: str
     note: str
     strong: bool = False
+    link: str = ""
 
 
 def size_text(contents: RunContents) -> str:
@@ -82,21 +83,28 @@ def tiles(
         best: Of the best reranker; None where nothing has scored the run.
         chosen: What that one chooses, by problem.
     """
-    made = [Tile("one at random (pass@1)", _percent(random.value), _between(random))]
+    made = [Tile("at random (pass@1)", _percent(random.value), _between(random))]
     if best is not None:
         made.append(
-            Tile(f"best reranker: {best.name}", _percent(best.estimate.value), _between(best.estimate), True)
+            Tile(
+                "best reranker",
+                _percent(best.estimate.value),
+                f"{_between(best.estimate)}, {best.name}",
+                True,
+            )
         )
     made.append(Tile(f"oracle (pass@{n})", _percent(oracle.value), _between(oracle)))
     if best is not None:
         gap = "no gap" if best.gap is None else _percent(best.gap)
-        between = _between(best.gap_interval) if best.gap_interval is not None else "between random and oracle"
+        between = (
+            _between(best.gap_interval) if best.gap_interval is not None else "between random and oracle"
+        )
         made.append(Tile("gap closed", gap, between))
         able = [each for each in chosen if each is not None and each.passing is not None]
         lost = sum(each.chance == 0 for each in able)
         ties = sum(0 < each.chance < 1 for each in able)
         note = f"of {len(able)} that it could win" + (f"; {ties} more left to ties" if ties else "")
-        made.append(Tile("problems it loses", str(lost), note))
+        made.append(Tile("problems it loses", str(lost), note, link="#lost"))
     return made
 
 
@@ -115,20 +123,20 @@ def figures(
     for name, part in (contents.report.parts if contents.report is not None else {}).items():
         rows += [Figure(f"pass@{k} on {name}", estimate) for k, estimate in part.items()]
     rows.append(Figure("one at random", random.points[-1].estimate, 0.0))
-    found = [_of_reranker(contents, name, curve, gaps.get(name), name == best) for name, curve in best_of.items()]
+    found = [
+        _of_reranker(contents, name, curve, gaps.get(name), name == best) for name, curve in best_of.items()
+    ]
     rows += sorted(found, key=lambda row: -row.estimate.value)
     last = passes.points[-1]
     rows.append(Figure(f"oracle (pass@{last.k})", last.estimate, 1.0))
     return rows
 
 
-def _of_reranker(
-    contents: RunContents, name: str, curve: Curve, gap: Estimate | None, best: bool
-) -> Figure:
+def _of_reranker(contents: RunContents, name: str, curve: Curve, gap: Estimate | None, best: bool) -> Figure:
     known = contents.report.rerankers.get(name) if contents.report is not None else None
     estimate = known.best_of_n if known is not None else curve.points[-1].estimate
-    share = known.gap_closed if known is not None else None if gap is None else gap.value
-    return Figure(name, estimate, share, gap, "no gap", best)
+    gap = known.gap_closed if known is not None else gap
+    return Figure(name, estimate, None if gap is None else gap.value, gap, "no gap", best)
 
 
 def about(contents: RunContents) -> Iterator[tuple[str, str]]:
@@ -163,7 +171,11 @@ def _of_report(report: Any) -> Iterator[tuple[str, str]]:
         yield "strict", "passes that a program could have faked count in no figure"
     yield "engine", report.engine.reproducibility
     health = report.health
-    parts = [f"{health.timeouts} time-outs", f"{health.retried} run twice", f"{health.harness_errors} harness errors"]
+    parts = [
+        f"{health.timeouts} time-outs",
+        f"{health.retried} run twice",
+        f"{health.harness_errors} harness errors",
+    ]
     if health.references_tried:
         parts.insert(0, f"{health.references_passed} of {health.references_tried} references pass")
     if health.load is not None:
@@ -172,9 +184,8 @@ def _of_report(report: Any) -> Iterator[tuple[str, str]]:
     if report.rules and set(report.rules) != {"continuation"}:
         yield "answers read by", ", ".join(f"{count:,} {rule}" for rule, count in report.rules.items())
     seconds = report.seconds
-    yield "time", (
-        f"sampling {seconds.sampling:.1f} s, execution {seconds.execution:.1f} s, {seconds.total:.1f} s in all"
-    )
+    spent = f"sampling {seconds.sampling:.1f} s, execution {seconds.execution:.1f} s"
+    yield "time", f"{spent}, {seconds.total:.1f} s in all"
     speed = f", {report.tokens_per_second:,.0f} a second" if report.tokens_per_second else ""
     yield "tokens", f"{report.tokens:,}{speed}"
     if report.theirs is not None:

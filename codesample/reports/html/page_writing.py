@@ -2,7 +2,7 @@
 
 What is seen at once (figures, charts, words) is plain HTML. Problems stand in the file as compressed data,
 one block each, and a block is unpacked when it is looked at, so that a page of tens of thousands of
-candidates opens as fast as a small one. A policy in the page forbids every request and every script but its own,
+candidates opens as fast as a small one. A policy in the page forbids every request, every script but its own,
 by its hash, and scripts that make markup of text.
 """
 
@@ -26,22 +26,20 @@ from codesample.evaluation.curves import (
     score_distributions,
     separations,
 )
+from codesample.evaluation.environment import versions
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.score_quality import Calibration, Separation
 from codesample.records import Prompt
 from codesample.reports.html import page_facts
-from codesample.reports.html.charts import (
-    calibration_chart,
-    curves_chart,
-    distribution_chart,
-    gaps_chart,
-    series_of,
-)
 from codesample.reports.html.choices import Choice, best_reranker, choices
+from codesample.reports.html.drawing import series_of
+from codesample.reports.html.figure_charts import cost_chart, curves_chart, gaps_chart
 from codesample.reports.html.packing import packed
 from codesample.reports.html.page_index import page_index, scores_column
+from codesample.reports.html.page_tables import page_tables
 from codesample.reports.html.palette import DARK, LIGHT
 from codesample.reports.html.problem_parts import fitting, problem_part
+from codesample.reports.html.score_charts import calibration_chart, distribution_chart
 from codesample.runs.files import replace_file
 
 __all__ = ["page_of", "write_page"]
@@ -86,9 +84,9 @@ def page_of(contents: RunContents, *, now: datetime | None = None) -> str:
         "run": str(contents.path),
         "written": (now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
     }
-    return environment.get_template("page.html.j2").render(
+    page: str = environment.get_template("page.html.j2").render(
         title=f"{facts['task']} by {facts['model']}",
-        generator=f"codesample {_version()}",
+        generator=" ".join(filter(None, ("codesample", versions()["codesample"]))),
         policy=_policy(script, style),
         style=_markup(style),
         script=_markup(script),
@@ -101,6 +99,7 @@ def page_of(contents: RunContents, *, now: datetime | None = None) -> str:
         data=_data(contents, chosen, best),
         **_figures(contents, chosen, best),
     )
+    return page
 
 
 def write_page(contents: RunContents, file: Path) -> Path:
@@ -125,7 +124,9 @@ def _expect_ours(file: Path) -> None:
             begin = opened.read(400).decode("utf-8", "replace")
     except FileNotFoundError:
         if not file.parent.is_dir():
-            raise ParameterError(f"{file}: {file.parent} is no folder; make it, or name another file") from None
+            raise ParameterError(
+                f"{file}: {file.parent} is no folder; make it, or name another file"
+            ) from None
         return
     except OSError as error:
         raise ParameterError(f"{file}: cannot be written: {error.strerror}; choose another file") from error
@@ -161,7 +162,10 @@ def _figures(
 ) -> dict[str, Any]:
     """Return tiles, table and charts; a run without any grade has none."""
     if not any(pool.graded for pool in contents.pools):
-        return {"tiles": [], "figures": [], "charts": {}, "curve_rows": [], "curve_sizes": [], "extra_tables": []}
+        empty: dict[str, Any] = dict.fromkeys(
+            ("tiles", "figures", "curve_rows", "curve_sizes", "extra_tables"), ()
+        )
+        return {**empty, "charts": None}
     passes, random = pass_at_k_curve(contents), random_curve(contents)
     curves, gaps = best_of_n_curves(contents), gaps_closed(contents)
     rows = page_facts.figures(contents, passes, random, curves, gaps, best)
@@ -177,7 +181,7 @@ def _figures(
         "charts": _charts(contents, passes, random, curves, gaps),
         "curve_sizes": sizes,
         "curve_rows": [{"name": name, "figures": _at(curve, sizes)} for name, curve in names.items()],
-        "extra_tables": [],
+        "extra_tables": list(page_tables(contents)),
     }
 
 
@@ -195,23 +199,37 @@ def _charts(
 ) -> dict[str, Any]:
     """Return the charts by what they show."""
     (only,) = series_of(["pass@k"])
-    made: dict[str, Any] = {"passes": _markup(curves_chart({only: passes}, of="pass@k", x="k"))}
+    made: dict[str, Any] = {"best": None, "passes": _markup(curves_chart({only: passes}, of="pass@k", x="k"))}
     if not curves:
         return made
     by_value = sorted(curves, key=lambda name: -curves[name].points[-1].estimate.value)
     series = series_of(by_value)
     bounds = series_of(["oracle", "random"])
-    bounds = [each._replace(colour="var(--muted)", shape="", dash=dash) for each, dash in zip(bounds, ((), (4, 4)), strict=True)]
+    bounds = [
+        each._replace(colour="var(--muted)", shape="", dash=dash)
+        for each, dash in zip(bounds, ((), (4, 4)), strict=True)
+    ]
     sizes = {point.k for point in random.points}
     oracle = Curve("oracle", tuple(point for point in passes.points if point.k in sizes))
     drawn = {bounds[0]: oracle, bounds[1]: random, **{each: curves[each.name] for each in series}}
     made["best"] = {
-        "svg": _markup(curves_chart(drawn, of="best-of-n", x="n")),
+        "svg": _markup(curves_chart(drawn, of="best-of-n", x="n", whole=False)),
         "series": [*bounds, *series],
         "shown": {"oracle", "random", *by_value[:_CURVES_SHOWN]},
     }
     made["gaps"] = _markup(gaps_chart(gaps))
-    distributions, parted, calibrated = score_distributions(contents), separations(contents), calibrations(contents)
+    taken = contents.report.rerankers if contents.report is not None else {}
+    costs = {
+        name: (each.cost.seconds, each.gap_closed.value)
+        for name, each in taken.items()
+        if each.cost is not None and each.gap_closed is not None
+    }
+    made["cost"] = _markup(cost_chart(costs)) if costs else None
+    distributions, parted, calibrated = (
+        score_distributions(contents),
+        separations(contents),
+        calibrations(contents),
+    )
     made["by_reranker"] = [
         _ByReranker(
             _markup(distribution_chart(name, distributions[name])),
@@ -228,8 +246,8 @@ def _separation(found: Separation) -> str:
     if found.within is None:
         return "No problem has candidates of both kinds."
     return (
-        f"Within a problem, a passing candidate outranks a failing one in {found.within:.0%} of pairs; "
-        "50 % would say nothing."
+        f"Within a problem, a passing candidate outranks a failing one in {100 * found.within:.1f} % of "
+        "pairs; 50 % would say nothing."
     )
 
 
@@ -237,7 +255,8 @@ def _error(found: Calibration) -> str:
     abstained = f" {found.abstained:,} candidates have no score." if found.abstained else ""
     if found.error is None:
         return f"Share of candidates that pass, by their score; about equally many at each point.{abstained}"
-    return f"Were scores chances, points would lie on the dashed line; they are off by {found.error:.2f}.{abstained}"
+    off = f"they are off by {found.error:.2f}"
+    return f"Were scores chances, points would lie on the dashed line; {off}.{abstained}"
 
 
 def _environment() -> Any:
@@ -298,9 +317,3 @@ def _policy(script: str, style: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def _version() -> str:
-    import codesample
-
-    return codesample.__version__

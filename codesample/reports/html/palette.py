@@ -28,7 +28,7 @@ LIGHT = {
     "bad-page": "#fde8e8",
     "warn": "#7a4a00",
     "warn-page": "#fdf0d5",
-    "cell-pass": "#12813f",
+    "cell-pass": "#0e7234",
     "cell-fail": "#f3b4ad",
     "cell-error": "#f0cf9b",
     "cell-limit": "#c9bfe6",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from codesample.evaluation.scoring import Pool
 from codesample.records import CallExample, Candidate, Origin, Problem, Prompt, ScriptExample, Verdict
-from codesample.reports.html.check_texts import check_text, first_failed, tests_text
+from codesample.reports.html.check_texts import check_text, first_failed, hidden_tests_text
 from codesample.reports.html.packing import LONGEST_TEXT, shortened, utf16_lengths
 
 __all__ = ["Once", "fitting", "problem_part"]
@@ -64,7 +65,11 @@ def fitting(pool: Pool, most: int, first: Collection[int]) -> frozenset[int]:
 
 
 def problem_part(
-    pool: Pool, prompt: Prompt | None, origins: Mapping[tuple[str, int], Origin], *, with_tokens: Collection[int]
+    pool: Pool,
+    prompt: Prompt | None,
+    origins: Mapping[tuple[str, int], Origin],
+    *,
+    with_tokens: Collection[int],
 ) -> dict[str, Any]:
     """Return plain JSON data of one problem.
 
@@ -75,7 +80,8 @@ def problem_part(
         with_tokens: Positions of the candidates whose tokens are shown one by one.
     """
     problem = pool.problem
-    programs, answers, details = Once[str](), Once[str](), Once[str]()
+    # programs and answers together: next to each other, what they share costs nothing
+    texts, details = Once[str](), Once[str]()
     tokens = Once[tuple[tuple[int, ...] | None, tuple[int, ...]]]()
     checks: dict[int, str] = {}
     rows = []
@@ -86,8 +92,8 @@ def problem_part(
         origin = origins.get((candidate.task_id, candidate.index))
         rows.append(
             {
-                "program": programs.place(shortened(candidate.program or "")),
-                "answer": answers.place(shortened(candidate.completion)),
+                "program": texts.place(shortened(candidate.program or "")),
+                "answer": texts.place(shortened(candidate.completion)),
                 "detail": details.place(shortened(verdict.detail, _LONGEST_DETAIL)),
                 "tokens": tokens.place(_tokens(candidate)) if at in with_tokens else None,
                 **_facts(candidate, verdict, failed),
@@ -98,9 +104,8 @@ def problem_part(
         "prompt": _turns(problem, prompt),
         "asked": prompt is not None,
         "examples": [_example(each) for each in problem.examples],
-        "tests": tests_text(problem.tests, most=_LONGEST_TESTS),
-        "programs": programs.values,
-        "answers": answers.values,
+        "tests": hidden_tests_text(problem.tests, most=_LONGEST_TESTS),
+        "texts": texts.values,
         "details": details.values,
         "tokens": tokens.values,
         "checks": checks,
@@ -114,9 +119,8 @@ def _facts(candidate: Candidate, verdict: Verdict, failed: int | None) -> dict[s
         "finish": candidate.finish_reason,
         "rule": candidate.rule,
         "length": None if candidate.token_ids is None else len(candidate.token_ids),
-        "cpu": _finite(verdict.cpu_seconds, 4),
-        "wall": _finite(verdict.wall_seconds, 4),
-        "memory": verdict.peak_memory,
+        "cpu": round(verdict.cpu_seconds, 3) if math.isfinite(verdict.cpu_seconds) else None,
+        "megabytes": None if verdict.peak_memory is None else round(verdict.peak_memory / 1e6),
         "integrity": verdict.integrity,
         "retried": verdict.first_try,
         "failed": failed,
@@ -127,20 +131,23 @@ def _facts(candidate: Candidate, verdict: Verdict, failed: int | None) -> dict[s
 
 
 def _tokens(candidate: Candidate) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
-    """Return how much text each token adds, if that is known of a text shown whole, and how unlikely it was."""
-    unlikely = tuple(_unlikely(each) for each in candidate.logprobs or ())
+    """Return how much text each token adds, if a text that is shown whole tells, and how unlikely it is."""
+    unlikely = _unlikely(candidate.logprobs or ())
     ends = candidate.token_ends
     if ends is None or len(candidate.completion) > LONGEST_TEXT:
         return None, unlikely
-    return tuple(utf16_lengths(candidate.completion, ends)), unlikely
+    return utf16_lengths(candidate.completion, ends), unlikely
 
 
-def _unlikely(logprob: float) -> int:
-    return min(_LOWEST, max(0, round(-logprob * _STEPS))) if math.isfinite(logprob) else _LOWEST
-
-
-def _finite(value: float, places: int) -> float | None:
-    return round(value, places) if math.isfinite(value) else None
+def _unlikely(logprobs: Sequence[float]) -> tuple[int, ...]:
+    """Return minus log-probabilities in hundredths."""
+    with suppress(OverflowError, ValueError):
+        found = tuple([round(-_STEPS * each) for each in logprobs])
+        if not found or (min(found) >= 0 and max(found) <= _LOWEST):
+            return found
+    return tuple(
+        min(_LOWEST, max(0, round(-_STEPS * each))) if math.isfinite(each) else _LOWEST for each in logprobs
+    )
 
 
 def _turns(problem: Problem, prompt: Prompt | None) -> list[tuple[str, str]]:

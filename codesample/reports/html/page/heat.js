@@ -1,6 +1,6 @@
 // Problems by candidates as a map of verdicts: colour and sign, drawn only where one looks.
 
-const heat = { problems: [], cell: 12, row: 14, label: 120, order: "index", orders: null, at: [0, 0], told: false };
+const heat = { problems: [], cell: 12, row: 14, label: 120, order: "index", orders: null, at: [0, 0], told: false, waiting: false };
 
 /** Order of a problem's candidates on the map: a list of positions. */
 function heatOrder(problem) {
@@ -32,14 +32,24 @@ function fitHeat() {
   const frame = $("heat-frame");
   const room = frame.clientWidth;
   heat.label = room < 500 ? 0 : 120;
-  heat.cell = Math.max(4, Math.min(16, Math.floor((room - heat.label) / heatWidth())));
+  heat.cell = Math.max(4, Math.min(26, Math.floor((room - heat.label) / heatWidth())));
   heat.row = Math.max(10, Math.min(16, heat.cell + 2));
   $("heat-room").style.width = `${heat.label + heat.cell * heatWidth()}px`;
   $("heat-room").style.height = `${heat.row * heat.problems.length}px`;
-  frame.style.height = `${Math.min(heat.row * heat.problems.length + 4, Math.round(window.innerHeight * 0.7))}px`;
+  frame.style.height = `${Math.min(heat.row * heat.problems.length + 4, Math.round(window.innerHeight * 0.6))}px`;
 }
 
+/** Draw the map before the next frame, once, however often it is asked for. */
 function drawHeat() {
+  if (heat.waiting) return;
+  heat.waiting = true;
+  requestAnimationFrame(() => {
+    heat.waiting = false;
+    paintHeat();
+  });
+}
+
+function paintHeat() {
   const frame = $("heat-frame");
   const canvas = $("heat-map");
   if (!frame.clientWidth) return;
@@ -60,50 +70,50 @@ function drawHeat() {
   pen.fillRect(0, 0, width, height);
   const first = Math.floor(frame.scrollTop / heat.row);
   const last = Math.min(heat.problems.length, Math.ceil((frame.scrollTop + height) / heat.row));
+  const signs = new Path2D();
   for (let row = first; row < last; row++) {
     const problem = heat.problems[row];
     const top = row * heat.row - frame.scrollTop;
     heatOrder(problem).forEach((position, column) => {
       const left = heat.label + column * heat.cell - frame.scrollLeft;
       if (left < heat.label - heat.cell || left > width) return;
-      drawCell(pen, left, top, problem.verdicts[position], fills, ink.mark);
+      drawCell(pen, signs, left, top, VERDICTS[problem.verdicts[position]].kind, fills);
     });
-    if (heat.label) {
-      pen.fillStyle = ink.page;
-      pen.fillRect(0, top, heat.label - 4, heat.row);
-      pen.fillStyle = ink.text;
-      pen.font = "11px system-ui, sans-serif";
-      pen.textBaseline = "middle";
-      pen.fillText(fitted(pen, problem.id, heat.label - 10), 0, top + heat.row / 2);
+  }
+  pen.strokeStyle = ink.mark;
+  pen.lineWidth = 1;
+  pen.stroke(signs);
+  if (heat.label) {
+    pen.fillStyle = ink.page;
+    pen.fillRect(0, 0, heat.label - 4, height);
+    pen.fillStyle = ink.text;
+    pen.font = "11px system-ui, sans-serif";
+    pen.textBaseline = "middle";
+    for (let row = first; row < last; row++) {
+      pen.fillText(fitted(pen, heat.problems[row].id, heat.label - 14), 6, (row + 0.5) * heat.row - frame.scrollTop);
     }
   }
   if (heat.told) outlineCell(pen, frame, ink);
 }
 
-/** Fill a cell; failures carry a sign by their kind, so that colour is not all that tells them apart. */
-function drawCell(pen, left, top, letter, fills, mark) {
-  const kind = VERDICTS[letter].kind;
+/** Fill a cell; failures get a sign by their kind, so that colour is not all that tells them apart. */
+function drawCell(pen, signs, left, top, kind, fills) {
   const [width, height] = [heat.cell - 1, heat.row - 1];
-  pen.fillStyle = fills[kind];
+  if (pen.fillStyle !== fills[kind]) pen.fillStyle = fills[kind];
   pen.fillRect(left, top, width, height);
-  if (kind === "pass") return;
-  pen.strokeStyle = mark;
-  pen.lineWidth = 1;
-  pen.beginPath();
   const [right, bottom, middle] = [left + width - 1, top + height - 2, top + height / 2];
-  if (kind === "fail") {
-    pen.moveTo(left + 1, bottom);
-    pen.lineTo(right, top + 2);
-  } else if (kind === "error") {
-    pen.moveTo(left + 1, top + 2);
-    pen.lineTo(right, bottom);
-    pen.moveTo(left + 1, bottom);
-    pen.lineTo(right, top + 2);
-  } else if (kind === "limit") {
-    pen.moveTo(left + 1, middle);
-    pen.lineTo(right, middle);
+  if (kind === "fail" || kind === "error") {
+    signs.moveTo(left + 1, bottom);
+    signs.lineTo(right, top + 2);
   }
-  pen.stroke();
+  if (kind === "error") {
+    signs.moveTo(left + 1, top + 2);
+    signs.lineTo(right, bottom);
+  }
+  if (kind === "limit") {
+    signs.moveTo(left + 1, middle);
+    signs.lineTo(right, middle);
+  }
 }
 
 function fitted(pen, text, room) {

@@ -42,8 +42,11 @@ function lostRow(problem, open) {
     make("span", { class: "numbers", text: `${problem.passed} of ${problem.graded} pass; ${rankText(choice)}` }),
   );
   const details = make("details", { class: "lost", "data-at": problem.at, open }, summary);
+  let filled = false;
   const fill = async () => {
-    if (details.open && details.children.length === 1) details.append(await pairOf(problem, choice));
+    if (!details.open || filled) return;
+    filled = true;
+    details.append(await pairOf(problem, choice));
   };
   details.addEventListener("toggle", fill);
   if (open) fill();
@@ -60,7 +63,7 @@ function rankText(choice) {
 async function pairOf(problem, choice) {
   const part = await problemPart(problem.at);
   const [one, other] = [choice.pick, choice.passing];
-  const programs = [one, other].map((at) => part.programs[part.candidates[at].program]);
+  const programs = [one, other].map((at) => part.texts[part.candidates[at].program]);
   const [gone, fresh] = differingLines(programs[0], programs[1]);
   const pair = make(
     "div",
@@ -72,6 +75,7 @@ async function pairOf(problem, choice) {
     "div",
     {},
     pair,
+    make("details", {}, make("summary", { text: "Hidden tests" }), codeBlock(part.tests, { label: `Hidden tests of ${problem.id}` })),
     make("p", {}, make("a", { href: linkTo(problem, one), text: `All about ${problem.id}` })),
   );
 }
@@ -87,7 +91,7 @@ function paneOf(problem, part, at, heading, score, marks) {
     head,
     make("p", {}, verdictBadge(problem.verdicts[at]), ` score ${scoreText(score)}`),
     failureOf(part, row),
-    codeBlock(part.programs[row.program], { label, marks }),
+    codeBlock(part.texts[row.program], { label, marks }),
   );
 }
 

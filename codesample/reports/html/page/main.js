@@ -53,8 +53,10 @@ async function go() {
     document.title = `${place.problem.id} · ${page.title}`;
     await showProblem(place.problem, place.position);
     if (!problemShown || before !== place.problem) {
-      window.scrollTo(0, 0);
-      $("problem-name").focus({ preventScroll: true });
+      const named = place.position !== null;
+      if (named) $("candidates-heading").scrollIntoView();
+      else window.scrollTo(0, 0);
+      $(named ? "candidate-name" : "problem-name").focus({ preventScroll: true });
     } else announce(`Candidate ${indexOf(place.problem, view.position)}, ${VERDICTS[place.problem.verdicts[view.position]].name}`);
     return;
   }
@@ -86,6 +88,8 @@ function startLegends() {
   for (const button of document.querySelectorAll(".series-legend button")) {
     const figure = button.closest("figure");
     const marks = [...figure.querySelectorAll("svg [aria-label]")].filter((mark) => mark.getAttribute("aria-label").startsWith(`${button.dataset.series}: `));
+    // the bands of all would hide one another: all but the best one's show where one points at its button
+    for (const mark of marks) if (!button.dataset.best && mark.getAttribute("aria-label").endsWith("interval")) mark.classList.add("band");
     const show = (shown) => {
       button.setAttribute("aria-pressed", String(shown));
       for (const mark of marks) mark.classList.toggle("off", !shown);
@@ -229,6 +233,7 @@ async function start() {
   });
   document.addEventListener("keydown", onKey);
   await go();
+  document.documentElement.dataset.milliseconds = Math.round(performance.now());
   document.documentElement.dataset.ready = "yes";
 }
 

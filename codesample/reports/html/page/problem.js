@@ -130,11 +130,14 @@ function groupRow(members, at) {
   );
 }
 
-/** Which rerankers give a member of a group their top score. */
+/** Which rerankers give a member of a group their top score; of ties with other programs, that they are. */
 function pickedBy(members) {
-  return page.rerankers.filter((_, at) => {
+  return page.rerankers.flatMap((name, at) => {
     const choice = view.problem.choices[at];
-    return choice !== null && members.some((position) => view.scores[at][position] === choice.pickScore && isGraded(position));
+    if (choice === null) return [];
+    const own = members.filter((position) => view.scores[at][position] === choice.pickScore && isGraded(position)).length;
+    if (!own) return [];
+    return [own < choice.tied ? `${name} (tie)` : name];
   });
 }
 
@@ -166,7 +169,7 @@ function renderCandidate() {
     failureOf(part, row),
     twins.length ? make("p", { class: "twins" }, "the same program: ", ...linked(problem, twins)) : null,
     ...programOf(problem, part, row, number),
-    section("Answer as the model wrote it", () => plainBlock(part.answers[row.answer], `Answer of candidate ${number}`)),
+    section("Answer as the model wrote it", () => plainBlock(part.texts[row.answer], `Answer of candidate ${number}`)),
     row.origin?.answer ? section("Answer before another tool read it", () => plainBlock(row.origin.answer, "Answer as recorded")) : null,
     tokensOf(part, row),
     scoreTable(problem, position),
@@ -184,7 +187,7 @@ function factsOf(row) {
   const facts = [];
   if (row.checks) facts.push(`${row.held} of ${count(row.checks, "check")} hold`);
   if (row.cpu) facts.push(`${row.cpu.toFixed(3)} s of CPU`);
-  if (row.memory) facts.push(`${Math.round(row.memory / 1e6)} MB`);
+  if (row.megabytes) facts.push(`${row.megabytes} MB`);
   if (row.length !== undefined) facts.push(count(row.length, "token"));
   if (row.finish) facts.push(`ended by ${row.finish}`);
   if (row.rule && row.rule !== "continuation") facts.push(`read by rule ${row.rule}`);
@@ -212,12 +215,12 @@ function tokensOf(part, row) {
   if (row.tokens === null) {
     return row.length ? make("p", { class: "muted", text: "No log-probabilities of its tokens are on this page." }) : null;
   }
-  return section("Tokens by log-probability", () => tokenBlock(part.answers[row.answer], part.tokens[row.tokens]));
+  return section("Tokens by log-probability", () => tokenBlock(part.texts[row.answer], part.tokens[row.tokens]));
 }
 
 /** The program, and beside it, of a failing one, one that passes, to see what it lacks. */
 function programOf(problem, part, row, number) {
-  const program = part.programs[row.program];
+  const program = part.texts[row.program];
   const own = (marks) => codeBlock(program, { label: `Program of candidate ${number}`, marks });
   const rivals = [...problem.verdicts].flatMap((letter, at) => (letter === "p" && part.candidates[at].program !== row.program ? [at] : []));
   if (!rivals.length) return [make("h4", { text: "Program" }), own()];
@@ -238,8 +241,8 @@ function programOf(problem, part, row, number) {
       return;
     }
     const at = Number(choose.value);
-    const [gone, fresh] = differingLines(program, part.programs[part.candidates[at].program]);
-    const other = codeBlock(part.programs[part.candidates[at].program], { label: `Program of candidate ${indexOf(problem, at)}`, marks: fresh });
+    const [gone, fresh] = differingLines(program, part.texts[part.candidates[at].program]);
+    const other = codeBlock(part.texts[part.candidates[at].program], { label: `Program of candidate ${indexOf(problem, at)}`, marks: fresh });
     place.replaceChildren(
       make(
         "div",

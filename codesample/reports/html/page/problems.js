@@ -132,7 +132,7 @@ async function search() {
   for (const problem of page.problems) {
     const part = await unpack(`data-problem-${problem.at}`);
     if (mine !== list.search) return;
-    const texts = [...part.prompt.map((turn) => turn[1]), ...part.programs, ...part.answers, ...part.details];
+    const texts = [...part.prompt.map((turn) => turn[1]), ...part.texts, ...part.details];
     if (texts.some((text) => text.toLowerCase().includes(wanted))) list.hits.add(problem.at);
     if (performance.now() - last > 200) {
       last = performance.now();

@@ -1,0 +1,221 @@
+"""`codesample rerankers`: try a reranker, learn one, and list those that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codesample.cli import options
+from codesample.cli.errors import Commands
+from codesample.cli.output import emit_json, show_names, show_plain
+from codesample.cli.records import Part, takes_records
+from codesample.errors import ParameterError
+from codesample.evaluation.options import RunOptions
+
+if TYPE_CHECKING:
+    from codesample.evaluation.fitting import Fit
+    from codesample.evaluation.tried_problems import TriedWith
+    from codesample.rerankers.contract import Reranker
+    from codesample.testing.reranker_cases import Case
+    from codesample.testing.rerankers import Conformance
+
+__all__ = ["app"]
+
+_NONE: list[str] = []
+
+FAILED = 1
+"""Exit code where a reranker breaks what it owes."""
+
+app = typer.Typer(cls=Commands, help="Try rerankers, or learn one from runs.")
+
+
+@app.callback()
+def _group() -> None:
+    """Try rerankers, or learn one from runs."""
+
+
+@app.command("list")
+def list_(json: options.Json = False) -> None:
+    """List the rerankers that can be named, as `codesample list rerankers`."""
+    from codesample.reports import inventory
+
+    show_names(inventory.rerankers(), as_json=json)
+
+
+@app.command()
+@takes_records(sandbox=Part(RunOptions, ("workers", "allow_weak_isolation", "imports")))
+def check(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Names, FILE.py:NAME, or several in order, as for -r."),
+    ],
+    *,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Try them on problems of this run. Default: on made pools of built-in problems."),
+    ] = None,
+    problems: Annotated[int, typer.Option(min=1, help="How many problems of --run.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of what rerankers draw, and of which problems.")] = 0,
+    data: options.MovedData = None,
+    sandbox: RunOptions,
+    json: options.Json = False,
+) -> None:
+    """Try whether rerankers keep what they owe: blind to hidden tests, free of order, repeatable and so on.
+
+    Hidden tests are replaced by garbage, candidates permuted, doubled, emptied and made hostile; scores are
+    compared with those of another process that knows no hidden test. Exits with 1 where one is broken.
+    Programs run in the sandbox. Models are stood in for: what they write is made up, and the same each time.
+    """
+    from codesample.evaluation.sandbox import open_judge
+    from codesample.evaluation.tried_problems import BEHAVES, RUNS_PROGRAMS, TriedWith
+    from codesample.rerankers.registry import load_reranker
+    from codesample.testing.rerankers import check_reranker
+    from codesample.testing.stand_in_model import StandInModel
+
+    loaded = [load_reranker(name) for name in names]
+    given = _built_in() if run is None else _of_run(run, loaded, problems=problems, seed=seed, data=data)
+    needs = frozenset().union(*(each.needs for each in loaded))
+    with open_judge(sandbox) if needs & RUNS_PROGRAMS else nullcontext() as judge:
+        supplied = TriedWith(judge, StandInModel, StandInModel() if needs & BEHAVES else None)
+        cases = [_supply(case, supplied) for case in given]
+        found = [check_reranker(name, cases, seed=seed) for name in names]
+    if json:
+        emit_json([each.as_json() for each in found])
+    else:
+        where = f"{len(cases)} problems of {run or 'codesample'}"
+        show_plain("\n".join(line for each in found for line in _lines(each, where)) + "\n")
+    if not all(each.conforms for each in found):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def fit(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, scored by rerankers.")],
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE.json", help="The file that -r takes; replaced.")],
+    features: Annotated[
+        list[str],
+        typer.Option(
+            "--features",
+            "-f",
+            metavar="A,B",
+            help="Rerankers to take scores of; repeatable. Default: all that scored every run.",
+        ),
+    ] = _NONE,
+    forms: Annotated[
+        str, typer.Option(metavar="raw,rank,z,abstained", help="What is made of the scores.")
+    ] = "raw,rank,z,abstained",
+    learner: Annotated[str, typer.Option(metavar="logistic|stumps", help="What is fitted.")] = "logistic",
+    folds: Annotated[int, typer.Option(min=2, help="Into how many parts problems are cut.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the folds and of the fitting.")] = 0,
+    data: options.MovedData = None,
+    json: options.Json = False,
+) -> None:
+    """Learn a reranker from the scores of others, and say what it gives on problems that were held out.
+
+    Needs scikit-learn (pip install 'codesample[learn]'); what it writes does not.
+    """
+    from codesample.evaluation.fitting import FitOptions, fit_reranker
+    from codesample.evaluation.run_contents import read_run
+
+    if out.suffix != ".json":
+        raise ParameterError(f"--out {out}: expected a file called .json, by which -r knows it")
+    chosen = FitOptions(
+        methods=tuple(spec for word in features for spec in split_specs(word)),
+        forms=tuple(forms.split(",")),
+        model=learner,  # type: ignore[arg-type]
+        folds=folds,
+        seed=seed,
+    )
+    found = fit_reranker([read_run(each, data=data) for each in runs], chosen)
+    found.write(out)
+    if json:
+        emit_json(found.as_json() | {"file": str(out)})
+    else:
+        show_plain("".join(f"{line}\n" for line in _told(found, out)))
+
+
+def _built_in() -> list[Case]:
+    from codesample.testing.reranker_cases import built_in_cases
+
+    return built_in_cases()
+
+
+def _of_run(
+    run: Path, loaded: Sequence[Reranker], *, problems: int, seed: int, data: Path | None
+) -> list[Case]:
+    from codesample.evaluation.run_contents import read_run
+    from codesample.evaluation.tried_problems import expect_kept, sampled_pools
+    from codesample.tasks.function_form import stub_of
+    from codesample.testing.recorded_answers import Answers
+    from codesample.testing.reranker_cases import Case
+
+    contents = read_run(run, data=data)
+    chosen = contents.chosen
+    pools = sampled_pools(contents, problems=problems, seed=seed)
+    expect_kept(loaded, [candidates for _, candidates in pools], where=str(run))
+    return [
+        Case(
+            pool.problem,
+            tuple(candidates),
+            chosen.task.name,
+            Answers(stub=stub_of(pool.problem), asked=chosen.prompt_form.ask(pool.problem)),
+        )
+        for pool, candidates in pools
+    ]
+
+
+def _supply(case: Case, supplied: TriedWith) -> Case:
+    """Let a case's answers come from the sandbox, a model, and tests and outputs of the problem."""
+    answers, runner = case.answers, supplied.runner(case.problem.task_id)
+    answers.checks = answers.outputs_of = runner
+    answers.model = supplied.model
+    answers.behaviour = supplied.behaviour(case.view, runner=runner, asked=answers.asked, stub=answers.stub)
+    return case
+
+
+def _lines(found: Conformance, where: str) -> Iterator[str]:
+    yield f"{found.reranker}: {'conforms' if found.conforms else 'BREAKS what it owes'}"
+    for each in found.tried:
+        mark = "FAIL" if each.broken else "-" if each.left_out else "pass"
+        more = f": {each.broken}" if each.broken else f"; not tried: {each.left_out}" if each.left_out else ""
+        yield f"  {mark:<4}  {each.name:<11}  {each.text}{more}"
+    yield f"  {1000 * found.seconds:.1f} ms per problem, with what it asked for the first time; {where}"
+
+
+def split_specs(words: str) -> list[str]:
+    """Split at commas that stand in no bracket."""
+    found, depth = [""], 0
+    for char in words:
+        depth += (char == "(") - (char == ")")
+        if char == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += char
+    return [each.strip() for each in found if each.strip()]
+
+
+def _told(found: Fit, out: Path) -> Iterator[str]:
+    yield (
+        f"fitted on {found.fitted_on} problems that have right and wrong candidates, figures over all "
+        f"{found.problems}, each held out once"
+    )
+    rows = {
+        "at random": found.random,
+        **found.methods,
+        "learnt, held out": found.learnt,
+        "by an oracle": found.oracle,
+    }
+    width = max(map(len, rows))
+    for name, each in rows.items():
+        yield f"  {name:<{width}}  {each.value:.3f}  ({each.low:.3f} - {each.high:.3f})"
+    over = found.over_best
+    interval = f"({over.low:+.3f} - {over.high:+.3f})"
+    yield f"learnt less {found.best}: {over.value:+.3f} {interval}, paired by problem"
+    for name, why in found.left_out.items():
+        yield f"not taken: {name}: {why}"
+    yield f"written: {out}; choose by it on other problems: -r {out}"

@@ -1,0 +1,56 @@
+"""What a reranker puts first among one problem's candidates, and in which place it puts each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from codesample.evaluation.scoring import Pool
+
+__all__ = ["Pick", "pick_of", "places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The first choice of a reranker.
+
+    Attributes:
+        indices: Of the graded candidates with the highest score, ascending. Several are a tie, over which
+            figures average.
+        passed: How many of them passed.
+    """
+
+    indices: tuple[int, ...]
+    passed: int
+
+    @property
+    def share(self) -> float:
+        """How likely a choice among them passes, as best-of-n counts it."""
+        return self.passed / len(self.indices)
+
+
+def pick_of(pool: Pool, scores: Sequence[float | None]) -> Pick | None:
+    """Return what scores put first, None where no candidate is graded.
+
+    Args:
+        scores: Of the pool's candidates, in their order; one that abstains comes after all that do not.
+    """
+    graded = pool.graded
+    if not graded:
+        return None
+    top = max(_order(scores[at]) for at in graded)
+    first = [at for at in graded if _order(scores[at]) == top]
+    indices = tuple(pool.candidates[at].index for at in first)
+    return Pick(indices, sum(pool.verdicts[at].passed for at in first))
+
+
+def places(scores: Sequence[float | None]) -> list[tuple[int, int]]:
+    """Return of each score the first and the last place, from 1, that it shares with those equal to it."""
+    ordered = sorted(map(_order, scores), reverse=True)
+    first = {order: place for place, order in reversed(list(enumerate(ordered, 1)))}
+    last = {order: place for place, order in enumerate(ordered, 1)}
+    return [(first[_order(score)], last[_order(score)]) for score in scores]
+
+
+def _order(score: float | None) -> tuple[bool, float]:
+    return (False, 0.0) if score is None else (True, score)

@@ -1,0 +1,193 @@
+"""Tables of what choosing gives: each reranker between a random choice and an oracle, and what it costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from codesample.evaluation.choice import Selection
+from codesample.evaluation.intervals import Estimate
+from codesample.evaluation.paired import Paired
+from codesample.evaluation.report import Report
+
+__all__ = ["ChoiceTable", "choice_lines", "cost_table"]
+
+# columns of a terminal on which differences to random and intervals of gaps have room
+_ROOMY = 76
+_LEAST = 56
+_LEAST_NAME = 16
+# columns that the figures take
+_FIGURES = {True: 53, False: 34}
+_SEAMS = re.compile(r"(?<=[,>+*()])")
+_Cells = tuple[str, str, str, str]
+
+
+class ChoiceTable:
+    """The table that a report begins with; a narrow terminal is shown fewer columns of it."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        # samples of other origin may be unequally many
+        self._each = str(report.n) if report.n >= report.n_max else f"{report.n} to {report.n_max}"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        report = self._report
+        roomy = options.max_width >= _ROOMY
+        title = (
+            f"{report.task}, {report.model}: {report.problems} problems x {self._each}, "
+            f"{report.samples} samples"
+        )
+        table = _table(title)
+        for heading in ("value", "95 % interval", "gap closed"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        if roomy:
+            table.add_column("over random, p", justify="right", no_wrap=True)
+        width = max(_LEAST_NAME, options.max_width - _FIGURES[roomy])
+        for number, section in enumerate(self._sections(roomy)):
+            if number:
+                table.add_section()
+            for label, cells in section:
+                table.add_row(escape(folded(label, width)), *(cells if roomy else cells[:3]))
+        yield table
+
+    def _sections(self, roomy: bool) -> Iterator[list[tuple[str, _Cells]]]:
+        report = self._report
+        if passes := [(label, _cells(figure)) for label, figure in _passes(report)]:
+            yield passes
+        yield list(self._choices(roomy))
+        if (hidden := report.hidden_only) and hidden.random and hidden.oracle:
+            yield [
+                ("hidden checks, at random", _cells(hidden.random, "0 %")),
+                *(
+                    (f"  by {name}", _cells(figure, _share(hidden.gap_closed(name))))
+                    for name, figure in hidden.rerankers.items()
+                ),
+                ("  by an oracle", _cells(hidden.oracle, "100 %")),
+            ]
+
+    def _choices(self, roomy: bool) -> Iterator[tuple[str, _Cells]]:
+        report = self._report
+        yield f"best of {self._each}, at random", _cells(report.random, "0 %")
+        if report.greedy:
+            yield "  greedy", _cells(report.greedy.pass_at_1, over=_over(report.greedy.over_random))
+        for name, each in report.rerankers.items():
+            yield f"  by {name}", _cells(each.best_of_n, _gap(each, roomy), _over(each.over_random))
+            for part, figure in each.parts.items():
+                yield f"    on {part}", _cells(figure)
+        yield "  by an oracle", _cells(report.oracle, "100 %")
+
+
+def choice_lines(report: Report) -> Iterator[str]:
+    """Say what the table alone would not tell of its rows: abstentions, and why one is below random."""
+    for name, each in report.rerankers.items():
+        if each.abstained:
+            count = round(each.abstained * report.problems)
+            which = "every problem" if count == report.problems else f"{count} of {report.problems} problems"
+            yield f"abstained   {escape(name)} gave no scores on {which}, and chooses at random there"
+        elif each.undecided == 1:
+            yield f"undecided   {escape(name)} preferred no candidate of any problem: it chooses at random"
+        if each.below_random:
+            yield f"[red]below       {escape(name)} is below random: {escape(each.below_random)}[/red]"
+    if (hidden := report.hidden_only) and hidden.random:
+        where = f", on {hidden.problems} of {report.problems} problems" * (hidden.problems < report.problems)
+        yield f"hidden      the last section counts the checks that no prompt shows{where}"
+    if report.variance:
+        split = report.variance
+        yield (
+            f"uncertainty standard error of pass@1: {split.problems:.3f} from the choice of problems, "
+            f"{split.sampling:.3f} from that of candidates"
+        )
+    if report.greedy:
+        yield f"greedy      from {escape(report.greedy.run)}"
+
+
+def cost_table(report: Report) -> RenderableType:
+    """Return what each reranker's scores took, and what each point above random took."""
+    table = _table("cost of scores, all problems")
+    for heading in ("tokens drawn", "read", "programs run", "seconds"):
+        table.add_column(heading, justify="right")
+    for name, each in report.rerankers.items():
+        cost, point = each.cost, each.cost_per_point
+        if cost is None:
+            table.add_row(escape(name), "not known", "", "", "")
+            continue
+        spent = (cost.tokens_drawn, cost.tokens_read, cost.executions)
+        table.add_row(escape(name), *(f"{value:,}" for value in spent), f"{cost.seconds:,.1f}")
+        if point is None:
+            table.add_row("  a point over random", "none gained", "", "", "")
+        else:
+            named = ("tokens_drawn", "tokens_read", "executions")
+            per = (f"{point[name]:,.0f}" for name in named)
+            table.add_row("  a point over random", *per, f"{point['seconds']:,.1f}")
+    return table
+
+
+def folded(label: str, width: int) -> str:
+    """Break a label that is too wide where a composition has its seams, with what follows set in.
+
+    Args:
+        width: Columns of a line, which a part without a seam may exceed.
+    """
+    lines = [""]
+    for part in _SEAMS.split(label.replace("> ", ">").replace("+ ", "+")):
+        spaced = part + " " * part.endswith((">", "+"))
+        if lines[-1].strip() and len(lines[-1] + spaced.rstrip()) > width:
+            lines.append(" " * (len(label) - len(label.lstrip()) + 2))
+        lines[-1] += spaced
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _table(title: str) -> Table:
+    table = Table(
+        title=escape(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        min_width=_LEAST,
+    )
+    table.add_column("", overflow="fold")
+    return table
+
+
+def _passes(report: Report) -> Iterator[tuple[str, Estimate]]:
+    """Yield pass@k with what it is called: of all tests, and of the parts that come before the last."""
+    names = list(report.parts)
+    for k, estimate in report.pass_at_k.items():
+        for number, name in enumerate(names[:-1], start=1):
+            if k in report.parts[name]:
+                yield f"pass@{k} on {' + '.join(names[:number])}", report.parts[name][k]
+        yield f"pass@{k} on {' + '.join(names)}" if names else f"pass@{k}", estimate
+
+
+def _cells(estimate: Estimate, gap: str = "", over: str = "") -> _Cells:
+    return f"{estimate.value:.3f}", f"[dim]{estimate.low:.3f} - {estimate.high:.3f}[/dim]", gap, over
+
+
+def _gap(selection: Selection, roomy: bool) -> str:
+    gap = selection.gap_closed
+    if gap is None:
+        return "no gap"
+    ends = f" [dim]({_whole(gap.low)}..{_whole(gap.high)})[/dim]" if roomy else ""
+    return _share(gap.value) + ends
+
+
+def _share(gap: float | None) -> str:
+    return "no gap" if gap is None else f"{_whole(gap)} %"
+
+
+def _whole(share: float) -> str:
+    # zero has no sign
+    return f"{round(100 * share) + 0:d}"
+
+
+def _over(paired: Paired | None) -> str:
+    if paired is None:
+        return ""
+    p = "<.001" if paired.p < 0.001 else f"{paired.p:.3f}".removeprefix("0")
+    return f"{paired.difference.value:+.3f} [dim]({p})[/dim]"

@@ -1,0 +1,112 @@
+"""Two runs, or two rerankers, side by side for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from codesample.evaluation.comparison import ComparedFigure, Comparison, ProblemChange
+from codesample.evaluation.paired import Paired
+from codesample.reports.choice_table import folded
+
+__all__ = ["ComparisonPage"]
+
+# columns of a terminal on which intervals have room
+_ROOMY = 76
+_LEAST_NAME = 16
+# columns that the figures take
+_FIGURES = {True: 61, False: 46}
+
+
+class ComparisonPage:
+    """What `codesample compare` prints.
+
+    Args:
+        compared: The two.
+        show: How many problems are named for each figure and side; 0 names all.
+    """
+
+    def __init__(self, compared: Comparison, *, show: int) -> None:
+        self._compared, self._show = compared, show
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        compared = self._compared
+        where = f" of {compared.run}" if compared.run else ""
+        yield escape(f"two {compared.kind}{where}, paired by problem: {compared.problems} problems")
+        yield escape(f"first       {compared.first}")
+        yield escape(f"second      {compared.second}")
+        yield self._table(options.max_width)
+        for change in compared.settings:
+            yield escape(f"differs     {change.name}: {_said(change.first)}, then {_said(change.second)}")
+        for side, ids in (("first", compared.only_first), ("second", compared.only_second)):
+            if ids:
+                yield escape(f"only {side:7}{len(ids)} problems, which count nowhere: {self._named(ids)}")
+        for notice in compared.notices:
+            yield escape(f"note        {notice}")
+        for figure in compared.figures:
+            # larger k say of the same problems the same
+            if not figure.name.startswith("pass@") or figure.name == "pass@1":
+                yield from self._changes(figure)
+
+    def _table(self, width: int) -> Table:
+        roomy = width >= _ROOMY
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column("", overflow="fold")
+        for heading in ("first", "second", "difference", *(["95 % interval"] if roomy else []), "p"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("won/lost", justify="right", no_wrap=True)
+        label_width = max(_LEAST_NAME, width - _FIGURES[roomy])
+        for figure in self._compared.figures:
+            pair = figure.paired
+            ends = [f"[dim]{pair.difference.low:+.3f}..{pair.difference.high:+.3f}[/dim]"] if roomy else []
+            table.add_row(
+                escape(folded(self._label(figure), label_width)),
+                f"{figure.first.value:.3f}",
+                f"{figure.second.value:.3f}",
+                f"{pair.difference.value:+.3f}",
+                *ends,
+                _p(pair),
+                f"{pair.won}/{pair.lost}",
+            )
+        return table
+
+    def _label(self, figure: ComparedFigure) -> str:
+        if self._compared.kind == "rerankers":
+            return "best of n"
+        by = figure.name.startswith("pass@")
+        return figure.name if by else f"by {'an oracle' if figure.name == 'oracle' else figure.name}"
+
+    def _changes(self, figure: ComparedFigure) -> Iterator[str]:
+        lost = [each for each in figure.changes if each.difference < 0]
+        won = sorted((each for each in figure.changes if each.difference > 0), key=_gain, reverse=True)
+        for word, changes in (("lost", lost), ("won", won)):
+            if changes:
+                named = self._named([_change(each) for each in changes])
+                yield escape(f"{word:12}{self._label(figure)}: {named}")
+
+    def _named(self, words: Sequence[str]) -> str:
+        shown = list(words) if self._show == 0 else words[: self._show]
+        more = len(words) - len(shown)
+        return ", ".join([*shown, *([f"and {more} more"] if more else [])])
+
+
+def _gain(change: ProblemChange) -> float:
+    return round(change.difference, 9)
+
+
+def _change(change: ProblemChange) -> str:
+    return f"{change.task_id} ({change.first:.2f} to {change.second:.2f})"
+
+
+def _said(value: object) -> str:
+    if value is None or value in ("", []):
+        return "not said"
+    return str(value)
+
+
+def _p(pair: Paired) -> str:
+    return "<.001" if pair.p < 0.001 else f"{pair.p:.3f}".removeprefix("0")

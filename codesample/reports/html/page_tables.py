@@ -1,0 +1,136 @@
+"""Tables of a page beside that of the figures: comparisons, costs, parts of the tests, what prompts show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from codesample.evaluation.intervals import Estimate
+from codesample.evaluation.leaks import HiddenOnly, hidden_only
+from codesample.evaluation.report import Report
+from codesample.evaluation.run_contents import RunContents
+from codesample.evaluation.selection import Selection
+
+__all__ = ["PageTable", "cost_table", "page_tables"]
+
+
+class PageTable(NamedTuple):
+    """A table of texts; each row begins with what it is about."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+
+
+def page_tables(contents: RunContents) -> Iterator[PageTable]:
+    """Yield the tables for which a run has figures."""
+    report = contents.report
+    if report is not None and report.rerankers:
+        yield from _beside_random(report)
+        yield from cost_table(report.rerankers)
+        yield from _by_part(report)
+    if (hidden := hidden_only(contents.pools, contents.scores)) is not None:
+        yield _hidden(hidden)
+
+
+def cost_table(rerankers: Mapping[str, Selection]) -> Iterator[PageTable]:
+    """Yield the table of what scores took, where that is known of any."""
+    rows = []
+    for name, each in rerankers.items():
+        if each.cost is None:
+            continue
+        point = each.cost_per_point
+        rows.append(
+            (
+                name,
+                f"{each.cost.tokens_drawn:,}",
+                f"{each.cost.tokens_read:,}",
+                f"{each.cost.executions:,}",
+                f"{each.cost.seconds:,.1f}",
+                "no gain"
+                if point is None
+                else f"{point['seconds']:,.1f} s, {point['executions']:,.0f} executions",
+            )
+        )
+    if rows:
+        yield PageTable(
+            "Cost",
+            ("reranker", "tokens drawn", "tokens read", "executions", "seconds", "per point above random"),
+            rows,
+            "What the scores took, as if nothing had been there before; what several rerankers share counts "
+            "for each. A point is a hundredth of the problems.",
+        )
+
+
+def _beside_random(report: Report) -> Iterator[PageTable]:
+    rows = []
+    for name, each in report.rerankers.items():
+        if (over := each.over_random) is None:
+            continue
+        notes = [each.below_random, each.curve_note]
+        notes += [f"gave no scores on {each.abstained:.0%} of problems"] if each.abstained else []
+        notes += [f"preferred none on {each.undecided:.0%}"] if each.undecided > each.abstained else []
+        rows.append(
+            (
+                name,
+                f"{over.difference.value:+.3f}".replace("-", "−"),
+                _interval(over.difference),
+                f"{over.p:.3f}" if over.p >= 0.001 else "under 0.001",
+                f"{over.won} / {over.lost} / {over.tied}",
+                "; ".join(filter(None, notes)),
+            )
+        )
+    if report.greedy is not None:
+        over = report.greedy.over_random
+        rows.append(
+            (
+                "greedy",
+                f"{over.difference.value:+.3f}".replace("-", "−"),
+                _interval(over.difference),
+                f"{over.p:.3f}" if over.p >= 0.001 else "under 0.001",
+                f"{over.won} / {over.lost} / {over.tied}",
+                f"the run {report.greedy.run}, pass@1 {report.greedy.pass_at_1.value:.3f}",
+            )
+        )
+    if rows:
+        yield PageTable(
+            "Compared with a random choice",
+            ("reranker", "difference", "95 % interval", "p", "better / worse / equal", "notes"),
+            rows,
+            "Paired by problem; p by flipped signs.",
+        )
+
+
+def _by_part(report: Report) -> Iterator[PageTable]:
+    names = [name for name in report.parts if any(name in each.parts for each in report.rerankers.values())]
+    if names:
+        rows = [
+            (reranker, *(f"{each.parts[name].value:.3f}" if name in each.parts else "" for name in names))
+            for reranker, each in report.rerankers.items()
+        ]
+        yield PageTable("Best-of-n by part of the tests", ("reranker", *names), rows)
+
+
+def _hidden(found: HiddenOnly) -> PageTable:
+    rows = [("at random", *_cells(found.random), "0 %")]
+    for name, estimate in found.rerankers.items():
+        gap = found.gap_closed(name)
+        rows.append((name, *_cells(estimate), "no gap" if gap is None else f"{100 * gap:.0f} %"))
+    rows.append(("oracle", *_cells(found.oracle), "100 %"))
+    left_out = f", {found.left_out} show all of theirs" if found.left_out else ""
+    unclear = f", of {found.unclear} the verdicts do not tell checks apart" if found.unclear else ""
+    return PageTable(
+        "By the checks that no prompt shows",
+        ("figure", "value", "95 % interval", "gap closed"),
+        rows,
+        f"Prompts show some hidden checks; without these, over {found.problems} problems{left_out}{unclear}.",
+    )
+
+
+def _cells(estimate: Estimate | None) -> tuple[str, str]:
+    return ("", "") if estimate is None else (f"{estimate.value:.3f}", _interval(estimate))
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.low:.3f} – {estimate.high:.3f}".replace("-", "−")

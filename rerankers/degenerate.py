@@ -1,0 +1,130 @@
+"""Reranker that guards against programs which no test is needed to refuse."""
+
+from __future__ import annotations
+
+import ast
+import zlib
+from collections.abc import Iterator, Sequence
+
+from codesample.records import Candidate, PublicView
+from codesample.rerankers.context import Context
+from codesample.rerankers.contract import reranker
+from codesample.rerankers.program_text import is_text_alone, parsed, text_of, without, written
+
+__all__ = ["degeneracy", "not_degenerate"]
+
+_LEAST_COMPRESSED = 0.25
+_LONGEST_BLOCK, _TIMES = 8, 4
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@reranker(per_candidate=True)
+def not_degenerate(view: PublicView, candidate: Candidate, ctx: Context) -> float | None:
+    """Score 1, or 0 for a program that is broken, empty or one long repetition.
+
+    It is 0 where the program is no Python, does not define what was asked for, does nothing (`pass`, `...`,
+    a bare return, "not implemented", comments and docstrings aside), repeats a block of lines four times in
+    a row and more so than anything else, or compresses to a quarter. `degeneracy` says which. Best first in
+    a chain, or as a filter, before a score that likes what is short or repetitive.
+
+    Formula: [degeneracy(y) is none]
+    Source: the rejection of degenerate solutions of arXiv:2211.16490; parsing, definition and repeated
+        blocks are ours
+    Needs: nothing
+    Cost: nothing
+    Leaning: none among programs that do something; a right program that is one long table can be refused
+    """
+    return float(degeneracy(text_of(candidate), view.entry_point) is None)
+
+
+def degeneracy(program: str, entry_point: str | None = None) -> str | None:
+    """Say what makes a program degenerate, for reports; None for one that is not.
+
+    Args:
+        program: Its whole text.
+        entry_point: Name of the function or class that it is to define; None for a script.
+    """
+    tree = parsed(program)
+    if tree is None:
+        return "is no Python"
+    if entry_point is None:
+        if all(map(_says_nothing, tree.body)):
+            return "does nothing"
+    elif not _is_defined(tree, entry_point):
+        return f"does not define {entry_point}"
+    elif any(map(_is_empty, _definitions(tree, entry_point)[-1:])):
+        return f"{entry_point} does nothing"
+    text = written(without(tree)) or ""
+    if _repeats(text.splitlines()):
+        return "repeats itself"
+    ratio = len(zlib.compress(text.encode("utf-8", "replace"))) / max(1, len(text.encode("utf-8", "replace")))
+    return f"compresses to {ratio:.0%}" if ratio <= _LEAST_COMPRESSED else None
+
+
+def _is_defined(tree: ast.Module, name: str) -> bool:
+    if _definitions(tree, name):
+        return True
+    for each in _outside_of_functions(tree):
+        if isinstance(each, ast.Import | ast.ImportFrom):
+            # what a star brings, only an interpreter knows
+            if any((alias.asname or alias.name) in (name, "*") for alias in each.names):
+                return True
+        elif isinstance(each, ast.Assign | ast.AnnAssign) and each.value is not None:
+            targets = each.targets if isinstance(each, ast.Assign) else [each.target]
+            names = (node for target in targets for node in ast.walk(target))
+            if any(isinstance(node, ast.Name) and node.id == name for node in names):
+                return True
+    return False
+
+
+def _definitions(tree: ast.Module, name: str) -> list[_Definition]:
+    """Return the definitions of a function or class, also as a method of a class, in their order."""
+    found = (each for each in _outside_of_functions(tree) if isinstance(each, _Definition))
+    return sorted((each for each in found if each.name == name), key=lambda each: each.lineno)
+
+
+def _outside_of_functions(tree: ast.Module) -> Iterator[ast.stmt]:
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        for each in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(each, ast.stmt):
+                yield each
+            if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.expr):
+                waiting.append(each)
+
+
+def _is_empty(definition: _Definition) -> bool:
+    if isinstance(definition, ast.ClassDef):
+        return all(
+            _is_empty(each) if isinstance(each, _Definition) else _says_nothing(each)
+            for each in definition.body
+        )
+    return all(map(_says_nothing, definition.body))
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Import() | ast.ImportFrom():
+            return True
+        case ast.Return(value=None | ast.Constant(value=None)):
+            return True
+        case ast.Expr(value=ast.Constant(value=value)):
+            return value is ... or is_text_alone(statement)
+        case ast.Raise(
+            exc=ast.Name(id="NotImplementedError") | ast.Call(func=ast.Name(id="NotImplementedError"))
+        ):
+            return True
+    return False
+
+
+def _repeats(lines: Sequence[str]) -> bool:
+    """Tell whether a block of lines stands at least four times in a row and makes up half of the lines."""
+    for size in range(1, _LONGEST_BLOCK + 1):
+        run = longest = 0
+        for at in range(size, len(lines)):
+            run = run + 1 if lines[at] == lines[at - size] else 0
+            longest = max(longest, run)
+        repeated = longest + size
+        if repeated >= _TIMES * size and repeated * 2 >= len(lines):
+            return True
+    return False
