@@ -60,11 +60,10 @@ def summarise(
     """
     verdicts = [verdict for pool in gathered for verdict in pool.verdicts]
     graded = _graded(gathered)
-    counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
-    around = bounds(graded)
+    counts, around = _counts(graded), bounds(graded)
     by_k, parts, unreached = _figures(graded, counts, k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
-    left_out = _left_out(problems, len(gathered), len(graded), _faults(verdicts))
+    left_out = _left_out(problems, len(gathered), len(graded), _faults(verdicts)) + unreached
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
@@ -82,7 +81,7 @@ def summarise(
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*_texts(run, candidates, verdicts, unread), *left_out, *unreached, *notices),
+        notices=(*_texts(run, candidates, verdicts, unread), *left_out, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
@@ -94,6 +93,10 @@ def summarise(
         variance=variance_split(graded),
         hidden_only=hidden_only(graded, scores),
     )
+
+
+def _counts(graded: Sequence[Pool]) -> dict[str, tuple[int, int]]:
+    return {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
 
 
 def _graded(gathered: Sequence[Pool]) -> list[Pool]:
