@@ -55,8 +55,7 @@ def summarise(
         n, seconds, tokens_per_second, health: See `Report`; k are those of pass@k, ascending.
         notices, unread: What else is to be said; `unread` unless most programs are no Python.
 
-    Raises:
-        ExecutionError: the harness failed on every candidate; says why for the first.
+    Raises ExecutionError where the harness failed on every candidate; says why for the first.
     """
     verdicts = [verdict for pool in gathered for verdict in pool.verdicts]
     graded = _graded(gathered)
