@@ -30,11 +30,11 @@ def tests_passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context
 
     All abstain where no assert was generated.
 
-    Formula: sum_j w_j E_ij, w_j being how often assert j was written and E_ij whether it holds
-    Source: the vote of generated tests of arXiv:2501.01054, section 3
+    Formula: sum_j w_j E_ij
+    Source: the majority vote of tests of arXiv:2501.01054, section 3
     Needs: tests
     Cost: the tests, and one execution of each distinct program
-    Leaning: towards mistakes that the tests share
+    Leaning: towards what the model expects, wrong asserts included
     """
     found = ctx.passes(candidates)
     return pass_counts(found.rows, [each.written for each in found.asserts])
@@ -44,13 +44,13 @@ def tests_passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context
 def codet(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
     """Score by how many candidates pass exactly the same generated asserts, and by how many these are.
 
-    As the authors' program counts: equal candidates and equal asserts as many times as they were drawn.
+    As its authors' program counts: equal candidates and equal tests as many times as they were drawn.
 
-    Formula: sqrt(|C|) T, for C the candidates with the same row and T the asserts that hold for them
+    Formula: sqrt(|C|) T, C the candidates with the same row, T the asserts that hold for them
     Source: arXiv:2207.10397, section 2.2
     Needs: tests
-    Cost: the tests, and one execution of each distinct program
-    Leaning: towards mistakes that many candidates and tests share
+    Cost: as tests_passed
+    Leaning: towards what many candidates and wrong asserts agree on
     """
     found = ctx.passes(candidates)
     return codet_scores(found.rows, [each.written for each in found.asserts])
@@ -67,15 +67,16 @@ def b4(
 ) -> list[float | None]:
     """Score by how likely it is that exactly those with the same row, and the asserts they pass, are right.
 
-    Of N candidates a have the row, of M distinct asserts b hold in it; of the other candidates' results, s1
-    of n1 hold for asserts within the row, and s0 of n0 for those outside of it. B is the beta function. Each
-    distinct assert is one test, however often it was written.
+    Of N candidates a have the row, b of M distinct asserts are in it; the others pass s1 of n1 cells of
+    asserts within the row and s0 of n0 outside. Each distinct assert is one test, however often it was
+    written. beta is the published beta_0, from 1e4 to 1e6 there.
 
-    Formula: ln B(b+alpha, M-b+1) + ln B(a+alpha, N-a+1) + ln B(s1+1, n1-s1+1) + ln B(s0+1, n0-s0+beta)
-    Source: arXiv:2409.08692 (ASE 2024); beta is its beta_0, from 1e4 to 1e6 there
+    Formula: ln B(b+alpha, M-b+1) + ln B(a+alpha, N-a+1) + ln B(s1+1, n1-s1+1) + ln B(s0+1, n0-s0+beta), B
+        the beta function
+    Source: arXiv:2409.08692
     Needs: tests
-    Cost: the tests, and one execution of each distinct program
-    Leaning: its priors assume that right programs and right tests are many
+    Cost: as tests_passed
+    Leaning: alpha of 1e3 trusts large groups and many passes; with few candidates the priors decide
     """
     return b4_scores(ctx.passes(candidates).rows, alpha=alpha, beta=beta)
 

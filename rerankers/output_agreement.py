@@ -37,7 +37,8 @@ def largest_cluster(view: PublicView, candidates: Sequence[Candidate], ctx: Cont
     Failing on an input is part of a row; a candidate that fails on all of them abstains.
 
     Formula: |{k : row k = row i}|
-    Source: the clusters of arXiv:2203.07814, section 4.4; of one problem the vote of arXiv:2203.11171
+    Source: arXiv:2203.07814, section 4.4 (clusters by behaviour); the largest first, as the vote of
+        arXiv:2203.11171 on whole rows
     Needs: outputs
     Cost: one execution of each distinct program
     Leaning: towards a mistake that many share
@@ -50,14 +51,14 @@ def mbr_exec(view: PublicView, candidates: Sequence[Candidate], ctx: Context) ->
     """Score by how much of what it returns the candidates, itself included, return as well.
 
     Minimum Bayes risk with the mean 0/1 loss over inputs. With one input this is the published loss; with
-    several, the published one asks for equality on all of them, which is `largest_cluster`. There, ties go to
+    several, the published one asks for equality on all, which is `largest_cluster`. Published ties go to
     the likelier candidate: "mbr_exec > sum_logprob".
 
-    Formula: sum_k (share of inputs on which i and k both ran and return the same)
+    Formula: sum_k share of the inputs on which i and k both ran and return the same
     Source: arXiv:2204.11454
     Needs: outputs
     Cost: one execution of each distinct program
-    Leaning: towards what is nearly like many, right or not
+    Leaning: towards a mistake that many share
     """
     return agreement_scores(ctx.outputs(candidates).rows)
 
@@ -66,15 +67,15 @@ def mbr_exec(view: PublicView, candidates: Sequence[Candidate], ctx: Context) ->
 def srank(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
     """Score by the clusters that its own overlaps with, each by its size and the generated tests it passes.
 
-    O_ab is the share of inputs on which clusters a and b both ran and return the same, and 1 for a = b; V_b
-    the share of candidates in b, times the share of generated asserts that they pass, each as often as it was
-    written: 1 where none was generated. All abstain where every V is 0.
+    V_b is the share of candidates in b times the share of generated asserts that they pass, each as often as
+    it was written; all of them where none was generated. All abstain where every V is 0.
 
-    Formula: sum_b O_ab V_b, a being the candidate's own cluster
+    Formula: sum_b O_ab V_b, a its own cluster, O_ab the share of inputs on which both ran and return the
+        same (O_aa = 1)
     Source: arXiv:2311.03366
     Needs: outputs, tests
-    Cost: the tests, and one execution of each distinct program
-    Leaning: towards what is nearly like many
+    Cost: as codet, and one execution of each distinct program on the inputs
+    Leaning: towards mistakes that clusters share
     """
     tests = ctx.passes(candidates)
     weights = [each.written for each in tests.asserts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
@@ -48,12 +48,18 @@ class BulkModel(Protocol):
         ...
 
     def generate_all(
-        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+        self,
+        asked: Sequence[tuple[str, Prompt]],
+        *,
+        n: int,
+        params: SamplingParams,
+        finished: Callable[[int], None] | None = None,
     ) -> Sequence[Sequence[Candidate]]:
         """Return n continuations of each prompt, in their order; equal calls give equal ones.
 
         Args:
             asked: A key, as in `TextModel.generate`, with its prompt.
+            finished: Told how many of the prompts have all of theirs.
         """
         ...
 
@@ -99,7 +105,13 @@ def needs_tests(needs: Collection[str], made: Made) -> bool:
     )
 
 
-def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made) -> None:
+def write_tests(
+    views: Sequence[PublicView],
+    asked: Sequence[Prompt],
+    made: Made,
+    *,
+    written: Callable[[int], None] = lambda done: None,
+) -> None:
     """Let the model write the tests of all problems that the store lacks, in one stream of requests.
 
     To be called before scoring, where a reranker needs "tests", or "outputs" where `made` has a model; what
@@ -109,6 +121,7 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
         views: The problems.
         asked: What the model was given for each.
         made: With a model; without one nothing is done.
+        written: Told for how many of the problems tests are drawn, where some are to be.
 
     Raises:
         ParameterError, ModelError: as `Engine.stream`.
@@ -118,6 +131,9 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
     store = made.stores("tests")
     keys = [_key_of_tests(view, prompt, made) for view, prompt in zip(views, asked, strict=True)]
     lacking = [at for at, key in enumerate(keys) if store.get(key) is None]
+    done = len(views) - len(lacking)
+    if lacking:
+        written(done)
     for wordings in _alike([(at, _asking(views[at], asked[at], made)) for at in lacking]):
         first = wordings[0][1]
         params = made.options.params(max_new_tokens=first.max_new_tokens, stop=first.stop, seed=made.seed)
@@ -126,7 +142,9 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
             [(f"{views[at].task_id}/tests", asking.prompt) for at, asking in wordings],
             n=made.options.test_samples,
             params=params,
+            finished=partial(_count_on, written, done),
         )
+        done += len(wordings)
         seconds = (monotonic() - begun) / len(wordings)
         for (at, asking), answers in zip(wordings, drawn, strict=True):
             tests = read_tests(
@@ -135,6 +153,10 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
             tokens = sum(len(answer.token_ids or ()) for answer in answers)
             known = getattr(answers, "cost", None) or Cost(tokens_drawn=tokens, seconds=seconds)
             store.put(keys[at], plain_tests(replace(tests, cost=known)))
+
+
+def _count_on(written: Callable[[int], None], before: int, finished: int) -> None:
+    written(before + finished)
 
 
 class ProblemBehaviour:

@@ -25,6 +25,7 @@ PAGES = [
     "export",
     "rerank",
     "report",
+    "compare",
     "list",
     "doctor",
     "tasks",
