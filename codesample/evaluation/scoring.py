@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -142,7 +143,7 @@ def score(
     """
     scored = Scored()
     ready = [ReadyPool(chosen, each.problem, each.candidates, resources, seed=seed) for each in gathered]
-    lost, noted = _write_tests(rerankers, ready, resources), Counter[str]()
+    lost, noted = _write_tests(rerankers, ready, resources, observer), Counter[str]()
     for each in rerankers:
         try:
             if lost is not None and resources.made and needs_tests(each.needs, resources.made):
@@ -154,7 +155,7 @@ def score(
         run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost))
         if curves or each.independent:
             lacking = keep_curve(run, each, gathered, column, _rescorer(each, ready), seed=seed)
-            scored.notices += [lacking] if lacking else []
+            scored.notices.extend([lacking] if lacking else [])
         scored.scores[each.name], scored.costs[each.name] = column, cost
         noted += notes
     failures = [failure for each in ready for failure in each.failures]
@@ -181,16 +182,23 @@ def _rescorer(reranker: Reranker, ready: Sequence[ReadyPool]) -> Rescorer:
 
 
 def _write_tests(
-    rerankers: Sequence[Reranker], ready: Sequence[ReadyPool], resources: Resources
+    rerankers: Sequence[Reranker], ready: Sequence[ReadyPool], resources: Resources, observer: Observer
 ) -> CodesampleError | None:
     """Let the model write the tests of all problems together, where a reranker asks for some."""
     if resources.made is None or not any(needs_tests(each.needs, resources.made) for each in rerankers):
         return None
+    written = partial(_tell_written, observer, len(ready))
     try:
-        write_tests([each.view for each in ready], [each.asked for each in ready], resources.made)
+        write_tests(
+            [each.view for each in ready], [each.asked for each in ready], resources.made, written=written
+        )
     except CodesampleError as error:
         return error
     return None
+
+
+def _tell_written(observer: Observer, problems: int, done: int) -> None:
+    observer.stage("tests written", done=done, problems=problems)
 
 
 def _column(
