@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +12,16 @@ from codesample.engines.delivery import delivered
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import CodesampleError, ParameterError, RerankerError
 from codesample.evaluation.asked_prompt import AskedPrompt
+from codesample.evaluation.behaviour import Made
 from codesample.evaluation.notebook_html import best_of_n_html
 from codesample.evaluation.options import RunOptions, expect_drawable
 from codesample.evaluation.plan import model_source
 from codesample.evaluation.reasons import Given, chosen, partly_abstaining, scores_as_given
+from codesample.evaluation.resources import Resources
 from codesample.evaluation.sandbox import open_judge
 from codesample.evaluation.scoring import EXECUTED
+from codesample.evaluation.supply import needed, supply_of
+from codesample.evaluation.text_model import Models, kept_in_memory
 from codesample.execution.judge import Judge
 from codesample.execution.program_runner import ProgramRunner
 from codesample.records import (
@@ -30,7 +34,7 @@ from codesample.records import (
     SamplingParams,
 )
 from codesample.rerankers.context import Context
-from codesample.rerankers.contract import Reranker, require_supplied
+from codesample.rerankers.contract import Reranker
 from codesample.rerankers.public_examples import examples_held, public_examples
 from codesample.rerankers.registry import load_reranker
 from codesample.tasks.examples import flaw_of, prompt_examples
@@ -163,8 +167,10 @@ def best_of_n(
     """
     expect_drawable(n)
     ranker, given = load_reranker(reranker), _examples(examples)
-    opened = model_source(engine).open()
-    require_supplied([ranker], opened.abilities | EXECUTED)
+    source = model_source(engine)
+    opened = source.open()
+    own = supply_of(opened.abilities, holder=opened.name, model=opened, estranged="nothing is read anew here")
+    own.require([ranker])
     asked = _asked(prompt, entry_point, opened)
     view = _view(asked, given)
     stop = EarlyStop(until) if callable(until) else until
@@ -175,9 +181,10 @@ def best_of_n(
     with ProgramRunner(judge or (lambda: open_judge(RunOptions())), _ID) as runner:
         if by_examples or ranker.needs & EXECUTED:
             runner.open()  # too little isolation is told of before anything is sampled
-        context = job.context(runner, stub=_stub(asked, given))
-        drawn, good = job.draw(context)
-        return job.choose(drawn, good, context, runner.failures)
+        with closing(Models(source, kept_in_memory(), opened=opened)) as models:
+            context = job.context(runner, models, stub=_stub(asked, given))
+            drawn, good = job.draw(context)
+            return job.choose(drawn, good, context, runner.failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +209,13 @@ class _Job:
     def most(self) -> int:
         return 1 if self.params.temperature == 0 else self.n
 
-    def context(self, runner: ProgramRunner, *, stub: str) -> Context:
+    def context(self, runner: ProgramRunner, models: Models, *, stub: str) -> Context:
         seed = self.params.seed
-        return Context(
-            self.view, seed=seed, checks=runner, outputs=runner, stub=stub, asked=self.asked.prompt
-        )
+        made = None
+        if needed([self.ranker], "tests", "outputs"):
+            made = Made(models.stores, seed=seed, model=models.own)
+        resources = Resources(models=models, made=made)
+        return resources.context(self.view, self.asked.prompt, runner, seed=seed, stub=stub)
 
     def draw(self, context: Context) -> tuple[list[Candidate], list[Candidate]]:
         """Return what was drawn, and of it what was good enough to stop at."""

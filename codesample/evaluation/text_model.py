@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import cache
 from time import monotonic
 from typing import Any
 
 from codesample.engines.contract import Engine
 from codesample.engines.delivery import delivered, read_by
 from codesample.errors import RerankerError
-from codesample.evaluation.behaviour import Store
+from codesample.evaluation.behaviour import InMemory, Store
 from codesample.evaluation.plan import ModelSource, model_source
 from codesample.evaluation.supply import RECORDED
 from codesample.records import Candidate, FinishReason, GivenText, Prompt, Reading, Request, SamplingParams
 from codesample.rerankers.made_once import Cost, Costed
 from codesample.runs.artefacts import artefact_key
 
-__all__ = ["EngineText", "Models"]
+__all__ = ["EngineText", "Models", "kept_in_memory"]
 
 _TUPLES = ("token_ids", "logprobs", "sampled_logprobs", "token_ends", "certainties", "confidences")
 _READING = ("token_ids", "token_ends", "logprobs", "certainties", "confidences")
@@ -126,6 +127,11 @@ class EngineText:
         return [found[key] for key in keys]
 
 
+def kept_in_memory() -> Callable[[str], Store]:
+    """Return stores by kind that are gone with their caller, for what has no run folder."""
+    return cache(lambda kind: InMemory())
+
+
 class Models:
     """The models of one call, by name: each is opened once, when it is needed, and closed with the rest.
 
@@ -144,7 +150,7 @@ class Models:
         opened: Engine | None = None,
         lacking: str = RECORDED,
     ) -> None:
-        self._own_source, self._stores, self._lacking = own, stores, lacking
+        self._own_source, self.stores, self._lacking = own, stores, lacking
         self._engines: dict[str, Engine] = {}
         self._texts: dict[str, EngineText] = {}
         self._given = opened
@@ -183,7 +189,7 @@ class Models:
     def _text(self, source: ModelSource) -> EngineText:
         if source.identity not in self._texts:
             self._texts[source.identity] = EngineText(
-                source.identity, lambda: self._opened(source), self._stores
+                source.identity, lambda: self._opened(source), self.stores
             )
         return self._texts[source.identity]
 
