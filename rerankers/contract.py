@@ -117,9 +117,8 @@ class Reranker:
         made = copy.copy(self)
         made._fingerprint = None
         made.parameters = self.parameters | checked(self._plain_name, self.takes, values)
-        changed = tuple(
-            (name, value) for name, value in made.parameters.items() if self.takes[name].default != value
-        )
+        known = ((name, made.parameters[name]) for name in self.takes if name in made.parameters)
+        changed = tuple((name, value) for name, value in known if self.takes[name].default != value)
         made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
         return made
 
@@ -188,9 +187,10 @@ class Reranker:
             finally:
                 shield.put_back()
 
-    async def _score(self, job: Job) -> list[float | None]:
-        if not job.candidates:
+    async def _score(self, given: Job) -> list[float | None]:
+        if not given.candidates:
             return []
+        job = given._replace(ctx=given.ctx.bind(self.name, self.needs))
         with self._blamed(job):
             call = self._called(job)
             return call.kept(await call.given if inspect.isawaitable(call.given) else call.given)

@@ -14,6 +14,7 @@ from codesample.cli.output import results_alone, show_report, show_table
 from codesample.cli.records import Several, takes_records
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
+from codesample.evaluation.test_options import TestOptions, said
 from codesample.records import SamplingParams
 
 __all__ = ["run"]
@@ -27,6 +28,7 @@ _RERANKERS = list(DEFAULT_RERANKERS)
     prompts=PromptOptions,
     params=Several(SamplingParams, "temperature"),
     run=RunOptions,
+    tests=TestOptions,
     shown=options.ShownOptions,
 )
 def run(
@@ -42,6 +44,7 @@ def run(
     prompts: PromptOptions,
     params: tuple[SamplingParams, ...],
     run: RunOptions,
+    tests: TestOptions,
     shown: options.ShownOptions,
 ) -> None:
     """Sample candidates for every problem of a task, run them, rerank them, and report.
@@ -53,6 +56,7 @@ def run(
     from codesample.reports.progress import RunProgress, TableProgress
     from codesample.runs.table import holds_table
 
+    run = replace(run, tests=said(tests))
     if greedy:
         n, params = options.greedily(context, n, params)
     ks = options.numbers(k)

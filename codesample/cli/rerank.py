@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from codesample.cli.output import results_alone, show_report
 from codesample.cli.records import Part, takes_records
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import RunOptions
+from codesample.evaluation.test_options import TestOptions, said
 
 if TYPE_CHECKING:
     from codesample.rerankers.contract import Reranker
@@ -24,6 +26,7 @@ _NONE: list[str] = []
 
 @takes_records(
     loading=Part(ModelOptions, options.LOADING),
+    tests=TestOptions,
     sandbox=Part(RunOptions, ("workers", "allow_weak_isolation", "imports", "integrity")),
 )
 def run(
@@ -32,6 +35,7 @@ def run(
     reranker: options.AgainRerankerSpecs = _NONE,
     k: options.AgainK = None,
     data: options.MovedData = None,
+    tests: TestOptions,
     curves: Annotated[
         bool,
         typer.Option(
@@ -55,7 +59,7 @@ def run(
         "k": options.numbers(k),
         "data": data,
         "model": options.text_model(model, loading),
-        "run": sandbox,
+        "run": replace(sandbox, tests=said(tests)),
     }
     with results_alone(as_json=json):
         if compare is not None:

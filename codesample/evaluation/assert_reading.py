@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from codesample.evaluation.unittest_reading import asserted
 from codesample.tasks.examples import prompt_examples
 
 __all__ = ["MODULES", "Found", "literal_value", "modules_in", "read_asserts"]
@@ -39,22 +40,6 @@ _SAID = re.compile(
     r"#\s*(?:(?:(?:expected|output|outputs|returns?|result|should|be|return|is)\b)[:=\->\s]*)*[:=\->\s]*",
     re.I,
 )
-_SAME = frozenset(
-    {"assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "assertTupleEqual"}
-) | {
-    *("assertSetEqual", "assertCountEqual", "assertSequenceEqual", "assertMultiLineEqual", "assert_equal"),
-}
-_ORDERS: dict[str, type[ast.cmpop]] = {
-    "assertNotEqual": ast.NotEq,
-    "assertIs": ast.Is,
-    "assertIsNot": ast.IsNot,
-    "assertIn": ast.In,
-    "assertNotIn": ast.NotIn,
-    "assertGreater": ast.Gt,
-    "assertGreaterEqual": ast.GtE,
-    "assertLess": ast.Lt,
-    "assertLessEqual": ast.LtE,
-}
 _NO_SYNTAX = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
@@ -183,7 +168,7 @@ class _Reader:
             case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args) if (
                 name.startswith("assert") and args
             ):
-                test = _test_of(name, args)
+                test = asserted(name, args)
                 if test is not None:
                     yield from self._of_test(test)
             case ast.Call(func=ast.Name(id="print"), args=[value, *_]):
@@ -317,30 +302,6 @@ def _open(line: str) -> int:
         return 0
     bare = _STRINGS.sub("", line[: 2 * _LONGEST])
     return sum(bare.count(each) for each in "([{") - sum(bare.count(each) for each in ")]}")
-
-
-def _test_of(name: str, args: list[ast.expr]) -> ast.expr | None:
-    """Return what an assertion of unittest asserts; None where it is none that is known."""
-    match name, args:
-        case _, [first, second, *_] if name in _SAME:
-            if name == "assertCountEqual":
-                first, second = (
-                    ast.Call(ast.Name("sorted", ast.Load()), [each], []) for each in (first, second)
-                )
-            return ast.Compare(first, [ast.Eq()], [second])
-        case _, [first, second, *_] if name in _ORDERS:
-            return ast.Compare(first, [_ORDERS[name]()], [second])
-        case (("assertAlmostEqual" | "assertAlmostEquals"), [first, second, *_]):
-            gap = ast.Call(ast.Name("abs", ast.Load()), [ast.BinOp(first, ast.Sub(), second)], [])
-            return ast.Compare(gap, [ast.Lt()], [ast.Constant(1e-7)])
-        case (("assertTrue" | "assertTruthy"), [first, *_]):
-            return first
-        case "assertFalse", [first, *_]:
-            return ast.UnaryOp(ast.Not(), first)
-        case (("assertIsNone" | "assertIsNotNone"), [first, *_]):
-            order: ast.cmpop = ast.Is() if name == "assertIsNone" else ast.IsNot()
-            return ast.Compare(first, [order], [ast.Constant(None)])
-    return None
 
 
 def _said(piece: str) -> ast.expr | None:

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from codesample.evaluation.assert_reading import literal_value, modules_in
 from codesample.evaluation.inputs import Input, made_inputs
+from codesample.evaluation.kept_rows import InMemory, KeptRows, Store
 from codesample.evaluation.test_options import TestOptions
 from codesample.evaluation.test_prompts import VERSION, Asking, asking_for_tests
-from codesample.evaluation.test_writing import tests_as_json, tests_from_json, tests_of_texts
+from codesample.evaluation.test_writing import plain_tests, read_tests, restored_tests
 from codesample.execution.program_runner import (
-    Did,
     ProgramRunner,
-    Questions,
     canonical,
     kept_text,
     printed_alike,
     printed_text,
 )
+from codesample.execution.questions import Did, Questions
 from codesample.records import Candidate, Prompt, PublicView, SamplingParams
 from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
 from codesample.runs.artefacts import artefact_key
 
-__all__ = ["BulkModel", "InMemory", "Made", "ProblemBehaviour", "Store", "behaviour_of", "write_tests"]
-
-
-class Store(Protocol):
-    """Keeps what is made once, as plain JSON data; `codesample.runs.artefacts.Artefacts` is one."""
-
-    def get(self, key: str) -> Any:
-        """Return what was put under a key, or None."""
-        ...
-
-    def put(self, key: str, value: Any) -> None:
-        """Keep plain JSON data under a key; what is there already stays."""
-        ...
+__all__ = [
+    "BulkModel",
+    "InMemory",
+    "Made",
+    "ProblemBehaviour",
+    "Store",
+    "behaviour_of",
+    "needs_tests",
+    "write_tests",
+]
 
 
 class BulkModel(Protocol):
@@ -51,29 +48,20 @@ class BulkModel(Protocol):
         ...
 
     def generate_all(
-        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+        self,
+        asked: Sequence[tuple[str, Prompt]],
+        *,
+        n: int,
+        params: SamplingParams,
+        finished: Callable[[int], None] | None = None,
     ) -> Sequence[Sequence[Candidate]]:
         """Return n continuations of each prompt, in their order; equal calls give equal ones.
 
         Args:
             asked: A key, as in `TextModel.generate`, with its prompt.
+            finished: Told how many of the prompts have all of theirs.
         """
         ...
-
-
-class InMemory:
-    """A store that is gone with its process, for calls that have no run folder."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Any] = {}
-
-    def get(self, key: str) -> Any:
-        """Return what was put under a key, or None."""
-        return self._known.get(key)
-
-    def put(self, key: str, value: Any) -> None:
-        """Keep data under a key."""
-        self._known.setdefault(key, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +71,7 @@ class Made:
     Attributes:
         stores: Gives the store of a kind, "tests", "outputs" or "passes": `RunFolder.artefacts` of a run.
         options: How much is made.
-        seed: The run's; see `TestOptions.seed`.
+        seed: The run's; see `TestOptions.test_seed`.
         data_hash: Of the task's data.
         model: Writes tests; None where this call has no model.
     """
@@ -110,7 +98,20 @@ def behaviour_of(
     return ProblemBehaviour(view, made, runner, view.prompt if asked is None else asked, stub)
 
 
-def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made) -> None:
+def needs_tests(needs: Collection[str], made: Made) -> bool:
+    """Whether a reranker of these needs has tests written: for themselves, or for the inputs in them."""
+    return made.model is not None and (
+        "tests" in needs or ("outputs" in needs and "tests" in made.options.inputs)
+    )
+
+
+def write_tests(
+    views: Sequence[PublicView],
+    asked: Sequence[Prompt],
+    made: Made,
+    *,
+    written: Callable[[int], None] = lambda done: None,
+) -> None:
     """Let the model write the tests of all problems that the store lacks, in one stream of requests.
 
     To be called before scoring, where a reranker needs "tests", or "outputs" where `made` has a model; what
@@ -120,6 +121,7 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
         views: The problems.
         asked: What the model was given for each.
         made: With a model; without one nothing is done.
+        written: Told for how many of the problems tests are drawn, where some are to be.
 
     Raises:
         ParameterError, ModelError: as `Engine.stream`.
@@ -129,23 +131,32 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
     store = made.stores("tests")
     keys = [_key_of_tests(view, prompt, made) for view, prompt in zip(views, asked, strict=True)]
     lacking = [at for at, key in enumerate(keys) if store.get(key) is None]
+    done = len(views) - len(lacking)
+    if lacking:
+        written(done)
     for wordings in _alike([(at, _asking(views[at], asked[at], made)) for at in lacking]):
         first = wordings[0][1]
         params = made.options.params(max_new_tokens=first.max_new_tokens, stop=first.stop, seed=made.seed)
         begun = monotonic()
         drawn = made.model.generate_all(
             [(f"{views[at].task_id}/tests", asking.prompt) for at, asking in wordings],
-            n=made.options.samples,
+            n=made.options.test_samples,
             params=params,
+            finished=partial(_count_on, written, done),
         )
+        done += len(wordings)
         seconds = (monotonic() - begun) / len(wordings)
         for (at, asking), answers in zip(wordings, drawn, strict=True):
-            tests = tests_of_texts(
+            tests = read_tests(
                 (asking.begun + answer.completion for answer in answers), views[at], made.options
             )
             tokens = sum(len(answer.token_ids or ()) for answer in answers)
             known = getattr(answers, "cost", None) or Cost(tokens_drawn=tokens, seconds=seconds)
-            store.put(keys[at], tests_as_json(replace(tests, cost=known)))
+            store.put(keys[at], plain_tests(replace(tests, cost=known)))
+
+
+def _count_on(written: Callable[[int], None], before: int, finished: int) -> None:
+    written(before + finished)
 
 
 class ProblemBehaviour:
@@ -170,8 +181,9 @@ class ProblemBehaviour:
 
     def outputs(self, programs: Sequence[str]) -> Outputs:
         """Return what programs return on the problem's inputs, one row each."""
-        columns = [self._questions.place_of(each.text) for each in self._inputs]
-        did, cost = self._did(programs, columns=bool(columns))
+        asked = self._for_outputs
+        columns = [asked.places[each.text] for each in self._inputs]
+        did, cost = self._did(programs, asked)
         rows = tuple(None if each is None else tuple(each.values[at] for at in columns) for each in did)
         return Outputs(tuple(each.text for each in self._inputs), rows, cost)
 
@@ -184,8 +196,11 @@ class ProblemBehaviour:
         are.
         """
         asserts = self.tests().asserts
-        did, cost = self._did(programs, columns=bool(asserts))
-        holds = [self._judging(each) for each in asserts]
+        if not asserts:
+            return Passes((), ((),) * len(programs))
+        asked = self._for_passes
+        did, cost = self._did(programs, asked)
+        holds = [self._judging(each, asked) for each in asserts]
         rows = tuple(None if each is None else tuple(hold(each) for hold in holds) for each in did)
         return Passes(asserts, rows, cost)
 
@@ -195,7 +210,7 @@ class ProblemBehaviour:
         key = _key_of_tests(self._view, self._asked, self._made)
         if store.get(key) is None:
             write_tests([self._view], [self._asked], self._made)
-        return tests_from_json(store.get(key))
+        return restored_tests(store.get(key))
 
     @cached_property
     def _inputs(self) -> tuple[Input, ...]:
@@ -206,16 +221,23 @@ class ProblemBehaviour:
         return tuple(made)
 
     @cached_property
-    def _questions(self) -> _Asked:
-        return _Asked.of(self._view, self._inputs, self.tests().asserts, self._stub)
+    def _for_outputs(self) -> _Asked:
+        """What is asked for outputs, with the asserts where their calls are inputs: one process does both."""
+        asserts = self.tests().asserts if "tests" in self._made.options.inputs else ()
+        return _Asked.of(self._view, self._inputs, asserts, self._stub)
 
-    def _judging(self, each: Assert) -> Callable[[Did], bool]:
+    @cached_property
+    def _for_passes(self) -> _Asked:
+        if "tests" in self._made.options.inputs:
+            return self._for_outputs
+        return _Asked.of(self._view, (), self.tests().asserts, self._stub)
+
+    def _judging(self, each: Assert, asked: _Asked) -> Callable[[Did], bool]:
         """Return what says of a program whether an assert holds for it."""
-        asked = self._questions
         if each.call is None or each.expected is None:
             at = asked.questions.statements.index(each.statement)
             return lambda did: did.held[at]
-        at, expected = asked.place_of(each.call), each.expected
+        at, expected = asked.places[each.call], each.expected
         if self._view.entry_point is None:
             atol, rtol = self._view.atol, self._view.rtol
             wanted = kept_text(printed_text(expected))
@@ -226,18 +248,18 @@ class ProblemBehaviour:
         text = kept_text(canonical(literal_value(expected)))
         return lambda did: did.values[at] == text
 
-    def _did(self, programs: Sequence[str], *, columns: bool) -> tuple[list[Did | None], Cost]:
+    def _did(self, programs: Sequence[str], asked: _Asked) -> tuple[list[Did | None], Cost]:
         """Return what each program does, run now where the store does not hold it."""
-        if not columns:
+        if not asked.questions.asked:
             return [Did((), ())] * len(programs), Cost()
         hashes = {each: sha256(each.encode(errors="surrogatepass")).hexdigest() for each in programs}
         store = self._made.stores("outputs")
-        base = (VERSION, *_problem(self._view, self._made), asdict(self._questions.questions))
-        known = _Rows(store, base)
+        base = (VERSION, *_problem(self._view, self._made), asdict(asked.questions))
+        known = KeptRows(store, base)
         lacking = [source for source, name in hashes.items() if name not in known.rows]
         if lacking:
             begun = monotonic()
-            found = self._runner.answers(lacking, self._questions.questions)
+            found = self._runner.answers(lacking, asked.questions)
             seconds = (monotonic() - begun) / len(lacking)
             known.add({hashes[source]: did for source, did in zip(lacking, found, strict=True)}, seconds)
         rows = {source: known.rows.get(name) for source, name in hashes.items()}
@@ -272,60 +294,13 @@ class _Asked(NamedTuple):
             places,
         )
 
-    def place_of(self, text: str) -> int:
-        """Return which column of a program's values answers a text."""
-        return self.places[text]
-
-
-class _Rows:
-    """What is known of the programs of one problem, by hash; kept as one line for each call that ran some.
-
-    Harness failures are not kept: they are to be tried again.
-    """
-
-    def __init__(self, store: Store, base: Sequence[Any]) -> None:
-        self._store, self._base, self._lines = store, base, 0
-        self.rows: dict[str, Did | None] = {}
-        self.seconds: dict[str, float] = {}
-        while (line := store.get(self._key())) is not None:
-            texts = line["texts"]
-            for name, values, held in line["rows"]:
-                self.rows[name] = Did(
-                    tuple(None if at is None else texts[at] for at in values),
-                    tuple(mark == "1" for mark in held),
-                )
-                self.seconds[name] = line["seconds"]
-            self._lines += 1
-
-    def add(self, found: Mapping[str, Did | None], seconds: float) -> None:
-        """Keep what programs did, each of them in so many seconds."""
-        self.rows.update(found)
-        self.seconds.update(dict.fromkeys(found, seconds))
-        whole = {name: did for name, did in found.items() if did is not None}
-        texts = list(dict.fromkeys(text for did in whole.values() for text in did.values if text is not None))
-        places = {text: at for at, text in enumerate(texts)}
-        rows = [
-            [name, [None if text is None else places[text] for text in did.values], _marks(did.held)]
-            for name, did in whole.items()
-        ]
-        if rows:
-            self._store.put(self._key(), {"texts": texts, "rows": rows, "seconds": round(seconds, 6)})
-            self._lines += 1
-
-    def _key(self) -> str:
-        return artefact_key(*self._base, self._lines)
-
-
-def _marks(held: Sequence[bool]) -> str:
-    return "".join("1" if each else "0" for each in held)
-
 
 def _problem(view: PublicView, made: Made) -> tuple[Any, ...]:
     return view.task, view.task_id, made.data_hash
 
 
 def _seed(made: Made) -> int:
-    return made.seed if made.options.seed is None else made.options.seed
+    return made.seed if made.options.test_seed is None else made.options.test_seed
 
 
 def _asking(view: PublicView, asked: Prompt, made: Made) -> Asking:
@@ -337,7 +312,7 @@ def _key_of_tests(view: PublicView, asked: Prompt, made: Made) -> str:
     """Return what tests are kept under: all that settles them."""
     asking = _asking(view, asked, made)
     turns = asking.prompt if isinstance(asking.prompt, str) else [asdict(each) for each in asking.prompt]
-    options = {**asdict(made.options), "seed": _seed(made), "inputs": None, "max_inputs": None}
+    options = {**asdict(made.options), "test_seed": _seed(made), "inputs": None, "max_inputs": None}
     name = made.model.name if made.model else None
     return artefact_key(VERSION, *_problem(view, made), turns, list(asking.stop), options, name)
 

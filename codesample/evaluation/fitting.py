@@ -149,10 +149,9 @@ def fit_reranker(runs: Sequence[RunContents], options: FitOptions | None = None)
             f"least {2 * chosen.folds} for {chosen.folds} folds; take more problems or candidates"
         )
     held_out = _held_out(problems, folds, chosen)
-    content = _fitted(problems, chosen)
     figures = _figures(problems, held_out)
     content = msgspec.structs.replace(
-        content,
+        _fitted(problems, chosen),
         methods=places,
         prompts=tuple(sorted({prompt_digest(pool.problem.prompt) for run in runs for pool in run.pools})),
         trained_on=tuple(map(_told, runs)),
@@ -161,11 +160,7 @@ def fit_reranker(runs: Sequence[RunContents], options: FitOptions | None = None)
             "problems": len(problems),
             "best_of_n": {name: msgspec.to_builtins(each) for name, each in figures.items()},
         },
-        versions={
-            "codesample": version("codesample"),
-            "scikit-learn": version("scikit-learn"),
-            "python": platform.python_version(),
-        },
+        versions=_versions(),
         seed=chosen.seed,
     )
     methods = {name: figures[name] for name in places}
@@ -327,6 +322,11 @@ def _chosen(problems: Sequence[_Problem], scores: Sequence[Sequence[float]]) -> 
 
 def _by(problems: Sequence[_Problem], name: str) -> list[float]:
     return [best_of_n(each.columns[name], each.passed) for each in problems]
+
+
+def _versions() -> dict[str, str]:
+    found = {name: version(name) for name in ("codesample", "scikit-learn")}
+    return found | {"python": platform.python_version()}
 
 
 def _told(run: RunContents) -> dict[str, Any]:

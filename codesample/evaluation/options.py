@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesample.errors import MetricError, ParameterError
+from codesample.evaluation.test_options import TestOptions
 from codesample.execution.judge import Judge
 from codesample.records import SamplingParams
 from codesample.records.fields import check_settings, setting
@@ -102,6 +103,8 @@ class RunOptions:
         skip_health_check: Start without trying a few references first; a run with none that passes is
             refused otherwise.
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
+        tests: What is made for rerankers that compare what programs do. None takes what the run in hand was
+            made with, or the defaults.
 
     Raises:
         ParameterError: `resume` without `out`, `imports` beside a `judge`, or a value outside its range.
@@ -143,6 +146,12 @@ class RunOptions:
         "Judges the programs.",
         expected="a judge, such as an Executor, or None for one of the run's own",
         holds=lambda value: value is None or isinstance(value, Judge),
+        flag=None,
+    )
+    tests: TestOptions | None = setting(
+        None,
+        "What is made for rerankers that compare what programs do.",
+        expected="TestOptions, or None for what the run was made with",
         flag=None,
     )
 

@@ -64,7 +64,13 @@ def carry_out(
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
                 with closing(_models(plan, run, engine)) as models:
                     resources = resources_for(
-                        plan.rerankers, run, judge=judge, models=models, supply=supply, recorded=plan.recorded
+                        plan.rerankers,
+                        run,
+                        judge=judge,
+                        models=models,
+                        supply=supply,
+                        recorded=plan.recorded,
+                        tests=plan.run.tests,
                     )
                     return _conclude(plan, run, spent, resources, observer, health=health, began=began)
             except ParameterError:
@@ -131,6 +137,7 @@ def _conclude(
         notices=[*plan.notices, *health.notices, *plan.source.notices, *scored.notices],
         unread=plan.source.unread,
         health=health.ended(),
+        costs=scored.costs,
     )
     report = replace(compared(report, run, gathered), recalled=found)
     run.write_results(report.as_json())

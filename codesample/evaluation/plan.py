@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -172,6 +172,7 @@ class EvaluationPlan:
             "candidates": len(self.wanted),
             "k": self.k,
             "rerankers": [each.name for each in self.rerankers],
+            **({"tests": asdict(self.run.tests)} if self.run.tests else {}),
         }
 
 
@@ -360,10 +361,12 @@ def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[R
     Raises:
         UnknownNameError: no installed reranker of that name.
         RerankerError: a file or plug-in that cannot be loaded, or two different rerankers of one name.
+        ParameterError: no expression, or a parameter that is not taken so or lacks.
     """
     found: dict[str, Reranker] = {}
     for spec in dict.fromkeys([specs] if isinstance(specs, str | Reranker) else specs):
         each = load_reranker(spec)
+        each.expect_parameters()
         if each.name in found:
             raise RerankerError(
                 f"two rerankers are called {each.name!r}; rename one of them with @reranker(NAME)"

@@ -21,7 +21,16 @@ from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.resources import Resources, resources_for
 from codesample.evaluation.run_model import RunModel, model_of_run
 from codesample.evaluation.sandbox import notice_weakness, open_judge
-from codesample.evaluation.scoring import EXECUTED, Pool, Scored, Scores, pools, saved_scores, score
+from codesample.evaluation.scoring import (
+    EXECUTED,
+    Pool,
+    Scored,
+    Scores,
+    pools,
+    saved_costs,
+    saved_scores,
+    score,
+)
 from codesample.evaluation.summary import compared, summarise
 from codesample.evaluation.supply import BY_MODEL, TOKEN_NUMBERS, Supply, able_of, held_by, needed, supply_of
 from codesample.evaluation.text_model import Models
@@ -93,7 +102,13 @@ def rerank_run(
             watching.notice(f"text for rerankers: {by.estranged}; nothing of the other's is used")
         with closing(Models(by.source, opened.artefacts, lacking=by.lacking)) as models:
             resources = resources_for(
-                loaded, opened, judge=judge, models=models, supply=supply, recorded=by.recorded
+                loaded,
+                opened,
+                judge=judge,
+                models=models,
+                supply=supply,
+                recorded=by.recorded,
+                tests=run.tests if run else None,
             )
             scored = _score(loaded, gathered, chosen, opened, resources, watching, curves=curves)
         notices = [*scored.notices, *_weaker(judge, opened)]
@@ -183,10 +198,11 @@ def _report(
 ) -> Report:
     """Sum up a run that is judged; times are those of the sampling."""
     before = _earlier(folder)
+    known = {**saved_scores(gathered, folder), **scores}
     report = summarise(
         folder,
         gathered,
-        {**saved_scores(gathered, folder), **scores},
+        known,
         problems=len(chosen.problems),
         n=folder.manifest.settings.get("n", folder.manifest.n),
         k=k,
@@ -194,6 +210,7 @@ def _report(
         tokens_per_second=before.tokens_per_second if before else None,
         notices=notices,
         health=before.health if before else None,
+        costs=saved_costs(known, folder),
     )
     return replace(compared(report, folder, gathered), recalled=before.recalled if before else 0)
 

@@ -13,6 +13,7 @@ from codesample.errors import ParameterError
 from codesample.evaluation.behaviour import Made, behaviour_of
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.supply import Supply, needed
+from codesample.evaluation.test_options import TestOptions
 from codesample.evaluation.text_model import Models
 from codesample.execution.judge import Judge
 from codesample.execution.program_runner import ProgramRunner
@@ -151,6 +152,7 @@ def resources_for(
     models: Models,
     supply: Supply,
     recorded: bool = False,
+    tests: TestOptions | None = None,
 ) -> Resources:
     """Return what the rerankers of a run can act with; what they make is kept in its folder.
 
@@ -159,12 +161,25 @@ def resources_for(
         run: Open for writing.
         judge, models, recorded: See `Resources`.
         supply: Says what is to be read anew.
+        tests: How much is made of tests and inputs. Default: as the run's last call that said so.
     """
     made = None
     if needed(rerankers, "tests", "outputs"):
         manifest = run.manifest
-        made = Made(run.artefacts, seed=manifest.params.seed, data_hash=manifest.data_hash, model=models.own)
+        made = Made(
+            run.artefacts,
+            tests or _tests_of(run),
+            seed=manifest.params.seed,
+            data_hash=manifest.data_hash,
+            model=models.own,
+        )
     return Resources(judge, models, made, supply.reads, recorded)
+
+
+def _tests_of(run: RunFolder) -> TestOptions:
+    """Return what a run's last call that said so was to make of tests and inputs."""
+    said = [each.get("settings", {}).get("tests") for each in run.manifest.sessions]
+    return next((TestOptions.from_json(each) for each in reversed(said) if each), TestOptions())
 
 
 def _asked(chosen: ProblemSet, problem: Problem) -> Prompt:

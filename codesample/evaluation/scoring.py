@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from codesample.errors import CodesampleError, RerankerError
-from codesample.evaluation.behaviour import write_tests
+from codesample.evaluation.behaviour import needs_tests, write_tests
 from codesample.evaluation.kept_curves import Rescorer, keep_curve
 from codesample.evaluation.observer import Observer, is_graded
 from codesample.evaluation.problem_set import ProblemSet
@@ -142,49 +143,71 @@ def score(
     """
     scored = Scored()
     ready = [ReadyPool(chosen, each.problem, each.candidates, resources, seed=seed) for each in gathered]
-    lost = _write_tests(rerankers, ready, resources)
+    lost, noted = _write_tests(rerankers, ready, resources, observer), Counter[str]()
     for each in rerankers:
         try:
-            if lost is not None and "tests" in each.needs:
+            if lost is not None and resources.made and needs_tests(each.needs, resources.made):
                 raise lost
-            column, cost = _column(each, ready, run, observer)
+            column, cost, notes = _column(each, ready, run, observer)
         except CodesampleError as error:
             scored.failures.append(error)
             continue
         run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost))
         if curves or each.independent:
-            rescore = _rescorer(each, ready)
-            if lacking := keep_curve(run, each, gathered, column, rescore, seed=seed):
-                scored.notices.append(lacking)
+            lacking = keep_curve(run, each, gathered, column, _rescorer(each, ready), seed=seed)
+            scored.notices.extend([lacking] if lacking else [])
         scored.scores[each.name], scored.costs[each.name] = column, cost
+        noted += notes
     failures = [failure for each in ready for failure in each.failures]
     if failures:
         scored.notices.append(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
-    noted = sum((each.notes for each in ready), Counter[str]())
     scored.notices.extend(f"{what} ({count} times)" for what, count in noted.items())
     return scored
 
 
+def _rescorer(reranker: Reranker, ready: Sequence[ReadyPool]) -> Rescorer:
+    """Return what lets a reranker score a part of a pool alone."""
+    shown: dict[int, tuple[list[Candidate], Context]] = {}
+
+    def rescore(number: int, at: Sequence[int]) -> list[float | None]:
+        if number not in shown:
+            shown[number] = ready[number].shown(reranker)
+        candidates, ctx = shown[number]
+        return reranker.score(ready[number].view, [candidates[place] for place in at], ctx)
+
+    return rescore
+
+
 def _write_tests(
-    rerankers: Sequence[Reranker], ready: Sequence[ReadyPool], resources: Resources
+    rerankers: Sequence[Reranker], ready: Sequence[ReadyPool], resources: Resources, observer: Observer
 ) -> CodesampleError | None:
     """Let the model write the tests of all problems together, where a reranker asks for some."""
-    if resources.made is None or not any("tests" in each.needs for each in rerankers):
+    if resources.made is None or not any(needs_tests(each.needs, resources.made) for each in rerankers):
         return None
+    written = partial(_tell_written, observer, len(ready))
     try:
-        write_tests([each.view for each in ready], [each.asked for each in ready], resources.made)
+        write_tests(
+            [each.view for each in ready], [each.asked for each in ready], resources.made, written=written
+        )
     except CodesampleError as error:
         return error
     return None
 
 
+def _tell_written(observer: Observer, problems: int, done: int) -> None:
+    observer.stage("tests written", done=done, problems=problems)
+
+
 def _column(
     reranker: Reranker, ready: Sequence[ReadyPool], run: RunFolder, observer: Observer
-) -> tuple[Scores, Cost]:
-    """Let one reranker score every pool that it has not scored yet; return all scores and what they took."""
+) -> tuple[Scores, Cost, Counter[str]]:
+    """Let one reranker score every pool that it has not scored yet.
+
+    Returns: all scores, what they took, and what it noted with how often.
+    """
     kept = run.unfinished_scores(reranker.name)
     found = {each.view.task_id: kept.get(each.key(reranker)) for each in ready}
     left = [each for each in ready if found[each.view.task_id] is None]
@@ -202,28 +225,19 @@ def _column(
         for done, (number, scores) in enumerate(results, before + 1):
             ctx, now = opened.pop(number), monotonic()
             spent = ctx.cost + Cost(seconds=max(0.0, now - last - ctx.shared_seconds))
-            value = {"scores": scores, "cost": asdict(spent)}
+            value = {"scores": scores, "cost": asdict(spent), "notes": ctx.notes}
             kept.put(left[number].key(reranker), value)
             found[left[number].view.task_id], last = value, now
             observer.scored(reranker.name, done=done, problems=len(ready))
     column: Scores = {task_id: list(value["scores"]) for task_id, value in found.items()}
     costs: list[dict[str, Any]] = [value["cost"] for value in found.values()]
-    return column, sum((Cost(**cost) for cost in costs), Cost())
+    notes = sum((Counter(value.get("notes", {})) for value in found.values()), Counter[str]())
+    return column, sum((Cost(**cost) for cost in costs), Cost()), notes
 
 
-def _rescorer(reranker: Reranker, ready: Sequence[ReadyPool]) -> Rescorer:
-    """Return what lets a reranker score a part of a pool alone."""
-
-    def rescore(number: int, at: Sequence[int]) -> list[float | None]:
-        candidates, ctx = ready[number].shown(reranker)
-        return reranker.score(ready[number].view, [candidates[place] for place in at], ctx)
-
-    return rescore
-
-
-def saved_costs(gathered: Sequence[Pool], run: RunFolder) -> dict[str, Cost]:
-    """Read what the rerankers whose scores `saved_scores` gives took, as far as that was kept."""
-    kept: dict[str, dict[str, Any]] = {name: run.cost(name) for name in saved_scores(gathered, run)}
+def saved_costs(rerankers: Iterable[str], run: RunFolder) -> dict[str, Cost]:
+    """Read what the scores of rerankers took, by name, as far as that was kept."""
+    kept: dict[str, dict[str, Any]] = {name: run.cost(name) for name in rerankers}
     return {name: Cost(**cost) for name, cost in kept.items() if cost}
 
 

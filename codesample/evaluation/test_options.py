@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from codesample.records import SamplingParams
 from codesample.records.fields import check_settings, setting
 
-__all__ = ["SOURCES", "TestOptions"]
+__all__ = ["SOURCES", "TestOptions", "said"]
 
 SOURCES = ("examples", "varied", "typed", "tests")
 """Where inputs come from, in the order of the columns; see `TestOptions.inputs`."""
@@ -18,14 +20,14 @@ class TestOptions:
     """What is made for a problem when a reranker asks for tests or outputs.
 
     Attributes:
-        samples: Texts that the model is asked for, per problem.
+        test_samples: Texts that the model is asked for, per problem.
         asserts_per_sample: Asserts that are taken of each, the first ones.
         max_tests: Most asserts of one problem, the most often written ones.
         max_inputs: Most inputs of one problem that are made without a model.
         inputs: Sources of inputs, of `SOURCES`: the calls of the prompt's examples; variations of them;
             values of the types that the function takes, where there are no examples; what a model wrote.
-        temperature: At which tests are sampled.
-        seed: Settles which tests are drawn and how inputs vary; None takes the run's.
+        test_temperature: At which tests are sampled.
+        test_seed: Settles which tests are drawn and how inputs vary; None takes the run's.
 
     Raises:
         ParameterError: a value outside its range.
@@ -34,19 +36,17 @@ class TestOptions:
     # pytest would collect a class of this name
     __test__ = False
 
-    samples: int = setting(
+    test_samples: int = setting(
         10,
         "Texts with tests to sample per problem.",
         expected="an integer of at least 1",
         holds=lambda value: value >= 1,
-        flag="--test-samples",
     )
     asserts_per_sample: int = setting(
         5,
         "Asserts to take of each of them.",
         expected="an integer of at least 1",
         holds=lambda value: value >= 1,
-        flag="--asserts-per-sample",
     )
     max_tests: int = setting(
         100,
@@ -67,29 +67,44 @@ class TestOptions:
         holds=lambda value: set(value) <= set(SOURCES),
         metavar="SOURCE",
     )
-    temperature: float = setting(
+    test_temperature: float = setting(
         0.8,
         "Temperature of the sampled tests.",
         expected="a number of at least 0",
         holds=lambda value: value == 0 or 1e-5 <= value < float("inf"),
-        flag="--test-temperature",
     )
-    seed: int | None = setting(
+    test_seed: int | None = setting(
         None,
         "Settles tests and inputs; default: the run's seed.",
         expected="a 64-bit integer, or None",
         holds=lambda value: value is None or -(2**63) <= value < 2**63,
-        flag="--test-seed",
     )
 
     def __post_init__(self) -> None:
         check_settings(self)
 
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> TestOptions:
+        """Return what a run recorded; what is not known here is left out, as of a later version.
+
+        Raises:
+            ParameterError: a value outside its range.
+        """
+        plain: dict[str, Any] = {each.name: said[each.name] for each in fields(cls) if each.name in said}
+        if isinstance(plain.get("inputs"), list):
+            plain["inputs"] = tuple(plain["inputs"])
+        return cls(**plain)
+
     def params(self, *, max_new_tokens: int, stop: tuple[str, ...], seed: int) -> SamplingParams:
         """Return how the tests are sampled; the run's `seed` counts where these options say none."""
         return SamplingParams(
-            temperature=self.temperature,
+            temperature=self.test_temperature,
             max_new_tokens=max_new_tokens,
             stop=stop,
-            seed=seed if self.seed is None else self.seed,
+            seed=seed if self.test_seed is None else self.test_seed,
         )
+
+
+def said(options: TestOptions) -> TestOptions | None:
+    """Return options that say something, and None for those that leave everything as it is by default."""
+    return None if options == TestOptions() else options

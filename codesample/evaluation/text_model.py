@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from functools import cache
 from time import monotonic
 from typing import Any
 
 from codesample.engines.contract import Engine
 from codesample.engines.delivery import delivered, read_by
 from codesample.errors import RerankerError
-from codesample.evaluation.behaviour import InMemory, Store
+from codesample.evaluation.behaviour import Store
 from codesample.evaluation.plan import ModelSource, model_source
 from codesample.evaluation.supply import RECORDED
 from codesample.records import Candidate, FinishReason, GivenText, Prompt, Reading, Request, SamplingParams
 from codesample.rerankers.made_once import Cost, Costed
 from codesample.runs.artefacts import artefact_key
 
-__all__ = ["EngineText", "Models", "kept_in_memory"]
+__all__ = ["EngineText", "Models"]
 
 _TUPLES = ("token_ids", "logprobs", "sampled_logprobs", "token_ends", "certainties", "confidences")
 _READING = ("token_ids", "token_ends", "logprobs", "certainties", "confidences")
@@ -50,7 +49,12 @@ class EngineText:
         return self.generate_all([(key, prompt)], n=n, params=params)[0]
 
     def generate_all(
-        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+        self,
+        asked: Sequence[tuple[str, Prompt]],
+        *,
+        n: int,
+        params: SamplingParams,
+        finished: Callable[[int], None] | None = None,
     ) -> list[Costed[Candidate]]:
         """Return n continuations of each prompt, in one stream of requests; raises as `generate`.
 
@@ -58,6 +62,7 @@ class EngineText:
 
         Args:
             asked: A key, as in `generate`, with its prompt.
+            finished: Told how many of the prompts have all of theirs.
         """
         store, settled = self._stores("drawn"), params.settled()
         prompts = {_stream_name(key, prompt): prompt for key, prompt in asked}
@@ -70,9 +75,11 @@ class EngineText:
             Request(name, prompt, tuple(range(n))) for name, prompt in prompts.items() if found[name] is None
         ]
         if missing:
-            for name, value in self._drawn(missing, settled):
+            for count, (name, value) in enumerate(self._drawn(missing, settled), 1):
                 store.put(keys[name], value)
                 found[name] = value
+                if finished is not None:
+                    finished(len(prompts) - len(missing) + count)
         return [_continuations(key, found[_stream_name(key, prompt)]) for key, prompt in asked]
 
     def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> Costed[tuple[float, ...]]:
@@ -127,11 +134,6 @@ class EngineText:
         return [found[key] for key in keys]
 
 
-def kept_in_memory() -> Callable[[str], Store]:
-    """Return stores by kind that are gone with their caller, for what has no run folder."""
-    return cache(lambda kind: InMemory())
-
-
 class Models:
     """The models of one call, by name: each is opened once, when it is needed, and closed with the rest.
 
@@ -150,7 +152,7 @@ class Models:
         opened: Engine | None = None,
         lacking: str = RECORDED,
     ) -> None:
-        self._own_source, self.stores, self._lacking = own, stores, lacking
+        self._own_source, self._stores, self._lacking = own, stores, lacking
         self._engines: dict[str, Engine] = {}
         self._texts: dict[str, EngineText] = {}
         self._given = opened
@@ -189,7 +191,7 @@ class Models:
     def _text(self, source: ModelSource) -> EngineText:
         if source.identity not in self._texts:
             self._texts[source.identity] = EngineText(
-                source.identity, lambda: self._opened(source), self.stores
+                source.identity, lambda: self._opened(source), self._stores
             )
         return self._texts[source.identity]
 

@@ -7,9 +7,12 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from codesample.evaluation.value_moves import FLOATS, TEXTS, WHOLE
+from codesample.evaluation.value_relations import relations
+
 __all__ = ["variations"]
 
-_MOST_ITEMS, _MOST_CHARACTERS, _MOST_TRIES = 20, 60, 20
+_MOST_ITEMS, _MOST_CHARACTERS = 20, 60
 _Value = Any
 
 
@@ -28,7 +31,7 @@ def variations(examples: Sequence[tuple[_Value, ...]], rng: random.Random) -> It
     width = len(examples[0])
     rows = [each for each in examples if len(each) == width]
     columns = [_Column([row[at] for row in rows]) for at in range(width)]
-    keep = _relations(rows)
+    keep = relations(rows)
     while True:
         row = list(rng.choice(rows))
         for at in rng.sample(range(width), min(width, rng.choice((1, 1, 1, 2, 2, width)))) if width else ():
@@ -73,7 +76,7 @@ class _Column:
             case int():
                 return self._whole(value, rng)
             case float():
-                return self._within(round(rng.choice(_FLOATS)(value, rng, float(self._most)), 2))
+                return self._within(round(rng.choice(FLOATS)(value, rng, float(self._most)), 2))
             case str():
                 return self._text(value, rng)
             case list() | tuple():
@@ -86,7 +89,7 @@ class _Column:
 
     def _whole(self, value: int, rng: random.Random) -> int:
         most = int(min(self._most, 1 << 62))
-        return int(self._within(rng.choice(_WHOLE)(value, rng, most)))
+        return int(self._within(rng.choice(WHOLE)(value, rng, most)))
 
     def _within(self, number: _Value) -> _Value:
         """Return a number that has no sign, or is none, where no example has or is one."""
@@ -97,7 +100,7 @@ class _Column:
     def _text(self, value: str, rng: random.Random) -> str:
         if self._single:
             return rng.choice(self._letters)
-        made = rng.choice(_TEXTS)(value, rng, self._letters, self._texts)
+        made = rng.choice(TEXTS)(value, rng, self._letters, self._texts)
         return made[:_MOST_CHARACTERS]
 
     def _sequence(self, value: Sequence[_Value], rng: random.Random, *, depth: int) -> _Value:
@@ -144,44 +147,6 @@ class _Column:
         return made
 
 
-_WHOLE: tuple[Callable[[int, random.Random, int], int], ...] = (
-    lambda value, rng, most: value + rng.choice((-1, 1)),
-    lambda value, rng, most: value + rng.choice((-3, -2, 2, 3)),
-    lambda value, rng, most: rng.randint(-most, most),
-    lambda value, rng, most: rng.randint(-most, most),
-    lambda value, rng, most: rng.choice((0, 1, 2, most)),
-    lambda value, rng, most: value // 2,
-    lambda value, rng, most: -value,
-    lambda value, rng, most: value * 2,
-)
-_FLOATS: tuple[Callable[[float, random.Random, float], float], ...] = (
-    lambda value, rng, most: value + rng.choice((-1.0, 1.0, -0.5, 0.5, 0.1)),
-    lambda value, rng, most: rng.uniform(-most, most),
-    lambda value, rng, most: float(rng.choice((0, 1, 2))),
-    lambda value, rng, most: value / 2,
-    lambda value, rng, most: -value,
-)
-
-
-def _put(value: str, at: int, what: str, drop: int = 0) -> str:
-    return value[:at] + what + value[at + drop :]
-
-
-_Texts = Callable[[str, random.Random, str, Sequence[str]], str]
-_TEXTS: tuple[_Texts, ...] = (
-    lambda value, rng, letters, texts: _put(value, rng.randint(0, len(value)), "", 1),
-    lambda value, rng, letters, texts: _put(value, rng.randint(0, len(value)), rng.choice(letters)),
-    lambda value, rng, letters, texts: _put(value, rng.randint(0, len(value)), rng.choice(letters), 1),
-    lambda value, rng, letters, texts: value[::-1],
-    lambda value, rng, letters, texts: "".join(rng.sample(value, len(value))),
-    lambda value, rng, letters, texts: value[: rng.randint(0, len(value))],
-    lambda value, rng, letters, texts: value + rng.choice(texts or [value]),
-    lambda value, rng, letters, texts: rng.choice(texts or [value]),
-    lambda value, rng, letters, texts: "".join(rng.choice(letters) for _ in range(rng.randint(1, 8))),
-    lambda value, rng, letters, texts: value.swapcase(),
-)
-
-
 def _leaves(values: Sequence[_Value]) -> Iterator[_Value]:
     todo = list(values)
     while todo:
@@ -207,42 +172,3 @@ def _is_distinct(values: Sequence[_Value]) -> bool:
 
 def _once(values: Sequence[_Value]) -> list[_Value]:
     return list({repr(each): each for each in values}.values())
-
-
-def _relations(rows: Sequence[tuple[_Value, ...]]) -> Callable[[list[_Value]], list[_Value]]:
-    """Return what puts back in order the relations between arguments that all examples keep."""
-    width = len(rows[0])
-    sized = [at for at in range(width) if all(isinstance(row[at], list | tuple | str) for row in rows)]
-    lengths = {at: [len(row[at]) for row in rows] for at in sized}
-    several = len({tuple(each) for each in rows}) > 1 if _hashable(rows) else len(rows) > 1
-    equal = [
-        (one, other)
-        for one in sized
-        for other in sized
-        if one < other and lengths[one] == lengths[other] and max(lengths[one]) > 1
-        # texts are as long as each other by chance; lists in one example too
-        if (several or max(lengths[one]) > 2) and type(rows[0][one]) is type(rows[0][other]) is not str
-    ]
-    counts = [
-        (number, of)
-        for number in range(width)
-        for of in sized
-        if several and all(type(row[number]) is int and row[number] == len(row[of]) for row in rows)
-    ]
-
-    def keep(row: list[_Value]) -> list[_Value]:
-        for one, other in equal:
-            shorter = min(len(row[one]), len(row[other]))
-            row[one], row[other] = row[one][:shorter], row[other][:shorter]
-        for number, of in counts:
-            row[number] = len(row[of])
-        return row
-
-    return keep
-
-
-def _hashable(rows: Sequence[tuple[_Value, ...]]) -> bool:
-    try:
-        return bool({hash(each) for each in rows})
-    except TypeError:
-        return False

@@ -16,19 +16,21 @@ import sys
 from _signal import (  # type: ignore[import-not-found]
     ITIMER_PROF,
     ITIMER_REAL,
+    ITIMER_VIRTUAL,
     SIGALRM,
     SIGPROF,
     setitimer,
     signal,
 )
+from importlib import import_module
 from time import process_time
 from types import ModuleType
 from typing import Any
 
 __all__ = ["Evaluator"]
 
-_LOADING = 5
-"""Loading may take so many times what a call may."""
+_LOADING, _KILLED = 5, 3
+"""Loading may take so many times what a call may; a call that does not even stop then ends the process."""
 
 _compile, _eval, _exec = builtins.compile, builtins.eval, builtins.exec
 
@@ -39,6 +41,14 @@ class _Late(BaseException):
 
 def _late(*_: Any) -> None:
     raise _Late
+
+
+def _allow(cpu_seconds: float, wall_seconds: float) -> None:
+    """Raise _Late in so many seconds, and again and again, for a program may swallow it; 0 never does."""
+    setitimer(ITIMER_PROF, cpu_seconds, cpu_seconds)
+    setitimer(ITIMER_REAL, wall_seconds, wall_seconds)
+    # the kernel's own answer to it ends the process, also where the interpreter gets to run nothing
+    setitimer(ITIMER_VIRTUAL, _KILLED * cpu_seconds)
 
 
 class Evaluator:
@@ -65,7 +75,7 @@ class Evaluator:
         modules: list[str],
         limits: tuple[float, float, int, float, int],
     ) -> None:
-        self._names, self._trusted = names, {name: __import__(name) for name in modules}
+        self._names, self._trusted = names, {name: import_module(name) for name in modules}
         self._call_seconds, self._wall_seconds, self._most_late, self._seconds, self._most = limits
         for number in (SIGPROF, SIGALRM):
             signal(number, _late)
@@ -78,13 +88,13 @@ class Evaluator:
             self._trusted.pop(name, None)
         self._code = _compile(source, "<program>", "exec", dont_inherit=True)
         if not script:
-            setitimer(ITIMER_PROF, _LOADING * self._call_seconds, self._call_seconds)
             try:
+                _allow(_LOADING * self._call_seconds, _LOADING * self._wall_seconds)
                 _exec(self._code, names)
             except _Late:
                 raise TimeoutError("loading the program took too long") from None
             finally:
-                setitimer(ITIMER_PROF, 0)
+                _allow(0, 0)
         self._kinds = {"value": self._value, "holds": self._holds, "script": self._printed}
         self._began, self._late = process_time(), 0
 
@@ -98,16 +108,13 @@ class Evaluator:
             raise TimeoutError("the calls before took all the time there is")
         random.seed(0)
         try:
-            # again and again, for a program may swallow the first
-            setitimer(ITIMER_PROF, self._call_seconds, self._call_seconds)
-            setitimer(ITIMER_REAL, self._wall_seconds, self._wall_seconds)
+            _allow(self._call_seconds, self._wall_seconds)
             return self._kinds[kind](text)
         except _Late:
             self._late += 1
             raise TimeoutError("the call took too long") from None
         finally:
-            setitimer(ITIMER_PROF, 0)
-            setitimer(ITIMER_REAL, 0)
+            _allow(0, 0)
 
     def _scope(self, text: str) -> dict[str, Any]:
         """Return the names of an expression: a program that forgot an import is not to find it made here."""

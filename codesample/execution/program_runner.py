@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import marshal
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from codesample.execution import evaluating
 from codesample.execution.judge import Judge, Outcome, Program
+from codesample.execution.questions import SAY, Did, Questions, with_evaluator
 from codesample.execution.worker.compare_output import normal_output, same_output
 from codesample.records import Status, Tests
 
 __all__ = [
-    "Did",
     "ProgramRunner",
-    "Questions",
     "canonical",
     "kept_text",
     "printed_alike",
@@ -34,50 +27,6 @@ __all__ = [
 _DECIMAL_BITS = 8192
 _LONGEST_TEXT, _TEXT_SHOWN = 500, 200
 T = TypeVar("T")
-
-
-class _CallLimits(NamedTuple):
-    """What `evaluating.Evaluator` is given as limits; see there."""
-
-    call_seconds: float
-    wall_seconds: float
-    most_late: int
-    seconds: float
-    most: int
-
-
-# a tenth of a second for each test is what arXiv:2207.10397 grants; a script also imports and reads anew
-_OF_CALLS = _CallLimits(0.1, 2.0, 3, 1.0, 1 << 17)
-_OF_SCRIPTS = _CallLimits(0.5, 5.0, 3, 5.0, 1 << 17)
-_LOAD_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """What is asked of programs, all of it of one program in one process; in this order.
-
-    Attributes:
-        expressions: Python expressions about what the program defines.
-        statements: Python statements about it, which hold where they end normally.
-        inputs: What a script reads. A program is asked for its names or is a script, never both.
-        stub: Trusted definitions that expressions and statements may use; as in `CodeTests`.
-        entry_point: Name that the program's definition of counts, not the stub's.
-        modules: Modules of the standard library that expressions and statements use.
-    """
-
-    expressions: tuple[str, ...] = ()
-    statements: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
-    stub: str = ""
-    entry_point: str = ""
-    modules: tuple[str, ...] = ()
-
-
-class Did(NamedTuple):
-    """What one program did: canonical texts of values, or what a script printed; and what held."""
-
-    values: tuple[str | None, ...]
-    held: tuple[bool, ...]
 
 
 def settled(judge: Judge, calls: Iterable[Callable[[], Future[T]]]) -> Iterator[T]:
@@ -174,21 +123,15 @@ class ProgramRunner(ExitStack):
             ExecutionError: the judge as a whole failed.
         """
         judge = self.open()
-        limits = _OF_SCRIPTS if questions.inputs else _OF_CALLS
-        asked = [
-            *(("script", text) for text in questions.inputs),
-            *(("value", text) for text in questions.expressions),
-            *(("holds", text) for text in questions.statements),
-        ]
-        if not asked:
+        if not questions.asked:
             return [Did((), ()) for _ in programs]
         calls = (
             partial(
                 judge.submit_calls,
-                _with_evaluator(source, questions, limits),
-                _SAY,
-                asked,
-                cpu_seconds=limits.seconds + _LOAD_SECONDS,
+                with_evaluator(source, questions),
+                SAY,
+                questions.asked,
+                cpu_seconds=questions.cpu_seconds,
             )
             for source in programs
         )
@@ -209,32 +152,6 @@ class ProgramRunner(ExitStack):
 
     def _note(self, reasons: Iterable[str]) -> None:
         self.failures += [f"{self._task_id}: {reason or 'no reason known'}" for reason in reasons]
-
-
-_SAY = "_codesample_say"
-
-
-def _with_evaluator(source: str, questions: Questions, limits: _CallLimits) -> str:
-    """Return what stands for a program where it is asked many things in one process."""
-    given = (source, bool(questions.inputs), questions.stub, questions.entry_point, list(questions.modules))
-    # escaped, so that any text may be a program; one that is none fails as a program does
-    return (
-        f"{_evaluator_text()}"
-        f"{_SAY} = {_SAY}['Evaluator'](globals(), {', '.join(map(ascii, given))}, {tuple(limits)!a}).say\n"
-    )
-
-
-@functools.cache
-def _evaluator_text() -> str:
-    """Return what defines the evaluator; compiled here, which a judge with another Python does anew."""
-    text = inspect.getsource(evaluating)
-    code = marshal.dumps(compile(text, "<evaluating>", "exec", dont_inherit=True))
-    return (
-        f"import marshal, sys\n{_SAY} = {{}}\n"
-        f"exec(marshal.loads({code!a}) if sys.version == {sys.version!a}"
-        f" else compile({text!a}, '<evaluating>', 'exec'), {_SAY})\n"
-        f"del marshal, sys\n"
-    )
 
 
 def printed_alike(got: str, expected: str, *, atol: float = 0.0, rtol: float = 0.0) -> bool:

@@ -64,7 +64,7 @@ class Artefacts:
             return
         if not self._cut:
             try:
-                self._lines.path.parent.mkdir(exist_ok=True)
+                self._lines.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise RunFolderError(
                     f"{self._lines.path.parent}: cannot be made: {error.strerror}"

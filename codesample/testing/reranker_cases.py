@@ -17,7 +17,7 @@ from codesample.records import (
     ScriptTests,
 )
 from codesample.tasks.function_form import stub_of
-from codesample.tasks.mini import mini, mini_blind
+from codesample.tasks.registry import load_task
 from codesample.testing.recorded_answers import Answers
 
 __all__ = ["HOSTILE", "Case", "built_in_cases", "garbled", "hostile_cases", "made_pool"]
@@ -83,7 +83,7 @@ def built_in_cases() -> list[Case]:
 
 @cache
 def _mini() -> tuple[Sequence[Problem], Sequence[Problem]]:
-    return mini().problems(), mini_blind().problems()
+    return load_task("mini").problems(), load_task("mini_blind").problems()
 
 
 def made_pool(problem: Problem, *, seed: int = 0) -> tuple[Candidate, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from codesample.records import Candidate, FinishReason, Prompt, SamplingParams
 
@@ -30,7 +30,12 @@ class StandInModel:
         return [self._written(prompt, index, key) for index in range(n)]
 
     def generate_all(
-        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+        self,
+        asked: Sequence[tuple[str, Prompt]],
+        *,
+        n: int,
+        params: SamplingParams,
+        finished: Callable[[int], None] | None = None,
     ) -> list[list[Candidate]]:
         """Return `generate` of each prompt."""
         return [self.generate(prompt, n=n, params=params, key=key) for key, prompt in asked]

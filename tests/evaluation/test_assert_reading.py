@@ -207,40 +207,11 @@ def test_hostile_text_takes_no_time_and_raises_nothing(text: str) -> None:
 
 PIECES = st.sampled_from(
     [
-        "assert ",
-        "f(",
-        "1",
-        "2.5",
-        ")",
-        " == ",
-        "[",
-        "]",
-        "{",
-        "}",
-        "'",
-        '"',
-        ",",
-        "\n",
-        "    ",
-        ">>> ",
-        "# ",
-        "->",
+        *("assert ", "f(", "1", "2.5", ")", " == ", "[", "]", "{", "}", "'", '"', ",", "\n", "    ", ">>> "),
+        *("# ", "->", "def t():", "x", " = ", "print(", "self.assertEqual(", "lambda ", ":", "not ", " in "),
+        *("```", "\\", "\x00", "\ud800", "é", "**10", "is None", "for x in ", "import os", ".", "__class__"),
+        *("candidate(", "yield "),
     ]
-    + [
-        "def t():",
-        "x",
-        " = ",
-        "print(",
-        "self.assertEqual(",
-        "lambda ",
-        ":",
-        "not ",
-        " in ",
-        "```",
-        "\\",
-        "\x00",
-    ]
-    + ["\ud800", "é", "**10", "is None", "for x in ", "import os", ".", "__class__", "candidate(", "yield "]
 )
 
 

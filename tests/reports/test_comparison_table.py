@@ -63,7 +63,8 @@ def test_what_differs_and_who_is_left_out_is_said(compared: Comparison) -> None:
         "first       runs/a",
         "differs     temperature: 0.8, then 0.2",
         "differs     revision: not said, then abc",
-        "only first  9 problems, which count nowhere: mini/100, mini/101, mini/102, mini/103, mini/104, and 4",
+        "only first  9 problems, which count nowhere: mini/100, mini/101, mini/102, mini/103, mini/104, "
+        "and 4",
         "note        both [x]",
     ):
         assert line in text

@@ -196,6 +196,6 @@ def test_rerankers_score_by_the_matrices_of_their_context(view: PublicView) -> N
 
 
 def test_the_larger_cluster_of_two_scores_higher() -> None:
-    rows: list[Row] = [("1",)] * 3 + [("2",)] * 2
+    rows: list[Row] = [*[("1",)] * 3, *[("2",)] * 2]
     scores = [score for score in cluster_scores(rows) if score is not None]
     assert all(one >= other for one, other in pairwise(scores))

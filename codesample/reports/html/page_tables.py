@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from codesample.evaluation.choice import Selection
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.leaks import HiddenOnly, hidden_only
 from codesample.evaluation.report import Report
 from codesample.evaluation.run_contents import RunContents
-from codesample.evaluation.selection import Selection
 
 __all__ = ["PageTable", "cost_table", "page_tables"]
 

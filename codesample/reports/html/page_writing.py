@@ -124,9 +124,7 @@ def _expect_ours(file: Path) -> None:
             begin = opened.read(400).decode("utf-8", "replace")
     except FileNotFoundError:
         if not file.parent.is_dir():
-            raise ParameterError(
-                f"{file}: {file.parent} is no folder; make it, or name another file"
-            ) from None
+            raise ParameterError(f"{file}: there is no folder {file.parent}; make it first") from None
         return
     except OSError as error:
         raise ParameterError(f"{file}: cannot be written: {error.strerror}; choose another file") from error

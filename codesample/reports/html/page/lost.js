@@ -36,8 +36,8 @@ function lostRow(problem, open) {
   const summary = make(
     "summary",
     {},
-    make("span", { class: "lost-id", text: problem.id, dir: "auto" }),
-    make("span", { class: "title", text: problem.title }),
+    appendText(make("span", { class: "lost-id", dir: "auto" }), problem.id),
+    appendText(make("span", { class: "title" }), problem.title),
     why,
     make("span", { class: "numbers", text: `${problem.passed} of ${problem.graded} pass; ${rankText(choice)}` }),
   );
@@ -83,7 +83,7 @@ async function pairOf(problem, choice) {
 function paneOf(problem, part, at, heading, score, marks) {
   const row = part.candidates[at];
   const number = indexOf(problem, at);
-  const head = make("h4", {}, `${heading}: `, make("a", { href: linkTo(problem, at), text: `candidate ${number}` }));
+  const head = make("h3", { class: "small" }, `${heading}: `, make("a", { href: linkTo(problem, at), text: `candidate ${number}` }));
   const label = `Program of candidate ${number} of ${problem.id}`;
   return make(
     "section",

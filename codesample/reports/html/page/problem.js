@@ -7,8 +7,10 @@ async function showProblem(problem, position) {
   const same = view.problem === problem && view.part;
   if (!same) {
     view.part = null;
-    $("problem-name").textContent = problem.id;
-    $("problem-title").textContent = problem.title;
+    $("problem-name").replaceChildren();
+    appendText($("problem-name"), problem.id);
+    $("problem-title").replaceChildren();
+    appendText($("problem-title"), problem.title);
     $("problem-body").hidden = true;
     const [part, ...columns] = await Promise.all([problemPart(problem.at), ...page.rerankers.map((_, each) => scoresOf(each))]);
     if (ticket !== view.ticket) return;
@@ -37,12 +39,12 @@ function renderAsked() {
       `${count(new Set(problem.groups).size, "distinct program")}`,
   );
   const turns = part.prompt.flatMap(([role, text]) => [
-    make("h4", { text: part.asked ? role : "problem (how a model was asked is not known)" }),
+    make("p", { class: "role", text: part.asked ? role : "problem (how a model was asked is not known)" }),
     plainBlock(text, `What the model was given: ${role}`),
   ]);
   $("asked").replaceChildren(...turns);
   if (part.examples.length) {
-    $("asked").append(make("h4", { text: "public examples" }), plainBlock(part.examples.join("\n"), "Public examples"));
+    $("asked").append(make("p", { class: "role", text: "public examples" }), plainBlock(part.examples.join("\n"), "Public examples"));
   }
   $("hidden-tests").replaceChildren(codeBlock(part.tests, { label: "Hidden tests" }));
 }
