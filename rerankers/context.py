@@ -26,7 +26,7 @@ from codesample.records import (
 )
 from codesample.rerankers.abilities import ABILITIES, Behaviour, CheckRunner, OutputRunner, TextModel
 from codesample.rerankers.made_once import Cost, GeneratedTests, Outputs, Passes
-from codesample.rerankers.sealing import cost_of, padded, sealed, with_stub
+from codesample.rerankers.sealing import cost_of, padded, programs_of, sealed, with_stub
 
 __all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "TextModel"]
 
@@ -155,7 +155,7 @@ class Context:
         self._need("public_examples", "run")
         if self._run_checks is None:
             raise RerankerError("this run executes no programs, so nothing can be checked")
-        programs = self._programs(candidates)
+        programs = programs_of(candidates)
         if tests is None:
             return [() for _ in programs]
         distinct = list(dict.fromkeys(programs))
@@ -187,7 +187,7 @@ class Context:
         self._need("run")
         if self._run_inputs is None or self._view.entry_point is None:
             raise RerankerError("this run cannot call candidates on inputs, or the problem names no function")
-        programs = self._programs(candidates)
+        programs = programs_of(candidates)
         distinct = list(dict.fromkeys(programs))
         rows = self._run_inputs(distinct, self._view.entry_point, inputs)
         # run anew each time, and no call is another one's
@@ -223,10 +223,15 @@ class Context:
         self._need("outputs")
         if self._make_outputs is None:
             raise RerankerError("this run makes no inputs of its own")
-        programs = self._programs(candidates)
+        programs = programs_of(candidates)
         with self._sharing():
             found = self._make_outputs(programs)
         self._charge(found.cost, "outputs", frozenset(programs))
+        if self._make_tests is not None:
+            tests = self._make_tests()
+            # where inputs come from tests, these had to be written for them
+            if not set(tests.inputs).isdisjoint(found.inputs):
+                self._charge(tests.cost, "tests")
         return found
 
     def passes(self, candidates: Sequence[Candidate]) -> Passes:
@@ -234,7 +239,7 @@ class Context:
         self._need("tests")
         if self._make_passes is None:
             raise RerankerError("this run makes no tests of its own")
-        programs = self._programs(candidates)
+        programs = programs_of(candidates)
         with self._sharing():
             found = self._make_passes(programs)
         # whoever uses what holds pays for the asserts too
@@ -390,9 +395,3 @@ class Context:
         if not self._declared.intersection(abilities):
             wanted = " or ".join(repr(ability) for ability in abilities)
             raise RerankerError(f"used an ability it does not declare: {wanted}; add it to needs={{...}}")
-
-    def _programs(self, candidates: Sequence[Candidate]) -> list[str]:
-        programs = [candidate.program for candidate in candidates]
-        if None in programs:
-            raise RerankerError(f"candidate {candidates[programs.index(None)].index} has no program to run")
-        return [program for program in programs if program is not None]

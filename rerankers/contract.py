@@ -209,6 +209,8 @@ class Reranker:
         except (KeyboardInterrupt, *_NOT_ITS_FAULT):
             raise
         except BaseException as error:
+            if is_told(error) and str(error).startswith(f"reranker {self.name!r}"):
+                raise
             # one that a reranker made of rerankers passes on names both already
             about = "" if is_told(error) else f", problem {job.view.task_id!r}"
             place = "" if is_told(error) else place_in(self._scorer, error)

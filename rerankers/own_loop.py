@@ -44,24 +44,31 @@ def finished(
     """
     results: queue.SimpleQueue[tuple[int, _T | None, BaseException | None] | _End] = queue.SimpleQueue()
     loop_of: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+    ended = threading.Event()
 
     async def one(number: int, call: Callable[[], Awaitable[_T]]) -> None:
         try:
             results.put((number, await call(), None))
         except BaseException as error:
-            results.put((number, None, error))
+            # what is cancelled because another thing failed is not what failed
+            if not ended.is_set():
+                results.put((number, None, error))
 
     async def run() -> None:
         task = asyncio.current_task()
         assert task is not None
         loop_of.append((asyncio.get_running_loop(), task))
         open_: set[asyncio.Task[None]] = set()
-        for number, call in enumerate(calls):
-            open_.add(asyncio.create_task(one(number, call)))
-            if len(open_) >= at_once:
-                _, open_ = await asyncio.wait(open_, return_when=asyncio.FIRST_COMPLETED)
-        if open_:
-            await asyncio.wait(open_)
+        try:
+            for number, call in enumerate(calls):
+                open_.add(asyncio.create_task(one(number, call)))
+                if len(open_) >= at_once:
+                    _, open_ = await asyncio.wait(open_, return_when=asyncio.FIRST_COMPLETED)
+            if open_:
+                await asyncio.wait(open_)
+        except BaseException:
+            ended.set()
+            raise
 
     def work() -> None:
         try:

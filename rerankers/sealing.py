@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from codesample.records import CodeTests, Tests
+from codesample.errors import RerankerError
+from codesample.records import Candidate, CodeTests, Tests
 from codesample.rerankers.abilities import CheckRunner
 from codesample.rerankers.made_once import Cost, Costed
 
-__all__ = ["cost_of", "padded", "sealed", "with_stub"]
+__all__ = ["cost_of", "padded", "programs_of", "sealed", "with_stub"]
 
 _CallableT = TypeVar("_CallableT", bound=Callable[..., Any])
 
@@ -42,3 +43,11 @@ def cost_of(made: Sequence[Any], measured: Cost) -> Cost:
 def padded(result: tuple[bool, ...] | None, length: int) -> tuple[bool, ...] | None:
     """Count checks that a program never reached as not holding."""
     return None if result is None else (*result, *[False] * (length - len(result)))[:length]
+
+
+def programs_of(candidates: Sequence[Candidate]) -> list[str]:
+    """Return the candidates' programs; raises RerankerError for one that has none."""
+    programs = [candidate.program for candidate in candidates]
+    if None in programs:
+        raise RerankerError(f"candidate {candidates[programs.index(None)].index} has no program to run")
+    return [program for program in programs if program is not None]

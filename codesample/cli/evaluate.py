@@ -10,7 +10,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.errors import resumable, resume_command
 from codesample.cli.looking import show_dry_runs
-from codesample.cli.output import show_report, show_table
+from codesample.cli.output import results_alone, show_report, show_table
 from codesample.cli.records import Several, takes_records
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
@@ -71,12 +71,12 @@ def run(
     if len(sets) * len(models) * len(params) > 1 or goes_on:
         folder = run.out or new_table_folder()
         watching = TableProgress(folder)
-        with resumable(context.obj, watching):
+        with resumable(context.obj, watching), results_alone(as_json=shown.json):
             placed = replace(run, out=folder)
             table = evaluate_table(sets, models, params, run=placed, observer=watching, **shared)
         show_table(table, as_json=shown.json, advice=resume_command(context.obj, folder))
         return
     progress = RunProgress()
-    with resumable(context.obj, progress):
+    with resumable(context.obj, progress), results_alone(as_json=shown.json):
         report = evaluate(sets[0], model=models[0], params=params[0], run=run, observer=progress, **shared)
     show_report(report, as_json=shown.json)
