@@ -89,12 +89,19 @@ def finished(
         if item.error is not None:
             raise item.error
     finally:
-        if thread.is_alive() and loop_of:
-            loop, task = loop_of[0]
-            # the loop may be closed in the meantime
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(task.cancel)
-        thread.join(_PATIENCE)
+        _cancel(thread, loop_of)
+
+
+def _cancel(
+    thread: threading.Thread, loop_of: Sequence[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]]
+) -> None:
+    """End a thread's loop by cancelling its task, where they are still there."""
+    if thread.is_alive() and loop_of:
+        loop, task = loop_of[0]
+        # the loop may be closed in the meantime
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(task.cancel)
+    thread.join(_PATIENCE)
 
 
 async def all_of(found: Sequence[Any], *, at_once: int = AT_ONCE) -> list[Any]:
