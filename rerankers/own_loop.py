@@ -33,14 +33,11 @@ def finished(
 ) -> Generator[tuple[int, _T]]:
     """Make calls that are to be awaited, and yield each's number and result as they finish.
 
-    Closing the iterator cancels what is still running.
+    Closing the iterator cancels what is still running. The first error of a call is raised as it is.
 
     Args:
         calls: Taken one by one, as places come free, in the loop's thread.
         at_once: Most that are open at a time.
-
-    Raises:
-        BaseException: what a call raised, the first one.
     """
     results: queue.SimpleQueue[tuple[int, _T | None, BaseException | None] | _End] = queue.SimpleQueue()
     loop_of: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
