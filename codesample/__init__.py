@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     )
     from codesample.reports.progress import RunProgress
     from codesample.rerankers.context import Behaviour, CheckRunner, Context, OutputRunner, TextModel
-    from codesample.rerankers.contract import Reranker, reranker
+    from codesample.rerankers.contract import Job, Reranker, reranker
     from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
     from codesample.rerankers.parameters import Bounds
     from codesample.runs import Artefacts, Manifest, RunFolder
@@ -108,6 +108,7 @@ _HOME = {
     "HiddenOnly": "codesample.evaluation.leaks",
     "InputTests": "codesample.records",
     "Isolation": "codesample.execution",
+    "Job": "codesample.rerankers.contract",
     "Judge": "codesample.execution",
     "Level": "codesample.execution",
     "Limits": "codesample.execution",
@@ -200,6 +201,7 @@ __all__ = [
     "HiddenOnly",
     "InputTests",
     "Isolation",
+    "Job",
     "Judge",
     "Level",
     "Limits",

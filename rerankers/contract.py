@@ -12,9 +12,9 @@ from typing import Any, Concatenate, NamedTuple, overload
 from codesample.errors import ExecutionError, ParameterError, RerankerError, RunFolderError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.abilities import ABILITIES
+from codesample.rerankers.blame import is_told, place_in, said
 from codesample.rerankers.context import Context
 from codesample.rerankers.expression import Named, Value, is_name
-from codesample.rerankers.faults import is_told, place_in, said
 from codesample.rerankers.fingerprint import fingerprint_of
 from codesample.rerankers.narrowing import narrowed, narrowed_view
 from codesample.rerankers.own_loop import all_of, finished

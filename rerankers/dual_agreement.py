@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
 from codesample.errors import ParameterError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
+from codesample.rerankers.parameters import Bounds
 
 __all__ = ["b4", "b4_scores", "codet", "codet_scores", "pass_counts", "tests_passed"]
 
@@ -60,8 +62,8 @@ def b4(
     candidates: Sequence[Candidate],
     ctx: Context,
     *,
-    alpha: float = 1e3,
-    beta: float = 1e4,
+    alpha: Annotated[float, Bounds(least=1e-6, most=1e12)] = 1e3,
+    beta: Annotated[float, Bounds(least=1e-6, most=1e12)] = 1e4,
 ) -> list[float | None]:
     """Score by how likely it is that exactly those with the same row, and the asserts they pass, are right.
 

@@ -8,6 +8,7 @@ candidates are as many votes as there are of them.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -118,12 +119,12 @@ def srank_scores(
             members[row].append(at)
     total, judged = sum(weights), sum(row is not None for row in rows)
     values = {
-        row: sum(_pass_rate(passes[at], weights, total) for at in inside) / judged
+        row: math.fsum(_pass_rate(passes[at], weights, total) for at in inside) / judged
         for row, inside in members.items()
     }
     if not any(values.values()):
         return [None] * len(rows)
-    scores = {row: sum(_overlap(row, other) * values[other] for other in members) for row in members}
+    scores = {row: math.fsum(_overlap(row, other) * values[other] for other in members) for row in members}
     return [scores[row] if _ran(row) else None for row in rows]
 
 

@@ -24,6 +24,7 @@ _RERANKERS = list(DEFAULT_RERANKERS)
 
 @takes_records(
     problems=options.TaskSetOptions,
+    counted=options.CountOptions,
     models=Several(ModelOptions, "model"),
     prompts=PromptOptions,
     params=Several(SamplingParams, "temperature"),
@@ -37,8 +38,7 @@ def run(
     task: options.TaskNames = None,
     problems: options.TaskSetOptions,
     n: options.N = DEFAULT_N,
-    greedy: options.Greedy = False,
-    k: options.K = None,
+    counted: options.CountOptions,
     reranker: options.RerankerSpecs = _RERANKERS,
     models: tuple[ModelOptions, ...],
     prompts: PromptOptions,
@@ -57,9 +57,9 @@ def run(
     from codesample.runs.table import holds_table
 
     run = replace(run, tests=said(tests))
-    if greedy:
+    if counted.greedy:
         n, params = options.greedily(context, n, params)
-    ks = options.numbers(k)
+    ks = options.numbers(counted.k)
     sets = problems.read(task or ())
     if shown.dry_run:
         show_dry_runs(

@@ -23,6 +23,7 @@ __all__ = [
     "LOADING",
     "AgainK",
     "AgainRerankerSpecs",
+    "CountOptions",
     "DataFile",
     "Device",
     "Dtype",
@@ -189,6 +190,19 @@ class ShownOptions:
         False, "Say what would be done, and show the first prompt; load and write nothing."
     )
     json: bool = setting(False, "Print JSON to stdout, and nothing else there.")
+
+
+@dataclass(frozen=True, slots=True)
+class CountOptions:
+    """How many candidates are drawn at most, and counted.
+
+    Attributes:
+        greedy: Whether one is, of the likeliest tokens.
+        k: The k of pass@k, as `numbers` reads them.
+    """
+
+    greedy: bool = setting(False, "One candidate per problem, of the likeliest tokens (temperature 0).")
+    k: str | None = setting(None, "The k of pass@k; default: 1,5,10 up to n.", metavar="1,5,10")
 
 
 def numbers(text: str | None, option: str = "--k") -> tuple[int, ...] | None:

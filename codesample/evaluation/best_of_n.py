@@ -155,27 +155,23 @@ def best_of_n(
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
 
-    At temperature 0 all candidates would be equal, and one is drawn. Several threads may call it with one
-    engine and one judge; it blocks its thread, so that in an event loop it belongs into `asyncio.to_thread`.
-
-    Returns: the winner with the reasons, and everything drawn and scored.
+    At temperature 0 one is drawn, for all would be equal. Threads may share engine and judge; in an event
+    loop this belongs into `asyncio.to_thread`. Returns the winner with the reasons, and all that was drawn.
 
     Raises:
         ParameterError: n below 1, a bad prompt or example, or messages for an engine that takes none.
         RerankerError: the reranker lacks what it needs, or broke its contract; has what was drawn.
-        IsolationError: a program has to be run, and this machine grants too little isolation.
+        IsolationError: a program has to be run, and this machine grants too little.
     """
     expect_drawable(n)
     ranker, given = load_reranker(reranker), examples_of(examples)
-    source = model_source(engine)
-    opened = source.open()
+    opened = (source := model_source(engine)).open()
     supply = supply_of(opened.abilities, holder=opened.name, model=opened)
     supply.require([ranker])
     asked = _asked(prompt, entry_point, opened)
     view = view_of(asked, given, _ID)
     stop = EarlyStop(until) if callable(until) else until
-    by_examples = stop is not None and stop.until is passed
-    if by_examples:
+    if by_examples := stop is not None and stop.until is passed:
         expect_examples(view)
     job = _Job(opened, asked, view, ranker, _settled(params, ranker), n, stop, program)
     # what is made for the rerankers is gone with this call

@@ -40,26 +40,26 @@ class Pool:
         candidates: All of them, each with its program.
         verdicts: Of the same candidates, in the same order.
         strict: Whether passes of integrity "weak" count as not judged.
+        graded: Positions of the candidates whose verdict says something about the program.
+        passed: Whether each graded candidate passed.
     """
 
     problem: Problem
     candidates: tuple[Candidate, ...]
     verdicts: tuple[Verdict, ...]
     strict: bool = False
+    graded: Sequence[int] = field(init=False, repr=False, compare=False)
+    passed: Sequence[bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # figures of twenty rerankers read these thousands of times
+        graded = [at for at, each in enumerate(self.verdicts) if is_graded(each, strict=self.strict)]
+        object.__setattr__(self, "graded", graded)
+        object.__setattr__(self, "passed", [self.verdicts[at].passed for at in graded])
 
     def __repr__(self) -> str:
         passed = sum(each.passed for each in self.verdicts)
         return f"Pool({self.problem.task_id!r}, {len(self.candidates)} candidates, {passed} passed)"
-
-    @property
-    def graded(self) -> list[int]:
-        """Positions of the candidates whose verdict says something about the program."""
-        return [at for at, each in enumerate(self.verdicts) if is_graded(each, strict=self.strict)]
-
-    @property
-    def passed(self) -> list[bool]:
-        """Whether each graded candidate passed."""
-        return [self.verdicts[at].passed for at in self.graded]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from codesample.rerankers.registry import load_reranker
 from codesample.testing.reranker_cases import Case, built_in_cases, garbled
 from codesample.testing.reranker_checks import PROMISES, Trial, error_of
 from codesample.testing.reranker_process import differences_elsewhere
-from codesample.testing.stand_in_model import StandInModel
+from codesample.testing.stand_in_model import StandInBehaviour, StandInModel
 
 __all__ = [
     "Conformance",
@@ -237,6 +237,7 @@ def _trusted_cases() -> list[Case]:
         case.answers.checks = TrustedChecks()
         case.answers.outputs_of = TrustedChecks()
         case.answers.model = StandInModel
+        case.answers.behaviour = StandInBehaviour(case.view, TrustedChecks(), TrustedChecks())
     return cases
 
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import random
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from codesample.records import Candidate, FinishReason, Prompt, SamplingParams
+from codesample.records import (
+    CallExample,
+    Candidate,
+    CodeTests,
+    FinishReason,
+    Prompt,
+    PublicView,
+    SamplingParams,
+)
+from codesample.rerankers.context import CheckRunner, OutputRunner
+from codesample.rerankers.made_once import Assert, GeneratedTests, Outputs, Passes
 
-__all__ = ["StandInModel"]
+__all__ = ["StandInBehaviour", "StandInModel"]
 
 _DEFINED = re.compile(r"\bdef (\w+)\(")
 _ANSWERS = ("A", "B", "Yes", "No", "7", "3 out of 10", "[[A]]", "1, 2, 0", "I cannot say.", "")
@@ -67,3 +79,56 @@ class StandInModel:
 
 def _text(prompt: Prompt) -> str:
     return prompt if isinstance(prompt, str) else "\n".join(each.content for each in prompt)
+
+
+class StandInBehaviour:
+    """Tests that the stand-in wrote of one problem, and what programs do on them, by whoever runs programs.
+
+    Args:
+        view: The problem; one that names no function has neither tests nor inputs.
+        checks: Judges statements.
+        outputs: Calls programs.
+    """
+
+    def __init__(self, view: PublicView, checks: CheckRunner, outputs: OutputRunner) -> None:
+        self._view, self._run, self._call = view, checks, outputs
+        self._tests = GeneratedTests()
+        if view.entry_point is not None:
+            self._tests = _tests_of(view, view.entry_point)
+
+    def tests(self) -> GeneratedTests:
+        """Return three asserts of the function, right or wrong."""
+        return self._tests
+
+    def outputs(self, programs: Sequence[str]) -> Outputs:
+        """Return what the function returns on the calls of the asserts."""
+        name, inputs = self._view.entry_point, self._tests.inputs
+        if name is None or not inputs:
+            return Outputs((), ((),) * len(programs))
+        arguments = [_arguments(each) for each in inputs]
+        return Outputs(inputs, tuple(self._call.outputs(programs, name, arguments)))
+
+    def passes(self, programs: Sequence[str]) -> Passes:
+        """Return which asserts hold."""
+        asserts = self._tests.asserts
+        if not asserts:
+            return Passes((), ((),) * len(programs))
+        statements = CodeTests(checks=tuple(each.statement for each in asserts))
+        return Passes(asserts, tuple(self._run.check(programs, statements)))
+
+
+def _tests_of(view: PublicView, name: str) -> GeneratedTests:
+    given = [each for each in view.examples if isinstance(each, CallExample)]
+    pairs = [(each.call, each.expected) for each in given] + [(f"{name}([])", "[]"), (f"{name}('a')", "1")]
+    asserts = tuple(
+        Assert(f"assert {call} == {expected}", call, expected, written)
+        for written, (call, expected) in enumerate(pairs[-3:], start=1)
+    )
+    return GeneratedTests(asserts, tuple(each.call for each in asserts if each.call is not None))
+
+
+def _arguments(call: str) -> tuple[Any, ...]:
+    match ast.parse(call, mode="eval").body:
+        case ast.Call(args=arguments):
+            return tuple(ast.literal_eval(each) for each in arguments)
+    return ()

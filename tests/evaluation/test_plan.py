@@ -25,9 +25,9 @@ from codesample.evaluation.plan import (
     build_plan,
     choose_rerankers,
     model_source,
-    new_run_folder,
 )
 from codesample.evaluation.problem_set import read_problems
+from codesample.evaluation.run_place import new_run_folder
 from codesample.records import SamplingParams
 
 

@@ -222,7 +222,9 @@ def test_tokens_tell_their_log_probability(show: Callable[..., Any], page: Path)
     assert "token 3 of 4" in tab.locator("#candidate .told").inner_text()
     tab.keyboard.press("ArrowLeft")
     tab.keyboard.press("ArrowLeft")
-    assert "token 1 of 4" in tab.locator("#candidate .told").inner_text()
+    assert tab.locator("#candidate .told").inner_text() == (
+        'token 1 of 4, "    ": log-probability −0.01, chance 99 %'
+    )
     assert tab.locator("#candidate-name").inner_text() == "Candidate 1"
 
 

@@ -54,6 +54,7 @@ function lostRow(problem, open) {
 }
 
 function rankText(choice) {
+  if (choice.pickScore === null) return `no score for any: one at random, of which ${percent(choice.chance)} pass`;
   if (choice.chance > 0) return `${count(choice.tied, "candidate")} share the top score, ${percent(choice.chance)} of them pass`;
   const score = `pick ${scoreText(choice.pickScore)}, best passing ${scoreText(choice.passingScore)}`;
   return `${score}, in place ${choice.rank}`;
@@ -106,5 +107,8 @@ function failureOf(part, row) {
     block.append(plainBlock(check, "First check that fails"));
   }
   if (detail) block.append(plainBlock(detail, "What came of it"));
+  if (!check && /^AssertionError:?\s*$/.test(detail)) {
+    block.append(make("p", { text: "The hidden tests are one piece: the verdict does not say which statement failed." }));
+  }
   return block;
 }
