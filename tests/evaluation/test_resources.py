@@ -170,7 +170,10 @@ def test_each_pays_as_if_it_were_the_only_one(run: Path) -> None:
     found = cost_of(run)
     assert found["again"].tokens_read == found["asking"].tokens_read
     assert found["again"].tokens_drawn == 0
-    assert found["again"].seconds > 0.3 * found["asking"].seconds
+    lines = (run / "artefacts" / "read.jsonl").read_text().splitlines()
+    reading = sum(json.loads(line)["value"]["seconds"] for line in lines)
+    # though nothing was read for it
+    assert found["again"].seconds > reading > 0
 
 
 @pytest.mark.parametrize("command", ["rerank", "eval"])
