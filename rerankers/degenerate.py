@@ -1,4 +1,4 @@
-"""Reranker that guards against programs which no test is needed to refuse."""
+"""Rerankers that guard against programs which no test is needed to refuse."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
 from codesample.rerankers.program_text import is_text_alone, parsed, text_of, without, written
 
-__all__ = ["degeneracy", "not_degenerate"]
+__all__ = ["degeneracy", "not_degenerate", "reads_arguments", "unread_arguments"]
 
 _LEAST_COMPRESSED = 0.25
 _LONGEST_BLOCK, _TIMES = 8, 4
+_READ_ALL = {"locals", "vars", "eval", "exec"}
+_NO_ARGUMENTS = {"self", "cls"}
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -59,6 +61,52 @@ def degeneracy(program: str, entry_point: str | None = None) -> str | None:
         return "repeats itself"
     ratio = len(zlib.compress(text.encode("utf-8", "replace"))) / max(1, len(text.encode("utf-8", "replace")))
     return f"compresses to {ratio:.0%}" if ratio <= _LEAST_COMPRESSED else None
+
+
+@reranker(per_candidate=True)
+def reads_arguments(view: PublicView, candidate: Candidate, ctx: Context) -> float | None:
+    """Score 1, or 0 for a program whose function never looks at one of its arguments.
+
+    A program that ignores what it is given answers another question, and many candidates may ignore the same
+    thing: as a filter it keeps consensus from settling on them. 0 as well where the program is no Python or
+    does not define the function. Abstains where no function is asked for, or it is a class.
+
+    Formula: [every argument of f is read in its body]
+    Source: ours
+    Needs: nothing
+    Cost: nothing
+    Leaning: a right program may have an argument that it need not look at; all candidates then tie, or
+        those that mention it are preferred
+    """
+    if view.entry_point is None:
+        return None
+    unread = unread_arguments(text_of(candidate), view.entry_point)
+    return None if unread is None else float(not unread)
+
+
+def unread_arguments(program: str, entry_point: str) -> tuple[str, ...] | None:
+    """Return the arguments that a function never reads, in their order; None for a class.
+
+    `self`, `cls` and names that begin with "_" are no arguments here; `locals()`, `vars()`, `eval` and `exec`
+    read all. Of a program that is no Python or lacks the function, the function's own name stands for them.
+    """
+    tree = parsed(program)
+    found = [] if tree is None else _definitions(tree, entry_point)
+    if not found:
+        defined = tree is not None and _is_defined(tree, entry_point)
+        return None if defined else (entry_point,)
+    last = found[-1]
+    if isinstance(last, ast.ClassDef):
+        return None
+    inside = [node for statement in last.body for node in ast.walk(statement)]
+    read = {node.id for node in inside if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store)}
+    if read & _READ_ALL:
+        return ()
+    given = last.args
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    named += [each for each in (given.vararg, given.kwarg) if each is not None]
+    names = (each.arg for each in named)
+    return tuple(name for name in names if name not in read | _NO_ARGUMENTS and not name.startswith("_"))
 
 
 def _is_defined(tree: ast.Module, name: str) -> bool:

@@ -36,6 +36,7 @@ METHODS = (
     "ngram_consistency",
     "text_majority",
     "not_degenerate",
+    "reads_arguments",
     "executable",
     "public_examples",
     "largest_cluster",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,12 @@ from hypothesis import strategies as st
 
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
-from codesample.rerankers.degenerate import degeneracy, not_degenerate
+from codesample.rerankers.degenerate import (
+    degeneracy,
+    not_degenerate,
+    reads_arguments,
+    unread_arguments,
+)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +120,44 @@ def test_repetition_is_found_as_by_brute_force(lines: list[str]) -> None:
         for times in range(1, len(lines) // size + 1)
     )
     assert (degeneracy(program, None) == "repeats itself") == (found and bool(lines))
+
+
+@pytest.mark.parametrize(
+    ("body", "unread"),
+    [
+        ("return x + k", ()),
+        ("return x", ("k",)),
+        ("return 1", ("x", "k")),
+        ("k = 3\n    return x + k", ()),
+        ("x = k = 1", ("x", "k")),
+        ("x += k", ("x",)),
+        ("return [k for _ in x]", ()),
+        ("def inner():\n        return x, k\n    return inner()", ()),
+        ("return lambda: (x, k)", ()),
+        ("del x\n    return k", ()),
+        ("return locals()", ()),
+        ("'x k'\n    return None  # x, k", ("x", "k")),
+    ],
+)
+def test_arguments_that_a_function_never_reads_are_named(body: str, unread: tuple[str, ...]) -> None:
+    assert unread_arguments(f"def f(x, k):\n    {body}\n", "f") == unread
+
+
+def test_all_kinds_of_arguments_count_but_those_that_are_none_of_the_callers() -> None:
+    program = "class A:\n    def f(self, a, /, b, *rest, c=1, _d=2, **more):\n        return a\n"
+    assert unread_arguments(program, "f") == ("b", "c", "rest", "more")
+    assert unread_arguments("def f(x):\n    return x\n\ndef f(x):\n    return 1\n", "f") == ("x",)
+
+
+def test_what_has_no_function_reads_nothing_and_a_class_has_no_arguments() -> None:
+    assert unread_arguments("def f(x:\n", "f") == unread_arguments("y = 1\n", "f") == ("f",)
+    assert unread_arguments("class f:\n    pass\n", "f") is None
+    assert unread_arguments("f = max\n", "f") is None
+
+
+def test_the_score_is_one_where_every_argument_is_read(view: PublicView, ctx: Context) -> None:
+    programs = ["def f(x):\n    return x\n", "def f(x):\n    return 2\n", "def f(x)", "f = abs\n"]
+    candidates = [Candidate("t", at, "", program=each) for at, each in enumerate(programs)]
+    assert reads_arguments.score(view, candidates, ctx) == [1.0, 0.0, 0.0, None]
+    script = replace(view, entry_point=None)
+    assert reads_arguments.score(script, candidates, ctx) == [None] * 4
