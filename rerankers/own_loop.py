@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 __all__ = ["AT_ONCE", "all_of", "finished"]
 
@@ -20,14 +20,6 @@ AT_ONCE = 8
 
 # how long a loop that was told to end may take; one that is stuck in a call is left behind
 _PATIENCE = 2.0
-
-
-class _Outcome(NamedTuple):
-    """What came of one call: its result, or what it raised."""
-
-    number: int
-    result: Any
-    error: BaseException | None
 
 
 class _End(NamedTuple):
@@ -41,79 +33,72 @@ def finished(
 ) -> Generator[tuple[int, _T]]:
     """Make calls that are to be awaited, and yield each's number and result as they finish.
 
-    Closing the iterator cancels what is still running.
+    Closing the iterator cancels what is still running. The first error of a call is raised as it is.
 
     Args:
         calls: Taken one by one, as places come free, in the loop's thread.
         at_once: Most that are open at a time.
-
-    Raises:
-        BaseException: what a call raised, the first one.
     """
-    loop = _Loop(calls, at_once)
-    work = copy_context().run
-    thread = threading.Thread(target=work, args=(loop.work,), daemon=True, name="codesample-scorer")
-    thread.start()
-    try:
-        while not isinstance(item := loop.results.get(), _End):
-            if item.error is not None:
-                raise item.error
-            yield item.number, item.result
-        if item.error is not None:
-            raise item.error
-    finally:
-        loop.cancel()
-        thread.join(_PATIENCE)
+    results: queue.SimpleQueue[tuple[int, _T | None, BaseException | None] | _End] = queue.SimpleQueue()
+    loop_of: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+    ended = threading.Event()
 
-
-class _Loop(Generic[_T]):
-    """An event loop that makes calls, and puts what comes of them into a queue, an `_End` behind the last."""
-
-    def __init__(self, calls: Iterable[Callable[[], Awaitable[_T]]], at_once: int) -> None:
-        self._calls, self._at_once = calls, at_once
-        self.results: queue.SimpleQueue[_Outcome | _End] = queue.SimpleQueue()
-        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
-        self._ended = False
-
-    def work(self) -> None:
-        """Run to the end; for a thread of its own."""
+    async def one(number: int, call: Callable[[], Awaitable[_T]]) -> None:
         try:
-            asyncio.run(self._run())
+            results.put((number, await call(), None))
         except BaseException as error:
-            self.results.put(_End(error))
-        else:
-            self.results.put(_End(None))
+            # what is cancelled because another thing failed is not what failed
+            if not ended.is_set():
+                results.put((number, None, error))
 
-    def cancel(self) -> None:
-        """End what is still running; from any thread, at any time."""
-        if self._running is not None:
-            loop, task = self._running
-            # the loop may be closed in the meantime
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(task.cancel)
-
-    async def _run(self) -> None:
+    async def run() -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._running = asyncio.get_running_loop(), task
+        loop_of.append((asyncio.get_running_loop(), task))
         open_: set[asyncio.Task[None]] = set()
         try:
-            for number, call in enumerate(self._calls):
-                open_.add(asyncio.create_task(self._one(number, call)))
-                if len(open_) >= self._at_once:
+            for number, call in enumerate(calls):
+                open_.add(asyncio.create_task(one(number, call)))
+                if len(open_) >= at_once:
                     _, open_ = await asyncio.wait(open_, return_when=asyncio.FIRST_COMPLETED)
             if open_:
                 await asyncio.wait(open_)
-        finally:
-            self._ended = True
+        except BaseException:
+            ended.set()
+            raise
 
-    async def _one(self, number: int, call: Callable[[], Awaitable[_T]]) -> None:
+    def work() -> None:
         try:
-            self.results.put(_Outcome(number, await call(), None))
+            asyncio.run(run())
         except BaseException as error:
-            # what is cancelled because another thing failed is not what failed
-            if not self._ended:
-                self.results.put(_Outcome(number, None, error))
+            results.put(_End(error))
+        else:
+            results.put(_End(None))
+
+    thread = threading.Thread(target=copy_context().run, args=(work,), daemon=True, name="codesample-scorer")
+    thread.start()
+    try:
+        while not isinstance(item := results.get(), _End):
+            number, result, error = item
+            if error is not None:
+                raise error
+            yield number, result  # type: ignore[misc]
+        if item.error is not None:
+            raise item.error
+    finally:
+        _cancel(thread, loop_of)
+
+
+def _cancel(
+    thread: threading.Thread, loop_of: Sequence[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]]
+) -> None:
+    """End a thread's loop by cancelling its task, where they are still there."""
+    if thread.is_alive() and loop_of:
+        loop, task = loop_of[0]
+        # the loop may be closed in the meantime
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(task.cancel)
+    thread.join(_PATIENCE)
 
 
 async def all_of(found: Sequence[Any], *, at_once: int = AT_ONCE) -> list[Any]:

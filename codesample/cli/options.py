@@ -175,12 +175,7 @@ class TaskSetOptions:
 
 @dataclass(frozen=True, slots=True)
 class ShownOptions:
-    """What an evaluation shows.
-
-    Attributes:
-        dry_run: Whether to say only what would be done.
-        json: Whether results are plain JSON.
-    """
+    """What an evaluation shows: only what would be done, or its results as plain JSON."""
 
     dry_run: bool = setting(
         False, "Say what would be done, and show the first prompt; load and write nothing."
@@ -295,8 +290,7 @@ TaskNames = Annotated[
     ),
 ]
 TaskName = Annotated[
-    str | None,
-    typer.Argument(help="See `codesample list tasks`.", metavar="TASK", autocompletion=task_words),
+    str | None, typer.Argument(help="See `codesample list tasks`.", metavar="TASK", autocompletion=task_words)
 ]
 TaskOption = Annotated[
     str | None, typer.Option("--task", help="See `codesample list tasks`.", autocompletion=task_words)
@@ -312,7 +306,7 @@ MovedData = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first problems of the task.")]
 
-# for benchmarks; other commands take these from the records, see codesample/cli/records.py
+# for benchmarks; other commands take these from records, see codesample/cli/records.py
 Model = Annotated[
     str, typer.Option(help="tiny (built in), a folder, or a hub id.", autocompletion=model_words)
 ]

@@ -52,6 +52,12 @@ def test_a_folder_that_changed_is_another_model(unloaded) -> None:
     assert before in found.estranged
 
 
+def test_of_a_run_that_recorded_no_fingerprint_no_change_is_claimed() -> None:
+    own = model_of_run(manifest("tiny", **NATIVE), None)
+    assert own.source is not None
+    assert own.estranged == ""
+
+
 def test_another_model_is_told_of(unloaded) -> None:
     made = manifest(str(unloaded()), checkpoint="abc", **NATIVE)
     other = model_of_run(made, "tiny")
