@@ -11,6 +11,7 @@ from codesample.cli import options
 from codesample.cli.errors import resumable
 from codesample.cli.output import results_alone, show_report
 from codesample.cli.records import Part, takes_records
+from codesample.cli.text_models import LOADING, TextModel, text_model
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import RunOptions
 
@@ -19,7 +20,7 @@ __all__ = ["run"]
 _NONE: list[str] = []
 
 
-@takes_records(problems=options.ProblemOptions, loading=Part(ModelOptions, options.LOADING), run=RunOptions)
+@takes_records(problems=options.ProblemOptions, loading=Part(ModelOptions, LOADING), run=RunOptions)
 def run(
     context: typer.Context,
     samples: Annotated[
@@ -39,7 +40,7 @@ def run(
     ] = False,
     k: options.K = None,
     reranker: options.NoRerankerSpecs = _NONE,
-    model: options.TextModel = None,
+    model: TextModel = None,
     loading: ModelOptions,
     run: RunOptions,
     json: options.Json = False,
@@ -49,7 +50,7 @@ def run(
     from codesample.reports.progress import RunProgress
 
     progress = RunProgress()
-    reader = options.text_model(model, loading)
+    reader = text_model(model, loading)
     with resumable(context.obj, progress), results_alone(as_json=json):
         report = execute_samples(
             samples,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codesample.cli.completions import model_words, reranker_words, run_words, task_words
-from codesample.engines.model_options import ModelOptions
 from codesample.errors import ParameterError
 from codesample.evaluation.problem_choice import parse_limit
 from codesample.records import SamplingParams
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from codesample.evaluation.problem_set import ProblemSet
 
 __all__ = [
-    "LOADING",
     "AgainK",
     "AgainRerankerSpecs",
     "CountOptions",
@@ -45,13 +43,11 @@ __all__ = [
     "TaskNames",
     "TaskOption",
     "TaskSetOptions",
-    "TextModel",
     "Workers",
     "greedily",
     "numbers",
     "source_of",
     "task_of",
-    "text_model",
 ]
 
 
@@ -240,22 +236,6 @@ def greedily(
     return 1, tuple(dict.fromkeys(replace(each, temperature=0.0) for each in params))
 
 
-def text_model(name: str | None, loading: ModelOptions) -> ModelOptions | None:
-    """Return the model that was named to write and read text, with how it is loaded; None where none was.
-
-    Raises:
-        ParameterError: it was said how to load it, and not which.
-    """
-    if name is not None:
-        return replace(loading, model=name)
-    if loading != ModelOptions():
-        raise ParameterError(
-            "how a model is loaded (--device, --dtype, --revision, --trust-remote-code) was said, and not "
-            "which: name it too, --model MODEL"
-        )
-    return None
-
-
 def task_of(name: str | None, file: Path | None) -> str | Path:
     """Return the task that was named or the file of problems, of which exactly one is given.
 
@@ -382,16 +362,5 @@ RecountIntegrity = Annotated[
 ]
 RunFolderArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=run_words)
-]
-LOADING = ("revision", "device", "dtype", "trust_remote_code")
-"""How a model is loaded that writes and reads text; fields of `ModelOptions`."""
-
-TextModel = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        metavar="MODEL",
-        help="Writes and reads text for rerankers, as eval's. Default: the run's own, where needed.",
-    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]

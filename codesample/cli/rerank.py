@@ -12,6 +12,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.output import results_alone, show_report
 from codesample.cli.records import Part, takes_records
+from codesample.cli.text_models import LOADING, TextModel, text_model
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.test_options import TestOptions, said
@@ -25,7 +26,7 @@ _NONE: list[str] = []
 
 
 @takes_records(
-    loading=Part(ModelOptions, options.LOADING),
+    loading=Part(ModelOptions, LOADING),
     tests=TestOptions,
     sandbox=Part(RunOptions, ("workers", "allow_weak_isolation", "imports", "integrity")),
 )
@@ -46,7 +47,7 @@ def run(
         tuple[str, str] | None,
         typer.Option(metavar="A B", help="Compare two rerankers, scored first where they are not yet."),
     ] = None,
-    model: options.TextModel = None,
+    model: TextModel = None,
     loading: ModelOptions,
     sandbox: RunOptions,
     json: options.Json = False,
@@ -58,7 +59,7 @@ def run(
     shared: dict[str, Any] = {
         "k": options.numbers(k),
         "data": data,
-        "model": options.text_model(model, loading),
+        "model": text_model(model, loading),
         "run": replace(sandbox, tests=said(tests)),
     }
     with results_alone(as_json=json):

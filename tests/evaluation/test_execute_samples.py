@@ -85,7 +85,9 @@ def test_k_above_the_fewest_samples_is_refused(write, adding, tmp_path) -> None:
 
 
 def test_log_probabilities_that_are_not_there_cannot_be_reranked_by(write, adding, tmp_path) -> None:
-    with pytest.raises(RerankerError, match="gives no log-probabilities"):
+    with pytest.raises(
+        RerankerError, match="records none, and recorded samples have no model: name one by --model"
+    ):
         execute_samples(write(row(1, True)), adding, rerankers=["mean_logprob"], run=kept(tmp_path / "run"))
 
 

@@ -425,7 +425,7 @@ def test_the_command_takes_a_model_and_keeps_json_alone(run: Path, tmp_path: Pat
 
 
 def test_how_a_model_is_loaded_alone_says_nothing() -> None:
-    from codesample.cli.options import text_model
+    from codesample.cli.text_models import text_model
     from codesample.engines.model_options import ModelOptions
 
     assert text_model(None, ModelOptions()) is None
