@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from codesample.evaluation.paired import Paired
     from codesample.evaluation.problem_set import ProblemSet, read_problems
     from codesample.evaluation.report import Counted, EngineFacts, Report, Seconds
+    from codesample.evaluation.run_contents import RunContents, read_run
     from codesample.evaluation.run_table import RunTable, TableRow, evaluate_table
+    from codesample.evaluation.scoring import Pool
     from codesample.evaluation.test_options import TestOptions
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.extraction import Wanted
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         GivenText,
         InputTests,
         Message,
+        Origin,
         Problem,
         PublicView,
         Reading,
@@ -50,10 +53,12 @@ if TYPE_CHECKING:
         Tests,
         Verdict,
     )
+    from codesample.reports.progress import RunProgress
     from codesample.rerankers.context import Behaviour, CheckRunner, Context, OutputRunner, TextModel
-    from codesample.rerankers.contract import Reranker, reranker
+    from codesample.rerankers.contract import Job, Reranker, reranker
     from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
     from codesample.rerankers.parameters import Bounds
+    from codesample.runs import Artefacts, Manifest, RunFolder
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
@@ -73,6 +78,7 @@ for _part in ("kernels", "rerankers", "tasks"):
 
 _HOME = {
     "Agreement": "codesample.evaluation.agreement",
+    "Artefacts": "codesample.runs",
     "Assert": "codesample.rerankers.made_once",
     "Behaviour": "codesample.rerankers.context",
     "BestOfN": "codesample.evaluation.best_of_n",
@@ -102,18 +108,22 @@ _HOME = {
     "HiddenOnly": "codesample.evaluation.leaks",
     "InputTests": "codesample.records",
     "Isolation": "codesample.execution",
+    "Job": "codesample.rerankers.contract",
     "Judge": "codesample.execution",
     "Level": "codesample.execution",
     "Limits": "codesample.execution",
+    "Manifest": "codesample.runs",
     "Mechanism": "codesample.execution",
     "Message": "codesample.records",
     "ModelOptions": "codesample.engines.model_options",
     "Observer": "codesample.evaluation.observer",
+    "Origin": "codesample.records",
     "Outcome": "codesample.execution",
     "OutputRunner": "codesample.rerankers.context",
     "Outputs": "codesample.rerankers.made_once",
     "Paired": "codesample.evaluation.paired",
     "Passes": "codesample.rerankers.made_once",
+    "Pool": "codesample.evaluation.scoring",
     "Problem": "codesample.records",
     "ProblemSet": "codesample.evaluation.problem_set",
     "Program": "codesample.execution",
@@ -126,8 +136,11 @@ _HOME = {
     "Reproducibility": "codesample.engines.contract",
     "Request": "codesample.records",
     "Reranker": "codesample.rerankers.contract",
+    "RunContents": "codesample.evaluation.run_contents",
+    "RunFolder": "codesample.runs",
     "RunHealth": "codesample.evaluation.health_check",
     "RunOptions": "codesample.evaluation.options",
+    "RunProgress": "codesample.reports.progress",
     "RunTable": "codesample.evaluation.run_table",
     "Sampler": "codesample.sampling.sampler",
     "SamplingParams": "codesample.records",
@@ -152,11 +165,13 @@ _HOME = {
     "evaluate_table": "codesample.evaluation.run_table",
     "passed": "codesample.evaluation.best_of_n",
     "read_problems": "codesample.evaluation.problem_set",
+    "read_run": "codesample.evaluation.run_contents",
     "reranker": "codesample.rerankers.contract",
 }
 
 __all__ = [
     "Agreement",
+    "Artefacts",
     "Assert",
     "Behaviour",
     "BestOfN",
@@ -186,18 +201,22 @@ __all__ = [
     "HiddenOnly",
     "InputTests",
     "Isolation",
+    "Job",
     "Judge",
     "Level",
     "Limits",
+    "Manifest",
     "Mechanism",
     "Message",
     "ModelOptions",
     "Observer",
+    "Origin",
     "Outcome",
     "OutputRunner",
     "Outputs",
     "Paired",
     "Passes",
+    "Pool",
     "Problem",
     "ProblemSet",
     "Program",
@@ -210,8 +229,11 @@ __all__ = [
     "Reproducibility",
     "Request",
     "Reranker",
+    "RunContents",
+    "RunFolder",
     "RunHealth",
     "RunOptions",
+    "RunProgress",
     "RunTable",
     "Sampler",
     "SamplingParams",
@@ -236,6 +258,7 @@ __all__ = [
     "evaluate_table",
     "passed",
     "read_problems",
+    "read_run",
     "reranker",
 ]
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from time import monotonic
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from codesample.errors import RerankerError
 from codesample.records import (
@@ -27,11 +25,10 @@ from codesample.records import (
     prompt_from,
 )
 from codesample.rerankers.abilities import ABILITIES, Behaviour, CheckRunner, OutputRunner, TextModel
-from codesample.rerankers.made_once import Cost, Costed, GeneratedTests, Outputs, Passes
+from codesample.rerankers.made_once import Cost, GeneratedTests, Outputs, Passes
+from codesample.rerankers.sealing import cost_of, padded, programs_of, sealed, with_stub
 
 __all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "TextModel"]
-
-_CallableT = TypeVar("_CallableT", bound=Callable[..., Any])
 
 _ACCEPTS_ANY = "def accept(input, output, expected):\n    return True\n"
 
@@ -69,17 +66,17 @@ class Context:
     ) -> None:
         self._view, self._seed = view, seed
         self.asked: Prompt = view.prompt if asked is None else asked
-        self._model = None if model is None else _sealed(model)
-        self._make_tests = None if behaviour is None else _sealed(behaviour.tests)
-        self._make_outputs = None if behaviour is None else _sealed(behaviour.outputs)
-        self._make_passes = None if behaviour is None else _sealed(behaviour.passes)
+        self._model = None if model is None else sealed(model)
+        self._make_tests = None if behaviour is None else sealed(behaviour.tests)
+        self._make_outputs = None if behaviour is None else sealed(behaviour.outputs)
+        self._make_passes = None if behaviour is None else sealed(behaviour.passes)
         self._spent, self._paid = Cost(), set[Hashable]()
         self._shared_seconds = 0.0
         self._notes: Counter[str] = Counter()
         self._given: dict[str, dict[int, float | None]] = {}
         self._outer: Context | None = None
-        self._run_checks = None if checks is None else _sealed(_with_stub(checks, stub))
-        self._run_inputs = None if outputs is None else _sealed(outputs.outputs)
+        self._run_checks = None if checks is None else sealed(with_stub(checks, stub))
+        self._run_inputs = None if outputs is None else sealed(outputs.outputs)
         self._user, self._declared = "", frozenset(ABILITIES)
         self._rng: random.Random | None = None
         # with the seconds that it took
@@ -158,7 +155,7 @@ class Context:
         self._need("public_examples", "run")
         if self._run_checks is None:
             raise RerankerError("this run executes no programs, so nothing can be checked")
-        programs = self._programs(candidates)
+        programs = programs_of(candidates)
         if tests is None:
             return [() for _ in programs]
         distinct = list(dict.fromkeys(programs))
@@ -167,7 +164,7 @@ class Context:
             with self._sharing() as clock:
                 results = self._run_checks(fresh, tests)
             for program, held in zip(fresh, results, strict=True):
-                self._known[program, tests] = (_padded(held, tests.check_count), clock() / len(fresh))
+                self._known[program, tests] = (padded(held, tests.check_count), clock() / len(fresh))
         for program in distinct:
             cost = Cost(executions=1, seconds=self._known[program, tests][1])
             self._charge(cost, "check", program, tests)
@@ -190,7 +187,7 @@ class Context:
         self._need("run")
         if self._run_inputs is None or self._view.entry_point is None:
             raise RerankerError("this run cannot call candidates on inputs, or the problem names no function")
-        programs = self._programs(candidates)
+        programs = programs_of(candidates)
         distinct = list(dict.fromkeys(programs))
         rows = self._run_inputs(distinct, self._view.entry_point, inputs)
         # run anew each time, and no call is another one's
@@ -226,10 +223,15 @@ class Context:
         self._need("outputs")
         if self._make_outputs is None:
             raise RerankerError("this run makes no inputs of its own")
-        programs = self._programs(candidates)
+        programs = programs_of(candidates)
         with self._sharing():
             found = self._make_outputs(programs)
         self._charge(found.cost, "outputs", frozenset(programs))
+        if self._make_tests is not None:
+            tests = self._make_tests()
+            # where inputs come from tests, these had to be written for them
+            if not set(tests.inputs).isdisjoint(found.inputs):
+                self._charge(tests.cost, "tests")
         return found
 
     def passes(self, candidates: Sequence[Candidate]) -> Passes:
@@ -237,7 +239,7 @@ class Context:
         self._need("tests")
         if self._make_passes is None:
             raise RerankerError("this run makes no tests of its own")
-        programs = self._programs(candidates)
+        programs = programs_of(candidates)
         with self._sharing():
             found = self._make_passes(programs)
         # whoever uses what holds pays for the asserts too
@@ -274,7 +276,7 @@ class Context:
         with self._sharing() as clock:
             drawn = self._chosen_model(model).generate(put, n=n, params=asked, key=key)
         spent = Cost(tokens_drawn=sum(len(each.token_ids or ()) for each in drawn), seconds=clock())
-        self._charge(_cost_of(drawn, spent), "generate", model, put, n, asked, key)
+        self._charge(cost_of(drawn, spent), "generate", model, put, n, asked, key)
         return list(drawn)
 
     def logprobs(
@@ -295,7 +297,7 @@ class Context:
         with self._sharing() as clock:
             found = self._chosen_model(model).logprobs(pairs)
         spent = Cost(tokens_read=sum(map(len, found)), seconds=clock())
-        self._charge(_cost_of(found, spent), "logprobs", model, tuple(pairs))
+        self._charge(cost_of(found, spent), "logprobs", model, tuple(pairs))
         return list(found)
 
     def logprob(self, prompt: PromptLike, text: str, *, model: str | None = None) -> float:
@@ -393,37 +395,3 @@ class Context:
         if not self._declared.intersection(abilities):
             wanted = " or ".join(repr(ability) for ability in abilities)
             raise RerankerError(f"used an ability it does not declare: {wanted}; add it to needs={{...}}")
-
-    def _programs(self, candidates: Sequence[Candidate]) -> list[str]:
-        programs = [candidate.program for candidate in candidates]
-        if None in programs:
-            raise RerankerError(f"candidate {candidates[programs.index(None)].index} has no program to run")
-        return [program for program in programs if program is not None]
-
-
-def _sealed(function: _CallableT) -> _CallableT:
-    """Return a callable that calls `function` and has no attribute that leads to it, as a closure has."""
-    sealed: Any = functools.lru_cache(maxsize=0)(function)
-    vars(sealed).clear()
-    return sealed  # type: ignore[no-any-return]
-
-
-def _with_stub(
-    checks: CheckRunner, stub: str
-) -> Callable[[Sequence[str], Tests], Sequence[tuple[bool, ...] | None]]:
-    """Return a function that judges as `checks`, with the stub before statements."""
-
-    def check(programs: Sequence[str], tests: Tests) -> Sequence[tuple[bool, ...] | None]:
-        return checks.check(programs, replace(tests, stub=stub) if isinstance(tests, CodeTests) else tests)
-
-    return check
-
-
-def _cost_of(made: Sequence[Any], measured: Cost) -> Cost:
-    """Return what something took when it was made, as far as it says; else what was measured now."""
-    return made.cost if isinstance(made, Costed) else measured
-
-
-def _padded(result: tuple[bool, ...] | None, length: int) -> tuple[bool, ...] | None:
-    """Count checks that a program never reached as not holding."""
-    return None if result is None else (*result, *[False] * (length - len(result)))[:length]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import cached_property, partial, wraps
 from typing import Any, Concatenate, NamedTuple, overload
 
 from codesample.errors import ExecutionError, ParameterError, RerankerError, RunFolderError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.abilities import ABILITIES
+from codesample.rerankers.blame import is_told, place_in, said
 from codesample.rerankers.context import Context
 from codesample.rerankers.expression import Named, Value, is_name
-from codesample.rerankers.faults import is_told, place_in, said
 from codesample.rerankers.fingerprint import fingerprint_of
 from codesample.rerankers.narrowing import narrowed, narrowed_view
 from codesample.rerankers.own_loop import all_of, finished
@@ -32,7 +32,6 @@ ListScorer = Callable[
 OneScorer = Callable[Concatenate[PublicView, Candidate, Context, ...], float | Awaitable[float | None] | None]
 
 _LONGEST_NAME = 1000
-
 # neither is about what was scored
 _NOT_ITS_FAULT = (ExecutionError, RunFolderError)
 
@@ -43,6 +42,20 @@ class Job(NamedTuple):
     view: PublicView
     candidates: Sequence[Candidate]
     ctx: Context
+
+
+class _Call(NamedTuple):
+    """What a scorer gave, to be awaited or not, and what it was given."""
+
+    given: Any
+    shown: Sequence[Candidate]
+    ctx: Context
+
+    def kept(self, scores: Any) -> list[float | None]:
+        """Check the scores, and keep them for whoever asked for them."""
+        found = checked_scores(scores, len(self.shown))
+        self.ctx.keep(self.shown, found)
+        return found
 
 
 class Reranker:
@@ -70,6 +83,7 @@ class Reranker:
         self.name, self.needs, self.independent = _accepted(name), frozenset(needs), independent
         self.parts = tuple(parts)
         self._scorer, self._plain_name = scorer, name
+        self._fingerprint: str | None = None
         self.takes = parameters_of(scorer)
         self.parameters = _defaults(self.takes)
         if unknown := sorted(self.needs - ABILITIES.keys()):
@@ -77,10 +91,17 @@ class Reranker:
             raise ParameterError(f"reranker {name!r} needs {', '.join(unknown)}; abilities are: {known}")
         self.__doc__ = scorer.__doc__
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """What tells it from other code and other parameters: what it scored before holds while this does."""
-        return fingerprint_of(self.name, self.needs, self.independent, self._scorer, self.parameters)
+        """What tells it from other code and other parameters: what it scored before holds while this does.
+
+        As its files are when this is asked for first.
+        """
+        if self._fingerprint is None:
+            parts = [part.fingerprint for part in self.parts]
+            settings = (self.name, self.needs, self.independent, self.parameters, parts)
+            self._fingerprint = fingerprint_of(*settings, self._scorer)
+        return self._fingerprint
 
     @property
     def is_async(self) -> bool:
@@ -94,12 +115,10 @@ class Reranker:
             ParameterError: a parameter that it does not have, a value of another type or beyond its bounds.
         """
         made = copy.copy(self)
-        # of the one that it is copied from
-        vars(made).pop("fingerprint", None)
+        made._fingerprint = None
         made.parameters = self.parameters | checked(self._plain_name, self.takes, values)
-        changed = tuple(
-            (name, value) for name, value in made.parameters.items() if self.takes[name].default != value
-        )
+        known = ((name, made.parameters[name]) for name in self.takes if name in made.parameters)
+        changed = tuple((name, value) for name, value in known if self.takes[name].default != value)
         made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
         return made
 
@@ -136,13 +155,14 @@ class Reranker:
         if not candidates:
             return []
         self.expect_parameters()
-        job = Job(view, candidates, ctx.bind(self.name, self.needs))
+        job = Job(view, candidates, ctx)
         with shielded(), self._blamed(job):
-            scores = self._called(job)
-            if inspect.isawaitable(scores):
-                with closing(finished([partial(_awaited, scores)])) as results:
+            call = self._called(job)
+            if inspect.isawaitable(call.given):
+                with closing(finished([functools.partial(_awaited, call.given)])) as results:
                     ((_, scores),) = results
-            return _kept(job, scores)
+                return call.kept(scores)
+            return call.kept(call.given)
 
     def score_all(self, jobs: Iterable[Job]) -> Generator[tuple[int, list[float | None]]]:
         """Score several problems, and yield the number of each with its scores as they are there.
@@ -152,11 +172,12 @@ class Reranker:
         Raises:
             CodesampleError: as `score`, for the first problem that fails.
         """
+        self.expect_parameters()
         if not self.is_async:
             yield from ((number, self.score(*job)) for number, job in enumerate(jobs))
             return
         shield = Shield()
-        with closing(finished(partial(self._score, job) for job in jobs)) as results:
+        with closing(finished(functools.partial(self._score, job) for job in jobs)) as results:
             try:
                 shield.raise_()
                 for each in results:
@@ -171,12 +192,14 @@ class Reranker:
             return []
         job = given._replace(ctx=given.ctx.bind(self.name, self.needs))
         with self._blamed(job):
-            scores: Any = self._called(job)
-            return _kept(job, await scores)
+            call = self._called(job)
+            return call.kept(await call.given if inspect.isawaitable(call.given) else call.given)
 
-    def _called(self, job: Job) -> Any:
+    def _called(self, job: Job) -> _Call:
         shown = [narrowed(candidate, self.needs) for candidate in job.candidates]
-        return self._scorer(narrowed_view(job.view, self.needs), shown, job.ctx, **self.parameters)
+        ctx = job.ctx.bind(self.name, self.needs)
+        given = self._scorer(narrowed_view(job.view, self.needs), shown, ctx, **self.parameters)
+        return _Call(given, shown, ctx)
 
     @contextmanager
     def _blamed(self, job: Job) -> Iterator[None]:
@@ -186,6 +209,8 @@ class Reranker:
         except (KeyboardInterrupt, *_NOT_ITS_FAULT):
             raise
         except BaseException as error:
+            if is_told(error) and str(error).startswith(f"reranker {self.name!r}"):
+                raise
             # one that a reranker made of rerankers passes on names both already
             about = "" if is_told(error) else f", problem {job.view.task_id!r}"
             place = "" if is_told(error) else place_in(self._scorer, error)
@@ -276,24 +301,6 @@ def require_supplied(
             )
 
 
-def _each(function: OneScorer) -> ListScorer:
-    """Make a scorer of all candidates of one that scores a single one, some at a time if it is awaited."""
-
-    @wraps(function)
-    def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context, **parameters: Value) -> Any:
-        found = [function(view, candidate, ctx, **parameters) for candidate in candidates]
-        return all_of(found) if any(map(inspect.isawaitable, found)) else found
-
-    return score
-
-
-def _kept(job: Job, scores: object) -> list[float | None]:
-    """Return scores, checked, and keep them with what the context knows."""
-    checked_ones = checked_scores(scores, len(job.candidates))
-    job.ctx.keep(job.candidates, checked_ones)
-    return checked_ones
-
-
 def _accepted(name: str) -> str:
     """Return a name of a reranker; files of scores are called so."""
     if not is_name(name) or len(name) > _LONGEST_NAME:
@@ -306,6 +313,17 @@ def _accepted(name: str) -> str:
 
 def _defaults(declared: Mapping[str, Parameter]) -> dict[str, Any]:
     return {name: each.default for name, each in declared.items() if each.default is not Parameter.REQUIRED}
+
+
+def _each(function: OneScorer) -> ListScorer:
+    """Make a scorer of all candidates of one that scores a single one, some at a time if it is awaited."""
+
+    @functools.wraps(function)
+    def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context, **parameters: Value) -> Any:
+        found = [function(view, candidate, ctx, **parameters) for candidate in candidates]
+        return all_of(found) if any(map(inspect.isawaitable, found)) else found
+
+    return score
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:

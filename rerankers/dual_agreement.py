@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
 from codesample.errors import ParameterError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
+from codesample.rerankers.parameters import Bounds
 
 __all__ = ["b4", "b4_scores", "codet", "codet_scores", "pass_counts", "tests_passed"]
 
@@ -26,9 +28,13 @@ Held = tuple[bool, ...] | None
 def tests_passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
     """Score by how many of the generated asserts hold, each as often as it was written.
 
-    Formula: sum of w_j E_ij over asserts j. All abstain where no assert was generated. Source: the majority
-    vote of tests of arXiv:2501.01054, section 3. Needs: tests. Cost: the tests, and one execution of each
-    distinct program.
+    All abstain where no assert was generated.
+
+    Formula: sum_j w_j E_ij
+    Source: the majority vote of tests of arXiv:2501.01054, section 3
+    Needs: tests
+    Cost: the tests, and one execution of each distinct program
+    Leaning: towards what the model expects, wrong asserts included
     """
     found = ctx.passes(candidates)
     return pass_counts(found.rows, [each.written for each in found.asserts])
@@ -38,9 +44,13 @@ def tests_passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context
 def codet(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
     """Score by how many candidates pass exactly the same generated asserts, and by how many these are.
 
-    Formula: sqrt(|C|) T, with C the candidates with the same row and T the asserts that hold for them, each
-    as often as it was written. Source: arXiv:2207.10397, section 2.2, as its authors' program counts it:
-    equal candidates and equal tests as many times as they were drawn. Needs: tests. Cost: as `tests_passed`.
+    As its authors' program counts: equal candidates and equal tests as many times as they were drawn.
+
+    Formula: sqrt(|C|) T, C the candidates with the same row, T the asserts that hold for them
+    Source: arXiv:2207.10397, section 2.2
+    Needs: tests
+    Cost: as tests_passed
+    Leaning: towards what many candidates and wrong asserts agree on
     """
     found = ctx.passes(candidates)
     return codet_scores(found.rows, [each.written for each in found.asserts])
@@ -52,16 +62,21 @@ def b4(
     candidates: Sequence[Candidate],
     ctx: Context,
     *,
-    alpha: float = 1e3,
-    beta: float = 1e4,
+    alpha: Annotated[float, Bounds(least=1e-6, most=1e12)] = 1e3,
+    beta: Annotated[float, Bounds(least=1e-6, most=1e12)] = 1e4,
 ) -> list[float | None]:
     """Score by how likely it is that exactly those with the same row, and the asserts they pass, are right.
 
-    Formula: with N candidates, M distinct asserts, a candidates that have the row, b asserts in it, and of
-    the other candidates s1 passes among n1 cells of asserts within the row and s0 among n0 outside of it:
-    ln B(b+alpha, M-b+1) + ln B(a+alpha, N-a+1) + ln B(s1+1, n1-s1+1) + ln B(s0+1, n0-s0+beta), B being the
-    beta function. Each distinct assert is one test, however often it was written. Source: arXiv:2409.08692
-    (ASE 2024); beta is its beta_0, from 1e4 to 1e6 there. Needs: tests. Cost: as `tests_passed`.
+    Of N candidates a have the row, b of M distinct asserts are in it; the others pass s1 of n1 cells of
+    asserts within the row and s0 of n0 outside. Each distinct assert is one test, however often it was
+    written. beta is the published beta_0, from 1e4 to 1e6 there.
+
+    Formula: ln B(b+alpha, M-b+1) + ln B(a+alpha, N-a+1) + ln B(s1+1, n1-s1+1) + ln B(s0+1, n0-s0+beta), B
+        the beta function
+    Source: arXiv:2409.08692
+    Needs: tests
+    Cost: as tests_passed
+    Leaning: alpha of 1e3 trusts large groups and many passes; with few candidates the priors decide
     """
     return b4_scores(ctx.passes(candidates).rows, alpha=alpha, beta=beta)
 

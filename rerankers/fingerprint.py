@@ -23,6 +23,9 @@ __all__ = ["fingerprint_of"]
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...))
 _DEEPEST = 12
+_OF_EVERY_CLASS = frozenset(
+    {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__"}
+)
 _INSTALLED = {"site-packages", "dist-packages"}
 _STANDARD = Path(types.__file__).parent
 
@@ -88,7 +91,7 @@ def _object(value: Any, depth: int) -> Any:
     own = getattr(value, "fingerprint", None)
     if isinstance(own, str):
         return "object", kind.__qualname__, own
-    if not all(map(_is_written, kind.__mro__[:-1])):
+    if kind is object or not all(map(_is_written, kind.__mro__[:-1])):
         return _unlike_any()
     slots = [name for each in kind.__mro__ for name in _slots(each) if hasattr(value, name)]
     held = {**getattr(value, "__dict__", {}), **{name: getattr(value, name) for name in slots}}
@@ -101,19 +104,20 @@ def _is_written(kind: type[Any]) -> bool:
 
 
 def _type(kind: type[Any], depth: int) -> Any:
-    if _file(sys.modules.get(kind.__module__)) is not None:
-        return "type", kind.__qualname__, _module(sys.modules[kind.__module__])
-    if kind.__module__ == "__main__":
-        return "type", kind.__qualname__, _told(_members(kind), depth)
-    return "type", kind.__module__, kind.__qualname__
+    module = sys.modules.get(kind.__module__)
+    if kind.__module__ != "__main__":
+        told = kind.__module__ if module is None or _file(module) is None else _module(module)
+        return "type", kind.__qualname__, told
+    bases = [_told(each, depth) for each in kind.__bases__ if each is not object]
+    members = {name: _member(each) for name, each in vars(kind).items() if name not in _OF_EVERY_CLASS}
+    return "type", kind.__qualname__, bases, _told(members, depth)
 
 
-def _members(kind: type[Any]) -> dict[str, Any]:
-    """Return what a class statement of a notebook says."""
-    said = {
-        name: each for name, each in vars(kind).items() if isinstance(each, (*_PLAIN, types.FunctionType))
-    }
-    return {name: each for name, each in said.items() if name not in ("__module__", "__doc__")}
+def _member(value: Any) -> Any:
+    """Return what a class statement was given, out of what it made of it."""
+    if isinstance(value, staticmethod | classmethod):
+        return value.__func__
+    return [value.fget, value.fset, value.fdel] if isinstance(value, property) else value
 
 
 def _slots(kind: type[Any]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ candidates are as many votes as there are of them.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -33,10 +34,14 @@ Row = tuple[str | None, ...] | None
 def largest_cluster(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
     """Score by how many candidates, itself included, return the same on every input.
 
-    Formula: |{k : row k = row i}|. Failing on an input is part of a row; a candidate that fails on all of
-    them abstains. Source: arXiv:2203.07814, section 4.4 (clusters by behaviour); the first of the largest is
-    arXiv:2203.11171's vote on whole rows. Needs: outputs. Cost: one execution of each distinct program.
-    Prefers a mistake that many share.
+    Failing on an input is part of a row; a candidate that fails on all of them abstains.
+
+    Formula: |{k : row k = row i}|
+    Source: arXiv:2203.07814, section 4.4 (clusters by behaviour); the largest first, as the vote of
+        arXiv:2203.11171 on whole rows
+    Needs: outputs
+    Cost: one execution of each distinct program
+    Leaning: towards a mistake that many share
     """
     return cluster_scores(ctx.outputs(candidates).rows)
 
@@ -45,11 +50,15 @@ def largest_cluster(view: PublicView, candidates: Sequence[Candidate], ctx: Cont
 def mbr_exec(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
     """Score by how much of what it returns the candidates, itself included, return as well.
 
-    Formula: sum over candidates k of the share of inputs on which both ran and return the same: minimum Bayes
-    risk with the mean 0/1 loss over inputs. With one input this is the published loss; with several, the
-    published one asks for equality on all, which is `largest_cluster`. Source: arXiv:2204.11454. Its ties go
-    to the likelier candidate: "mbr_exec > sum_logprob". Needs: outputs. Cost: one execution of each distinct
-    program.
+    Minimum Bayes risk with the mean 0/1 loss over inputs. With one input this is the published loss; with
+    several, the published one asks for equality on all, which is `largest_cluster`. Published ties go to
+    the likelier candidate: "mbr_exec > sum_logprob".
+
+    Formula: sum_k share of the inputs on which i and k both ran and return the same
+    Source: arXiv:2204.11454
+    Needs: outputs
+    Cost: one execution of each distinct program
+    Leaning: towards a mistake that many share
     """
     return agreement_scores(ctx.outputs(candidates).rows)
 
@@ -58,10 +67,15 @@ def mbr_exec(view: PublicView, candidates: Sequence[Candidate], ctx: Context) ->
 def srank(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
     """Score by the clusters that its own overlaps with, each by its size and the generated tests it passes.
 
-    Formula: sum over clusters b of O_ab V_b, for a the candidate's own: O_ab is the share of inputs on which
-    both ran and return the same (O_aa = 1), V_b the share of candidates in b times the share of generated
-    asserts that they pass, each as often as it was written; all of them where none was generated. All abstain
-    where every V is 0. Source: arXiv:2311.03366. Needs: outputs, tests. Cost: as `codet`.
+    V_b is the share of candidates in b times the share of generated asserts that they pass, each as often as
+    it was written; all of them where none was generated. All abstain where every V is 0.
+
+    Formula: sum_b O_ab V_b, a its own cluster, O_ab the share of inputs on which both ran and return the
+        same (O_aa = 1)
+    Source: arXiv:2311.03366
+    Needs: outputs, tests
+    Cost: as codet, and one execution of each distinct program on the inputs
+    Leaning: towards mistakes that clusters share
     """
     tests = ctx.passes(candidates)
     weights = [each.written for each in tests.asserts]
@@ -105,12 +119,12 @@ def srank_scores(
             members[row].append(at)
     total, judged = sum(weights), sum(row is not None for row in rows)
     values = {
-        row: sum(_pass_rate(passes[at], weights, total) for at in inside) / judged
+        row: math.fsum(_pass_rate(passes[at], weights, total) for at in inside) / judged
         for row, inside in members.items()
     }
     if not any(values.values()):
         return [None] * len(rows)
-    scores = {row: sum(_overlap(row, other) * values[other] for other in members) for row in members}
+    scores = {row: math.fsum(_overlap(row, other) * values[other] for other in members) for row in members}
     return [scores[row] if _ran(row) else None for row in rows]
 
 

@@ -33,35 +33,39 @@ def finished(
 ) -> Generator[tuple[int, _T]]:
     """Make calls that are to be awaited, and yield each's number and result as they finish.
 
-    Closing the iterator cancels what is still running.
+    Closing the iterator cancels what is still running. The first error of a call is raised as it is.
 
     Args:
         calls: Taken one by one, as places come free, in the loop's thread.
         at_once: Most that are open at a time.
-
-    Raises:
-        BaseException: what a call raised, the first one.
     """
     results: queue.SimpleQueue[tuple[int, _T | None, BaseException | None] | _End] = queue.SimpleQueue()
     loop_of: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+    ended = threading.Event()
 
     async def one(number: int, call: Callable[[], Awaitable[_T]]) -> None:
         try:
             results.put((number, await call(), None))
         except BaseException as error:
-            results.put((number, None, error))
+            # what is cancelled because another thing failed is not what failed
+            if not ended.is_set():
+                results.put((number, None, error))
 
     async def run() -> None:
         task = asyncio.current_task()
         assert task is not None
         loop_of.append((asyncio.get_running_loop(), task))
         open_: set[asyncio.Task[None]] = set()
-        for number, call in enumerate(calls):
-            open_.add(asyncio.create_task(one(number, call)))
-            if len(open_) >= at_once:
-                _, open_ = await asyncio.wait(open_, return_when=asyncio.FIRST_COMPLETED)
-        if open_:
-            await asyncio.wait(open_)
+        try:
+            for number, call in enumerate(calls):
+                open_.add(asyncio.create_task(one(number, call)))
+                if len(open_) >= at_once:
+                    _, open_ = await asyncio.wait(open_, return_when=asyncio.FIRST_COMPLETED)
+            if open_:
+                await asyncio.wait(open_)
+        except BaseException:
+            ended.set()
+            raise
 
     def work() -> None:
         try:
@@ -82,12 +86,19 @@ def finished(
         if item.error is not None:
             raise item.error
     finally:
-        if thread.is_alive() and loop_of:
-            loop, task = loop_of[0]
-            # the loop may be closed in the meantime
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(task.cancel)
-        thread.join(_PATIENCE)
+        _cancel(thread, loop_of)
+
+
+def _cancel(
+    thread: threading.Thread, loop_of: Sequence[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]]
+) -> None:
+    """End a thread's loop by cancelling its task, where they are still there."""
+    if thread.is_alive() and loop_of:
+        loop, task = loop_of[0]
+        # the loop may be closed in the meantime
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(task.cancel)
+    thread.join(_PATIENCE)
 
 
 async def all_of(found: Sequence[Any], *, at_once: int = AT_ONCE) -> list[Any]:

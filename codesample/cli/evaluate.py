@@ -10,7 +10,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.errors import resumable, resume_command
 from codesample.cli.looking import show_dry_runs
-from codesample.cli.output import show_report, show_table
+from codesample.cli.output import results_alone, show_report, show_table
 from codesample.cli.records import Several, takes_records
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
@@ -24,6 +24,7 @@ _RERANKERS = list(DEFAULT_RERANKERS)
 
 @takes_records(
     problems=options.TaskSetOptions,
+    counted=options.CountOptions,
     models=Several(ModelOptions, "model"),
     prompts=PromptOptions,
     params=Several(SamplingParams, "temperature"),
@@ -37,8 +38,7 @@ def run(
     task: options.TaskNames = None,
     problems: options.TaskSetOptions,
     n: options.N = DEFAULT_N,
-    greedy: options.Greedy = False,
-    k: options.K = None,
+    counted: options.CountOptions,
     reranker: options.RerankerSpecs = _RERANKERS,
     models: tuple[ModelOptions, ...],
     prompts: PromptOptions,
@@ -57,9 +57,9 @@ def run(
     from codesample.runs.table import holds_table
 
     run = replace(run, tests=said(tests))
-    if greedy:
+    if counted.greedy:
         n, params = options.greedily(context, n, params)
-    ks = options.numbers(k)
+    ks = options.numbers(counted.k)
     sets = problems.read(task or ())
     if shown.dry_run:
         show_dry_runs(
@@ -71,12 +71,12 @@ def run(
     if len(sets) * len(models) * len(params) > 1 or goes_on:
         folder = run.out or new_table_folder()
         watching = TableProgress(folder)
-        with resumable(context.obj, watching):
+        with resumable(context.obj, watching), results_alone(as_json=shown.json):
             placed = replace(run, out=folder)
             table = evaluate_table(sets, models, params, run=placed, observer=watching, **shared)
         show_table(table, as_json=shown.json, advice=resume_command(context.obj, folder))
         return
     progress = RunProgress()
-    with resumable(context.obj, progress):
+    with resumable(context.obj, progress), results_alone(as_json=shown.json):
         report = evaluate(sets[0], model=models[0], params=params[0], run=run, observer=progress, **shared)
     show_report(report, as_json=shown.json)

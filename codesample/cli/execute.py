@@ -9,8 +9,9 @@ import typer
 
 from codesample.cli import options
 from codesample.cli.errors import resumable
-from codesample.cli.output import show_report
-from codesample.cli.records import takes_records
+from codesample.cli.output import results_alone, show_report
+from codesample.cli.records import Part, takes_records
+from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import RunOptions
 
 __all__ = ["run"]
@@ -18,7 +19,7 @@ __all__ = ["run"]
 _NONE: list[str] = []
 
 
-@takes_records(problems=options.ProblemOptions, run=RunOptions)
+@takes_records(problems=options.ProblemOptions, loading=Part(ModelOptions, options.LOADING), run=RunOptions)
 def run(
     context: typer.Context,
     samples: Annotated[
@@ -38,6 +39,8 @@ def run(
     ] = False,
     k: options.K = None,
     reranker: options.NoRerankerSpecs = _NONE,
+    model: options.TextModel = None,
+    loading: ModelOptions,
     run: RunOptions,
     json: options.Json = False,
 ) -> None:
@@ -46,7 +49,8 @@ def run(
     from codesample.reports.progress import RunProgress
 
     progress = RunProgress()
-    with resumable(context.obj, progress):
+    reader = options.text_model(model, loading)
+    with resumable(context.obj, progress), results_alone(as_json=json):
         report = execute_samples(
             samples,
             problems.task(task) if task or problems.task_file else None,
@@ -56,6 +60,7 @@ def run(
             ids=problems.ids or None,
             k=options.numbers(k),
             rerankers=reranker,
+            model=reader,
             run=run,
             observer=progress,
         )

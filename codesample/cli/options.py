@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codesample.cli.completions import model_words, reranker_words, run_words, task_words
+from codesample.engines.model_options import ModelOptions
 from codesample.errors import ParameterError
 from codesample.evaluation.problem_choice import parse_limit
 from codesample.records import SamplingParams
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from codesample.evaluation.problem_set import ProblemSet
 
 __all__ = [
+    "LOADING",
     "AgainK",
     "AgainRerankerSpecs",
+    "CountOptions",
     "DataFile",
     "Device",
     "Dtype",
@@ -42,11 +45,13 @@ __all__ = [
     "TaskNames",
     "TaskOption",
     "TaskSetOptions",
+    "TextModel",
     "Workers",
     "greedily",
     "numbers",
     "source_of",
     "task_of",
+    "text_model",
 ]
 
 
@@ -174,17 +179,25 @@ class TaskSetOptions:
 
 @dataclass(frozen=True, slots=True)
 class ShownOptions:
-    """What an evaluation shows.
-
-    Attributes:
-        dry_run: Whether to say only what would be done.
-        json: Whether results are plain JSON.
-    """
+    """What an evaluation shows: only what would be done, or its results as plain JSON."""
 
     dry_run: bool = setting(
         False, "Say what would be done, and show the first prompt; load and write nothing."
     )
     json: bool = setting(False, "Print JSON to stdout, and nothing else there.")
+
+
+@dataclass(frozen=True, slots=True)
+class CountOptions:
+    """How many candidates are drawn at most, and counted.
+
+    Attributes:
+        greedy: Whether one is, of the likeliest tokens.
+        k: The k of pass@k, as `numbers` reads them.
+    """
+
+    greedy: bool = setting(False, "One candidate per problem, of the likeliest tokens (temperature 0).")
+    k: str | None = setting(None, "The k of pass@k; default: 1,5,10 up to n.", metavar="1,5,10")
 
 
 def numbers(text: str | None, option: str = "--k") -> tuple[int, ...] | None:
@@ -225,6 +238,22 @@ def greedily(
                 "otherwise; leave one of the two out"
             )
     return 1, tuple(dict.fromkeys(replace(each, temperature=0.0) for each in params))
+
+
+def text_model(name: str | None, loading: ModelOptions) -> ModelOptions | None:
+    """Return the model that was named to write and read text, with how it is loaded; None where none was.
+
+    Raises:
+        ParameterError: it was said how to load it, and not which.
+    """
+    if name is not None:
+        return replace(loading, model=name)
+    if loading != ModelOptions():
+        raise ParameterError(
+            "how a model is loaded (--device, --dtype, --revision, --trust-remote-code) was said, and not "
+            "which: name it too, --model MODEL"
+        )
+    return None
 
 
 def task_of(name: str | None, file: Path | None) -> str | Path:
@@ -281,8 +310,7 @@ TaskNames = Annotated[
     ),
 ]
 TaskName = Annotated[
-    str | None,
-    typer.Argument(help="See `codesample list tasks`.", metavar="TASK", autocompletion=task_words),
+    str | None, typer.Argument(help="See `codesample list tasks`.", metavar="TASK", autocompletion=task_words)
 ]
 TaskOption = Annotated[
     str | None, typer.Option("--task", help="See `codesample list tasks`.", autocompletion=task_words)
@@ -298,7 +326,7 @@ MovedData = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first problems of the task.")]
 
-# for benchmarks; other commands take these from the records, see codesample/cli/records.py
+# for benchmarks; other commands take these from records, see codesample/cli/records.py
 Model = Annotated[
     str, typer.Option(help="tiny (built in), a folder, or a hub id.", autocompletion=model_words)
 ]
@@ -354,5 +382,16 @@ RecountIntegrity = Annotated[
 ]
 RunFolderArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=run_words)
+]
+LOADING = ("revision", "device", "dtype", "trust_remote_code")
+"""How a model is loaded that writes and reads text; fields of `ModelOptions`."""
+
+TextModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Writes and reads text for rerankers, as eval's. Default: the run's own, where needed.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "UNJUDGED",
     "emit_json",
     "lines_to",
+    "results_alone",
     "say",
     "show",
     "show_names",
@@ -42,6 +43,13 @@ UNJUDGED = 1
 
 # a narrower terminal breaks the lines itself; tables could not be drawn in a few columns
 _LEAST_COLUMNS = 56
+
+
+@contextmanager
+def results_alone(*, as_json: bool) -> Iterator[None]:
+    """Keep stdout for results where these are JSON: what rerankers print in a block goes to stderr."""
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        yield
 
 
 def emit_json(value: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codesample.cli import options
+from codesample.cli.completions import reranker_words
 from codesample.cli.output import emit_json, show_page, surface
 from codesample.errors import ParameterError
 from codesample.evaluation.run_order import Only, Order
@@ -33,7 +34,12 @@ _Index = Annotated[int | None, typer.Argument(metavar="[INDEX]", min=0, help="A 
 _Sort = Annotated[Order, typer.Option(help="Order of the problems.")]
 _Which = Annotated[Only | None, typer.Option(help="Only problems of which so many programs pass.")]
 _LostBy = Annotated[
-    list[str], typer.Option(metavar="NAME", help="Only problems that this reranker loses; repeatable.")
+    list[str],
+    typer.Option(
+        metavar="NAME",
+        autocompletion=reranker_words,
+        help="Only problems that this reranker loses; repeatable.",
+    ),
 ]
 _Statuses = Annotated[
     list[Status], typer.Option(help="Only problems, or programs of one, with such a verdict; repeatable.")
@@ -82,7 +88,7 @@ def run(
         _expect_none("without INDEX", {"--tokens": tokens})
     else:
         _expect_none("beside INDEX", {"--status": status, "--limit": limit})
-    contents = read_run(run, data=data)
+    contents = read_run(run, data=data, report=False)
     if problem is None:
         names = [find_reranker(contents, name) for name in lost_by]
         _show_run(contents, sort=sort, only=only, lost_by=names, statuses=status, limit=limit, json=json)

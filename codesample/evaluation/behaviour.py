@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
@@ -48,12 +48,18 @@ class BulkModel(Protocol):
         ...
 
     def generate_all(
-        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+        self,
+        asked: Sequence[tuple[str, Prompt]],
+        *,
+        n: int,
+        params: SamplingParams,
+        finished: Callable[[int], None] | None = None,
     ) -> Sequence[Sequence[Candidate]]:
         """Return n continuations of each prompt, in their order; equal calls give equal ones.
 
         Args:
             asked: A key, as in `TextModel.generate`, with its prompt.
+            finished: Told how many of the prompts have all of theirs.
         """
         ...
 
@@ -99,7 +105,13 @@ def needs_tests(needs: Collection[str], made: Made) -> bool:
     )
 
 
-def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made) -> None:
+def write_tests(
+    views: Sequence[PublicView],
+    asked: Sequence[Prompt],
+    made: Made,
+    *,
+    written: Callable[[int], None] = lambda done: None,
+) -> None:
     """Let the model write the tests of all problems that the store lacks, in one stream of requests.
 
     To be called before scoring, where a reranker needs "tests", or "outputs" where `made` has a model; what
@@ -109,6 +121,7 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
         views: The problems.
         asked: What the model was given for each.
         made: With a model; without one nothing is done.
+        written: Told for how many of the problems tests are drawn, where some are to be.
 
     Raises:
         ParameterError, ModelError: as `Engine.stream`.
@@ -118,6 +131,9 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
     store = made.stores("tests")
     keys = [_key_of_tests(view, prompt, made) for view, prompt in zip(views, asked, strict=True)]
     lacking = [at for at, key in enumerate(keys) if store.get(key) is None]
+    done = len(views) - len(lacking)
+    if lacking:
+        written(done)
     for wordings in _alike([(at, _asking(views[at], asked[at], made)) for at in lacking]):
         first = wordings[0][1]
         params = made.options.params(max_new_tokens=first.max_new_tokens, stop=first.stop, seed=made.seed)
@@ -126,7 +142,9 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
             [(f"{views[at].task_id}/tests", asking.prompt) for at, asking in wordings],
             n=made.options.test_samples,
             params=params,
+            finished=partial(_count_on, written, done),
         )
+        done += len(wordings)
         seconds = (monotonic() - begun) / len(wordings)
         for (at, asking), answers in zip(wordings, drawn, strict=True):
             tests = read_tests(
@@ -135,6 +153,10 @@ def write_tests(views: Sequence[PublicView], asked: Sequence[Prompt], made: Made
             tokens = sum(len(answer.token_ids or ()) for answer in answers)
             known = getattr(answers, "cost", None) or Cost(tokens_drawn=tokens, seconds=seconds)
             store.put(keys[at], plain_tests(replace(tests, cost=known)))
+
+
+def _count_on(written: Callable[[int], None], before: int, finished: int) -> None:
+    written(before + finished)
 
 
 class ProblemBehaviour:
@@ -159,8 +181,9 @@ class ProblemBehaviour:
 
     def outputs(self, programs: Sequence[str]) -> Outputs:
         """Return what programs return on the problem's inputs, one row each."""
-        columns = [self._questions.place_of(each.text) for each in self._inputs]
-        did, cost = self._did(programs, columns=bool(columns))
+        asked = self._for_outputs
+        columns = [asked.places[each.text] for each in self._inputs]
+        did, cost = self._did(programs, asked)
         rows = tuple(None if each is None else tuple(each.values[at] for at in columns) for each in did)
         return Outputs(tuple(each.text for each in self._inputs), rows, cost)
 
@@ -173,8 +196,11 @@ class ProblemBehaviour:
         are.
         """
         asserts = self.tests().asserts
-        did, cost = self._did(programs, columns=bool(asserts))
-        holds = [self._judging(each) for each in asserts]
+        if not asserts:
+            return Passes((), ((),) * len(programs))
+        asked = self._for_passes
+        did, cost = self._did(programs, asked)
+        holds = [self._judging(each, asked) for each in asserts]
         rows = tuple(None if each is None else tuple(hold(each) for hold in holds) for each in did)
         return Passes(asserts, rows, cost)
 
@@ -195,16 +221,23 @@ class ProblemBehaviour:
         return tuple(made)
 
     @cached_property
-    def _questions(self) -> _Asked:
-        return _Asked.of(self._view, self._inputs, self.tests().asserts, self._stub)
+    def _for_outputs(self) -> _Asked:
+        """What is asked for outputs, with the asserts where their calls are inputs: one process does both."""
+        asserts = self.tests().asserts if "tests" in self._made.options.inputs else ()
+        return _Asked.of(self._view, self._inputs, asserts, self._stub)
 
-    def _judging(self, each: Assert) -> Callable[[Did], bool]:
+    @cached_property
+    def _for_passes(self) -> _Asked:
+        if "tests" in self._made.options.inputs:
+            return self._for_outputs
+        return _Asked.of(self._view, (), self.tests().asserts, self._stub)
+
+    def _judging(self, each: Assert, asked: _Asked) -> Callable[[Did], bool]:
         """Return what says of a program whether an assert holds for it."""
-        asked = self._questions
         if each.call is None or each.expected is None:
             at = asked.questions.statements.index(each.statement)
             return lambda did: did.held[at]
-        at, expected = asked.place_of(each.call), each.expected
+        at, expected = asked.places[each.call], each.expected
         if self._view.entry_point is None:
             atol, rtol = self._view.atol, self._view.rtol
             wanted = kept_text(printed_text(expected))
@@ -215,18 +248,18 @@ class ProblemBehaviour:
         text = kept_text(canonical(literal_value(expected)))
         return lambda did: did.values[at] == text
 
-    def _did(self, programs: Sequence[str], *, columns: bool) -> tuple[list[Did | None], Cost]:
+    def _did(self, programs: Sequence[str], asked: _Asked) -> tuple[list[Did | None], Cost]:
         """Return what each program does, run now where the store does not hold it."""
-        if not columns:
+        if not asked.questions.asked:
             return [Did((), ())] * len(programs), Cost()
         hashes = {each: sha256(each.encode(errors="surrogatepass")).hexdigest() for each in programs}
         store = self._made.stores("outputs")
-        base = (VERSION, *_problem(self._view, self._made), asdict(self._questions.questions))
+        base = (VERSION, *_problem(self._view, self._made), asdict(asked.questions))
         known = KeptRows(store, base)
         lacking = [source for source, name in hashes.items() if name not in known.rows]
         if lacking:
             begun = monotonic()
-            found = self._runner.answers(lacking, self._questions.questions)
+            found = self._runner.answers(lacking, asked.questions)
             seconds = (monotonic() - begun) / len(lacking)
             known.add({hashes[source]: did for source, did in zip(lacking, found, strict=True)}, seconds)
         rows = {source: known.rows.get(name) for source, name in hashes.items()}
@@ -260,10 +293,6 @@ class _Asked(NamedTuple):
             ),
             places,
         )
-
-    def place_of(self, text: str) -> int:
-        """Return which column of a program's values answers a text."""
-        return self.places[text]
 
 
 def _problem(view: PublicView, made: Made) -> tuple[Any, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,16 +13,20 @@ from codesample.engines.delivery import delivered
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import CodesampleError, ParameterError, RerankerError
 from codesample.evaluation.asked_prompt import AskedPrompt
+from codesample.evaluation.behaviour import InMemory, Made
+from codesample.evaluation.given_examples import examples_of, expect_examples, view_of
 from codesample.evaluation.notebook_html import best_of_n_html
 from codesample.evaluation.options import RunOptions, expect_drawable
 from codesample.evaluation.plan import model_source
 from codesample.evaluation.reasons import Given, chosen, partly_abstaining, scores_as_given
+from codesample.evaluation.resources import Resources, read_anew
 from codesample.evaluation.sandbox import open_judge
 from codesample.evaluation.scoring import EXECUTED
+from codesample.evaluation.supply import supply_of
+from codesample.evaluation.text_model import Models
 from codesample.execution.judge import Judge
 from codesample.execution.program_runner import ProgramRunner
 from codesample.records import (
-    CallExample,
     Candidate,
     Example,
     PromptLike,
@@ -30,10 +35,9 @@ from codesample.records import (
     SamplingParams,
 )
 from codesample.rerankers.context import Context
-from codesample.rerankers.contract import Reranker, require_supplied
+from codesample.rerankers.contract import Reranker
 from codesample.rerankers.public_examples import examples_held, public_examples
 from codesample.rerankers.registry import load_reranker
-from codesample.tasks.examples import flaw_of, prompt_examples
 from codesample.tasks.function_form import plain_imports
 
 __all__ = ["BestOfN", "EarlyStop", "Until", "best_of_n", "passed"]
@@ -119,7 +123,7 @@ def passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> l
     Raises:
         RerankerError: the prompt shows no example, so nothing could ever stop the sampling.
     """
-    _expect_examples(view)
+    expect_examples(view)
     return [held is not None and all(held) for held in examples_held(view, candidates, ctx)]
 
 
@@ -151,33 +155,38 @@ def best_of_n(
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
 
-    At temperature 0 all candidates would be equal, and one is drawn. Several threads may call it with one
-    engine and one judge; it blocks its thread, so that in an event loop it belongs into `asyncio.to_thread`.
-
-    Returns: the winner with the reasons, and everything drawn and scored.
+    At temperature 0 one is drawn, for all would be equal. Threads may share engine and judge; in an event
+    loop this belongs into `asyncio.to_thread`. Returns the winner with the reasons, and all that was drawn.
 
     Raises:
         ParameterError: n below 1, a bad prompt or example, or messages for an engine that takes none.
         RerankerError: the reranker lacks what it needs, or broke its contract; has what was drawn.
-        IsolationError: a program has to be run, and this machine grants too little isolation.
+        IsolationError: a program has to be run, and this machine grants too little.
     """
     expect_drawable(n)
-    ranker, given = load_reranker(reranker), _examples(examples)
-    opened = model_source(engine).open()
-    require_supplied([ranker], opened.abilities | EXECUTED)
+    ranker, given = load_reranker(reranker), examples_of(examples)
+    opened = (source := model_source(engine)).open()
+    supply = supply_of(opened.abilities, holder=opened.name, model=opened)
+    supply.require([ranker])
     asked = _asked(prompt, entry_point, opened)
-    view = _view(asked, given)
+    view = view_of(asked, given, _ID)
     stop = EarlyStop(until) if callable(until) else until
-    by_examples = stop is not None and stop.until is passed
-    if by_examples:
-        _expect_examples(view)
+    if by_examples := stop is not None and stop.until is passed:
+        expect_examples(view)
     job = _Job(opened, asked, view, ranker, _settled(params, ranker), n, stop, program)
-    with ProgramRunner(judge or (lambda: open_judge(RunOptions())), _ID) as runner:
+    # what is made for the rerankers is gone with this call
+    stores = defaultdict[str, InMemory](InMemory).__getitem__
+    with (
+        ProgramRunner(judge or (lambda: open_judge(RunOptions())), _ID) as runner,
+        closing(Models(source, stores, opened=opened)) as models,
+    ):
         if by_examples or ranker.needs & EXECUTED:
             runner.open()  # too little isolation is told of before anything is sampled
-        context = job.context(runner, stub=_stub(asked, given))
+        made = Made(stores, seed=job.params.seed, model=models.own)
+        resources = Resources(models=models, made=made, reads=supply.reads)
+        context = job.context(resources, runner, stub=_stub(asked, given))
         drawn, good = job.draw(context)
-        return job.choose(drawn, good, context, runner.failures)
+        return job.choose(drawn, job.readable(drawn, resources), good, context, runner.failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +211,15 @@ class _Job:
     def most(self) -> int:
         return 1 if self.params.temperature == 0 else self.n
 
-    def context(self, runner: ProgramRunner, *, stub: str) -> Context:
-        seed = self.params.seed
-        return Context(
-            self.view, seed=seed, checks=runner, outputs=runner, stub=stub, asked=self.asked.prompt
-        )
+    def context(self, resources: Resources, runner: ProgramRunner, *, stub: str) -> Context:
+        return resources.context(self.view, self.asked.prompt, runner, seed=self.params.seed, stub=stub)
+
+    def readable(self, drawn: Sequence[Candidate], resources: Resources) -> Sequence[Candidate]:
+        """Return candidates with the numbers that the reranker needs, read where the engine gave none."""
+        if not resources.reads & self.ranker.needs:
+            return drawn
+        with _handing_over(drawn):
+            return read_anew(drawn, self.asked.prompt, resources)[0]
 
     def draw(self, context: Context) -> tuple[list[Candidate], list[Candidate]]:
         """Return what was drawn, and of it what was good enough to stop at."""
@@ -228,13 +241,14 @@ class _Job:
     def choose(
         self,
         drawn: Sequence[Candidate],
+        readable: Sequence[Candidate],
         good: Sequence[Candidate],
         context: Context,
         failures: Sequence[str],
     ) -> BestOfN:
         """Score everything drawn, and choose among what was good enough to stop at, or else among all."""
         with _handing_over(drawn):
-            scores = self.ranker.score(self.view, _of_programs(drawn), context)
+            scores = self.ranker.score(self.view, _of_programs(readable), context)
         by_index = {each.index: score for each, score in zip(drawn, scores, strict=True)}
         among = {each.index: by_index[each.index] for each in good or drawn}
         choice = chosen(self.ranker, context.given, among)
@@ -330,38 +344,6 @@ def _of_programs(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def _index(candidate: Candidate) -> int:
     return candidate.index
-
-
-def _examples(given: Sequence[Example | tuple[str, str]] | None) -> tuple[Example, ...] | None:
-    """Make examples of pairs of texts; raises ParameterError for what is neither."""
-    if given is None:
-        return None
-    made = []
-    for each in given:
-        pair = tuple(each) if isinstance(each, tuple | list) else ()
-        if isinstance(each, Example):
-            made.append(each)
-        elif len(pair) == 2 and all(isinstance(part, str) for part in pair):
-            made.append(CallExample(*pair))
-        else:
-            raise ParameterError(
-                f"examples: {each!r}: expected a call and its value as two texts, such as "
-                "('f(1)', '2'), or an Example"
-            )
-    return tuple(made)
-
-
-def _view(asked: AskedPrompt, examples: Sequence[Example] | None) -> PublicView:
-    if examples is None:
-        examples = prompt_examples(asked.text, asked.entry_point) if asked.entry_point else ()
-    for flaw in filter(None, map(flaw_of, examples)):
-        raise ParameterError(f"examples: {flaw}")
-    return PublicView(_ID, _ID, asked.text, asked.text, asked.entry_point, tuple(examples))
-
-
-def _expect_examples(view: PublicView) -> None:
-    if not view.examples:
-        raise RerankerError("until=passed needs examples, and the prompt shows none; give examples=[...]")
 
 
 @contextmanager

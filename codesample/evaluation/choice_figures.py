@@ -151,4 +151,5 @@ def _level(pool: Pool, column: Scores) -> bool:
 
 
 def _scores(pool: Pool, column: Scores) -> list[float | None]:
-    return [column[pool.problem.task_id][at] for at in pool.graded]
+    row = column[pool.problem.task_id]
+    return [row[at] for at in pool.graded]

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -189,8 +190,8 @@ class Draws:
         if ordered[-1] - ordered[0] <= _TINY:
             # nothing moves, and rounding is no evidence of anything
             return Estimate(value, value, value)
-        less = sum(each < value - _TINY for each in ordered)
-        same = sum(abs(each - value) <= _TINY for each in ordered)
+        less = bisect_left(ordered, value - _TINY)
+        same = bisect_right(ordered, value + _TINY) - less
         share = (less + same / 2) / len(ordered)
         bias = _NORMAL.inv_cdf(min(max(share, 1 / len(ordered)), 1 - 1 / len(ordered)))
         speed = _acceleration(without_each)

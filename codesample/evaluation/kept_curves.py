@@ -120,10 +120,9 @@ def curve_columns(
     if not record.independent and all(len(record.values.get(each, ())) == len(sizes) for each in ids):
         rows = [record.values[each] for each in ids]
         return {size: [row[at] for row in rows] for at, size in enumerate(sizes)}, record.note
-    found = {
-        size: [_closed_form(pool, column, size) for pool in graded]
-        for size in (sizes if record.independent else sorted({sizes[0], sizes[-1]}))
-    }
+    wanted = sizes if record.independent else sorted({sizes[0], sizes[-1]})
+    rows = [_closed_form(pool, column, wanted) for pool in graded]
+    found = {size: [row[at] for row in rows] for at, size in enumerate(wanted)}
     return found, "" if record.independent or len(sizes) < 3 else record.note
 
 
@@ -153,14 +152,15 @@ def _of_subsets(
     inner = [size for size in sizes if size < len(pool.graded)]
     found = best_of_subsets(score, pool.passed, inner, seed=seed, key=pool.problem.task_id)
     # the whole pool has its scores, among candidates without a grade too
-    return found + [_closed_form(pool, column, size) for size in sizes[len(inner) :]]
+    return found + _closed_form(pool, column, sizes[len(inner) :])
 
 
-def _closed_form(pool: Pool, column: Scores, size: int) -> float:
-    scores = [column[pool.problem.task_id][at] for at in pool.graded]
-    (value,) = best_of_n_curve(scores, pool.passed, [min(size, len(scores))])
+def _closed_form(pool: Pool, column: Scores, sizes: Sequence[int]) -> list[float]:
+    row = column[pool.problem.task_id]
+    scores = [row[at] for at in pool.graded]
+    curve = best_of_n_curve(scores, pool.passed, [min(size, len(scores)) for size in sizes])
     # a sum of shares may pass 1 by rounding
-    return min(1.0, value)
+    return [min(1.0, value) for value in curve]
 
 
 def _is_independent(name: str) -> bool:

@@ -8,8 +8,8 @@ average over all orders of the tied candidates, so that the order of the pool ne
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from codesample.errors import MetricError
@@ -131,7 +131,10 @@ def best_of_n(scores: Sequence[Score], passed: Sequence[bool]) -> float:
     Raises:
         MetricError: no candidates, different lengths, or a score that is not a number.
     """
-    return ranked_pass_at_k(scores, passed, 1)
+    _check_scores(scores, passed)
+    top = max((score for score in scores if score is not None), default=None)
+    chosen = [outcome for score, outcome in zip(scores, passed, strict=True) if score == top]
+    return sum(map(bool, chosen)) / len(chosen)
 
 
 def ranked_pass_at_k(scores: Sequence[Score], passed: Sequence[bool], k: int) -> float:
@@ -165,18 +168,17 @@ def best_of_n_curve(scores: Sequence[Score], passed: Sequence[bool], sizes: Sequ
     Raises:
         MetricError: as `best_of_n`, or a size outside [1, N].
     """
-    ties = tied_scores(scores, passed)
-    total = len(scores)
+    right, rank = [], 0
+    for size, correct in tied_scores(scores, passed):
+        if correct:
+            right.append((rank, rank + size, correct / size))
+        rank += size
     curve = []
     for n in sizes:
-        _check_k(n, total)
-        subsets, rank, value = math.comb(total, n), 0, 0.0
-        for size, correct in ties:
-            # ranks rank+1 .. rank+size: a telescoping sum of C(total-r, n-1)
-            ways = math.comb(total - rank, n) - math.comb(total - rank - size, n)
-            value += ways / subsets * correct / size
-            rank += size
-        curve.append(value)
+        _check_k(n, len(scores))
+        # of the subsets, the share whose best is in a tie: those that miss what is above, and not it
+        misses = _misses(len(scores), n)
+        curve.append(sum([(misses[first] - misses[end]) * share for first, end, share in right]))
     return curve
 
 
@@ -216,25 +218,32 @@ def tied_scores(scores: Sequence[Score], passed: Sequence[bool]) -> list[Tie]:
     Raises:
         MetricError: no candidates, different lengths, or a score that is not a number.
     """
+    _check_scores(scores, passed)
+    found: dict[float, list[int]] = {}
+    silent = [0, 0]
+    for score, outcome in zip(scores, passed, strict=True):
+        tie = silent if score is None else found.setdefault(score, [0, 0])
+        tie[0] += 1
+        tie[1] += bool(outcome)
+    ranked = [Tie(*found[score]) for score in sorted(found, reverse=True)]
+    return [*ranked, Tie(*silent)] if silent[0] else ranked
+
+
+def _check_scores(scores: Sequence[Score], passed: Sequence[bool]) -> None:
     if len(scores) != len(passed):
         raise MetricError(f"{len(scores)} scores for {len(passed)} verdicts")
     if not scores:
         raise MetricError("best-of-n of no candidates is not defined")
-    for score in scores:
-        if score is not None and math.isnan(score):
-            raise MetricError("a score is NaN, which has no rank; a reranker abstains with None")
-    ranked = sorted(zip(map(_rank, scores), passed, strict=True), key=lambda pair: pair[0], reverse=True)
-    return list(_ties(ranked))
+    # nothing else differs from itself
+    if any(score != score for score in scores):
+        raise MetricError("a score is NaN, which has no rank; a reranker abstains with None")
 
 
-def _ties(ranked: Sequence[tuple[tuple[bool, float], bool]]) -> Iterator[Tie]:
-    for _, members in groupby(ranked, key=lambda pair: pair[0]):
-        outcomes = [bool(outcome) for _, outcome in members]
-        yield Tie(size=len(outcomes), correct=sum(outcomes))
-
-
-def _rank(score: Score) -> tuple[bool, float]:
-    return (False, 0.0) if score is None else (True, score)
+@lru_cache(maxsize=512)
+def _misses(total: int, n: int) -> tuple[float, ...]:
+    """Return, for each number of ranks from the top, the share of n-subsets that hold none of them."""
+    subsets = math.comb(total, n)
+    return tuple(math.comb(total - ranks, n) / subsets for ranks in range(total + 1))
 
 
 def _check_k(k: int, n: int, *, problem: str | None = None) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["best_of_n_html", "report_html", "run_table_html"]
 
 # colours are those of the page around it: lines and pale text are shades of the text's own
-_TABLE = "border-collapse:collapse;margin:.5em 0"
+_TABLE = "border-collapse:collapse;margin:.5em 0;color:inherit;font-size:inherit"
 _NUMBER = "text-align:right;padding:.15em .8em;font-variant-numeric:tabular-nums"
 _LABEL = "text-align:left;padding:.15em .8em .15em 0"
 _HEAD = "border-bottom:1px solid currentColor"

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, Protocol
 
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import NATIVE, checked_engine, expect_engine, open_engine, split_model
-from codesample.errors import MetricError, ParameterError, RerankerError, RunFolderError
+from codesample.errors import MetricError, ParameterError, RerankerError
 from codesample.evaluation.checkpoint_hash import fingerprint
 from codesample.evaluation.lacking_packages import (
     lacking_packages,
@@ -23,6 +20,7 @@ from codesample.evaluation.lacking_packages import (
 )
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
+from codesample.evaluation.run_place import check_run_folder, new_run_folder
 from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
@@ -40,7 +38,6 @@ __all__ = [
     "build_plan",
     "choose_rerankers",
     "model_source",
-    "new_run_folder",
     "style_for",
 ]
 
@@ -205,25 +202,19 @@ def build_plan(
     Raises:
         DataError: tests that are no Python; names the problem, the part and the line.
         MetricError: a k above the number of candidates of a problem.
-        ParameterError: every problem needs packages that are not installed.
-        RunFolderError: the folder cannot be started, or not be continued with these settings.
+        ParameterError, RunFolderError: as `_possible` and `check_run_folder`.
     """
-    asked = {task_id for task_id, _ in wanted}
-    lacking = lacking_packages((each for each in chosen.problems if each.task_id in asked), run)
-    refuse_if_all_lack(lacking, len(asked))
-    wanted = [key for key in wanted if key[0] not in lacking]
+    wanted, left_out = _possible(chosen, wanted, run)
     per_problem = Counter(task_id for task_id, _ in wanted)
     n, ks = min(per_problem.values()), _chosen_k(k, per_problem)
     expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
     if prompts is not None:
         chosen = chosen.put(_provisional(prompts, run), prompts)
-        params, lacks = _as_the_run_records(params, run)
-    else:
-        lacks = None
+    params, lacks = _as_the_run_records(params, run) if prompts else (params, None)
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
     manifest = _manifest(chosen, source, settled, n=n, imports=run.imports)
     out = run.out or new_run_folder(chosen.task.name, source.label or source.name)
-    _check_run_folder(out, manifest, resume=run.resume)
+    check_run_folder(out, manifest, resume=run.resume)
     return EvaluationPlan(
         command=command,
         chosen=replace(chosen, problems=tuple(p for p in chosen.problems if p.task_id in per_problem)),
@@ -239,9 +230,23 @@ def build_plan(
         settings=settings or {},
         prompts=prompts,
         params=params,
-        notices=tuple(filter(None, [notice_of_lacking(lacking, len(asked)), lacks])),
+        notices=tuple(filter(None, [left_out, lacks])),
         reader=reader,
     )
+
+
+def _possible(
+    chosen: ProblemSet, wanted: Collection[Key], run: RunOptions
+) -> tuple[Collection[Key], str | None]:
+    """Return the keys of problems whose packages are here, and what to say of the others.
+
+    Raises:
+        ParameterError: every problem needs packages that are not installed.
+    """
+    asked = {task_id for task_id, _ in wanted}
+    lacking = lacking_packages((each for each in chosen.problems if each.task_id in asked), run)
+    refuse_if_all_lack(lacking, len(asked))
+    return [key for key in wanted if key[0] not in lacking], notice_of_lacking(lacking, len(asked))
 
 
 def _as_the_run_records(
@@ -361,10 +366,12 @@ def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[R
     Raises:
         UnknownNameError: no installed reranker of that name.
         RerankerError: a file or plug-in that cannot be loaded, or two different rerankers of one name.
+        ParameterError: no expression, or a parameter that is not taken so or lacks.
     """
     found: dict[str, Reranker] = {}
     for spec in dict.fromkeys([specs] if isinstance(specs, str | Reranker) else specs):
         each = load_reranker(spec)
+        each.expect_parameters()
         if each.name in found:
             raise RerankerError(
                 f"two rerankers are called {each.name!r}; rename one of them with @reranker(NAME)"
@@ -373,45 +380,3 @@ def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[R
         _ = each.fingerprint
         found[each.name] = each
     return list(found.values())
-
-
-def _check_run_folder(path: Path, manifest: Manifest, *, resume: bool) -> None:
-    """Refuse a run folder that could not be started, or not be continued with `manifest`.
-
-    Raises:
-        RunFolderError: it holds a run or files of one although `resume` is off, it holds none or another
-            run although it is on, or it cannot be written.
-    """
-    if resume:
-        with RunFolder.open(path) as run:
-            run.manifest.continued_by(manifest, where=str(path))
-    else:
-        RunFolder.expect_none(path)
-        _try_writing(path)
-
-
-def _try_writing(path: Path) -> None:
-    absent: list[Path] = []
-    try:
-        absent = [folder for folder in (path, *path.parents) if not folder.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=path).close()
-    except OSError as error:
-        raise RunFolderError(
-            f"{path}: cannot be written: {error.strerror}; choose another with --out"
-        ) from error
-    finally:
-        for folder in absent:
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def new_run_folder(task: str, model: str) -> Path:
-    """Return the path of a new run folder under `runs/`, named after task, model and time of day.
-
-    To the millisecond, so that runs started together do not meet.
-    """
-    words = "-".join(part for part in (task, Path(model).name) if part)
-    safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in words)
-    now = datetime.now()
-    return Path("runs") / f"{safe[:100]}-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}"

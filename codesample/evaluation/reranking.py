@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -77,8 +77,7 @@ def rerank_run(
 
     Raises:
         RunFolderError: no run, one that another process is writing, or one that is not finished.
-        RerankerError: as `evaluate`; the results with the other rerankers are then in the run folder.
-        CodesampleError: as `evaluate`.
+        CodesampleError: as `evaluate`; where a reranker fails, the results with the others are written.
     """
     watching = observer or Observer()
     loaded = choose_rerankers(DEFAULT_RERANKERS if rerankers is None else rerankers)
@@ -90,32 +89,45 @@ def rerank_run(
             watching.notice(notice)
         if judge:
             notice_weakness(judge, watching)
-        settings = opened.manifest.settings
-        integrity = run.integrity if run else None
         ks = _chosen_k(opened, k)
         chosen = problems_of_run(opened, task=task, data=data)
-        gathered = _gathered(opened, chosen, integrity or settings.get("integrity"))
+        integrity = (run.integrity if run else None) or opened.manifest.settings.get("integrity")
+        gathered = _gathered(opened, chosen, integrity)
         by = model_of_run(opened.manifest, model)
         supply = _supply(loaded, gathered, opened, by)
         loaded = _usable(loaded, supply, watching, named=rerankers is not None)
         if by.estranged and needed(loaded, *BY_MODEL):
             watching.notice(f"text for rerankers: {by.estranged}; nothing of the other's is used")
-        with closing(Models(by.source, opened.artefacts, lacking=by.lacking)) as models:
-            resources = resources_for(
-                loaded,
-                opened,
-                judge=judge,
-                models=models,
-                supply=supply,
-                recorded=by.recorded,
-                tests=run.tests if run else None,
-            )
+        with _resources(loaded, opened, by, supply, judge=judge, run=run) as resources:
             scored = _score(loaded, gathered, chosen, opened, resources, watching, curves=curves)
         notices = [*scored.notices, *_weaker(judge, opened)]
         report = _report(opened, chosen, gathered, k=ks, scores=scored.scores, notices=notices)
         opened.write_results(report.as_json())
         scored.raise_failures(opened, watching)
     return report
+
+
+@contextmanager
+def _resources(
+    loaded: Sequence[Reranker],
+    opened: RunFolder,
+    by: RunModel,
+    supply: Supply,
+    *,
+    judge: Judge | None,
+    run: RunOptions | None,
+) -> Iterator[Resources]:
+    """Give what rerankers can act with; models that it opens are closed behind the block."""
+    with closing(Models(by.source, opened.artefacts, lacking=by.lacking)) as models:
+        yield resources_for(
+            loaded,
+            opened,
+            judge=judge,
+            models=models,
+            supply=supply,
+            recorded=by.recorded,
+            tests=run.tests if run else None,
+        )
 
 
 def load_report(run: Path) -> Report:

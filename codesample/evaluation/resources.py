@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -108,6 +109,11 @@ class ReadyPool:
     def failures(self) -> list[str]:
         """Why the harness failed on a program, for each on which it did."""
         return [] if self._runner is None else self._runner.failures
+
+    @property
+    def notes(self) -> Counter[str]:
+        """What rerankers noted of their scores, and how often."""
+        return self._context.notes
 
     def shown(self, reranker: Reranker) -> tuple[list[Candidate], Context]:
         """Return what a reranker is to score, and a context of its own.

@@ -76,15 +76,18 @@ class RunContents:
         )
 
 
-def read_run(folder: Path, *, task: Task | None = None, data: Path | None = None) -> RunContents:
+def read_run(
+    folder: Path, *, task: Task | None = None, data: Path | None = None, report: bool = True
+) -> RunContents:
     """Read a run, finished or not; another process may be writing it.
 
     Args:
         folder: A run folder.
         task, data: As for `rerank_run`.
+        report: Whether its figures are read; without, one whose results another version wrote can be read.
 
     Raises:
-        RunFolderError: no run, or one without any verdict.
+        RunFolderError: no run, one without any verdict, or results that cannot be read.
         CodesampleError: as `problems_of_run`, as far as it concerns the run and its problems.
     """
     with open_run(folder) as opened:
@@ -101,7 +104,7 @@ def read_run(folder: Path, *, task: Task | None = None, data: Path | None = None
             chosen=chosen,
             pools=gathered,
             scores=scores,
-            report=None if opened.results() is None else load_report(folder),
+            report=load_report(folder) if report and opened.results() is not None else None,
             origins=opened.origins(),
             unjudged=len(wanted) - sum(len(pool.candidates) for pool in gathered),
             curves={name: kept_curve(opened, name, gathered, column) for name, column in scores.items()},

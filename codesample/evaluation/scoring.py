@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -40,26 +41,26 @@ class Pool:
         candidates: All of them, each with its program.
         verdicts: Of the same candidates, in the same order.
         strict: Whether passes of integrity "weak" count as not judged.
+        graded: Positions of the candidates whose verdict says something about the program.
+        passed: Whether each graded candidate passed.
     """
 
     problem: Problem
     candidates: tuple[Candidate, ...]
     verdicts: tuple[Verdict, ...]
     strict: bool = False
+    graded: Sequence[int] = field(init=False, repr=False, compare=False)
+    passed: Sequence[bool] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # figures of twenty rerankers read these thousands of times
+        graded = [at for at, each in enumerate(self.verdicts) if is_graded(each, strict=self.strict)]
+        object.__setattr__(self, "graded", graded)
+        object.__setattr__(self, "passed", [self.verdicts[at].passed for at in graded])
 
     def __repr__(self) -> str:
         passed = sum(each.passed for each in self.verdicts)
         return f"Pool({self.problem.task_id!r}, {len(self.candidates)} candidates, {passed} passed)"
-
-    @property
-    def graded(self) -> list[int]:
-        """Positions of the candidates whose verdict says something about the program."""
-        return [at for at, each in enumerate(self.verdicts) if is_graded(each, strict=self.strict)]
-
-    @property
-    def passed(self) -> list[bool]:
-        """Whether each graded candidate passed."""
-        return [self.verdicts[at].passed for at in self.graded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def score(
     """
     scored = Scored()
     ready = [ReadyPool(chosen, each.problem, each.candidates, resources, seed=seed) for each in gathered]
-    lost, noted = _write_tests(rerankers, ready, resources), Counter[str]()
+    lost, noted = _write_tests(rerankers, ready, resources, observer), Counter[str]()
     for each in rerankers:
         try:
             if lost is not None and resources.made and needs_tests(each.needs, resources.made):
@@ -185,16 +186,23 @@ def _rescorer(reranker: Reranker, ready: Sequence[ReadyPool]) -> Rescorer:
 
 
 def _write_tests(
-    rerankers: Sequence[Reranker], ready: Sequence[ReadyPool], resources: Resources
+    rerankers: Sequence[Reranker], ready: Sequence[ReadyPool], resources: Resources, observer: Observer
 ) -> CodesampleError | None:
     """Let the model write the tests of all problems together, where a reranker asks for some."""
     if resources.made is None or not any(needs_tests(each.needs, resources.made) for each in rerankers):
         return None
+    written = partial(_tell_written, observer, len(ready))
     try:
-        write_tests([each.view for each in ready], [each.asked for each in ready], resources.made)
+        write_tests(
+            [each.view for each in ready], [each.asked for each in ready], resources.made, written=written
+        )
     except CodesampleError as error:
         return error
     return None
+
+
+def _tell_written(observer: Observer, problems: int, done: int) -> None:
+    observer.stage("tests written", done=done, problems=problems)
 
 
 def _column(

@@ -60,11 +60,9 @@ def summarise(
     """
     verdicts = [verdict for pool in gathered for verdict in pool.verdicts]
     graded = _graded(gathered)
-    counts = {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
-    around = bounds(graded)
-    by_k, parts, unreached = _figures(graded, counts, k)
+    by_k, parts, unreached = _figures(graded, _counts(graded), k)
     candidates = [candidate for pool in gathered for candidate in pool.candidates]
-    left_out = _left_out(problems, len(gathered), len(graded), _faults(verdicts))
+    texts = _texts(run, candidates, verdicts, unread)
     return Report(
         task=run.manifest.task,
         model=run.manifest.model,
@@ -74,15 +72,14 @@ def summarise(
         samples=len(candidates),
         pass_at_k=by_k,
         rerankers=selections(run, graded, scores, costs=costs),
-        random=around.random,
-        oracle=around.oracle,
+        **bounds(graded)._asdict(),
         seconds=seconds,
         tokens=sum(len(each.token_ids or ()) for each in candidates),
         tokens_per_second=tokens_per_second,
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),
-        notices=(*_texts(run, candidates, verdicts, unread), *left_out, *unreached, *notices),
+        notices=(*texts, *_left_out(problems, gathered), *unreached, *notices),
         run=run.path,
         integrity=_by_integrity(gathered),
         strict=any(pool.strict for pool in gathered),
@@ -90,10 +87,13 @@ def summarise(
         health=(health or RunHealth()).with_verdicts(verdicts),
         prompt=_prompt(run),
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
-        oracle_curve=around.oracle_curve,
         variance=variance_split(graded),
         hidden_only=hidden_only(graded, scores),
     )
+
+
+def _counts(graded: Sequence[Pool]) -> dict[str, tuple[int, int]]:
+    return {pool.problem.task_id: (len(pool.passed), sum(pool.passed)) for pool in graded}
 
 
 def _graded(gathered: Sequence[Pool]) -> list[Pool]:
@@ -154,12 +154,15 @@ def _by_integrity(gathered: Sequence[Pool]) -> dict[str, Counted]:
     return {name: Counted(count, passed[name]) for name, count in sorted(every.items())}
 
 
-def _left_out(problems: int, sampled: int, graded: int, faults: Sequence[Verdict]) -> list[str]:
+def _left_out(problems: int, gathered: Sequence[Pool]) -> list[str]:
     said = []
-    if problems > sampled:
-        said.append(f"{problems - sampled} of {problems} problems have no samples and count in no figure")
-    if sampled > graded:
-        said.append(f"{sampled - graded} problems have no candidate that could be judged")
+    if problems > len(gathered):
+        said.append(
+            f"{problems - len(gathered)} of {problems} problems have no samples and count in no figure"
+        )
+    if lost := sum(not pool.graded for pool in gathered):
+        said.append(f"{lost} problems have no candidate that could be judged")
+    faults = _faults([verdict for pool in gathered for verdict in pool.verdicts])
     return said + [_why(fault) for fault in faults[:1]]
 
 

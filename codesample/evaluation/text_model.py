@@ -49,7 +49,12 @@ class EngineText:
         return self.generate_all([(key, prompt)], n=n, params=params)[0]
 
     def generate_all(
-        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+        self,
+        asked: Sequence[tuple[str, Prompt]],
+        *,
+        n: int,
+        params: SamplingParams,
+        finished: Callable[[int], None] | None = None,
     ) -> list[Costed[Candidate]]:
         """Return n continuations of each prompt, in one stream of requests; raises as `generate`.
 
@@ -57,6 +62,7 @@ class EngineText:
 
         Args:
             asked: A key, as in `generate`, with its prompt.
+            finished: Told how many of the prompts have all of theirs.
         """
         store, settled = self._stores("drawn"), params.settled()
         prompts = {_stream_name(key, prompt): prompt for key, prompt in asked}
@@ -69,9 +75,11 @@ class EngineText:
             Request(name, prompt, tuple(range(n))) for name, prompt in prompts.items() if found[name] is None
         ]
         if missing:
-            for name, value in self._drawn(missing, settled):
+            for count, (name, value) in enumerate(self._drawn(missing, settled), 1):
                 store.put(keys[name], value)
                 found[name] = value
+                if finished is not None:
+                    finished(len(prompts) - len(missing) + count)
         return [_continuations(key, found[_stream_name(key, prompt)]) for key, prompt in asked]
 
     def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> Costed[tuple[float, ...]]:

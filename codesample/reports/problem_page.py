@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from codesample.evaluation.closer_look import ProgramGroup, asked_of, check_at, grouped, taken_of
+from codesample.evaluation.environment import engine_facts
 from codesample.evaluation.headline import form_text
 from codesample.evaluation.picks import Pick, pick_of, places
 from codesample.evaluation.run_contents import RunContents
@@ -122,7 +123,7 @@ class _Page:
     def _prompt(self) -> Iterator[Text]:
         surface, problem = self.surface, self.pool.problem
         asked = asked_of(self.contents, problem)
-        if self.contents.report is not None and self.contents.report.engine.recorded:
+        if engine_facts(self.contents.manifest.sessions).recorded:
             yield from labelled(
                 "prompt", "the task's own; what recorded samples were asked is not known", surface
             )
@@ -207,7 +208,8 @@ class _Page:
         said.append(f" candidate{'s' if len(indices) > 1 else ''} {_indices(indices)}")
         yield said
         for column in columns:
-            yield from labelled("", column.said_of(group.positions, indices), surface, "dim")
+            style = "dim" if column.first.isdisjoint(indices) else ""
+            yield from labelled("", column.said_of(group.positions, indices), surface, style)
         first = pool.candidates[group.positions[0]]
         own = _without(_shown(taken_of(first) or group.program), self._asked_lines())
         yield from code_lines(own, surface, most=_CODE_LINES)

@@ -1,6 +1,7 @@
 """The run folder: append, resume, read."""
 
+from codesample.runs.artefacts import Artefacts
 from codesample.runs.folder import Key, RunFolder
 from codesample.runs.manifest import Manifest
 
-__all__ = ["Key", "Manifest", "RunFolder"]
+__all__ = ["Artefacts", "Key", "Manifest", "RunFolder"]

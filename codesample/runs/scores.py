@@ -51,20 +51,20 @@ class ScoreFiles:
         lines = [score_line(*key, score) + "\n" for key, score in scores.items()]
         # a cost without its scores, or of earlier ones, is no matter; the other way about it would be
         with suppress(OSError):
-            self._path(name, ".json").unlink(missing_ok=True)
+            self._path(name, "json").unlink(missing_ok=True)
         replace_file(path, "".join(lines))
         if cost is not None:
-            replace_file(self._path(name, ".json"), json.dumps(cost) + "\n")
+            replace_file(self._path(name, "json"), json.dumps(cost) + "\n")
         with suppress(OSError):
-            self._path(name, ".unfinished").unlink(missing_ok=True)
+            self._path(name, "unfinished").unlink(missing_ok=True)
 
     def unfinished(self, name: str, *, writable: bool) -> Artefacts:
         """Return what was scored by a reranker that has not come to the end, by keys of the caller's."""
-        return Artefacts(self._path(name, ".unfinished"), writable=writable)
+        return Artefacts(self._path(name, "unfinished"), writable=writable)
 
     def cost(self, name: str) -> dict[str, float]:
         """Return what the scores took; empty where that is not known."""
-        for line, _ in JsonLines(self._path(name, ".json")).read(CostLine):
+        for line, _ in JsonLines(self._path(name, "json")).read(CostLine):
             return {key: getattr(line, key) for key in line.__struct_fields__}
         return {}
 
@@ -77,7 +77,7 @@ class ScoreFiles:
         lines = JsonLines(self._path(name)).read(ScoreLine)
         return {(line.task_id, line.index): line.score for line, _ in lines}
 
-    def _path(self, name: str, kind: str = ".jsonl") -> Path:
+    def _path(self, name: str, kind: str = "jsonl") -> Path:
         quoted = quote(name, safe=",")
         *folders, last = [quoted[at : at + _LONGEST] for at in range(0, len(quoted), _LONGEST)]
-        return self._folder.joinpath(*folders, f"{last}{kind}")
+        return self._folder.joinpath(*folders, f"{last}.{kind}")

@@ -88,8 +88,7 @@ def _text_ids(checkpoint: Checkpoint, given: GivenText, prompt_ids: tuple[int, .
         for whole in _joined(checkpoint, given):
             if whole[: len(prompt_ids)] == prompt_ids and len(whole) > len(prompt_ids):
                 return whole[len(prompt_ids) :]
-        alone = _plain_ids(tokenizer, text)
-        candidates = [*_behind_beginnings(tokenizer, text), alone]
+        candidates = [*_behind_beginnings(tokenizer, text), _plain_ids(tokenizer, text)]
     except TypeError as error:
         # what else it says is that a text is no text
         raise ParameterError("it holds lone surrogates, which no tokenizer takes") from error
@@ -101,7 +100,8 @@ def _text_ids(checkpoint: Checkpoint, given: GivenText, prompt_ids: tuple[int, .
         stream.finish()
         if stream.text == text:
             return ids
-    return alone
+    # the tokenizer has no tokens for some of its letters
+    return candidates[0]
 
 
 def _joined(checkpoint: Checkpoint, given: GivenText) -> Iterator[tuple[int, ...]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from codesample.engines.contract import Engine, Reproducibility
 from codesample.errors import ModelError, ParameterError
 from codesample.records import Candidate, FinishReason, Message, Prompt, Request, SamplingParams
+from codesample.testing.readers import require_confidence, require_readings
 
 __all__ = ["Checked", "DecodeTokens", "check_engine"]
 
@@ -310,6 +311,14 @@ def _messages(kit: _Kit) -> str | None:
     return None
 
 
+def _confidence(kit: _Kit) -> str | None:
+    return require_confidence(kit.engine, kit.requests, kit.params, kit.first)
+
+
+def _given_text(kit: _Kit) -> str | None:
+    return require_readings(kit.engine, kit.prompts, kit.first)
+
+
 _CHECKS: tuple[tuple[str, Callable[[_Kit], str | None]], ...] = (
     ("states what it is", _states_what_it_is),
     ("every candidate once", _every_candidate_once),
@@ -322,6 +331,8 @@ _CHECKS: tuple[tuple[str, Callable[[_Kit], str | None]], ...] = (
     ("an error in mid-stream", _an_error_in_mid_stream),
     ("bad requests", _bad_requests),
     ("messages", _messages),
+    ("confidence", _confidence),
+    ("given text", _given_text),
 )
 
 

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from codesample.records import (
@@ -42,7 +42,12 @@ class StandInModel:
         return [self._written(prompt, index, key) for index in range(n)]
 
     def generate_all(
-        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+        self,
+        asked: Sequence[tuple[str, Prompt]],
+        *,
+        n: int,
+        params: SamplingParams,
+        finished: Callable[[int], None] | None = None,
     ) -> list[list[Candidate]]:
         """Return `generate` of each prompt."""
         return [self.generate(prompt, n=n, params=params, key=key) for key, prompt in asked]

@@ -32,7 +32,7 @@ TOGETHER = re.compile(r"^( +)((?:\w+, )+\w+): (\S.*(?:\n\1 +.*)*)", re.MULTILINE
 """In a docstring, names that are explained together."""
 
 BOOKS: dict[str, list[str]] = {
-    "Using it": ["docs/tutorial.md", "docs/coming-from.md", "docs/prompt-forms.md"],
+    "Using it": ["docs/tutorial.md", "docs/results.md", "docs/coming-from.md", "docs/prompt-forms.md"],
     "Choosing": ["docs/rerankers.md", "rerankers/README.md"],
     "Tasks": ["docs/tasks.md", "tasks/README.md", "tasks/*/README.md", "codesample/extraction/README.md"],
     "Inside": [

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from codesample.cli.app import app
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS
+from codesample.evaluation.test_options import SOURCES, TestOptions
 from codesample.records import SamplingParams
 
 HEAVY = {"torch", "transformers", "datasets", "evaluate", "numpy", "triton", "pyarrow", "tokenizers"}
@@ -24,6 +25,7 @@ PAGES = [
     "export",
     "rerank",
     "report",
+    "compare",
     "list",
     "doctor",
     "tasks",
@@ -97,6 +99,9 @@ print(json.dumps(sorted(sys.modules)), file=sys.stderr)
         ("--temperature", SamplingParams().temperature),
         ("--top-p", SamplingParams().top_p),
         ("--seed", SamplingParams().seed),
+        ("--test-samples", TestOptions().test_samples),
+        ("--max-tests", TestOptions().max_tests),
+        ("--max-inputs", TestOptions().max_inputs),
     ],
 )
 def test_defaults_shown_are_those_of_the_records(option: str, default: object) -> None:
@@ -112,3 +117,11 @@ def test_the_default_rerankers_are_shown() -> None:
 def test_without_a_command_the_help_is_shown() -> None:
     shown = CliRunner().invoke(app, [])
     assert (shown.exit_code, "Usage:" in shown.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["eval", "rerank"])
+def test_what_is_made_for_rerankers_can_be_said_wherever_they_score(command: str) -> None:
+    shown = page(command)
+    for option in ("--asserts-per-sample", "--test-samples", "--test-temperature", "--test-seed", "--inputs"):
+        assert option in shown
+    assert all(source in shown for source in SOURCES)

@@ -172,6 +172,19 @@ def test_a_run_that_is_not_finished_is_shown_as_far_as_it_is_judged(judged_run: 
     assert "none of its candidates has a verdict" in refusal(judged_run, 30)
 
 
+def test_results_of_another_version_keep_nothing_from_being_shown(judged_run: Path) -> None:
+    (judged_run / "results.json").write_text('{"rerankers": 3}')
+    assert "mine/1" in page(judged_run)
+
+
+def test_what_recorded_samples_were_asked_is_not_known(judged_run: Path) -> None:
+    file = judged_run / "run.json"
+    content = json.loads(file.read_text())
+    content["sessions"][0]["model"] = {"reproducibility": "recorded"}
+    file.write_text(json.dumps(content))
+    assert "what recorded samples were asked is not known" in " ".join(page(judged_run, 1).split())
+
+
 HOSTILE = {
     ("mine/1", 0): "\x1b[2J\x1b]0;stolen\x07\x00\u202e\ud800 [red]x[/red]\n",
     ("mine/1", 1): "    return '" + "x" * 1_000_000 + "'\n",

@@ -45,8 +45,16 @@ class Writer:
         self.params: list[SamplingParams] = []
 
     def generate_all(
-        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+        self,
+        asked: Sequence[tuple[str, Prompt]],
+        *,
+        n: int,
+        params: SamplingParams,
+        finished: Callable[[int], None] | None = None,
     ) -> list[list[Candidate]]:
+        for number, _ in enumerate(asked, 1):
+            if finished is not None:
+                finished(number)
         self.asked.append(list(asked))
         self.params.append(params)
         return [
@@ -170,6 +178,15 @@ def test_tests_of_all_problems_are_drawn_in_one_stream(made: Callable[..., Made]
     ]
     assert tests.cost.tokens_drawn == 4
     assert len(model.asked) == 1
+
+
+def test_how_many_problems_have_tests_is_told_while_they_are_drawn(made: Callable[..., Made]) -> None:
+    given, told = made(Writer("1) == 2")), list[int]()
+    views = [view(task_id="t/0"), view(entry_point=None, task_id="t/1"), view(task_id="t/2")]
+    write_tests(views[:1], [PROMPT], given)
+    write_tests(views, [PROMPT] * 3, given, written=told.append)
+    write_tests(views, [PROMPT] * 3, given, written=told.append)
+    assert told == [1, 2, 3]
 
 
 def test_functions_and_scripts_are_asked_for_apart_for_they_end_otherwise(made: Callable[..., Made]) -> None:

@@ -15,7 +15,7 @@ from codesample import (
 )
 from codesample.errors import IsolationError, ModelError, ParameterError, RerankerError, UnknownNameError
 from codesample.evaluation.asked_prompt import AskedPrompt
-from codesample.records import CallExample, Candidate, Extraction, Status, Verdict
+from codesample.records import CallExample, Candidate, Extraction, Reading, Status, Verdict
 
 PROMPT = 'def double(x):\n    """Return twice x.\n\n    >>> double(3)\n    6\n    """\n'
 WRONG, RIGHT, BROKEN = "    return x + 1\n", "    return 2 * x\n", "    return (\n"
@@ -36,7 +36,7 @@ class Canned:
                 self.asked.append(index)
                 text = self.completions[index % len(self.completions)]
                 ids = tuple(range(len(text)))
-                yield Candidate("prompt", index, text, ids, tuple(-0.1 * (index + 1) for _ in ids))
+                yield Candidate(request.task_id, index, text, ids, tuple(-0.1 * (index + 1) for _ in ids))
 
     def describe(self):
         return {"name": self.name}
@@ -287,6 +287,58 @@ def test_a_reranker_that_looks_at_confidence_has_it_recorded():
     assert got.best.index == 1
     with pytest.raises(RerankerError, match="needs 'confidence'"):
         best_of_n(Canned(WRONG), PROMPT, n=2, reranker=surest)
+
+
+def test_a_reranker_may_ask_the_engine_to_write():
+    class Grading(Canned):
+        """Answers questions with the number of digits in them."""
+
+        def stream(self, requests, params, *, progress=None):
+            if "Grade" not in requests[0].prompt:
+                yield from super().stream(requests, params, progress=progress)
+                return
+            for request in requests:
+                self.asked.append(request.prompt)
+                yield Candidate(request.task_id, 0, str(request.prompt.count("2")))
+
+    @reranker(needs={"generate"})
+    def graded(view, candidates, ctx):
+        return [float(ctx.generate(f"Grade {each.program}")[0].completion) for each in candidates]
+
+    engine = Grading(WRONG, RIGHT, WRONG)
+    got = best_of_n(engine, PROMPT, n=3, reranker=graded)
+    assert got.best.index == 1
+    assert got.scores == {"graded": (0.0, 1.0, 0.0)}
+    # an equal question is asked once
+    assert len([each for each in engine.asked if isinstance(each, str)]) == 2
+
+
+def test_programs_are_compared_on_inputs_made_for_the_prompt():
+    engine = Canned(WRONG, RIGHT, BROKEN, "    return x + x\n")
+    got = best_of_n(engine, PROMPT, n=4, reranker="largest_cluster", entry_point="double")
+    assert got.best.index == 1
+    assert got.tied == (3,)
+    assert got.examples_passed is True
+
+
+def test_what_candidates_lack_is_read_where_the_engine_reads():
+    class ReadingEngine(Canned):
+        def read(self, given, *, progress=None):
+            for each in given:
+                length = len(each.token_ids)
+                ends = tuple(range(1, length + 1))
+                level = 1.0 if each.text == RIGHT else 0.5
+                yield Reading(each.token_ids, ends, *[(level,) * length] * 3, prompt_tokens=3)
+
+    @reranker(needs={"confidence"})
+    def surest(view, candidates, ctx):
+        return [min(each.certainties) for each in candidates]
+
+    engine = ReadingEngine(WRONG, RIGHT, abilities=("logprobs", "prompt_logprobs"))
+    got = best_of_n(engine, PROMPT, n=2, reranker=surest)
+    assert got.best.index == 1
+    assert got.scores == {"surest": (0.5, 1.0)}
+    assert all(each.certainties is None for each in got.candidates)
 
 
 def test_threads_share_an_engine_and_a_judge():

@@ -63,6 +63,19 @@ def test_another_form_of_prompts_is_said(report: Report, run, made_contents) -> 
     assert "in another form" in with_greedy(report, run, cold).notices[-1]
 
 
+def test_recorded_samples_one_of_each_problem_are_taken_with_a_word_of_it(
+    report: Report, run, made_contents
+) -> None:
+    recorded = ({"model": {"reproducibility": "recorded"}},)
+    one = made_contents({1: "1", 2: "1", 3: "0"}, path="theirs", model="theirs.jsonl", sessions=recorded)
+    got = with_greedy(report, run, one)
+    assert got.greedy.pass_at_1.value == pytest.approx(2 / 3)
+    assert got.notices[-1].startswith("theirs holds recorded samples, taken as greedy")
+    several = made_contents({1: "11", 2: "1", 3: "0"}, path="theirs", sessions=recorded)
+    with pytest.raises(RunFolderError, match="theirs: holds recorded samples, several of a problem"):
+        with_greedy(report, run, several)
+
+
 def test_what_is_no_greedy_run_of_these_problems_is_refused(report: Report, run, made_contents) -> None:
     whole = {1: "1", 2: "1", 3: "0"}
     for made, complaint in (

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from codesample.engines.model_options import ModelOptions
-from codesample.errors import MetricError, ModelError, RerankerError, RunFolderError, UnknownNameError
+from codesample.errors import (
+    MetricError,
+    ModelError,
+    ParameterError,
+    RerankerError,
+    RunFolderError,
+    UnknownNameError,
+)
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.plan import (
     EvaluationPlan,
@@ -18,9 +25,9 @@ from codesample.evaluation.plan import (
     build_plan,
     choose_rerankers,
     model_source,
-    new_run_folder,
 )
 from codesample.evaluation.problem_set import read_problems
+from codesample.evaluation.run_place import new_run_folder
 from codesample.records import SamplingParams
 
 
@@ -139,3 +146,10 @@ def test_a_plan_cannot_be_changed(adding, tmp_path: Path) -> None:
     assert replace(made, n=7).n == 7
     with pytest.raises(AttributeError):
         made.n = 7  # type: ignore[misc]
+
+
+def test_a_reranker_that_lacks_a_parameter_is_refused_before_anything_is_done() -> None:
+    with pytest.raises(
+        ParameterError, match=r"'reward_model' needs model, a text: reward_model\(model=...\)"
+    ):
+        choose_rerankers(["mean_logprob > codesample.rerankers.reward_model:reward_model"])

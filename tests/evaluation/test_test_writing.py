@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -9,7 +12,7 @@ from hypothesis import given
 from codesample.errors import ParameterError
 from codesample.evaluation.script_cases import read_script_cases
 from codesample.evaluation.stripped_prompt import shown_without_examples
-from codesample.evaluation.test_options import TestOptions
+from codesample.evaluation.test_options import TestOptions, said
 from codesample.evaluation.test_prompts import asking_for_tests
 from codesample.evaluation.test_writing import plain_tests, read_tests, restored_tests
 from codesample.records import CallExample, Example, Message, PublicView, ScriptExample
@@ -218,3 +221,26 @@ def test_options_refuse_what_means_nothing(given_: dict[str, object]) -> None:
 def test_the_seed_is_the_run_s_where_none_is_said() -> None:
     assert TestOptions().params(max_new_tokens=5, stop=(), seed=7).seed == 7
     assert TestOptions(test_seed=3).params(max_new_tokens=5, stop=("x",), seed=7).seed == 3
+
+
+def test_calls_with_other_kinds_of_arguments_are_left_out() -> None:
+    text = "assert f('a') == 2\nassert f(1, 2) == 3\nassert f(1) == 2"
+    assert [each.call for each in read_tests([text], view(), TestOptions()).asserts] == ["f(1)"]
+
+
+def test_the_kinds_of_arguments_are_told_and_begun() -> None:
+    prompt = 'def f(xs: list[int]) -> int:\n    """Add."""\n'
+    base, chat = (asking_for_tests(view(prompt), chat=chat, count=5) for chat in (False, True))
+    assert base.begun == chat.begun == "assert f(["
+    assert isinstance(base.prompt, str)
+    assert base.prompt.endswith("of the types list[int].\nassert f([")
+    assert isinstance(chat.prompt, tuple)
+    assert "of the types list[int]" in chat.prompt[0].content
+
+
+def test_options_come_back_from_a_run_s_record() -> None:
+    options = TestOptions(test_samples=3, inputs=("varied",), test_seed=4)
+    assert TestOptions.from_json(json.loads(json.dumps(asdict(options)))) == options
+    assert TestOptions.from_json({"test_samples": 3, "unknown": 1}) == TestOptions(test_samples=3)
+    assert said(TestOptions()) is None
+    assert said(options) == options

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,8 +15,10 @@ import pytest
 import codesample
 from codesample.errors import ExecutionError, ParameterError, RerankerError
 from codesample.records import Candidate, PublicView
+from codesample.rerankers.compose import then
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker, require_supplied, reranker
+from codesample.rerankers.registry import load_reranker
 
 
 def _returning(value: Any) -> Reranker:
@@ -229,3 +232,84 @@ def test_a_need_that_a_run_cannot_supply_is_refused_with_the_reason() -> None:
         require_supplied([mine], {"logprobs"})
     with pytest.raises(RerankerError, match="does not supply: the server keeps none"):
         require_supplied([mine], {"run"}, {"logprobs": "the server keeps none"})
+
+
+def _written(tmp_path: Any, body: str) -> Reranker:
+    file = tmp_path / "idea.py"
+    file.write_text(
+        "import sys\n"
+        "from codesample import reranker\n\n\n"
+        "def deeper(value):\n    return 1 / value\n\n\n"
+        f"@reranker\ndef mine(view, candidates, ctx):\n{body}\n"
+    )
+    return load_reranker(f"{file}:mine")
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint", "line"),
+    [
+        ("    raise KeyError('x')", "raised KeyError: 'x'", 11),
+        ("    return [deeper(0)]", "raised ZeroDivisionError: division by zero", 6),
+        ("    return sorted(candidates, key=lambda c: c.nothing)", "raised AttributeError", 11),
+        ("    return (1 / 0 for c in candidates)", "raised ZeroDivisionError", 11),
+        ("    sys.exit(3)", r"called sys.exit\(3\)", 11),
+        ("    return mine.score(view, candidates, ctx)", "raised RecursionError", 11),
+        ("    raise GeneratorExit", "raised GeneratorExit", 11),
+        ("    class Rude(Exception):\n        __str__ = None\n    raise Rude", "raised Rude: without", 13),
+        ("    raise ValueError('x' * 10_000)", r"raised ValueError: x{500} \.\.\.", 11),
+        ("    return [c.logprobs for c in candidates]", "an ability it does not declare", 11),
+        ("    ctx.generate('x')", "used an ability it does not declare: 'generate'", 11),
+        ("    return []", "returned 0 scores for 5 candidates", 9),
+        ("    return [float('nan')] * 5", "score 0 is nan", 9),
+        ("    pass", "returned NoneType", 9),
+    ],
+)
+def test_what_goes_wrong_is_told_with_the_line_of_the_scorers_own_file(
+    view: PublicView,
+    candidates: Sequence[Candidate],
+    ctx: Context,
+    tmp_path: Any,
+    body: str,
+    complaint: str,
+    line: int,
+) -> None:
+    mine = _written(tmp_path, body)
+    place = re.escape(f" ({tmp_path / 'idea.py'}:{line})")
+    with pytest.raises(RerankerError, match=f"^reranker 'mine', problem 't/0': .*{complaint}.*{place}$"):
+        mine.score(view, candidates, ctx)
+
+
+def test_a_part_of_a_reranker_is_told_of_once(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, tmp_path: Any
+) -> None:
+    mine = _written(tmp_path, "    raise KeyError('x')")
+    both = then(mine, _returning([0.0] * 5))
+    with pytest.raises(RerankerError) as caught:
+        both.score(view, candidates, ctx)
+    assert str(caught.value) == (
+        f"reranker {both.name!r}: reranker 'mine', problem 't/0': raised KeyError: 'x' "
+        f"({tmp_path / 'idea.py'}:11)"
+    )
+
+
+def test_ctrl_c_ends_more_than_the_reranker(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, tmp_path: Any
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _written(tmp_path, "    raise KeyboardInterrupt").score(view, candidates, ctx)
+
+
+def test_a_refusal_of_the_model_is_told_with_the_reranker(
+    view: PublicView, candidates: Sequence[Candidate], tmp_path: Any
+) -> None:
+    class Full:
+        def generate(self, prompt: Any, *, n: int, params: Any, key: str) -> Any:
+            raise ParameterError("the prompt has 9 tokens")
+
+    def ask(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        ctx.generate("x")
+        return []
+
+    ctx = Context(view, model=lambda name: Full())  # type: ignore[arg-type, return-value]
+    with pytest.raises(RerankerError, match=rf"'r', problem 't/0': the prompt has 9 tokens \({__file__}:"):
+        Reranker("r", ask, needs={"generate"}).score(view, candidates, ctx)

@@ -131,11 +131,10 @@ def test_the_order_of_candidates_does_not_matter(
     rng.shuffle(order)  # type: ignore[attr-defined]
     moved = [rows[at] for at in order]
     for function in (cluster_scores, agreement_scores):
-        assert function(moved) == pytest.approx([function(rows)[at] for at in order])
+        assert function(moved) == [function(rows)[at] for at in order]
     ranked = srank_scores(rows, passes, weights)
-    assert srank_scores(moved, [passes[at] for at in order], weights) == pytest.approx(
-        [ranked[at] for at in order]
-    )
+    # to the last bit: a rounding would break ties
+    assert srank_scores(moved, [passes[at] for at in order], weights) == [ranked[at] for at in order]
 
 
 @given(POOLS)

@@ -125,6 +125,8 @@ def test_one_without_a_default_is_asked_for_before_any_work(
     given_ = needy.with_parameters(model="abc")
     require_supplied([given_], set())
     assert given_.score(view, candidates[:1], ctx) == [3.0]
+    assert given_.with_parameters(top=2).name == "needy(model=abc, top=2)"
+    assert needy.with_parameters(top=2).with_parameters(model="abc").name == "needy(model=abc, top=2)"
 
 
 def test_made_ones_and_functions_without_a_signature_take_none() -> None:

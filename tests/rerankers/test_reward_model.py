@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codesample.errors import ModelError, ParameterError, RerankerError
+from codesample.errors import ParameterError, RerankerError
 from codesample.records import Candidate, Message, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.reward_model import reward_model
@@ -99,7 +99,7 @@ def test_labels_give_odds_or_a_probability_by_hand(tmp_path: Path) -> None:
         assert odds == pytest.approx(math.log(share / (1 - share)), rel=1e-3, abs=1e-4)
     for wrong in ("corect", 3, -1, None):
         with pytest.raises(
-            ParameterError, match=r"expected one of its labels: 0 \(wrong\), 1 \(Correct\), 2 \(error\)"
+            RerankerError, match=r"expected one of its labels: 0 \(wrong\), 1 \(Correct\), 2 \(error\)"
         ):
             _score(folder, label=wrong)
 
@@ -111,7 +111,7 @@ def test_of_two_labels_the_second_is_the_good_one_and_of_one_there_is_no_choice(
     assert _score(two)[0] == pytest.approx([-(score or 0.0) for score in bad], rel=1e-4, abs=1e-5)
     one = _saved(tmp_path / "one", "bert")
     with pytest.raises(
-        ParameterError, match=r"label='score' of .*: expected no label, since it has one output"
+        RerankerError, match=r"label='score' of .*: expected no label, since it has one output"
     ):
         _score(one, label="score")
 
@@ -133,12 +133,12 @@ def test_a_checkpoint_without_a_trained_head_is_refused(tmp_path: Path) -> None:
     )
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     byte_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"is no trained sequence classifier: it lacks score\.weight"):
+    with pytest.raises(RerankerError, match=r"is no trained sequence classifier: it lacks score\.weight"):
         _score(str(tmp_path))
 
 
 def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="absent: no sequence classifier could be loaded"):
+    with pytest.raises(RerankerError, match="absent: no sequence classifier could be loaded"):
         _score(str(tmp_path / "absent"))
     with pytest.raises(ParameterError, match=r"needs model, a text: reward_model\(model=...\)"):
         reward_model.score(VIEW, [Candidate("t/0", 0, "x", program="x")], Context(VIEW))
@@ -154,7 +154,5 @@ def test_it_is_loaded_once(tmp_path: Path) -> None:
 
 def test_a_template_that_refuses_is_told_with_the_name(tmp_path: Path) -> None:
     folder = _saved(tmp_path, "llama", template="{{ raise_exception('no system turn') }}")
-    with pytest.raises(
-        (ModelError, RerankerError), match="its chat template refuses the messages: no system turn"
-    ):
+    with pytest.raises(RerankerError, match="its chat template refuses the messages: no system turn"):
         _score(folder)

@@ -47,7 +47,9 @@ def normalised(folder: Path) -> dict[str, Any]:
             content[name] = _settled(json.loads(file.read_text()))
         elif file.suffix == ".jsonl":
             rows = [_settled(json.loads(line)) for line in file.read_text().splitlines()]
-            content[name] = sorted(rows, key=lambda row: (row["task_id"], row["index"]))
+            content[name] = sorted(
+                rows, key=lambda row: (row.get("task_id", row.get("key", "")), row.get("index", 0))
+            )
         elif file.is_file():
             content[name] = "a file"
     return content

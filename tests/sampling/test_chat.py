@@ -14,6 +14,7 @@ from codesample.records import FinishReason, Message, Request, SamplingParams, p
 from codesample.sampling import Sampler
 from codesample.sampling.chat import chat_ends, chat_ids, chat_notices, takes_messages
 from codesample.sampling.checkpoint import load_checkpoint
+from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.testing.models import byte_tokenizer, random_model
 from codesample.testing.tokenizer_families import CHAT_TEMPLATES, FAMILIES, family_tokenizer
 
@@ -231,10 +232,10 @@ def test_the_template_beside_a_tokenizer_is_found(tmp_path):
     random_model("llama").save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     assert not load_checkpoint(tmp_path).takes_messages
-    assert Sampler(tmp_path).abilities == {"logprobs"}
+    assert Sampler(tmp_path).abilities == NATIVE_ABILITIES
     (tmp_path / "chat_template.jinja").write_text(PLAIN)
     found = Sampler(tmp_path)
-    assert found.abilities == {"logprobs", "chat"}
+    assert found.abilities == NATIVE_ABILITIES | {"chat"}
     assert tokenizer.decode(found.checkpoint.encode((USER,))) == f"user:{USER.content}"
 
 

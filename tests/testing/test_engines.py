@@ -14,7 +14,7 @@ import pytest
 from codesample.engines.contract import Progress, Reproducibility
 from codesample.engines.recorded import RecordedSamples
 from codesample.errors import ModelError, ParameterError
-from codesample.records import Candidate, FinishReason, Request, SamplingParams
+from codesample.records import Candidate, FinishReason, GivenText, Reading, Request, SamplingParams
 from codesample.sampling import Sampler
 from codesample.testing.engines import check_engine
 from codesample.testing.models import byte_tokenizer, random_model
@@ -33,14 +33,17 @@ ALL = (
     "an error in mid-stream",
     "bad requests",
     "messages",
+    "confidence",
+    "given text",
 )
+ABILITIES = frozenset({"logprobs", "confidence", "prompt_logprobs"})
 
 
 class Written:
     """Keeps the contract: candidate i of a prompt is always the same text, a token a letter."""
 
     name = "written"
-    abilities = frozenset({"logprobs"})
+    abilities = ABILITIES
     reproducibility = Reproducibility.EXACT
 
     def stream(
@@ -62,7 +65,9 @@ class Written:
                 stop = next((each for each in params.stop if each in text), None)
                 kept = text if stop is None else text.partition(stop)[0]
                 progress(len(kept))
-                yield self.made(request.task_id, index, kept, stop)
+                made = self.made(request.task_id, index, kept, stop)
+                sure = (0.25,) * len(kept)
+                yield replace(made, certainties=sure, confidences=sure) if params.confidence else made
 
     def made(self, task_id: str, index: int, text: str, stop: str | None) -> Candidate:
         return Candidate(
@@ -75,6 +80,17 @@ class Written:
             finish_reason=FinishReason.EOS if stop is None else FinishReason.STOP,
             stop=stop,
         )
+
+    def read(self, given: Sequence[GivenText], *, progress: Progress | None = None) -> Iterator[Reading]:
+        for each in given:
+            if each.token_ids is not None and min(each.token_ids, default=0) < 0:
+                raise ParameterError("a token is at least 0")
+        return map(self.reading, given)
+
+    def reading(self, given: GivenText) -> Reading:
+        size = len(given.text)
+        ids, ends = tuple(map(ord, given.text)), tuple(range(1, size + 1))
+        return Reading(ids, ends, (-0.5,) * size, (0.25,) * size, (0.25,) * size, len(given.prompt))
 
     def describe(self) -> dict[str, Any]:
         return {"name": self.name}
@@ -110,7 +126,8 @@ def test_recorded_samples_pass(tmp_path: Path) -> None:
     candidates = list(Written().stream(REQUESTS, PARAMS))
     file.write_text("".join(json.dumps({"task_id": each.task_id}) + "\n" for each in candidates))
     checked = check_engine(RecordedSamples(file, candidates), REQUESTS, SamplingParams(), decode=letters)
-    assert checked.left_out.keys() == {"stops", "an error in mid-stream", "messages"}
+    left_out = {"stops", "an error in mid-stream", "messages", "confidence", "given text"}
+    assert checked.left_out.keys() == left_out
     assert "the same whatever the prompt" in checked.left_out["messages"]
     assert "take no sampling parameters" in checked.left_out["stops"]
 
@@ -260,7 +277,7 @@ def test_an_engine_that_says_it_takes_messages_and_refuses_them_is_found() -> No
 
 
 def test_an_engine_that_takes_messages_passes_and_is_held_to_its_candidates() -> None:
-    chat = frozenset({"logprobs", "chat"})
+    chat = ABILITIES | {"chat"}
     assert check_engine(talking(abilities=chat), REQUESTS, PARAMS, decode=letters) == (ALL, {})
     with pytest.raises(ModelError, match="differs when texts are asked for beside them"):
         check_engine(talking(abilities=chat, counts=True), REQUESTS, PARAMS, decode=letters)
@@ -293,12 +310,68 @@ def test_the_native_engine_passes_with_messages() -> None:
 
 
 def test_the_kit_says_what_it_could_not_try() -> None:
-    none = broken(reproducibility=Reproducibility.NONE)
+    none = broken(reproducibility=Reproducibility.NONE, abilities=frozenset({"logprobs"}))
     assert check_engine(none, REQUESTS, PARAMS).left_out.keys() == {
         "text is decoded tokens",
         "repeats",
         "prefix property",
+        "confidence",
+        "given text",
     }
+
+
+def unsure(**fields: Any) -> Written:
+    """An engine that records confidence as it should not."""
+
+    def stream(self: Any, requests: Any, params: Any, *, progress: Any = None) -> Iterator[Candidate]:
+        found = Written.stream(self, requests, params, progress=progress)
+        return (replace(each, **fields) if params.confidence else each for each in found)
+
+    return broken(stream=stream)
+
+
+def reading(make: Callable[[list[Reading]], list[Reading]], **changed: Any) -> Written:
+    """An engine whose readings are altered before they are given out."""
+
+    def read(self: Any, given: Any, *, progress: Any = None) -> Iterator[Reading]:
+        return iter(make(list(Written.read(self, given, progress=progress))))
+
+    return broken(read=read, **changed)
+
+
+def read_each(**fields: Callable[[Reading], Any]) -> Written:
+    return reading(
+        lambda found: [replace(each, **{name: make(each) for name, make in fields.items()}) for each in found]
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "complaint"),
+    [
+        (unsure(certainties=None), "has no certainties for each token"),
+        (unsure(confidences=(1.0,)), "has no confidences for each token"),
+        (unsure(completion="other"), "differs where confidence is recorded"),
+        (broken(read=None), "promises 'prompt_logprobs' and has no method"),
+        (reading(lambda found: found[1:]), "readings of"),
+        (reading(lambda found: found[::-1]), "of other tokens than those given"),
+        (read_each(token_ids=lambda each: (*each.token_ids, 1)), "not every number for every token"),
+        (read_each(certainties=lambda each: each.certainties[1:]), "not every number for every token"),
+        (read_each(logprobs=lambda each: (-0.6,) * len(each.logprobs)), "is read as it was not drawn"),
+        (read_each(token_ends=lambda each: (0,) * len(each.token_ends)), "do not lead to the text's end"),
+        (read_each(logprobs=lambda each: (0.5,) * len(each.logprobs)), "no log-probability"),
+        (
+            broken(read=lambda self, given, progress=None: map(self.reading, given)),
+            "a token below 0 is not refused",
+        ),
+        (
+            read_each(confidences=lambda each: (float(next(CALLS)),) * len(each.token_ids)),
+            "depends on what is read beside it",
+        ),
+    ],
+)
+def test_a_promise_about_given_text_that_is_broken_is_found(engine: Any, complaint: str) -> None:
+    with pytest.raises(ModelError, match=complaint):
+        check_engine(engine, REQUESTS, PARAMS, decode=letters)
 
 
 def test_the_kit_refuses_to_be_given_too_little() -> None:

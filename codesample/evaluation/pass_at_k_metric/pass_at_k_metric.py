@@ -39,14 +39,16 @@ Returns:
 """
 _DEFAULT_K = (1, 10, 100)
 _TIMED_OUT = frozenset({Status.CPU_TIMEOUT, Status.WALL_TIMEOUT})
+_LOST = "not judged: "
 _log = logging.getLogger("codesample")
 
 
 class PassAtK(evaluate.Metric):  # type: ignore[misc]
     """The metric; `compute(predictions=..., references=...)` returns a pair of pass@k and results.
 
-    Loads by `evaluate.load(codesample.evaluation.PASS_AT_K)` too. What the harness could not judge counts
-    neither as passed nor as failed. HF_ALLOW_CODE_EVAL is not needed.
+    Loads by `evaluate.load(codesample.evaluation.PASS_AT_K)` too. What the harness could not judge, such as
+    programs whose tests never use them, counts neither as passed nor as failed, and a k that too few
+    judged candidates of a problem are left for is left out. HF_ALLOW_CODE_EVAL is not needed.
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -75,7 +77,7 @@ class PassAtK(evaluate.Metric):  # type: ignore[misc]
 
         Raises:
             ParameterError: a k, a timeout or a number of workers that is not positive.
-            MetricError: a problem without any candidate, or with none that could be judged.
+            MetricError: a problem without any candidate.
             IsolationError: the sandbox reaches less than asked for on this machine.
         """
         ks = (k,) if isinstance(k, int) else tuple(k)
@@ -96,10 +98,9 @@ class PassAtK(evaluate.Metric):  # type: ignore[misc]
                 counts[number][1] += verdict.passed
         for number, (judged, _) in enumerate(counts):
             if judged < len(predictions[number]):
+                why = next(each["result"] for _, each in results[number] if _is_lost(each))
                 lost = len(predictions[number]) - judged
-                _log.warning("pass@k: %d candidates of problem %d could not be judged", lost, number)
-            if not judged:
-                raise MetricError(f"problem {number}: {results[number][0][1]['result']}")
+                _log.warning("pass@k: %d candidates of problem %d were %s", lost, number, why)
         found = {
             f"pass@{each}": fmean(pass_at_k(judged, passed, each) for judged, passed in counts)
             for each in ks
@@ -111,7 +112,9 @@ class PassAtK(evaluate.Metric):  # type: ignore[misc]
 def _programs(predictions: Sequence[Sequence[str]], references: Sequence[str]) -> Iterator[Program]:
     for number, (candidates, reference) in enumerate(zip(predictions, references, strict=True)):
         # no test at all asks for a program that runs
-        tests = CodeTests(source=reference if reference.strip() else "pass")
+        tests = (
+            CodeTests(source=reference) if reference.strip() else CodeTests(source="pass", mode="in_process")
+        )
         for index, source in enumerate(candidates):
             yield Program(str(number), index, source, tests)
 
@@ -125,6 +128,10 @@ def _entry(number: int, verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def _is_lost(entry: dict[str, Any]) -> bool:
+    return str(entry["result"]).startswith(_LOST)
+
+
 def _result(verdict: Verdict) -> str:
     if verdict.passed:
         return "passed"
@@ -132,5 +139,5 @@ def _result(verdict: Verdict) -> str:
         return "timed out"
     detail = verdict.detail.strip() or str(verdict.status)
     if verdict.status is Status.HARNESS_ERROR:
-        return f"not judged: {detail}"
+        return f"{_LOST}{detail}"
     return f"failed: {detail.splitlines()[-1]}"

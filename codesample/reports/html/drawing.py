@@ -11,7 +11,9 @@ A chart is 340 pixels wide, so that its text is readable on a phone; the page en
 
 from __future__ import annotations
 
+import json
 import re
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -28,6 +30,9 @@ VARIABLE = {name: f"var(--{name})" for name in ("ink", "muted", "line", "edge", 
 _WIDTH = 340
 _DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3))
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+_COORDINATES = re.compile(r' (?:d|transform|x2|y2|width|height)="[^"]*"')
+# what is clipped is numbered through the life of the process
+_ID = re.compile(r"(?<=\bid=\")clip\d+(?=\")|(?<=url\(#)clip\d+(?=\))")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 
 
@@ -84,4 +89,16 @@ def drawn(spec: Spec) -> str:
         **spec,
     }
     svg = str(vl_convert.vegalite_to_svg(whole))
-    return _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    short = _COORDINATES.sub(lambda found: _LONG_NUMBER.sub(_hundredths, found[0]), svg)
+    return _with_own_ids(short, whole)
+
+
+def _with_own_ids(svg: str, spec: Spec) -> str:
+    """Return an SVG whose ids no other chart of a page has, and that are the same every time."""
+    own = f"{zlib.crc32(json.dumps(spec, sort_keys=True).encode('ascii')):08x}"
+    numbers: dict[str, int] = {}
+    return _ID.sub(lambda found: f"clip-{own}-{numbers.setdefault(found[0], len(numbers))}", svg)
+
+
+def _hundredths(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")

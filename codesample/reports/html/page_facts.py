@@ -57,12 +57,14 @@ def notices(contents: RunContents) -> list[str]:
     """Return what weakens the figures or is missing from them, a sentence each."""
     said = list(contents.report.notices) if contents.report is not None else []
     if contents.report is None:
-        said.insert(0, "this run is not finished, or was not reranked since; its figures are those of now")
+        said.insert(0, "this run has no results yet; the figures are those of the candidates judged so far")
     if contents.unjudged:
-        said.append(f"{_count(contents.unjudged, 'candidate')} have no verdict yet and are not on this page")
+        said.append(f"not on this page, for want of a verdict: {_count(contents.unjudged, 'candidate')}")
     pending = len(contents.chosen.problems) - len(contents.pools)
     if pending and contents.report is None:
-        said.append(f"{_count(pending, 'problem')} of this run have no candidate with a verdict yet")
+        said.append(
+            f"without any verdict yet: {_count(pending, 'problem')} of {len(contents.chosen.problems)}"
+        )
     if contents.report is not None and contents.report.isolation in ("none", "limited"):
         said.append(f"programs were run at isolation {contents.report.isolation!r}, weaker than confined")
     return said

@@ -77,7 +77,10 @@ def page_of(contents: RunContents, *, now: datetime | None = None) -> str:
     first = contents.pools[0]
     facts = {
         "task": contents.manifest.task,
-        "model": contents.manifest.model,
+        # a model of a folder goes by the folder's name; where it is, the page says elsewhere
+        "model": Path(contents.manifest.model).name or contents.manifest.model
+        if contents.manifest.model.startswith(("/", "."))
+        else contents.manifest.model,
         "size": page_facts.size_text(contents),
         "how": page_facts.how_made(contents),
         "problems": f"{sum(bool(pool.graded) for pool in contents.pools):,} problems",
@@ -124,9 +127,7 @@ def _expect_ours(file: Path) -> None:
             begin = opened.read(400).decode("utf-8", "replace")
     except FileNotFoundError:
         if not file.parent.is_dir():
-            raise ParameterError(
-                f"{file}: {file.parent} is no folder; make it, or name another file"
-            ) from None
+            raise ParameterError(f"{file}: there is no folder {file.parent}; make it first") from None
         return
     except OSError as error:
         raise ParameterError(f"{file}: cannot be written: {error.strerror}; choose another file") from error

@@ -135,17 +135,17 @@ def make_large_run(problems: int, n: int, *, tokens: int = 120, seed: int = 0) -
     return make_run(pools, scores)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def problem() -> Callable[..., Problem]:
     return make_problem
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pool() -> Callable[..., Pool]:
     return make_pool
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_of() -> Callable[..., RunContents]:
     return make_run
 

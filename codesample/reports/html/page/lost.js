@@ -36,8 +36,8 @@ function lostRow(problem, open) {
   const summary = make(
     "summary",
     {},
-    make("span", { class: "lost-id", text: problem.id, dir: "auto" }),
-    make("span", { class: "title", text: problem.title }),
+    appendText(make("span", { class: "lost-id", dir: "auto" }), problem.id),
+    appendText(make("span", { class: "title" }), problem.title),
     why,
     make("span", { class: "numbers", text: `${problem.passed} of ${problem.graded} pass; ${rankText(choice)}` }),
   );
@@ -54,6 +54,7 @@ function lostRow(problem, open) {
 }
 
 function rankText(choice) {
+  if (choice.pickScore === null) return `no score for any: one at random, of which ${percent(choice.chance)} pass`;
   if (choice.chance > 0) return `${count(choice.tied, "candidate")} share the top score, ${percent(choice.chance)} of them pass`;
   const score = `pick ${scoreText(choice.pickScore)}, best passing ${scoreText(choice.passingScore)}`;
   return `${score}, in place ${choice.rank}`;
@@ -83,7 +84,7 @@ async function pairOf(problem, choice) {
 function paneOf(problem, part, at, heading, score, marks) {
   const row = part.candidates[at];
   const number = indexOf(problem, at);
-  const head = make("h4", {}, `${heading}: `, make("a", { href: linkTo(problem, at), text: `candidate ${number}` }));
+  const head = make("h3", { class: "small" }, `${heading}: `, make("a", { href: linkTo(problem, at), text: `candidate ${number}` }));
   const label = `Program of candidate ${number} of ${problem.id}`;
   return make(
     "section",
@@ -106,5 +107,8 @@ function failureOf(part, row) {
     block.append(plainBlock(check, "First check that fails"));
   }
   if (detail) block.append(plainBlock(detail, "What came of it"));
+  if (!check && /^AssertionError:?\s*$/.test(detail)) {
+    block.append(make("p", { text: "The hidden tests are one piece: the verdict does not say which statement failed." }));
+  }
   return block;
 }

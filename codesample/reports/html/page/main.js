@@ -7,28 +7,37 @@ function encoded(id) {
   return encodeURIComponent(id).replaceAll("%2F", "/");
 }
 
+/** Whether a link can spell an id: half a surrogate pair has no spelling. */
+function isSpelt(id) {
+  return !/\p{Cs}/u.test(id);
+}
+
 /** The link to a problem or to one of its candidates: #id, #id/index. */
 function linkTo(problem, position = null) {
-  const link = `#${encoded(problem.id)}${position === null ? "" : `/${indexOf(problem, position)}`}`;
+  const end = position === null ? "" : `/${indexOf(problem, position)}`;
+  if (!isSpelt(problem.id)) return `#=${problem.at}${end}`;
+  const link = `#${encoded(problem.id)}${end}`;
   const found = placeOf(link);
   if (found.problem === problem && found.position === position) return link;
   // an id that could be taken for something else is spelt without a slash of its own
-  return `#:${encodeURIComponent(problem.id)}${position === null ? "" : `/${indexOf(problem, position)}`}`;
+  return `#:${encodeURIComponent(problem.id)}${end}`;
 }
 
 /** What a link leads to: a section, a problem, or a problem's candidate. */
 function placeOf(hash) {
   const text = hash.replace(/^#/, "");
   if (SECTIONS.includes(text) || text === "") return { section: text || "top" };
-  const exact = text.startsWith(":");
-  const slash = text.lastIndexOf("/");
-  const whole = page.byId.get(decoded(exact ? text.slice(1) : text));
-  if (whole && !(exact && slash >= 0)) return { problem: whole, position: null };
-  if (slash < 0) return { section: "problems", missing: decoded(text) };
-  const problem = page.byId.get(decoded(text.slice(exact ? 1 : 0, slash)));
-  if (!problem || !/^\d+$/.test(text.slice(slash + 1))) return { section: "problems", missing: decoded(text) };
-  const position = positionOf(problem, Number(text.slice(slash + 1)));
-  return position < 0 ? { problem, position: null, missing: decoded(text) } : { problem, position };
+  const [, mark, rest] = /^([:=]?)(.*)$/su.exec(text);
+  const slash = rest.lastIndexOf("/");
+  const named = (part) => (mark === "=" ? page.problems[Number(part)] : page.byId.get(decoded(part)));
+  // with a mark, only an index stands behind a slash; without one, the whole may be an id
+  const whole = mark && slash >= 0 ? undefined : named(rest);
+  if (whole) return { problem: whole, position: null };
+  const nowhere = { section: "problems", missing: decoded(text) };
+  const problem = slash < 0 ? undefined : named(rest.slice(0, slash));
+  if (!problem || !/^\d+$/.test(rest.slice(slash + 1))) return nowhere;
+  const position = positionOf(problem, Number(rest.slice(slash + 1)));
+  return position < 0 ? { problem, position: null, missing: nowhere.missing } : { problem, position };
 }
 
 function decoded(text) {

@@ -7,8 +7,10 @@ async function showProblem(problem, position) {
   const same = view.problem === problem && view.part;
   if (!same) {
     view.part = null;
-    $("problem-name").textContent = problem.id;
-    $("problem-title").textContent = problem.title;
+    $("problem-name").replaceChildren();
+    appendText($("problem-name"), problem.id);
+    $("problem-title").replaceChildren();
+    appendText($("problem-title"), problem.title);
     $("problem-body").hidden = true;
     const [part, ...columns] = await Promise.all([problemPart(problem.at), ...page.rerankers.map((_, each) => scoresOf(each))]);
     if (ticket !== view.ticket) return;
@@ -37,12 +39,12 @@ function renderAsked() {
       `${count(new Set(problem.groups).size, "distinct program")}`,
   );
   const turns = part.prompt.flatMap(([role, text]) => [
-    make("h4", { text: part.asked ? role : "problem (how a model was asked is not known)" }),
+    make("p", { class: "role", text: part.asked ? role : "problem (how a model was asked is not known)" }),
     plainBlock(text, `What the model was given: ${role}`),
   ]);
   $("asked").replaceChildren(...turns);
   if (part.examples.length) {
-    $("asked").append(make("h4", { text: "public examples" }), plainBlock(part.examples.join("\n"), "Public examples"));
+    $("asked").append(make("p", { class: "role", text: "public examples" }), plainBlock(part.examples.join("\n"), "Public examples"));
   }
   $("hidden-tests").replaceChildren(codeBlock(part.tests, { label: "Hidden tests" }));
 }
@@ -55,6 +57,10 @@ function renderPicks() {
     const row = make("tr", at === page.reranker ? { class: "chosen" } : {}, make("th", { scope: "row", text: name, dir: "auto" }));
     if (choice === null) {
       row.append(make("td", { colspan: "4", text: "no candidate has a grade" }));
+      return row;
+    }
+    if (choice.pickScore === null) {
+      row.append(make("td", { colspan: "4", text: `scores none of them: one at random, of which ${percent(choice.chance)} pass` }));
       return row;
     }
     const tie = choice.tied > 1 ? ` and ${choice.tied - 1} tied` : "";
@@ -134,7 +140,7 @@ function groupRow(members, at) {
 function pickedBy(members) {
   return page.rerankers.flatMap((name, at) => {
     const choice = view.problem.choices[at];
-    if (choice === null) return [];
+    if (choice === null || choice.pickScore === null) return [];
     const own = members.filter((position) => view.scores[at][position] === choice.pickScore && isGraded(position)).length;
     if (!own) return [];
     return [own < choice.tied ? `${name} (tie)` : name];
@@ -168,7 +174,7 @@ function renderCandidate() {
     make("p", { class: "verdict" }, verdictBadge(problem.verdicts[position]), ` ${factsOf(row).join(" · ")}`),
     failureOf(part, row),
     twins.length ? make("p", { class: "twins" }, "the same program: ", ...linked(problem, twins)) : null,
-    ...programOf(problem, part, row, number),
+    ...programOf(problem, part, row, position),
     section("Answer as the model wrote it", () => plainBlock(part.texts[row.answer], `Answer of candidate ${number}`)),
     row.origin?.answer ? section("Answer before another tool read it", () => plainBlock(row.origin.answer, "Answer as recorded")) : null,
     tokensOf(part, row),
@@ -219,7 +225,8 @@ function tokensOf(part, row) {
 }
 
 /** The program, and beside it, of a failing one, one that passes, to see what it lacks. */
-function programOf(problem, part, row, number) {
+function programOf(problem, part, row, position) {
+  const number = indexOf(problem, position);
   const program = part.texts[row.program];
   const own = (marks) => codeBlock(program, { label: `Program of candidate ${number}`, marks });
   const rivals = [...problem.verdicts].flatMap((letter, at) => (letter === "p" && part.candidates[at].program !== row.program ? [at] : []));
@@ -234,9 +241,8 @@ function programOf(problem, part, row, number) {
     ...different.slice(0, 60).map((at) => make("option", { value: at, text: `candidate ${indexOf(problem, at)}, passes` })),
   );
   const place = make("div", {});
-  const fill = () => {
-    page.beside = choose.value !== "";
-    if (!page.beside) {
+  const show = () => {
+    if (choose.value === "") {
       place.replaceChildren(own());
       return;
     }
@@ -252,9 +258,13 @@ function programOf(problem, part, row, number) {
       ),
     );
   };
-  choose.addEventListener("change", fill);
-  if (page.beside) choose.value = String(different[0]);
-  fill();
+  choose.addEventListener("change", () => {
+    page.beside = choose.value !== "";
+    show();
+  });
+  // of one that passes there is nothing to find out
+  if (page.beside && problem.verdicts[position] !== "p") choose.value = String(different[0]);
+  show();
   return [make("h4", {}, "Program, ", make("label", { for: "compare-with", text: "beside " }), choose), place];
 }
 

@@ -83,12 +83,12 @@ function renderList() {
 }
 
 function problemRow(problem, choosing) {
-  const link = make("a", { href: linkTo(problem), text: problem.id, dir: "auto" });
+  const link = appendText(make("a", { href: linkTo(problem), dir: "auto" }), problem.id);
   const row = make(
     "tr",
     { "data-at": problem.at },
-    make("th", { scope: "row" }, link, make("span", { class: "title", text: problem.title })),
-    make("td", { class: "bar" }, passBar(problem)),
+    make("th", { scope: "row" }, link, appendText(make("span", { class: "title" }), problem.title)),
+    make("td", { class: "share" }, passBar(problem)),
   );
   if (choosing) row.append(make("td", { class: "outcome" }, outcomeBadge(problem)));
   return row;

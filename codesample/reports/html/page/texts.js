@@ -187,10 +187,10 @@ function tokenBlock(answer, [lengths, unlikely]) {
     current = at;
     all[at].classList.add("current");
     const logprob = unlikely[at] / 100;
-    const least = unlikely[at] >= 9999 ? "at most " : "";
+    const number = unlikely[at] >= 9999 ? "at most −99.99" : unlikely[at] ? `−${logprob.toFixed(2)}` : "above −0.005";
     told.replaceChildren(`token ${at + 1} of ${unlikely.length}, `);
     told.append(appendText(make("code", {}), JSON.stringify(all[at].textContent)));
-    told.append(`: log-probability ${least}${logprob ? "−" : ""}${logprob.toFixed(2)}, chance ${percent(Math.exp(-logprob))}`);
+    told.append(`: log-probability ${number}, chance ${unlikely[at] ? percent(Math.exp(-logprob)) : "over 99 %"}`);
   };
   block.addEventListener("pointerover", (event) => {
     const token = event.target.closest(".token");

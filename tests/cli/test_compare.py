@@ -1,0 +1,153 @@
+"""`codesample compare` and `rerank --compare`, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
+SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
+PROBLEMS = [
+    {
+        "task_id": f"mine/{addend}",
+        "prompt": f'def add(x):\n    """Return x + {addend}.\n\n    >>> add(0)\n    {addend}\n    """\n',
+        "entry_point": "add",
+        "test": f"assert add(1) == {addend + 1}\n",
+    }
+    for addend in (1, 2, 3)
+]
+RERANKERS = """
+from codesample import reranker
+
+@reranker("longest", per_candidate=True)
+def longest(view, candidate, ctx):
+    return float(len(candidate.completion))
+
+@reranker("agree")
+def agree(view, candidates, ctx):
+    texts = [each.completion for each in candidates]
+    return [float(texts.count(each)) for each in texts]
+"""
+
+
+def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make two runs: in "one" adding 1 is the answer to all, in "all" each has it once and 7 twice."""
+    place = tmp_path_factory.mktemp("runs")
+    (place / "mine.jsonl").write_text("".join(json.dumps(each) + "\n" for each in PROBLEMS))
+    (place / "own.py").write_text(RERANKERS)
+    given = {"one": lambda addend: (1, 1, 1), "all": lambda addend: (7, 7, addend)}
+    for name, answers in given.items():
+        rows = [
+            {"task_id": f"mine/{addend}", "completion": f"    return x + {answer}\n"}
+            for addend in (1, 2, 3)
+            for answer in answers(addend)
+        ]
+        (place / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+        words = (
+            "execute",
+            f"{name}.jsonl",
+            "--task-file",
+            "mine.jsonl",
+            "--out",
+            name,
+            *SANDBOX,
+            "--k",
+            "1,3",
+        )
+        done = call(*words, cwd=place)
+        assert done.returncode == 0, done.stderr
+    return place
+
+
+def test_two_runs_are_paired_by_problem(place: Path) -> None:
+    done = call("compare", "one", "all", "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(done.stdout)
+    figures = {each["name"]: each for each in content["figures"]}
+    assert list(figures) == ["pass@1", "pass@3", "oracle"]
+    assert figures["pass@1"]["first"]["value"] == pytest.approx(1 / 3)
+    assert figures["pass@1"]["second"]["value"] == pytest.approx(1 / 3)
+    assert figures["oracle"]["paired"]["won"] == 2
+    assert figures["pass@1"]["changes"][0] == {
+        "task_id": "mine/1",
+        "first": 1.0,
+        "second": pytest.approx(1 / 3),
+    }
+    assert {each["name"] for each in content["settings"]} >= {"model"}
+
+    text = call("compare", "one", "all", "--show", "1", cwd=place).stdout
+    assert "lost        pass@1: mine/1 (1.00 to 0.33)" in text
+    assert "won         pass@1: mine/2 (0.00 to 0.33), and 1 more" in text
+
+
+def test_two_rerankers_are_scored_where_they_are_not_and_compared(place: Path) -> None:
+    words = ("rerank", "all", "--compare", "own.py:agree", "own.py:longest", *SANDBOX)
+    done = call(*words, "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(done.stdout)
+    assert (content["first"], content["second"], content["kind"]) == ("agree", "longest", "rerankers")
+    (figure,) = content["figures"]
+    assert (figure["first"]["value"], figure["second"]["value"]) == (0.0, pytest.approx(1 / 3))
+
+    again = call("compare", "all", "--rerankers", "random", "agree", cwd=place)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "two rerankers of all, paired by problem: 3 problems" in again.stdout
+    assert "lost        best of n: mine/1 (0.33 to 0.00)" in again.stdout
+    # what is scored is not scored again
+    assert call("rerank", "all", "--compare", "agree", "longest", cwd=place).stderr == ""
+
+
+def test_curves_of_those_that_compare_candidates_are_made_when_asked_for(place: Path) -> None:
+    def curve(*words: str) -> dict[str, object]:
+        done = call("rerank", "all", "-r", "own.py:agree", *words, *SANDBOX, "--json", cwd=place)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["rerankers"]["agree"]
+
+    before = curve()
+    assert list(before["curve"]) == ["1", "3"]
+    assert "--curves" in before["curve_note"]
+    after = curve("--curves")
+    # of two, each of three pairs: 7 and 7 lose, 7 and the answer tie
+    assert after["curve"]["2"]["value"] == pytest.approx((0 + 1 / 2 + 1 / 2) / 3)
+    # kept beside the scores
+    shown = json.loads(call("rerank", "all", "-r", "own.py:longest", *SANDBOX, "--json", cwd=place).stdout)
+    assert shown["rerankers"]["agree"]["curve"] == after["curve"]
+
+
+def test_costs_and_greedy_are_shown_when_asked_for(place: Path) -> None:
+    call("rerank", "all", "-r", "own.py:longest", *SANDBOX, cwd=place)
+    assert "tokens drawn" in call("report", "all", "--costs", cwd=place).stdout
+    refused = call("report", "all", "--greedy", "one", cwd=place)
+    assert refused.returncode == 2
+    assert "one: holds recorded samples, several of a problem" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("compare", "one"), "expected RUN_A and RUN_B, or one run and --rerankers A B"),
+        (("compare", "one", "all", "--rerankers", "a", "b"), "of two runs every reranker that both have"),
+        (("compare", "one", "--rerankers", "a", "b", "--k", "1"), "only best-of-n is compared"),
+        (("compare", "one", "--rerankers", "random", "b"), "has no scores by 'b'; it has:"),
+        (("compare", "one", "nowhere"), "nowhere"),
+        (("compare", "one", "all", "--k", "9"), "k = 9 with n = 3"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_a_line(
+    place: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    done = call(*words, cwd=place)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert complaint in line

@@ -1,0 +1,101 @@
+"""What a scorer does to the process ends with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesample.errors import RerankerError
+from codesample.records import Candidate, PublicView
+from codesample.rerankers.context import Context
+from codesample.rerankers.contract import Job, Reranker
+from codesample.rerankers.shield import Shield
+
+
+def state() -> Any:
+    filters = list(warnings.filters)
+    return os.getcwd(), dict(os.environ), sys.stdin, sys.stdout, sys.stderr, filters, sys.getrecursionlimit()
+
+
+def leaves(tmp_path: Path) -> None:
+    os.chdir(tmp_path)
+    os.environ.pop("PATH", None)
+    os.environ["CODESAMPLE_LEFT"] = "1"
+    sys.stdout.close()
+    sys.stderr = sys.stdin = None  # type: ignore[assignment]
+    warnings.simplefilter("error")
+    sys.setrecursionlimit(4321)
+
+
+@pytest.mark.parametrize("ends", ["returns", "raises", "exits"])
+def test_everything_is_what_it_was(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, tmp_path: Path, ends: str
+) -> None:
+    def scorer(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        leaves(tmp_path)
+        if ends == "raises":
+            raise ValueError("x")
+        if ends == "exits":
+            sys.exit("enough")
+        return [0.0] * len(candidates)
+
+    before = state()
+    if ends == "returns":
+        assert Reranker("r", scorer).score(view, candidates, ctx) == [0.0] * 5
+    else:
+        with pytest.raises(RerankerError, match=r"raised ValueError: x|called sys\.exit\(enough\)"):
+            Reranker("r", scorer).score(view, candidates, ctx)
+    assert state() == before
+    print("still open", file=sys.stdout)
+
+
+@pytest.mark.parametrize("concurrent", [False, True])
+def test_everything_is_what_it_was_behind_a_scorer_that_is_awaited(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, tmp_path: Path, concurrent: bool
+) -> None:
+    async def scorer(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        leaves(tmp_path)
+        return [0.0] * len(candidates)
+
+    before = state()
+    if concurrent:
+        for _ in Reranker("r", scorer).score_all([Job(view, candidates, ctx)] * 3):
+            assert state() == before
+    else:
+        Reranker("r", scorer).score(view, candidates, ctx)
+    assert state() == before
+
+
+def test_what_a_scorer_prints_goes_where_it_would_have_gone(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def talking(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        print("to stdout", flush=True)
+        print("to stderr", file=sys.stderr)
+        assert sys.stdout.encoding
+        assert sys.stdout.writable()
+        sys.stdout.close()
+        with pytest.raises(ValueError, match="closed"):
+            print("lost")
+        return [0.0] * len(candidates)
+
+    Reranker("r", talking).score(view, candidates, ctx)
+    print("after")
+    assert capsys.readouterr() == ("to stdout\nafter\n", "to stderr\n")
+
+
+def test_a_folder_that_is_gone_is_no_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    shield = Shield()
+    os.chdir(tmp_path)
+    folder.rmdir()
+    shield.put_back()
+    assert Path.cwd() == tmp_path
