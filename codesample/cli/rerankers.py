@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +59,13 @@ def check(
         typer.Option(help="Try them on problems of this run. Default: on made pools of built-in problems."),
     ] = None,
     problems: Annotated[int, typer.Option(min=1, help="How many problems of --run.")] = 8,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A model that writes and reads text for those that ask for one, such as tiny. Default: a "
+            "stand-in, whose text is made up and the same each time."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of what rerankers draw, and of which problems.")] = 0,
     data: options.MovedData = None,
     sandbox: RunOptions,
@@ -68,10 +75,16 @@ def check(
 
     Hidden tests are replaced by garbage, candidates permuted, doubled, emptied and made hostile; scores are
     compared with those of another process that knows no hidden test. Exits with 1 where one is broken.
-    Programs run in the sandbox. Models are stood in for: what they write is made up, and the same each time.
+    Programs run in the sandbox.
     """
     from codesample.evaluation.sandbox import open_judge
-    from codesample.evaluation.tried_problems import BEHAVES, RUNS_PROGRAMS, TriedWith
+    from codesample.evaluation.tried_problems import (
+        BEHAVES,
+        RUNS_PROGRAMS,
+        TriedWith,
+        opened_models,
+        stores_in_memory,
+    )
     from codesample.rerankers.registry import load_reranker
     from codesample.testing.rerankers import check_reranker
     from codesample.testing.stand_in_model import StandInModel
@@ -79,8 +92,12 @@ def check(
     loaded = [load_reranker(name) for name in names]
     given = _built_in() if run is None else _of_run(run, loaded, problems=problems, seed=seed, data=data)
     needs = frozenset().union(*(each.needs for each in loaded))
-    with open_judge(sandbox) if needs & RUNS_PROGRAMS else nullcontext() as judge:
-        supplied = TriedWith(judge, StandInModel, StandInModel() if needs & BEHAVES else None)
+    stores = stores_in_memory()
+    with ExitStack() as opened:
+        judge = opened.enter_context(open_judge(sandbox)) if needs & RUNS_PROGRAMS else None
+        models = None if model is None else opened.enter_context(opened_models(model, stores))
+        writer = (models.own if models else StandInModel()) if needs & BEHAVES else None
+        supplied = TriedWith(judge, models or StandInModel, writer, stores)
         cases = [_supply(case, supplied) for case in given]
         found = [check_reranker(name, cases, seed=seed) for name in names]
     if json:

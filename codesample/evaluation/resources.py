@@ -134,6 +134,10 @@ class ReadyPool:
                 charge(cost)
         return [each.within(each.spans) for each in candidates], ctx
 
+    def statements(self) -> list[str]:
+        """Return what a model wrote to test the problem; written now where it is not yet."""
+        return [each.statement for each in self._context.apart().tests.asserts]
+
     def key(self, reranker: Reranker) -> str:
         """Return what scores of this problem are kept under: they hold as long as nothing of it changes."""
         return artefact_key(reranker.fingerprint, *self._identity, self._resources.identity(reranker))

@@ -15,6 +15,7 @@ from codesample.evaluation.behaviour import needs_tests, write_tests
 from codesample.evaluation.kept_curves import Rescorer, keep_curve
 from codesample.evaluation.observer import Observer, is_graded
 from codesample.evaluation.problem_set import ProblemSet
+from codesample.evaluation.public_checks import repeat_notices
 from codesample.evaluation.resources import ReadyPool, Resources
 from codesample.records import Candidate, Problem, Verdict
 from codesample.rerankers.context import Context
@@ -165,6 +166,9 @@ def score(
             f"first of {failures[0]}"
         )
     scored.notices.extend(f"{what} ({count} times)" for what, count in noted.items())
+    if lost is None and resources.made and any("tests" in each.needs for each in rerankers):
+        written = {each.view.task_id: each.statements() for each in ready}
+        scored.notices.extend(repeat_notices([each.problem for each in gathered], written))
     return scored
 
 

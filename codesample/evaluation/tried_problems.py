@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
 
 from codesample.evaluation.behaviour import BulkModel, InMemory, Made, Store, behaviour_of
+from codesample.evaluation.plan import model_source
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
+from codesample.evaluation.text_model import Models
 from codesample.execution.judge import Judge
 from codesample.execution.program_runner import ProgramRunner
 from codesample.records import Candidate, Prompt, PublicView
 from codesample.rerankers.context import Behaviour, TextModel
 from codesample.rerankers.contract import Reranker, require_supplied
 
-__all__ = ["BEHAVES", "RUNS_PROGRAMS", "TriedWith", "expect_kept", "sampled_pools"]
+__all__ = [
+    "BEHAVES",
+    "RUNS_PROGRAMS",
+    "TriedWith",
+    "expect_kept",
+    "opened_models",
+    "sampled_pools",
+    "stores_in_memory",
+]
 
 BEHAVES = frozenset({"outputs", "tests"})
 """Abilities that rest on the behaviour of programs."""
@@ -34,12 +46,13 @@ class TriedWith:
         judge: Runs programs; None where no reranker of the trial needs it.
         model: By name, what writes and reads text.
         writer: Writes tests; None where no reranker of the trial needs tests or outputs.
+        stores: Gives what is kept by kind.
     """
 
     judge: Judge | None
     model: Callable[[str | None], TextModel]
     writer: BulkModel | None
-    _stores: dict[str, Store] = field(default_factory=dict)
+    stores: Callable[[str], Store]
 
     def runner(self, task_id: str) -> ProgramRunner | None:
         """Return what runs the programs of a problem."""
@@ -51,8 +64,24 @@ class TriedWith:
         """Return a problem's tests and outputs, made as a run makes them and kept in memory."""
         if runner is None or self.writer is None:
             return None
-        made = Made(stores=lambda kind: self._stores.setdefault(kind, InMemory()), model=self.writer)
+        made = Made(stores=self.stores, model=self.writer)
         return behaviour_of(view, made, runner=runner, asked=asked, stub=stub)
+
+
+def stores_in_memory() -> Callable[[str], Store]:
+    """Return stores that are gone with the process, one for each kind."""
+    return cache(lambda kind: InMemory())
+
+
+@contextmanager
+def opened_models(name: str, stores: Callable[[str], Store]) -> Iterator[Models]:
+    """Give a model by its name, and others by theirs, within a `with` block; each is loaded when needed.
+
+    Raises:
+        UnknownNameError, ModelError: as `model_source`.
+    """
+    with closing(Models(model_source(name), stores)) as models:
+        yield models
 
 
 def sampled_pools(

@@ -97,6 +97,7 @@ def test_a_faulty_one_is_named_beside_a_sound_one_and_the_command_fails(folder: 
         (("check", "nothing_such"), "unknown reranker 'nothing_such'"),
         (("check", "mean_logprob", "--run", "run"), "needs 'logprobs'"),
         (("check", "public_examples", "--run", "absent"), "absent"),
+        (("check", "reviewer", "--model", "nothing:x"), "unknown engine 'nothing'"),
         (("fit", "run", "--out", "mine.txt"), "expected a file called .json, by which -r knows it"),
         (("fit", "run", "--out", "x.json", "-f", "mean_logprob"), "is not scored by mean_logprob"),
         (("fit", "run", "--out", "x.json", "--learner", "forest"), "expected one of logistic, stumps"),
