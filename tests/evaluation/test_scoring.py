@@ -75,6 +75,32 @@ def test_so_it_does_for_a_single_prompt() -> None:
     assert got.scores == {"public_examples": (0.0, 1.0)}
 
 
+class ByHeart(Two):
+    """Likewise; asked for tests, it writes a hidden one and one of its own."""
+
+    text = "\nassert half(8) == 4\nassert half(6) == 3\n"
+
+    def stream(self, requests: Any, params: Any, *, progress: Any = None) -> Iterator[Candidate]:
+        for request in requests:
+            if request.task_id == "half/0":
+                yield from super().stream([request], params)
+            else:
+                yield from (Candidate(request.task_id, index, self.text, (1,)) for index in request.indices)
+
+
+def test_generated_asserts_that_are_hidden_checks_are_told_of(tmp_path: Path) -> None:
+    report = evaluate(halving(), model=ByHeart(), n=2, rerankers=["tests_passed"], run=options(tmp_path))
+    (said,) = [each for each in report.notices if "generated asserts" in each]
+    assert said.startswith(
+        "1 of 2 generated asserts equal hidden checks that no prompt shows, in 1 of 1 problem"
+    )
+    guessing = ByHeart()
+    guessing.text = "\nassert half(2) == 1\n"
+    other = options(tmp_path / "other")
+    without = evaluate(halving(), model=guessing, n=2, rerankers=["tests_passed"], run=other)
+    assert not [each for each in without.notices if "generated asserts" in each]
+
+
 BUILT_IN = (
     types.BuiltinFunctionType,
     types.MethodWrapperType,
