@@ -68,7 +68,11 @@ REFERENCE = {
 
 MODULES = {
     "Errors": ["codesample.errors"],
-    "Choosing": ["codesample.rerankers.compose", "codesample.rerankers.registry"],
+    "Choosing": [
+        f"codesample.rerankers.{part}"
+        for part in ("registry", "compose", "expression", "parameters", "description")
+    ],
+    "Evaluating": ["codesample.evaluation.reranking", "codesample.reports.html.page_writing"],
     "Metrics": ["codesample.evaluation.metrics", "codesample.evaluation.intervals"],
     "Kernels": ["codesample.kernels.bifurcated_decode.api"],
     "Checking plug-ins": [
