@@ -46,7 +46,10 @@ def test_every_command_shown_exists() -> None:
 def test_every_option_shown_exists() -> None:
     pages = "".join(
         CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).output
-        for command in ("eval", "sample", "execute", "export", "rerank", "report", "tasks show")
+        for command in (
+            *("eval", "sample", "execute", "export", "rerank", "report", "tasks show"),
+            *("compare", "show", "rerankers fit", "rerankers check"),
+        )
     )
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)):
         assert option in pages + " --help", option

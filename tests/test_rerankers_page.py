@@ -143,6 +143,8 @@ def test_there_is_an_example_of_every_ability() -> None:
 
 def test_every_expression_on_the_page_can_be_read_and_names_what_there_is() -> None:
     written = re.findall(r"`([^`\n]*(?: > | \\\| |\*z\()[^`\n]*)`", PAGE)
+    advice = PAGE.partition("\n## Which one?\n")[2].partition("\nThen measure")[0]
+    written += re.findall(r"`([^`\n]+)`", advice)
     assert len(written) > 5
     for text in written:
         for name in leaves(parse(text.replace("\\|", "|").replace("model=...", "model=x"))):

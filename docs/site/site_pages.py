@@ -28,8 +28,13 @@ import codesample
 ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)]*)?\)")
 FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ \t]*$", re.MULTILINE | re.DOTALL)
+TABLE_LINE = re.compile(r"^\|.*\|$", re.MULTILINE)
+
 TOGETHER = re.compile(r"^( +)((?:\w+, )+\w+): (\S.*(?:\n\1 +.*)*)", re.MULTILINE)
 """In a docstring, names that are explained together."""
+
+FIELD = re.compile(r"^( +)(Formula|Source|Needs|Cost|Leaning): (\S.*(?:\n\1 +.*)*)", re.MULTILINE)
+"""In a docstring, what `codesample.rerankers.description` reads."""
 
 BOOKS: dict[str, list[str]] = {
     "Using it": ["docs/tutorial.md", "docs/results.md", "docs/coming-from.md", "docs/prompt-forms.md"],
@@ -53,7 +58,7 @@ NOT_PAGES = ("tests/",)
 REFERENCE = {
     "Sampling": ("codesample.sampling", "codesample.engines"),
     "Choosing": ("codesample.rerankers", "codesample.evaluation.best_of_n"),
-    "Evaluating": ("codesample.evaluation",),
+    "Evaluating": ("codesample.evaluation", "codesample.runs", "codesample.reports"),
     "Running programs": ("codesample.execution", "codesample.extraction"),
     "Tasks": ("codesample.tasks",),
     "Records": ("codesample.records",),
@@ -63,7 +68,11 @@ REFERENCE = {
 
 MODULES = {
     "Errors": ["codesample.errors"],
-    "Choosing": ["codesample.rerankers.compose", "codesample.rerankers.registry"],
+    "Choosing": [
+        f"codesample.rerankers.{part}"
+        for part in ("registry", "compose", "expression", "parameters", "description")
+    ],
+    "Evaluating": ["codesample.evaluation.reranking", "codesample.reports.html.page_writing"],
     "Metrics": ["codesample.evaluation.metrics", "codesample.evaluation.intervals"],
     "Kernels": ["codesample.kernels.bifurcated_decode.api"],
     "Checking plug-ins": [
@@ -104,21 +113,26 @@ def _sources() -> Path:
 
 
 def _names_apart(source: str) -> str:
-    """Give each of the names that a docstring explains together the explanation."""
+    """Give each name that a docstring explains with others its own line, and each field of a reranker."""
     lines = source.splitlines(keepends=True)
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, documented) and ast.get_docstring(node) is not None:
             shown = node.body[0]
             begin, end = shown.lineno - 1, shown.end_lineno
-            # the lines stay as many, so that those behind stay where they are
-            text = TOGETHER.sub(_one_each, "".join(lines[begin:end]))
+            text = FIELD.sub(_as_item, TOGETHER.sub(_one_each, "".join(lines[begin:end])))
+            # the list stays as long, so that what stands behind is found
             lines[begin:end] = [text, *[""] * (end - begin - 1)]
     return "".join(lines)
 
 
 def _one_each(together: re.Match[str]) -> str:
     return "\n".join(f"{together[1]}{name}: {together[3]}" for name in together[2].split(", "))
+
+
+def _as_item(field: re.Match[str]) -> str:
+    indent, name, text = field[1], field[2], " ".join(field[3].split())
+    return f"\n{indent}- {name}: " + (f"`{text}`" if name == "Formula" else text)
 
 
 def _modules_under(folder: Path) -> Iterator[Path]:
@@ -155,7 +169,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         known = files.get_file_from_path(normpath(place / inside))
         return f"[{text}]({inside}{anchor})" if known else text
 
-    return _outside_code(markdown, settled)
+    return TABLE_LINE.sub(_bare_bars, _outside_code(markdown, settled))
+
+
+def _bare_bars(line: re.Match[str]) -> str:
+    """Take the mark off bars in code: other readers of Markdown want one there, and this one shows it."""
+    return re.sub(r"`[^`]*`", lambda code: code[0].replace("\\|", "|"), line[0])
 
 
 def _outside_code(text: str, change: Callable[[re.Match[str]], str]) -> str:
