@@ -155,7 +155,8 @@ def large_run() -> Callable[..., RunContents]:
     return make_large_run
 
 
-@pytest.fixture(scope="session")
+# while it is open its event loop runs in this thread, and nobody else can run one: not beyond a module
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Chromium without a window and without a network."""
     found = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
