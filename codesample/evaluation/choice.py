@@ -45,7 +45,8 @@ class Selection:
     curve: Mapping[int, Estimate] = field(default_factory=dict)
     curve_note: str = ""
     parts: Mapping[str, Estimate] = field(default_factory=dict)
-    cost: Cost | None = None
+    # seconds are never twice the same
+    cost: Cost | None = field(default=None, compare=False)
 
     @property
     def cost_per_point(self) -> Mapping[str, float] | None:
