@@ -45,7 +45,7 @@ class Selection:
     curve: Mapping[int, Estimate] = field(default_factory=dict)
     curve_note: str = ""
     parts: Mapping[str, Estimate] = field(default_factory=dict)
-    # of what was there before, seconds differ from one call to the next
+    # seconds are never twice the same
     cost: Cost | None = field(default=None, compare=False)
 
     @property

@@ -21,14 +21,14 @@ import random
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from statistics import NormalDist, fmean
 
 from codesample.errors import MetricError
 
-__all__ = ["Draws", "Estimate", "bootstrap", "paired_bootstrap"]
+__all__ = ["Draws", "Estimate", "bootstrap", "paired_bootstrap", "tidy"]
 
 _RESAMPLES = 2000
 _LEVEL = 0.95
@@ -37,6 +37,7 @@ _MOST_KEPT = 8_000_000
 # steps into which the range of a column is cut, so that sums of millions of problems fit 64 bits
 _STEPS = 1 << 40
 _TINY = 1e-12
+_DIGITS = 9
 _NORMAL = NormalDist()
 
 _Pick = Callable[[Sequence[int]], tuple[int, ...]]
@@ -143,7 +144,7 @@ class Draws:
                 estimate = Estimate(0.0, 0.0, rest)
             elif all(value == 1 for value in column):
                 estimate = Estimate(1.0, 1 - rest, 1.0)
-            found.append(replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high)))
+            found.append(tidy(estimate))
         return found
 
     def ratios(self, tops: Sequence[Sequence[float]], bottom: Sequence[float]) -> list[Estimate | None]:
@@ -167,8 +168,7 @@ class Draws:
             if max(abs(a - b) for a, b in zip(top, bottom, strict=True)) <= _TINY:
                 counting = sum(any(abs(bottom[at]) > _TINY for at in group) for group in self._groups)
                 estimate = Estimate(1.0, 1 - self._beyond(counting), 1.0)
-            # means of draws are exact to a trillionth of a column's range, which no reader wants to see
-            found.append(replace(estimate, low=round(estimate.low, 9), high=round(estimate.high, 9)))
+            found.append(tidy(estimate))
         return found
 
     def _beyond(self, trials: int) -> float:
@@ -222,6 +222,13 @@ class _Scale:
 
     def mean(self, steps: int, size: int) -> float:
         return self.least + self.width * steps / size
+
+
+def tidy(estimate: Estimate) -> Estimate:
+    """Round the ends of an interval of shares, which are exact to a trillionth of a column's range."""
+    value = estimate.value
+    low, high = round(estimate.low, _DIGITS), round(estimate.high, _DIGITS)
+    return Estimate(value, min(low, value), max(high, value))
 
 
 def bootstrap(

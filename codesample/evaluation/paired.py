@@ -10,7 +10,7 @@ from operator import getitem
 from typing import Any
 
 from codesample.errors import MetricError
-from codesample.evaluation.intervals import Draws, Estimate
+from codesample.evaluation.intervals import Draws, Estimate, tidy
 
 __all__ = ["Paired", "paired", "sign_flip_p"]
 
@@ -61,7 +61,7 @@ def paired(columns: Sequence[tuple[Sequence[float], Sequence[float]]], draws: Dr
     found = []
     for row, estimate in zip(rows, draws.estimates(rows), strict=True):
         won, lost = sum(each > _TINY for each in row), sum(each < -_TINY for each in row)
-        found.append(Paired(estimate, sign_flip_p(row), won, lost, len(row) - won - lost))
+        found.append(Paired(tidy(estimate), sign_flip_p(row), won, lost, len(row) - won - lost))
     return found
 
 
