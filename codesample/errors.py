@@ -24,6 +24,7 @@ __all__ = [
     "ShapeError",
     "TaskError",
     "UnknownNameError",
+    "UnreadableTextError",
 ]
 
 
@@ -33,6 +34,10 @@ class CodesampleError(Exception):
 
 class ParameterError(CodesampleError, ValueError):
     """A parameter lies outside its range, or two parameters contradict each other."""
+
+
+class UnreadableTextError(ParameterError):
+    """A text that a model cannot be given: more tokens than it takes, or what no tokenizer takes."""
 
 
 class ShapeError(ParameterError):

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Annotated, Literal, TypeVar
 
-from codesample.records import Candidate, PublicView, SamplingParams
+from codesample.errors import UnreadableTextError
+from codesample.records import Candidate, Prompt, PublicView, SamplingParams
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
 from codesample.rerankers.judge_wordings import (
@@ -67,7 +68,7 @@ def judge_pointwise(
     grades: dict[str, float | None] = {}
     for program in _distinct(candidates):
         asked = ask_grade(view.description, program, chat=chat)
-        drawn = ctx.generate(asked, n=samples, params=params, model=model)
+        drawn = _answers(ctx, asked, n=samples, params=params, model=model)
         read = [read_grade(each.completion, chat=chat) for each in drawn]
         usable = _counted(read, ctx, "an answer gave no grade from 0 to 10")
         grades[program] = sum(usable) / len(usable) if usable else None
@@ -106,9 +107,9 @@ def judge_listwise(
         for part in _parts(ctx.rng.sample(programs, len(programs)), group):
             shown = dict(zip(ascii_uppercase, part, strict=False))
             asked = ask_ranking(view.description, shown, chat=chat)
-            (answer,) = ctx.generate(asked, params=_params(tokens, chat=chat), model=model)
-            ranking = read_ranking(answer.completion, tuple(shown), chat=chat)
-            for ranks in _counted([ranking], ctx, "an answer gave no ranking"):
+            drawn = _answers(ctx, asked, params=_params(tokens, chat=chat), model=model)
+            rankings = [read_ranking(each.completion, tuple(shown), chat=chat) for each in drawn]
+            for ranks in _counted(rankings, ctx, "an answer gave no ranking"):
                 for letter, share in _shares(ranks, shown).items():
                     found[shown[letter]].append(share)
     return [_mean(found.get(text_of(each))) for each in candidates]
@@ -149,13 +150,24 @@ def judge_pairwise(
         orders = [pair, pair[::-1]]
         for first, second in orders if swaps == 2 else [ctx.rng.choice(orders)]:
             asked = ask_best(view.description, first, second, chat=chat)
-            (answer,) = ctx.generate(asked, params=_params(tokens, chat=chat), model=model)
-            better = read_better(answer.completion, chat=chat)
-            for letter in _counted([better], ctx, "an answer preferred neither A nor B, nor called it a tie"):
+            drawn = _answers(ctx, asked, params=_params(tokens, chat=chat), model=model)
+            read = [read_better(each.completion, chat=chat) for each in drawn]
+            for letter in _counted(read, ctx, "an answer preferred neither A nor B, nor called it a tie"):
                 points = {"A": 1.0, "B": 0.0}.get(letter, 0.5)
                 found[first].append(points)
                 found[second].append(1.0 - points)
     return [_mean(found.get(text_of(each))) for each in candidates]
+
+
+def _answers(
+    ctx: Context, asked: Prompt, *, params: SamplingParams, model: str | None, n: int = 1
+) -> list[Candidate]:
+    """Draw answers; none to a question that the model cannot be given."""
+    try:
+        return ctx.generate(asked, n=n, params=params, model=model)
+    except UnreadableTextError:
+        ctx.note("a question is longer than the model takes, or no tokenizer takes it")
+        return []
 
 
 def _is_chat(ctx: Context, form: Form) -> bool:

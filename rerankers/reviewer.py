@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+from codesample.errors import UnreadableTextError
 from codesample.records import Candidate, Message, Prompt, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
@@ -95,8 +96,19 @@ def _readings(
         (_as_message(each), instruction) if chat else (_as_text(each), f"{instruction}\n")
         for each in distinct
     ]
-    read = dict(zip(distinct, ctx.logprobs(pairs, model=model), strict=True)) if pairs else {}
+    read = dict(zip(distinct, _read(pairs, ctx, model), strict=True)) if pairs else {}
     return [read.get(each, ()) if each is not None else () for each in shown]
+
+
+def _read(pairs: Sequence[tuple[Prompt, str]], ctx: Context, model: str | None) -> list[tuple[float, ...]]:
+    """Read texts together, or one by one where one of them cannot be read: it gets ()."""
+    try:
+        return ctx.logprobs(pairs, model=model)
+    except UnreadableTextError:
+        if len(pairs) == 1:
+            ctx.note("a program is longer than the model takes, or no tokenizer takes it")
+            return [()]
+        return [each for pair in pairs for each in _read([pair], ctx, model)]
 
 
 def _as_text(program: str) -> str:

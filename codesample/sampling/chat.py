@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from codesample.errors import ParameterError
+from codesample.errors import ParameterError, UnreadableTextError
 from codesample.records import Message
 
 __all__ = ["chat_ends", "chat_ids", "chat_notices", "rendered", "takes_messages"]
@@ -40,7 +40,9 @@ def chat_ids(tokenizer: Any, messages: Sequence[Message], *, name: str) -> tuple
     try:
         ids = _applied(tokenizer, messages, tokenize=True)
     except Exception as error:
-        raise ParameterError(f"{name}: {_refusal(tokenizer, messages, error)}") from error
+        unreadable = any(_has_surrogates(each.content) for each in messages)
+        kind = UnreadableTextError if unreadable else ParameterError
+        raise kind(f"{name}: {_refusal(tokenizer, messages, error)}") from error
     if not ids:
         raise ParameterError(f"{name}: its chat template makes no token of these messages")
     return tuple(ids)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from codesample.errors import ParameterError
+from codesample.errors import ParameterError, UnreadableTextError
 from codesample.sampling.prefix_cache import common_start
 
 __all__ = ["Boundary", "boundary_of", "text_ids"]
@@ -58,7 +58,7 @@ def text_ids(tokenizer: Any, text: str, *, eos_ids: Collection[int]) -> tuple[in
         ids = list(tokenizer(text, add_special_tokens=not has_bos)["input_ids"])
     except TypeError as error:
         # what else it says is that a text is no text
-        raise ParameterError("the prompt holds lone surrogates, which no tokenizer takes") from error
+        raise UnreadableTextError("the prompt holds lone surrogates, which no tokenizer takes") from error
     if ids and ids[-1] in eos_ids:
         # an EOS of the prompt's own stays
         own = list(tokenizer(text, add_special_tokens=False)["input_ids"])

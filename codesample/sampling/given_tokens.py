@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codesample.errors import ParameterError
+from codesample.errors import ParameterError, UnreadableTextError
 from codesample.records import GivenText
 from codesample.sampling.chat import rendered
 from codesample.sampling.checkpoint import Checkpoint
@@ -69,7 +69,7 @@ def given_tokens(checkpoint: Checkpoint, given: Sequence[GivenText]) -> list[Giv
                     "tokenizer's; give the text alone"
                 )
         except ParameterError as error:
-            raise ParameterError(f"text {number} to be read: {error}") from error
+            raise type(error)(f"text {number} to be read: {error}") from error
         found.append(GivenTokens(prompt_ids, ids, _ends(stream, len(ids), len(each.text))))
     return found
 
@@ -91,7 +91,7 @@ def _text_ids(checkpoint: Checkpoint, given: GivenText, prompt_ids: tuple[int, .
         candidates = [*_behind_beginnings(tokenizer, text), _plain_ids(tokenizer, text)]
     except TypeError as error:
         # what else it says is that a text is no text
-        raise ParameterError("it holds lone surrogates, which no tokenizer takes") from error
+        raise UnreadableTextError("it holds lone surrogates, which no tokenizer takes") from error
     decode = decoder_of(tokenizer)
     for ids in candidates:
         stream = TextStream(decode, prompt_ids, ())
@@ -134,7 +134,7 @@ def _expect_known(checkpoint: Checkpoint, ids: Sequence[int]) -> None:
 def _expect_room(checkpoint: Checkpoint, prompt_ids: Sequence[int], ids: Sequence[int]) -> None:
     most = checkpoint.max_positions
     if most is not None and len(prompt_ids) + len(ids) > most:
-        raise ParameterError(
+        raise UnreadableTextError(
             f"the prompt has {len(prompt_ids)} tokens, the text {len(ids)}, and {checkpoint.name} takes "
             f"{most} in all; shorten one of them or choose a model with more positions"
         )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codesample.errors import ParameterError
+from codesample.errors import ParameterError, UnreadableTextError
 from codesample.records import Request, SamplingParams
 from codesample.sampling.chat import chat_notices
 from codesample.sampling.checkpoint import Checkpoint
@@ -72,7 +72,7 @@ def prompts_of(checkpoint: Checkpoint, requests: Sequence[Request], params: Samp
         if checkpoint.max_positions is not None:
             limit = min(limit, checkpoint.max_positions - len(ids))
         if limit < 1:
-            raise ParameterError(
+            raise UnreadableTextError(
                 f"{request.task_id}: the prompt has {len(ids)} tokens and {checkpoint.name} takes "
                 f"{checkpoint.max_positions} in all; shorten the prompt or choose a model with more positions"
             )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesample.errors import ParameterError
+from codesample.errors import ParameterError, UnreadableTextError
 from codesample.records import Candidate, Message, Prompt, PublicView, SamplingParams
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
@@ -215,3 +215,16 @@ def test_the_model_that_is_named_judges_and_parameters_are_limited() -> None:
         ParameterError, match="group=27: expected a whole number of at least 2 and at most 26"
     ):
         judge_listwise.with_parameters(group=27)
+
+
+@pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
+def test_a_question_that_the_model_cannot_be_given_costs_only_its_programs(each: Reranker) -> None:
+    def answer(shown: list[str]) -> str:
+        if "1000000" in shown:
+            raise UnreadableTextError("too long")
+        return _by_number(chat=True)(shown)
+
+    alone = each.name != "judge_listwise"
+    scores, ctx = _score(each, ["3", "1000000", "9"], Judge(answer))
+    assert (scores[1], scores[0] is None) == (None, not alone)
+    assert any("longer than the model takes" in note for note in ctx.notes)

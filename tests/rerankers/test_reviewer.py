@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from codesample.errors import ParameterError, RerankerError
+from codesample.errors import ParameterError, RerankerError, UnreadableTextError
 from codesample.records import Candidate, Message, Prompt, PublicView, SamplingParams
 from codesample.rerankers.context import Context
 from codesample.rerankers.reviewer import coder_reviewer, reviewer
@@ -149,3 +149,32 @@ def test_parameters_are_limited() -> None:
         coder_reviewer.with_parameters(alpha=1.5)
     with pytest.raises(ParameterError, match="form='text': expected auto or base or chat"):
         reviewer.with_parameters(form="text")
+
+
+class Short(Reading):
+    """Takes no text of more than so many characters."""
+
+    def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+        for prompt, _ in given:
+            if len(_text(prompt)) > 1000:
+                raise UnreadableTextError("too long")
+        return super().logprobs(given)
+
+
+def test_a_program_that_the_model_cannot_be_given_abstains_alone_and_is_counted() -> None:
+    long = PROMPT + "".join(f"    r += {number}\n" for number in range(200)) + "    return r\n"
+    ctx = Context(VIEW, model=lambda name: Short())
+    scores = reviewer.score(VIEW, _candidates(PROGRAMS[0], long, PROGRAMS[2]), ctx)
+    expected = reviewer.score(VIEW, _candidates(PROGRAMS[0], PROGRAMS[2]), ctx)
+    assert scores == [expected[0], None, expected[1]]
+    assert list(ctx.notes.values()) == [1]
+    assert "longer than the model takes" in next(iter(ctx.notes))
+
+
+def test_what_else_a_model_refuses_is_an_error() -> None:
+    class Refusing(Reading):
+        def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
+            raise ParameterError("no messages")
+
+    with pytest.raises(RerankerError, match="no messages"):
+        reviewer.score(VIEW, _candidates(*PROGRAMS), Context(VIEW, model=lambda name: Refusing()))
