@@ -48,7 +48,7 @@ def test_every_option_shown_exists() -> None:
         CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"}).output
         for command in (
             *("eval", "sample", "execute", "export", "rerank", "report", "tasks show"),
-            *("compare", "show", "rerankers fit", "rerankers check"),
+            *("compare", "show", "rerankers fit", "rerankers check", ""),
         )
     )
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)):
