@@ -227,11 +227,7 @@ class Context:
         with self._sharing():
             found = self._make_outputs(programs)
         self._charge(found.cost, "outputs", frozenset(programs))
-        if self._make_tests is not None:
-            tests = self._make_tests()
-            # where inputs come from tests, these had to be written for them
-            if not set(tests.inputs).isdisjoint(found.inputs):
-                self._charge(tests.cost, "tests")
+        self._charge(found.written, "tests")
         return found
 
     def passes(self, candidates: Sequence[Candidate]) -> Passes:

@@ -92,11 +92,13 @@ class Outputs:
         rows: Per candidate the canonical text of each result: equal for equal results; None where the call
             failed. A whole row is None where the harness failed or there is no program.
         cost: Of running them.
+        written: Of writing the tests that inputs come from, where some do.
     """
 
     inputs: tuple[str, ...]
     rows: tuple[tuple[str | None, ...] | None, ...]
     cost: Cost = field(default_factory=Cost, compare=False)
+    written: Cost = field(default_factory=Cost, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

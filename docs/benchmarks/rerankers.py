@@ -56,6 +56,7 @@ def rows_of(report: Report, pool: str) -> list[dict[str, Any]]:
     rows = []
     for name, chosen in report.rerankers.items():
         given = chosen.as_json()
+        closed = given["gap_closed"]
         rows.append(
             {
                 "pool": pool,
@@ -69,7 +70,10 @@ def rows_of(report: Report, pool: str) -> list[dict[str, Any]]:
                 "high": chosen.best_of_n.high,
                 "random": report.random.value,
                 "oracle": report.oracle.value,
-                **{field: given[field] for field in ("gap_closed", "over_random", "abstained", "cost")},
+                "gap_closed": closed and closed["value"],
+                "gap_low": closed and closed["low"],
+                "gap_high": closed and closed["high"],
+                **{field: given[field] for field in ("over_random", "abstained", "cost")},
                 "note": chosen.below_random,
             }
         )
@@ -117,8 +121,8 @@ def main() -> None:
     rows = rows_of(report, pool)
     _write(rows, pool)
     for row in sorted(rows, key=lambda row: -row["best_of_n"]):
-        gap = row["gap_closed"]
-        share = "" if gap is None else f"{gap['value']:6.0%} ({gap['low']:.0%} to {gap['high']:.0%})"
+        closed = row["gap_closed"]
+        share = "" if closed is None else f"{closed:6.0%} ({row['gap_low']:.0%} to {row['gap_high']:.0%})"
         print(f"{row['best_of_n']:.3f} ({row['low']:.3f} to {row['high']:.3f}) {share:24} {row['reranker']}")
 
 
