@@ -15,7 +15,7 @@ from codesample.evaluation.options import RunOptions
 from codesample.evaluation.reranking import rerank_run
 from codesample.records import Candidate, PublicView, SamplingParams
 from codesample.rerankers.context import Context
-from codesample.rerankers.made_once import Outputs
+from codesample.rerankers.made_once import GeneratedTests, Outputs
 from codesample.rerankers.registry import load_reranker
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -75,7 +75,10 @@ def test_agreement_is_the_mean_share_of_those_that_return_the_same() -> None:
         def outputs(self, programs: Any) -> Outputs:
             return Outputs(("f(1)", "f(2)"), rows)
 
-        tests = passes = outputs
+        passes = outputs
+
+        def tests(self) -> GeneratedTests:
+            return GeneratedTests()
 
     scores = load_reranker(f"{EXAMPLES}/output_consensus.py:agreement").score(
         VIEW,
