@@ -107,8 +107,10 @@ def check_fingerprint(task: Task, again: Task) -> None:
             f"task {task.name!r}: has {len(problems)} problems at one reading, then {len(others)}"
         )
     for before, after in zip(problems, others, strict=True):
-        # by their text, as in the fingerprint: NaN is not equal to itself
-        if repr(before) != repr(after):
+        # by the text of every field, as in the fingerprint: NaN is not equal to itself
+        if any(
+            repr(getattr(before, each.name)) != repr(getattr(after, each.name)) for each in fields(before)
+        ):
             _refuse(task, before, differs)
     if task.fingerprint() != again.fingerprint():
         raise TaskError(f"task {task.name!r}: its fingerprint {differs}")

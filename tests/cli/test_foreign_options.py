@@ -91,7 +91,7 @@ def test_where_the_command_has_no_such_option_it_is_said_whose_it_is() -> None:
     assert "candidates per problem are --n (of codesample eval)" in said("rerank", "run", "--n_samples", "3")
 
 
-@pytest.mark.parametrize("option", ["--greedy", "--model", "--n", "--seed", "--temperature"])
+@pytest.mark.parametrize("option", ["--greedy", "--n", "--seed", "--temperature"])
 def test_what_is_drawn_elsewhere_is_not_taken_for_another_option(option: str) -> None:
     assert f"{option}; it says how candidates are drawn, which codesample eval does" in said(
         "execute", "x.jsonl", option

@@ -190,7 +190,7 @@ class Shown:
             viewport=size, color_scheme="dark" if dark else "light", has_touch=phone, offline=True
         )
         self.tab = self.context.new_page()
-        self.tab.set_default_timeout(15_000)
+        self.tab.set_default_timeout(60_000)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.file = file

@@ -176,6 +176,7 @@ def test_problems_are_searched(
     tab = show(page).tab
     tab.select_option("#search-where", where)
     tab.keyboard.press("/")
+    tab.wait_for_selector("#search:focus")
     tab.keyboard.type(words)
     tab.wait_for_function(
         "left => document.querySelectorAll('#problem-rows tr').length === left", arg=len(left)
@@ -198,7 +199,9 @@ def test_a_problem_shows_everything_of_its_candidates(show: Callable[..., Any], 
     assert tab.locator("#candidate-name").inner_text() == "Candidate 0"
     assert "the same program: 2" in tab.locator("#candidate").inner_text()
     tab.get_by_text("Answer as the model wrote it").click()
-    assert "    return x - 1" in tab.locator("#candidate pre.plain").last.inner_text()
+    answer = tab.locator("pre[aria-label='Answer of candidate 0']")
+    answer.wait_for()
+    assert "    return x - 1" in answer.inner_text()
     tab.get_by_text("Scores by every reranker").click()
     scores = tab.locator("#candidate table tbody tr").all_inner_texts()
     assert [HEADINGS.sub(" ", text) for text in scores] == ["good 0.9 1 of 4", "tied 1 1 of 4, 1 tied"]
@@ -208,6 +211,7 @@ def test_tokens_tell_their_log_probability(show: Callable[..., Any], page: Path)
     tab = show(page, "Made/1/1").tab
     tab.get_by_text("Tokens by log-probability").click()
     tokens = tab.locator(".tokens .token")
+    tokens.first.wait_for()
     assert tokens.all_text_contents() == ["    ", "retu", "rn x", " + 1\n"]
     steps = [
         each.split("token-")[1] for each in tokens.evaluate_all("all => all.map(each => each.className)")
@@ -474,9 +478,9 @@ def test_what_cannot_be_seen_stands_as_its_number(
     run = run_of([pool(problem("p"), [text], [WRONG])])
     tab = show(write_page(run, tmp_path / "page.html"), "p/0").tab
     tab.get_by_text("Answer as the model wrote it").click()
-    assert tab.locator("#candidate pre.plain").last.text_content() == (
-        "a<U+0000>b<U+202E>c<U+D800>d<U+200B>e<U+00A0>f\tg \U0001f600\n"
-    )
+    answer = tab.locator("pre[aria-label='Answer of candidate 0']")
+    answer.wait_for()
+    assert answer.text_content() == ("a<U+0000>b<U+202E>c<U+D800>d<U+200B>e<U+00A0>f\tg \U0001f600\n")
 
 
 def test_a_text_of_a_million_characters_is_shown_by_its_ends(
