@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-execution test-others test-slow test-all test-peers lint format map docs clean
+.PHONY: help setup demo test test-execution test-others test-slow test-slow-execution test-slow-others test-all test-peers lint format map docs clean
 
 help:
 	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
@@ -46,7 +46,13 @@ test-others:
 	$(PYTEST) -m "not slow" tests --ignore=tests/execution
 
 test-slow: setup
-	$(PYTEST) -m slow
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-slow-execution test-slow-others
+
+test-slow-execution:
+	$(PYTEST) -m slow tests/execution
+
+test-slow-others:
+	$(PYTEST) -m slow tests --ignore=tests/execution
 
 test-all: test test-slow
 
