@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from codesample.evaluation.choice import Selection
 from codesample.evaluation.intervals import Estimate
@@ -21,8 +22,10 @@ __all__ = ["ChoiceTable", "choice_lines", "cost_table"]
 _ROOMY = 76
 _LEAST = 56
 _LEAST_NAME = 16
-# columns that the figures take
-_FIGURES = {True: 53, False: 34}
+# between two columns, and at the table's edges
+_APART, _EDGES = 2, 3
+_HEADINGS = ("value", "95 % interval", "gap closed", "over random, p")
+_BY = "  by "
 _SEAMS = re.compile(r"(?<=[,>+*()])")
 _Cells = tuple[str, str, str, str]
 
@@ -43,16 +46,18 @@ class ChoiceTable:
             f"{report.samples} samples"
         )
         table = _table(title)
-        for heading in ("value", "95 % interval", "gap closed"):
+        for heading in _HEADINGS if roomy else _HEADINGS[:3]:
             table.add_column(heading, justify="right", no_wrap=True)
-        if roomy:
-            table.add_column("over random, p", justify="right", no_wrap=True)
-        width = max(_LEAST_NAME, options.max_width - _FIGURES[roomy])
-        for number, section in enumerate(self._sections(roomy)):
+        sections = [
+            [(label, cells if roomy else cells[:3]) for label, cells in section]
+            for section in self._sections(roomy)
+        ]
+        width = max(_LEAST_NAME, options.max_width - _figures_width(sections))
+        for number, section in enumerate(sections):
             if number:
                 table.add_section()
             for label, cells in section:
-                table.add_row(escape(folded(label, width)), *(cells if roomy else cells[:3]))
+                table.add_row(escape(_fitted(label, width)), *cells)
         yield table
 
     def _sections(self, roomy: bool) -> Iterator[list[tuple[str, _Cells]]]:
@@ -140,6 +145,21 @@ def folded(label: str, width: int) -> str:
             lines.append(" " * (len(label) - len(label.lstrip()) + 2))
         lines[-1] += spaced
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _figures_width(sections: Sequence[Sequence[tuple[str, Sequence[str]]]]) -> int:
+    """Return how many columns of the terminal all but the labels take."""
+    rows = [_HEADINGS, *(cells for section in sections for _, cells in section)]
+    widest = (max(Text.from_markup(cell).cell_len for cell in column) for column in zip(*rows, strict=False))
+    return sum(each + _APART for each in widest) + _EDGES
+
+
+def _fitted(label: str, width: int) -> str:
+    """Break a label at its seams; a name that is too wide in one piece goes without its "by"."""
+    lines = folded(label, width)
+    if label.startswith(_BY) and max(map(len, lines.split("\n"))) > width:
+        return folded(label.replace(_BY, "  ", 1), width)
+    return lines
 
 
 def _table(title: str) -> Table:
