@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -254,7 +255,7 @@ def _chooser(contents: RunContents, name: str) -> _PER_POOL:
     known = ", ".join([*contents.scores, _RANDOM, _ORACLE])
     raise RerankerError(
         f"{contents.path}: has no scores by {name!r}; it has: {known}; "
-        f"make them: codesample rerank {contents.path} -r {name}"
+        f"make them: codesample rerank {shlex.quote(str(contents.path))} -r {shlex.quote(name)}"
     )
 
 

@@ -163,12 +163,13 @@ def recount_run(
         return _report(opened, chosen, gathered, k=_chosen_k(opened, None))
 
 
-def open_run(path: Path, *, write: bool = False) -> RunFolder:
+def open_run(folder: str | Path, *, write: bool = False) -> RunFolder:
     """Open a run folder; where a file of one, or samples, are given instead, say what to give or to do.
 
     Raises:
         RunFolderError: as `RunFolder.open`.
     """
+    path = Path(folder)
     try:
         return RunFolder.open(path, write=write)
     except RunFolderError as error:

@@ -77,7 +77,7 @@ class RunContents:
 
 
 def read_run(
-    folder: Path, *, task: Task | None = None, data: Path | None = None, report: bool = True
+    folder: str | Path, *, task: Task | None = None, data: Path | None = None, report: bool = True
 ) -> RunContents:
     """Read a run, finished or not; another process may be writing it.
 
@@ -104,7 +104,7 @@ def read_run(
             chosen=chosen,
             pools=gathered,
             scores=scores,
-            report=load_report(folder) if report and opened.results() is not None else None,
+            report=load_report(opened.path) if report and opened.results() is not None else None,
             origins=opened.origins(),
             unjudged=len(wanted) - sum(len(pool.candidates) for pool in gathered),
             curves={name: kept_curve(opened, name, gathered, column) for name, column in scores.items()},

@@ -130,6 +130,11 @@ def test_a_reranker_without_scores_says_how_to_make_them(first) -> None:
         compare_rerankers(first, "up", "codet")
 
 
+def test_the_command_that_makes_them_can_be_pasted(first) -> None:
+    with pytest.raises(RerankerError, match=r"-r 'executable > largest_cluster > mean_logprob'$"):
+        compare_rerankers(first, "executable > largest_cluster > mean_logprob", "random")
+
+
 def test_it_is_plain_data(first, made_contents) -> None:
     content = json.loads(json.dumps(compare_contents(first, made_contents(SECOND)).as_json()))
     assert content["figures"][0]["changes"][0] == {"task_id": "adding/5", "first": 1.0, "second": 0.5}

@@ -16,6 +16,7 @@ from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, rerank_run
+from codesample.evaluation.run_contents import read_run
 from codesample.execution import Executor, Level
 
 PROBLEMS = [
@@ -250,3 +251,8 @@ def test_results_of_another_form_are_refused_with_the_remedy(report: Report, con
     (report.run / "results.json").write_text(content)
     with pytest.raises(RunFolderError, match=r"results\.json"):
         load_report(report.run)
+
+
+def test_a_folder_may_be_named_by_its_text(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="wrong"):
+        read_run(str(tmp_path / "wrong"))

@@ -77,12 +77,14 @@ class PassAtK(evaluate.Metric):  # type: ignore[misc]
 
         Raises:
             ParameterError: a k, a timeout or a number of workers that is not positive.
-            MetricError: a problem without any candidate.
+            MetricError: no problem, or one without any candidate.
             IsolationError: the sandbox reaches less than asked for on this machine.
         """
         ks = (k,) if isinstance(k, int) else tuple(k)
         if any(isinstance(each, bool) or not isinstance(each, int) or each < 1 for each in ks):
             raise ParameterError(f"k = {k!r}: expected whole numbers from 1, such as [1, 10]")
+        if not predictions:
+            raise MetricError("pass@k of no problems is not defined; give at least one")
         for number, candidates in enumerate(predictions):
             if not candidates:
                 raise MetricError(f"problem {number} has no candidates; give at least one program for each")

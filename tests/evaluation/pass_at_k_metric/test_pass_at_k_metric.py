@@ -115,6 +115,7 @@ def test_a_program_can_neither_write_nor_end_the_harness(metric: Any, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
+        ({"predictions": [], "references": []}, "no problems is not defined"),
         ({"predictions": [[], ["x"]], "references": ["", ""]}, "problem 0 has no candidates"),
         ({"predictions": [["x = 1"]], "references": [""], "k": [0]}, r"k = \[0\]: expected whole numbers"),
         ({"predictions": [["x = 1"]], "references": [""], "k": True}, "k = True"),
