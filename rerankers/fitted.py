@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +32,6 @@ FORMS = ("raw", "rank", "z", "abstained")
 ties in the middle; how many standard deviations it is above their mean; and whether there is none."""
 
 _FORMAT = 1
-_log = logging.getLogger("codesample")
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -122,15 +120,17 @@ class FittedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def feature_values(column: Sequence[float | None]) -> dict[str, list[float | None]]:
     """Return, by form, what is made of one method's scores of one problem; a missing score ranks lowest."""
-    there = [each for each in column if each is not None]
+    # squares of large numbers, and sums of very large ones, are no floats
+    size = max((abs(each) for each in column if each is not None), default=0.0) or 1.0
+    there = [each / size for each in column if each is not None]
     mean = math.fsum(there) / len(there) if there else 0.0
     spread = math.sqrt(math.fsum((each - mean) ** 2 for each in there) / len(there)) if there else 0.0
     # sums of equal numbers are off by the last bit
-    flat = spread <= 1e-12 * max(1.0, abs(mean))
+    flat = spread <= 1e-12
     return {
         "raw": list(column),
         "rank": list(_ranks(column)),
-        "z": [0.0 if each is None or flat else (each - mean) / spread for each in column],
+        "z": [0.0 if each is None or flat else (each / size - mean) / spread for each in column],
         "abstained": [float(each is None) for each in column],
     }
 
@@ -154,17 +154,10 @@ def load_fitted(path: Path, find: Callable[[str], Reranker]) -> Reranker:
     content = _read(path)
     methods = {name: find(place) for name, place in content.methods.items()}
     known = frozenset(content.prompts)
-    said: list[str] = []
 
     def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
-        if known and not said and prompt_digest(view.prompt) in known:
-            said.append(view.task_id)
-            _log.warning(
-                "%s was fitted on problem %s of %s: figures on such problems say too much of it",
-                path.name,
-                view.task_id,
-                view.task,
-            )
+        if known and prompt_digest(view.prompt) in known:
+            ctx.note("a problem that it was fitted on, of which its figure says too much")
         columns = {name: each.score(view, candidates, ctx) for name, each in methods.items()}
         nothing = [all(score is None for score in row) for row in zip(*columns.values(), strict=True)]
         values = content.values(columns)

@@ -290,12 +290,14 @@ def _balanced(passed: Sequence[bool]) -> list[float]:
 
 
 def _scaled(name: str, form: str, column: Sequence[float | None]) -> Feature | None:
-    there = [each for each in column if each is not None]
+    # squares of large numbers are no floats
+    size = max((abs(each) for each in column if each is not None), default=0.0) or 1.0
+    there = [each / size for each in column if each is not None]
     mean = math.fsum(there) / len(there) if there else 0.0
     spread = math.sqrt(math.fsum((each - mean) ** 2 for each in there) / len(there)) if there else 0.0
-    if spread <= _FLAT * max(1.0, abs(mean)):
+    if spread <= _FLAT:
         return None
-    return Feature(name, form, mean, spread)  # type: ignore[arg-type]
+    return Feature(name, form, mean * size, spread * size)  # type: ignore[arg-type]
 
 
 def _figures(problems: Sequence[_Problem], held_out: Sequence[Sequence[float]]) -> dict[str, Estimate]:
@@ -307,7 +309,7 @@ def _figures(problems: Sequence[_Problem], held_out: Sequence[Sequence[float]]) 
         **{name: _by(problems, name) for name in problems[0].columns},
     }
     draws = Draws(len(problems), clusters=[each.group for each in problems])
-    return dict(zip(columns, draws.estimates(list(columns.values())), strict=True))
+    return dict(zip(columns, draws.shares(list(columns.values())), strict=True))
 
 
 def _over(problems: Sequence[_Problem], held_out: Sequence[Sequence[float]], best: str) -> Estimate:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import json
-import logging
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -276,22 +275,18 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         fit_reranker([planted()]).write(tmp_path / "absent" / "mine.json")
 
 
-def test_it_warns_once_where_it_is_applied_to_what_it_was_fitted_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_notes_every_problem_that_it_was_fitted_on(tmp_path: Path) -> None:
     run = planted()
     fit_reranker([run]).write(path := tmp_path / "mine.json")
     own, other = run.pools[0].problem, pool("other", [True]).problem
-    # the log of the library is not handed on to the root's handlers by the command line
-    logging.getLogger("codesample").propagate = True
-    with caplog.at_level(logging.WARNING, logger="codesample"):
-        made = load_reranker(str(path))
-        for problem in (other, own, own):
-            view = PublicView.of("t", problem)
-            candidates = [Candidate("x", 0, "", token_ids=(1,), logprobs=(-1.0,))]
-            made.score(view, candidates, Context(view))
-    (said,) = caplog.messages
-    assert said.startswith("mine.json was fitted on problem 0 of t: ")
+    made, noted = load_reranker(str(path)), []
+    for problem in (other, own, own):
+        view = PublicView.of("t", problem)
+        ctx = Context(view)
+        made.score(view, [Candidate("x", 0, "", token_ids=(1,), logprobs=(-1.0,))], ctx)
+        noted.append(list(ctx.notes))
+    said = "mine: a problem that it was fitted on, of which its figure says too much"
+    assert noted == [[], [said], [said]]
 
 
 def test_it_is_told_as_plain_data() -> None:

@@ -149,3 +149,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_prompts_are_told_apart() -> None:
     assert prompt_digest("a") == prompt_digest("a") != prompt_digest("b")
     assert len(prompt_digest("\ud800")) == 16
+
+
+def test_numbers_of_any_size_have_z_scores() -> None:
+    for size in (1e-300, 1.0, 1e200, 1e307):
+        made = feature_values([size, -size, None, 3 * size])
+        assert made["z"] == pytest.approx(feature_values([1.0, -1.0, None, 3.0])["z"])
+    assert feature_values([5e-324, 5e-324])["z"] == [0.0, 0.0]
