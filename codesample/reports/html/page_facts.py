@@ -103,10 +103,13 @@ def tiles(
         )
         made.append(Tile("gap closed", gap, between))
         able = [each for each in chosen if each is not None and each.passing is not None]
+        expected = sum(1 - each.chance for each in able)
         lost = sum(each.chance == 0 for each in able)
         ties = sum(0 < each.chance < 1 for each in able)
-        note = f"of {len(able)} that it could win" + (f"; {ties} more left to ties" if ties else "")
-        made.append(Tile("problems it loses", str(lost), note, link="#lost"))
+        note = f"of {len(able)} that it could win"
+        if ties:
+            note += f": {lost} for sure, and its share of {ties} that it leaves to ties"
+        made.append(Tile("problems it loses", f"{expected:.3g}", note, link="#lost"))
     return made
 
 
