@@ -59,6 +59,24 @@ class Selection:
         points = self.over_random.difference.value * _POINTS
         return {name: value / points for name, value in asdict(self.cost).items()}
 
+    def doubts(self, name: str, problems: int) -> dict[str, str]:
+        """Say what its figure alone does not tell, by kind: abstained, undecided, below.
+
+        Args:
+            name: Of the reranker.
+            problems: How many the figures are of.
+        """
+        said = {}
+        if self.abstained:
+            count = round(self.abstained * problems)
+            which = "every problem" if count == problems else f"{count} of {problems} problems"
+            said["abstained"] = f"{name} gave no scores on {which}, and chooses at random there"
+        elif self.undecided == 1:
+            said["undecided"] = f"{name} preferred no candidate of any problem: it chooses at random"
+        if self.below_random:
+            said["below"] = f"{name} is below random: {self.below_random}"
+        return said
+
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
         content = asdict(self)

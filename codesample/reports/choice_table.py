@@ -90,14 +90,9 @@ class ChoiceTable:
 def choice_lines(report: Report) -> Iterator[str]:
     """Say what the table alone would not tell of its rows: abstentions, and why one is below random."""
     for name, each in report.rerankers.items():
-        if each.abstained:
-            count = round(each.abstained * report.problems)
-            which = "every problem" if count == report.problems else f"{count} of {report.problems} problems"
-            yield f"abstained   {escape(name)} gave no scores on {which}, and chooses at random there"
-        elif each.undecided == 1:
-            yield f"undecided   {escape(name)} preferred no candidate of any problem: it chooses at random"
-        if each.below_random:
-            yield f"[red]below       {escape(name)} is below random: {escape(each.below_random)}[/red]"
+        for kind, doubt in each.doubts(name, report.problems).items():
+            line = f"{kind:<11} {escape(doubt)}"
+            yield f"[red]{line}[/red]" if kind == "below" else line
     if (hidden := report.hidden_only) and hidden.random:
         where = f", on {hidden.problems} of {report.problems} problems" * (hidden.problems < report.problems)
         yield f"hidden      the last section counts the checks that no prompt shows{where}"

@@ -56,6 +56,9 @@ def how_made(contents: RunContents) -> list[str]:
 def notices(contents: RunContents) -> list[str]:
     """Return what weakens the figures or is missing from them, a sentence each."""
     said = list(contents.report.notices) if contents.report is not None else []
+    if contents.report is not None:
+        for name, chosen in contents.report.rerankers.items():
+            said += chosen.doubts(name, contents.report.problems).values()
     if contents.report is None:
         said.insert(0, "this run has no results yet; the figures are those of the candidates judged so far")
     if contents.unjudged:
