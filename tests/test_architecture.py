@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from page_names import layers, missing_bare_names, missing_names, repeated_terms
 from page_tests import missing_tests, promises
+from page_writers import page_writer
 from source_rules import (
     against_picture,
     crowded_calls,
@@ -307,12 +307,7 @@ def test_every_promise_names_tests_that_exist() -> None:
 
 
 def test_every_folder_and_every_module_is_on_the_map() -> None:
-    spec = importlib.util.spec_from_file_location("write_map", ROOT / "docs" / "write_map.py")
-    assert spec is not None
-    assert spec.loader is not None
-    writer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(writer)
-    assert writer.with_modules(MAP) == MAP, "make map"
+    assert page_writer("write_map").with_modules(MAP) == MAP, "make map"
 
 
 def test_the_package_is_reached_through_links_and_claims_no_bare_name() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from page_writers import page_writer
 from typer.testing import CliRunner
 
 from codesample.cli.app import app
@@ -34,12 +34,7 @@ NAMES = set(PROJECT["entry-points"]["codesample.rerankers"])
 
 @pytest.fixture(scope="module")
 def writer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("write_rerankers", ROOT / "docs" / "write_rerankers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return page_writer("write_rerankers")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from codesample.evaluation.scoring import Pool
 
-__all__ = ["Pick", "pick_of", "places"]
+__all__ = ["Pick", "order_of", "pick_of", "places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +38,20 @@ def pick_of(pool: Pool, scores: Sequence[float | None]) -> Pick | None:
     graded = pool.graded
     if not graded:
         return None
-    top = max(_order(scores[at]) for at in graded)
-    first = [at for at in graded if _order(scores[at]) == top]
+    top = max(order_of(scores[at]) for at in graded)
+    first = [at for at in graded if order_of(scores[at]) == top]
     indices = tuple(pool.candidates[at].index for at in first)
     return Pick(indices, sum(pool.verdicts[at].passed for at in first))
 
 
 def places(scores: Sequence[float | None]) -> list[tuple[int, int]]:
     """Return of each score the first and the last place, from 1, that it shares with those equal to it."""
-    ordered = sorted(map(_order, scores), reverse=True)
+    ordered = sorted(map(order_of, scores), reverse=True)
     first = {order: place for place, order in reversed(list(enumerate(ordered, 1)))}
     last = {order: place for place, order in enumerate(ordered, 1)}
-    return [(first[_order(score)], last[_order(score)]) for score in scores]
+    return [(first[order_of(score)], last[order_of(score)]) for score in scores]
 
 
-def _order(score: float | None) -> tuple[bool, float]:
+def order_of(score: float | None) -> tuple[bool, float]:
+    """Return what scores are ordered by: None comes below every number."""
     return (False, 0.0) if score is None else (True, score)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from codesample.evaluation.metrics import best_of_n
+from codesample.evaluation.picks import order_of
 from codesample.evaluation.report import Report
 from codesample.evaluation.scoring import Pool, Scores
 
@@ -39,15 +40,15 @@ def choice(pool: Pool, scores: Sequence[float | None]) -> Choice | None:
     graded = pool.graded
     if not graded:
         return None
-    top = max(_order(scores[at]) for at in graded)
-    tied = [at for at in graded if _order(scores[at]) == top]
+    top = max(order_of(scores[at]) for at in graded)
+    tied = [at for at in graded if order_of(scores[at]) == top]
     pick = next((at for at in tied if not pool.verdicts[at].passed), tied[0])
     chance = best_of_n([scores[at] for at in graded], pool.passed)
     passing = [at for at in graded if pool.verdicts[at].passed]
     if not passing:
         return Choice(chance, len(tied), pick, scores[pick])
-    best = max(passing, key=lambda at: (_order(scores[at]), -at))
-    rank = 1 + sum(_order(scores[at]) > _order(scores[best]) for at in graded)
+    best = max(passing, key=lambda at: (order_of(scores[at]), -at))
+    rank = 1 + sum(order_of(scores[at]) > order_of(scores[best]) for at in graded)
     return Choice(chance, len(tied), pick, scores[pick], best, scores[best], rank)
 
 
@@ -72,8 +73,3 @@ def best_reranker(chosen: Mapping[str, Sequence[Choice | None]], report: Report 
 
     names = [name for name in chosen if name in counted] or list(chosen)
     return max(names, key=figure)
-
-
-def _order(score: float | None) -> tuple[bool, float]:
-    """Return what orders scores: None below every number."""
-    return (False, 0.0) if score is None else (True, score)
