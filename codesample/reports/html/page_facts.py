@@ -56,7 +56,7 @@ def size_text(contents: RunContents) -> str:
     """Return how much there is: "107 problems × 32 candidates"."""
     counts = [len(pool.candidates) for pool in contents.pools]
     each = str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    return f"{_count(len(counts), 'problem')} × {each} candidates"
+    return f"{_count(len(counts), 'problem')} × {each} candidate{'' if each == '1' else 's'}"
 
 
 def how_made(contents: RunContents) -> list[str]:
@@ -141,7 +141,10 @@ def tiles(
         made.append(Tile("best reranker", _percent(best.estimate.value), said, strong=True))
     made.append(Tile(f"oracle (pass@{n})", _percent(oracle.value), _between(oracle)))
     if best is not None and not best.best:
-        made.append(Tile("rerankers", "no gain", f"none is above random, {best.name} comes nearest"))
+        why = f"none is above random, {best.name} comes nearest"
+        if oracle.value <= random.value:
+            why = "a random choice passes wherever one could"
+        made.append(Tile("rerankers", "no gain", why))
     if best is not None and best.best:
         gap = "no gap" if best.gap is None else _percent(best.gap)
         between = (

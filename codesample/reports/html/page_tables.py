@@ -72,8 +72,12 @@ def _beside_random(report: Report) -> Iterator[PageTable]:
             continue
         rows.append((name, *_compared(over)))
         notes = [each.below_random, each.curve_note]
-        notes += [f"gave no scores on {each.abstained:.0%} of problems"] if each.abstained else []
-        notes += [f"preferred none on {each.undecided:.0%}"] if each.undecided > each.abstained else []
+        notes += [f"gave no scores on {100 * each.abstained:.0f} % of problems"] if each.abstained else []
+        notes += (
+            [f"preferred none on {100 * each.undecided:.0f} % of problems"]
+            if each.undecided > each.abstained
+            else []
+        )
         remarks += [(name, text) for text in notes if text]
     if report.greedy is not None:
         rows.append(("greedy", *_compared(report.greedy.over_random)))

@@ -294,7 +294,7 @@ def _breakable(text: str) -> Any:
     """Return text whose lines may end behind the commas and low lines of a reranker's name."""
     from markupsafe import escape
 
-    parts = re.split(r"(?<=[,_|])", _seen(text))
+    parts = re.split(r"(?<=[,_|])(?=\S)", _seen(text))
     return _markup("<wbr>").join(map(escape, parts))
 
 

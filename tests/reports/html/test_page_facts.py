@@ -63,6 +63,15 @@ def test_what_is_not_above_random_is_not_called_best(
     assert '<tr class="chosen">' not in page
 
 
+def test_where_everything_passes_there_is_nothing_to_gain(
+    problem: Callable[..., Problem], pool: Callable[..., Pool], run_of: Callable[..., object]
+) -> None:
+    run = run_of([pool(problem("p"), ["a"], [Status.PASSED])], {"mine": {"p": [1.0]}})
+    page = page_of(run, now=NOW)
+    assert tiles_of(page)[2] == "rerankers no gain a random choice passes wherever one could"
+    assert "1 problem × 1 candidate<" in page.replace(" ·", "<")
+
+
 @pytest.mark.parametrize(
     ("hidden", "said"),
     [

@@ -119,6 +119,16 @@ def test_the_map_is_walked_by_keys_and_opened_by_a_click(show: Callable[..., Any
     assert tab.url.endswith("#Made/1/0")
 
 
+def test_the_legend_of_the_map_has_the_marks_that_occur(show: Callable[..., Any], page: Path) -> None:
+    kinds = show(page).tab.locator(".legend [data-kind]:visible")
+    assert [text.strip() for text in kinds.all_inner_texts()] == [
+        "passed",
+        "╱ wrong",
+        "╳ error",
+        "─ a limit was hit",
+    ]
+
+
 def test_the_map_shows_verdicts_in_the_palettes_colours(show: Callable[..., Any], page: Path) -> None:
     tab = show(page).tab
     tab.wait_for_timeout(100)

@@ -135,6 +135,19 @@ def test_long_names_do_not_widen_a_phone(
     assert shown.too_wide() <= 0
 
 
+def test_the_tile_leads_to_what_it_counts_whatever_was_looked_at_before(
+    show: Callable[..., Any], page: Path
+) -> None:
+    tab = show(page).tab
+    tab.select_option("#reranker", label="tied")
+    assert tab.locator("#lost-heading").inner_text() == "Problems that tied loses"
+    link = tab.locator(".tile a")
+    assert link.inner_text() == "1"
+    link.click()
+    assert tab.locator("#lost-heading").inner_text() == "Problems that good loses"
+    assert tab.locator("#lost-rows details.lost").count() == 1
+
+
 @pytest.mark.slow
 def test_thirty_thousand_candidates_open_in_seconds(
     large_run: Callable[..., RunContents], show: Callable[..., Any], tmp_path: Path

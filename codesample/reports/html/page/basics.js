@@ -84,7 +84,7 @@ function scoreText(score) {
 
 /** Append the name of a reranker, or text with some: lines may end behind its commas and low lines. */
 function appendName(element, text) {
-  for (const part of text.split(/(?<=[,_|])/)) element.append(part, make("wbr"));
+  for (const part of text.split(/(?<=[,_|])(?=\S)/)) element.append(part, make("wbr"));
   return element;
 }
 

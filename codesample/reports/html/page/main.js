@@ -227,6 +227,12 @@ async function start() {
       chooseReranker(Number(select.value));
     });
   }
+  // what the tile counts is what the reranker shown first loses
+  document.querySelector(".tile a")?.addEventListener("click", () => {
+    if (page.reranker === index.best) return;
+    for (const id of ["reranker", "reranker-in-problem"]) $(id).value = String(index.best);
+    chooseReranker(index.best);
+  });
   $("lost-more")?.addEventListener("click", () => {
     $("filter-outcome").value = "lost";
     $("order").value = "lost";
