@@ -11,19 +11,29 @@ from codesample.errors import ParameterError
 __all__ = ["write"]
 
 
-def write(run: Path, file: Path | None, *, integrity: str | None, data: Path | None, json: bool) -> None:
+def write(
+    run: Path,
+    file: Path | None,
+    *,
+    integrity: str | None,
+    greedy: Path | None,
+    data: Path | None,
+    json: bool,
+) -> None:
     """Write the page of a run.
 
     Args:
         run: Its folder.
         file: Where; None for report.html in the folder.
         integrity, data: As for `recount_run`; None takes the run's own.
+        greedy: A run of temperature 0, shown beside.
         json: Whether to say where the page is as JSON.
 
     Raises:
-        ParameterError: a table of runs, or as `write_page`.
-        CodesampleError: as `read_run`.
+        ParameterError: a table of runs, a greedy run beside one without results, or as `write_page`.
+        CodesampleError: as `read_run` and `with_greedy`.
     """
+    from codesample.evaluation.greedy import with_greedy
     from codesample.evaluation.reranking import recount_run
     from codesample.evaluation.run_contents import read_run
     from codesample.reports.html import write_page
@@ -36,6 +46,11 @@ def write(run: Path, file: Path | None, *, integrity: str | None, data: Path | N
     if integrity is not None:
         pools = [replace(pool, strict=integrity == "strict") for pool in contents.pools]
         contents = replace(contents, pools=pools, report=recount_run(run, integrity=integrity, data=data))
+    if greedy is not None:
+        if contents.report is None:
+            raise ParameterError(f"{run}: has no results yet that --greedy could stand beside; finish it")
+        beside = with_greedy(contents.report, contents, read_run(greedy, data=data))
+        contents = replace(contents, report=beside)
     written = write_page(contents, file or run / "report.html")
     if json:
         emit_json({"page": str(written)})

@@ -44,9 +44,7 @@ def run(
     from codesample.runs.table import holds_table
 
     if html:
-        if greedy is not None:
-            raise ParameterError("--greedy stands beside printed figures; leave out --html")
-        page.write(run, file, integrity=integrity, data=data, json=json)
+        page.write(run, file, integrity=integrity, greedy=greedy, data=data, json=json)
         return
     if file is not None:
         raise ParameterError(f"{file}: only a page is written to a file; add --html")

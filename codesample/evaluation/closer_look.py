@@ -42,6 +42,11 @@ class Check:
     expected: str = ""
     part: str = ""
 
+    @property
+    def whole(self) -> str:
+        """The text; of a script, the input with the output that it must give."""
+        return f"input:\n{self.text}\nexpected output:\n{self.expected}" if self.expected else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramGroup:
@@ -121,7 +126,9 @@ def problem_facts(contents: RunContents, pool: Pool, *, tests: bool = True) -> d
         "prompt": asked if isinstance(asked, str) else [asdict(each) for each in asked],
         "examples": [asdict(each) for each in problem.examples],
         "picks": {
-            name: None if (pick := pick_of(pool, column)) is None else asdict(pick)
+            name: None
+            if (pick := pick_of(pool, column)) is None
+            else {"indices": list(pick.indices), "passed": pick.passed}
             for name, column in columns.items()
         },
         "programs": [

@@ -1,4 +1,4 @@
-"""What a reranker puts first among one problem's candidates, and in which place it puts each."""
+"""What a reranker puts first among one problem's candidates, what it should have, and every one's place."""
 
 from __future__ import annotations
 
@@ -18,10 +18,20 @@ class Pick:
         indices: Of the graded candidates with the highest score, ascending. Several are a tie, over which
             figures average.
         passed: How many of them passed.
+        shown: Position in the pool of the one that stands for them: the first that fails, where one does.
+        score: Of each of them; None where the reranker gave no candidate a score.
+        passing: Position of the best-scored candidate that passes; None where none does.
+        passing_score: Its score.
+        rank: Its place: 1 and how many graded candidates are scored higher.
     """
 
     indices: tuple[int, ...]
     passed: int
+    shown: int
+    score: float | None = None
+    passing: int | None = None
+    passing_score: float | None = None
+    rank: int | None = None
 
     @property
     def share(self) -> float:
@@ -41,7 +51,14 @@ def pick_of(pool: Pool, scores: Sequence[float | None]) -> Pick | None:
     top = max(order_of(scores[at]) for at in graded)
     first = [at for at in graded if order_of(scores[at]) == top]
     indices = tuple(pool.candidates[at].index for at in first)
-    return Pick(indices, sum(pool.verdicts[at].passed for at in first))
+    shown = next((at for at in first if not pool.verdicts[at].passed), first[0])
+    passed = sum(pool.verdicts[at].passed for at in first)
+    right = [at for at in graded if pool.verdicts[at].passed]
+    if not right:
+        return Pick(indices, passed, shown, scores[shown])
+    best = max(right, key=lambda at: (order_of(scores[at]), -at))
+    rank = 1 + sum(order_of(scores[at]) > order_of(scores[best]) for at in graded)
+    return Pick(indices, passed, shown, scores[shown], best, scores[best], rank)
 
 
 def places(scores: Sequence[float | None]) -> list[tuple[int, int]]:

@@ -55,6 +55,21 @@ def test_the_page_can_count_anew(folder: Path) -> None:
     assert "passes that a program could have faked count in no figure" in (folder / "strict.html").read_text()
 
 
+def test_a_greedy_run_stands_beside_on_the_page(folder: Path) -> None:
+    """Recorded samples, one of a problem, are taken as greedy."""
+    row = {"task_id": "mine/1", "completion": "    return x + 1\n"}
+    (folder / "one.jsonl").write_text(json.dumps(row) + "\n")
+    done = call("execute", "one.jsonl", "--task-file", "mine.jsonl", "--out", "one", *SANDBOX, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = call("report", "run", "--html", "greedy.html", "--greedy", "one", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "greedy.html").read_text()
+    assert '<th scope="row">greedy (pass@1 of one)</th><td class="number">1.000</td>' in page
+    assert "one holds recorded samples, taken as greedy" in page
+    # one of three passes, so that a random choice is two thirds below
+    assert '<th scope="row">greedy</th><td class="number">+0.667</td>' in page
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -63,6 +78,7 @@ def test_the_page_can_count_anew(folder: Path) -> None:
         (["run", "--html", "none/page.html"], "none/page.html: there is no folder none; make it first"),
         (["table", "--html"], "table: holds a table of runs; a page shows one of them: table/a, table/b"),
         (["none", "--html"], "none: not a run folder"),
+        (["run", "--html", "--greedy", "run"], "run: holds recorded samples, several of a problem"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(folder: Path, words: list[str], complaint: str) -> None:

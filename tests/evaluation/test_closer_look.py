@@ -65,6 +65,11 @@ def test_a_check_of_each_kind_is_told_in_words(tests: Tests, expected: Check) ->
     assert check_at(tests, 0) == expected
 
 
+def test_a_check_of_a_script_is_its_input_with_what_it_must_give() -> None:
+    assert Check(1, "1 2\n", "3\n").whole == "input:\n1 2\n\nexpected output:\n3\n"
+    assert Check(1, "assert f()").whole == "assert f()"
+
+
 def test_failed_checks_are_those_of_the_verdict_where_it_has_one_for_each() -> None:
     tests = CodeTests(checks=("assert f()", "assert g()", "assert h()"))
     verdict = Verdict("t/0", 0, Status.WRONG, checks=(True, False, False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,21 +25,38 @@ def pool(statuses: list[Status]) -> Pool:
     return Pool(problem, candidates, verdicts)
 
 
-@given(st.lists(st.tuples(SCORES, STATUSES), min_size=1, max_size=8))
-def test_the_share_of_a_pick_is_its_best_of_n(rows: list[tuple[float | None, Status]]) -> None:
+@given(st.lists(st.tuples(SCORES, STATUSES), min_size=1, max_size=5))
+def test_a_pick_is_what_a_stable_sort_of_every_order_gives(rows: list[tuple[float | None, Status]]) -> None:
     scores, made = [score for score, _ in rows], pool([status for _, status in rows])
     picked = pick_of(made, scores)
     if not made.graded:
         assert picked is None
         return
     assert picked is not None
+    key = lambda at: float("-inf") if scores[at] is None else scores[at]
+    firsts = [max(order, key=key) for order in permutations(made.graded)]
+    assert picked.share == pytest.approx(sum(made.verdicts[at].passed for at in firsts) / len(firsts))
     assert picked.share == pytest.approx(best_of_n([scores[at] for at in made.graded], made.passed))
+    assert picked.indices == tuple(10 * at for at in sorted(set(firsts)))
+    assert picked.shown in firsts
+    assert picked.score == scores[picked.shown]
+    # of a tie that may fail, one that fails is shown
+    assert made.verdicts[picked.shown].passed == (picked.share == 1)
+    right = [at for at in made.graded if made.verdicts[at].passed]
+    assert (picked.passing is None) == (picked.rank is None) == (not right)
+    if picked.passing is not None:
+        assert picked.passing in right
+        assert key(picked.passing) == max(map(key, right))
+        assert picked.passing_score == scores[picked.passing]
+        assert picked.rank == 1 + sum(key(at) > key(picked.passing) for at in made.graded)
 
 
 def test_a_tie_is_all_of_it_and_what_could_not_be_judged_is_no_choice() -> None:
     made = pool([Status.WRONG, Status.HARNESS_ERROR, Status.PASSED, Status.PASSED])
-    assert pick_of(made, [1.0, 9.0, 1.0, 0.0]) == Pick((0, 20), 1)
-    assert pick_of(made, [None, None, None, None]) == Pick((0, 20, 30), 2)
+    tie = Pick((0, 20), 1, shown=0, score=1.0, passing=2, passing_score=1.0, rank=1)
+    assert pick_of(made, [1.0, 9.0, 1.0, 0.0]) == tie
+    silent = Pick((0, 20, 30), 2, shown=0, score=None, passing=2, passing_score=None, rank=1)
+    assert pick_of(made, [None, None, None, None]) == silent
 
 
 @given(st.lists(SCORES, max_size=9))

@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from codesample.evaluation.abstaining import why_abstained
+from codesample.evaluation.members import decided_by, is_ranked, members_of
+from codesample.evaluation.picks import Pick
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Problem, Status, Verdict
-from codesample.reports.html.choices import Choice
 from codesample.reports.html.problem_parts import Once
 
-__all__ = ["LETTERS", "page_index", "scores_column", "title_of"]
+__all__ = ["LETTERS", "Picks", "page_index", "scores_column", "title_of"]
 
 LETTERS = {
     Status.PASSED: "p",
@@ -27,20 +29,31 @@ LETTERS = {
 }
 """A letter by status, in the page's data; a pass that does not count is "k"."""
 
+Picks = Mapping[str, Sequence[Pick | None]]
+"""By reranker, what it puts first of each problem."""
+
 _LONGEST_TITLE = 110
 _LONGEST_REASON = 200
 
 
 def page_index(
-    gathered: Sequence[Pool], chosen: Mapping[str, Sequence[Choice | None]], best: str | None
+    gathered: Sequence[Pool], scores: Mapping[str, Scores], picks: Picks, best: str | None
 ) -> dict[str, Any]:
-    """Return plain JSON data: names of rerankers, and of each problem its verdicts, groups and choices."""
-    names = list(chosen)
+    """Return plain JSON data: names of rerankers, and of each problem its verdicts, groups and choices.
+
+    Args:
+        gathered: The problems.
+        scores: By reranker.
+        picks: What they put first, by reranker, in the order of the problems.
+        best: The reranker that is shown first.
+    """
+    names = list(picks)
     reasons = Once[str]()
     problems = []
     for number, pool in enumerate(gathered):
         programs = Once[tuple[str | None, Status]]()
-        picks = [_choice(pool, chosen[name][number], reasons) for name in names]
+        rows = {name: column[pool.problem.task_id] for name, column in scores.items()}
+        chosen = [_choice(pool, name, picks[name][number], rows, reasons) for name in names]
         problems.append(
             {
                 "id": pool.problem.task_id,
@@ -50,12 +63,14 @@ def page_index(
                     programs.place((candidate.program, verdict.status))
                     for candidate, verdict in zip(pool.candidates, pool.verdicts, strict=True)
                 ],
-                "picks": picks,
+                "picks": chosen,
                 **_indices(pool),
             }
         )
     return {
         "rerankers": names,
+        "ranked": [is_ranked(name) for name in names],
+        "members": [[_member(each, names) for each in members_of(name)] for name in names],
         "best": None if best is None else names.index(best),
         "reasons": reasons.values,
         "problems": problems,
@@ -70,6 +85,10 @@ def scores_column(gathered: Sequence[Pool], column: Scores) -> list[list[float |
 def title_of(problem: Problem) -> str:
     """Return a line that tells problems apart: the first sentence of what a person would read."""
     text = problem.description or problem.prompt
+    if problem.entry_point:
+        # helpers may stand before what is asked for
+        defined = re.search(rf"^\s*(async\s+)?def\s+{re.escape(problem.entry_point)}\b", text, re.MULTILINE)
+        text = text[defined.start() :] if defined else text
     inside = re.search(r'("""|\'\'\')\s*(.*?)(?:\1|\n\s*\n|>>>|\Z)', text, re.DOTALL)
     words = " ".join((inside[2] if inside and inside[2].strip() else text).split())
     return words if len(words) <= _LONGEST_TITLE else f"{words[: _LONGEST_TITLE - 1]}…"
@@ -86,21 +105,32 @@ def _indices(pool: Pool) -> dict[str, Any]:
     return {} if indices == list(range(len(indices))) else {"indices": indices}
 
 
-def _choice(pool: Pool, choice: Choice | None, reasons: Once[str]) -> list[Any] | None:
-    if choice is None:
+def _choice(
+    pool: Pool, name: str, pick: Pick | None, rows: Mapping[str, Sequence[float | None]], reasons: Once[str]
+) -> list[Any] | None:
+    if pick is None:
         return None
-    verdict = pool.verdicts[choice.pick]
-    reason = None if verdict.passed else reasons.place(_reason(verdict))
+    verdict = pool.verdicts[pick.shown]
+    decided = None
+    if pick.passing is not None and not pick.passed:
+        decided = decided_by(name, rows, pick.shown, pick.passing)
     return [
-        round(choice.chance, 6),
-        choice.tied,
-        choice.pick,
-        _digits(choice.pick_score),
-        choice.passing,
-        _digits(choice.passing_score),
-        choice.rank,
-        reason,
+        round(pick.share, 6),
+        len(pick.indices),
+        pick.shown,
+        _digits(pick.score),
+        pick.passing,
+        _digits(pick.passing_score),
+        pick.rank,
+        None if verdict.passed else reasons.place(_reason(verdict)),
+        None if pick.score is not None else reasons.place(why_abstained(name, pool.problem)),
+        decided and [decided.member, decided.scores and [_digits(each) for each in decided.scores]],
     ]
+
+
+def _member(name: str, rerankers: Sequence[str]) -> list[Any]:
+    """Return a member's name, and its number among those whose scores the page has."""
+    return [name, rerankers.index(name) if name in rerankers else None]
 
 
 def _reason(verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from codesample.evaluation.choice import Selection
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.leaks import HiddenOnly, hidden_only
+from codesample.evaluation.paired import Paired
 from codesample.evaluation.report import Report
 from codesample.evaluation.run_contents import RunContents
 
@@ -15,18 +16,19 @@ __all__ = ["PageTable", "cost_table", "page_tables"]
 
 
 class PageTable(NamedTuple):
-    """A table of texts; each row begins with what it is about."""
+    """A table of texts; each row begins with what it is about. `remarks` are on rows, and stand below."""
 
     title: str
     heads: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     note: str = ""
+    remarks: Sequence[tuple[str, str]] = ()
 
 
 def page_tables(contents: RunContents) -> Iterator[PageTable]:
     """Yield the tables for which a run has figures."""
     report = contents.report
-    if report is not None and report.rerankers:
+    if report is not None:
         yield from _beside_random(report)
         yield from cost_table(report.rerankers)
         yield from _by_part(report)
@@ -64,42 +66,47 @@ def cost_table(rerankers: Mapping[str, Selection]) -> Iterator[PageTable]:
 
 
 def _beside_random(report: Report) -> Iterator[PageTable]:
-    rows = []
+    rows, remarks = [], []
     for name, each in report.rerankers.items():
         if (over := each.over_random) is None:
             continue
+        rows.append((name, *_compared(over)))
         notes = [each.below_random, each.curve_note]
-        notes += [f"gave no scores on {each.abstained:.0%} of problems"] if each.abstained else []
-        notes += [f"preferred none on {each.undecided:.0%}"] if each.undecided > each.abstained else []
-        rows.append(
-            (
-                name,
-                f"{over.difference.value:+.3f}".replace("-", "−"),
-                _interval(over.difference),
-                f"{over.p:.3f}" if over.p >= 0.001 else "under 0.001",
-                f"{over.won} / {over.lost} / {over.tied}",
-                "; ".join(filter(None, notes)),
-            )
+        notes += [f"gave no scores on {100 * each.abstained:.0f} % of problems"] if each.abstained else []
+        notes += (
+            [f"preferred none on {100 * each.undecided:.0f} % of problems"]
+            if each.undecided > each.abstained
+            else []
         )
+        remarks += [(name, text) for text in notes if text]
     if report.greedy is not None:
-        over = report.greedy.over_random
-        rows.append(
-            (
-                "greedy",
-                f"{over.difference.value:+.3f}".replace("-", "−"),
-                _interval(over.difference),
-                f"{over.p:.3f}" if over.p >= 0.001 else "under 0.001",
-                f"{over.won} / {over.lost} / {over.tied}",
-                f"the run {report.greedy.run}, pass@1 {report.greedy.pass_at_1.value:.3f}",
-            )
-        )
+        rows.append(("greedy", *_compared(report.greedy.over_random)))
+        remarks.append(("greedy", f"the run {report.greedy.run}, pass@1 {report.greedy.pass_at_1.value:.3f}"))
     if rows:
         yield PageTable(
             "Compared with a random choice",
-            ("reranker", "difference", "95 % interval", "p", "better / worse / equal", "notes"),
+            ("reranker", "difference", "95 % interval", "p", "better / worse / equal"),
             rows,
             "Paired by problem; p by flipped signs.",
+            _gathered(remarks),
         )
+
+
+def _gathered(remarks: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Say of several rerankers at once what is said of each."""
+    names: dict[str, list[str]] = {}
+    for name, text in remarks:
+        names.setdefault(text, []).append(name)
+    return [("; ".join(those), text) for text, those in names.items()]
+
+
+def _compared(over: Paired) -> tuple[str, str, str, str]:
+    return (
+        f"{over.difference.value:+.3f}".replace("-", "−"),
+        _interval(over.difference),
+        f"{over.p:.3f}" if over.p >= 0.001 else "under 0.001",
+        f"{over.won} / {over.lost} / {over.tied}",
+    )
 
 
 def _by_part(report: Report) -> Iterator[PageTable]:
@@ -116,16 +123,22 @@ def _hidden(found: HiddenOnly) -> PageTable:
     rows = [("at random", *_cells(found.random), "0 %")]
     for name, estimate in found.rerankers.items():
         gap = found.gap_closed(name)
-        rows.append((name, *_cells(estimate), "no gap" if gap is None else f"{100 * gap:.0f} %"))
+        rows.append(
+            (name, *_cells(estimate), "no gap" if gap is None else f"{100 * gap:.0f} %".replace("-", "−"))
+        )
     rows.append(("oracle", *_cells(found.oracle), "100 %"))
-    left_out = f", {found.left_out} show all of theirs" if found.left_out else ""
-    unclear = f", of {found.unclear} the verdicts do not tell checks apart" if found.unclear else ""
+    left_out = _left_out(found.left_out, "prompt shows all checks")
+    unclear = _left_out(found.unclear, "verdicts do not tell checks apart")
     return PageTable(
         "By the checks that no prompt shows",
         ("figure", "value", "95 % interval", "gap closed"),
         rows,
-        f"Prompts show some hidden checks; without these, over {found.problems} problems{left_out}{unclear}.",
+        f"Prompts show some hidden checks; without these, over {found.problems} problems.{left_out}{unclear}",
     )
+
+
+def _left_out(count: int, why: str) -> str:
+    return f" Left out: {count} problem{'' if count == 1 else 's'} whose {why}." if count else ""
 
 
 def _cells(estimate: Estimate | None) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,15 +28,15 @@ from codesample.evaluation.curves import (
     separations,
 )
 from codesample.evaluation.environment import versions
+from codesample.evaluation.picks import pick_of
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.score_quality import Calibration, Separation
 from codesample.records import Prompt
 from codesample.reports.html import page_facts
-from codesample.reports.html.choices import Choice, best_reranker, choices
 from codesample.reports.html.drawing import series_of
 from codesample.reports.html.figure_charts import cost_chart, curves_chart, gaps_chart
 from codesample.reports.html.packing import packed
-from codesample.reports.html.page_index import page_index, scores_column
+from codesample.reports.html.page_index import Picks, page_index, scores_column
 from codesample.reports.html.page_tables import page_tables
 from codesample.reports.html.palette import DARK, LIGHT
 from codesample.reports.html.problem_parts import fitting, problem_part
@@ -44,7 +45,16 @@ from codesample.runs.files import replace_file
 
 __all__ = ["page_of", "write_page"]
 
-_SCRIPTS = ("basics.js", "texts.js", "problems.js", "lost.js", "heat.js", "problem.js", "main.js")
+_SCRIPTS = (
+    "basics.js",
+    "texts.js",
+    "programs.js",
+    "problems.js",
+    "lost.js",
+    "heat.js",
+    "problem.js",
+    "main.js",
+)
 _MARK = 'name="generator" content="codesample'
 # tokens with a number each, of all candidates of a page: some megabytes
 _MOST_TOKENS = 3_000_000
@@ -70,11 +80,15 @@ def page_of(contents: RunContents, *, now: datetime | None = None) -> str:
     Raises:
         ParameterError: a library of the extra `html` is missing.
     """
-    chosen = choices(contents.pools, contents.scores)
-    best = best_reranker(chosen, contents.report)
+    picks: Picks = {
+        name: [pick_of(pool, column[pool.problem.task_id]) for pool in contents.pools]
+        for name, column in contents.scores.items()
+    }
+    best = page_facts.first_reranker(contents, picks)
     script, style = _script(), _style()
     environment = _environment()
     first = contents.pools[0]
+    figures = _figures(contents, picks, best)
     facts = {
         "task": contents.manifest.task,
         # a model of a folder goes by the folder's name; where it is, the page says elsewhere
@@ -94,13 +108,14 @@ def page_of(contents: RunContents, *, now: datetime | None = None) -> str:
         style=_markup(style),
         script=_markup(script),
         facts=facts,
-        rerankers=list(chosen),
+        rerankers=list(picks),
         best=best,
+        above_random=any(row.best for row in figures["figures"]),
         notices=page_facts.notices(contents),
         about=list(page_facts.about(contents)),
         example_link=f"{first.problem.task_id}/{first.candidates[0].index}",
-        data=_data(contents, chosen, best),
-        **_figures(contents, chosen, best),
+        data=_data(contents, picks, best),
+        **figures,
     )
     return page
 
@@ -135,32 +150,28 @@ def _expect_ours(file: Path) -> None:
         raise ParameterError(f"{file}: is there and is no page of codesample; choose another file")
 
 
-def _data(
-    contents: RunContents, chosen: Mapping[str, Sequence[Choice | None]], best: str | None
-) -> dict[str, Any]:
+def _data(contents: RunContents, picks: Picks, best: str | None) -> dict[str, Any]:
     """Return the blocks of data of a page, each packed."""
     return {
-        "index": packed(page_index(contents.pools, chosen, best)),
+        "index": packed(page_index(contents.pools, contents.scores, picks, best)),
         "scores": [packed(scores_column(contents.pools, column)) for column in contents.scores.values()],
-        "problems": list(_parts(contents, chosen)),
+        "problems": list(_parts(contents, picks)),
     }
 
 
-def _parts(contents: RunContents, chosen: Mapping[str, Sequence[Choice | None]]) -> Iterator[str]:
+def _parts(contents: RunContents, picks: Picks) -> Iterator[str]:
     """Yield every problem, packed; one at a time is in memory as it stands."""
     each = _MOST_TOKENS // len(contents.pools)
     recorded = "samples" in contents.manifest.settings
     for number, pool in enumerate(contents.pools):
-        picked = [column[number] for column in chosen.values()]
-        first = {at for one in picked if one for at in (one.pick, one.passing) if at is not None}
+        picked = [column[number] for column in picks.values()]
+        first = {at for one in picked if one for at in (one.shown, one.passing) if at is not None}
         prompt: Prompt | None = None if recorded else contents.chosen.prompt_form.ask(pool.problem)
         shown = fitting(pool, each, first)
         yield packed(problem_part(pool, prompt, contents.origins, with_tokens=shown))
 
 
-def _figures(
-    contents: RunContents, chosen: Mapping[str, Sequence[Choice | None]], best: str | None
-) -> dict[str, Any]:
+def _figures(contents: RunContents, picks: Picks, best: str | None) -> dict[str, Any]:
     """Return tiles, table and charts; a run without any grade has none."""
     if not any(pool.graded for pool in contents.pools):
         empty: dict[str, Any] = dict.fromkeys(
@@ -170,13 +181,13 @@ def _figures(
     passes, random = pass_at_k_curve(contents), random_curve(contents)
     curves, gaps = best_of_n_curves(contents), gaps_closed(contents)
     rows = page_facts.figures(contents, passes, random, curves, gaps, best)
-    own = next((row for row in rows if row.best), None)
+    own = next((row for row in rows if row.name == best), None)
     last = passes.points[-1]
     names = {"pass@k (oracle)": passes, "random": random, **curves}
     sizes = sorted({point.k for curve in (random, *curves.values()) for point in curve.points})
     return {
         "tiles": page_facts.tiles(
-            random.points[-1].estimate, last.estimate, own, chosen[best] if best else (), n=str(last.k)
+            random.points[-1].estimate, last.estimate, own, picks[best] if best else (), n=str(last.k)
         ),
         "figures": rows,
         "charts": _charts(contents, passes, random, curves, gaps),
@@ -268,13 +279,23 @@ def _environment() -> Any:
         raise ParameterError(
             f"a page needs {error.name}, which is not installed: pip install 'codesample[html]'"
         ) from error
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("page")),
         autoescape=True,
         finalize=_seen,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _breakable(text: str) -> Any:
+    """Return text whose lines may end behind the commas and low lines of a reranker's name."""
+    from markupsafe import escape
+
+    parts = re.split(r"(?<=[,_|])(?=\S)", _seen(text))
+    return _markup("<wbr>").join(map(escape, parts))
 
 
 def _seen(value: Any) -> Any:

@@ -10,12 +10,22 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+from codesample.evaluation.closer_look import check_at, failed_checks
 from codesample.evaluation.scoring import Pool
-from codesample.records import CallExample, Candidate, Origin, Problem, Prompt, ScriptExample, Verdict
-from codesample.reports.html.check_texts import check_text, first_failed, hidden_tests_text
+from codesample.records import (
+    CallExample,
+    Candidate,
+    CodeTests,
+    Origin,
+    Problem,
+    Prompt,
+    ScriptExample,
+    Tests,
+    Verdict,
+)
 from codesample.reports.html.packing import LONGEST_TEXT, shortened, utf16_lengths
 
-__all__ = ["Once", "fitting", "problem_part"]
+__all__ = ["Once", "fitting", "hidden_tests_text", "problem_part"]
 
 _T = TypeVar("_T", bound=Hashable)
 
@@ -23,6 +33,7 @@ _T = TypeVar("_T", bound=Hashable)
 _STEPS, _LOWEST = 100, 9_999
 _LONGEST_DETAIL = 4_000
 _LONGEST_TESTS = 20_000
+_LONGEST_CHECK, _MOST_CHECKS = 600, 40
 
 
 class Once(Generic[_T]):
@@ -86,9 +97,9 @@ def problem_part(
     checks: dict[int, str] = {}
     rows = []
     for at, (candidate, verdict) in enumerate(zip(pool.candidates, pool.verdicts, strict=True)):
-        failed = first_failed(verdict)
+        failed = next(iter(failed_checks(problem.tests, verdict)), None)
         if failed is not None and failed not in checks:
-            checks[failed] = check_text(problem.tests, failed)
+            checks[failed] = _check(problem.tests, failed)
         origin = origins.get((candidate.task_id, candidate.index))
         rows.append(
             {
@@ -111,6 +122,25 @@ def problem_part(
         "checks": checks,
         "candidates": rows,
     }
+
+
+def hidden_tests_text(tests: Tests, *, most: int) -> str:
+    """Return the hidden tests, at most so many characters of them and of the many checks the first ones."""
+    if isinstance(tests, CodeTests):
+        text = "\n".join(part for part in (tests.source, *tests.checks) if part)
+    else:
+        shown = [_check(tests, at) for at in range(min(tests.check_count, _MOST_CHECKS))]
+        more = tests.check_count - len(shown)
+        text = "\n".join([*shown, *([f"... and {more:,} more"] if more else [])])
+    return _cut(text, most)
+
+
+def _check(tests: Tests, at: int) -> str:
+    return _cut(check_at(tests, at).whole, _LONGEST_CHECK)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} ..."
 
 
 def _facts(candidate: Candidate, verdict: Verdict, failed: int | None) -> dict[str, Any]:

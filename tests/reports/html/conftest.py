@@ -24,6 +24,7 @@ from codesample.records import (
     Tests,
     Verdict,
 )
+from codesample.reports.html import write_page
 from codesample.runs import Manifest
 from codesample.tasks.contract import Task
 
@@ -155,6 +156,41 @@ def large_run() -> Callable[..., RunContents]:
     return make_large_run
 
 
+@pytest.fixture(scope="session")
+def small(
+    problem: Callable[..., Problem], pool: Callable[..., Pool], run_of: Callable[..., RunContents]
+) -> RunContents:
+    """Three problems: good loses the first and wins the second; nothing passes in the third."""
+    one, two, three = problem("Made/1"), problem("Made/2", text="Say needle."), problem("other/3")
+    right, wrong = "    return x + 1\n", "    return x - 1\n"
+    pools = [
+        pool(one, [wrong, right, wrong, right], [Status.WRONG, Status.PASSED, Status.WRONG, Status.PASSED]),
+        pool(
+            two,
+            [right, "    return haystack\n"],
+            [Status.PASSED, Status.ERROR],
+            details=["", "NameError: haystack"],
+        ),
+        pool(three, [wrong, "    while x: pass\n"], [Status.WRONG, Status.CPU_TIMEOUT]),
+    ]
+    good: dict[str, list[float | None]] = {
+        "Made/1": [0.9, 0.5, 0.8, None],
+        "Made/2": [1.0, 0.0],
+        "other/3": [0.0, 0.0],
+    }
+    tied: dict[str, list[float | None]] = {
+        "Made/1": [1.0, 1.0, 0.0, 0.0],
+        "Made/2": [0.0, 1.0],
+        "other/3": [None, None],
+    }
+    return run_of(pools, {"good": good, "tied": tied})
+
+
+@pytest.fixture(scope="session")
+def page(small: RunContents, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(small, tmp_path_factory.mktemp("page") / "page.html")
+
+
 # while it is open its event loop runs in this thread, and nobody else can run one: not beyond a module
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
@@ -215,6 +251,15 @@ class Shown:
         self.tab.goto(self.file.as_uri() + (f"#{place}" if place else ""))
         self.tab.wait_for_selector("html[data-ready=yes]")
         return self
+
+    def follow(self, link: str, name: str) -> None:
+        """Follow a link of the page to a problem."""
+        self.tab.evaluate("link => { location.hash = link; }", link)
+        self.tab.wait_for_function(
+            """name => document.querySelector("#problem-name").textContent === name
+                   && document.querySelector("#problem-body").checkVisibility()""",
+            arg=name,
+        )
 
     def too_wide(self) -> int:
         """How many pixels the page is wider than its window."""

@@ -61,8 +61,8 @@ const VERDICTS = {
 /** The fields of a choice, by what they are. */
 function readChoice(fields) {
   if (fields === null) return null;
-  const [chance, tied, pick, pickScore, passing, passingScore, rank, reason] = fields;
-  return { chance, tied, pick, pickScore, passing, passingScore, rank, reason };
+  const [chance, tied, pick, pickScore, passing, passingScore, rank, reason, silence, decided] = fields;
+  return { chance, tied, pick, pickScore, passing, passingScore, rank, reason, silence, decided };
 }
 
 function count(number, one, many = `${one}s`) {
@@ -76,10 +76,16 @@ function percent(share) {
 }
 
 function scoreText(score) {
-  if (score === null || score === undefined) return "none";
+  if (score === null || score === undefined) return "no score";
   const size = Math.abs(score);
   if (score !== 0 && (size >= 1e5 || size < 1e-3)) return score.toExponential(2).replace("-", "−");
   return String(Number(score.toPrecision(4))).replace("-", "−");
+}
+
+/** Append the name of a reranker, or text with some: lines may end behind its commas and low lines. */
+function appendName(element, text) {
+  for (const part of text.split(/(?<=[,_|])(?=\S)/)) element.append(part, make("wbr"));
+  return element;
 }
 
 /** The index by which the run's files know a candidate. */

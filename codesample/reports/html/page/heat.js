@@ -172,6 +172,8 @@ function walkHeat(row, column) {
 
 function startHeat() {
   const canvas = $("heat-map");
+  const there = new Set(page.problems.flatMap((problem) => [...problem.verdicts].map((letter) => VERDICTS[letter].kind)));
+  for (const key of document.querySelectorAll(".legend [data-kind]")) key.hidden = !there.has(key.dataset.kind);
   $("heat-order").addEventListener("change", orderHeat);
   $("heat-frame").addEventListener("scroll", drawHeat, { passive: true });
   let width = 0;

@@ -12,12 +12,16 @@ function renderLost() {
   const solvable = page.problems.filter((problem) => problem.passed > 0).length;
   const unsolved = page.problems.length - solvable;
   $("lost-name").textContent = name;
+  const ties = lost.length - surely;
+  const expected = lost.reduce((sum, problem) => sum + lostShare(problem), 0);
   const told = [
-    `${solvable} of ${count(page.problems.length, "problem")} have a candidate that passes.`,
+    `${solvable} of ${count(page.problems.length, "problem")} ${solvable === 1 ? "has" : "have"} a candidate that passes.`,
     lost.length === 0
       ? "It picks a passing one in every one of them."
-      : `It picks a failing one in ${surely}` +
-        (lost.length > surely ? ` and leaves ${lost.length - surely} to a tie between passing and failing ones.` : "."),
+      : ties === 0
+        ? `It picks a failing one in ${surely}.`
+        : `It ${surely ? `picks a failing one in ${surely} and ` : ""}leaves ${ties} to chance, between passing and failing ones: ` +
+          `${Number(expected.toPrecision(3))} are lost on average.`,
   ];
   if (unsolved) told.push(`In the other ${unsolved} nothing passes, so no choice could help.`);
   $("lost-told").textContent = told.join(" ");
@@ -53,24 +57,45 @@ function lostRow(problem, open) {
   return details;
 }
 
+/** Why the choice is what it is, in a sentence. */
 function rankText(choice) {
-  if (choice.pickScore === null) return `no score for any: one at random, of which ${percent(choice.chance)} pass`;
+  if (choice.pickScore === null) return `${silenceText(choice)}: one at random, of which ${percent(choice.chance)} pass`;
   if (choice.chance > 0) return `${count(choice.tied, "candidate")} share the top score, ${percent(choice.chance)} of them pass`;
-  const score = `pick ${scoreText(choice.pickScore)}, best passing ${scoreText(choice.passingScore)}`;
-  return `${score}, in place ${choice.rank}`;
+  const place = `best passing one in place ${choice.rank}`;
+  if (choice.decided) {
+    const [member, scores] = choice.decided;
+    return scores ? `decided by ${member}: ${scoreText(scores[0])} against ${scoreText(scores[1])}; ${place}` : `decided by ${member}; ${place}`;
+  }
+  if (page.ranked[page.reranker]) return place;
+  return `score ${scoreText(choice.pickScore)}, best passing one ${scoreText(choice.passingScore)}, in place ${choice.rank}`;
+}
+
+function silenceText(choice) {
+  const why = page.reasons[choice.silence];
+  return `no candidate has a score${why ? ` (${why})` : ""}`;
+}
+
+/** What to call the pick and the candidate beside it: where nothing is preferred, nothing is picked. */
+function headingsOf(choice) {
+  if (choice.pickScore === null) return ["It prefers none; one that fails", "One that passes"];
+  if (choice.chance > 0) return [`It leaves ${choice.tied} to chance; one that fails`, "One of them that passes"];
+  const picked = choice.tied > 1 ? `What it picks, or one of ${choice.tied - 1} equals` : "What it picks";
+  return [picked, "The best-scored one that passes"];
 }
 
 /** The pick beside the best-scored candidate that passes. */
 async function pairOf(problem, choice) {
-  const part = await problemPart(problem.at);
+  const [part, scored] = await Promise.all([problemPart(problem.at), memberScores(problem)]);
   const [one, other] = [choice.pick, choice.passing];
+  const asked = askedOf(part);
   const programs = [one, other].map((at) => part.texts[part.candidates[at].program]);
-  const [gone, fresh] = differingLines(programs[0], programs[1]);
+  const [gone, fresh] = differingLines(programs[0], programs[1], asked);
+  const [picked, passing] = headingsOf(choice);
   const pair = make(
     "div",
     { class: "pair" },
-    paneOf(problem, part, one, "What it picks", choice.pickScore, gone),
-    paneOf(problem, part, other, "The best-scored one that passes", choice.passingScore, fresh),
+    paneOf(problem, part, one, picked, scoreWords(choice, choice.pickScore, 1, scored, one), gone),
+    paneOf(problem, part, other, passing, scoreWords(choice, choice.passingScore, choice.rank, scored, other), fresh),
   );
   return make(
     "div",
@@ -81,7 +106,20 @@ async function pairOf(problem, choice) {
   );
 }
 
-function paneOf(problem, part, at, heading, score, marks) {
+/** Scores that the members of the chosen reranker give a problem's candidates, as far as the page has them. */
+async function memberScores(problem) {
+  const known = page.members[page.reranker].filter(([, at]) => at !== null);
+  return Promise.all(known.map(async ([name, at]) => [name, (await scoresOf(at))[problem.at]]));
+}
+
+/** What a candidate got: its score, or where scores are places, its place and what the members gave. */
+function scoreWords(choice, score, place, scored, at) {
+  const members = scored.map(([name, scores]) => `${name}: ${scoreText(scores[at])}`);
+  if (choice.pickScore === null || score === null) return ["no score", ...members].join(" · ");
+  return [page.ranked[page.reranker] ? `place ${place}` : `score ${scoreText(score)}`, ...members].join(" · ");
+}
+
+function paneOf(problem, part, at, heading, words, marks) {
   const row = part.candidates[at];
   const number = indexOf(problem, at);
   const head = make("h3", { class: "small" }, `${heading}: `, make("a", { href: linkTo(problem, at), text: `candidate ${number}` }));
@@ -90,9 +128,9 @@ function paneOf(problem, part, at, heading, score, marks) {
     "section",
     { class: "pane" },
     head,
-    make("p", {}, verdictBadge(problem.verdicts[at]), ` score ${scoreText(score)}`),
+    appendName(make("p", {}, verdictBadge(problem.verdicts[at]), " "), row.finish === "length" ? `${words} · cut off at the token limit` : words),
     failureOf(part, row),
-    codeBlock(part.texts[row.program], { label, marks }),
+    codeBlock(part.texts[row.program], { label, marks, asked: askedOf(part) }),
   );
 }
 

@@ -1,6 +1,6 @@
 // Where one is in the page, what the keys do, and the choice of reranker and of light or dark.
 
-const page = { problems: [], rerankers: [], reasons: [], reranker: null, byId: new Map(), beside: true, back: 0, keys: true };
+const page = { problems: [], rerankers: [], ranked: [], members: [], reasons: [], reranker: null, byId: new Map(), beside: true, back: 0, keys: true };
 const SECTIONS = ["top", "lost", "figures", "problems", "heat", "about"];
 
 function encoded(id) {
@@ -119,6 +119,7 @@ function startTips() {
     tip.hidden = !label || mark.getAttribute("aria-roledescription") === "axis";
     if (!tip.hidden) tip.textContent = label;
   });
+  for (const gone of ["keydown", "hashchange", "scroll"]) window.addEventListener(gone, () => (tip.hidden = true), { passive: true });
   document.addEventListener("pointermove", (event) => {
     if (tip.hidden) return;
     tip.style.left = `${Math.min(event.clientX + 12, window.innerWidth - tip.offsetWidth - 8)}px`;
@@ -199,7 +200,7 @@ async function start() {
   setTheme(kept("theme"));
   $("theme").addEventListener("change", (event) => setTheme(kept("theme", event.target.value)));
   const index = await unpack("data-index");
-  Object.assign(page, { rerankers: index.rerankers, reasons: index.reasons });
+  Object.assign(page, { rerankers: index.rerankers, ranked: index.ranked, members: index.members, reasons: index.reasons });
   page.problems = index.problems.map((problem, at) => ({ ...problem, at, choices: problem.picks.map(readChoice) }));
   for (const problem of page.problems) {
     problem.passed = passes(problem);
@@ -226,6 +227,12 @@ async function start() {
       chooseReranker(Number(select.value));
     });
   }
+  // what the tile counts is what the reranker shown first loses
+  document.querySelector(".tile a")?.addEventListener("click", () => {
+    if (page.reranker === index.best) return;
+    for (const id of ["reranker", "reranker-in-problem"]) $(id).value = String(index.best);
+    chooseReranker(index.best);
+  });
   $("lost-more")?.addEventListener("click", () => {
     $("filter-outcome").value = "lost";
     $("order").value = "lost";

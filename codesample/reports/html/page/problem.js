@@ -40,7 +40,7 @@ function renderAsked() {
   );
   const turns = part.prompt.flatMap(([role, text]) => [
     make("p", { class: "role", text: part.asked ? role : "problem (how a model was asked is not known)" }),
-    plainBlock(text, `What the model was given: ${role}`),
+    plainBlock(text, `What the model was given: ${role}`, 16),
   ]);
   $("asked").replaceChildren(...turns);
   if (part.examples.length) {
@@ -54,28 +54,40 @@ function renderPicks() {
   const { problem } = view;
   const rows = page.rerankers.map((name, at) => {
     const choice = problem.choices[at];
-    const row = make("tr", at === page.reranker ? { class: "chosen" } : {}, make("th", { scope: "row", text: name, dir: "auto" }));
+    const row = make("tr", at === page.reranker ? { class: "chosen" } : {}, appendName(make("th", { scope: "row", dir: "auto" }), name));
     if (choice === null) {
       row.append(make("td", { colspan: "4", text: "no candidate has a grade" }));
       return row;
     }
     if (choice.pickScore === null) {
-      row.append(make("td", { colspan: "4", text: `scores none of them: one at random, of which ${percent(choice.chance)} pass` }));
+      row.append(make("td", { colspan: "4", text: `${silenceText(choice)}: one at random, of which ${percent(choice.chance)} pass` }));
+      return row;
+    }
+    if (choice.tied === problem.graded && choice.tied > 1) {
+      row.append(make("td", { colspan: "4", text: `prefers none, all ${choice.tied} tie: ${percent(choice.chance)} pass` }));
       return row;
     }
     const tie = choice.tied > 1 ? ` and ${choice.tied - 1} tied` : "";
     row.append(
       make("td", {}, candidateLink(problem, choice.pick), tie),
       make("td", {}, choice.chance === 0 || choice.chance === 1 ? verdictBadge(problem.verdicts[choice.pick]) : `tie: ${percent(choice.chance)} pass`),
-      make("td", { class: "number", text: scoreText(choice.pickScore) }),
+      make("td", { class: "number", text: page.ranked[at] ? "" : scoreText(choice.pickScore) }),
       choice.passing === null
         ? make("td", { text: "none passes" })
-        : make("td", {}, candidateLink(problem, choice.passing), `, ${scoreText(choice.passingScore)}, place ${choice.rank}`),
+        : make("td", {}, candidateLink(problem, choice.passing), `, ${passingText(choice, page.ranked[at])}`),
     );
     return row;
   });
   $("pick-rows").replaceChildren(...rows);
   $("picks").hidden = rows.length === 0;
+}
+
+function passingText(choice, ranked) {
+  const place = `place ${choice.rank}`;
+  if (!ranked) return `${scoreText(choice.passingScore)}, ${place}`;
+  if (!choice.decided) return place;
+  const [member, scores] = choice.decided;
+  return `${place}: ${member}${scores ? ` ${scoreText(scores[1])} against ${scoreText(scores[0])}` : " decides"}`;
 }
 
 function candidateLink(problem, position) {
@@ -112,7 +124,7 @@ function renderGroups() {
     view.position = view.groups[0][0];
   }
   $("group-rows").replaceChildren(...view.groups.map(groupRow));
-  $("group-score").textContent = page.reranker === null ? "score" : page.rerankers[page.reranker];
+  $("group-score").textContent = page.reranker !== null && page.ranked[page.reranker] ? "place" : "score";
   $("group-count").textContent = `${count(view.groups.length, "distinct program")} of ${count(view.groups.flat().length, "candidate")}`;
   renderCandidate();
 }
@@ -125,25 +137,42 @@ function groupRow(members, at) {
   const link = make("a", { href: linkTo(problem, first), text: shown.join(", ") });
   if (at === view.group) link.setAttribute("aria-current", "true");
   const score = members.reduce((most, position) => (below(scoreAt(position)) > below(most) ? scoreAt(position) : most), null);
-  const names = pickedBy(members);
   return make(
     "tr",
     { class: at === view.group ? "current" : null, "data-group": at },
     make("td", {}, verdictBadge(problem.verdicts[members[0]])),
-    make("th", { scope: "row" }, link, more, names.length ? make("span", { class: "picked", text: `★ ${names.length > 2 ? count(names.length, "reranker") : names.join(", ")}` }) : null),
+    make("th", { scope: "row" }, link, more, ...pickMarks(members)),
     make("td", { class: "number", text: String(members.length) }),
-    make("td", { class: "number", text: scoreText(score) }),
+    make("td", { class: "number", text: page.reranker === null ? "" : placeOrScore(page.reranker, score) }),
   );
 }
 
-/** Which rerankers give a member of a group their top score; of ties with other programs, that they are. */
+/** A reranker's score; its place among those of all candidates where the size of scores says nothing. */
+function placeOrScore(reranker, score) {
+  if (!page.ranked[reranker] || score === null) return scoreText(score);
+  return String(1 + view.scores[reranker].filter((other, at) => isGraded(at) && below(other) > score).length);
+}
+
+/** Marks of a group that the chosen reranker picks, or may pick, and below them the others that surely do. */
+function pickMarks(members) {
+  const names = pickedBy(members);
+  const own = page.reranker === null ? undefined : names.find(([at]) => at === page.reranker);
+  const others = names.filter(([at, tie]) => at !== page.reranker && !tie).map(([at]) => page.rerankers[at]);
+  const also = others.length > 2 ? count(others.length, own ? "other" : "reranker") : others.join(", ");
+  return [
+    own ? make("span", { class: "picked own", text: own[1] ? "◐ one of a tie for its pick" : "★ its pick" }) : null,
+    also ? appendName(make("span", { class: "picked" }), `${own ? "and by" : "picked by"} ${also}`) : null,
+  ];
+}
+
+/** Which rerankers give a member of a group their top score: [number, whether other programs have it as well]. */
 function pickedBy(members) {
-  return page.rerankers.flatMap((name, at) => {
+  return page.rerankers.flatMap((_, at) => {
     const choice = view.problem.choices[at];
     if (choice === null || choice.pickScore === null) return [];
     const own = members.filter((position) => view.scores[at][position] === choice.pickScore && isGraded(position)).length;
     if (!own) return [];
-    return [own < choice.tied ? `${name} (tie)` : name];
+    return [[at, own < choice.tied]];
   });
 }
 
@@ -228,7 +257,8 @@ function tokensOf(part, row) {
 function programOf(problem, part, row, position) {
   const number = indexOf(problem, position);
   const program = part.texts[row.program];
-  const own = (marks) => codeBlock(program, { label: `Program of candidate ${number}`, marks });
+  const asked = askedOf(part);
+  const own = (marks) => codeBlock(program, { label: `Program of candidate ${number}`, marks, asked });
   const rivals = [...problem.verdicts].flatMap((letter, at) => (letter === "p" && part.candidates[at].program !== row.program ? [at] : []));
   if (!rivals.length) return [make("h4", { text: "Program" }), own()];
   const best = rivals.reduce((most, at) => (below(scoreAt(at)) > below(scoreAt(most)) ? at : most), rivals[0]);
@@ -247,8 +277,9 @@ function programOf(problem, part, row, position) {
       return;
     }
     const at = Number(choose.value);
-    const [gone, fresh] = differingLines(program, part.texts[part.candidates[at].program]);
-    const other = codeBlock(part.texts[part.candidates[at].program], { label: `Program of candidate ${indexOf(problem, at)}`, marks: fresh });
+    const [gone, fresh] = differingLines(program, part.texts[part.candidates[at].program], asked);
+    const label = `Program of candidate ${indexOf(problem, at)}`;
+    const other = codeBlock(part.texts[part.candidates[at].program], { label, marks: fresh, asked });
     place.replaceChildren(
       make(
         "div",
@@ -279,8 +310,8 @@ function scoreTable(problem, position) {
       return make(
         "tr",
         {},
-        make("th", { scope: "row", text: name, dir: "auto" }),
-        make("td", { class: "number", text: scoreText(scores[position]) }),
+        appendName(make("th", { scope: "row", dir: "auto" }), name),
+        make("td", { class: "number", text: page.ranked[at] ? "" : scoreText(scores[position]) }),
         make("td", { class: "number", text: `${above + 1} of ${problem.graded}${tied ? `, ${tied} tied` : ""}` }),
       );
     });

@@ -49,7 +49,8 @@ function pythonPieces(text) {
   for (const found of text.matchAll(PYTHON)) {
     if (found.index > from) pieces.push([text.slice(from, found.index), ""]);
     const [whole, comment, string, decorator, number, word] = found;
-    let kind = comment ? "comment" : string ? "string" : decorator ? "name" : number ? "number" : "";
+    const says = comment || (string && isDocstring(text, found.index, whole));
+    let kind = says ? "comment" : string ? "string" : decorator ? "name" : number ? "number" : "";
     if (word) {
       kind = defines ? "name" : KEYWORDS.has(word) ? "keyword" : BUILTINS.has(word) ? "builtin" : "";
       defines = word === "def" || word === "class";
@@ -59,6 +60,13 @@ function pythonPieces(text) {
   }
   if (from < text.length) pieces.push([text.slice(from), ""]);
   return pieces;
+}
+
+/** Whether a string stands alone where a statement could: it says something and does nothing. */
+function isDocstring(text, from, whole) {
+  if (!/^\w{0,2}("""|''')/.test(whole)) return false;
+  const before = text.slice(0, from);
+  return /(^|\n)[ \t]*$/.test(before) && !/[([{,=+\\][ \t]*\n\s*$/.test(before);
 }
 
 /** Split pieces at line ends: a list of lines, each a list of pieces. */
@@ -73,84 +81,39 @@ function lines(pieces) {
   return found;
 }
 
-/** Show a program with a number before each line; `marks` holds lines that differ from another program. */
-function codeBlock(text, { label, marks = new Map() } = {}) {
-  const block = make("pre", { class: "code", tabindex: "0", role: "region", "aria-label": label });
-  const fill = (shown) => {
-    block.replaceChildren();
-    const all = lines(pythonPieces(shown));
-    if (all.length > 1 && all[all.length - 1].length === 0) all.pop();
-    all.forEach((pieces, at) => {
-      const line = make("span", { class: marks.has(at) ? `line ${marks.get(at)}` : "line" });
-      if (marks.has(at)) line.append(make("span", { class: "spoken", text: "differs: " }));
-      for (const [part, kind] of pieces) {
-        if (kind) line.append(appendText(make("span", { class: `code-${kind}` }), part));
-        else appendText(line, part);
-      }
-      block.append(line, "\n");
-    });
-    if (!shown) block.append(make("span", { class: "empty", text: "(empty)" }));
-  };
-  return withRest(block, text, fill);
-}
-
-/** Show any other text as it stands. */
-function plainBlock(text, label) {
+/** Show any other text as it stands; of one with many lines the first ones, and all on demand. */
+function plainBlock(text, label, most = 60) {
   const block = make("pre", { class: "plain", tabindex: "0", role: "region", "aria-label": label });
   const fill = (shown) => {
     block.replaceChildren();
     if (shown) appendText(block, shown);
     else block.append(make("span", { class: "empty", text: "(empty)" }));
   };
-  return withRest(block, text, fill);
+  return withRest(block, text, fill, most);
 }
 
 /** Fill a block with the beginning of a text, and with all of it on demand. */
-function withRest(block, text, fill) {
-  if (text.length <= FIRST_SHOWN) {
-    fill(text);
-    return block;
-  }
-  fill(text.slice(0, FIRST_SHOWN));
+function withRest(block, text, fill, most = Infinity) {
+  const all = text.replace(/\n+$/, "").split("\n");
+  // a button for a few lines would be no shorter than they are
+  const first = all.length > most + 4 ? all.slice(0, most).join("\n") : text;
+  const begin = first.slice(0, FIRST_SHOWN);
+  fill(begin);
+  if (begin.length === text.length) return block;
+  const long = first.length > FIRST_SHOWN ? `${text.length.toLocaleString("en")} characters` : count(all.length, "line");
   const more = make("button", {
     type: "button",
     class: "more",
-    text: `Show all ${text.length.toLocaleString("en")} characters`,
+    text: `Show all ${long}`,
     on: {
       click: () => {
         fill(text);
         more.remove();
+        block.focus({ preventScroll: true });
       },
     },
   });
   return make("div", {}, block, more);
-}
-
-/** Lines of each of two programs that the other one lacks, in their order: the longest common part stays. */
-function differingLines(one, other) {
-  const a = one.replace(/\n+$/, "").split("\n");
-  const b = other.replace(/\n+$/, "").split("\n");
-  const left = new Map();
-  const right = new Map();
-  if (a.length * b.length > 400000) return [left, right];
-  const width = b.length + 1;
-  const best = new Uint16Array((a.length + 1) * width);
-  for (let i = a.length - 1; i >= 0; i--)
-    for (let j = b.length - 1; j >= 0; j--)
-      best[i * width + j] =
-        a[i] === b[j]
-          ? best[(i + 1) * width + j + 1] + 1
-          : Math.max(best[(i + 1) * width + j], best[i * width + j + 1]);
-  let i = 0;
-  let j = 0;
-  while (i < a.length || j < b.length) {
-    if (i < a.length && j < b.length && a[i] === b[j]) {
-      i++;
-      j++;
-    } else if (j >= b.length || (i < a.length && best[(i + 1) * width + j] >= best[i * width + j + 1])) left.set(i++, "gone");
-    else right.set(j++, "new");
-  }
-  return [left, right];
 }
 
 // natural log-probabilities at which a token's colour changes: chances of 90, 50, 20 and 5 percent

@@ -1,0 +1,190 @@
+"""What a page says of choices in a browser: ties, silence, members of a composition, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codesample.evaluation.scoring import Pool
+from codesample.records import Problem, Status
+from codesample.reports.html import write_page
+
+PASSED, WRONG = Status.PASSED, Status.WRONG
+ASKED = "Return x plus one,\n    whatever x may be.\n    It is a number."
+# the same words, with other line ends
+REPEATED = '    """Return x plus one, whatever\n    x may be.\n    It is a number.\n    """\n'
+AT = (
+    "name => [...document.querySelectorAll('#reranker option')]"
+    ".findIndex(each => each.textContent.replace(' (best)', '') === name)"
+)
+EQUAL = "".join(f"    y = {at}\n" for at in range(12))
+
+
+@pytest.fixture(scope="module")
+def chosen(
+    problem: Callable[..., Problem],
+    pool: Callable[..., Pool],
+    run_of: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Programs that repeat their prompt; of the first three, the second passes."""
+    wrong = f'    """{ASKED}\n    """\n    # too little\n{EQUAL}    return x - 1\n'
+    right = f"{REPEATED}{EQUAL}    return x + 1\n"
+    asked = problem("p", text=ASKED)
+    asked = type(asked)(asked.task_id, asked.prompt, asked.tests, entry_point="add")
+    made = pool(asked, [wrong, right, "    pass\n"], [WRONG, PASSED, WRONG])
+    scores: dict[str, dict[str, list[float | None]]] = {
+        "first,second": {"p": [2.0, 1.0, 0.0]},
+        "first": {"p": [1.0, 1.0, 0.0]},
+        "second": {"p": [0.75, 0.25, 9.0]},
+        "public_examples": {"p": [None, None, None]},
+        "a_name_that_no_column_of_a_table_is_wide_enough_for": {"p": [0.5, 0.5, 0.5]},
+    }
+    return write_page(run_of([made], scores), tmp_path_factory.mktemp("chosen") / "page.html")
+
+
+def lost(show: Callable[..., Any], page: Path, reranker: str) -> Any:
+    tab = show(page).tab
+    # the best one is called so in the list
+    tab.select_option("#reranker", str(tab.evaluate(AT, reranker)))
+    tab.locator("#lost-rows .pane").nth(1).wait_for()
+    return tab
+
+
+@pytest.mark.parametrize(
+    ("reranker", "summary", "heads"),
+    [
+        (
+            "first,second",
+            "1 of 3 pass; decided by second: 0.75 against 0.25; best passing one in place 2",
+            [
+                ("What it picks: candidate 0", "✗ wrong place 1 · first: 1 · second: 0.75"),
+                (
+                    "The best-scored one that passes: candidate 1",
+                    "✓ passed place 2 · first: 1 · second: 0.25",
+                ),
+            ],
+        ),
+        (
+            "first",
+            "1 of 3 pass; 2 candidates share the top score, 50 % of them pass",
+            [
+                ("It leaves 2 to chance; one that fails: candidate 0", "✗ wrong score 1"),
+                ("One of them that passes: candidate 1", "✓ passed score 1"),
+            ],
+        ),
+        (
+            "public_examples",
+            "1 of 3 pass; no candidate has a score (its prompt shows no example that could be read): "
+            "one at random, of which 33 % pass",
+            [
+                ("It prefers none; one that fails: candidate 0", "✗ wrong no score"),
+                ("One that passes: candidate 1", "✓ passed no score"),
+            ],
+        ),
+    ],
+)
+def test_a_lost_problem_says_what_decided_and_nothing_is_picked_where_nothing_did(
+    show: Callable[..., Any], chosen: Path, reranker: str, summary: str, heads: list[tuple[str, str]]
+) -> None:
+    tab = lost(show, chosen, reranker)
+    assert tab.locator("#lost-rows .numbers").inner_text() == summary
+    panes = tab.locator("#lost-rows .pane")
+    for pane, (head, words) in zip(panes.all(), heads, strict=True):
+        assert pane.locator("h3").inner_text() == head
+        assert pane.locator("> p").first.inner_text() == words
+
+
+def test_what_ties_lose_is_told_as_an_expected_number(show: Callable[..., Any], chosen: Path) -> None:
+    tab = lost(show, chosen, "first")
+    assert tab.locator("#lost-told").inner_text() == (
+        "1 of 1 problem has a candidate that passes. It leaves 1 to chance, between passing and failing "
+        "ones: 0.5 are lost on average."
+    )
+
+
+def test_what_repeats_the_prompt_or_is_equal_is_folded_and_opens(
+    show: Callable[..., Any], chosen: Path
+) -> None:
+    tab = lost(show, chosen, "first,second")
+    one, other = tab.locator("#lost-rows .pane pre.code").all()
+    assert one.locator(".fold").all_inner_texts() == ["⋯ 4 lines as in the prompt", "⋯ 6 lines equal in both"]
+    assert one.locator(".line.gone").all_text_contents() == [
+        "differs:     # too little",
+        "differs:     return x - 1",
+    ]
+    # what is only said is marked, and pale
+    assert one.locator(".line.gone.words").all_text_contents() == ["differs:     # too little"]
+    assert other.locator(".line.new").all_text_contents() == ["differs:     return x + 1"]
+    before = one.locator(".line").count()
+    one.locator(".fold").first.focus()
+    tab.keyboard.press("Enter")
+    assert one.locator(".line").count() == before + 4
+    assert one.locator(".fold").count() == 1
+    assert tab.evaluate("document.activeElement.getAttribute('aria-label')") == "Program of candidate 0 of p"
+    assert one.locator(".line").nth(1).text_content() == '    """Return x plus one,'
+    numbers = one.locator(".line").evaluate_all("all => all.map(each => each.style.cssText.match(/\\d+/)[0])")
+    assert numbers[:7] == ["1", "2", "3", "4", "5", "6", "7"]
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_every_column_of_the_candidates_is_in_sight(
+    show: Callable[..., Any], chosen: Path, phone: bool
+) -> None:
+    shown = show(chosen, "p", phone=phone)
+    tab = shown.tab
+    for name, head in (("first,second", "place"), (list_name(tab), "score")):
+        tab.select_option("#reranker-in-problem", label=name)
+        assert tab.locator("#group-score").inner_text() == head
+        frame = tab.locator(".groups .scroll")
+        assert frame.evaluate("frame => frame.scrollWidth - frame.clientWidth") <= 0
+    assert tab.locator("#group-rows td:last-child").all_inner_texts() == ["0.5", "0.5", "0.5"]
+
+
+def list_name(tab: Any) -> str:
+    return str(tab.locator("#reranker-in-problem option").last.inner_text())
+
+
+def test_the_pick_of_the_chosen_reranker_is_marked_apart_from_others(
+    show: Callable[..., Any], chosen: Path
+) -> None:
+    tab = show(chosen, "p").tab
+    tab.select_option("#reranker-in-problem", label="first,second")
+    rows = tab.locator("#group-rows tr")
+    assert [row.locator(".picked").all_inner_texts() for row in rows.all()] == [
+        ["★ its pick"],
+        [],
+        ["picked by second"],
+    ]
+    tab.select_option("#reranker-in-problem", label="first")
+    marks = [row.locator(".picked").all_inner_texts() for row in rows.all()]
+    assert marks == [
+        ["◐ one of a tie for its pick", "and by first,second"],
+        ["◐ one of a tie for its pick"],
+        ["picked by second"],
+    ]
+
+
+def test_a_long_text_ends_in_a_button_that_shows_all_of_it(
+    problem: Callable[..., Problem],
+    pool: Callable[..., Pool],
+    run_of: Callable[..., Any],
+    show: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    long = "".join(f"    x = {at}\n" for at in range(300))
+    asked = problem("p", text="\n".join(f"Rule {at}." for at in range(90)))
+    run = run_of([pool(asked, [long], [WRONG])])
+    tab = show(write_page(run, tmp_path / "page.html"), "p/0").tab
+    code = tab.locator("#candidate pre.code")
+    assert code.locator(".line").count() == 120
+    code.locator(".fold").click()
+    assert code.locator(".line").count() == 301
+    assert code.locator(".line").last.text_content() == "    x = 299"
+    prompt = tab.locator("#asked pre").first
+    assert "Rule 89." not in prompt.inner_text()
+    tab.locator("#asked button", has_text="Show all 91 lines").click()
+    assert "Rule 89." in prompt.inner_text()
