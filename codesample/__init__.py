@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from codesample.rerankers.contract import Job, Reranker, reranker
     from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
     from codesample.rerankers.parameters import Bounds
-    from codesample.runs import Artefacts, Manifest, RunFolder
+    from codesample.runs import Artefacts, Manifest, RunFolder, ScoreOrigin
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
@@ -144,6 +144,7 @@ _HOME = {
     "RunTable": "codesample.evaluation.run_table",
     "Sampler": "codesample.sampling.sampler",
     "SamplingParams": "codesample.records",
+    "ScoreOrigin": "codesample.runs",
     "ScriptExample": "codesample.records",
     "ScriptTests": "codesample.records",
     "Seconds": "codesample.evaluation.report",
@@ -237,6 +238,7 @@ __all__ = [
     "RunTable",
     "Sampler",
     "SamplingParams",
+    "ScoreOrigin",
     "ScriptExample",
     "ScriptTests",
     "Seconds",

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, NamedTuple, overload
 from codesample.errors import ExecutionError, ParameterError, RerankerError, RunFolderError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.abilities import ABILITIES
-from codesample.rerankers.blame import is_told, place_in, said
+from codesample.rerankers.blame import home_of, is_told, place_in, said
 from codesample.rerankers.context import Context
 from codesample.rerankers.expression import Named, Value, is_name
 from codesample.rerankers.fingerprint import fingerprint_of
@@ -21,6 +21,7 @@ from codesample.rerankers.own_loop import all_of, finished
 from codesample.rerankers.parameters import Parameter, checked, parameters_of
 from codesample.rerankers.returned import checked_scores
 from codesample.rerankers.shield import Shield, shielded
+from codesample.rerankers.slate import at_work
 
 __all__ = ["Job", "ListScorer", "OneScorer", "Reranker", "require_supplied", "reranker"]
 
@@ -63,10 +64,12 @@ class Reranker:
 
     Attributes:
         name: As listed and as its file of scores is called.
+        plain_name: The same without parameters.
         needs: Abilities it may use, of `ABILITIES`.
         independent: Whether a candidate's score (or its order to any other) does not depend on which other
             candidates there are; then best-of-n curves have a closed form.
         parts: The rerankers that it is made of; () for one of its own.
+        place: Where it was written: modules, or files that were named by their paths.
         takes: What its parameters are, the keyword-only arguments of its function, by name.
         parameters: Their values, as far as they are known.
     """
@@ -82,7 +85,8 @@ class Reranker:
     ) -> None:
         self.name, self.needs, self.independent = _accepted(name), frozenset(needs), independent
         self.parts = tuple(parts)
-        self._scorer, self._plain_name = scorer, name
+        self.place: str = ", ".join(dict.fromkeys(each.place for each in self.parts)) or home_of(scorer)
+        self._scorer, self.plain_name = scorer, name
         self._fingerprint: str | None = None
         self.takes = parameters_of(scorer)
         self.parameters = _defaults(self.takes)
@@ -103,6 +107,10 @@ class Reranker:
             self._fingerprint = fingerprint_of(*settings, self._scorer)
         return self._fingerprint
 
+    def stands_for(self, other: Reranker) -> bool:
+        """Whether this is the other one, whatever the parameters of the two are."""
+        return self._scorer is other._scorer
+
     @property
     def is_async(self) -> bool:
         """Whether the scorer was defined by `async def`, so that several problems are scored at a time."""
@@ -116,10 +124,22 @@ class Reranker:
         """
         made = copy.copy(self)
         made._fingerprint = None
-        made.parameters = self.parameters | checked(self._plain_name, self.takes, values)
+        made.parameters = self.parameters | checked(self.plain_name, self.takes, values)
         known = ((name, made.parameters[name]) for name in self.takes if name in made.parameters)
         changed = tuple((name, value) for name, value in known if self.takes[name].default != value)
-        made.name = _accepted(str(Named(self._plain_name, changed)) if changed else self._plain_name)
+        made.name = _accepted(str(Named(self.plain_name, changed)) if changed else self.plain_name)
+        return made
+
+    def fallen(self, what: str) -> Reranker:
+        """Return one that stands for this and only raises `what`: that this one ended an earlier process."""
+
+        def score(*given: Any, **parameters: Any) -> _Scores:
+            error = RerankerError(what)
+            error.told = True
+            raise error
+
+        made = copy.copy(self)
+        made._fingerprint, made._scorer = self.fingerprint, score
         return made
 
     def expect_parameters(self) -> None:
@@ -131,7 +151,7 @@ class Reranker:
         for name, each in self.takes.items():
             if name not in self.parameters:
                 raise ParameterError(
-                    f"reranker {self.name!r} needs {name}, {each.expected}: {self._plain_name}({name}=...)"
+                    f"reranker {self.name!r} needs {name}, {each.expected}: {self.plain_name}({name}=...)"
                 )
         for part in self.parts:
             part.expect_parameters()
@@ -181,9 +201,9 @@ class Reranker:
             try:
                 shield.raise_()
                 for each in results:
-                    shield.put_back()
+                    # others are being scored meanwhile
+                    shield.mend()
                     yield each
-                    shield.raise_()
             finally:
                 shield.put_back()
 
@@ -205,7 +225,8 @@ class Reranker:
     def _blamed(self, job: Job) -> Iterator[None]:
         """Name the reranker and the problem, and the scorer's own line, in whatever a block raises."""
         try:
-            yield
+            with at_work(self.name, job.view.task_id, self._scorer):
+                yield
         except (KeyboardInterrupt, *_NOT_ITS_FAULT):
             raise
         except BaseException as error:

@@ -11,14 +11,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from codesample.errors import RerankerError, UnknownNameError
+from codesample.errors import CodesampleError, RerankerError, UnknownNameError
 from codesample.plugins import PluginKind
 from codesample.rerankers.compose import filtered, then, weighted, within
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.expression import Chain, Expression, Filter, Named, Weighted, Within, parse
 from codesample.rerankers.fitted import load_fitted
 
-__all__ = ["GROUP", "load_reranker", "reranker_names"]
+__all__ = ["GROUP", "expect_own_name", "load_reranker", "reranker_names"]
 
 GROUP = "codesample.rerankers"
 
@@ -67,6 +67,28 @@ def load_reranker(spec: Reranker | str) -> Reranker:
     is_place = where.endswith(".py") and name.isidentifier() and os.path.isfile(where)
     is_file = spec.strip().endswith(".json") and os.path.isfile(spec.strip())
     return _made(Named(spec.strip()) if is_place or is_file else parse(spec))
+
+
+def expect_own_name(loaded: Reranker) -> None:
+    """Refuse a reranker that is called as an installed one, whose scores it would pass its own off as.
+
+    Raises:
+        RerankerError: names both.
+    """
+    for part in loaded.parts:
+        expect_own_name(part)
+    name = loaded.plain_name
+    if loaded.parts or (entry := _PLUGINS.installed().get(name)) is None:
+        return
+    try:
+        is_itself = loaded.stands_for(_PLUGINS.load(name))
+    except (CodesampleError, AttributeError):
+        is_itself = False
+    if not is_itself:
+        raise RerankerError(
+            f"reranker {name!r} of {loaded.place or 'this process'} is called as the installed one "
+            f"({entry.value}), and their scores could not be told apart; rename it with @reranker(NAME)"
+        )
 
 
 def _made(tree: Expression) -> Reranker:

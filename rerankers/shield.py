@@ -6,11 +6,15 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
+
+from codesample.rerankers.blame import HardExit
 
 __all__ = ["Shield", "shielded"]
+
+_EXIT = os._exit
 
 
 class _Lent(io.TextIOBase):
@@ -53,24 +57,35 @@ class _Lent(io.TextIOBase):
 class Shield:
     """What of the process is as it was: folder, environment, standard streams, filters of warnings, depth.
 
-    What is printed meanwhile goes where it would have gone.
+    What is printed meanwhile goes where it would have gone. What would end the process at once is raised.
     """
 
     def __init__(self) -> None:
         self._folder = _folder()
         self._environment = dict(os.environ)
+        self._exit = os._exit
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._filters = list(warnings.filters)
         self._depth = sys.getrecursionlimit()
 
     def raise_(self) -> None:
         """Lend out the standard streams, so that nobody closes them."""
-        _, out, error = self._streams
+        sys.stdin, out, error = self._streams
         sys.stdout, sys.stderr = out and _Lent(out), error and _Lent(error)
+        os._exit = _raising(os.getpid())  # type: ignore[assignment]
+
+    def mend(self) -> None:
+        """Make everything what it was, and lend out the streams again, which never are bare meanwhile."""
+        self._put_back_rest()
+        self.raise_()
 
     def put_back(self) -> None:
         """Make everything what it was."""
         sys.stdin, sys.stdout, sys.stderr = self._streams
+        os._exit = self._exit
+        self._put_back_rest()
+
+    def _put_back_rest(self) -> None:
         if os.environ != self._environment:
             os.environ.clear()
             os.environ.update(self._environment)
@@ -92,6 +107,17 @@ def shielded() -> Iterator[None]:
         yield
     finally:
         shield.put_back()
+
+
+def _raising(process: int) -> Callable[[int], NoReturn]:
+    """Return what stands in for `os._exit` in a process; its children end as they like."""
+
+    def refused(status: int) -> NoReturn:
+        if os.getpid() != process:
+            _EXIT(status)
+        raise HardExit(f"called os._exit({status})")
+
+    return refused
 
 
 def _folder() -> str | None:

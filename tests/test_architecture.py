@@ -141,6 +141,7 @@ ARROWS = {
         "engines",
         "errors",
         "evaluation",
+        "execution.isolation",
         "records",
         "rerankers",
         "reports",

@@ -10,7 +10,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.errors import resumable, resume_command
 from codesample.cli.looking import show_dry_runs
-from codesample.cli.output import results_alone, show_report, show_table
+from codesample.cli.output import results_alone, show_report, show_table, shown_all_the_same
 from codesample.cli.records import Several, takes_records
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
@@ -77,6 +77,10 @@ def run(
         show_table(table, as_json=shown.json, advice=resume_command(context.obj, folder))
         return
     progress = RunProgress()
-    with resumable(context.obj, progress), results_alone(as_json=shown.json):
+    with (
+        resumable(context.obj, progress),
+        shown_all_the_same(progress, as_json=shown.json),
+        results_alone(as_json=shown.json),
+    ):
         report = evaluate(sets[0], model=models[0], params=params[0], run=run, observer=progress, **shared)
     show_report(report, as_json=shown.json)

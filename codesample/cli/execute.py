@@ -9,7 +9,7 @@ import typer
 
 from codesample.cli import options
 from codesample.cli.errors import resumable
-from codesample.cli.output import results_alone, show_report
+from codesample.cli.output import results_alone, show_report, shown_all_the_same
 from codesample.cli.records import Part, takes_records
 from codesample.cli.text_models import LOADING, TextModel, text_model
 from codesample.engines.model_options import ModelOptions
@@ -51,7 +51,11 @@ def run(
 
     progress = RunProgress()
     reader = text_model(model, loading)
-    with resumable(context.obj, progress), results_alone(as_json=json):
+    with (
+        resumable(context.obj, progress),
+        shown_all_the_same(progress, as_json=json),
+        results_alone(as_json=json),
+    ):
         report = execute_samples(
             samples,
             problems.task(task) if task or problems.task_file else None,

@@ -6,14 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from codesample.cli.process import REFUSED
-from codesample.errors import OutputError, ParameterError
+from codesample.errors import CodesampleError, OutputError, ParameterError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codesample.evaluation.report import Report
     from codesample.evaluation.run_table import RunTable
     from codesample.reports.page_lines import Surface
+    from codesample.reports.progress import RunProgress
 
 __all__ = [
     "UNJUDGED",
@@ -35,6 +36,7 @@ __all__ = [
     "show_plain",
     "show_report",
     "show_table",
+    "shown_all_the_same",
     "surface",
 ]
 
@@ -47,9 +49,43 @@ _LEAST_COLUMNS = 56
 
 @contextmanager
 def results_alone(*, as_json: bool) -> Iterator[None]:
-    """Keep stdout for results where these are JSON: what rerankers print in a block goes to stderr."""
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+    """Keep stdout for results where these are JSON: what rerankers print in a block goes to stderr.
+
+    Whatever way it is written: by `print`, into the descriptor, or by another process.
+    """
+    if not as_json:
         yield
+        return
+    _flush_all()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _flush_all()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _flush_all() -> None:
+    """Let no text wait for a descriptor that is about to be another."""
+    for stream in (sys.stdout, sys.__stdout__):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()  # type: ignore[union-attr]
+
+
+@contextmanager
+def shown_all_the_same(progress: RunProgress, *, as_json: bool) -> Iterator[None]:
+    """Where a reranker fails in a block, show the results of the others before its error is told."""
+    from codesample.evaluation.reranking import load_report
+
+    try:
+        yield
+    except CodesampleError:
+        if progress.short is not None:
+            show_report(load_report(progress.short), as_json=as_json, judged=False)
+        raise
 
 
 def emit_json(value: Any) -> None:

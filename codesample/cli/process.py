@@ -6,16 +6,18 @@ Loads the standard library alone until Ctrl-C is provided for.
 from __future__ import annotations
 
 import _thread
+import atexit
 import io
 import os
 import select
 import signal
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any
 
-__all__ = ["INTERRUPTED", "REFUSED", "main"]
+__all__ = ["INTERRUPTED", "REFUSED", "is_command", "leave", "main"]
 
 REFUSED = 2
 """Exit code of whatever codesample refuses."""
@@ -24,11 +26,21 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
 _ENDING_SECONDS = 5.0
+leave = os._exit
+"""Ends the process at once, whatever others make of `os._exit`."""
+
+_started: list[bool] = []
 _LATE = b"interrupted; what was to be ended did not end in time\n"
+
+
+def is_command() -> bool:
+    """Whether this process is one of the command's own, and no other program's that calls it."""
+    return bool(_started)
 
 
 def main() -> None:
     """Run the command line; the entry point `codesample`."""
+    _started.append(True)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_once)
     _prepare_streams()
@@ -46,6 +58,21 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     finally:
         _flush()
+        _end_with_threads(sys.exc_info()[1])
+
+
+def _end_with_threads(end: BaseException | None) -> None:
+    """End now where threads are left that nobody waits for, such as a reranker's, which could keep it."""
+    if all(each is threading.current_thread() or each.daemon for each in threading.enumerate()):
+        return
+    if end is not None and not isinstance(end, SystemExit):
+        return
+    code = end.code if end is not None else 0
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+    sys.stderr.flush()
+    atexit._run_exitfuncs()
+    leave(code if isinstance(code, int) else int(code is not None))
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:
@@ -68,7 +95,7 @@ def _end_late() -> None:
             os.write(2, _LATE)
     finally:
         # whatever a run has finished is with the kernel already
-        os._exit(INTERRUPTED)
+        leave(INTERRUPTED)
 
 
 def _prepare_streams() -> None:

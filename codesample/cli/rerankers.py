@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codesample.cli import options
+from codesample.cli.apart import go_on_apart
+from codesample.cli.completions import reranker_words, run_words
 from codesample.cli.errors import Commands
-from codesample.cli.output import emit_json, show_names, show_plain
+from codesample.cli.output import emit_json, results_alone, show_names, show_plain
 from codesample.cli.records import Part, takes_records
 from codesample.errors import ParameterError
 from codesample.evaluation.options import RunOptions
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 _NONE: list[str] = []
+_MOST_ALIKE = 4
 
 FAILED = 1
 """Exit code where a reranker breaks what it owes."""
@@ -51,12 +54,19 @@ def list_(json: options.Json = False) -> None:
 def check(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="Names, FILE.py:NAME, or several in order, as for -r."),
+        typer.Argument(
+            metavar="NAME...",
+            help="Names, FILE.py:NAME, or several in order, as for -r.",
+            autocompletion=reranker_words,
+        ),
     ],
     *,
     run: Annotated[
         Path | None,
-        typer.Option(help="Try them on problems of this run. Default: on made pools of built-in problems."),
+        typer.Option(
+            help="Try them on problems of this run. Default: on made pools of built-in problems.",
+            autocompletion=run_words,
+        ),
     ] = None,
     problems: Annotated[int, typer.Option(min=1, help="How many problems of --run.")] = 8,
     model: Annotated[
@@ -77,33 +87,21 @@ def check(
     compared with those of another process that knows no hidden test. Exits with 1 where one is broken.
     Programs run in the sandbox.
     """
-    from codesample.evaluation.sandbox import open_judge
-    from codesample.evaluation.tried_problems import (
-        BEHAVES,
-        RUNS_PROGRAMS,
-        TriedWith,
-        opened_models,
-        stores_in_memory,
-    )
     from codesample.rerankers.registry import load_reranker
-    from codesample.testing.rerankers import check_reranker
-    from codesample.testing.stand_in_model import StandInModel
 
-    loaded = [load_reranker(name) for name in names]
-    given = _built_in() if run is None else _of_run(run, loaded, problems=problems, seed=seed, data=data)
-    needs = frozenset().union(*(each.needs for each in loaded))
-    stores = stores_in_memory()
-    with ExitStack() as opened:
-        judge = opened.enter_context(open_judge(sandbox)) if needs & RUNS_PROGRAMS else None
-        models = None if model is None else opened.enter_context(opened_models(model, stores))
-        writer = (models.own if models else StandInModel()) if needs & BEHAVES else None
-        supplied = TriedWith(judge, models or StandInModel, writer, stores)
-        cases = [_supply(case, supplied) for case in given]
-        found = [check_reranker(name, cases, seed=seed) for name in names]
+    fallen = go_on_apart()
+    loaded = {name: load_reranker(name) for name in names}
+    given = (
+        _built_in()
+        if run is None
+        else _of_run(run, list(loaded.values()), problems=problems, seed=seed, data=data)
+    )
+    with results_alone(as_json=json):
+        found = _checked(loaded, given, fallen, model=model, seed=seed, sandbox=sandbox)
     if json:
         emit_json([each.as_json() for each in found])
     else:
-        where = f"{len(cases)} problems of {run or 'codesample'}"
+        where = f"{len(given)} problems of {run or 'codesample'}"
         show_plain("\n".join(line for each in found for line in _lines(each, where)) + "\n")
     if not all(each.conforms for each in found):
         raise typer.Exit(FAILED)
@@ -111,7 +109,10 @@ def check(
 
 @app.command()
 def fit(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, scored by rerankers.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Run folders, scored by rerankers.", autocompletion=run_words),
+    ],
     *,
     out: Annotated[Path, typer.Option(metavar="FILE.json", help="The file that -r takes; replaced.")],
     features: Annotated[
@@ -121,6 +122,7 @@ def fit(
             "-f",
             metavar="A,B",
             help="Rerankers to take scores of; repeatable. Default: all that scored every run.",
+            autocompletion=reranker_words,
         ),
     ] = _NONE,
     forms: Annotated[
@@ -154,6 +156,43 @@ def fit(
         emit_json(found.as_json() | {"file": str(out)})
     else:
         show_plain("".join(f"{line}\n" for line in _told(found, out)))
+
+
+def _checked(
+    loaded: Mapping[str, Reranker],
+    given: Sequence[Case],
+    fallen: Mapping[str, str],
+    *,
+    model: str | None,
+    seed: int,
+    sandbox: RunOptions,
+) -> list[Conformance]:
+    """Try each reranker, by what was typed for it, but those that ended an earlier process."""
+    from codesample.evaluation.sandbox import open_judge
+    from codesample.evaluation.tried_problems import (
+        BEHAVES,
+        RUNS_PROGRAMS,
+        TriedWith,
+        opened_models,
+        stores_in_memory,
+    )
+    from codesample.testing.rerankers import Conformance, check_reranker
+    from codesample.testing.stand_in_model import StandInModel
+
+    needs = frozenset().union(*(each.needs for each in loaded.values()))
+    stores = stores_in_memory()
+    with ExitStack() as opened:
+        judge = opened.enter_context(open_judge(sandbox)) if needs & RUNS_PROGRAMS else None
+        models = None if model is None else opened.enter_context(opened_models(model, stores))
+        writer = (models.own if models else StandInModel()) if needs & BEHAVES else None
+        supplied = TriedWith(judge, models or StandInModel, writer, stores)
+        cases = [_supply(case, supplied) for case in given]
+        return [
+            Conformance.ended(each.name, fallen[each.name])
+            if each.name in fallen
+            else check_reranker(name, cases, seed=seed)
+            for name, each in loaded.items()
+        ]
 
 
 def _built_in() -> list[Case]:
@@ -196,11 +235,21 @@ def _supply(case: Case, supplied: TriedWith) -> Case:
 
 
 def _lines(found: Conformance, where: str) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {}
+    for each in found.tried:
+        if each.left_out:
+            reasons.setdefault(each.left_out, []).append(each.name)
+    # what is left out of many promises for one reason is said once
+    alike = {why: names for why, names in reasons.items() if len(names) > _MOST_ALIKE}
     yield f"{found.reranker}: {'conforms' if found.conforms else 'BREAKS what it owes'}"
     for each in found.tried:
+        if each.left_out in alike:
+            continue
         mark = "FAIL" if each.broken else "-" if each.left_out else "pass"
         more = f": {each.broken}" if each.broken else f"; not tried: {each.left_out}" if each.left_out else ""
         yield f"  {mark:<4}  {each.name:<11}  {each.text}{more}"
+    for why, names in alike.items():
+        yield f"  -     not tried, because {why}: {', '.join(names)}"
     yield f"  {1000 * found.seconds:.1f} ms per problem, with what it asked for the first time; {where}"
 
 

@@ -14,9 +14,9 @@ from codesample.evaluation.metrics import best_of_n, pass_at_k
 from codesample.evaluation.options import choose_k
 from codesample.evaluation.paired import Paired, paired
 from codesample.evaluation.run_contents import RunContents, read_run
-from codesample.evaluation.scoring import Pool
+from codesample.evaluation.scoring import Pool, outdated_notices
 from codesample.records import SamplingParams
-from codesample.runs import Manifest
+from codesample.runs import Manifest, ScoreOrigin
 
 __all__ = [
     "BOUNDS",
@@ -36,6 +36,7 @@ BOUNDS = (_RANDOM, _ORACLE)
 
 _PER_POOL = Callable[[Pool], float]
 _SAME = 1e-9
+_UNKNOWN = ScoreOrigin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,10 @@ def compare_rerankers(contents: RunContents, first: str, second: str) -> Compari
         second=second,
         problems=len(rows),
         figures=tuple(_compared([measure], rows)),
-        notices=tuple(_unjudged(contents)),
+        notices=(
+            *_unjudged(contents),
+            *outdated_notices({name: contents.given_by.get(name, _UNKNOWN) for name in (first, second)}),
+        ),
         run=str(contents.path),
         kind="rerankers",
     )

@@ -1,4 +1,4 @@
-"""Figures by the hidden checks that no prompt shows, and what is to be said where prompts show some."""
+"""Figures by the hidden checks that no prompt shows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from codesample.evaluation.metrics import best_of_n, gap_closed, pass_at_k
 from codesample.evaluation.observer import WEAK
 from codesample.evaluation.public_checks import PublicChecks, public_checks
 from codesample.evaluation.scoring import Pool, Scores
-from codesample.records import Problem, Verdict
+from codesample.records import Verdict
 
-__all__ = ["HiddenOnly", "hidden_only", "leak_notices"]
+__all__ = ["HiddenOnly", "hidden_only"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +108,6 @@ def hidden_only(gathered: Sequence[Pool], scores: Mapping[str, Scores]) -> Hidde
         oracle=oracle,
         rerankers=dict(zip(scores, best, strict=True)),
     )
-
-
-def leak_notices(problems: Sequence[Problem]) -> list[str]:
-    """Say how many problems show checks of their hidden tests in the prompt; nothing where none does."""
-    found = [public_checks(each) for each in problems]
-    total = len(found)
-    every = sum(each.every for each in found)
-    some = sum(each.any for each in found) - every
-    one_piece = sum(each.in_one_piece for each in found)
-    said = []
-    if every:
-        said.append(
-            f"{every} of {total} problems show all their hidden checks in the prompt: whatever runs what the "
-            "prompt shows chooses by the tests that grade"
-        )
-    if some:
-        untold = f", {one_piece} of them in one piece with the others" if one_piece else ""
-        said.append(f"{some} of {total} problems show some of their hidden checks in the prompt{untold}")
-    return said
 
 
 def _kept(pool: Pool, public: PublicChecks) -> _Kept | None:

@@ -62,6 +62,9 @@ class Observer:
     def table(self, text: str) -> None:
         """Take note of how far a table of runs is, one sentence: which run begins, and what came of it."""
 
+    def fell_short(self, run: Path) -> None:
+        """Take note that the results without rerankers that failed are written; those are raised next."""
+
     def withdrawn(self) -> None:
         """Take note that the engine refused what it was asked, and that the run folder is gone again."""
 

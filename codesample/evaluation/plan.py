@@ -23,7 +23,7 @@ from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.run_place import check_run_folder, new_run_folder
 from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
-from codesample.rerankers.registry import load_reranker
+from codesample.rerankers.registry import expect_own_name, load_reranker
 from codesample.runs import Key, Manifest, RunFolder
 from codesample.sampling.checkpoint_source import BUILT_IN_MODELS
 from codesample.sampling.native import NATIVE_ABILITIES
@@ -365,18 +365,18 @@ def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[R
 
     Raises:
         UnknownNameError: no installed reranker of that name.
-        RerankerError: a file or plug-in that cannot be loaded, or two different rerankers of one name.
+        RerankerError: a file or plug-in that cannot be loaded, two different rerankers of one name, or one
+            that is called as an installed one.
         ParameterError: no expression, or a parameter that is not taken so or lacks.
     """
     found: dict[str, Reranker] = {}
     for spec in dict.fromkeys([specs] if isinstance(specs, str | Reranker) else specs):
         each = load_reranker(spec)
         each.expect_parameters()
-        if each.name in found:
+        expect_own_name(each)
+        # the fingerprint is taken now, for its file may be edited while candidates are sampled
+        if found.setdefault(each.name, each).fingerprint != each.fingerprint:
             raise RerankerError(
                 f"two rerankers are called {each.name!r}; rename one of them with @reranker(NAME)"
             )
-        # as it is read, for its file may be edited while candidates are sampled
-        _ = each.fingerprint
-        found[each.name] = each
     return list(found.values())

@@ -26,6 +26,7 @@ from codesample.evaluation.scoring import (
     Pool,
     Scored,
     Scores,
+    outdated_notices,
     pools,
     saved_costs,
     saved_scores,
@@ -138,9 +139,9 @@ def load_report(run: Path) -> Report:
     """
     with open_run(run) as folder:
         content = folder.results()
-    if content is None:
-        raise RunFolderError(f"{run}: has no results yet; finish it with --resume")
-    return Report.from_json(content, run=run)
+        if content is None:
+            raise RunFolderError(f"{run}: has no results yet; finish it with --resume")
+        return _marked(Report.from_json(content, run=run), folder)
 
 
 def recount_run(
@@ -160,7 +161,7 @@ def recount_run(
     with open_run(folder) as opened:
         chosen = problems_of_run(opened, task=task, data=data)
         gathered = _gathered(opened, chosen, asked.integrity)
-        return _report(opened, chosen, gathered, k=_chosen_k(opened, None))
+        return _marked(_report(opened, chosen, gathered, k=_chosen_k(opened, None)), opened)
 
 
 def open_run(folder: str | Path, *, write: bool = False) -> RunFolder:
@@ -226,6 +227,12 @@ def _report(
         costs=saved_costs(known, folder),
     )
     return replace(compared(report, folder, gathered), recalled=before.recalled if before else 0)
+
+
+def _marked(report: Report, folder: RunFolder) -> Report:
+    """Return the report with a word on scores that older code gave."""
+    given_by = {name: folder.score_origin(name) for name in report.rerankers}
+    return replace(report, notices=(*report.notices, *outdated_notices(given_by)))
 
 
 def _score(

@@ -15,7 +15,8 @@ from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, open_run
 from codesample.evaluation.scoring import Pool, Scores, pools, saved_scores
 from codesample.records import Origin
-from codesample.runs import Key, Manifest
+from codesample.rerankers.contract import Reranker
+from codesample.runs import Key, Manifest, ScoreOrigin
 from codesample.tasks.contract import Task
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class RunContents:
         origins: What is known of recorded candidates besides their texts.
         unjudged: How many candidates have no verdict yet.
         curves: What scoring kept for best-of-n curves, by reranker, for `codesample.evaluation.kept_curves`.
+        given_by: What gave the scores, by reranker, as far as it is known.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class RunContents:
     origins: Mapping[Key, Origin]
     unjudged: int = 0
     curves: Mapping[str, Any] = field(default_factory=dict)
+    given_by: Mapping[str, ScoreOrigin] = field(default_factory=dict)
 
     def to_pandas(self) -> DataFrame:
         """Return the candidates that have a verdict as a `pandas.DataFrame`; see `run_frame`.
@@ -67,6 +70,11 @@ class RunContents:
             ParameterError: pandas or datasets is not installed.
         """
         return run_dataset(self)
+
+    def are_of(self, reranker: Reranker) -> bool:
+        """Whether the scores by a reranker's name were given by the very code and parameters that it has."""
+        origin = self.given_by.get(reranker.name)
+        return origin is not None and origin.fingerprint == reranker.fingerprint
 
     def __repr__(self) -> str:
         candidates = sum(len(pool.candidates) for pool in self.pools)
@@ -108,4 +116,5 @@ def read_run(
             origins=opened.origins(),
             unjudged=len(wanted) - sum(len(pool.candidates) for pool in gathered),
             curves={name: kept_curve(opened, name, gathered, column) for name, column in scores.items()},
+            given_by={name: opened.score_origin(name) for name in scores},
         )

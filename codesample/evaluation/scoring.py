@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -21,9 +21,19 @@ from codesample.records import Candidate, Problem, Verdict
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Job, Reranker
 from codesample.rerankers.made_once import Cost
-from codesample.runs import Key, RunFolder
+from codesample.runs import Key, RunFolder, ScoreOrigin
 
-__all__ = ["EXECUTED", "Pool", "Scored", "Scores", "pools", "saved_costs", "saved_scores", "score"]
+__all__ = [
+    "EXECUTED",
+    "Pool",
+    "Scored",
+    "Scores",
+    "outdated_notices",
+    "pools",
+    "saved_costs",
+    "saved_scores",
+    "score",
+]
 
 EXECUTED = frozenset({"run", "public_examples", "outputs", "tests"})
 """Abilities of rerankers for which programs are run."""
@@ -83,6 +93,7 @@ class Scored:
         """Raise what stopped a reranker, if one was stopped: the error itself, or one that names them all."""
         if self.failures:
             observer.notice(f"the results without what failed are kept: codesample report {run.path}")
+            observer.fell_short(run.path)
         if len(self.failures) == 1:
             raise self.failures[0]
         if self.failures:
@@ -149,11 +160,13 @@ def score(
         try:
             if lost is not None and resources.made and needs_tests(each.needs, resources.made):
                 raise lost
+            _tell_replaced(each, run, observer)
             column, cost, notes = _column(each, ready, run, observer)
         except CodesampleError as error:
             scored.failures.append(error)
             continue
-        run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost))
+        origin = ScoreOrigin(each.place, each.fingerprint)
+        run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost), origin=origin)
         if curves or each.independent:
             lacking = keep_curve(run, each, gathered, column, _rescorer(each, ready), seed=seed)
             scored.notices.extend([lacking] if lacking else [])
@@ -170,6 +183,29 @@ def score(
         written = {each.view.task_id: each.statements() for each in ready}
         scored.notices.extend(repeat_notices([each.problem for each in gathered], written))
     return scored
+
+
+def _tell_replaced(reranker: Reranker, run: RunFolder, observer: Observer) -> None:
+    """Say whose scores these will replace, and mark those that older code gave, for it may not come to it."""
+    before = run.score_origin(reranker.name)
+    if not before.fingerprint or before.fingerprint == reranker.fingerprint:
+        return
+    if before.place != reranker.place:
+        observer.notice(f"scores of {reranker.name} by {before.place} are replaced by {reranker.place}'s")
+    run.outdate_scores(reranker.name)
+
+
+def outdated_notices(given_by: Mapping[str, ScoreOrigin]) -> list[str]:
+    """Say which rerankers' scores are of older code than what scored last and did not come to its end.
+
+    Args:
+        given_by: What gave the scores, by reranker.
+    """
+    return [
+        f"the scores of {name} are of older code: what scored last did not come to its end; score again"
+        for name, origin in given_by.items()
+        if origin.outdated
+    ]
 
 
 def _rescorer(reranker: Reranker, ready: Sequence[ReadyPool]) -> Rescorer:

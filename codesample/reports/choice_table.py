@@ -96,6 +96,11 @@ def choice_lines(report: Report) -> Iterator[str]:
     if (hidden := report.hidden_only) and hidden.random:
         where = f", on {hidden.problems} of {report.problems} problems" * (hidden.problems < report.problems)
         yield f"hidden      the last section counts the checks that no prompt shows{where}"
+    elif hidden and hidden.left_out:
+        yield (
+            f"hidden      nothing of {hidden.left_out} of {report.problems} problems: their prompts show "
+            "every check, and what runs the prompts' examples chooses by the tests that grade"
+        )
     if report.variance:
         split = report.variance
         yield (

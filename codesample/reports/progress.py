@@ -40,10 +40,12 @@ class RunProgress(Observer):
 
     Attributes:
         run: The run folder, or None until there is one.
+        short: A run folder with results that lack the rerankers that failed; None where none did.
     """
 
     def __init__(self, stream: IO[str] | None = None, clock: Callable[[], float] = monotonic) -> None:
         self.run: Path | None = None
+        self.short: Path | None = None
         self._clock = clock
         self._display = display_for(stream, clock)
         self._begun: dict[str, _Begun] = {}
@@ -83,6 +85,10 @@ class RunProgress(Observer):
         """Move a bar of the stage's own, likewise."""
         left, spent = self._pace(what, done, problems)
         self._display.show(what, Row(done, problems, what, left, spent))
+
+    def fell_short(self, run: Path) -> None:
+        """Keep the folder, for whoever shows its results."""
+        self.short = run
 
     def withdrawn(self) -> None:
         """Forget the run folder."""

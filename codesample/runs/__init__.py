@@ -3,5 +3,6 @@
 from codesample.runs.artefacts import Artefacts
 from codesample.runs.folder import Key, RunFolder
 from codesample.runs.manifest import Manifest
+from codesample.runs.scores import ScoreOrigin
 
-__all__ = ["Artefacts", "Key", "Manifest", "RunFolder"]
+__all__ = ["Artefacts", "Key", "Manifest", "RunFolder", "ScoreOrigin"]

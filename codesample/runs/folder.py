@@ -26,7 +26,7 @@ from codesample.runs.formats import (
 )
 from codesample.runs.lock import FolderLock
 from codesample.runs.manifest import Manifest
-from codesample.runs.scores import ScoreFiles
+from codesample.runs.scores import ScoreFiles, ScoreOrigin
 from codesample.runs.table import holds_table, read_table
 
 __all__ = ["Key", "RunFolder"]
@@ -196,17 +196,23 @@ class RunFolder:
         return True
 
     def write_scores(
-        self, reranker: str, scores: Mapping[Key, float | None], *, cost: Mapping[str, float] | None = None
+        self,
+        reranker: str,
+        scores: Mapping[Key, float | None],
+        *,
+        cost: Mapping[str, float] | None = None,
+        origin: ScoreOrigin | None = None,
     ) -> None:
         """Replace the scores of a reranker in one step; a reader sees the old or the new ones, whole.
 
         Args:
             cost: What they took, as `Cost` has it; None where that is not known.
+            origin: What gave them; None where that is not known.
         """
         self._need_lock()
         if (unfinished := self._unfinished.pop(reranker, None)) is not None:
             unfinished.close()
-        self._scores.write(reranker, scores, cost=cost)
+        self._scores.write(reranker, scores, cost=cost, origin=origin)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Replace `results.json` in one step; a reader sees the old or the new one, whole."""
@@ -248,6 +254,15 @@ class RunFolder:
     def cost(self, reranker: str) -> dict[str, float]:
         """Read what a reranker's scores took; empty where that is not known."""
         return self._scores.cost(reranker)
+
+    def score_origin(self, reranker: str) -> ScoreOrigin:
+        """Read what gave a reranker's scores, as far as it is known."""
+        return self._scores.origin(reranker)
+
+    def outdate_scores(self, reranker: str) -> None:
+        """Mark a reranker's scores as those of older code, until new ones are written."""
+        self._need_lock()
+        self._scores.outdate(reranker)
 
     def scored_by(self) -> list[str]:
         """Return the rerankers that have scores here, sorted."""

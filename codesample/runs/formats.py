@@ -17,6 +17,7 @@ from codesample.records import Candidate, Origin, Status, Verdict
 __all__ = [
     "CandidateKey",
     "CostLine",
+    "OriginLine",
     "ScoreLine",
     "VerdictKey",
     "VerdictLine",
@@ -96,6 +97,14 @@ class CostLine(msgspec.Struct, gc=False):
     tokens_read: int = 0
     executions: int = 0
     seconds: float = 0.0
+
+
+class OriginLine(CostLine, gc=False):
+    """Likewise, and what gave them."""
+
+    place: str = ""
+    fingerprint: str = ""
+    outdated: bool = False
 
 
 def candidate_line(candidate: Candidate, *, with_program: bool) -> str:

@@ -5,19 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from codesample.errors import RunFolderError
 from codesample.runs.artefacts import Artefacts
 from codesample.runs.files import JsonLines, replace_file
-from codesample.runs.formats import CostLine, ScoreLine, score_line
+from codesample.runs.formats import CostLine, OriginLine, ScoreLine, score_line
 
-__all__ = ["ScoreFiles"]
+__all__ = ["ScoreFiles", "ScoreOrigin"]
 
 
 _LONGEST = 200
 """Characters of a file name; what is longer goes on in a folder, so that every name finds a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOrigin:
+    """What gave a reranker's scores.
+
+    Attributes:
+        place: The file or the module that it stands in; "" where that is not known.
+        fingerprint: `Reranker.fingerprint` of what gave them; "" likewise.
+        outdated: Whether other code began to score in their place and has not come to the end.
+    """
+
+    place: str = ""
+    fingerprint: str = ""
+    outdated: bool = False
 
 
 class ScoreFiles:
@@ -37,8 +53,9 @@ class ScoreFiles:
         scores: Mapping[tuple[str, int], float | None],
         *,
         cost: Mapping[str, float] | None = None,
+        origin: ScoreOrigin | None = None,
     ) -> None:
-        """Replace the scores of one reranker, by task id and index, and what they took.
+        """Replace the scores of one reranker, by task id and index, what they took and what gave them.
 
         Raises:
             RunFolderError: the file cannot be written; the earlier scores stay.
@@ -53,8 +70,8 @@ class ScoreFiles:
         with suppress(OSError):
             self._path(name, "json").unlink(missing_ok=True)
         replace_file(path, "".join(lines))
-        if cost is not None:
-            replace_file(self._path(name, "json"), json.dumps(cost) + "\n")
+        if cost is not None or origin is not None:
+            self._describe(name, cost or {}, origin or ScoreOrigin())
         with suppress(OSError):
             self._path(name, "unfinished").unlink(missing_ok=True)
 
@@ -67,6 +84,23 @@ class ScoreFiles:
         for line, _ in JsonLines(self._path(name, "json")).read(CostLine):
             return {key: getattr(line, key) for key in line.__struct_fields__}
         return {}
+
+    def origin(self, name: str) -> ScoreOrigin:
+        """Return what gave the scores, as far as it is known."""
+        for line, _ in JsonLines(self._path(name, "json")).read(OriginLine):
+            return ScoreOrigin(line.place, line.fingerprint, line.outdated)
+        return ScoreOrigin()
+
+    def outdate(self, name: str) -> None:
+        """Mark the scores as those of other code than what is about to score.
+
+        Raises:
+            RunFolderError: the mark cannot be written.
+        """
+        self._describe(name, self.cost(name), replace(self.origin(name), outdated=True))
+
+    def _describe(self, name: str, cost: Mapping[str, float], origin: ScoreOrigin) -> None:
+        replace_file(self._path(name, "json"), json.dumps({**cost, **asdict(origin)}) + "\n")
 
     def read(self, name: str) -> dict[tuple[str, int], float | None]:
         """Return the scores by task id and index.

@@ -11,8 +11,9 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from codesample.errors import CodesampleError
+from codesample.errors import CodesampleError, RerankerError
 from codesample.rerankers.registry import load_reranker
+from codesample.tasks.contract import Task
 from codesample.testing.reranker_cases import Case
 from codesample.testing.reranker_checks import Scores, first_difference
 
@@ -29,8 +30,9 @@ def differences_elsewhere(
 ) -> list[str]:
     """Say where scores of another process differ.
 
-    It is given what a reranker may see and nothing else, loads the reranker by its name, and takes the
-    problems in reverse. Its hash seed, its time, its time zone and its working directory are others.
+    It is given what a reranker may see and nothing else, no task gives its problems there, it loads the
+    reranker by its name, and it takes the problems in reverse. Its hash seed, its time, its time zone and its
+    working directory are others.
 
     Args:
         spec: As for `load_reranker`; places of files relative to the current folder.
@@ -70,6 +72,7 @@ def main() -> None:
     read = pickle.loads(sys.stdin.buffer.read())
     sys.path[:] = read["path"]
     _shift_time()
+    _hide_problems()
     reranker = load_reranker(read["spec"])
     os.chdir(read["folder"])
     rows: list[Any] = []
@@ -79,6 +82,17 @@ def main() -> None:
         except CodesampleError as error:
             rows.append(str(error))
     sys.stdout.write("\n" + json.dumps(rows[::-1]) + "\n")
+
+
+def _hide_problems() -> None:
+    """Let no task give its problems: whoever reads them reads the tests that grade."""
+
+    def looked_up(task: Task, name: str) -> Any:
+        if name in {"load", "problems", "all_problems"}:
+            raise RerankerError("reads the problems of a task, and with them the tests that grade")
+        return object.__getattribute__(task, name)
+
+    Task.__getattribute__ = looked_up  # type: ignore[assignment]
 
 
 def _shift_time() -> None:

@@ -43,6 +43,9 @@ MakeContext = Callable[[Problem, PublicView], Context]
 """Makes the context that a run would give; may use the problem, which is the point of `check_blind`."""
 
 
+_UNSCORED = "its scores are not all there"
+
+
 class TrustedChecks:
     """Judges in this very process, without any sandbox: for programs one wrote oneself."""
 
@@ -137,6 +140,13 @@ class Conformance:
         """Whether no promise is broken."""
         return not any(each.broken for each in self.tried)
 
+    @classmethod
+    def ended(cls, reranker: str, what: str) -> Conformance:
+        """Return what came of a reranker that ended the process that tried it."""
+        first, *others = PROMISES
+        left = (Tried(each.name, each.text, left_out=_UNSCORED) for each in others)
+        return cls(reranker, (Tried(first.name, first.text, what), *left), 0.0)
+
     def require(self) -> None:
         """Raise where a promise is broken, for tests.
 
@@ -185,7 +195,7 @@ def _tried(trial: Trial) -> tuple[list[Tried], float]:
     seconds = (perf_counter() - began) / max(1, len(trial.cases))
     found = [Tried(first.name, first.text, broken)]
     for each in others:
-        unscored = "its scores are not all there" if len(trial.first) < len(trial.cases) else ""
+        unscored = _UNSCORED if len(trial.first) < len(trial.cases) else ""
         left_out = unscored or each.reason(trial)
         found.append(Tried(each.name, each.text, "" if left_out else error_of(trial, each), left_out))
     return found, round(seconds, 6)
@@ -226,7 +236,7 @@ def _elsewhere(reranker: Reranker | str, trial: Trial, seed: int, *, wanted: boo
     if not isinstance(reranker, str):
         return Tried(name, text, left_out="an object cannot be loaded there; give its name or FILE.py:NAME")
     if len(trial.first) < len(trial.cases):
-        return Tried(name, text, left_out="its scores are not all there")
+        return Tried(name, text, left_out=_UNSCORED)
     found = differences_elsewhere(reranker, trial.cases, trial.first, seed=seed)
     return Tried(name, text, found[0] if found else "")
 

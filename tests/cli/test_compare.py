@@ -151,3 +151,52 @@ def test_what_cannot_be_compared_is_refused_in_a_line(
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     assert complaint in line
+
+
+OTHER = """
+from codesample import reranker
+
+@reranker
+def longest(view, candidates, ctx):
+    return [-float("+ 7" in each.completion) for each in candidates]
+"""
+
+
+def test_what_is_compared_is_scored_by_the_code_that_was_named(place: Path) -> None:
+    def compared(*names: str) -> tuple[float, float]:
+        done = call("rerank", "all", "--compare", *names, *SANDBOX, "--json", cwd=place)
+        assert done.returncode == 0, done.stderr
+        (figure,) = json.loads(done.stdout)["figures"]
+        return figure["first"]["value"], figure["second"]["value"]
+
+    edited = place / "edited.py"
+    edited.write_text(OTHER.replace("def longest", "def lengthy").replace("-float", "float"))
+    before = compared("edited.py:lengthy", "random")
+    edited.write_text(OTHER.replace("def longest", "def lengthy"))
+    after = compared("edited.py:lengthy", "random")
+    assert (before, after) == ((0.0, pytest.approx(1 / 3)), (1.0, pytest.approx(1 / 3)))
+    # unchanged, they are scored no second time
+    again = call("rerank", "all", "--compare", "edited.py:lengthy", "random", *SANDBOX, cwd=place)
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--compare", "own.py:longest", "other.py:longest"), "both are 'longest'"),
+        (("-r", "own.py:longest", "--compare", "other.py:longest", "random"), "two rerankers are called"),
+        (("--compare", "named.py:mean_logprob", "random"), "is called as the installed one"),
+        (("--compare", "own.py:longest", "random", "--curves"), "--curves: with --compare only best-of-n"),
+        (("--compare", "own.py:longest", "random", "--k", "1"), "--k 1: with --compare only best-of-n"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_scored(
+    words: tuple[str, ...], complaint: str, place: Path
+) -> None:
+    (place / "other.py").write_text(OTHER)
+    (place / "named.py").write_text(OTHER.replace("def longest", "def mean_logprob"))
+    before = {path: path.read_bytes() for path in (place / "all").rglob("*.json*")}
+    done = call("rerank", "all", *words, *SANDBOX, cwd=place)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+    assert {path: path.read_bytes() for path in (place / "all").rglob("*.json*")} == before

@@ -53,6 +53,9 @@ def test_names_are_offered_without_loading_what_they_stand_for(tmp_path: Path) -
     [
         (["sho"], ["show"]),
         (["rerank", "x", "-r", "mean_l"], ["mean_logprob"]),
+        (["rerankers", "check", "mean_l"], ["mean_logprob"]),
+        (["rerankers", "fit", "x", "--features", "mean_l"], ["mean_logprob"]),
+        (["rerankers", "fit", "runs/o"], ["runs/one"]),
         (["sample", "x", "--model", "ti"], ["tiny"]),
         (["show", "x", "--only", "n"], ["none-pass"]),
         (["show", ""], ["runs/one", "table"]),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesample.evaluation.leaks import HiddenOnly, hidden_only, leak_notices
+from codesample.evaluation.leaks import HiddenOnly, hidden_only
 from codesample.evaluation.metrics import best_of_n
 from codesample.evaluation.scoring import Pool
 from codesample.records import CallExample, Candidate, CodeTests, Problem, Status, Verdict
@@ -149,13 +149,3 @@ def test_it_is_the_same_behind_json(public: int) -> None:
     assert found is not None
     assert HiddenOnly.from_json(json.loads(json.dumps(found.as_json()))) == found
     assert HiddenOnly.from_json(None) is None
-
-
-def test_what_prompts_show_is_said_with_its_counts() -> None:
-    shown = [problem(f"t/{public}", public) for public in (0, 1, 3, 3)]
-    whole = problem("t/9", 1, CodeTests(source=SOURCE))
-    every, some = leak_notices([*shown, whole])
-    assert every.startswith("2 of 5 problems show all their hidden checks in the prompt: ")
-    assert some.startswith("2 of 5 problems show some of their hidden checks in the prompt")
-    assert some.endswith("prompt, 1 of them in one piece with the others")
-    assert leak_notices([problem("t/0", 0)]) == []

@@ -10,6 +10,7 @@ import pytest
 
 from codesample.engines.contract import Reproducibility
 from codesample.errors import DataError, IsolationError, RerankerError, RunFolderError
+from codesample.evaluation.comparison import compare_rerankers
 from codesample.evaluation.evaluate import evaluate
 from codesample.evaluation.execute_samples import execute_samples
 from codesample.evaluation.observer import Observer
@@ -256,3 +257,63 @@ def test_results_of_another_form_are_refused_with_the_remedy(report: Report, con
 def test_a_folder_may_be_named_by_its_text(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="wrong"):
         read_run(str(tmp_path / "wrong"))
+
+
+def told_by(observer_said: list[str]) -> Observer:
+    class Listening(Observer):
+        def notice(self, text: str) -> None:
+            observer_said.append(text)
+
+    return Listening()
+
+
+def test_a_reranker_called_as_an_installed_one_is_refused_and_takes_no_place(
+    report: Report, tmp_path
+) -> None:
+    file = tmp_path / "idea.py"
+    file.write_text(SCORER.replace("def last", "def mean_logprob"))
+    before = (report.run / "scores" / "mean_logprob.jsonl").read_text()
+    for spec in (f"{file}:mean_logprob", f"sum_logprob > {file}:mean_logprob"):
+        with pytest.raises(RerankerError, match=r"'mean_logprob' of .*idea\.py is called as the installed"):
+            rerank_run(report.run, rerankers=[spec], run=kept())
+    assert (report.run / "scores" / "mean_logprob.jsonl").read_text() == before
+    # by its module it is the installed one itself
+    again = rerank_run(report.run, rerankers=["codesample.rerankers.logprob:mean_logprob"], run=kept())
+    assert again == report
+
+
+def test_scores_of_another_file_are_replaced_with_a_word(report: Report, tmp_path) -> None:
+    (one := tmp_path / "one.py").write_text(SCORER)
+    (other := tmp_path / "other.py").write_text(SCORER.replace("float(", "-float("))
+    said: list[str] = []
+    for file in (one, one, other):
+        rerank_run(report.run, rerankers=[f"{file}:last"], run=kept(), observer=told_by(said))
+    assert [each for each in said if "replaced" in each] == [
+        f"scores of last by {one} are replaced by {other}'s"
+    ]
+    origin = read_run(report.run).given_by["last"]
+    assert (origin.place, origin.outdated) == (str(other), False)
+    assert origin.fingerprint
+
+
+@pytest.mark.parametrize("ends", ["raise ValueError('new')", "raise KeyboardInterrupt"])
+def test_scores_of_older_code_are_marked_where_the_newer_did_not_end(
+    report: Report, tmp_path: Path, ends: str
+) -> None:
+    file = tmp_path / "idea.py"
+    file.write_text(SCORER)
+    rerank_run(report.run, rerankers=[f"{file}:last"], run=kept())
+    assert not any("older code" in each for each in load_report(report.run).notices)
+    file.write_text(
+        SCORER.replace("    return", f"    if view.task_id == 'mine/2':\n        {ends}\n    return")
+    )
+    with pytest.raises((RerankerError, KeyboardInterrupt)):
+        rerank_run(report.run, rerankers=[f"{file}:last"], run=kept())
+    (marked,) = [each for each in load_report(report.run).notices if "older code" in each]
+    assert marked.startswith("the scores of last are of older code: what scored last did not")
+    contents = read_run(report.run)
+    assert marked in compare_rerankers(contents, "last", "random").notices
+    assert marked not in compare_rerankers(contents, "mean_logprob", "random").notices
+    file.write_text(SCORER)
+    rerank_run(report.run, rerankers=[f"{file}:last"], run=kept())
+    assert not any("older code" in each for each in load_report(report.run).notices)

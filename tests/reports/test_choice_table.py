@@ -151,6 +151,9 @@ def test_figures_without_shown_checks_have_a_section(report: Report) -> None:
     assert "hidden checks, at random" in text
     assert "counts the checks that no prompt shows, on 80 of 86 problems" in text
     assert "hidden " not in shown(report)
+    nothing = shown(replace(report, hidden_only=HiddenOnly(0, 2)), 200)
+    assert "hidden checks, at random" not in nothing
+    assert f"hidden      nothing of 2 of {report.problems} problems: their prompts show every" in nothing
     assert re.search(r"by x +0\.700 +0\.600 - 0\.800 +50 %", text)
 
 

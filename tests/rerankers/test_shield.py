@@ -20,7 +20,16 @@ from codesample.rerankers.shield import Shield
 
 def state() -> Any:
     filters = list(warnings.filters)
-    return os.getcwd(), dict(os.environ), sys.stdin, sys.stdout, sys.stderr, filters, sys.getrecursionlimit()
+    return (
+        os._exit,
+        os.getcwd(),
+        dict(os.environ),
+        sys.stdin,
+        sys.stdout,
+        sys.stderr,
+        filters,
+        sys.getrecursionlimit(),
+    )
 
 
 def leaves(tmp_path: Path) -> None:
@@ -33,7 +42,7 @@ def leaves(tmp_path: Path) -> None:
     sys.setrecursionlimit(4321)
 
 
-@pytest.mark.parametrize("ends", ["returns", "raises", "exits"])
+@pytest.mark.parametrize("ends", ["returns", "raises", "exits", "ends the process"])
 def test_everything_is_what_it_was(
     view: PublicView, candidates: Sequence[Candidate], ctx: Context, tmp_path: Path, ends: str
 ) -> None:
@@ -43,13 +52,18 @@ def test_everything_is_what_it_was(
             raise ValueError("x")
         if ends == "exits":
             sys.exit("enough")
+        if ends == "ends the process":
+            os._exit(3)
         return [0.0] * len(candidates)
 
     before = state()
     if ends == "returns":
         assert Reranker("r", scorer).score(view, candidates, ctx) == [0.0] * 5
     else:
-        with pytest.raises(RerankerError, match=r"raised ValueError: x|called sys\.exit\(enough\)"):
+        with pytest.raises(
+            RerankerError,
+            match=r"raised ValueError: x|called sys\.exit\(enough\)|called os\._exit\(3\) \(.*py:\d+\)",
+        ):
             Reranker("r", scorer).score(view, candidates, ctx)
     assert state() == before
     print("still open", file=sys.stdout)
@@ -65,8 +79,8 @@ def test_everything_is_what_it_was_behind_a_scorer_that_is_awaited(
 
     before = state()
     if concurrent:
-        for _ in Reranker("r", scorer).score_all([Job(view, candidates, ctx)] * 3):
-            assert state() == before
+        results = Reranker("r", scorer).score_all([Job(view, candidates, ctx)] * 3)
+        assert [scores for _, scores in results] == [[0.0] * 5] * 3
     else:
         Reranker("r", scorer).score(view, candidates, ctx)
     assert state() == before
@@ -90,6 +104,17 @@ def test_what_a_scorer_prints_goes_where_it_would_have_gone(
     assert capsys.readouterr() == ("to stdout\nafter\n", "to stderr\n")
 
 
+def test_children_of_a_scorer_end_as_they_like(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context
+) -> None:
+    def forking(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        if not (child := os.fork()):
+            os._exit(7)
+        return [float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))] * len(candidates)
+
+    assert Reranker("r", forking).score(view, candidates, ctx) == [7.0] * 5
+
+
 def test_a_folder_that_is_gone_is_no_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
@@ -99,3 +124,17 @@ def test_a_folder_that_is_gone_is_no_matter(tmp_path: Path, monkeypatch: pytest.
     folder.rmdir()
     shield.put_back()
     assert Path.cwd() == tmp_path
+
+
+def test_streams_stay_lent_while_others_are_being_scored() -> None:
+    before = state()
+    shield = Shield()
+    shield.raise_()
+    os.environ["CODESAMPLE_LEFT"] = "1"
+    sys.stdout.close()
+    shield.mend()
+    assert "CODESAMPLE_LEFT" not in os.environ
+    assert not sys.stdout.closed
+    assert sys.stdout is not before[3]
+    shield.put_back()
+    assert state() == before

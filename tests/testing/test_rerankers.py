@@ -70,6 +70,7 @@ def test_a_harmless_one_is_tried_on_everything() -> None:
         ("seeds_global_random", "untouched", "it changed the state of the global random numbers"),
         ("walks_frames", "blind", "with failing tests in place of the hidden ones"),
         ("reads_verdicts", "elsewhere", "in another process"),
+        ("reads_the_task", "elsewhere", "reads the problems of a task, and with them the tests that grade"),
         ("walks_memory", "elsewhere", "in another process"),
         ("caches_by_text", "elsewhere", "in another process"),
         ("by_time_of_day", "elsewhere", "in another process"),

@@ -1,0 +1,131 @@
+"""A reranker that ends the process, hangs it or writes where results go costs nothing but its own scores."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
+SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
+RERANKERS = """
+import ctypes, os, signal, subprocess, sys, threading
+from codesample import reranker
+
+@reranker
+def fine(view, candidates, ctx):
+    return [float("x + 1" in each.completion) for each in candidates]
+
+@reranker
+def faults(view, candidates, ctx):
+    ctypes.string_at(0)
+
+@reranker
+def killed(view, candidates, ctx):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@reranker
+def leaves(view, candidates, ctx):
+    ctypes.CDLL(None)._exit(0)
+
+@reranker
+def exits(view, candidates, ctx):
+    os._exit(0)
+
+@reranker
+def raises(view, candidates, ctx):
+    raise ValueError("no")
+
+@reranker
+def waits(view, candidates, ctx):
+    threading.Thread(target=threading.Event().wait).start()
+    return [0.0] * len(candidates)
+
+@reranker
+def writes(view, candidates, ctx):
+    os.write(1, b"written")
+    sys.__stdout__.write("printed")
+    subprocess.run(["echo", "echoed"])
+    return [0.0] * len(candidates)
+"""
+
+
+def line_of(text: str) -> int:
+    return RERANKERS.split("\n").index(text) + 1
+
+
+FAULT, DEFINED = line_of("    ctypes.string_at(0)"), line_of("def killed(view, candidates, ctx):") - 1
+ENDS = {
+    "faults": f"'faults', problem 'mine/1': ended the process by SIGSEGV (FILE:{FAULT})",
+    "killed": f"'killed', problem 'mine/1': ended the process by SIGKILL (FILE:{DEFINED})",
+    "leaves": "'leaves', problem 'mine/1': ended the process with exit status 0 (FILE:",
+    "exits": f"'exits', problem 'mine/1': called os._exit(0) (FILE:{line_of('    os._exit(0)')})",
+    "raises": "'raises', problem 'mine/1': raised ValueError: no (FILE:",
+}
+
+
+def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one problem with a right and a wrong sample."""
+    place = tmp_path_factory.mktemp("apart")
+    problem = {
+        "task_id": "mine/1",
+        "prompt": "def add(x):\n",
+        "entry_point": "add",
+        "test": "assert add(1) == 2\n",
+    }
+    rows = [{"task_id": "mine/1", "completion": f"    return x + {answer}\n"} for answer in (1, 2)]
+    (place / "mine.jsonl").write_text(json.dumps(problem) + "\n")
+    (place / "samples.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    (place / "own.py").write_text(RERANKERS)
+    words = ("execute", "samples.jsonl", "--task-file", "mine.jsonl", "--out", "run")
+    done = call(*words, *SANDBOX, cwd=place)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def test_each_costs_its_own_scores_and_the_table_of_the_others_comes_first(place: Path) -> None:
+    words = [word for name in (*ENDS, "fine") for word in ("-r", f"own.py:{name}")]
+    done = call("rerank", "run", *words, *SANDBOX, "--json", cwd=place)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["rerankers"]["fine"]["best_of_n"]["value"] == 1.0
+    error = done.stderr.splitlines()[-1].replace(str(place / "own.py"), "FILE").replace("own.py", "FILE")
+    assert error.startswith("error: ")
+    for said in ENDS.values():
+        assert said in error
+    shown = call("rerank", "run", "-r", "own.py:raises", "-r", "own.py:fine", *SANDBOX, cwd=place)
+    assert "by fine" in shown.stdout
+    assert (shown.returncode, shown.stderr.splitlines()[-1][:22]) == (2, "error: reranker 'raise")
+
+
+def test_one_that_ends_the_process_breaks_what_it_owes(place: Path) -> None:
+    done = call("rerankers", "check", "own.py:faults", "own.py:exits", "own.py:fine", *SANDBOX, cwd=place)
+    assert done.returncode == 1
+    heads = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert heads == [
+        "faults: BREAKS what it owes",
+        "exits: BREAKS what it owes",
+        "fine: conforms",
+    ]
+    assert "ended the process by SIGSEGV" in done.stdout
+    # what is left out for one reason is one line
+    assert done.stdout.count("its scores are not all there: repeatable, blind, order") == 2
+
+
+def test_a_thread_that_is_left_does_not_keep_the_command(place: Path) -> None:
+    done = call("rerank", "run", "-r", "own.py:waits", *SANDBOX, cwd=place)
+    assert (done.returncode, "by waits" in done.stdout) == (0, True)
+
+
+def test_json_stands_alone_however_a_reranker_writes(place: Path) -> None:
+    done = call("rerank", "run", "-r", "own.py:writes", *SANDBOX, "--json", cwd=place)
+    assert "writes" in json.loads(done.stdout)["rerankers"]
+    assert all(word in done.stderr for word in ("written", "printed", "echoed"))
