@@ -315,7 +315,7 @@ def _figures(problems: Sequence[_Problem], held_out: Sequence[Sequence[float]]) 
 def _over(problems: Sequence[_Problem], held_out: Sequence[Sequence[float]], best: str) -> Estimate:
     ours, theirs = _chosen(problems, held_out), _by(problems, best)
     draws = Draws(len(problems), clusters=[each.group for each in problems])
-    return draws.estimates([[a - b for a, b in zip(ours, theirs, strict=True)]])[0]
+    return draws.differences([[a - b for a, b in zip(ours, theirs, strict=True)]])[0]
 
 
 def _chosen(problems: Sequence[_Problem], scores: Sequence[Sequence[float]]) -> list[float]:
