@@ -13,12 +13,25 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from codesample.errors import ParameterError
 
-__all__ = ["Chain", "Expression", "Filter", "Named", "Value", "Weighted", "Within", "is_name", "parse"]
+__all__ = [
+    "Chain",
+    "Expression",
+    "Filter",
+    "Named",
+    "Value",
+    "Weighted",
+    "Within",
+    "is_name",
+    "leaves",
+    "parse",
+    "renamed",
+]
 
 Value = int | float | str | bool | None
 """What a parameter can be."""
@@ -128,22 +141,38 @@ def is_name(text: str) -> bool:
         tree = parse(text)
     except ParameterError:
         return False
-    return str(tree) == text and all(_NAME.fullmatch(each.name) for each in _leaves(tree))
+    return str(tree) == text and all(_NAME.fullmatch(each.name) for each in leaves(tree))
 
 
-def _leaves(tree: Expression) -> list[Named]:
+def leaves(tree: Expression) -> list[Named]:
+    """Return the rerankers that an expression names, in its order."""
     match tree:
         case Named():
             return [tree]
         case Within():
-            return _leaves(tree.of)
+            return leaves(tree.of)
         case Weighted():
             inner = [term for _, term in tree.terms]
         case Chain():
             inner = list(tree.parts)
         case Filter():
             inner = [tree.by, tree.then]
-    return [leaf for each in inner for leaf in _leaves(each)]
+    return [leaf for each in inner for leaf in leaves(each)]
+
+
+def renamed(tree: Expression, name_of: Callable[[str], str]) -> Expression:
+    """Return an expression with other names of what it names."""
+    match tree:
+        case Named():
+            return Named(name_of(tree.name), tree.parameters)
+        case Within():
+            return Within(tree.kind, renamed(tree.of, name_of))
+        case Weighted():
+            return Weighted(tuple((weight, renamed(term, name_of)) for weight, term in tree.terms))
+        case Chain():
+            return Chain(tuple(renamed(each, name_of) for each in tree.parts))
+        case Filter():
+            return Filter(renamed(tree.by, name_of), renamed(tree.then, name_of))
 
 
 class _Token(NamedTuple):
