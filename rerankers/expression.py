@@ -24,6 +24,7 @@ __all__ = [
     "Expression",
     "Filter",
     "Named",
+    "TakesNone",
     "Value",
     "Weighted",
     "Within",
@@ -120,6 +121,14 @@ class Filter:
 Expression = Named | Within | Weighted | Chain | Filter
 
 _BINDS: Final[dict[type, int]] = {Filter: 1, Chain: 2, Weighted: 3, Within: 4, Named: 4}
+
+
+class TakesNone(ParameterError):
+    """A name with a reranker in brackets that is neither z nor rank; whether there is one, others know."""
+
+    def __init__(self, name: str, said: str) -> None:
+        super().__init__(said)
+        self.name = name
 
 
 def parse(text: str) -> Expression:
@@ -251,7 +260,8 @@ class _Parser:
             return Named(name, self._parameters())
         if token.kind == "word" and token.text in ("z", "rank"):
             return Within("z" if token.text == "z" else "rank", self._nested())
-        raise self._expected(f"a parameter of {name}, such as window=16; z and rank alone take a reranker")
+        error = self._expected(f"a parameter of {name}, such as window=16; z and rank alone take a reranker")
+        raise TakesNone(name, str(error))
 
     def _nested(self) -> Expression:
         """Take an expression and the bracket behind it."""
