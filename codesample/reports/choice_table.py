@@ -29,6 +29,7 @@ _SEAMS, _QUOTES = ",>+|", "\"'"
 _HEADINGS = ("value", "95 % interval", "gap closed", "over random, p")
 _BY = re.compile(r"^(\s*)by ")
 _Cells = tuple[str, str, str, str]
+_Sections = list[list[tuple[str, Sequence[str]]]]
 
 
 class ChoiceTable:
@@ -56,10 +57,10 @@ class ChoiceTable:
                 table.add_row(escape(fitted(label, width)), *cells)
         yield table
 
-    def _fitting(self, columns: int) -> tuple[list[list[tuple[str, Sequence[str]]]], int, int]:
+    def _fitting(self, columns: int) -> tuple[_Sections, int, int]:
         """Return as many figures as leave every name whole, how many these are, and the width of names."""
         for kept, roomy in ((4, True), (3, False), (2, False), (1, False)):
-            sections = [
+            sections: _Sections = [
                 [(label, cells[:kept]) for label, cells in section] for section in self._sections(roomy)
             ]
             rows = [_HEADINGS[:kept], *(cells for section in sections for _, cells in section)]
