@@ -56,7 +56,10 @@ class UnknownNameError(CodesampleError, LookupError):
         import difflib
 
         self.kind, self.name = kind, name
-        near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+        names = list(known)
+        # one that differs by its case alone is meant, however short
+        near = [each for each in names if each.lower() == name.lower()][:1]
+        near = near or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         parts = [f"unknown {kind} {name!r}"]
         if near:
             parts.append(f"did you mean {near[0]!r}?")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -23,12 +24,14 @@ __all__ = [
     "Expression",
     "Filter",
     "Named",
+    "TakesNone",
     "Value",
     "Weighted",
     "Within",
     "is_name",
     "leaves",
     "parse",
+    "renamed",
 ]
 
 Value = int | float | str | bool | None
@@ -120,6 +123,14 @@ Expression = Named | Within | Weighted | Chain | Filter
 _BINDS: Final[dict[type, int]] = {Filter: 1, Chain: 2, Weighted: 3, Within: 4, Named: 4}
 
 
+class TakesNone(ParameterError):
+    """A name with a reranker in brackets that is neither z nor rank; whether there is one, others know."""
+
+    def __init__(self, name: str, said: str) -> None:
+        super().__init__(said)
+        self.name = name
+
+
 def parse(text: str) -> Expression:
     """Return the tree of an expression; `parse(str(tree)) == tree`.
 
@@ -143,7 +154,7 @@ def is_name(text: str) -> bool:
 
 
 def leaves(tree: Expression) -> list[Named]:
-    """Return the rerankers that an expression is made of, from left to right."""
+    """Return the rerankers that an expression names, in its order."""
     match tree:
         case Named():
             return [tree]
@@ -156,6 +167,21 @@ def leaves(tree: Expression) -> list[Named]:
         case Filter():
             inner = [tree.by, tree.then]
     return [leaf for each in inner for leaf in leaves(each)]
+
+
+def renamed(tree: Expression, name_of: Callable[[str], str]) -> Expression:
+    """Return an expression with other names of what it names."""
+    match tree:
+        case Named():
+            return Named(name_of(tree.name), tree.parameters)
+        case Within():
+            return Within(tree.kind, renamed(tree.of, name_of))
+        case Weighted():
+            return Weighted(tuple((weight, renamed(term, name_of)) for weight, term in tree.terms))
+        case Chain():
+            return Chain(tuple(renamed(each, name_of) for each in tree.parts))
+        case Filter():
+            return Filter(renamed(tree.by, name_of), renamed(tree.then, name_of))
 
 
 class _Token(NamedTuple):
@@ -234,7 +260,8 @@ class _Parser:
             return Named(name, self._parameters())
         if token.kind == "word" and token.text in ("z", "rank"):
             return Within("z" if token.text == "z" else "rank", self._nested())
-        raise self._expected(f"a parameter of {name}, such as window=16; z and rank alone take a reranker")
+        error = self._expected(f"a parameter of {name}, such as window=16; z and rank alone take a reranker")
+        raise TakesNone(name, str(error))
 
     def _nested(self) -> Expression:
         """Take an expression and the bracket behind it."""

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from codesample.errors import RerankerError
+from codesample.errors import ParameterError, RerankerError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
+from codesample.rerankers.expression import leaves, parse
 
 __all__ = [
     "FORMS",
@@ -32,6 +33,8 @@ FORMS = ("raw", "rank", "z", "abstained")
 ties in the middle; how many standard deviations it is above their mean; and whether there is none."""
 
 _FORMAT = 1
+# standard deviations from the mean
+_FARTHEST = 1e6
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -47,6 +50,15 @@ class Feature(msgspec.Struct, frozen=True):
     form: Literal["raw", "rank", "z", "abstained"]
     mean: float
     scale: float
+
+    def scaled(self, column: Sequence[float | None]) -> list[float]:
+        """Return the model's input; a missing score is as the mean, and none is beyond all numbers."""
+        # each by itself, for what lies between two large numbers is no float
+        centre = self.mean / self.scale
+        return [
+            0.0 if each is None else min(max(each / self.scale - centre, -_FARTHEST), _FARTHEST)
+            for each in column
+        ]
 
 
 class Logistic(msgspec.Struct, frozen=True, tag_field="kind", tag="logistic"):
@@ -111,10 +123,7 @@ class FittedFile(msgspec.Struct, frozen=True, kw_only=True):
     def values(self, columns: Mapping[str, Sequence[float | None]]) -> list[float]:
         """Return the log-odds of each candidate of a problem, from each method's scores of them."""
         made = {name: feature_values(column) for name, column in columns.items()}
-        scaled = [
-            [(value - each.mean) / each.scale for value in _filled(made[each.method][each.form], each)]
-            for each in self.features
-        ]
+        scaled = [each.scaled(made[each.method][each.form]) for each in self.features]
         return [self.model.value(row) for row in zip(*scaled, strict=True)]
 
 
@@ -190,11 +199,11 @@ def _fault(content: FittedFile) -> str:
     count = len(content.features)
     if not content.methods or not count:
         return "takes no scores of any reranker"
-    if own := next((each for each in content.methods.values() if each.endswith(".json")), None):
+    if own := next(filter(_is_fitted, content.methods.values()), None):
         return f"takes the scores of {own}, another fitted one; those of plain methods are taken"
     if stranger := next((each for each in content.features if each.method not in content.methods), None):
         return f"has a feature of {stranger.method!r}, which is not among its methods"
-    if any(not each.scale or not math.isfinite(each.scale + each.mean) for each in content.features):
+    if any(not each.scale or not _is_finite(each.scale, each.mean) for each in content.features):
         return "has a feature whose scale is 0 or not finite"
     if isinstance(content.model, Logistic):
         numbers = [content.model.intercept, *content.model.coefficients]
@@ -208,6 +217,19 @@ def _fault(content: FittedFile) -> str:
     return "" if all(map(math.isfinite, numbers)) else "has numbers that are not finite"
 
 
+def _is_finite(scale: float, mean: float) -> bool:
+    return math.isfinite(scale) and math.isfinite(mean / scale)
+
+
+def _is_fitted(place: str) -> bool:
+    """Whether something names a file such as this one, which could go round in a circle."""
+    try:
+        named = [each.name for each in leaves(parse(place))]
+    except ParameterError:
+        named = []
+    return any(each.endswith(".json") for each in (place, *named))
+
+
 def _ranks(column: Sequence[float | None]) -> list[float]:
     """Return the share of the others that each is above, ties counting half; 0.5 for a single one."""
     keys = [(each is not None, each or 0.0) for each in column]
@@ -216,10 +238,6 @@ def _ranks(column: Sequence[float | None]) -> list[float]:
         places.setdefault(key, []).append(at)
     most = len(keys) - 1
     return [(places[key][0] + places[key][-1]) / 2 / most if most else 0.5 for key in keys]
-
-
-def _filled(values: Sequence[float | None], feature: Feature) -> list[float]:
-    return [feature.mean if each is None else each for each in values]
 
 
 def _name_of(path: Path) -> str:

@@ -15,12 +15,23 @@ from codesample.errors import CodesampleError, RerankerError, UnknownNameError
 from codesample.plugins import PluginKind
 from codesample.rerankers.compose import filtered, then, weighted, within
 from codesample.rerankers.contract import Reranker
-from codesample.rerankers.expression import Chain, Expression, Filter, Named, Weighted, Within, parse
+from codesample.rerankers.expression import (
+    Chain,
+    Expression,
+    Filter,
+    Named,
+    TakesNone,
+    Weighted,
+    Within,
+    parse,
+)
 from codesample.rerankers.fitted import load_fitted
 
 __all__ = ["GROUP", "expect_own_name", "load_reranker", "reranker_names"]
 
 GROUP = "codesample.rerankers"
+
+_OVER_ONE = ("z", "rank")
 
 _PLUGINS = PluginKind(
     kind="reranker",
@@ -66,7 +77,13 @@ def load_reranker(spec: Reranker | str) -> Reranker:
     where, _, name = spec.strip().rpartition(":")
     is_place = where.endswith(".py") and name.isidentifier() and os.path.isfile(where)
     is_file = spec.strip().endswith(".json") and os.path.isfile(spec.strip())
-    return _made(Named(spec.strip()) if is_place or is_file else parse(spec))
+    try:
+        return _made(Named(spec.strip()) if is_place or is_file else parse(spec))
+    except TakesNone as error:
+        if error.name in (known := reranker_names()) or ":" in error.name:
+            raise
+        hint = "z(...) and rank(...) alone take a reranker"
+        raise UnknownNameError("reranker", error.name, [*_OVER_ONE, *known], hint=hint) from error
 
 
 def expect_own_name(loaded: Reranker) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -138,7 +139,8 @@ def fit(
 
     Needs scikit-learn (pip install 'codesample[learn]'); what it writes does not.
     """
-    from codesample.evaluation.fitting import FitOptions, fit_reranker
+    from codesample.evaluation.cross_fitting import FitOptions
+    from codesample.evaluation.fitting import fit_reranker
     from codesample.evaluation.run_contents import read_run
 
     if out.suffix != ".json":
@@ -273,6 +275,7 @@ def _told(found: Fit, out: Path) -> Iterator[str]:
     rows = {
         "at random": found.random,
         **found.methods,
+        "best of these, held out": found.best_held_out,
         "learnt, held out": found.learnt,
         "by an oracle": found.oracle,
     }
@@ -282,6 +285,8 @@ def _told(found: Fit, out: Path) -> Iterator[str]:
     over = found.over_best
     interval = f"({over.low:+.3f} - {over.high:+.3f})"
     yield f"learnt less {found.best}: {over.value:+.3f} {interval}, paired by problem"
+    if found.is_worse:
+        yield f"worse than {found.best} alone; choose by that: -r {shlex.quote(found.best)}"
     for name, why in found.left_out.items():
         yield f"not taken: {name}: {why}"
     yield f"written: {out}; choose by it on other problems: -r {out}"

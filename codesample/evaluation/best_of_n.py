@@ -18,6 +18,7 @@ from codesample.evaluation.given_examples import examples_of, expect_examples, v
 from codesample.evaluation.notebook_html import best_of_n_html
 from codesample.evaluation.options import RunOptions, expect_drawable
 from codesample.evaluation.plan import model_source
+from codesample.evaluation.program_tokens import of_programs
 from codesample.evaluation.reasons import Given, chosen, partly_abstaining, scores_as_given
 from codesample.evaluation.resources import Resources, read_anew
 from codesample.evaluation.sandbox import open_judge
@@ -248,7 +249,7 @@ class _Job:
     ) -> BestOfN:
         """Score everything drawn, and choose among what was good enough to stop at, or else among all."""
         with _handing_over(drawn):
-            scores = self.ranker.score(self.view, _of_programs(readable), context)
+            scores = self.ranker.score(self.view, of_programs(readable), context)
         by_index = {each.index: score for each, score in zip(drawn, scores, strict=True)}
         among = {each.index: by_index[each.index] for each in good or drawn}
         choice = chosen(self.ranker, context.given, among)
@@ -306,7 +307,7 @@ def _held(view: PublicView, best: Candidate, context: Context) -> tuple[tuple[bo
     if not view.examples:
         return None, ""
     try:
-        (held,) = examples_held(view, _of_programs([best]), context)
+        (held,) = examples_held(view, of_programs([best]), context)
     except CodesampleError as error:
         return None, f"the examples could not be run: {error}"
     return held, "" if held is not None else "the harness failed on the winner's examples"
@@ -333,13 +334,8 @@ def _good_enough(
 ) -> list[Candidate]:
     if stop is None:
         return []
-    said = stop.until(view, _of_programs(fresh), context)
+    said = stop.until(view, of_programs(fresh), context)
     return [each for each, yes in zip(fresh, said, strict=True) if yes]
-
-
-def _of_programs(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return candidates with the tokens alone that their programs were made of."""
-    return [each.within(each.spans) for each in candidates]
 
 
 def _index(candidate: Candidate) -> int:

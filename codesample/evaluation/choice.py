@@ -27,7 +27,8 @@ class Selection:
         abstained: Share of problems on which it gave no candidate a score, and chose at random.
         undecided: Share of problems with several candidates on which it preferred none to any other; those
             on which it abstained included.
-        below_random: Why it is below random by more than the interval, as far as that can be told; "" else.
+        below_random: Why it is below random by more than the interval, with a p of at most 0.05, as far as
+            that can be told; "" else.
         curve: Best-of-n by n, for 1, 2, 4, ... and the whole pool; a problem with fewer candidates counts
             with all it has.
         curve_note: Why sizes are missing from `curve`, or how they were made; "" where all are exact.

@@ -19,6 +19,9 @@ from codesample.runs import RunFolder
 
 __all__ = ["Bounds", "bounds", "selections", "variance_split"]
 
+_UNLIKELY = 0.05
+"""The p-value from which on a reranker is not told to be below random."""
+
 _Columns = dict[int, list[float]]
 
 
@@ -91,7 +94,8 @@ def selections(
     parts = _by_part(graded, scores, draws)
     found = {}
     for name, column in scores.items():
-        below = over[name].difference.high < 0
+        # the one may be sure of what the other takes for chance
+        below = over[name].difference.high < 0 and over[name].p <= _UNLIKELY
         found[name] = Selection(
             best_of_n=figures[name],
             gap_closed=gaps[name],

@@ -8,24 +8,29 @@ from typing import Any
 from codesample.errors import RerankerError
 from codesample.rerankers.fitted import Logistic, Stump, Stumps
 
-__all__ = ["FITTERS"]
+__all__ = ["FITTERS", "STRENGTHS"]
 
 _Rows = Sequence[Sequence[float]]
 # many, each of little weight
 _STUMPS, _RATE = 80, 0.1
 
 
-def _logistic(rows: _Rows, passed: Sequence[bool], weights: Sequence[float], *, seed: int) -> Logistic:
-    """Fit logistic regression with a ridge of weight 1."""
+def _logistic(
+    rows: _Rows, passed: Sequence[bool], weights: Sequence[float], *, seed: int, strength: float = 1.0
+) -> Logistic:
+    """Fit logistic regression with a ridge of weight 1 / strength."""
     kind = _learner("linear_model", "LogisticRegression")
-    fitted = kind(C=1.0, max_iter=1000).fit(rows, passed, sample_weight=weights)
+    fitted = kind(C=strength, max_iter=1000).fit(rows, passed, sample_weight=weights)
     return Logistic(float(fitted.intercept_[0]), tuple(map(float, fitted.coef_[0])))
 
 
-def _stumps(rows: _Rows, passed: Sequence[bool], weights: Sequence[float], *, seed: int) -> Stumps:
-    """Fit trees of one question each, by gradient boosting."""
+def _stumps(
+    rows: _Rows, passed: Sequence[bool], weights: Sequence[float], *, seed: int, strength: float = 1.0
+) -> Stumps:
+    """Fit trees of one question each, 80 times the strength, by gradient boosting."""
     kind = _learner("ensemble", "GradientBoostingClassifier")
-    settings = {"n_estimators": _STUMPS, "learning_rate": _RATE, "max_depth": 1, "random_state": seed}
+    count = max(1, round(_STUMPS * strength))
+    settings = {"n_estimators": count, "learning_rate": _RATE, "max_depth": 1, "random_state": seed}
     fitted = kind(**settings).fit(rows, passed, sample_weight=weights)
     base = float(fitted.decision_function(rows[:1])[0])
     stumps = [found for (tree,) in fitted.estimators_ if (found := _stump(tree.tree_)) is not None]
@@ -46,6 +51,9 @@ def _stump(tree: Any) -> Stump | None:
 
 FITTERS: Mapping[str, Callable[..., Logistic | Stumps]] = {"logistic": _logistic, "stumps": _stumps}
 """By name, what fits rows of features to whether candidates are right, each with a weight."""
+
+STRENGTHS = (0.01, 0.1, 1.0)
+"""How closely they may follow what they are fitted on, the most cautious first."""
 
 
 def _learner(module: str, name: str) -> Any:

@@ -4,58 +4,41 @@ from __future__ import annotations
 
 import math
 import platform
-import random
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from codesample.errors import CodesampleError, ParameterError, RerankerError
-from codesample.evaluation.fitted_models import FITTERS
+from codesample.evaluation.cross_fitting import (
+    FitOptions,
+    FitProblem,
+    best_by_fold,
+    best_of_method,
+    best_of_scores,
+    dealt,
+    fit_model,
+    held_out_scores,
+    settled_strength,
+)
 from codesample.evaluation.intervals import Draws, Estimate
-from codesample.evaluation.metrics import best_of_n, pass_at_k
+from codesample.evaluation.metrics import pass_at_k
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
-from codesample.rerankers.fitted import FORMS, Feature, FittedFile, feature_values, prompt_digest
+from codesample.rerankers.expression import parse, renamed
+from codesample.rerankers.fitted import FittedFile, prompt_digest
 from codesample.rerankers.registry import load_reranker
 from codesample.runs.files import replace_file
 
-__all__ = ["Fit", "FitOptions", "fit_reranker"]
+__all__ = ["Fit", "fit_reranker"]
 
 _FLAT = 1e-12
-
-
-@dataclass(frozen=True, slots=True)
-class FitOptions:
-    """How a reranker is learnt.
-
-    Attributes:
-        methods: Rerankers whose scores it takes, as for `-r`; () takes all that every run was scored by.
-        forms: What is made of their scores, of `codesample.rerankers.fitted.FORMS`.
-        model: "logistic" regression, or gradient-boosted "stumps".
-        folds: Into how many parts problems are cut; each is scored by what was fitted on the others.
-        seed: Of the folds, and of fitting.
-
-    Raises:
-        ParameterError: another model or form, or fewer than two folds.
-    """
-
-    methods: tuple[str, ...] = ()
-    forms: tuple[str, ...] = FORMS
-    model: Literal["logistic", "stumps"] = "logistic"
-    folds: int = 5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.model not in FITTERS:
-            raise ParameterError(f"model = {self.model!r}: expected one of {', '.join(FITTERS)}")
-        if not self.forms or not set(self.forms) <= set(FORMS):
-            raise ParameterError(f"forms = {self.forms!r}: expected some of {', '.join(FORMS)}")
-        if self.folds < 2:
-            raise ParameterError(f"folds = {self.folds}: expected at least 2")
+# what the best method on the other folds is called among figures
+_BEST = "best on the other folds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +54,8 @@ class Fit:
         random, oracle: What choosing at random gives, and with the hidden tests.
         over_best: By how much it is above the best of the methods, paired by problem.
         best: Which that is.
+        best_held_out: Best-of-n of the method that was best on the other folds, as fair as `learnt` is.
+        strength: How closely it follows what it was fitted on, of `codesample.evaluation.fitted_models`.
         left_out: Methods that are not taken, with the reason.
     """
 
@@ -83,7 +68,14 @@ class Fit:
     oracle: Estimate
     over_best: Estimate
     best: str
+    best_held_out: Estimate
+    strength: float
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the best of the methods alone gives more than what was learnt."""
+        return self.over_best.value < -_FLAT
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -100,64 +92,44 @@ class Fit:
         replace_file(path, text + "\n")
 
 
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """One pool, as fitting sees it.
-
-    Attributes:
-        group: Pools of one group are in one fold: the problem, in whatever run.
-        columns: Scores by method, of the graded candidates.
-        passed: Of the same.
-    """
-
-    group: str
-    columns: Mapping[str, Sequence[float | None]]
-    passed: Sequence[bool]
-
-    @property
-    def teaches(self) -> bool:
-        """Whether some candidates are right and some wrong."""
-        return 0 < sum(self.passed) < len(self.passed)
-
-
 def fit_reranker(runs: Sequence[RunContents], options: FitOptions | None = None) -> Fit:
     """Learn to tell right candidates from wrong ones by what other rerankers say of them.
 
     Each method's score, its rank and its z-score within the problem, and whether there is one, are the
     features. Every problem weighs the same, its right candidates as much as its wrong ones, so that what is
     learnt tells candidates of one problem apart, not easy problems from hard ones. Problems that occur in
-    several runs, such as those of two models, are never held out in one and fitted on in another.
+    several runs, such as those of two models, are never held out in one and fitted on in another. How closely
+    it may follow what it is fitted on is settled by folds of these again, by the best-of-n that each strength
+    gives on those held out; of equal ones the most cautious.
 
     Args:
         runs: Scored by the methods, with verdicts.
         options: Default: every method of all runs, logistic regression, five folds.
 
     Raises:
-        RerankerError: a run is not scored by the methods; or scikit-learn is not installed.
-        ParameterError: too few problems with right candidates and wrong ones for the folds.
+        RerankerError: a run is not scored by the methods, or by something that is no finite number; or
+            scikit-learn is not installed.
+        ParameterError: a run that is named twice; too few problems with right candidates and wrong ones for
+            the folds.
         CodesampleError: as `load_reranker`, of a method that is named.
     """
     chosen = options or FitOptions()
     places, left_out = _methods(runs, chosen.methods)
     problems = [each for run in runs for each in _problems(run, places)]
-    teaching = [each for each in problems if each.teaches]
-    folds = _folds(sorted({each.group for each in problems}), chosen)
-    # every fold leaves some out and some in
-    if len({folds[each.group] for each in teaching}) < 2 or len(teaching) < 2 * chosen.folds:
-        raise ParameterError(
-            f"{len(teaching)} of {len(problems)} problems have right candidates and wrong ones: expected at "
-            f"least {2 * chosen.folds} for {chosen.folds} folds; take more problems or candidates"
-        )
-    held_out = _held_out(problems, folds, chosen)
-    figures = _figures(problems, held_out)
+    folds = dealt(problems, chosen.folds, chosen.seed)
+    _expect_enough(problems, folds, chosen.folds)
+    held_out = held_out_scores(problems, folds, chosen)
+    figures = _figures(problems, held_out, best_by_fold(problems, folds))
+    strength = settled_strength(problems, chosen)
     content = msgspec.structs.replace(
-        _fitted(problems, chosen),
+        fit_model(problems, chosen, strength),
         methods=places,
         prompts=tuple(sorted({prompt_digest(pool.problem.prompt) for run in runs for pool in run.pools})),
         trained_on=tuple(map(_told, runs)),
         cross_validation={
             "folds": chosen.folds,
             "problems": len(problems),
+            "strength": strength,
             "best_of_n": {name: msgspec.to_builtins(each) for name, each in figures.items()},
         },
         versions=_versions(),
@@ -168,21 +140,36 @@ def fit_reranker(runs: Sequence[RunContents], options: FitOptions | None = None)
     return Fit(
         content=content,
         problems=len(problems),
-        fitted_on=len(teaching),
+        fitted_on=sum(each.teaches for each in problems),
         learnt=figures["learnt"],
         methods=methods,
         random=figures["random"],
         oracle=figures["oracle"],
         over_best=_over(problems, held_out, best),
         best=best,
+        best_held_out=figures[_BEST],
+        strength=strength,
         left_out=left_out,
     )
+
+
+def _expect_enough(problems: Sequence[FitProblem], folds: Mapping[str, int], count: int) -> None:
+    teaching = [each for each in problems if each.teaches]
+    # every fold leaves some out and some in
+    if len({folds[each.group] for each in teaching}) < 2 or len(teaching) < 2 * count:
+        raise ParameterError(
+            f"{len(teaching)} of {len(problems)} problems have right candidates and wrong ones: expected at "
+            f"least {2 * count} for {count} folds; take more problems or candidates"
+        )
 
 
 def _methods(runs: Sequence[RunContents], named: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the methods by name with what loads each, and why others are left out."""
     if not runs:
         raise ParameterError("no run to learn from; name one or several")
+    places = [run.path.resolve() for run in runs]
+    if twice := next((run.path for run in runs if places.count(run.path.resolve()) > 1), None):
+        raise ParameterError(f"{twice}: is named twice, and would count twice; name each run once")
     for run in runs:
         if not run.scores:
             raise RerankerError(
@@ -192,7 +179,7 @@ def _methods(runs: Sequence[RunContents], named: Sequence[str]) -> tuple[dict[st
         loaded = {load_reranker(spec).name: _lasting(spec) for spec in named}
         for run in runs:
             if missing := sorted(loaded.keys() - run.scores.keys()):
-                again = " ".join(f"-r {loaded[name]}" for name in missing)
+                again = " ".join(f"-r {shlex.quote(loaded[name])}" for name in missing)
                 raise RerankerError(
                     f"{run.path}: is not scored by {', '.join(missing)}; score it first: codesample rerank "
                     f"{run.path} {again}"
@@ -201,30 +188,42 @@ def _methods(runs: Sequence[RunContents], named: Sequence[str]) -> tuple[dict[st
     shared = set.intersection(*(set(run.scores) for run in runs))
     every = set().union(*(run.scores for run in runs))
     left_out = dict.fromkeys(sorted(every - shared), "not all runs are scored by it")
-    places = {}
+    known = {}
     for name in sorted(shared):
         try:
-            places[load_reranker(name).name] = name
+            known[load_reranker(name).name] = name
         except CodesampleError as error:
             left_out[name] = f"it is not known by this name; give it by --features FILE.py:NAME ({error})"
-    if not places:
+    if not known:
         said = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise RerankerError(f"no reranker to learn from that scored all runs: {said}")
-    return places, left_out
+    return known, left_out
 
 
 def _lasting(spec: str) -> str:
-    """Return a name with the absolute path of the file that it names, if it names one."""
-    where, colon, name = spec.rpartition(":")
-    is_place = colon and where.endswith(".py") and name.isidentifier()
-    return f"{Path(where).resolve()}:{name}" if is_place else spec
+    """Return what names a reranker, or several, with the absolute path of each file that it names."""
+    try:
+        # a path may hold any sign of an expression
+        return _absolute(spec) if _names_file(spec) else str(renamed(parse(spec), _absolute))
+    except ParameterError:
+        return spec
 
 
-def _problems(run: RunContents, names: Mapping[str, str]) -> list[_Problem]:
+def _names_file(name: str) -> bool:
+    where, _, inside = name.rpartition(":")
+    return where.endswith(".py") and inside.isidentifier() and Path(where).is_file()
+
+
+def _absolute(name: str) -> str:
+    where, _, inside = name.rpartition(":")
+    return f"{Path(where).resolve()}:{inside}" if _names_file(name) else name
+
+
+def _problems(run: RunContents, names: Mapping[str, str]) -> list[FitProblem]:
     return [
-        _Problem(
+        FitProblem(
             pool.problem.task_id,
-            {name: _graded(pool, run.scores[name][pool.problem.task_id]) for name in names},
+            {name: _graded(run, pool, name) for name in names},
             pool.passed,
         )
         for pool in run.pools
@@ -232,98 +231,43 @@ def _problems(run: RunContents, names: Mapping[str, str]) -> list[_Problem]:
     ]
 
 
-def _graded(pool: Pool, column: Sequence[float | None]) -> list[float | None]:
-    return [column[at] for at in pool.graded]
-
-
-def _folds(groups: Sequence[str], options: FitOptions) -> dict[str, int]:
-    """Deal the groups out to the folds."""
-    shuffled = list(groups)
-    random.Random(options.seed).shuffle(shuffled)
-    return {group: at % options.folds for at, group in enumerate(shuffled)}
-
-
-def _held_out(
-    problems: Sequence[_Problem], folds: Mapping[str, int], options: FitOptions
-) -> list[list[float]]:
-    """Return each problem's scores by what was fitted on the other folds."""
-    models: dict[int, FittedFile] = {}
-    for fold in sorted(set(folds.values())):
-        models[fold] = _fitted([each for each in problems if folds[each.group] != fold], options)
-    return [models[folds[each.group]].values(each.columns) for each in problems]
-
-
-def _fitted(problems: Sequence[_Problem], options: FitOptions) -> FittedFile:
-    """Fit the model on some problems."""
-    teaching = [each for each in problems if each.teaches]
-    names = sorted(problems[0].columns)
-    raw = [(name, form) for name in names for form in options.forms]
-    made = [{name: feature_values(column) for name, column in each.columns.items()} for each in teaching]
-    columns = {
-        (name, form): [value for of_problem in made for value in of_problem[name][form]] for name, form in raw
-    }
-    scaled = [_scaled(name, form, columns[name, form]) for name, form in raw]
-    # what is the same everywhere tells nothing
-    features = [each for each in scaled if each is not None]
-    if not features:
-        raise ParameterError("every method gives every candidate the same score: there is nothing to learn")
-    rows = list(
-        zip(
-            *(
-                [((each.mean if value is None else value) - each.mean) / each.scale for value in column]
-                for each in features
-                for column in [columns[each.method, each.form]]
-            ),
-            strict=True,
+def _graded(run: RunContents, pool: Pool, name: str) -> list[float | None]:
+    column = run.scores[name][pool.problem.task_id]
+    found = [column[at] for at in pool.graded]
+    if strange := next((each for each in found if each is not None and not _is_number(each)), None):
+        raise RerankerError(
+            f"{run.path}: {name} scored {pool.problem.task_id} by {str(strange)[:40]}, expected a finite "
+            f"number; score it anew: codesample rerank {run.path} -r NAME"
         )
-    )
-    passed = [right for each in teaching for right in each.passed]
-    weights = [weight for each in teaching for weight in _balanced(each.passed)]
-    model = FITTERS[options.model](rows, passed, weights, seed=options.seed)
-    return FittedFile(methods=dict.fromkeys(names, ""), features=tuple(features), model=model)
+    return found
 
 
-def _balanced(passed: Sequence[bool]) -> list[float]:
-    """Weigh the right candidates of a problem as much as its wrong ones: how hard it is teaches nothing."""
-    right = sum(passed)
-    return [0.5 / right if each else 0.5 / (len(passed) - right) for each in passed]
+def _is_number(score: float) -> bool:
+    try:
+        return math.isfinite(score)
+    except OverflowError:
+        return False
 
 
-def _scaled(name: str, form: str, column: Sequence[float | None]) -> Feature | None:
-    # squares of large numbers are no floats
-    size = max((abs(each) for each in column if each is not None), default=0.0) or 1.0
-    there = [each / size for each in column if each is not None]
-    mean = math.fsum(there) / len(there) if there else 0.0
-    spread = math.sqrt(math.fsum((each - mean) ** 2 for each in there) / len(there)) if there else 0.0
-    if spread <= _FLAT:
-        return None
-    return Feature(name, form, mean * size, spread * size)  # type: ignore[arg-type]
-
-
-def _figures(problems: Sequence[_Problem], held_out: Sequence[Sequence[float]]) -> dict[str, Estimate]:
+def _figures(
+    problems: Sequence[FitProblem], held_out: Sequence[Sequence[float]], best_held_out: Sequence[float]
+) -> dict[str, Estimate]:
     sizes = [(len(each.passed), sum(each.passed)) for each in problems]
     columns = {
         "random": [pass_at_k(size, right, 1) for size, right in sizes],
         "oracle": [pass_at_k(size, right, size) for size, right in sizes],
-        "learnt": _chosen(problems, held_out),
-        **{name: _by(problems, name) for name in problems[0].columns},
+        "learnt": best_of_scores(problems, held_out),
+        _BEST: best_held_out,
+        **{name: best_of_method(problems, name) for name in problems[0].columns},
     }
     draws = Draws(len(problems), clusters=[each.group for each in problems])
     return dict(zip(columns, draws.shares(list(columns.values())), strict=True))
 
 
-def _over(problems: Sequence[_Problem], held_out: Sequence[Sequence[float]], best: str) -> Estimate:
-    ours, theirs = _chosen(problems, held_out), _by(problems, best)
+def _over(problems: Sequence[FitProblem], held_out: Sequence[Sequence[float]], best: str) -> Estimate:
+    ours, theirs = best_of_scores(problems, held_out), best_of_method(problems, best)
     draws = Draws(len(problems), clusters=[each.group for each in problems])
-    return draws.estimates([[a - b for a, b in zip(ours, theirs, strict=True)]])[0]
-
-
-def _chosen(problems: Sequence[_Problem], scores: Sequence[Sequence[float]]) -> list[float]:
-    return [best_of_n(row, each.passed) for each, row in zip(problems, scores, strict=True)]
-
-
-def _by(problems: Sequence[_Problem], name: str) -> list[float]:
-    return [best_of_n(each.columns[name], each.passed) for each in problems]
+    return draws.differences([[a - b for a, b in zip(ours, theirs, strict=True)]])[0]
 
 
 def _versions() -> dict[str, str]:

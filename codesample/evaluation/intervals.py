@@ -1,17 +1,25 @@
 """Intervals by the bootstrap over problems: how far a figure would move on other, similar problems.
 
 Ends are those of the BCa bootstrap (bias-corrected and accelerated; Efron 1987, "Better bootstrap confidence
-intervals"), and, where every problem passes or none does and drawing anew shows nothing, the exact bound of
-Clopper and Pearson (1934). Chosen by how often nominal 95 % intervals held the truth (400 simulated samples
-each; problems that pass with chance p, or shares of 16 candidates whose chance follows Beta):
+intervals"), but never nearer than what n problems cannot have shown. Drawing anew shows nothing where all
+figures are equal or there is one problem, and too little where nearly all are; yet a kind of problem that n
+draws missed may be a share r = 1 - a^(1/n) of all (Clopper and Pearson 1934, no success in n trials; a half
+of what lies outside an interval), and give any figure of the range: from v - r (v - least) to
+v + r (most - v) around a mean v. Where all problems pass, or none, that is Clopper and Pearson's interval;
+for one problem it is nearly the whole range. Chosen by how often nominal 95 % intervals held the truth (400
+simulated samples each; problems that pass with chance p, or shares of 16 candidates whose chance is Beta's):
 
-    problems  chance            percentile  BCa, exact ends  Wilson, effective n
-    10        p = 0.02          0.185       0.998            0.975
-    10        p = 0.2           0.868       0.998            0.975
-    20        p = 0.05          0.590       1.000            0.932
-    20        p = 0.9           0.895       0.998            0.945
-    20        Beta(0.1, 0.9)    0.885       0.902            0.895
-    50        Beta(0.3, 0.3)    0.920       0.932            0.927
+    problems  chance              percentile  BCa, exact ends  Wilson, effective n  here
+    10        p = 0.02            0.185       0.995            0.975                0.995
+    10        p = 0.2             0.868       0.980            0.975                0.980
+    20        p = 0.05            0.590       1.000            0.932                1.000
+    20        p = 0.9             0.895       0.998            0.945                0.998
+    20        Beta(0.1, 0.9)      0.885       0.900            0.895                0.973
+    50        Beta(0.3, 0.3)      0.920       0.955            0.927                0.955
+    20        1/2, 5 % have 1     -           0.645            -                    1.000
+    5         Beta(2, 2)          -           0.855            -                    1.000
+    2         Beta(2, 2)          -           0.573            -                    1.000
+    1         Beta(0.3, 0.3)      -           0.448            -                    1.000
 """
 
 from __future__ import annotations
@@ -28,7 +36,7 @@ from statistics import NormalDist, fmean
 
 from codesample.errors import MetricError
 
-__all__ = ["Draws", "Estimate", "bootstrap", "paired_bootstrap", "tidy"]
+__all__ = ["Draws", "Estimate", "bootstrap", "paired_bootstrap"]
 
 _RESAMPLES = 2000
 _LEVEL = 0.95
@@ -37,6 +45,8 @@ _MOST_KEPT = 8_000_000
 # steps into which the range of a column is cut, so that sums of millions of problems fit 64 bits
 _STEPS = 1 << 40
 _TINY = 1e-12
+# means that are no further apart differ by rounding
+_STILL = 1e-9
 _DIGITS = 9
 _NORMAL = NormalDist()
 
@@ -119,39 +129,53 @@ class Draws:
             for scale, column in zip(scales, zip(*sums, strict=True), strict=True)
         ]
 
-    def estimates(self, columns: Sequence[Sequence[float]]) -> list[Estimate]:
-        """Return, for each column, its mean over problems with its BCa interval; raises as `means`."""
-        return [
-            self._interval(fmean(column), resampled, self._without_each(column))
-            for column, resampled in zip(columns, self.means(columns), strict=True)
-        ]
+    def estimates(
+        self, columns: Sequence[Sequence[float]], *, between: tuple[float, float]
+    ) -> list[Estimate]:
+        """Return, for each column, its mean over problems with its interval.
+
+        Args:
+            columns: One figure per problem each.
+            between: The least and the greatest figure that a problem can have.
+
+        Raises:
+            MetricError: a figure outside of `between`, or as `means`.
+        """
+        least, most = between
+        found = []
+        for column, resampled in zip(columns, self.means(columns), strict=True):
+            if min(column) < least or max(column) > most:
+                raise MetricError(f"a figure lies outside [{least:g}, {most:g}]")
+            # rounding must not take a mean of equal figures out of their range
+            value = min(max(fmean(column), least), most)
+            seen = self._interval(value, resampled, self._without_each(column))
+            found.append(_wider(seen, _unseen(value, least, most, self._beyond(len(self._groups)))))
+        return found
 
     def shares(self, columns: Sequence[Sequence[float]]) -> list[Estimate]:
         """Return estimates of chances, figures in [0, 1] such as pass@k.
 
-        Where all are 0, or all 1, the interval is that of so many trials without, or with nothing but,
-        successes: from 0 to 1 - a^(1/n), with a the half of what lies outside.
-
         Raises:
             MetricError: a figure outside [0, 1], or as `means`.
         """
-        if any(not 0 <= value <= 1 for column in columns for value in column if math.isfinite(value)):
-            raise MetricError("a share lies outside [0, 1]")
-        rest = self._beyond(len(self._groups))
-        found = []
-        for column, estimate in zip(columns, self.estimates(columns), strict=True):
-            if all(value == 0 for value in column):
-                estimate = Estimate(0.0, 0.0, rest)
-            elif all(value == 1 for value in column):
-                estimate = Estimate(1.0, 1 - rest, 1.0)
-            found.append(tidy(estimate))
-        return found
+        return [_tidy(each) for each in self.estimates(columns, between=(0.0, 1.0))]
+
+    def differences(self, columns: Sequence[Sequence[float]]) -> list[Estimate]:
+        """Return estimates of how far one chance is above another, figures in [-1, 1].
+
+        Raises:
+            MetricError: a figure outside [-1, 1], or as `means`.
+        """
+        return [_tidy(each) for each in self.estimates(columns, between=(-1.0, 1.0))]
 
     def ratios(self, tops: Sequence[Sequence[float]], bottom: Sequence[float]) -> list[Estimate | None]:
-        """Return mean(top) / mean(bottom) for each top, with its BCa interval; None where bottom's mean is 0.
+        """Return mean(top) / mean(bottom) for each top, with its interval; None where bottom's mean is 0.
 
-        Draws in which it is 0 have no ratio and are left out. Where a top equals the bottom on every problem,
-        the lower end is that of `shares` over the problems whose bottom is not 0.
+        For the share of a gap that is closed: the bottom is how far an oracle's chance is above a random
+        choice's, the top how far another one's is. Draws in which the bottom is 0 have no ratio and are left
+        out. Where a ratio is the same in all others, the interval is what those problems whose bottom is not
+        0 cannot have shown: others of the mean gap, b, of which anything is closed from 1 - 1/b, where the
+        choice is always wrong, to 1; where a top equals the bottom on every problem, from 0 to 1.
 
         Raises:
             MetricError: as `means`.
@@ -161,14 +185,17 @@ class Draws:
         if abs(whole) <= _TINY:
             return [None for _ in tops]
         lesser = self._without_each(bottom)
+        counting = sum(any(abs(bottom[at]) > _TINY for at in group) for group in self._groups)
+        beyond = self._beyond(counting)
         found: list[Estimate | None] = []
         for top, above in zip(tops, resampled, strict=True):
             ratios = _quotients(above, below)
             estimate = self._interval(fmean(top) / whole, ratios, _quotients(self._without_each(top), lesser))
-            if max(abs(a - b) for a, b in zip(top, bottom, strict=True)) <= _TINY:
-                counting = sum(any(abs(bottom[at]) > _TINY for at in group) for group in self._groups)
-                estimate = Estimate(1.0, 1 - self._beyond(counting), 1.0)
-            found.append(tidy(estimate))
+            if max(ratios) - min(ratios) <= _STILL:
+                closed = max(abs(a - b) for a, b in zip(top, bottom, strict=True)) <= _TINY
+                value, least = (1.0, 0.0) if closed else (estimate.value, min(1 - 1 / whole, estimate.value))
+                estimate = _unseen(value, least, max(1.0, value), beyond)
+            found.append(_tidy(estimate))
         return found
 
     def _beyond(self, trials: int) -> float:
@@ -187,7 +214,7 @@ class Draws:
     def _interval(self, value: float, resampled: Sequence[float], without_each: Sequence[float]) -> Estimate:
         """Return a figure between the BCa ends of what it is when problems are drawn anew."""
         ordered, tail = sorted(resampled), (1 - self._level) / 2
-        if ordered[-1] - ordered[0] <= _TINY:
+        if ordered[-1] - ordered[0] <= _STILL:
             # nothing moves, and rounding is no evidence of anything
             return Estimate(value, value, value)
         less = bisect_left(ordered, value - _TINY)
@@ -224,7 +251,16 @@ class _Scale:
         return self.least + self.width * steps / size
 
 
-def tidy(estimate: Estimate) -> Estimate:
+def _unseen(value: float, least: float, most: float, beyond: float) -> Estimate:
+    """Return what a mean may be where a share of all problems, `beyond`, may have any figure of the range."""
+    return Estimate(value, value - beyond * (value - least), value + beyond * (most - value))
+
+
+def _wider(one: Estimate, other: Estimate) -> Estimate:
+    return Estimate(one.value, min(one.low, other.low), max(one.high, other.high))
+
+
+def _tidy(estimate: Estimate) -> Estimate:
     """Round the ends of an interval of shares, which are exact to a trillionth of a column's range."""
     value = estimate.value
     low, high = round(estimate.low, _DIGITS), round(estimate.high, _DIGITS)
@@ -234,7 +270,7 @@ def tidy(estimate: Estimate) -> Estimate:
 def bootstrap(
     values: Sequence[float], *, level: float = _LEVEL, resamples: int = _RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Return the mean over problems with its BCa interval.
+    """Return the mean over problems of figures in [0, 1] with its interval.
 
     Args:
         values: One figure per problem, such as its pass@k.
@@ -243,9 +279,10 @@ def bootstrap(
         seed: Equal seeds and values give equal intervals.
 
     Raises:
-        MetricError: no problems, a value that is not finite, or a parameter outside its range.
+        MetricError: no problems, a value that is not finite or outside [0, 1], or a parameter outside its
+            range.
     """
-    return Draws(len(values), level=level, resamples=resamples, seed=seed).estimates([values])[0]
+    return Draws(len(values), level=level, resamples=resamples, seed=seed).shares([values])[0]
 
 
 def paired_bootstrap(
@@ -256,7 +293,7 @@ def paired_bootstrap(
     resamples: int = _RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """Return the mean difference `ours - theirs` over the same problems, with its BCa interval.
+    """Return the mean difference `ours - theirs` of chances over the same problems, with its interval.
 
     Raises:
         MetricError: the two differ in length, or as `bootstrap`.
@@ -264,7 +301,7 @@ def paired_bootstrap(
     if len(ours) != len(theirs):
         raise MetricError(f"paired figures differ in length: {len(ours)} and {len(theirs)}")
     differences = [a - b for a, b in zip(ours, theirs, strict=True)]
-    return bootstrap(differences, level=level, resamples=resamples, seed=seed)
+    return Draws(len(ours), level=level, resamples=resamples, seed=seed).differences([differences])[0]
 
 
 def _groups(clusters: Sequence[Hashable]) -> list[list[int]]:

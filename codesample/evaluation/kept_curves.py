@@ -97,7 +97,9 @@ def keep_curve(
 def kept_curve(run: RunFolder, name: str, gathered: Sequence[Pool], column: Scores) -> Any:
     """Return what `keep_curve` kept for these very scores and verdicts, for `curve_columns`; or None."""
     graded = [pool for pool in gathered if pool.graded]
-    return run.artefacts(_KIND).get(_key(name, graded, column))
+    kept = run.artefacts(_KIND)
+    # all scores are read for a key, which nothing needs where nothing is kept
+    return kept.get(_key(name, graded, column)) if len(kept) else None
 
 
 def curve_columns(

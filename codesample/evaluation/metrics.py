@@ -8,8 +8,11 @@ average over all orders of the tied candidates, so that the order of the pool ne
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import compress
+from operator import ne
 from typing import Literal, NamedTuple
 
 from codesample.errors import MetricError
@@ -168,9 +171,11 @@ def best_of_n_curve(scores: Sequence[Score], passed: Sequence[bool], sizes: Sequ
     Raises:
         MetricError: as `best_of_n`, or a size outside [1, N].
     """
+    order, sizes_of, correct_of = _counted(scores, passed)
     right, rank = [], 0
-    for size, correct in tied_scores(scores, passed):
-        if correct:
+    for score in order:
+        size = sizes_of[score]
+        if correct := correct_of.get(score):
             right.append((rank, rank + size, correct / size))
         rank += size
     curve = []
@@ -218,15 +223,19 @@ def tied_scores(scores: Sequence[Score], passed: Sequence[bool]) -> list[Tie]:
     Raises:
         MetricError: no candidates, different lengths, or a score that is not a number.
     """
+    order, sizes, correct = _counted(scores, passed)
+    return [Tie(sizes[score], correct.get(score, 0)) for score in order]
+
+
+def _counted(
+    scores: Sequence[Score], passed: Sequence[bool]
+) -> tuple[list[Score], Counter[Score], Counter[Score]]:
+    """Return the scores that occur, best first, and of each how many have it and how many of these passed."""
     _check_scores(scores, passed)
-    found: dict[float, list[int]] = {}
-    silent = [0, 0]
-    for score, outcome in zip(scores, passed, strict=True):
-        tie = silent if score is None else found.setdefault(score, [0, 0])
-        tie[0] += 1
-        tie[1] += bool(outcome)
-    ranked = [Tie(*found[score]) for score in sorted(found, reverse=True)]
-    return [*ranked, Tie(*silent)] if silent[0] else ranked
+    # counted at once, for reports ask this of thousands of pools
+    sizes, correct = Counter(scores), Counter(compress(scores, passed))
+    ranked = sorted((score for score in sizes if score is not None), reverse=True)
+    return ([*ranked, None] if None in sizes else [*ranked]), sizes, correct
 
 
 def _check_scores(scores: Sequence[Score], passed: Sequence[bool]) -> None:
@@ -235,7 +244,7 @@ def _check_scores(scores: Sequence[Score], passed: Sequence[bool]) -> None:
     if not scores:
         raise MetricError("best-of-n of no candidates is not defined")
     # nothing else differs from itself
-    if any(score != score for score in scores):
+    if any(map(ne, scores, scores)):
         raise MetricError("a score is NaN, which has no rank; a reranker abstains with None")
 
 

@@ -10,7 +10,7 @@ from operator import getitem
 from typing import Any
 
 from codesample.errors import MetricError
-from codesample.evaluation.intervals import Draws, Estimate, tidy
+from codesample.evaluation.intervals import Draws, Estimate
 
 __all__ = ["Paired", "paired", "sign_flip_p"]
 
@@ -51,17 +51,18 @@ def paired(columns: Sequence[tuple[Sequence[float], Sequence[float]]], draws: Dr
     """Compare pairs of figures by problem, ours and theirs.
 
     Args:
-        columns: Each pair's figures, in the order of the problems.
+        columns: Each pair's figures, chances, in the order of the problems.
         draws: For the intervals, of so many problems.
 
     Raises:
-        MetricError: the two of a pair, or they and `draws`, differ in length; a figure is not finite.
+        MetricError: the two of a pair, or they and `draws`, differ in length; a figure is not finite, or no
+            chance.
     """
     rows = [_differences(*pair) for pair in columns]
     found = []
-    for row, estimate in zip(rows, draws.estimates(rows), strict=True):
+    for row, estimate in zip(rows, draws.differences(rows), strict=True):
         won, lost = sum(each > _TINY for each in row), sum(each < -_TINY for each in row)
-        found.append(Paired(tidy(estimate), sign_flip_p(row), won, lost, len(row) - won - lost))
+        found.append(Paired(estimate, sign_flip_p(row), won, lost, len(row) - won - lost))
     return found
 
 
@@ -76,6 +77,9 @@ def sign_flip_p(differences: Sequence[float], *, seed: int = 0) -> float:
 
     Against a random choice differences are skewed where few candidates pass. Of 1000 simulated runs with 16
     candidates, and scores that say nothing, p was below 0.05 in 5.3 % with 164 problems, 7.6 % with 50.
+
+    Each problem counts by itself: no task says which of its problems belong together, such as several of one
+    source. Where some do, p is too small, and so are intervals over problems.
 
     Args:
         differences: One per problem, ours less theirs.

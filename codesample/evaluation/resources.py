@@ -12,6 +12,7 @@ from functools import cached_property
 from codesample.errors import ParameterError
 from codesample.evaluation.behaviour import Made, behaviour_of
 from codesample.evaluation.problem_set import ProblemSet
+from codesample.evaluation.program_tokens import of_programs
 from codesample.evaluation.supply import Supply, needed
 from codesample.evaluation.test_options import TestOptions
 from codesample.evaluation.text_model import Models
@@ -132,7 +133,7 @@ class ReadyPool:
                     self._read = read_anew(candidates, self.asked, self._resources)
                 candidates, cost = self._read
                 charge(cost)
-        return [each.within(each.spans) for each in candidates], ctx
+        return of_programs(candidates), ctx
 
     def statements(self) -> list[str]:
         """Return what a model wrote to test the problem; written now where it is not yet."""

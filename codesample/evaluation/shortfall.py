@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from codesample.evaluation.metrics import Score
+from codesample.evaluation.metrics import Score, auc
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Candidate, FinishReason, Status, Verdict
 
@@ -84,8 +84,23 @@ def why_below_random(graded: Sequence[Pool], column: Scores) -> str:
     lost = sorted(graded, key=lambda pool: _lift(pool, column))[:_MOST_NAMED]
     names = ", ".join(pool.problem.task_id for pool in lost if _lift(pool, column) < 0)
     traits = " and ".join(text for _, text in sorted(found, reverse=True)[:2])
-    what = f"its choices are {traits}" if traits else "its scores order candidates against their tests"
+    what = f"its choices are {traits}" if traits else _against(graded, column)
     return f"{what}; it loses most on {names}" if names else what
+
+
+def _against(graded: Sequence[Pool], column: Scores) -> str:
+    """Say how far scores go against the tests, where nothing else is seen."""
+    known = [area for pool in graded if (area := _area(pool, column)) is not None]
+    share = 100 * (1 - fmean(known)) if known else 0.0
+    count = sum(_lift(pool, column) < 0 for pool in graded)
+    return (
+        f"a wrong candidate outranks a right one in {share:.0f} % of a problem's pairs, and its choice is "
+        f"worse than chance on {count} of {len(graded)} problems"
+    )
+
+
+def _area(pool: Pool, column: Scores) -> float | None:
+    return auc([column[pool.problem.task_id][at] for at in pool.graded], pool.passed)
 
 
 def _top(pool: Pool, column: Scores) -> list[int]:

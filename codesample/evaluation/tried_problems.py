@@ -10,6 +10,7 @@ from functools import cache
 
 from codesample.evaluation.behaviour import BulkModel, InMemory, Made, Store, behaviour_of
 from codesample.evaluation.plan import model_source
+from codesample.evaluation.program_tokens import of_programs
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.evaluation.text_model import Models
@@ -115,4 +116,4 @@ def expect_kept(rerankers: Iterable[Reranker], pools: Iterable[Sequence[Candidat
 
 
 def _shown(candidates: Iterable[Candidate]) -> list[Candidate]:
-    return [each.within(each.spans) for each in candidates]
+    return of_programs(list(candidates))

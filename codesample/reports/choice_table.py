@@ -21,13 +21,15 @@ __all__ = ["ChoiceTable", "choice_lines", "cost_table"]
 # columns of a terminal on which differences to random and intervals of gaps have room
 _ROOMY = 76
 _LEAST = 56
-_LEAST_NAME = 16
+# columns that names have beside costs
+_COSTS_NAME = 28
 # between two columns, and at the table's edges
 _APART, _EDGES = 2, 3
+_SEAMS, _QUOTES = ",>+|", "\"'"
 _HEADINGS = ("value", "95 % interval", "gap closed", "over random, p")
-_BY = "  by "
-_SEAMS = re.compile(r"(?<=[,>+*()])")
+_BY = re.compile(r"^(\s*)by ")
 _Cells = tuple[str, str, str, str]
+_Sections = list[list[tuple[str, Sequence[str]]]]
 
 
 class ChoiceTable:
@@ -40,25 +42,33 @@ class ChoiceTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         report = self._report
-        roomy = options.max_width >= _ROOMY
         title = (
             f"{report.task}, {report.model}: {report.problems} problems x {self._each}, "
             f"{report.samples} samples"
         )
         table = _table(title)
-        for heading in _HEADINGS if roomy else _HEADINGS[:3]:
+        sections, kept, width = self._fitting(options.max_width)
+        for heading in _HEADINGS[:kept]:
             table.add_column(heading, justify="right", no_wrap=True)
-        sections = [
-            [(label, cells if roomy else cells[:3]) for label, cells in section]
-            for section in self._sections(roomy)
-        ]
-        width = max(_LEAST_NAME, options.max_width - _figures_width(sections))
         for number, section in enumerate(sections):
             if number:
                 table.add_section()
             for label, cells in section:
-                table.add_row(escape(_fitted(label, width)), *cells)
+                table.add_row(escape(fitted(label, width)), *cells)
         yield table
+
+    def _fitting(self, columns: int) -> tuple[_Sections, int, int]:
+        """Return as many figures as leave every name whole, how many these are, and the width of names."""
+        for kept, roomy in ((4, True), (3, False), (2, False), (1, False)):
+            sections: _Sections = [
+                [(label, cells[:kept]) for label, cells in section] for section in self._sections(roomy)
+            ]
+            rows = [_HEADINGS[:kept], *(cells for section in sections for _, cells in section)]
+            width = columns - cells_width(rows) - _EDGES
+            named = (label for section in sections for label, _ in section)
+            if (kept < 4 or columns >= _ROOMY) and max(map(widest_piece, named)) <= width:
+                break
+        return sections, kept, width
 
     def _sections(self, roomy: bool) -> Iterator[list[tuple[str, _Cells]]]:
         report = self._report
@@ -114,15 +124,16 @@ def choice_lines(report: Report) -> Iterator[str]:
 def cost_table(report: Report) -> RenderableType:
     """Return what each reranker's scores took, and what each point above random took."""
     table = _table("cost of scores, all problems")
+    names = {name: escape(folded(name, _COSTS_NAME)) for name in report.rerankers}
     for heading in ("tokens drawn", "read", "programs run", "seconds"):
         table.add_column(heading, justify="right")
     for name, each in report.rerankers.items():
         cost, point = each.cost, each.cost_per_point
         if cost is None:
-            table.add_row(escape(name), "not known", "", "", "")
+            table.add_row(names[name], "not known", "", "", "")
             continue
         spent = (cost.tokens_drawn, cost.tokens_read, cost.executions)
-        table.add_row(escape(name), *(f"{value:,}" for value in spent), f"{cost.seconds:,.1f}")
+        table.add_row(names[name], *(f"{value:,}" for value in spent), f"{cost.seconds:,.1f}")
         if point is None:
             table.add_row("  a point over random", "none gained", "", "", "")
         else:
@@ -133,33 +144,62 @@ def cost_table(report: Report) -> RenderableType:
 
 
 def folded(label: str, width: int) -> str:
-    """Break a label that is too wide where a composition has its seams, with what follows set in.
+    """Break a label that is too wide behind the signs of a composition, with what follows set in.
+
+    Behind , > + and |, that is, where they stand in no bracket and no quotes; never within a name.
 
     Args:
         width: Columns of a line, which a part without a seam may exceed.
     """
     lines = [""]
-    for part in _SEAMS.split(label.replace("> ", ">").replace("+ ", "+")):
-        spaced = part + " " * part.endswith((">", "+"))
-        if lines[-1].strip() and len(lines[-1] + spaced.rstrip()) > width:
-            lines.append(" " * (len(label) - len(label.lstrip()) + 2))
-        lines[-1] += spaced
+    for piece in _pieces(label):
+        if lines[-1].strip() and len((lines[-1] + piece).rstrip()) > width:
+            lines.append(_indent(label))
+        lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _figures_width(sections: Sequence[Sequence[tuple[str, Sequence[str]]]]) -> int:
-    """Return how many columns of the terminal all but the labels take."""
-    rows = [_HEADINGS, *(cells for section in sections for _, cells in section)]
-    widest = (max(Text.from_markup(cell).cell_len for cell in column) for column in zip(*rows, strict=False))
-    return sum(each + _APART for each in widest) + _EDGES
+def widest_piece(label: str) -> int:
+    """Return how many columns a label needs, broken as `fitted` does."""
+    first, *others = (piece.rstrip() for piece in _pieces(_bare(label)))
+    return max([len(first), *(len(_indent(label)) + len(each) for each in others)])
 
 
-def _fitted(label: str, width: int) -> str:
+def cells_width(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns of the terminal the cells of some rows take, with what parts them."""
+    widest = (max(Text.from_markup(cell).cell_len for cell in column) for column in zip(*rows, strict=True))
+    return sum(each + _APART for each in widest)
+
+
+def _indent(label: str) -> str:
+    return " " * (len(label) - len(label.lstrip()) + 2)
+
+
+def _pieces(label: str) -> list[str]:
+    found, depth, quote, ended = [""], 0, "", False
+    for char in label:
+        if ended and not char.isspace():
+            found.append("")
+            ended = False
+        found[-1] += char
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in _QUOTES:
+            quote = char
+        else:
+            depth += (char == "(") - (char == ")")
+            ended = ended or (depth == 0 and char in _SEAMS)
+    return found
+
+
+def fitted(label: str, width: int) -> str:
     """Break a label at its seams; a name that is too wide in one piece goes without its "by"."""
     lines = folded(label, width)
-    if label.startswith(_BY) and max(map(len, lines.split("\n"))) > width:
-        return folded(label.replace(_BY, "  ", 1), width)
-    return lines
+    return folded(_bare(label), width) if max(map(len, lines.split("\n"))) > width else lines
+
+
+def _bare(label: str) -> str:
+    return _BY.sub(r"\1", label)
 
 
 def _table(title: str) -> Table:

@@ -11,15 +11,18 @@ from rich.table import Table
 
 from codesample.evaluation.comparison import ComparedFigure, Comparison, ProblemChange
 from codesample.evaluation.paired import Paired
-from codesample.reports.choice_table import folded
+from codesample.reports.choice_table import cells_width, fitted, widest_piece
 
 __all__ = ["ComparisonPage"]
 
 # columns of a terminal on which intervals have room
 _ROOMY = 76
-_LEAST_NAME = 16
-# columns that the figures take
-_FIGURES = {True: 61, False: 46}
+_EDGES = 3
+_INTERVAL = "95 % interval"
+_LONG, _SHORT = "difference", "change"
+_HEADINGS = ("first", "second", _LONG, _INTERVAL, "p", "won/lost")
+# what goes where names have no room beside it, first to last
+_SPARED = (_INTERVAL, "won/lost", "p")
 
 
 class ComparisonPage:
@@ -53,25 +56,24 @@ class ComparisonPage:
                 yield from self._changes(figure)
 
     def _table(self, width: int) -> Table:
-        roomy = width >= _ROOMY
+        rows = {self._label(each): _cells(each) for each in self._compared.figures}
+        kept = list(_HEADINGS)
+        if width < _ROOMY:
+            kept.remove(_INTERVAL)
+        for spared in ("", *_SPARED):
+            kept = [each for each in kept if each != spared]
+            # the heading alone would cost names their room
+            headings = [_SHORT if each == _LONG and _INTERVAL not in kept else each for each in kept]
+            columns = [headings, *([cells[each] for each in kept] for cells in rows.values())]
+            room = width - cells_width(columns) - _EDGES
+            if max(map(widest_piece, rows), default=0) <= room:
+                break
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("", overflow="fold")
-        for heading in ("first", "second", "difference", *(["95 % interval"] if roomy else []), "p"):
+        for heading in headings:
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("won/lost", justify="right", no_wrap=True)
-        label_width = max(_LEAST_NAME, width - _FIGURES[roomy])
-        for figure in self._compared.figures:
-            pair = figure.paired
-            ends = [f"[dim]{pair.difference.low:+.3f}..{pair.difference.high:+.3f}[/dim]"] if roomy else []
-            table.add_row(
-                escape(folded(self._label(figure), label_width)),
-                f"{figure.first.value:.3f}",
-                f"{figure.second.value:.3f}",
-                f"{pair.difference.value:+.3f}",
-                *ends,
-                _p(pair),
-                f"{pair.won}/{pair.lost}",
-            )
+        for label, cells in rows.items():
+            table.add_row(escape(fitted(label, room)), *(cells[each] for each in kept))
         return table
 
     def _label(self, figure: ComparedFigure) -> str:
@@ -92,6 +94,20 @@ class ComparisonPage:
         shown = list(words) if self._show == 0 else words[: self._show]
         more = len(words) - len(shown)
         return ", ".join([*shown, *([f"and {more} more"] if more else [])])
+
+
+def _cells(figure: ComparedFigure) -> dict[str, str]:
+    """Return what stands below each heading."""
+    pair = figure.paired
+    told = (
+        f"{figure.first.value:.3f}",
+        f"{figure.second.value:.3f}",
+        f"{pair.difference.value:+.3f}",
+        f"[dim]{pair.difference.low:+.3f}..{pair.difference.high:+.3f}[/dim]",
+        _p(pair),
+        f"{pair.won}/{pair.lost}",
+    )
+    return dict(zip(_HEADINGS, told, strict=True))
 
 
 def _gain(change: ProblemChange) -> float:

@@ -43,6 +43,10 @@ class Artefacts:
         self._known: dict[str, Any] | None = None
         self._cut = False
 
+    def __len__(self) -> int:
+        """Return how many there are; raises as `get`."""
+        return len(self._all())
+
     def get(self, key: str) -> Any:
         """Return what was put under a key, as plain JSON data, or None.
 

@@ -21,6 +21,13 @@ def first(view, candidates, ctx):
     """Prefer what stands first."""
     return [-at for at, _ in enumerate(candidates)]
 '''
+SILENT = """
+from codesample import reranker
+
+@reranker
+def silent(view, candidates, ctx):
+    return [None if each.index % 2 else 1.0 for each in candidates]
+"""
 
 
 def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -115,12 +122,30 @@ def test_what_cannot_be_done_is_refused_in_one_line(
 
 
 def test_what_is_learnt_is_taken_as_a_reranker_and_says_where_it_was_learnt(folder: Path) -> None:
-    call("rerank", "run", "-r", "my_idea.py:shortest", "--json", *SANDBOX, cwd=folder)
+    (folder / "silent.py").write_text(SILENT)
+    call("rerank", "run", "-r", "my_idea.py:shortest", "-r", "silent.py:silent", *SANDBOX, cwd=folder)
     words = ("fit", "run", "--out", "mine.json", "--features", "public_examples,my_idea.py:shortest")
     done = call("rerankers", *words, cwd=folder)
     assert done.returncode == 0, done.stderr
     rows = [line.split("  ")[1] for line in done.stdout.splitlines() if line.startswith("  ")]
-    assert rows == ["at random", "public_examples", "shortest", "learnt, held out", "by an oracle"]
+    held_out = ["best of these, held out", "learnt, held out"]
+    assert rows == ["at random", "public_examples", "shortest", *held_out, "by an oracle"]
+    assert "worse than" not in done.stdout
+    # who abstains says nothing, and is all that it may look at
+    words = (
+        "fit",
+        "run",
+        "--out",
+        "bad.json",
+        "-f",
+        "public_examples,silent.py:silent",
+        "--forms",
+        "abstained",
+    )
+    worse = call("rerankers", *words, cwd=folder)
+    assert "worse than public_examples alone; choose by that: -r public_examples" in worse.stdout, (
+        worse.stderr
+    )
     again = call("rerank", "run", "-r", "mine.json", "--json", *SANDBOX, cwd=folder)
     assert again.returncode == 0, again.stderr
     told = json.loads(again.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -68,12 +69,36 @@ def test_bounds_run_from_random_to_oracle_by_size(made_contents) -> None:
 
 
 def test_worse_than_random_by_more_than_the_interval_is_explained(run, made_contents) -> None:
-    marks = dict.fromkeys((1, 2, 3, 5), "1100")
-    bad = {addend: [0.0, 0.0, 1.0, 1.0] for addend in marks}
-    contents = made_contents(marks, {"bad": bad})
-    found = selections(run, contents.pools, contents.scores)["bad"]
+    found = _worse_on(12, run, made_contents)
     assert found.over_random.difference.high < 0
+    assert found.over_random.p <= 0.05
     assert "loses most on adding/1" in found.below_random
+
+
+@pytest.mark.parametrize("problems", [1, 2, 4])
+def test_too_few_problems_tell_of_none_that_it_is_below_random(problems: int, run, made_contents) -> None:
+    found = _worse_on(problems, run, made_contents)
+    assert found.best_of_n.value == 0.0
+    assert found.over_random.difference.low < -0.5 < 0 < found.over_random.difference.high
+    assert found.gap_closed.low <= -1.0 < 0 < found.gap_closed.high
+    assert found.over_random.p > 0.05
+    assert found.below_random == ""
+
+
+def test_below_random_is_told_only_where_chance_alone_seldom_makes_it_so(run, made_contents) -> None:
+    # three of 40 problems lost, none won: the bootstrap sees a loss, the signs do not
+    found = _worse_on(40, run, made_contents, lost=3)
+    assert found.over_random.p == 0.25
+    assert found.below_random == ""
+
+
+def _worse_on(problems: int, run, made_contents, lost: int = 1000):
+    """Choose wrongly on the first `lost` of so many problems, half of whose candidates pass."""
+    (pool,) = made_contents({1: "1100"}).pools
+    names = [f"adding/{at}" for at in range(1, problems + 1)]
+    pools = [replace(pool, problem=replace(pool.problem, task_id=name)) for name in names]
+    bad = {name: [0.0, 0.0, 1.0, 1.0] if at < lost else [1.0] * 4 for at, name in enumerate(names)}
+    return selections(run, pools, {"bad": bad})["bad"]
 
 
 def test_the_variance_of_pass_at_1_is_split_without_bias(made_contents) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from codesample.errors import ParameterError, RerankerError, RunFolderError, UnknownNameError
+from codesample.evaluation.cross_fitting import FitOptions
 from codesample.evaluation.fitted_models import FITTERS
-from codesample.evaluation.fitting import Fit, FitOptions, fit_reranker
+from codesample.evaluation.fitting import Fit, fit_reranker
 from codesample.evaluation.metrics import best_of_n
 from codesample.evaluation.scoring import Pool
 from codesample.records import Candidate, CodeTests, Problem, PublicView, Status, Verdict
@@ -88,13 +89,13 @@ def test_noise_teaches_nothing(learner: Any) -> None:
     rng = random.Random(1)
     pools = [pool(f"{at}", [rng.random() < 0.5 for _ in range(8)]) for at in range(60)]
     rows = {name: [[rng.gauss(0, 1) for _ in range(8)] for _ in pools] for name in NAMES}
-    found = fit_reranker([run_of(pools, rows)], FitOptions(model=learner))
+    found = fit_reranker([run_of(pools, rows)], FitOptions(model=learner, folds=2))
     assert found.learnt.low < found.random.value < found.learnt.high
 
 
 @LEARNERS
 def test_equal_seeds_give_equal_files(learner: Any, tmp_path: Path) -> None:
-    options = FitOptions(model=learner, seed=3)
+    options = FitOptions(model=learner, seed=3, folds=2)
     fit_reranker([planted()], options).write(tmp_path / "a.json")
     fit_reranker([planted()], options).write(tmp_path / "b.json")
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
@@ -204,6 +205,54 @@ def test_methods_that_not_all_runs_have_or_that_have_no_name_are_left_out_and_sa
     assert sorted(found.methods) == list(NAMES)
     assert found.left_out["only_here"] == "not all runs are scored by it"
     assert "give it by --features FILE.py:NAME" in found.left_out["my_own"]
+
+
+def test_a_fit_that_is_worse_than_one_method_alone_says_so() -> None:
+    rng = random.Random(9)
+    pools = [pool(f"{at}", [True, False, True, False]) for at in range(20)]
+    labels = [[float(each.status is Status.PASSED) for each in given.verdicts] for given in pools]
+    silent = [[1.0 if rng.random() < 0.5 else None for _ in range(4)] for _ in pools]
+    run = run_of(pools, {"mean_logprob": labels, "sum_logprob": silent})
+    # who abstains is all that it may look at, and says nothing
+    worse = fit_reranker([run], FitOptions(forms=("abstained",), folds=2))
+    assert (worse.best, worse.is_worse) == ("mean_logprob", True)
+    assert worse.learnt.value < worse.best_held_out.value == worse.methods["mean_logprob"].value == 1.0
+    whole = fit_reranker([run], FitOptions(folds=2))
+    assert (whole.learnt.value, whole.is_worse) == (1.0, False)
+    assert whole.content.cross_validation["strength"] == whole.strength
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf"), 10**400])
+def test_scores_that_are_no_finite_numbers_are_named(score: float) -> None:
+    run = planted()
+    run.scores["sum_logprob"]["7"][0] = score
+    with pytest.raises(RerankerError, match=r"runs/a: sum_logprob scored 7 by .*expected a finite number"):
+        fit_reranker([run])
+
+
+def test_a_run_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(ParameterError, match=r"runs/\.\./runs/a: is named twice"):
+        fit_reranker([planted(path="runs/../runs/a"), planted()])
+
+
+def test_files_within_expressions_are_kept_by_their_absolute_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from codesample import reranker\n@reranker\ndef {}(view, candidates, ctx):\n    return [0.0]\n"
+    (tmp_path / "two.py").write_text(source.format("x"))
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "one.py").write_text(source.format("y"))
+    monkeypatch.chdir(tmp_path)
+    specs = ("two.py:x", "z(two.py:x)", '0.5*rank("a b/one.py:y") - mean_logprob', "two.py:x | mean_logprob")
+    run = planted()
+    for spec in specs:
+        run.scores[load_reranker(spec).name] = run.scores["mean_logprob"]
+    places = fit_reranker([run], FitOptions(methods=specs)).content.methods
+    monkeypatch.chdir("/")
+    for name, place in places.items():
+        assert load_reranker(place).name == name
+    assert places["x"] == f"{tmp_path}/two.py:x"
+    assert places["z(x)"] == f"z({tmp_path}/two.py:x)"
 
 
 def _unscored() -> Any:

@@ -99,8 +99,33 @@ def test_names_of_compositions_break_at_their_seams(report: Report) -> None:
 def test_folding_changes_nothing_but_spaces(label: str, width: int) -> None:
     lines = folded(label, width).split("\n")
     assert re.sub(r"\s", "", "".join(lines)) == re.sub(r"\s", "", label)
-    seams = re.split(r"(?<=[,>+*()])", label.replace(" ", ""))
+    seams = re.split(r"(?<=[,>+|])", label.replace(" ", ""))
     assert all(len(line.strip()) <= max(width, *(len(each) + 3 for each in seams)) for line in lines)
+
+
+@pytest.mark.parametrize("width", [1, 8, 16, 24, 40, 200])
+def test_names_break_behind_signs_and_never_in_brackets_quotes_or_words(width: int) -> None:
+    pieces = [
+        "reads_arguments |",
+        "0.5*z(codet(k=3, seed=1),mean_logprob) +",
+        "rank(a > b | c) >",
+        '"a file, of mine.py:x",',
+        "- 2*srank",
+    ]
+    lines = [line.strip() for line in folded("  by " + " ".join(pieces), width).split("\n")]
+    assert " ".join(lines) == "by " + " ".join(pieces)
+    assert all(line.endswith(tuple(",>+|")) for line in lines[:-1])
+    if width == 1:
+        assert lines == ["by reads_arguments |", *pieces[1:]]
+
+
+@pytest.mark.parametrize("width", [60, 76, 80])
+def test_figures_give_way_to_a_name_that_has_no_seam(report: Report, width: int) -> None:
+    name = "z(public_examples > codet(k=3) > mean_logprob)"
+    lines = table(shown(replace(report, rerankers={name: Selection(HALF, None, BETTER)}), width))
+    (line,) = (each for each in lines if name in each)
+    assert "0.500" in line
+    assert max(map(len, lines)) <= width
 
 
 def test_names_are_no_markup(report: Report) -> None:

@@ -56,6 +56,17 @@ def test_the_table_fits_and_no_figure_is_cut(compared: Comparison, width: int) -
     assert "mean_logprob" in text
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_names_are_broken_behind_signs_only(compared: Comparison, width: int) -> None:
+    names = ("reads_arguments | z(mbr_exec,mean_logprob)", "weighted_unigram_consistency")
+    figures = tuple(replace(compared.figures[0], name=name) for name in names)
+    rows = [line.strip() for line in shown(replace(compared, figures=figures), width).splitlines()]
+    assert max(map(len, rows[3:9])) <= width
+    for whole in ("reads_arguments |", "z(mbr_exec,mean_logprob)", "weighted_unigram_consistency"):
+        assert any(re.match(rf"(by )?{re.escape(whole)}(  |$)", row) for row in rows[5:9])
+    assert sum("-0.125" in row for row in rows[5:9]) == 2
+
+
 def test_what_differs_and_who_is_left_out_is_said(compared: Comparison) -> None:
     text = shown(compared)
     for line in (

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from codesample.errors import CodesampleError, RerankerError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
-from codesample.rerankers.fitted import feature_values, prompt_digest
+from codesample.rerankers.fitted import Feature, feature_values, prompt_digest
 from codesample.rerankers.registry import load_reranker
 
 CONTENT: dict[str, Any] = {
@@ -118,6 +118,8 @@ def test_who_is_scored_by_no_method_is_scored_by_none(tmp_path: Path) -> None:
         ({"methods": {}}, "takes no scores of any reranker"),
         ({"methods": {"mean_logprob": "mean_logprob"}}, "has a feature of 'sum_logprob'"),
         ({"methods": {"mean_logprob": "mean_logprob", "sum_logprob": "mine.json"}}, "another fitted one"),
+        ({"methods": {"mean_logprob": "x", "sum_logprob": "z(mine.json) + x"}}, "another fitted one"),
+        ({"features": [CONTENT["features"][0] | {"scale": 5e-324}] * 3}, "not finite"),
         ({"model": {"kind": "logistic", "intercept": 0, "coefficients": [1]}}, "has 1 coefficients for 3"),
         ({"model": {"kind": "stumps", "base": 0, "stumps": [STUMPS["stumps"][0] | {"feature": 3}]}}, "stump"),
         ({"features": [CONTENT["features"][0] | {"scale": 0}] * 3}, "whose scale is 0"),
@@ -149,6 +151,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_prompts_are_told_apart() -> None:
     assert prompt_digest("a") == prompt_digest("a") != prompt_digest("b")
     assert len(prompt_digest("\ud800")) == 16
+
+
+def test_no_score_is_beyond_all_numbers() -> None:
+    column = Feature("m", "raw", -1.7e308, 1e308).scaled([1.7e308, None, -1.7e308])
+    assert column == pytest.approx([3.4, 0.0, 0.0])
+    assert Feature("m", "raw", 0.0, 1e-9).scaled([1e308, -1e308, 1e-9]) == pytest.approx([1e6, -1e6, 1.0])
 
 
 def test_numbers_of_any_size_have_z_scores() -> None:

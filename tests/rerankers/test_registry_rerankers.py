@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -205,3 +206,24 @@ def test_two_owners_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
 def test_one_owner_listed_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     _install(monkeypatch, mine="a:b", mine_="a:b")
     assert reranker_names() == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("avg(mean_logprob)", "unknown reranker 'avg'"),
+        ("0.5*Z(mean_logprob) + rank(codet)", "unknown reranker 'Z'; did you mean 'z'?"),
+        ("RANK(codet)", "unknown reranker 'RANK'; did you mean 'rank'?"),
+        ("ranks(codet)", "unknown reranker 'ranks'; did you mean 'rank'?"),
+        ("mean_logprobs(codet)", "unknown reranker 'mean_logprobs'; did you mean 'mean_logprob'?"),
+    ],
+)
+def test_an_unknown_word_with_a_reranker_in_brackets_is_called_so(spec: str, said: str) -> None:
+    with pytest.raises(UnknownNameError, match=re.escape(said)) as caught:
+        load_reranker(spec)
+    assert "z(...) and rank(...) alone take a reranker" in str(caught.value)
+
+
+def test_a_known_reranker_with_another_in_brackets_is_told_what_it_takes() -> None:
+    with pytest.raises(ParameterError, match="expected a parameter of mean_logprob, such as window=16"):
+        load_reranker("mean_logprob(codet)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from statistics import fmean
 from typing import Any
@@ -64,6 +64,27 @@ class PassAtK(evaluate.Metric):  # type: ignore[misc]
             reference_urls=["https://arxiv.org/abs/2107.03374"],
         )
 
+    def compute(
+        self,
+        *,
+        predictions: Iterable[Iterable[str]] | None = None,
+        references: Iterable[str] | None = None,
+        **settings: Any,
+    ) -> tuple[dict[str, float], dict[int, list[tuple[int, dict[str, Any]]]]]:
+        """Judge all programs; neither predictions nor references where they came by `add_batch`.
+
+        Raises:
+            MetricError: they are no lists of texts as asked for, or unequally many.
+            CodesampleError: as `_compute`.
+        """
+        if predictions is None and references is None:
+            return super().compute(**settings)  # type: ignore[no-any-return]
+        candidates, tests = _listed("predictions", predictions), _texts("references", references)
+        rows = [_texts(f"predictions[{number}]", each) for number, each in enumerate(candidates)]
+        if len(rows) != len(tests):
+            raise MetricError(f"{len(rows)} predictions for {len(tests)} references; expected one each")
+        return super().compute(predictions=rows, references=tests, **settings)  # type: ignore[no-any-return]
+
     def _compute(
         self,
         predictions: Sequence[Sequence[str]],
@@ -109,6 +130,20 @@ class PassAtK(evaluate.Metric):  # type: ignore[misc]
             if all(judged >= each for judged, _ in counts)
         }
         return found, results
+
+
+def _listed(name: str, given: Any) -> list[Any]:
+    if given is None or isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise MetricError(f"{name} is {type(given).__name__}, expected a list")
+    return list(given)
+
+
+def _texts(name: str, given: Any) -> list[str]:
+    found = _listed(name, given)
+    for number, each in enumerate(found):
+        if not isinstance(each, str):
+            raise MetricError(f"{name}[{number}] is {type(each).__name__}, expected a text of Python")
+    return found
 
 
 def _programs(predictions: Sequence[Sequence[str]], references: Sequence[str]) -> Iterator[Program]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import codesample.evaluation
-from codesample.errors import CodesampleError
+from codesample.errors import CodesampleError, MetricError
 
 evaluate = pytest.importorskip("evaluate", reason="the library whose metric this is")
 
@@ -128,6 +128,28 @@ def test_what_has_no_figure_is_refused(metric: Any, options: dict[str, Any], com
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("predictions", "references", "complaint"),
+    [
+        ([], [], "no problems"),
+        ([], ["assert add"], "0 predictions for 1 references"),
+        ([[RIGHT], [RIGHT]], REFERENCES[:1], "2 predictions for 1 references"),
+        ([RIGHT], REFERENCES[:1], r"predictions\[0\] is str, expected a list"),
+        ([[1]], REFERENCES[:1], r"predictions\[0\]\[0\] is int, expected a text"),
+        ([[RIGHT]], [None], r"references\[0\] is NoneType, expected a text"),
+        ([[RIGHT]] * 3, "abc", "references is str, expected a list"),
+        ([[RIGHT]], None, "references is NoneType, expected a list"),
+        (None, REFERENCES, "predictions is NoneType, expected a list"),
+        (7, REFERENCES, "predictions is int, expected a list"),
+    ],
+)
+def test_what_are_no_lists_of_texts_of_one_length_is_refused(
+    metric: Any, predictions: Any, references: Any, complaint: str
+) -> None:
+    with pytest.raises(MetricError, match=complaint):
+        metric.compute(predictions=predictions, references=references, **OPTIONS)
+
+
 def test_evaluate_loads_it_from_its_folder_without_network_or_leave(tmp_path: Path) -> None:
     script = f"""
 import json, os, socket, sys
