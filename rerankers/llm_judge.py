@@ -26,7 +26,7 @@ from codesample.rerankers.judge_wordings import (
     read_grade,
     read_ranking,
 )
-from codesample.rerankers.parameters import Bounds
+from codesample.rerankers.parameters import Bounds, Opens
 from codesample.rerankers.program_text import text_of
 
 __all__ = ["judge_listwise", "judge_pairwise", "judge_pointwise"]
@@ -36,6 +36,7 @@ Form = Literal["auto", "base", "chat"]
 
 _Count = Annotated[int, Bounds(least=1, most=1000)]
 _Tokens = Annotated[int, Bounds(least=1)]
+_Model = Annotated[str | None, Opens("model")]
 _T = TypeVar("_T")
 
 _SAMPLED = 0.7
@@ -49,7 +50,7 @@ def judge_pointwise(
     ctx: Context,
     *,
     samples: _Count = 1,
-    model: str | None = None,
+    model: _Model = None,
     form: Form = "auto",
     tokens: _Tokens = 512,
 ) -> list[float | None]:
@@ -84,7 +85,7 @@ def judge_listwise(
     *,
     shuffles: _Count = 1,
     group: Annotated[int, Bounds(least=2, most=26)] = 10,
-    model: str | None = None,
+    model: _Model = None,
     form: Form = "auto",
     tokens: _Tokens = 512,
 ) -> list[float | None]:
@@ -127,7 +128,7 @@ def judge_pairwise(
     *,
     swaps: Literal[1, 2] = 2,
     most_pairs: _Count = 60,
-    model: str | None = None,
+    model: _Model = None,
     form: Form = "auto",
     tokens: _Tokens = 512,
 ) -> list[float | None]:

@@ -18,6 +18,7 @@ from codesample.evaluation.lacking_packages import (
     notice_of_lacking,
     refuse_if_all_lack,
 )
+from codesample.evaluation.named_models import expect_named_models
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.run_place import check_run_folder, new_run_folder
@@ -201,9 +202,11 @@ def build_plan(
 
     Raises:
         DataError: tests that are no Python; names the problem, the part and the line.
+        RerankerError: one names a model that is not to be had.
         MetricError: a k above the number of candidates of a problem.
         ParameterError, RunFolderError: as `_possible` and `check_run_folder`.
     """
+    expect_named_models(rerankers, [each.name for each in (source, reader) if each])
     wanted, left_out = _possible(chosen, wanted, run)
     per_problem = Counter(task_id for task_id, _ in wanted)
     n, ks = min(per_problem.values()), _chosen_k(k, per_problem)
