@@ -18,7 +18,18 @@ from typing import Final, Literal, NamedTuple
 
 from codesample.errors import ParameterError
 
-__all__ = ["Chain", "Expression", "Filter", "Named", "Value", "Weighted", "Within", "is_name", "parse"]
+__all__ = [
+    "Chain",
+    "Expression",
+    "Filter",
+    "Named",
+    "Value",
+    "Weighted",
+    "Within",
+    "is_name",
+    "leaves",
+    "parse",
+]
 
 Value = int | float | str | bool | None
 """What a parameter can be."""
@@ -128,22 +139,23 @@ def is_name(text: str) -> bool:
         tree = parse(text)
     except ParameterError:
         return False
-    return str(tree) == text and all(_NAME.fullmatch(each.name) for each in _leaves(tree))
+    return str(tree) == text and all(_NAME.fullmatch(each.name) for each in leaves(tree))
 
 
-def _leaves(tree: Expression) -> list[Named]:
+def leaves(tree: Expression) -> list[Named]:
+    """Return the rerankers that an expression is made of, from left to right."""
     match tree:
         case Named():
             return [tree]
         case Within():
-            return _leaves(tree.of)
+            return leaves(tree.of)
         case Weighted():
             inner = [term for _, term in tree.terms]
         case Chain():
             inner = list(tree.parts)
         case Filter():
             inner = [tree.by, tree.then]
-    return [leaf for each in inner for leaf in _leaves(each)]
+    return [leaf for each in inner for leaf in leaves(each)]
 
 
 class _Token(NamedTuple):

@@ -1,0 +1,28 @@
+"""Why rerankers give no scores, as a problem tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from codesample.evaluation.abstaining import why_abstained
+from codesample.records import CallExample, CodeTests, Problem
+
+BARE = Problem("t/0", "say 1", CodeTests(source="assert True"))
+SHOWN = Problem("t/1", "say 1", CodeTests(source="assert True"), examples=(CallExample("f()", "1"),))
+NO_EXAMPLE = "its prompt shows no example that could be read"
+NOTHING = "no program returned anything on the inputs that were made"
+
+
+@pytest.mark.parametrize(
+    ("reranker", "problem", "why"),
+    [
+        ("public_examples", BARE, NO_EXAMPLE),
+        ("public_examples", SHOWN, ""),
+        ("executable", BARE, "its prompt names no function and shows no example"),
+        ("mbr_exec", SHOWN, NOTHING),
+        ("public_examples | largest_cluster,mbr_exec", BARE, f"{NO_EXAMPLE}; {NOTHING}"),
+        ("my_own", BARE, ""),
+    ],
+)
+def test_the_reason_is_that_of_each_member_once(reranker: str, problem: Problem, why: str) -> None:
+    assert why_abstained(reranker, problem) == why
