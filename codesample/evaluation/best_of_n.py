@@ -166,11 +166,9 @@ def best_of_n(
     """
     expect_drawable(n)
     ranker, given = load_reranker(reranker), examples_of(examples)
-    source = model_source(engine)
-    expect_named_models([ranker], [source.name])
+    expect_named_models([ranker], source := model_source(engine))
     opened = source.open()
-    supply = supply_of(opened.abilities, holder=opened.name, model=opened)
-    supply.require([ranker])
+    (supply := supply_of(opened.abilities, holder=opened.name, model=opened)).require([ranker])
     asked = _asked(prompt, entry_point, opened)
     view = view_of(asked, given, _ID)
     stop = EarlyStop(until) if callable(until) else until

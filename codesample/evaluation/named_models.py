@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import NATIVE, expect_engine, split_model
@@ -11,21 +12,31 @@ from codesample.hub import expect_on_hub
 from codesample.rerankers.contract import Reranker
 from codesample.sampling.checkpoint_source import BUILT_IN_MODELS, checkpoint_source, is_on_hub
 
-__all__ = ["expect_named_models"]
+__all__ = ["Named", "expect_named_models"]
 
 
-def expect_named_models(rerankers: Iterable[Reranker], known: Collection[str]) -> None:
+class Named(Protocol):
+    """What has the name of a model: see `ModelSource`."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
+def expect_named_models(rerankers: Iterable[Reranker], *given: Named | None) -> None:
     """Refuse rerankers that name a model which is not here and cannot be had; see `Opens`.
 
     Whether another engine has a model is for that engine to say, when it is opened.
 
     Args:
         rerankers: With all that they are made of.
-        known: Names of the models that the run has anyway.
+        given: Models that the run has anyway, whatever they are called.
 
     Raises:
         RerankerError: names the reranker and what it names.
     """
+    known = {each.name for each in given if each}
     for reranker in rerankers:
         for each in _within(reranker):
             for name, parameter in each.takes.items():

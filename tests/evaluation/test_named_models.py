@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,7 +34,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 )
 def test_a_missing_model_is_told_with_the_reranker_that_names_it(expression: str, said: str) -> None:
     with pytest.raises(RerankerError, match=said):
-        expect_named_models([load_reranker(expression)], [])
+        expect_named_models([load_reranker(expression)])
 
 
 def test_models_that_are_there_are_accepted(tmp_path: Path) -> None:
@@ -44,9 +45,9 @@ def test_models_that_are_there_are_accepted(tmp_path: Path) -> None:
         "judge_listwise(model='native:tiny')",
         f"executable > reward_model(model='{tmp_path}')",
     ):
-        expect_named_models([load_reranker(each)], [])
+        expect_named_models([load_reranker(each)])
     # the engine of the run itself, whatever it is called
-    expect_named_models([load_reranker("reviewer(model='my own')")], ["my own"])
+    expect_named_models([load_reranker("reviewer(model='my own')")], SimpleNamespace(name="my own"))
 
 
 def test_nothing_is_sampled_for_a_judge_that_is_not_there(tmp_path: Path) -> None:
