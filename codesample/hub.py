@@ -9,7 +9,9 @@ import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-__all__ = ["expect_hub"]
+from codesample.errors import HubUnavailableError, ModelError
+
+__all__ = ["expect_hub", "expect_on_hub"]
 
 _SECONDS = 3.0
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -28,6 +30,35 @@ def expect_hub() -> None:
     port = endpoint.port or (80 if endpoint.scheme == "http" else 443)
     if not _answers((endpoint.hostname or "", port)):
         os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def expect_on_hub(name: str) -> None:
+    """Refuse a checkpoint that is neither cached here nor on the hub, as far as the hub says so.
+
+    Raises:
+        HubUnavailableError: it is not cached, and the hub cannot be reached.
+        ModelError: the hub has none of that name.
+    """
+    expect_hub()
+    from huggingface_hub import constants, model_info, try_to_load_from_cache
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+        return
+    if constants.HF_HUB_OFFLINE:
+        raise HubUnavailableError(
+            f"model {name!r} is neither a folder here nor cached, and the hub cannot be reached; download it "
+            "where there is a network, or give its folder"
+        )
+    try:
+        model_info(name, timeout=_SECONDS)
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"model {name!r} is neither a folder here nor on the hub, as far as you may see"
+        ) from error
+    except Exception:
+        # whoever loads it will be told, by whoever knows more
+        return
 
 
 def _answers(address: tuple[str, int]) -> bool:

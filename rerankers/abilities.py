@@ -49,13 +49,16 @@ class OutputRunner(Protocol):
 class TextModel(Protocol):
     """A model that writes and reads text; the evaluation implements it with an engine."""
 
-    def generate(self, prompt: Prompt, *, n: int, params: SamplingParams, key: str) -> Sequence[Candidate]:
-        """Return n continuations of a prompt; equal calls give equal ones.
+    def generate_all(
+        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+    ) -> Sequence[Sequence[Candidate]]:
+        """Return n continuations of each prompt, in their order, whatever others are asked with it.
 
         Where they are kept from an earlier call, a `Costed` says what they took then.
 
         Args:
-            key: Names the prompt in random streams; says whose it is and what for.
+            asked: A key with its prompt. The key names the prompt in random streams; says whose it is and
+                what for.
         """
         ...
 

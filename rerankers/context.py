@@ -70,8 +70,7 @@ class Context:
         self._make_tests = None if behaviour is None else sealed(behaviour.tests)
         self._make_outputs = None if behaviour is None else sealed(behaviour.outputs)
         self._make_passes = None if behaviour is None else sealed(behaviour.passes)
-        self._spent, self._paid = Cost(), set[Hashable]()
-        self._shared_seconds = 0.0
+        self._spent, self._paid, self._shared_seconds = Cost(), set[Hashable](), 0.0
         self._notes: Counter[str] = Counter()
         self._given: dict[str, dict[int, float | None]] = {}
         self._outer: Context | None = None
@@ -87,8 +86,7 @@ class Context:
         bound = Context(self._view, seed=self._seed, asked=self.asked)
         bound._run_checks, bound._run_inputs, bound._model = self._run_checks, self._run_inputs, self._model
         bound._make_tests, bound._make_outputs = self._make_tests, self._make_outputs
-        bound._make_passes = self._make_passes
-        bound._known, bound._outer = self._known, self
+        bound._make_passes, bound._known, bound._outer = self._make_passes, self._known, self
         bound._user, bound._declared = user, needs & self._declared
         return bound
 
@@ -103,9 +101,9 @@ class Context:
     def check(
         self, candidates: Sequence[Candidate], statements: Sequence[str], *, trusted: bool = False
     ) -> list[tuple[bool, ...] | None]:
-        """Run each candidate's program in the sandbox and judge each statement on its own.
+        """Run each program in the sandbox and judge each statement on its own, equal ones once for all.
 
-        Needs "public_examples" or "run". Equal programs are run once, for all rerankers together.
+        Needs "public_examples" or "run".
 
         Args:
             candidates: Their `program` must be set.
@@ -252,11 +250,23 @@ class Context:
         model: str | None = None,
         label: str = "",
     ) -> list[Candidate]:
-        """Let a model continue a text or answer messages; needs "generate". Equal calls are made once.
+        """Let a model continue a text or answer messages, n times; as `generate_all`."""
+        return self.generate_all([prompt], n=n, params=params, model=model, label=label)[0]
+
+    def generate_all(
+        self,
+        prompts: Sequence[PromptLike],
+        *,
+        n: int = 1,
+        params: SamplingParams | None = None,
+        model: str | None = None,
+        label: str = "",
+    ) -> list[list[Candidate]]:
+        """Let a model continue texts together, each as if alone; needs "generate". Equal calls are made once.
 
         Args:
-            prompt: As in `Request`.
-            n: How many.
+            prompts: Each as in `Request`.
+            n: How many of each.
             params: Default: greedy, up to 512 tokens.
             model: A model as for `evaluate`. Default: the one that the candidates came from.
             label: Tells calls with equal prompts apart.
@@ -268,12 +278,13 @@ class Context:
         self._need("generate")
         key = f"{self._view.task_id}/{self._user}/{label}"
         asked = params or SamplingParams(temperature=0.0)
-        put = prompt_from(prompt)
+        put = [prompt_from(each) for each in prompts]
         with self._sharing() as clock:
-            drawn = self._chosen_model(model).generate(put, n=n, params=asked, key=key)
-        spent = Cost(tokens_drawn=sum(len(each.token_ids or ()) for each in drawn), seconds=clock())
-        self._charge(cost_of(drawn, spent), "generate", model, put, n, asked, key)
-        return list(drawn)
+            drawn = self._chosen_model(model).generate_all([(key, each) for each in put], n=n, params=asked)
+        for prompt, texts in zip(put, drawn, strict=True):
+            spent = Cost(sum(len(each.token_ids or ()) for each in texts), seconds=clock() / len(put))
+            self._charge(cost_of(texts, spent), "generate", model, prompt, n, asked, key)
+        return [list(texts) for texts in drawn]
 
     def logprobs(
         self, given: Sequence[tuple[PromptLike, str]], *, model: str | None = None
@@ -304,8 +315,7 @@ class Context:
     def cost(self) -> Cost:
         """What this reranker has used so far, as if it were the only one.
 
-        Seconds are those of what it used and others may use too: tests, outputs, checks and what a model
-        wrote or read, which it pays for as if it had been made for it alone.
+        Seconds are those of what others may use too: tests, outputs, checks, what a model wrote or read.
         """
         return self._spent
 
@@ -360,10 +370,7 @@ class Context:
         return MappingProxyType(self._given)
 
     def note(self, what: str) -> None:
-        """Count something that weakens this reranker's scores, such as an answer without a grade.
-
-        A run tells of it beside its figures, with how often it was noted.
-        """
+        """Count something that weakens this reranker's scores; a run tells of it beside its figures."""
         self._noted(f"{self._user}: {what}")
 
     @property

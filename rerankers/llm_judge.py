@@ -26,7 +26,7 @@ from codesample.rerankers.judge_wordings import (
     read_grade,
     read_ranking,
 )
-from codesample.rerankers.parameters import Bounds
+from codesample.rerankers.parameters import Bounds, Opens
 from codesample.rerankers.program_text import text_of
 
 __all__ = ["judge_listwise", "judge_pairwise", "judge_pointwise"]
@@ -36,6 +36,7 @@ Form = Literal["auto", "base", "chat"]
 
 _Count = Annotated[int, Bounds(least=1, most=1000)]
 _Tokens = Annotated[int, Bounds(least=1)]
+_Model = Annotated[str | None, Opens("model")]
 _T = TypeVar("_T")
 
 _SAMPLED = 0.7
@@ -49,7 +50,7 @@ def judge_pointwise(
     ctx: Context,
     *,
     samples: _Count = 1,
-    model: str | None = None,
+    model: _Model = None,
     form: Form = "auto",
     tokens: _Tokens = 512,
 ) -> list[float | None]:
@@ -66,9 +67,10 @@ def judge_pointwise(
     chat = _is_chat(ctx, form)
     params = _params(tokens, chat=chat, sampled=samples > 1)
     grades: dict[str, float | None] = {}
-    for program in _distinct(candidates):
-        asked = ask_grade(view.description, program, chat=chat)
-        drawn = _answers(ctx, asked, n=samples, params=params, model=model)
+    programs = _distinct(candidates)
+    asked = [ask_grade(view.description, program, chat=chat) for program in programs]
+    answers = _answers(ctx, asked, n=samples, params=params, model=model)
+    for program, drawn in zip(programs, answers, strict=True):
         read = [read_grade(each.completion, chat=chat) for each in drawn]
         usable = _counted(read, ctx, "an answer gave no grade from 0 to 10")
         grades[program] = sum(usable) / len(usable) if usable else None
@@ -83,7 +85,7 @@ def judge_listwise(
     *,
     shuffles: _Count = 1,
     group: Annotated[int, Bounds(least=2, most=26)] = 10,
-    model: str | None = None,
+    model: _Model = None,
     form: Form = "auto",
     tokens: _Tokens = 512,
 ) -> list[float | None]:
@@ -103,15 +105,18 @@ def judge_listwise(
     found: defaultdict[str, list[float]] = defaultdict(list)
     if len(programs) == 1:
         found[programs[0]].append(0.5)
-    for _ in range(shuffles if len(programs) > 1 else 0):
-        for part in _parts(ctx.rng.sample(programs, len(programs)), group):
-            shown = dict(zip(ascii_uppercase, part, strict=False))
-            asked = ask_ranking(view.description, shown, chat=chat)
-            drawn = _answers(ctx, asked, params=_params(tokens, chat=chat), model=model)
-            rankings = [read_ranking(each.completion, tuple(shown), chat=chat) for each in drawn]
-            for ranks in _counted(rankings, ctx, "an answer gave no ranking"):
-                for letter, share in _shares(ranks, shown).items():
-                    found[shown[letter]].append(share)
+    lists = [
+        dict(zip(ascii_uppercase, part, strict=False))
+        for _ in range(shuffles if len(programs) > 1 else 0)
+        for part in _parts(ctx.rng.sample(programs, len(programs)), group)
+    ]
+    asked = [ask_ranking(view.description, shown, chat=chat) for shown in lists]
+    answers = _answers(ctx, asked, params=_params(tokens, chat=chat), model=model)
+    for shown, drawn in zip(lists, answers, strict=True):
+        rankings = [read_ranking(each.completion, tuple(shown), chat=chat) for each in drawn]
+        for ranks in _counted(rankings, ctx, "an answer gave no ranking"):
+            for letter, share in _shares(ranks, shown).items():
+                found[shown[letter]].append(share)
     return [_mean(found.get(text_of(each))) for each in candidates]
 
 
@@ -123,7 +128,7 @@ def judge_pairwise(
     *,
     swaps: Literal[1, 2] = 2,
     most_pairs: _Count = 60,
-    model: str | None = None,
+    model: _Model = None,
     form: Form = "auto",
     tokens: _Tokens = 512,
 ) -> list[float | None]:
@@ -146,28 +151,34 @@ def judge_pairwise(
     found: defaultdict[str, list[float]] = defaultdict(list)
     if len(programs) == 1:
         found[programs[0]].append(0.5)
-    for pair in _pairs(programs, most_pairs, ctx.rng):
-        orders = [pair, pair[::-1]]
-        for first, second in orders if swaps == 2 else [ctx.rng.choice(orders)]:
-            asked = ask_best(view.description, first, second, chat=chat)
-            drawn = _answers(ctx, asked, params=_params(tokens, chat=chat), model=model)
-            read = [read_better(each.completion, chat=chat) for each in drawn]
-            for letter in _counted(read, ctx, "an answer preferred neither A nor B, nor called it a tie"):
-                points = {"A": 1.0, "B": 0.0}.get(letter, 0.5)
-                found[first].append(points)
-                found[second].append(1.0 - points)
+    both = ([pair, pair[::-1]] for pair in _pairs(programs, most_pairs, ctx.rng))
+    shown = [each for orders in both for each in (orders if swaps == 2 else [ctx.rng.choice(orders)])]
+    asked = [ask_best(view.description, first, second, chat=chat) for first, second in shown]
+    answers = _answers(ctx, asked, params=_params(tokens, chat=chat), model=model)
+    for (first, second), drawn in zip(shown, answers, strict=True):
+        read = [read_better(each.completion, chat=chat) for each in drawn]
+        for letter in _counted(read, ctx, "an answer preferred neither A nor B, nor called it a tie"):
+            points = {"A": 1.0, "B": 0.0}.get(letter, 0.5)
+            found[first].append(points)
+            found[second].append(1.0 - points)
     return [_mean(found.get(text_of(each))) for each in candidates]
 
 
 def _answers(
-    ctx: Context, asked: Prompt, *, params: SamplingParams, model: str | None, n: int = 1
-) -> list[Candidate]:
-    """Draw answers; none to a question that the model cannot be given."""
-    try:
-        return ctx.generate(asked, n=n, params=params, model=model)
-    except UnreadableTextError:
-        ctx.note("a question is longer than the model takes, or no tokenizer takes it")
+    ctx: Context, asked: Sequence[Prompt], *, params: SamplingParams, model: str | None, n: int = 1
+) -> list[list[Candidate]]:
+    """Draw answers to questions, together; none to one that the model cannot be given."""
+    if not asked:
         return []
+    try:
+        return ctx.generate_all(asked, n=n, params=params, model=model)
+    except UnreadableTextError:
+        if len(asked) == 1:
+            ctx.note("a question is longer than the model takes, or no tokenizer takes it")
+            return [[]]
+    # which one it is, the halves tell
+    halves = (asked[: len(asked) // 2], asked[len(asked) // 2 :])
+    return [each for half in halves for each in _answers(ctx, half, n=n, params=params, model=model)]
 
 
 def _is_chat(ctx: Context, form: Form) -> bool:

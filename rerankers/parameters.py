@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from codesample.errors import ParameterError
 from codesample.rerankers.expression import Value
 
-__all__ = ["Bounds", "Parameter", "checked", "parameters_of"]
+__all__ = ["Bounds", "Opens", "Parameter", "checked", "parameters_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,17 @@ class Bounds:
         least = f"at least {self.least:g}" if self.least > -math.inf else ""
         most = f"at most {self.most:g}" if self.most < math.inf else ""
         return " and ".join(filter(None, (least, most)))
+
+
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """What a text names that is opened while candidates are scored, and is looked for before.
+
+    Attributes:
+        kind: "model", as for `evaluate`, or "classifier", a checkpoint in a folder or on the hub.
+    """
+
+    kind: Literal["model", "classifier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,12 @@ class Parameter:
     def expected(self) -> str:
         """What it takes, in words."""
         return _words(self.kind)
+
+    @property
+    def opens(self) -> str | None:
+        """See `Opens.kind`; None where it names nothing that is opened."""
+        parts = typing.get_args(self.kind)[1:] if typing.get_origin(self.kind) is Annotated else ()
+        return next((each.kind for each in parts if isinstance(each, Opens)), None)
 
     def accepted(self, value: Any) -> Value:
         """Return a value as the function is given it.

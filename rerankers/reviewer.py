@@ -12,7 +12,7 @@ from codesample.errors import UnreadableTextError
 from codesample.records import Candidate, Message, Prompt, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
-from codesample.rerankers.parameters import Bounds
+from codesample.rerankers.parameters import Bounds, Opens
 from codesample.rerankers.program_text import is_text_alone, parsed, text_of, without, written
 
 __all__ = ["coder_reviewer", "reviewer"]
@@ -20,6 +20,7 @@ __all__ = ["coder_reviewer", "reviewer"]
 Form = Literal["auto", "base", "chat"]
 """How a program is put: as text, as a message, or as the run put its prompts."""
 
+_Model = Annotated[str | None, Opens("model")]
 _NEUTRAL = "f"
 
 
@@ -29,7 +30,7 @@ def reviewer(
     candidates: Sequence[Candidate],
     ctx: Context,
     *,
-    model: str | None = None,
+    model: _Model = None,
     form: Form = "auto",
 ) -> list[float | None]:
     """Score by how likely the instruction is behind the program, in nats per token.
@@ -57,7 +58,7 @@ def coder_reviewer(
     *,
     alpha: Annotated[float, Bounds(least=0, most=1)] = 0.5,
     length: Literal["sum", "mean"] = "sum",
-    model: str | None = None,
+    model: _Model = None,
     form: Form = "auto",
 ) -> list[float | None]:
     """Score by the weighted sum of a program's log-probability and the instruction's behind it, in nats.

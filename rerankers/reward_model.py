@@ -10,7 +10,7 @@ from codesample.errors import ParameterError
 from codesample.records import Candidate, PublicView
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import reranker
-from codesample.rerankers.parameters import Bounds
+from codesample.rerankers.parameters import Bounds, Opens
 from codesample.rerankers.program_text import text_of
 from codesample.rerankers.sequence_classifier import open_classifier
 
@@ -23,7 +23,7 @@ def reward_model(
     candidates: Sequence[Candidate],
     ctx: Context,
     *,
-    model: str,
+    model: Annotated[str, Opens("classifier")],
     label: str | int | None = None,
     scale: Literal["log_odds", "probability"] = "log_odds",
     batch: Annotated[int, Bounds(least=1, most=4096)] = 8,

@@ -40,7 +40,7 @@ PAGES = ("README.md", "docs/architecture.md")
 # whoever reads the one must know the other.
 ARROWS = {
     "errors": set(),
-    "hub": set(),
+    "hub": {"errors"},
     "plugins": {"errors"},
     "decoding": {"errors"},
     "data_files": {"decoding", "errors", "hub"},
@@ -97,6 +97,7 @@ ARROWS = {
         "extraction",
         "evaluation.pass_at_k_metric",
         "foreign",
+        "hub",
         "records",
         "rerankers",
         "runs",

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sys
+import textwrap
 from typing import Annotated
 
 import typer
@@ -32,7 +33,7 @@ from codesample.cli.output import say
 __all__ = ["app", "run"]
 
 # columns of a terminal
-_ROOMY = 100
+_ROOMY, _LEAST = 100, 20
 
 app = typer.Typer(
     cls=Commands,
@@ -77,7 +78,16 @@ class _Said(logging.Handler):
     """Shows what the library logs as lines among the command's own."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))
+        text = self.format(record)
+        if sys.stderr.isatty():
+            text = textwrap.fill(
+                text,
+                max(_LEAST, shutil.get_terminal_size().columns),
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        say(text)
 
 
 def _fit_pages() -> None:

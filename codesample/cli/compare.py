@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from codesample.cli import options
+from codesample.cli.completions import scored_words
 from codesample.cli.output import emit_json, show
 from codesample.errors import ParameterError
 
@@ -32,7 +33,9 @@ def run(
     rerankers: Annotated[
         tuple[str, str] | None,
         typer.Option(
-            metavar="A B", help="Compare two rerankers of one run; random and oracle are names too."
+            metavar="A B",
+            autocompletion=scored_words,
+            help="Compare two rerankers of one run; random and oracle are names too.",
         ),
     ] = None,
     k: options.AgainK = None,

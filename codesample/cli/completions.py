@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from typer import Context
+
 from codesample.errors import CodesampleError
 
-__all__ = ["model_words", "reranker_words", "run_words", "task_words"]
+__all__ = ["model_words", "reranker_words", "run_words", "scored_words", "task_words"]
 
 # entries of a folder that are looked at
 _MOST_ENTRIES = 200
@@ -33,6 +35,20 @@ def reranker_words(incomplete: str) -> list[str]:
     from codesample.rerankers.registry import reranker_names
 
     return _last_of(incomplete, _BETWEEN, reranker_names)
+
+
+def scored_words(context: Context, incomplete: str) -> list[str]:
+    """Return the rerankers that begin like this and have scored the run that stands before on the line."""
+    from codesample.runs.scores import ScoreFiles
+
+    # an option without its word yet keeps the words before it from being told apart
+    given = [context.params.get("run"), context.params.get("first"), *context.args]
+    with suppress(OSError, ValueError):
+        for folder in filter(None, given):
+            names = ScoreFiles(Path(str(folder)) / "scores").names()
+            if found := [each for each in names if each.startswith(incomplete)]:
+                return found
+    return reranker_words(incomplete)
 
 
 def model_words(incomplete: str) -> list[str]:

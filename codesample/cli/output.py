@@ -110,7 +110,13 @@ def surface() -> Surface:
     from codesample.reports.page_lines import Surface
 
     plain = "utf" not in (sys.stdout.encoding or "ascii").lower()
-    return Surface(width=max(Console().width, _LEAST_COLUMNS), plain=plain)
+    console = Console()
+    return Surface(
+        width=max(console.width, _LEAST_COLUMNS),
+        plain=plain,
+        # underlines are there without colours too
+        styled=console.is_terminal and not console.is_dumb_terminal,
+    )
 
 
 def show_page(lines: Iterable[Text]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codesample.cli import options
-from codesample.cli.completions import reranker_words
+from codesample.cli.completions import scored_words
 from codesample.cli.output import emit_json, show_page, surface
 from codesample.errors import ParameterError
 from codesample.evaluation.run_order import Only, Order
@@ -37,7 +37,7 @@ _LostBy = Annotated[
     list[str],
     typer.Option(
         metavar="NAME",
-        autocompletion=reranker_words,
+        autocompletion=scored_words,
         help="Only problems that this reranker loses; repeatable.",
     ),
 ]
@@ -90,7 +90,7 @@ def run(
         _expect_none("beside INDEX", {"--status": status, "--limit": limit})
     contents = read_run(run, data=data, report=False)
     if problem is None:
-        names = [find_reranker(contents, name) for name in lost_by]
+        names = list(dict.fromkeys(find_reranker(contents, name) for name in lost_by))
         _show_run(contents, sort=sort, only=only, lost_by=names, statuses=status, limit=limit, json=json)
         return
     pool = find_pool(contents, problem)
@@ -147,7 +147,9 @@ def _show_run(
         return
     words = [str(each) for each in (only, *statuses) if each] + [f"lost by {name}" for name in lost_by]
     filters = ", ".join(words)
-    show_page(run_page(contents, every, chosen, surface(), filters=filters, first=first, last=last))
+    show_page(
+        run_page(contents, every, chosen, surface(), filters=filters, focus=lost_by, first=first, last=last)
+    )
 
 
 def _places(limit: str | None) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from codesample.errors import CodesampleError, ParameterError, RerankerError
 from codesample.evaluation.asked_prompt import AskedPrompt
 from codesample.evaluation.behaviour import InMemory, Made
 from codesample.evaluation.given_examples import examples_of, expect_examples, view_of
+from codesample.evaluation.named_models import expect_named_models
 from codesample.evaluation.notebook_html import best_of_n_html
 from codesample.evaluation.options import RunOptions, expect_drawable
 from codesample.evaluation.plan import model_source
@@ -166,9 +167,9 @@ def best_of_n(
     """
     expect_drawable(n)
     ranker, given = load_reranker(reranker), examples_of(examples)
-    opened = (source := model_source(engine)).open()
-    supply = supply_of(opened.abilities, holder=opened.name, model=opened)
-    supply.require([ranker])
+    expect_named_models([ranker], source := model_source(engine))
+    opened = source.open()
+    (supply := supply_of(opened.abilities, holder=opened.name, model=opened)).require([ranker])
     asked = _asked(prompt, entry_point, opened)
     view = view_of(asked, given, _ID)
     stop = EarlyStop(until) if callable(until) else until

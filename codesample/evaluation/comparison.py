@@ -14,6 +14,7 @@ from codesample.evaluation.metrics import best_of_n, pass_at_k
 from codesample.evaluation.options import choose_k
 from codesample.evaluation.paired import Paired, paired
 from codesample.evaluation.run_contents import RunContents, read_run
+from codesample.evaluation.run_lookup import known_as
 from codesample.evaluation.scoring import Pool, outdated_notices
 from codesample.records import SamplingParams
 from codesample.runs import Manifest, ScoreOrigin
@@ -165,8 +166,8 @@ def compare_rerankers(contents: RunContents, first: str, second: str) -> Compari
     """Compare two rerankers on one run, problem by problem.
 
     Args:
-        first, second: Names of saved scores; "random" stands for a choice at random, "oracle" for the
-            hidden tests'.
+        first, second: Names of saved scores, in any spelling; "random" stands for a choice at random,
+            "oracle" for the hidden tests'.
 
     Raises:
         RerankerError: no scores of that name; says which there are and how to make them.
@@ -174,6 +175,7 @@ def compare_rerankers(contents: RunContents, first: str, second: str) -> Compari
     rows = [(pool, pool) for pool in contents.pools if pool.graded]
     if not rows:
         raise RunFolderError(f"{contents.path}: has no problem with a grade; finish it with --resume")
+    first, second = (known_as(contents, each) or each for each in (first, second))
     measure = (f"{first} and {second}", _chooser(contents, first), _chooser(contents, second))
     return Comparison(
         first=first,

@@ -18,6 +18,7 @@ from codesample.evaluation.lacking_packages import (
     notice_of_lacking,
     refuse_if_all_lack,
 )
+from codesample.evaluation.named_models import expect_named_models
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.run_place import check_run_folder, new_run_folder
@@ -201,15 +202,15 @@ def build_plan(
 
     Raises:
         DataError: tests that are no Python; names the problem, the part and the line.
-        MetricError: a k above the number of candidates of a problem.
+        RerankerError, MetricError: a model that is not to be had; a k above the candidates of a problem.
         ParameterError, RunFolderError: as `_possible` and `check_run_folder`.
     """
+    expect_named_models(rerankers, source, reader)
     wanted, left_out = _possible(chosen, wanted, run)
     per_problem = Counter(task_id for task_id, _ in wanted)
     n, ks = min(per_problem.values()), _chosen_k(k, per_problem)
     expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
-    if prompts is not None:
-        chosen = chosen.put(_provisional(prompts, run), prompts)
+    chosen = chosen.put(_provisional(prompts, run), prompts) if prompts else chosen
     params, lacks = _as_the_run_records(params, run) if prompts else (params, None)
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
     manifest = _manifest(chosen, source, settled, n=n, imports=run.imports)

@@ -45,6 +45,9 @@ from codesample.tasks.contract import Task
 
 __all__ = ["load_report", "open_run", "recount_run", "rerank_run"]
 
+_NAMED = 8
+"""Runs of a folder that a message names."""
+
 
 def rerank_run(
     folder: Path,
@@ -179,12 +182,25 @@ def open_run(folder: str | Path, *, write: bool = False) -> RunFolder:
             raise
         if os.path.isfile(path) and os.path.exists(path.parent / "run.json"):
             raise RunFolderError(f"{path}: a file of a run; give its folder: {path.parent}") from error
+        if runs := _runs_in(path):
+            more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
+            raise RunFolderError(
+                f"{path}: not a run folder, but a folder of such; name one of them: "
+                f"{', '.join(map(str, runs[:_NAMED]))}{more}"
+            ) from error
         if (found := describe(path)) is not None:
             raise RunFolderError(
                 f"{path}: {found}, not a run folder; judge them, and rerank them by -r, with: "
                 f"codesample execute {path} --task TASK"
             ) from error
         raise
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(each for each in folder.iterdir() if (each / "run.json").is_file())
+    except OSError:
+        return []
 
 
 def _chosen_k(folder: RunFolder, k: Sequence[int] | None) -> tuple[int, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from codesample.errors import ParameterError, UnknownNameError
+from codesample.errors import CodesampleError, ParameterError, UnknownNameError
 from codesample.evaluation.problem_choice import choose_problem
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.records import Problem
+from codesample.rerankers.expression import parse
+from codesample.rerankers.registry import load_reranker
 
-__all__ = ["find_candidate", "find_pool", "find_reranker"]
+__all__ = ["find_candidate", "find_pool", "find_reranker", "known_as"]
 
 _NAMED = 12
 
@@ -62,14 +64,14 @@ def find_candidate(pool: Pool, index: int) -> int:
 
 
 def find_reranker(contents: RunContents, name: str) -> str:
-    """Return the reranker that is meant: by its name, or a part of it that no other one of the run has.
+    """Return the reranker that is meant: by its name however it is spelt, or a part that no other one has.
 
     Raises:
         UnknownNameError: none of them; suggests a near one.
         ParameterError: several.
     """
-    if name in contents.scores:
-        return name
+    if (known := known_as(contents, name)) is not None:
+        return known
     found = [each for each in contents.scores if name.strip() and name.casefold() in each.casefold()]
     if len(found) > 1:
         raise ParameterError(f"reranker {name!r}: may be {' or '.join(map(repr, found))}; name it whole")
@@ -83,6 +85,23 @@ def find_reranker(contents: RunContents, name: str) -> str:
             f"codesample rerank {contents.path} -r NAME",
         )
     return found[0]
+
+
+def known_as(contents: RunContents, name: str) -> str | None:
+    """Return the name under which a run has a reranker's scores; None where it has none.
+
+    Args:
+        name: Any spelling of it, as `load_reranker` takes it: "a > b" is "a,b", and what is a default need
+            not be said.
+    """
+    if name in contents.scores:
+        return name
+    with suppress(CodesampleError):
+        if (read := str(parse(name))) in contents.scores:
+            return read
+        if (loaded := load_reranker(name).name) in contents.scores:
+            return loaded
+    return None
 
 
 def _ranges(indices: list[int]) -> str:

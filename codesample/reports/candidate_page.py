@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from codesample.evaluation.closer_look import answer_of, failed_checks, taken_of
+from codesample.evaluation.members import is_ranked
 from codesample.evaluation.picks import places
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.records import Candidate, Verdict
+from codesample.reports.choice_reason import members_text, score_text
 from codesample.reports.page_lines import Surface, code_lines, labelled, lines_of_spans
-from codesample.reports.problem_page import check_lines, score_text
+from codesample.reports.problem_page import check_lines
 from codesample.reports.status_marks import STYLES, mark
 from codesample.reports.token_lines import token_lines
 
@@ -175,5 +177,11 @@ class _Page:
             scores = column[self.pool.problem.task_id]
             first, last = places(scores)[self.at]
             where = f"place {first}" if first == last else f"places {first}-{last}, tied"
-            text = f"{name}: {score_text(scores[self.at])}, {where} of {total}"
+            score = f"{score_text(scores[self.at])}, "
+            if is_ranked(name):
+                # its scores are places, from the last one on
+                score = "abstains, " if scores[self.at] is None else ""
+            text = f"{name}: {score}{where} of {total}"
+            if given := members_text(self.contents, self.pool.problem.task_id, self.at, name):
+                text += f"; of its members {given}"
             yield from labelled("scores" if number == 0 else "", text, self.surface)

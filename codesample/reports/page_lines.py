@@ -46,10 +46,12 @@ class Surface:
     Attributes:
         width: In columns.
         plain: Whether it takes ASCII only.
+        styled: Whether it shows colours or underlines.
     """
 
     width: int = 80
     plain: bool = False
+    styled: bool = True
 
     def safe(self, text: str) -> str:
         """Return text that can be shown here; see `codesample.reports.visible.safe`."""

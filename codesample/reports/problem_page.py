@@ -11,14 +11,16 @@ from rich.text import Text
 from codesample.evaluation.closer_look import ProgramGroup, asked_of, check_at, grouped, taken_of
 from codesample.evaluation.environment import engine_facts
 from codesample.evaluation.headline import form_text
-from codesample.evaluation.picks import Pick, pick_of, places
+from codesample.evaluation.members import is_ranked
+from codesample.evaluation.picks import Pick, order_of, pick_of, places
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.records import CallExample, ScriptExample, Status, Tests
+from codesample.reports.choice_reason import choice_reason, score_text
 from codesample.reports.page_lines import Surface, code_lines, cut, labelled
 from codesample.reports.status_marks import STYLES, mark, status_bar
 
-__all__ = ["check_lines", "problem_page", "score_text"]
+__all__ = ["check_lines", "problem_page"]
 
 # lines of a program on this page, checks and indices that are shown; lines of the prompt that are repeated
 _CODE_LINES, _CHECKS, _INDICES, _REPEATED = 12, 5, 24, 3
@@ -43,11 +45,6 @@ def problem_page(
         tests: Whether hidden tests and the reference are.
     """
     return _Page(contents, pool, surface).lines(statuses, first, last, tests=tests)
-
-
-def score_text(score: float | None) -> str:
-    """Return a score in few digits."""
-    return "abstains" if score is None else f"{score:.5g}"
 
 
 def check_lines(
@@ -80,15 +77,20 @@ class _Column:
 
     def said_of(self, positions: Sequence[int], indices: Sequence[int]) -> str:
         """Say what candidates with one program got; equal programs can have different scores."""
-        scores = sorted(
-            {self.scores[at] for at in positions}, key=lambda each: (each is not None, each or 0.0)
-        )
-        low, high = score_text(scores[0]), score_text(scores[-1])
         best = min(self.places[at][0] for at in positions)
         worst = max(self.places[at][1] for at in positions)
         where = f"place {best}" if best == worst else f"places {best}-{worst}"
         picked = "" if self.first.isdisjoint(indices) else " <- first choice"
-        return f"{self.name} {low if low == high else f'{low} to {high}'}, {where}{picked}"
+        return f"{self.name} {self._scores_of(positions)}{where}{picked}"
+
+    def _scores_of(self, positions: Sequence[int]) -> str:
+        """Say the scores, but where they are places themselves."""
+        scores = sorted(map(order_of, {self.scores[at] for at in positions}))
+        (lowest, low), (_, high) = scores[0], scores[-1]
+        if is_ranked(self.name):
+            return "" if lowest else "abstains, "
+        first, last = score_text(low if lowest else None), score_text(high if scores[-1][0] else None)
+        return f"{first if first == last else f'{first} to {last}'}, "
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,24 +151,30 @@ class _Page:
             yield from labelled("picks", "no reranker has scored these candidates", self.surface)
         for number, (name, pick) in enumerate(self._chosen().items()):
             style = "" if pick is None else STYLES[Status.PASSED if pick.passed else Status.WRONG]
-            text = f"{name}: {self._pick_text(pick)}"
+            text = f"{name}: {self._pick_text(name, pick)}"
             yield from labelled("picks" if number == 0 else "", text, self.surface, style)
 
     def _chosen(self) -> Mapping[str, Pick | None]:
         name = self.pool.problem.task_id
         return {each: pick_of(self.pool, column[name]) for each, column in self.contents.scores.items()}
 
-    def _pick_text(self, pick: Pick | None) -> str:
+    def _pick_text(self, name: str, pick: Pick | None) -> str:
         if pick is None:
             return "nothing, for no candidate is graded"
         tied = len(pick.indices)
         sign = mark(Status.PASSED if pick.passed else Status.WRONG, plain=self.surface.plain)
+        why = choice_reason(self.contents, self.pool, name, pick)
         if tied == 1:
-            return f"{sign} candidate {pick.indices[0]}, which {'passes' if pick.passed else 'fails'}"
+            said = f"candidate {pick.indices[0]}, which {'passes' if pick.passed else 'fails'}"
+            return f"{sign} {said}{why}"
+        passing = f"{pick.passed} pass" if pick.passed > 1 else "1 passes"
         if 0 < pick.passed < tied:
-            return f"~ one of {tied} that tie, of which {pick.passed} pass: {_indices(pick.indices)}"
-        every = "all of which pass" if pick.passed else "none of which passes"
-        return f"{sign} one of {tied} that tie, {every}: {_indices(pick.indices)}"
+            sign, every = "~", f"of which {passing}"
+        else:
+            every = "all of which pass" if pick.passed else "none of which passes"
+        if tied == len(self.pool.graded):
+            return f"{sign} any of all {tied}, {every}{why}"
+        return f"{sign} one of the {tied} that tie ({_indices(pick.indices)}), {every}{why}"
 
     def _programs(self, statuses: Collection[Status], first: int, last: int) -> Iterator[Text]:
         every = grouped(self.pool)

@@ -30,6 +30,7 @@ def run_page(
     surface: Surface,
     *,
     filters: str = "",
+    focus: Sequence[str] = (),
     first: int = 1,
     last: int = 40,
 ) -> Iterator[Text]:
@@ -39,6 +40,7 @@ def run_page(
         every: Lines of all problems of the run.
         chosen: Those that are meant, in their order.
         filters: What these have in common, in words.
+        focus: Rerankers whose choices are shown whatever the width; without any, those of all.
         first, last: Which of them the page shows, by their places from 1.
     """
     manifest, shown = contents.manifest, chosen[first - 1 : last]
@@ -46,7 +48,7 @@ def run_page(
     if filters:
         title += f", {len(chosen)} of them {filters}"
     yield Text(surface.line(title), style="bold")
-    table = _Table(list(contents.scores), shown, surface)
+    table = _Table(list(contents.scores), shown, surface, focus)
     if shown:
         yield from table.lines()
     if len(shown) < len(chosen):
@@ -54,7 +56,8 @@ def run_page(
         others = f"others by --limit, such as {_next(first, last, chosen)}"
         yield Text(f"{places} of {len(chosen)} are shown; {others}")
     yield Text("")
-    yield from _below(contents, every, shown, surface)
+    yield from table.legend()
+    yield from _below(contents, every, surface, focus or list(contents.scores))
 
 
 def _next(first: int, last: int, chosen: Sequence[ProblemLine]) -> str:
@@ -63,29 +66,19 @@ def _next(first: int, last: int, chosen: Sequence[ProblemLine]) -> str:
 
 
 def _below(
-    contents: RunContents, every: Sequence[ProblemLine], shown: Sequence[ProblemLine], surface: Surface
+    contents: RunContents, every: Sequence[ProblemLine], surface: Surface, names: Sequence[str]
 ) -> Iterator[Text]:
-    seen = {status for line in shown for status in line.statuses}
-    if seen:
-        yield from labelled("marks", legend(seen, plain=surface.plain).replace("  ", ", "), surface)
-    picks = [pick for line in shown for pick in line.picks.values() if pick]
-    ties = []
-    if any(len(pick.indices) > 1 for pick in picks):
-        ties.append("'0 +4' is candidate 0 and four more that share the first place")
-    if any(0 < pick.passed < len(pick.indices) for pick in picks):
-        ties.append("'~ 2/5' are five, of which two pass")
-    if ties:
-        yield from labelled("ties", "; ".join(ties), surface)
     solvable = sum(line.passed > 0 for line in every)
     for number, name in enumerate(contents.scores, 1):
+        if name not in names:
+            continue
         lost = sum(line.lost(name) for line in every)
         said = f"{name}, which loses {_count(lost)} of the {solvable} problems that some program passes"
         yield from labelled(f"by {number}", said, surface)
     if not contents.scores:
         yield from labelled("rerankers", f"none yet; codesample rerank {contents.path} -r NAME", surface)
-    waiting = len(contents.chosen.problems) - len(contents.pools)
-    if contents.unjudged or waiting:
-        said = f"{waiting} problems and {contents.unjudged} candidates of others have no verdict yet"
+    if contents.unjudged:
+        said = f"{contents.unjudged:,} candidates have no verdict yet"
         yield from labelled("unfinished", said, surface)
     yield from labelled("closer", f"codesample show {contents.path} PROBLEM [INDEX]", surface)
 
@@ -95,13 +88,12 @@ class _Table:
     rerankers: list[str]
     rows: Sequence[ProblemLine]
     surface: Surface
+    focus: Sequence[str] = ()
 
     def lines(self) -> Iterator[Text]:
         width = self.surface.width
-        most = _WIDE_NAME if width >= _ROOMY else _NARROW_NAME
-        name = max(len("problem"), min(most, max(cell_len(self._name(line)) for line in self.rows)))
-        passed = max(len("passed"), *(len(_passed(line)) for line in self.rows))
-        picks = self._picks(width - name - passed - 2 * len(_GAP) - _LEAST_BAR)
+        name, passed = self._sizes()
+        picks = self._fitting()
         right = sum(len(_GAP) + size for _, size, _ in picks)
         room = width - name - passed - right - 2 * len(_GAP)
         bar = max(_LEAST_BAR, min(_MOST_BAR, room, max(line.candidates for line in self.rows)))
@@ -124,18 +116,57 @@ class _Table:
     def _name(self, line: ProblemLine) -> str:
         return self.surface.line(line.task_id)
 
+    def legend(self) -> Iterator[Text]:
+        """Yield what the marks mean that occur."""
+        surface = self.surface
+        seen = {status for line in self.rows for status in line.statuses}
+        if seen:
+            said = legend(seen, plain=surface.plain).replace("  ", ", ")
+            yield from labelled("marks", f"{said}; sorted by outcome, not by candidate", surface)
+        texts = [cell.plain for _, _, cells in self._fitting() for cell in cells]
+        ties = []
+        if (tied := next((text for text in texts if " +" in text), "").strip()) and self.rows:
+            index, more = tied[2:].split(" +")
+            others = f"{more} more that share" if more != "1" else "another one that shares"
+            ties.append(f"'{index} +{more}' is candidate {index} and {others} the first place")
+        if split := next((text for text in texts if text.startswith("~ ")), "").strip():
+            passed, of = split[2:].split("/")
+            ties.append(f"'{split}' are {of} that share it, of which {passed} pass{'es' * (passed == '1')}")
+        elif any("~" in text for text in texts):
+            ties.append("~ are several that share the first place, of which some pass")
+        if ties:
+            yield from labelled("ties", "; ".join(ties), surface)
+
+    def _fitting(self) -> list[tuple[str, int, list[Text]]]:
+        return self._picks(self._room_for_picks()) if self.rows else []
+
+    def _room_for_picks(self) -> int:
+        name, passed = self._sizes()
+        return self.surface.width - name - passed - 2 * len(_GAP) - _LEAST_BAR
+
+    def _sizes(self) -> tuple[int, int]:
+        """Return the widths of the columns on the left: names, and how many passed."""
+        most = _WIDE_NAME if self.surface.width >= _ROOMY else _NARROW_NAME
+        name = max(len("problem"), min(most, max(cell_len(self._name(line)) for line in self.rows)))
+        return name, max(len("passed"), *(len(_passed(line)) for line in self.rows))
+
     def _picks(self, room: int) -> list[tuple[str, int, list[Text]]]:
-        """Return columns that fit: by names, else by numbers, else all rerankers' marks in one."""
-        cells = {name: [self._cell(line.picks[name]) for line in self.rows] for name in self.rerankers}
-        numbers = [f"by {number}" for number, _ in enumerate(self.rerankers, 1)]
-        named = [f"{number} {name}" for number, name in zip(numbers, self.rerankers, strict=True)]
-        for titles in (named, numbers):
+        """Return columns that fit: by names, else by numbers, else all rerankers' marks in one.
+
+        Those in focus have columns of their own in any case, and the others are left out.
+        """
+        numbers = {name: f"by {number}" for number, name in enumerate(self.rerankers, 1)}
+        meant = self.focus or self.rerankers
+        cells = {name: [self._cell(line.picks[name]) for line in self.rows] for name in meant}
+        for titles in ([f"{numbers[name]} {name}" for name in meant], [numbers[name] for name in meant]):
             columns = []
             for title, column in zip(titles, cells.values(), strict=True):
                 size = max(len(title), *(len(cell) for cell in column))
                 columns.append((f"{title:<{size}}", size, [_padded(cell, size) for cell in column]))
             if sum(len(_GAP) + size for _, size, _ in columns) <= room:
                 return columns
+        if self.focus:
+            return columns
         title = f"by 1-{len(self.rerankers)}"
         size = max(len(self.rerankers), len(title))
         marks = [

@@ -24,27 +24,36 @@ _MOST_TOKENS, _MOST_LINES, _MOST_CHARACTERS = 2000, 400, 400
 
 def token_lines(candidate: Candidate, surface: Surface) -> Iterator[Text]:
     """Yield the tokens with their log-probabilities, or why there are none to show."""
-    logprobs, ends = candidate.logprobs, candidate.token_ends
+    logprobs = candidate.logprobs
     if logprobs is None:
         yield from labelled("tokens", "no log-probabilities were recorded", surface)
         return
     if not logprobs:
         yield from labelled("tokens", "none were drawn", surface)
         return
-    yield from labelled("tokens", "coloured by the model's own probability of each", surface)
-    said = Text("  ")
-    for number, (bound, style) in enumerate(reversed(_BANDS)):
-        said.append("  " if number else "")
-        said.append(f"below {bound:.0%}", style=style)
-    yield said
-    if ends is not None and len(ends) == len(logprobs):
-        yield from _coloured(candidate.completion, logprobs, ends, surface)
+    if surface.styled:
+        yield from _marked(candidate, logprobs, surface)
+    else:
+        yield from labelled("tokens", "a terminal shows them coloured; here are the least likely", surface)
     yield from labelled("unlikeliest", "", surface)
     order = sorted(range(len(logprobs)), key=lambda at: (logprobs[at], at))
     for at in order[:_LEAST_LIKELY]:
         yield Text(
             f"  {_probability(logprobs[at]):>9}  {logprobs[at]:>9.3f}  {_where(candidate, at, surface)}"
         )
+
+
+def _marked(candidate: Candidate, logprobs: tuple[float, ...], surface: Surface) -> Iterator[Text]:
+    """Yield the text with its tokens coloured, behind what the colours mean."""
+    yield from labelled("tokens", "coloured by the model's own probability of each", surface)
+    said = Text("  ")
+    for number, (bound, style) in enumerate(reversed(_BANDS)):
+        said.append("  " if number else "")
+        said.append(f"below {bound:.0%}", style=style)
+    yield said
+    ends = candidate.token_ends
+    if ends is not None and len(ends) == len(logprobs):
+        yield from _coloured(candidate.completion, logprobs, ends, surface)
 
 
 def _coloured(

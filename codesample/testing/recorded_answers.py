@@ -131,14 +131,19 @@ class _Model:
     answers: Answers
     name: str | None
 
-    def generate(self, prompt: Prompt, *, n: int, params: SamplingParams, key: str) -> Sequence[Candidate]:
-        def ask(fresh: list[Any]) -> Sequence[Any]:
-            return [self._asked().generate(prompt, n=n, params=params, key=key)]
-
+    def generate_all(
+        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+    ) -> Sequence[Sequence[Candidate]]:
         # whatever the problem is called: a trial calls it otherwise
-        label = key.partition("/")[2].rpartition("/")[2]
-        (drawn,) = self.answers.each(("generate", self.name, n, repr(params), label), [prompt], ask)
-        return list(drawn)
+        keys = {(key.partition("/")[2].rpartition("/")[2], prompt): key for key, prompt in asked}
+
+        def ask(fresh: list[Any]) -> Sequence[Any]:
+            put = [(keys[each], each[1]) for each in fresh]
+            return self._asked().generate_all(put, n=n, params=params)
+
+        labelled = [(key.partition("/")[2].rpartition("/")[2], prompt) for key, prompt in asked]
+        found = self.answers.each(("generate", self.name, n, repr(params)), labelled, ask)
+        return [list(drawn) for drawn in found]
 
     def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> Sequence[tuple[float, ...]]:
         return self.answers.each(("logprobs", self.name), given, lambda fresh: self._asked().logprobs(fresh))

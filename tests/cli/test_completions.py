@@ -48,6 +48,18 @@ def test_names_are_offered_without_loading_what_they_stand_for(tmp_path: Path) -
     assert "codesample.tasks.cruxeval" not in loaded
 
 
+def test_rerankers_of_the_run_before_are_offered(tmp_path: Path) -> None:
+    (tmp_path / "run" / "scores").mkdir(parents=True)
+    for name in ("near", "nearer", "executable,mean_logprob"):
+        (tmp_path / "run" / "scores" / f"{name}.jsonl").touch()
+    found, loaded = offered("show", "run", "--lost-by", "nea", cwd=tmp_path)
+    assert found == ["near", "nearer"]
+    assert not loaded & HEAVY
+    assert offered("compare", "run", "--rerankers", "execu", cwd=tmp_path)[0] == ["executable,mean_logprob"]
+    # where none of the run's is meant
+    assert offered("show", "run", "--lost-by", "mean_l", cwd=tmp_path)[0] == ["mean_logprob"]
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

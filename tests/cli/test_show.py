@@ -98,7 +98,7 @@ def test_a_problem_shows_its_prompt_and_its_different_programs(judged_run: Path)
         "  2 passed, 1 wrong, 1 error",
         '  |     """Return x + 1.',
         "  | add(0) == 1",
-        "near: ~ one of 2 that tie, of which 1 pass: 0 2",
+        "near: ~ one of the 2 that tie (0 2), of which 1 passes",
         "   2 x ✓ passed  candidates 0 1",
         "near 0.25 to 0.5, places 1-3 <- first choice",
         "near abstains to 0.5, places 1-4 <- first choice",
@@ -118,7 +118,7 @@ def test_a_candidate_shows_program_verdict_and_scores(judged_run: Path) -> None:
         "  7 >     return x + 7",
         "  | said of mine/2, 0",
         "near: 0.75, place 1 of 4",
-        "even,more: 0, places 1-4, tied of 4",
+        "even,more: places 1-4, tied of 4",
         "unlikeliest",
     ):
         assert part in text
@@ -166,7 +166,7 @@ def test_a_run_that_is_not_finished_is_shown_as_far_as_it_is_judged(judged_run: 
     file.write_text("".join(kept))
     text = page(judged_run)
     assert "mine/1      2/3" in text
-    assert "2 problems and 9 candidates of others have no verdict yet" in " ".join(text.split())
+    assert "9 candidates have no verdict yet" in " ".join(text.split())
     assert "candidate 2 of 3" in page(judged_run, 1, 2)
     assert "has no candidate 3 with a verdict" in refusal(judged_run, 1, 3)
     assert "none of its candidates has a verdict" in refusal(judged_run, 30)
@@ -237,3 +237,97 @@ def test_a_full_disk_is_told_in_a_line(judged_run: Path, words: str) -> None:
     done = shell(f"SHOW{words} > /dev/full", judged_run)
     assert done.returncode == 2
     assert done.stderr.splitlines() == ["error: standard output cannot be written: No space left on device"]
+
+
+def scored(run: Path, **columns: object) -> None:
+    """Add scores of rerankers: one for each candidate of a problem, the same for every problem."""
+    from codesample.runs import RunFolder
+
+    with RunFolder.open(run, write=True) as opened:
+        for name, row in columns.items():
+            opened.write_scores(name, {key: row[key[1]] for key in opened.sampled})  # type: ignore[index]
+
+
+def test_the_choices_of_whoever_loses_are_shown_among_many(judged_run: Path) -> None:
+    scored(judged_run, **{f"method_{number:02}": [0.0] * 4 for number in range(14)})
+    text = page(judged_run, "--lost-by", "near", COLUMNS="60")
+    lines = text.splitlines()
+    assert lines[1].endswith("by 16 near")
+    assert lines[2].split()[-2:] == ["~", "1/2"]
+    assert lines[3].split()[-2:] == ["✗", "0"]
+    assert "by 16       near, which loses" in text
+    assert "by 1 " not in text
+    assert all(len(line) <= 60 for line in lines if str(judged_run) not in line)
+
+
+def test_only_marks_that_occur_are_explained(judged_run: Path) -> None:
+    text = " ".join(page(judged_run, "--limit", "2", COLUMNS="100").split())
+    assert "sorted by outcome, not by candidate" in text
+    assert "'~ 2/4' are 4 that share it, of which 2 pass" in text
+    assert "+" not in text.partition("ties")[2].partition("by 1")[0]
+    text = " ".join(page(judged_run, "--only", "none-pass", COLUMNS="100").split())
+    assert "ties '0 +3' is candidate 0 and 3 more that share the first place by 1" in text
+    scored(judged_run, **{f"method_{number:02}": [0.0] * 4 for number in range(14)})
+    text = " ".join(page(judged_run, COLUMNS="60").split())
+    assert "ties ~ are several that share the first place, of which some pass by 1" in text
+
+
+def test_any_spelling_of_a_composition_is_understood(judged_run: Path) -> None:
+    scored(judged_run, **{"executable,mean_logprob": [3.0, 2.0, 1.0, 0.0]})
+    for spelling in (
+        "executable > mean_logprob",
+        "executable , mean_logprob",
+        "( executable ) , mean_logprob",
+    ):
+        assert "1 of them lost by executable,mean_logprob" in page(judged_run, "--lost-by", spelling)
+
+
+def test_a_composition_shows_its_members_and_who_decided(judged_run: Path) -> None:
+    scored(
+        judged_run,
+        executable=[1.0, 1.0, 0.0, 1.0],
+        mean_logprob=[-2.0, -1.5, -1.0, -3.0],
+        **{"executable,mean_logprob": [2.0, 3.0, 0.0, 1.0]},
+    )
+    text = " ".join(page(judged_run, "1", COLUMNS="200").split())
+    assert "candidate 1, which passes; decided by mean_logprob: -1.5, next candidate 0: -2" in text
+    # a place, not a score by its size
+    assert "executable,mean_logprob place 1 <- first choice" not in text
+    assert "executable,mean_logprob places 1-2 <- first choice" in text
+    text = " ".join(page(judged_run, "1", 0, COLUMNS="200").split())
+    assert "executable,mean_logprob: place 2 of 4; of its members executable 1, mean_logprob -2" in text
+
+
+def test_who_abstains_says_why(judged_run: Path) -> None:
+    scored(judged_run, public_examples=[None] * 4, largest_cluster=[None] * 4)
+    text = " ".join(page(judged_run, "1", COLUMNS="200").split())
+    assert "public_examples: ~ any of all 4, of which 2 pass: it gave no scores" in text
+    nothing = "it gave no scores, for no program returned anything on the inputs that were made"
+    assert f"largest_cluster: ~ any of all 4, of which 2 pass: {nothing}" in text
+
+
+def test_a_run_of_some_problems_is_finished(judged_run: Path) -> None:
+    for name in (
+        "samples.jsonl",
+        "verdicts.jsonl",
+        *(f"scores/{each}.jsonl" for each in ("near", "even,more")),
+    ):
+        file = judged_run / name
+        kept = [line for line in file.read_text().splitlines(keepends=True) if '"mine/1"' in line]
+        file.write_text("".join(kept))
+    text = page(judged_run)
+    assert "mine, a model: 1 problems" in text
+    assert "unfinished" not in text
+
+
+def test_a_folder_of_runs_names_them(judged_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.jsonl").write_text("{}")
+    said = refusal(tmp_path)
+    assert f"a folder of such; name one of them: {judged_run}" in said
+    assert "execute" not in said
+
+
+def test_tokens_in_a_pipe_come_without_a_legend_of_colours(judged_run: Path) -> None:
+    text = page(judged_run, "1", 0, "--tokens")
+    assert "below 10%" not in text
+    assert "unlikeliest" in text

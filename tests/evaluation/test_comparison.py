@@ -138,3 +138,9 @@ def test_the_command_that_makes_them_can_be_pasted(first) -> None:
 def test_it_is_plain_data(first, made_contents) -> None:
     content = json.loads(json.dumps(compare_contents(first, made_contents(SECOND)).as_json()))
     assert content["figures"][0]["changes"][0] == {"task_id": "adding/5", "first": 1.0, "second": 0.5}
+
+
+def test_rerankers_are_found_in_any_spelling(made_contents) -> None:
+    contents = made_contents(FIRST, {"up,down": UP, "down": DOWN}, path="first")
+    compared = compare_rerankers(contents, "up > down", "down")
+    assert (compared.first, compared.second) == ("up,down", "down")

@@ -56,6 +56,7 @@ def test_a_reranker_is_found_by_its_name_or_a_part_of_it(judged_run: Path) -> No
     contents = read_run(judged_run)
     assert find_reranker(contents, "near") == "near"
     assert find_reranker(contents, "MORE") == "even,more"
+    assert find_reranker(contents, "even > more") == "even,more"
     with pytest.raises(ParameterError, match="may be 'even,more' or 'near'"):
         find_reranker(contents, "e")
     with pytest.raises(UnknownNameError, match=r"did you mean 'near'\? .* was scored by: even,more, near;"):

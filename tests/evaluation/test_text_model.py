@@ -14,7 +14,16 @@ from codesample.errors import ModelError, ParameterError, RerankerError
 from codesample.evaluation.behaviour import InMemory
 from codesample.evaluation.plan import ModelSource, model_source
 from codesample.evaluation.text_model import EngineText, Models
-from codesample.records import Candidate, FinishReason, GivenText, Message, Reading, SamplingParams
+from codesample.records import (
+    Candidate,
+    FinishReason,
+    GivenText,
+    Message,
+    PublicView,
+    Reading,
+    SamplingParams,
+)
+from codesample.rerankers.context import Context
 from codesample.runs.artefacts import Artefacts
 
 PARAMS = SamplingParams(max_new_tokens=8)
@@ -243,3 +252,39 @@ def test_other_models_are_found_by_name() -> None:
     models = Models(None, Stores())
     assert models("tiny") is models("tiny")
     assert models("tiny").name == model_source("tiny").identity != "tiny"
+
+
+def test_texts_drawn_together_are_those_drawn_one_by_one_and_cost_the_same() -> None:
+    source = model_source("tiny")
+    engine = source.open()
+    view = PublicView("t", "t/0", "p", "Do it.", "f", ())
+    prompts = ["def f(x):\n", "def longer_name(values, count):\n    # returns\n", "def f(x):\n", "x = "]
+    params = SamplingParams(temperature=0.8, max_new_tokens=6, seed=3)
+
+    def context(stores: Stores) -> Context:
+        return Context(view, model=Models(source, stores, opened=engine))
+
+    single, many, again = context(Stores()), context(stores := Stores()), context(stores)
+    one_by_one = [single.generate(each, n=2, params=params) for each in prompts]
+    together = many.generate_all(prompts, n=2, params=params)
+    for drawn, alone in zip(together, one_by_one, strict=True):
+        assert [(each.index, each.token_ids) for each in drawn] == [
+            (each.index, each.token_ids) for each in alone
+        ]
+        # rounding differs with how many are decoded
+        for each, other in zip(drawn, alone, strict=True):
+            assert each.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+    assert one_by_one[0] == one_by_one[2] != one_by_one[1]
+    assert many.cost.tokens_drawn == single.cost.tokens_drawn > 0
+    # each is kept by itself
+    assert again.generate(prompts[1], n=2, params=params) == together[1]
+    assert 0 < again.cost.tokens_drawn < many.cost.tokens_drawn
+
+
+def test_what_was_drawn_before_a_failure_is_not_drawn_again() -> None:
+    stores, broken, whole = Stores(), Writer(fail_at=2), Writer()
+    asked = [("k", "a"), ("k", "b"), ("k", "c")]
+    with pytest.raises(ModelError, match="it broke"):
+        text_of(broken, stores).generate_all(asked, n=1, params=PARAMS)
+    text_of(whole, stores).generate_all(asked, n=1, params=PARAMS)
+    assert len(whole.drawn) == 1

@@ -100,8 +100,8 @@ def test_agreement_is_the_mean_share_of_those_that_return_the_same() -> None:
 )
 def test_the_last_grade_of_an_answer_counts(answer: str, grade: float | None) -> None:
     class Judge:
-        def generate(self, prompt: Any, *, n: int, params: SamplingParams, key: str) -> list[Candidate]:
-            return [Candidate(key, 0, answer)]
+        def generate_all(self, asked: Any, *, n: int, params: SamplingParams) -> list[list[Candidate]]:
+            return [[Candidate(key, 0, answer)] for key, _ in asked]
 
         logprobs = None
 

@@ -53,6 +53,22 @@ def test_every_figure_is_there(report: Report) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_gets_lines_that_fit_behind_their_labels(report: Report, terminal: bool) -> None:
+    stream = StringIO()
+    console = Console(file=stream, width=60, force_terminal=terminal, color_system=None, soft_wrap=True)
+    long = "some words that go on and on beyond what any narrow terminal has room for on one line"
+    console.print(render(replace(report, notices=(long,))))
+    lines = stream.getvalue().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("note "))
+    if terminal:
+        assert all(len(line) <= 60 for line in lines)
+        assert lines[at + 1].startswith(" " * 12)
+        assert " ".join(" ".join(lines[at : at + 2]).split()).startswith(f"note {long[:60]}")
+    else:
+        assert lines[at] == f"note        {long}"
+
+
 def test_harness_errors_are_said_apart(report: Report) -> None:
     assert "could not be judged" not in shown(report)
     assert "3 candidates could not be judged" in shown(replace(report, statuses={"harness_error": 3}))

@@ -34,7 +34,12 @@ RANDOM = "not_degenerate | 0.5*z(mean_logprob) + 0.5*rank(judge_pairwise) > code
 class Hashing:
     """Writes and reads by a hash of what it is given: equal for equal questions, else as it comes."""
 
-    def generate(self, prompt: Prompt, *, n: int, params: SamplingParams, key: str) -> list[Candidate]:
+    def generate_all(
+        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+    ) -> list[list[Candidate]]:
+        return [self._answered(prompt, n, key) for key, prompt in asked]
+
+    def _answered(self, prompt: Prompt, n: int, key: str) -> list[Candidate]:
         number = self._number(repr(prompt))
         grade, ranking, best = str(number % 11), "B > A" if number % 2 else "A > B", "AB"[number % 2]
         answer = f"Score: {grade}\nRanking: {ranking}\nBetter: {best}"

@@ -303,7 +303,7 @@ def test_a_refusal_of_the_model_is_told_with_the_reranker(
     view: PublicView, candidates: Sequence[Candidate], tmp_path: Any
 ) -> None:
     class Full:
-        def generate(self, prompt: Any, *, n: int, params: Any, key: str) -> Any:
+        def generate_all(self, asked: Any, *, n: int, params: Any) -> Any:
             raise ParameterError("the prompt has 9 tokens")
 
     def ask(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:

@@ -25,10 +25,17 @@ class Judge:
     def __init__(self, answer: Callable[[list[str]], str]) -> None:
         self.answer = answer
         self.asked: list[Prompt] = []
+        self.calls: list[int] = []
         self.params: list[SamplingParams] = []
         self.shown: list[list[str]] = []
 
-    def generate(self, prompt: Prompt, *, n: int, params: SamplingParams, key: str) -> list[Candidate]:
+    def generate_all(
+        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+    ) -> list[list[Candidate]]:
+        self.calls.append(len(asked))
+        return [self._answered(prompt, n, params, key) for key, prompt in asked]
+
+    def _answered(self, prompt: Prompt, n: int, params: SamplingParams, key: str) -> list[Candidate]:
         text = prompt if isinstance(prompt, str) else prompt[0].content
         shown = re.findall(r"^Program(?: [A-Z])?:\n(?:```python\n)?(.*)$", text, re.MULTILINE)
         self.asked.append(prompt)
@@ -228,3 +235,25 @@ def test_a_question_that_the_model_cannot_be_given_costs_only_its_programs(each:
     scores, ctx = _score(each, ["3", "1000000", "9"], Judge(answer))
     assert (scores[1], scores[0] is None) == (None, not alone)
     assert any("longer than the model takes" in note for note in ctx.notes)
+
+
+@pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
+def test_all_questions_of_a_problem_are_asked_together(each: Reranker) -> None:
+    judge = Judge(_by_number(True))
+    wider = each.with_parameters(group=3, shuffles=2) if each is judge_listwise else each
+    _score(wider, [str(number) for number in range(6)], judge)
+    assert judge.calls == [len(judge.asked)]
+    assert judge.calls[0] >= 4
+
+
+def test_one_unreadable_question_leaves_the_others_together() -> None:
+    def answer(shown: list[str]) -> str:
+        if shown == ["5"]:
+            raise UnreadableTextError("too long")
+        return "Score: 1"
+
+    judge = Judge(answer)
+    scores, _ = _score(judge_pointwise, [str(number) for number in range(8)], judge)
+    assert scores == [1.0] * 5 + [None] + [1.0] * 2
+    # each time the half without it at once
+    assert judge.calls == [8, 4, 4, 2, 1, 1, 2]

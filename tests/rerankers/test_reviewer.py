@@ -30,7 +30,9 @@ class Reading:
         self.given += given
         return [tuple(-float(len(_text(prompt))) for _ in text.split()) for prompt, text in given]
 
-    def generate(self, prompt: Prompt, *, n: int, params: SamplingParams, key: str) -> list[Candidate]:
+    def generate_all(
+        self, asked: Sequence[tuple[str, Prompt]], *, n: int, params: SamplingParams
+    ) -> list[list[Candidate]]:
         raise AssertionError("nothing is to be drawn")
 
 

@@ -3,7 +3,7 @@
 The golden files hold what version 0.1.0 wrote for these calls before its modules were regrouped. Sampled
 tokens, verdicts and scores are to be the same; log-probabilities the same up to rounding. Facts that may be
 added to a record are left alone: every key that was there must be there, with the value that it had. The
-intervals alone are of later versions, whose kind they are.
+intervals and the details of verdicts alone are of later versions, whose kind they are.
 """
 
 from __future__ import annotations

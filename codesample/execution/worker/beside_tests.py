@@ -31,6 +31,7 @@ from codesample.execution.worker.checklist import (
     settle,
 )
 from codesample.execution.worker.exchange import Exchange
+from codesample.execution.worker.failed_statement import with_statements
 from codesample.execution.worker.faults import NO_PYTHON, TestsFault, Trouble, compiled
 from codesample.execution.worker.form_rules.scopes import Names, parsed
 from codesample.execution.worker.pace import Pace, pace_of
@@ -122,6 +123,9 @@ class PreparedBeside:
             trouble = None if body == expected else _trouble(body)
             if trouble is not None and trouble.status not in _STATUSES.values():
                 exchange.stop(*trouble)
+            if trouble is not None and number:
+                check = tests.checks[number - 2] if number > 1 else None
+                trouble = trouble._replace(detail=with_statements(trouble.detail, tests.source, check))
             if number >= 2:
                 checklist.add(trouble)
             elif trouble is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, ClassVar
@@ -22,6 +22,8 @@ from codesample.execution.worker.checklist import (
     judge_process,
     settle,
 )
+from codesample.execution.worker.ended import ProgramStopped
+from codesample.execution.worker.failed_statement import Text, located, read_text
 from codesample.execution.worker.faults import NO_PYTHON, TestsFault, Trouble, blame, compiled, undecided
 from codesample.execution.worker.pace import Pace, pace_of
 from codesample.execution.worker.raised import crossed, said
@@ -33,6 +35,8 @@ from codesample.records import CodeTests, Status
 
 __all__ = ["PreparedCode", "prepare_code"]
 
+_TESTS, _CHECK = "<tests>", "<check>"
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedCode:
@@ -40,8 +44,8 @@ class PreparedCode:
 
     Attributes:
         tests: Where they came from.
-        stub, body: Compiled `CodeTests.stub` and `CodeTests.source`.
-        checks: Compiled `CodeTests.checks`.
+        stub: Compiled `CodeTests.stub`.
+        body, checks: `CodeTests.source` and `CodeTests.checks`, ready to run.
         names: Names that the program must supply, the entry point first.
         rebound: Names of the tests' own that they may read before they bind them.
         bound: Names of the tests' own, which the program's functions may read.
@@ -53,8 +57,8 @@ class PreparedCode:
 
     tests: CodeTests
     stub: CodeType
-    body: CodeType
-    checks: list[CodeType]
+    body: Text
+    checks: list[Text]
     names: tuple[str, ...]
     bound: tuple[str, ...]
     rebound: tuple[str, ...]
@@ -105,18 +109,19 @@ class PreparedCode:
             return
         random.seed(SEED)
         remote.exchange.step()
-        if trouble := _attempt(self.body, names, remote):
+        texts = {_TESTS: self.body}
+        if trouble := _attempt(_TESTS, texts, names, remote):
             checklist.end(trouble)
             return
-        for code in self.checks:
+        for check in self.checks:
             remote.exchange.step()
-            checklist.add(_attempt(code, names, remote))
+            checklist.add(_attempt(_CHECK, texts | {_CHECK: check}, names, remote))
         if not checklist.failed and not remote.calls:
             checklist.end(self._unused(names))
 
     def _unused(self, names: dict[str, Any]) -> Trouble:
         """Say why tests held that never called the program; raises TestsFault where no program could help."""
-        if not any(_mentions(code, self.names) for code in (self.body, *self.checks)):
+        if not any(_mentions(text.code, self.names) for text in (self.body, *self.checks)):
             raise TestsFault("the tests never use the program")
         for name in self.names:
             if not isinstance(names.get(name), Handle):
@@ -138,8 +143,8 @@ def prepare_code(tests: CodeTests, *, alone: bool) -> PreparedCode:
     """
     try:
         stub = compiled(tests.stub, "stub")
-        body = compiled(tests.source, "tests")
-        checks = [compiled(check, "check") for check in tests.checks]
+        body = read_text(tests.source, _TESTS, "the tests")
+        checks = [read_text(check, _CHECK, f"check {number}") for number, check in enumerate(tests.checks, 1)]
         # what the stub binds is known by running it, for it may import everything from a module
         # in a process of its own where it may leave something behind
         runs_apart = alone and bool(tests.stub)
@@ -185,16 +190,22 @@ def _namespace(stub: CodeType, modules: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
-def _attempt(code: CodeType, names: dict[str, Any], remote: Remote) -> Trouble | None:
-    """Run test code; return None where it ended normally, else why it did not."""
+def _attempt(
+    filename: str, texts: Mapping[str, Text], names: dict[str, Any], remote: Remote
+) -> Trouble | None:
+    """Run one of the texts; return None where it ended normally, else why it did not, and where."""
     remote.met_opaque = False
     try:
-        exec(code, names)
+        exec(texts[filename].code, names)
+    except ProgramStopped as stopped:
+        stopped.detail = located(stopped.detail, stopped, texts)
+        raise
     except (Interruption, ChecksTimedOut):
         raise
     except BaseException as error:
         if remote.exchange.ended is None:
-            trouble = blame(error, remote)
+            status, detail = blame(error, remote)
+            trouble = Trouble(status, located(detail, error, texts))
             if isinstance(error, NameError) and not crossed(error) and remote.perform("defined", error.name):
                 # the program bound it since its names were taken
                 return undecided(trouble.detail)

@@ -19,9 +19,9 @@ second of which it fails. Values are tagged as in `wire/codec.py`; `{"h":1}` is 
     child -> worker    3 ["value",9]
     worker -> zygote   {"reap": true}
     zygote -> worker   {"status": ..., "cpu_seconds": ..., "peak_memory": ..., "left": 0}
-    worker -> caller   {"d":[["status","wrong"],["detail","AssertionError: "],["checks","10"],
-                        ["cpu_seconds",...],["wall_seconds",...],["peak_memory",...],
-                        ["integrity","split"]]}
+    worker -> caller   {"d":[["status","wrong"],
+                        ["detail","check 2: assert f(3) == 6\nAssertionError: got 9, expected 6"],
+                        ["checks","10"],["cpu_seconds",...],...,["integrity","split"]]}
 
 The request for a child carries the child's end of a socket pair, so the zygote sees neither program nor
 tests. The child says that it is confined before it reads the program, or why not and runs nothing. It

@@ -79,12 +79,13 @@ def test_tests_that_are_not_trusted_say_the_same(
 
 
 F = "def f(x):\n    return x * x\n"
+ASSERTED = "<tests>, line 1, in <module>: assert f(2) == 5, f(2)"
 
 
 @pytest.mark.parametrize(
     ("program", "source", "status", "said"),
     [
-        (F, "assert f(2) == 5, f(2)", "wrong", "<tests>, line 1, in <module>\nAssertionError: 4"),
+        (F, "assert f(2) == 5, f(2)", "wrong", f"{ASSERTED}\nAssertionError: 4"),
         (F, "f('a')", "error", "TypeError: can't multiply sequence by non-int of type 'str'"),
         (F, "f(2)['a']", "wrong", "TypeError: 'int' object is not subscriptable"),
         (F, "g(2)", "error", "NameError: name 'g' is not defined"),
@@ -101,7 +102,7 @@ F = "def f(x):\n    return x * x\n"
             "def f(x):\n    assert x > 2\n    return f",
             "f(2)",
             "error",
-            "<tests>, line 1, in <module>\n<program>, line 2, in f\nAssertionError: ",
+            "<tests>, line 1, in <module>: f(2)\n<program>, line 2, in f\nAssertionError: ",
         ),
     ],
 )
@@ -124,6 +125,7 @@ unittest.main()
     finding = beside(F, source)
     assert finding.status is Status.WRONG
     assert "AssertionError: 4 != 5" in finding.detail
+    assert "line 5, in test: self.assertEqual(f(2), 5)" in finding.detail
 
 
 def test_a_limit_keeps_the_results_of_the_checks_before(beside: Beside) -> None:
