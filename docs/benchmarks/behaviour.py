@@ -18,6 +18,7 @@ import contextlib
 import copy
 import json
 import random
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,8 @@ from codesample.tasks.function_form import stub_of
 from codesample.tasks.registry import load_task
 
 RERANKERS = (largest_cluster, mbr_exec, srank, tests_passed, codet, b4)
+# seconds for one call of a reference
+_LONGEST = 0.05
 ROWS = Path(__file__).with_name("behaviour.jsonl")
 
 
@@ -88,11 +91,20 @@ def asserts(problem: Problem, view: PublicView, most: int) -> list[str]:
     """Return statements that hold of the reference."""
     scope: dict[str, Any] = {}
     exec(f"{problem.prompt}{problem.reference}", scope)
-    found = []
+    found: list[str] = []
     for each in made_inputs(view, TestOptions(max_inputs=4 * most), seed=1):
+        if len(found) == most:
+            break
+        # some references take for ever on large numbers
+        signal.setitimer(signal.ITIMER_REAL, _LONGEST)
         with contextlib.suppress(Exception):
             found.append(f"assert {each.text} == {eval(each.text, scope)!r}")
-    return found[:most]
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return found
+
+
+def _too_long(number: int, frame: object) -> None:
+    raise TimeoutError
 
 
 class _Writer:
@@ -146,6 +158,7 @@ def _score(
 
 def measure(data: Path, *, problems: int, n: int, tests: int, workers: int) -> dict[str, Any]:
     """Return the row."""
+    signal.signal(signal.SIGALRM, _too_long)
     options = TestOptions(test_samples=tests, asserts_per_sample=5, max_tests=tests)
     chosen = load_task("humaneval", data=data).load()[:problems]
     rng = random.Random(0)
