@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from codesample.execution import Executor, Program
-from codesample.execution.worker.failed_statement import read_text, with_statements
+from codesample.execution.worker.failed_statement import located, read_text, with_statements
 from codesample.execution.worker.readings import brief
 from codesample.records import CodeTests, Status, Verdict
 
@@ -60,6 +60,48 @@ def test_a_statement_of_several_lines_is_said_on_one(judged: Judge) -> None:
     assert (
         verdict.detail == "line 1 of the tests: assert f( 2 ) == [ 5 ]\nAssertionError: got 4, expected [5]"
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("assert f(1) == 5; assert f(2) < 9", "the tests: assert f(1) == 5\n{}: got 1, expected 5"),
+        ("assert f(1) == 1; assert f(2) < 4", "the tests: assert f(2) < 4\n{}: 4 < 4 is false"),
+        ("assert f(1); assert 1 < f(2) < 3", "the tests: assert 1 < f(2) < 3\n{}:"),
+        ("s = '''a\nb'''; assert f(2) == 1", "line 2 of the tests: assert f(2) == 1\n{}: got 4, expected 1"),
+        (
+            "def t(): assert f(1); assert f(2) == 1\nt()",
+            "line 1 of the tests: assert f(2) == 1\n{}: got 4, expected 1",
+        ),
+        ("for x in [2]: assert f(x) == 1", "the tests: assert f(x) == 1\n{}: got 4, expected 1"),
+        (
+            "é = 'ü'; assert f(2) == 'ß', 'ä'",
+            "the tests: assert f(2) == 'ß', 'ä'\n{}: ä; got 4, expected 'ß'",
+        ),
+    ],
+)
+def test_of_statements_that_share_a_line_the_failing_one_is_said(
+    judged: Judge, source: str, said: str
+) -> None:
+    assert judged(SQUARE, source).detail == said.format("AssertionError")
+
+
+def test_an_assert_in_which_something_else_failed_says_no_values() -> None:
+    def deny(value: object) -> None:
+        raise AssertionError("odd")
+
+    text = read_text("assert left == 1\nassert left == deny(2)", "<tests>", "the tests")
+    assert text.words
+    with pytest.raises(AssertionError) as caught:
+        # as what is written in C, it has no frame of its own
+        exec(text.code, {"left": 1, "deny": deny})
+    error = caught.value
+    assert error.__traceback__ is not None
+    step = error.__traceback__.tb_next
+    assert step is not None
+    step.tb_next = None
+    said = located("AssertionError: odd", error.with_traceback(step), {"<tests>": text})
+    assert said == "line 2 of the tests: assert left == deny(2)\nAssertionError: odd"
 
 
 def test_what_the_program_raised_says_who_asked(judged: Judge) -> None:
@@ -137,6 +179,24 @@ def test_a_traceback_of_another_process_gets_the_text_of_its_lines() -> None:
         "<tests>, line 2, in test: f()\n<program>, line 1, in f\n<tests>, line 1, in <module>: test()\nE: x"
     )
     assert with_statements("<tests>, line 9, in test\nE", source, None) == "<tests>, line 9, in test\nE"
+
+
+BESIDE = [
+    ("assert f(\n    2\n) == [5]", "<tests>, line 1, in <module>: assert f( 2 ) == [5]"),
+    ("s = '''a\nb'''; assert f(2) == 1", "<tests>, line 2, in <module>: s = '''a b'''; assert f(2) == 1"),
+    (
+        "assert f(1) == 1; assert f(2) == 1",
+        "<tests>, line 1, in <module>: assert f(1) == 1; assert f(2) == 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "said"), BESIDE)
+def test_tests_beside_the_program_say_whole_statements(executor: Executor, source: str, said: str) -> None:
+    tests = CodeTests(source=source, entry_point="f", mode="in_process")
+    verdict = executor.submit(Program("t", 0, SQUARE, tests)).result(60)
+    assert (verdict.status, verdict.integrity) == (Status.WRONG, "weak")
+    assert verdict.detail.split("\n")[0] == said
 
 
 @pytest.mark.parametrize(
