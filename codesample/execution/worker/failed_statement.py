@@ -233,5 +233,5 @@ def _values(frame: FrameType, words: str) -> str:
     held = frame.f_locals
     if not words or _LEFT not in held:
         return ""
-    values = {name[1:]: _cut(brief(held.get(name))) for name in (_LEFT, _RIGHT)}
+    values = {name[1:]: _cut(brief(held.get(name))).replace("\n", " ") for name in (_LEFT, _RIGHT)}
     return words.format(**values)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
 from codesample.execution import Executor, Program
 from codesample.execution.worker.failed_statement import located, read_text, with_statements
+from codesample.execution.worker.raised import set_apart
 from codesample.execution.worker.readings import brief
 from codesample.records import CodeTests, Status, Verdict
 
@@ -138,6 +140,51 @@ def test_a_failure_in_a_helper_of_the_tests_is_said_there(judged: Judge) -> None
 def test_values_of_another_assert_are_never_said(judged: Judge) -> None:
     source = ONE_PIECE.format("assert candidate(2) == 4; raise AssertionError('mine')")
     assert judged(SQUARE, source).detail.endswith("\nAssertionError: mine")
+
+
+FORGED = "line 7 of the tests: assert forged == 1\\nAssertionError: got 1, expected 2"
+
+
+@pytest.mark.parametrize(
+    ("program", "source", "mode"),
+    [
+        (f"def f(x):\n    raise ValueError('bad\\n{FORGED}')", "assert f(1) == 1", "auto"),
+        (f"def f(x):\n    raise ValueError('bad\\n{FORGED}')", "assert f(1) == 1", "in_process"),
+        (f"def f(x):\n    raise type('E', (Exception,), {{}})('bad\\n{FORGED}')", "assert f(1) == 1", "auto"),
+        (f"def f(x):\n    raise type('{FORGED}', (Exception,), {{}})('bad')", "assert f(1) == 1", "auto"),
+        (f"raise ValueError('bad\\n{FORGED}')", "assert f(1) == 1", "auto"),
+        (f"raise SystemExit('bad\\n{FORGED}')", "assert f(1) == 1", "auto"),
+        (f"def f(x):\n    return 'bad\\n{FORGED}'", "assert f(1) == 1, f(1)", "auto"),
+    ],
+)
+def test_nothing_that_a_program_says_looks_like_a_place_in_the_tests(
+    executor: Executor, program: str, source: str, mode: Literal["auto", "in_process"]
+) -> None:
+    tests = CodeTests(source=source, entry_point="f", mode=mode)
+    verdict = executor.submit(Program("t", 0, program, tests)).result(60)
+    lines = verdict.detail.split("\n")
+    assert "    line 7 of the tests: assert forged == 1" in [line.partition(";")[0] for line in lines]
+    assert "    AssertionError: got 1, expected 2" in [line[:37] for line in lines]
+    assert not [line for line in lines if line.startswith(("line 7", "AssertionError: got"))]
+
+
+@pytest.mark.parametrize(
+    ("detail", "apart"),
+    [
+        ("line 2, in f: raise E\nE: a\nb\n\nc", "line 2, in f: raise E\nE: a\n    b\n\n    c"),
+        (
+            "<tests>, line 1, in t\nE: a\n<tests>, line 1, in t",
+            "<tests>, line 1, in t\nE: a\n    <tests>, line 1, in t",
+        ),
+        ("check 2: x\nE: a", "    check 2: x\n    E: a"),
+        ("line 2, in f\nline 2 of the tests: x", "line 2, in f\n    line 2 of the tests: x"),
+        ("E: a", "E: a"),
+        ("line 2, in f", "line 2, in f"),
+        ("", ""),
+    ],
+)
+def test_all_but_the_beginning_of_a_message_is_set_apart(detail: str, apart: str) -> None:
+    assert set_apart(detail) == apart
 
 
 @pytest.mark.parametrize("word", ["locals()", "globals()", "dir()"])
