@@ -7,9 +7,22 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from codesample.evaluation.picks import Pick
+from codesample.evaluation.problem_set import ProblemSet
+from codesample.evaluation.run_contents import RunContents
+from codesample.evaluation.run_lines import ProblemLine, choose_lines
+from codesample.evaluation.run_order import Only
+from codesample.records import SamplingParams, Status
+from codesample.reports.page_lines import Surface
+from codesample.reports.run_page import run_page
+from codesample.runs import Manifest
+from codesample.tasks.registry import load_task
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -54,3 +67,52 @@ def test_commands_are_shown_in_blocks_that_are_run_or_are_installing() -> None:
 def test_every_block_of_output_stands_behind_a_command() -> None:
     kinds = [kind for kind, _ in BLOCKS]
     assert all(kinds[at - 1] in ("", "python") for at, kind in enumerate(kinds) if kind == "text")
+
+
+def test_the_listing_of_a_run_is_as_the_page_of_a_run_is_made() -> None:
+    (block,) = [text for _, text in BLOCKS if "some-pass\n" in text and text.startswith("mini_blind")]
+    problems, some = map(int, re.findall(r"(\d+) problems, (\d+) of them some-pass", block)[0])
+    names = re.findall(r"^problem .*by 1 (\S+) +by 2 (\S+)$", block, re.MULTILINE)[0]
+    lost = {name: int(re.findall(rf"{name}, which loses (\d+) of", block)[0]) for name in names}
+    solvable = int(re.findall(r"of the (\d+) problems that some", block)[0])
+    rows = [row_of(line, names) for line in block.splitlines() if re.match(r"mini/\d+ ", line)]
+    # how many of the others each loses is all that the page says of them
+    left = {name: lost[name] - sum(row.lost(name) for row in rows) for name in names}
+    others = [
+        replace(rows[0], picks={name: WON if at >= left[name] else LOST for name in names})
+        for at in range(some - len(rows))
+    ]
+    passing = replace(rows[0], graded=2, passed=2, picks=dict.fromkeys(names, WON))
+    failing = replace(passing, passed=0)
+    every = [*rows, *others, *[passing] * (solvable - some), *[failing] * (problems - solvable)]
+    manifest = Manifest("mini_blind", "1", "hash", "tiny", SamplingParams(), 16)
+    chosen = ProblemSet(load_task("mini_blind"), ())
+    contents = RunContents(
+        path=Path("runs/blind"),
+        manifest=manifest,
+        chosen=chosen,
+        pools=[],
+        scores={name: {} for name in names},
+        report=None,
+        origins={},
+    )
+    listed = choose_lines(every, only=Only.SOME_PASS)
+    page = run_page(contents, every, listed, Surface(width=100), filters="some-pass", last=len(rows))
+    assert "\n".join(line.plain for line in page) == block.rstrip("\n")
+
+
+WON, LOST = Pick((0,), 1, 0), Pick((0,), 0, 0)
+MARKS = {"✓": Status.PASSED, "✗": Status.WRONG, "!": Status.ERROR}
+
+
+def row_of(line: str, names: Sequence[str]) -> ProblemLine:
+    """Read a line of the listing back."""
+    task_id, passed, marks, *cells = re.split(r"  +", line)
+    picks = {}
+    for name, cell in zip(names, cells, strict=True):
+        mark, index, more = re.fullmatch(r"(\S) (\d+)(?: \+(\d+))?", cell).groups("0")
+        tied = tuple(range(int(index), int(index) + int(more) + 1))
+        picks[name] = Pick(tied, len(tied) * (mark == "✓"), 0)
+    right, of = map(int, passed.split("/"))
+    statuses = {MARKS[mark]: marks.count(mark) for mark in MARKS if mark in marks}
+    return ProblemLine(task_id, of, of, right, statuses, picks)

@@ -23,7 +23,7 @@ class Selection:
         best_of_n: Share of problems whose chosen candidate passed, ties averaged over.
         gap_closed: Share of the way from `Report.random` to `Report.oracle`; None where there is no way.
         over_random: By how much it is above a random choice on the same problems; None in results that were
-            written without.
+            written without. Where it prefers none to any other on every problem, both are 0 without doubt.
         abstained: Share of problems on which it gave no candidate a score, and chose at random.
         undecided: Share of problems with several candidates on which it preferred none to any other; those
             on which it abstained included.

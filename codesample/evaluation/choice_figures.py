@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ __all__ = ["Bounds", "bounds", "selections", "variance_split"]
 _UNLIKELY = 0.05
 """The p-value from which on a reranker is not told to be below random."""
 
+_NOTHING = Estimate(0.0, 0.0, 0.0)
 _Columns = dict[int, list[float]]
 
 
@@ -96,10 +98,14 @@ def selections(
     for name, column in scores.items():
         # the one may be sure of what the other takes for chance
         below = over[name].difference.high < 0 and over[name].p <= _UNLIKELY
+        closed, above = gaps[name], over[name]
+        if all(_level(pool, column) for pool in graded):
+            # chance itself: nothing that was drawn could have shown anything else
+            closed, above = (None if closed is None else _NOTHING), replace(above, difference=_NOTHING)
         found[name] = Selection(
             best_of_n=figures[name],
-            gap_closed=gaps[name],
-            over_random=over[name],
+            gap_closed=closed,
+            over_random=above,
             abstained=fmean(not _told(pool, column) for pool in graded),
             undecided=fmean(len(pool.graded) > 1 and _level(pool, column) for pool in graded),
             below_random=why_below_random(graded, column) if below else "",

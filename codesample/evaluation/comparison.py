@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from codesample.errors import RerankerError, RunFolderError
+from codesample.errors import ParameterError, RerankerError, RunFolderError
 from codesample.evaluation.intervals import Draws, Estimate
 from codesample.evaluation.metrics import best_of_n, pass_at_k
 from codesample.evaluation.options import choose_k
@@ -132,6 +132,7 @@ def compare_runs(
     Raises:
         RunFolderError: the runs have no problem in common, or are of different data with other ids; or as
             `read_run`.
+        ParameterError: both are the same folder.
         MetricError: a k that a problem does not reach.
     """
     return compare_contents(read_run(first, data=data), read_run(second, data=data), k=k)
@@ -141,6 +142,8 @@ def compare_contents(
     first: RunContents, second: RunContents, *, k: Sequence[int] | None = None
 ) -> Comparison:
     """Compare two runs that were read; see `compare_runs`."""
+    if first.path.resolve() == second.path.resolve():
+        raise ParameterError(f"{first.path} and {second.path} are one run; name two, or two rerankers of it")
     pools = [{pool.problem.task_id: pool for pool in each.pools if pool.graded} for each in (first, second)]
     ids = [task_id for task_id in pools[0] if task_id in pools[1]]
     _expect_alike(first, second, pools)
@@ -171,12 +174,15 @@ def compare_rerankers(contents: RunContents, first: str, second: str) -> Compari
 
     Raises:
         RerankerError: no scores of that name; says which there are and how to make them.
+        ParameterError: both names are one's.
     """
     rows = [(pool, pool) for pool in contents.pools if pool.graded]
     if not rows:
         raise RunFolderError(f"{contents.path}: has no problem with a grade; finish it with --resume")
     first, second = (known_as(contents, each) or each for each in (first, second))
     measure = (f"{first} and {second}", _chooser(contents, first), _chooser(contents, second))
+    if first == second:
+        raise ParameterError(f"both are {first!r}; name two rerankers that differ")
     return Comparison(
         first=first,
         second=second,
@@ -288,8 +294,6 @@ def _notices(first: RunContents, second: RunContents, rows: Sequence[tuple[Pool,
         said.append("the tasks differ, and their tests with them; problems are paired by id")
     elif first.manifest.data_hash != second.manifest.data_hash:
         said.append("the data differ, and perhaps their tests; problems are paired by id")
-    if first.path.resolve() == second.path.resolve():
-        said.append("both are the same run")
     counts = [sorted({len(row[side].graded) for row in rows}) for side in (0, 1)]
     if counts[0] != counts[1]:
         one, other = (f"{each[0]} to {each[-1]}" if len(each) > 1 else f"{each[0]}" for each in counts)

@@ -233,7 +233,8 @@ def _gap(selection: Selection, roomy: bool) -> str:
     gap = selection.gap_closed
     if gap is None:
         return "no gap"
-    ends = f" [dim]({_whole(gap.low)}..{_whole(gap.high)})[/dim]" if roomy else ""
+    doubted = roomy and gap.low < gap.high
+    ends = f" [dim]({_whole(gap.low)}..{_whole(gap.high)})[/dim]" if doubted else ""
     return _share(gap.value) + ends
 
 

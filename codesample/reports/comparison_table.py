@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -15,6 +16,9 @@ from codesample.reports.choice_table import cells_width, fitted, widest_piece
 
 __all__ = ["ComparisonPage"]
 
+_HASH = re.compile(r"[0-9a-f]{32,}")
+# of a hash, as many as tell two apart
+_DIGITS = 12
 # columns of a terminal on which intervals have room
 _ROOMY = 76
 _EDGES = 3
@@ -42,14 +46,15 @@ class ComparisonPage:
         yield escape(f"two {compared.kind}{where}, paired by problem: {compared.problems} problems")
         yield escape(f"first       {compared.first}")
         yield escape(f"second      {compared.second}")
+        # what weakens figures is read before them
+        for notice in compared.notices:
+            yield escape(f"note        {notice}")
         yield self._table(options.max_width)
         for change in compared.settings:
             yield escape(f"differs     {change.name}: {_said(change.first)}, then {_said(change.second)}")
         for side, ids in (("first", compared.only_first), ("second", compared.only_second)):
             if ids:
                 yield escape(f"only {side:7}{len(ids)} problems, which count nowhere: {self._named(ids)}")
-        for notice in compared.notices:
-            yield escape(f"note        {notice}")
         for figure in compared.figures:
             # larger k say of the same problems the same
             if not figure.name.startswith("pass@") or figure.name == "pass@1":
@@ -121,7 +126,7 @@ def _change(change: ProblemChange) -> str:
 def _said(value: object) -> str:
     if value is None or value in ("", []):
         return "not said"
-    return str(value)
+    return f"{value[:_DIGITS]}..." if isinstance(value, str) and _HASH.fullmatch(value) else str(value)
 
 
 def _p(pair: Paired) -> str:

@@ -22,8 +22,9 @@ from codesample.reports.status_marks import STYLES, mark, status_bar
 
 __all__ = ["check_lines", "problem_page"]
 
-# lines of a program on this page, checks and indices that are shown; lines of the prompt that are repeated
-_CODE_LINES, _CHECKS, _INDICES, _REPEATED = 12, 5, 24, 3
+# lines of a program on this page, checks, indices of a program and of a tie that are shown; lines of the
+# prompt that are repeated
+_CODE_LINES, _CHECKS, _INDICES, _TIED, _REPEATED = 12, 5, 24, 5, 3
 _CHARACTERS = 300
 
 
@@ -174,7 +175,7 @@ class _Page:
             every = "all of which pass" if pick.passed else "none of which passes"
         if tied == len(self.pool.graded):
             return f"{sign} any of all {tied}, {every}{why}"
-        return f"{sign} one of the {tied} that tie ({_indices(pick.indices)}), {every}{why}"
+        return f"{sign} one of the {tied} that tie ({_indices(pick.indices, _TIED)}), {every}{why}"
 
     def _programs(self, statuses: Collection[Status], first: int, last: int) -> Iterator[Text]:
         every = grouped(self.pool)
@@ -258,6 +259,6 @@ def _without(program: str, asked: frozenset[str]) -> str:
     return "\n".join(kept)
 
 
-def _indices(indices: Sequence[int]) -> str:
-    more = len(indices) - _INDICES
-    return " ".join(map(str, indices[:_INDICES])) + (f" and {more} more" if more > 0 else "")
+def _indices(indices: Sequence[int], most: int = _INDICES) -> str:
+    more = len(indices) - most
+    return " ".join(map(str, indices[:most])) + (f" and {more} more" if more > 0 else "")

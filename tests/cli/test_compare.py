@@ -139,6 +139,8 @@ def test_costs_and_greedy_are_shown_when_asked_for(place: Path) -> None:
         (("compare", "one", "all", "--rerankers", "a", "b"), "of two runs every reranker that both have"),
         (("compare", "one", "--rerankers", "a", "b", "--k", "1"), "only best-of-n is compared"),
         (("compare", "one", "--rerankers", "random", "b"), "has no scores by 'b'; it has:"),
+        (("compare", "one", "--rerankers", "random", "random"), "both are 'random'; name two"),
+        (("compare", "one", "./one"), "one and one are one run; name two, or two rerankers of it"),
         (("compare", "one", "nowhere"), "nowhere"),
         (("compare", "one", "all", "--k", "9"), "k = 9 with n = 3"),
     ],

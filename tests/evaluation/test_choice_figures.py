@@ -10,6 +10,7 @@ from statistics import fmean
 import pytest
 
 from codesample.evaluation.choice_figures import bounds, selections, variance_split
+from codesample.evaluation.intervals import Estimate
 from codesample.records import SamplingParams
 from codesample.rerankers.made_once import Cost
 from codesample.runs import Manifest, RunFolder
@@ -56,8 +57,21 @@ def test_labels_close_the_whole_gap_and_a_constant_none(run, made_contents) -> N
     assert found["labels"].gap_closed.value == 1.0
     assert found["labels"].gap_closed.low < 1.0
     assert found["flat"].best_of_n.value == pytest.approx(around.random.value)
-    assert found["flat"].gap_closed.value == pytest.approx(0.0)
+    assert found["flat"].gap_closed == Estimate(0.0, 0.0, 0.0)
+    assert found["flat"].over_random.difference == Estimate(0.0, 0.0, 0.0)
     assert (found["flat"].over_random.p, found["flat"].undecided, found["flat"].abstained) == (1.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("rest", [[None] * 4, [1.0] * 4])
+def test_only_chance_on_every_problem_is_chance_without_doubt(rest, run, made_contents) -> None:
+    chance = dict.fromkeys(MARKS, rest)
+    once = {**chance, 3: [2.0, 1.0, 1.0, 1.0]}
+    contents = made_contents(MARKS, {"chance": chance, "once": once})
+    found = selections(run, contents.pools, contents.scores)
+    assert found["chance"].gap_closed == found["chance"].over_random.difference == Estimate(0.0, 0.0, 0.0)
+    # what chose among four that fail could have chosen elsewhere too
+    over = found["once"].over_random.difference
+    assert over.low < over.value == 0.0 < over.high
 
 
 def test_bounds_run_from_random_to_oracle_by_size(made_contents) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from codesample.errors import MetricError, RerankerError, RunFolderError
+from codesample.errors import MetricError, ParameterError, RerankerError, RunFolderError
 from codesample.evaluation.comparison import compare_contents, compare_rerankers
 from codesample.records import SamplingParams
 
@@ -76,7 +76,7 @@ def test_a_named_k_is_compared_as_far_as_every_problem_reaches_it(first, made_co
 
 def test_nothing_in_common_is_refused(first, made_contents) -> None:
     with pytest.raises(RunFolderError, match="no problem in common"):
-        compare_contents(made_contents({1: "1"}), made_contents({2: "1"}))
+        compare_contents(made_contents({1: "1"}), made_contents({2: "1"}, path="other"))
     with pytest.raises(RunFolderError, match="no problem in common"):
         compare_contents(first, made_contents({1: "--"}))
 
@@ -97,12 +97,24 @@ def test_other_data_with_other_ids_are_refused(first, made_contents) -> None:
         compare_contents(first, fewer)
 
 
-def test_a_run_with_itself_differs_in_nothing(first) -> None:
-    compared = compare_contents(first, first)
-    assert "both are the same run" in compared.notices
+def test_a_run_with_itself_is_refused(first) -> None:
+    again = replace(first, path=first.path.absolute())
+    with pytest.raises(ParameterError, match=r"first and /.*first are one run; name two, or two rerankers"):
+        compare_contents(first, again)
+
+
+def test_runs_that_differ_in_nothing_have_a_difference_of_nothing(first, made_contents) -> None:
+    compared = compare_contents(first, made_contents(FIRST, {"up": UP, "down": DOWN}, path="second"))
     assert compared.settings == ()
     for figure in compared.figures:
         assert (figure.paired.difference.value, figure.paired.p, figure.changes) == (0.0, 1.0, ())
+
+
+@pytest.mark.parametrize("names", [("up", "up"), ("random", "random"), ("up,down", "up > down")])
+def test_a_reranker_with_itself_is_refused(names: tuple[str, str], made_contents) -> None:
+    contents = made_contents(FIRST, {"up,down": UP, "up": UP})
+    with pytest.raises(ParameterError, match=f"both are '{names[0]}'; name two rerankers that differ"):
+        compare_rerankers(contents, *names)
 
 
 def test_rerankers_are_compared_with_the_problems_that_each_wins(first) -> None:

@@ -61,10 +61,10 @@ def test_names_are_broken_behind_signs_only(compared: Comparison, width: int) ->
     names = ("reads_arguments | z(mbr_exec,mean_logprob)", "weighted_unigram_consistency")
     figures = tuple(replace(compared.figures[0], name=name) for name in names)
     rows = [line.strip() for line in shown(replace(compared, figures=figures), width).splitlines()]
-    assert max(map(len, rows[3:9])) <= width
+    assert max(map(len, rows[4:10])) <= width
     for whole in ("reads_arguments |", "z(mbr_exec,mean_logprob)", "weighted_unigram_consistency"):
-        assert any(re.match(rf"(by )?{re.escape(whole)}(  |$)", row) for row in rows[5:9])
-    assert sum("-0.125" in row for row in rows[5:9]) == 2
+        assert any(re.match(rf"(by )?{re.escape(whole)}(  |$)", row) for row in rows[6:10])
+    assert sum("-0.125" in row for row in rows[6:10]) == 2
 
 
 def test_what_differs_and_who_is_left_out_is_said(compared: Comparison) -> None:
@@ -79,6 +79,14 @@ def test_what_differs_and_who_is_left_out_is_said(compared: Comparison) -> None:
         "note        both [x]",
     ):
         assert line in text
+
+
+def test_what_weakens_figures_stands_above_them_and_hashes_are_short(compared: Comparison) -> None:
+    hashes = SettingChange("data_hash", "ab12" * 16, "cd34" * 16)
+    text = shown(replace(compared, settings=(hashes, SettingChange("model", "deadbeef", "cafe"))))
+    assert text.index("note        both [x]") < text.index("pass@1") < text.index("differs")
+    assert "differs     data_hash: ab12ab12ab12..., then cd34cd34cd34...\n" in text
+    assert "differs     model: deadbeef, then cafe\n" in text
 
 
 def test_problems_are_named_worst_first_and_best_first(compared: Comparison) -> None:

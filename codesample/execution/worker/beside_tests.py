@@ -35,6 +35,7 @@ from codesample.execution.worker.failed_statement import with_statements
 from codesample.execution.worker.faults import NO_PYTHON, TestsFault, Trouble, compiled
 from codesample.execution.worker.form_rules.scopes import Names, parsed
 from codesample.execution.worker.pace import Pace, pace_of
+from codesample.execution.worker.raised import set_apart
 from codesample.execution.worker.remote import PROGRAM_MODULE, SEED, Remote
 from codesample.records import CodeTests, Status
 
@@ -141,9 +142,9 @@ def _trouble(body: bytes) -> Trouble:
         parts = None
     match parts:
         case ["failed", str(status), str(detail)] if status in _STATUSES:
-            return Trouble(_STATUSES[status], detail)
+            return Trouble(_STATUSES[status], set_apart(detail))
         case ["caught", str(detail)]:
-            return Trouble(Status.UNSUPPORTED_VALUE, detail)
+            return Trouble(Status.UNSUPPORTED_VALUE, set_apart(detail))
     return Trouble(Status.CRASHED, _NOT_THE_TESTS)
 
 

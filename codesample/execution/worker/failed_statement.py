@@ -14,13 +14,17 @@ beyond an assert that holds. Where somebody could see the difference, an assert 
 from __future__ import annotations
 
 import ast
+import dis
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import CodeType, FrameType
+from functools import lru_cache, partial
+from itertools import islice
+from types import CodeType, FrameType, TracebackType
 
 from codesample.execution.worker.raised import crossed
 from codesample.execution.worker.readings import brief
+from codesample.execution.worker.text_places import Place, Statements
 
 __all__ = ["Text", "located", "read_text", "with_statements"]
 
@@ -30,6 +34,7 @@ _LOOKS_AROUND = re.compile(
     r"exec|eval|settrace|setprofile|dis|__code__|__del__)\b"
 )
 """What could show names and lives of values; tests with such a word are compiled as they are."""
+_RAISE = dis.opmap["RAISE_VARARGS"]
 _LONGEST = 200
 _SIGNS = {
     ast.Eq: "==",
@@ -52,29 +57,19 @@ class Text:
     Attributes:
         code: Compiled.
         name: Of the text, in words; its lines are counted where there are several.
-        lines: Of the text.
-        spans: First and last line of each statement, of one with a body those above it.
-        words: For the first line of an assert whose values are noted, what to say of them.
+        statements: Of the text.
+        words: By where an assert whose values are noted begins, what to say of them.
     """
 
     code: CodeType
     name: str
-    lines: list[str]
-    spans: list[tuple[int, int]]
-    words: Mapping[int, str]
+    statements: Statements
+    words: Mapping[Place, str]
 
-    def statement(self, line: int) -> str:
-        """Return the innermost statement at a line, on one line; "" where there is none."""
-        at = max((span for span in self.spans if span[0] <= line <= span[1]), default=None)
-        if at is None:
-            return ""
-        text = " ".join(each.strip() for each in self.lines[at[0] - 1 : at[1]])
-        return _cut(text)
-
-    def place(self, line: int) -> str:
-        """Say where a line is and what stands there."""
-        where = f"line {line} of {self.name}" if len(self.lines) > 1 else self.name
-        return f"{where}: {self.statement(line)}".removesuffix(": ")
+    def place(self, line: int, column: int | None) -> str:
+        """Say where a place is and what stands there."""
+        where = f"line {line} of {self.name}" if self.statements.lines > 1 else self.name
+        return f"{where}: {_cut(self.statements.text(line, column))}".removesuffix(": ")
 
 
 def read_text(source: str, filename: str, name: str) -> Text:
@@ -88,20 +83,19 @@ def read_text(source: str, filename: str, name: str) -> Text:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it cannot be compiled.
     """
-    lines = source.splitlines()
     code = compile(source, filename, "exec", dont_inherit=True)
     try:
         tree = ast.parse(source)
-        spans = [_span(node) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-        words: dict[int, str] = {}
+        statements = Statements(source, tree)
+        words: dict[Place, str] = {}
         if not _LOOKS_AROUND.search(source):
             _note_values(tree, words)
         if words:
             code = compile(tree, filename, "exec", dont_inherit=True)
     except (RecursionError, MemoryError):
         # deep texts are compiled all the same
-        return Text(code, name, lines, [], {})
-    return Text(code, name, lines, spans, words)
+        return Text(code, name, Statements(source, None), {})
+    return Text(code, name, statements, words)
 
 
 def located(detail: str, error: BaseException, texts: Mapping[str, Text]) -> str:
@@ -124,10 +118,24 @@ def located(detail: str, error: BaseException, texts: Mapping[str, Text]) -> str
     if found is None:
         return detail
     text = texts[found.tb_frame.f_code.co_filename]
-    if found is last and type(error) is AssertionError and not crossed(error):
-        values = _values(found.tb_frame, text.words.get(found.tb_lineno, ""))
+    line, column = _position(found)
+    if found is last and _is_raised_here(found) and type(error) is AssertionError and not crossed(error):
+        start = text.statements.start(line, column)
+        values = _values(found.tb_frame, text.words.get(start, "") if start else "")
         detail = f"{detail.removesuffix(' ')}{values and _joint(detail)}{values}"
-    return f"{text.place(found.tb_lineno)}\n{detail}"
+    return f"{text.place(line, column)}\n{detail}"
+
+
+def _position(step: TracebackType) -> tuple[int, int | None]:
+    """Return line and column of what a step of a traceback was at; the column where Python kept it."""
+    positions = step.tb_frame.f_code.co_positions()
+    line, _, column, _ = next(islice(positions, step.tb_lasti // 2, None), (None,) * 4)
+    return (step.tb_lineno, None) if line is None else (line, column)
+
+
+def _is_raised_here(step: TracebackType) -> bool:
+    """Whether the statement itself raises, and nothing that it calls."""
+    return step.tb_frame.f_code.co_code[step.tb_lasti] == _RAISE
 
 
 def with_statements(detail: str, source: str, check: str | None) -> str:
@@ -138,19 +146,22 @@ def with_statements(detail: str, source: str, check: str | None) -> str:
         source: Of the tests.
         check: Of the step that failed; None where that was `source`.
     """
+    body = _unread(source)
+    step = body if check is None else _unread(check)
 
     def named(match: re.Match[str]) -> str:
-        of_check = check is not None and match["name"] == "<module>"
-        lines = (check if of_check and check is not None else source).splitlines()
-        line = int(match["line"])
-        text = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+        text = (step if match["name"] == "<module>" else body).text(int(match["line"]), None)
         return f"{match[0]}: {_cut(text)}" if text else match[0]
 
     return _PLACES.sub(named, detail)
 
 
+# many programs fail the same tests
+_unread = lru_cache(maxsize=16)(partial(Statements, tree=None))
+
+# what is further from the margin is part of a message
 _PLACES = re.compile(
-    r'^ *(?:File "<tests>"|<tests>), line (?P<line>\d{1,6}), in (?P<name>\S+)$', re.MULTILINE
+    r'^(?:  File "<tests>"|<tests>), line (?P<line>\d{1,6}), in (?P<name>\S+)$', re.MULTILINE
 )
 
 
@@ -158,17 +169,7 @@ def _joint(detail: str) -> str:
     return " " if detail.rstrip().endswith(":") else "; "
 
 
-def _span(node: ast.stmt) -> tuple[int, int]:
-    """Return the lines of a statement; of one with a body, those that come before it."""
-    body = getattr(node, "body", None) or getattr(node, "cases", None)
-    end = node.end_lineno or node.lineno
-    if body:
-        first = body[0].pattern if isinstance(body[0], ast.match_case) else body[0]
-        end = max(node.lineno, first.lineno - 1)
-    return node.lineno, end
-
-
-def _note_values(tree: ast.AST, words: dict[int, str]) -> None:
+def _note_values(tree: ast.AST, words: dict[Place, str]) -> None:
     """Have the asserts of functions and modules keep what they compare, where nobody catches them."""
     pending = [tree]
     while pending:
@@ -183,21 +184,21 @@ def _note_values(tree: ast.AST, words: dict[int, str]) -> None:
                     block[:] = [each for inner in block for each in _noting(inner, words)]
 
 
-def _noting(node: ast.stmt, words: dict[int, str]) -> Iterator[ast.stmt]:
+def _noting(node: ast.stmt, words: dict[Place, str]) -> Iterator[ast.stmt]:
     yield node
     if not isinstance(node, ast.Assert):
         return
     kept = []
     match node.test:
         case ast.Compare(left=left, ops=[operator], comparators=[right]):
-            words[node.lineno] = _words(left, operator, right)
+            words[node.lineno, node.col_offset] = _words(left, operator, right)
             node.test.left, node.test.comparators = _keeping(_LEFT, left), [_keeping(_RIGHT, right)]
             kept = [_LEFT, _RIGHT]
         case ast.UnaryOp(op=ast.Not(), operand=value):
-            words[node.lineno] = "got {left}"
+            words[node.lineno, node.col_offset] = "got {left}"
             node.test.operand, kept = _keeping(_LEFT, value), [_LEFT]
         case ast.Call() | ast.Name() | ast.Subscript() | ast.Attribute():
-            words[node.lineno] = "got {left}"
+            words[node.lineno, node.col_offset] = "got {left}"
             node.test, kept = _keeping(_LEFT, node.test), [_LEFT]
     if kept:
         targets: list[ast.expr] = [ast.copy_location(ast.Name(name, ast.Del()), node) for name in kept]
@@ -232,5 +233,5 @@ def _values(frame: FrameType, words: str) -> str:
     held = frame.f_locals
     if not words or _LEFT not in held:
         return ""
-    values = {name[1:]: _cut(brief(held.get(name))) for name in (_LEFT, _RIGHT)}
+    values = {name[1:]: _cut(brief(held.get(name))).replace("\n", " ") for name in (_LEFT, _RIGHT)}
     return words.format(**values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,12 @@ from codesample.execution.wire import codec
 from codesample.execution.wire.library_values import named
 from codesample.execution.wire.protocols import RAISABLE
 
-__all__ = ["Raised", "crossed", "known_exception", "marked", "said"]
+__all__ = ["Raised", "crossed", "known_exception", "marked", "said", "set_apart"]
 
 _MARK = "_codesample_detail"
+_PLACE = re.compile(r'(?:<\w+>, |  File "[^"]*", )?line \d+, in .*|Traceback .*|  .*|')
+_OF_TESTS = re.compile(r"\s*(?:line \d+ of|the tests|check \d+|with arguments)\b")
+"""How lines begin that only the trusted side writes."""
 _RESERVED = ("_codesample", "__dict__", "__class__")
 
 
@@ -50,10 +54,22 @@ def said(error: BaseException) -> str:
     if crossed(error):
         return str(vars(error)[_MARK])
     try:
-        return f"{type(error).__name__}: {error}"
+        return set_apart(f"{type(error).__name__}: {error}")
     except Exception:
         # it may hold anything, such as an integer too long for decimal digits
         return type(error).__name__
+
+
+def set_apart(detail: str) -> str:
+    """Indent all of a message but its first line, so that nothing in it looks like a line of somebody else.
+
+    Args:
+        detail: What is said of an exception, perhaps by a program's process: places, then the message.
+    """
+    lines = detail.split("\n")
+    first = next((at for at, line in enumerate(lines) if not _PLACE.fullmatch(line)), len(lines))
+    kept = first + (first < len(lines) and not _OF_TESTS.match(lines[first]))
+    return "\n".join([*lines[:kept], *(f"    {line}" if line else "" for line in lines[kept:])])
 
 
 class Raised:

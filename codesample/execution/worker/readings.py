@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from codesample.execution.worker.raised import marked
+from codesample.execution.worker.raised import marked, set_apart
 from codesample.execution.worker.stand_ins import Handle, described
 from codesample.records import Status
 
@@ -48,15 +48,15 @@ def reading_of(parts: list[Any]) -> Reading | None:
         case ["value", value]:
             return Reading(Status.PASSED, value=value)
         case ["raise", Exception() as error, detail] if type(detail) is str:
+            detail = set_apart(detail)
             if isinstance(error, MemoryError):
                 return Reading(Status.MEMORY, detail=detail)
             return Reading(Status.ERROR, detail=detail, raised=marked(error, detail))
         case ["end", _, detail] if type(detail) is str:
-            return Reading(Status.ERROR, detail=detail)
+            return Reading(Status.ERROR, detail=set_apart(detail))
         case ["refused", reason] if type(reason) is str:
-            return Reading(
-                Status.UNSUPPORTED_VALUE, detail=f"the program returned what cannot cross: {reason}"
-            )
+            said = set_apart(f"the program returned what cannot cross: {reason}")
+            return Reading(Status.UNSUPPORTED_VALUE, detail=said)
         case ["large", size] if type(size) is int:
             return Reading(Status.OUTPUT_LIMIT, detail=f"the program returned {brief(size)} encoded bytes")
     return None

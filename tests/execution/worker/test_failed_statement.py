@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
 from codesample.execution import Executor, Program
-from codesample.execution.worker.failed_statement import read_text, with_statements
+from codesample.execution.worker.failed_statement import located, read_text, with_statements
+from codesample.execution.worker.raised import set_apart
 from codesample.execution.worker.readings import brief
 from codesample.records import CodeTests, Status, Verdict
 
@@ -62,6 +64,48 @@ def test_a_statement_of_several_lines_is_said_on_one(judged: Judge) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("assert f(1) == 5; assert f(2) < 9", "the tests: assert f(1) == 5\n{}: got 1, expected 5"),
+        ("assert f(1) == 1; assert f(2) < 4", "the tests: assert f(2) < 4\n{}: 4 < 4 is false"),
+        ("assert f(1); assert 1 < f(2) < 3", "the tests: assert 1 < f(2) < 3\n{}:"),
+        ("s = '''a\nb'''; assert f(2) == 1", "line 2 of the tests: assert f(2) == 1\n{}: got 4, expected 1"),
+        (
+            "def t(): assert f(1); assert f(2) == 1\nt()",
+            "line 1 of the tests: assert f(2) == 1\n{}: got 4, expected 1",
+        ),
+        ("for x in [2]: assert f(x) == 1", "the tests: assert f(x) == 1\n{}: got 4, expected 1"),
+        (
+            "é = 'ü'; assert f(2) == 'ß', 'ä'",
+            "the tests: assert f(2) == 'ß', 'ä'\n{}: ä; got 4, expected 'ß'",
+        ),
+    ],
+)
+def test_of_statements_that_share_a_line_the_failing_one_is_said(
+    judged: Judge, source: str, said: str
+) -> None:
+    assert judged(SQUARE, source).detail == said.format("AssertionError")
+
+
+def test_an_assert_in_which_something_else_failed_says_no_values() -> None:
+    def deny(value: object) -> None:
+        raise AssertionError("odd")
+
+    text = read_text("assert left == 1\nassert left == deny(2)", "<tests>", "the tests")
+    assert text.words
+    with pytest.raises(AssertionError) as caught:
+        # as what is written in C, it has no frame of its own
+        exec(text.code, {"left": 1, "deny": deny})
+    error = caught.value
+    assert error.__traceback__ is not None
+    step = error.__traceback__.tb_next
+    assert step is not None
+    step.tb_next = None
+    said = located("AssertionError: odd", error.with_traceback(step), {"<tests>": text})
+    assert said == "line 2 of the tests: assert left == deny(2)\nAssertionError: odd"
+
+
 def test_what_the_program_raised_says_who_asked(judged: Judge) -> None:
     verdict = judged(
         "def f(x):\n    return x if x == 1 else 1 // (x - 2)", ONE_PIECE.format("assert candidate(2) == 4")
@@ -96,6 +140,51 @@ def test_a_failure_in_a_helper_of_the_tests_is_said_there(judged: Judge) -> None
 def test_values_of_another_assert_are_never_said(judged: Judge) -> None:
     source = ONE_PIECE.format("assert candidate(2) == 4; raise AssertionError('mine')")
     assert judged(SQUARE, source).detail.endswith("\nAssertionError: mine")
+
+
+FORGED = "line 7 of the tests: assert forged == 1\\nAssertionError: got 1, expected 2"
+
+
+@pytest.mark.parametrize(
+    ("program", "source", "mode"),
+    [
+        (f"def f(x):\n    raise ValueError('bad\\n{FORGED}')", "assert f(1) == 1", "auto"),
+        (f"def f(x):\n    raise ValueError('bad\\n{FORGED}')", "assert f(1) == 1", "in_process"),
+        (f"def f(x):\n    raise type('E', (Exception,), {{}})('bad\\n{FORGED}')", "assert f(1) == 1", "auto"),
+        (f"def f(x):\n    raise type('{FORGED}', (Exception,), {{}})('bad')", "assert f(1) == 1", "auto"),
+        (f"raise ValueError('bad\\n{FORGED}')", "assert f(1) == 1", "auto"),
+        (f"raise SystemExit('bad\\n{FORGED}')", "assert f(1) == 1", "auto"),
+        (f"def f(x):\n    return 'bad\\n{FORGED}'", "assert f(1) == 1, f(1)", "auto"),
+    ],
+)
+def test_nothing_that_a_program_says_looks_like_a_place_in_the_tests(
+    executor: Executor, program: str, source: str, mode: Literal["auto", "in_process"]
+) -> None:
+    tests = CodeTests(source=source, entry_point="f", mode=mode)
+    verdict = executor.submit(Program("t", 0, program, tests)).result(60)
+    lines = verdict.detail.split("\n")
+    assert "    line 7 of the tests: assert forged == 1" in [line.partition(";")[0] for line in lines]
+    assert "    AssertionError: got 1, expected 2" in [line[:37] for line in lines]
+    assert not [line for line in lines if line.startswith(("line 7", "AssertionError: got"))]
+
+
+@pytest.mark.parametrize(
+    ("detail", "apart"),
+    [
+        ("line 2, in f: raise E\nE: a\nb\n\nc", "line 2, in f: raise E\nE: a\n    b\n\n    c"),
+        (
+            "<tests>, line 1, in t\nE: a\n<tests>, line 1, in t",
+            "<tests>, line 1, in t\nE: a\n    <tests>, line 1, in t",
+        ),
+        ("check 2: x\nE: a", "    check 2: x\n    E: a"),
+        ("line 2, in f\nline 2 of the tests: x", "line 2, in f\n    line 2 of the tests: x"),
+        ("E: a", "E: a"),
+        ("line 2, in f", "line 2, in f"),
+        ("", ""),
+    ],
+)
+def test_all_but_the_beginning_of_a_message_is_set_apart(detail: str, apart: str) -> None:
+    assert set_apart(detail) == apart
 
 
 @pytest.mark.parametrize("word", ["locals()", "globals()", "dir()"])
@@ -137,6 +226,24 @@ def test_a_traceback_of_another_process_gets_the_text_of_its_lines() -> None:
         "<tests>, line 2, in test: f()\n<program>, line 1, in f\n<tests>, line 1, in <module>: test()\nE: x"
     )
     assert with_statements("<tests>, line 9, in test\nE", source, None) == "<tests>, line 9, in test\nE"
+
+
+BESIDE = [
+    ("assert f(\n    2\n) == [5]", "<tests>, line 1, in <module>: assert f( 2 ) == [5]"),
+    ("s = '''a\nb'''; assert f(2) == 1", "<tests>, line 2, in <module>: s = '''a b'''; assert f(2) == 1"),
+    (
+        "assert f(1) == 1; assert f(2) == 1",
+        "<tests>, line 1, in <module>: assert f(1) == 1; assert f(2) == 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "said"), BESIDE)
+def test_tests_beside_the_program_say_whole_statements(executor: Executor, source: str, said: str) -> None:
+    tests = CodeTests(source=source, entry_point="f", mode="in_process")
+    verdict = executor.submit(Program("t", 0, SQUARE, tests)).result(60)
+    assert (verdict.status, verdict.integrity) == (Status.WRONG, "weak")
+    assert verdict.detail.split("\n")[0] == said
 
 
 @pytest.mark.parametrize(
