@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from codesample.reports.html.palette import SERIES
 
-__all__ = ["DOT", "VARIABLE", "Series", "Spec", "drawn", "series_of"]
+__all__ = ["DOT", "ENDS_ONLY", "SIGNS", "VARIABLE", "Series", "Spec", "drawn", "series_of"]
 
 Spec = dict[str, Any]
 
@@ -28,8 +28,14 @@ VARIABLE = {name: f"var(--{name})" for name in ("ink", "muted", "line", "edge", 
 """Colours as the page's style sheet names them."""
 
 _WIDTH = 340
-_DASHES: tuple[tuple[int, ...], ...] = ((), (6, 3), (2, 2), (8, 3, 2, 3))
+ENDS_ONLY = (1, 4)
+"""Dots of a curve of which only the ends are known; no other curve is dotted."""
+
+_DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (12, 4), (10, 3, 4, 3))
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+SIGNS = dict(zip(_SHAPES, "●■▲◆✚▼", strict=True))
+"""A letter for each shape of points."""
+
 _COORDINATES = re.compile(r' (?:d|transform|x2|y2|width|height)="[^"]*"')
 # what is clipped is numbered through the life of the process
 _ID = re.compile(r"(?<=\bid=\")clip\d+(?=\")|(?<=url\(#)clip\d+(?=\))")
