@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from codesample.errors import ParameterError
-from codesample.rerankers.expression import Chain, Expression, Filter, Named, leaves, parse
+from codesample.rerankers.expression import Chain, Expression, Filter, Named, Weighted, Within, leaves, parse
 
-__all__ = ["Decision", "decided_by", "is_ranked", "members_of"]
+__all__ = [
+    "Decision",
+    "Kept",
+    "MembersGave",
+    "decided_by",
+    "is_ranked",
+    "keeps_some",
+    "members_of",
+]
 
 _Row = Sequence[float | None]
+
+MembersGave = Mapping[str, Mapping[int, float | None]]
+"""What the rerankers within a composition gave one problem's candidates, by name and position.
+
+Candidates that one was not asked about are left out.
+"""
+
+
+class Kept(NamedTuple):
+    """What a filter left to those behind it: `kept` candidates of `of`."""
+
+    by: str
+    kept: int
+    of: int
 
 
 class Decision(NamedTuple):
@@ -18,11 +40,13 @@ class Decision(NamedTuple):
 
     Attributes:
         member: Its name.
-        scores: What it gives the two, the one that is ahead first; None where its own scores are not known.
+        scores: What it gave the two when that was decided, the one ahead first; None where nobody knows.
+        kept: The filters before it that left some candidates out, so that it did not see them, in order.
     """
 
     member: str
     scores: tuple[float | None, float | None] | None
+    kept: tuple[Kept, ...] = ()
 
 
 def members_of(name: str) -> list[str]:
@@ -36,36 +60,76 @@ def is_ranked(name: str) -> bool:
     return isinstance(_tree(name), Chain | Filter)
 
 
-def decided_by(name: str, rows: Mapping[str, _Row], ahead: int, behind: int) -> Decision | None:
+def keeps_some(name: str) -> bool:
+    """Tell whether some members of a composition see only what others keep."""
+    return any(isinstance(each, Filter) for each in _within(_tree(name)))
+
+
+def decided_by(
+    name: str, rows: Mapping[str, _Row], ahead: int, behind: int, *, gave: MembersGave | None = None
+) -> Decision | None:
     """Return which member of an ordered composition put one candidate before another.
 
     Args:
         name: Of the composition.
         rows: Scores of one problem's candidates by reranker, as far as they are known.
         ahead, behind: Their positions.
+        gave: What the members gave within the composition; else `rows` tell, which only hold for members
+            that saw all candidates.
 
     Returns: None for what is not composed in order, and where that cannot be told.
     """
     tree = _tree(name)
-    return _decided(tree, rows, ahead, behind) if isinstance(tree, Chain | Filter) else None
-
-
-def _decided(tree: Expression, rows: Mapping[str, _Row], ahead: int, behind: int) -> Decision | None:
     if not isinstance(tree, Chain | Filter):
-        row = rows.get(str(tree))
-        return Decision(str(tree), None if row is None else (row[ahead], row[behind]))
+        return None
+    known = gave or {each: dict(enumerate(row)) for each, row in rows.items()}
+    return _decided(tree, known, (ahead, behind), (), exact=bool(gave))
+
+
+def _decided(
+    tree: Expression, known: MembersGave, pair: tuple[int, int], kept: tuple[Kept, ...], *, exact: bool
+) -> Decision | None:
+    if not isinstance(tree, Chain | Filter):
+        return Decision(str(tree), _both(known, str(tree), pair), kept)
     *before, last = (tree.by, tree.then) if isinstance(tree, Filter) else tree.parts
     for each in before:
-        row = rows.get(str(each))
-        if row is None:
+        both = _both(known, str(each), pair)
+        if both is None:
             # whether it decides cannot be told, so neither can what follows
             return None
-        if row[ahead] != row[behind]:
-            return _decided(each, rows, ahead, behind)
-    if not isinstance(tree, Filter) or len(set(rows[str(tree.by)])) == 1:
-        return _decided(last, rows, ahead, behind)
-    # what orders the kept ones saw them alone: its scores of all candidates may be others
-    return Decision(str(last), None)
+        if both[0] != both[1]:
+            return _decided(each, known, pair, kept, exact=exact)
+    if isinstance(tree, Filter):
+        scores = known[str(tree.by)].values()
+        left = sum(score == known[str(tree.by)][pair[0]] for score in scores)
+        if left < len(scores):
+            kept = (*kept, Kept(str(tree.by), left, len(scores)))
+            if not exact:
+                # what orders the kept ones saw them alone: its scores of all candidates may be others
+                return Decision(str(last), None, kept)
+    return _decided(last, known, pair, kept, exact=exact)
+
+
+def _both(known: MembersGave, name: str, pair: tuple[int, int]) -> tuple[float | None, float | None] | None:
+    column = known.get(name)
+    return None if column is None else (column.get(pair[0]), column.get(pair[1]))
+
+
+def _within(tree: Expression) -> Iterator[Expression]:
+    yield tree
+    match tree:
+        case Chain():
+            inner: Sequence[Expression] = tree.parts
+        case Filter():
+            inner = (tree.by, tree.then)
+        case Weighted():
+            inner = [term for _, term in tree.terms]
+        case Within():
+            inner = (tree.of,)
+        case Named():
+            inner = ()
+    for each in inner:
+        yield from _within(each)
 
 
 def _tree(name: str) -> Expression:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from codesample.errors import RunFolderError
 from codesample.evaluation.frames import run_dataset, run_frame
 from codesample.evaluation.kept_curves import kept_curve
+from codesample.evaluation.member_scores import saved_members
 from codesample.evaluation.problem_set import ProblemSet, covered_keys, problems_of_run
 from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, open_run
 from codesample.evaluation.scoring import Pool, Scores, pools, saved_scores
 from codesample.records import Origin
 from codesample.rerankers.contract import Reranker
-from codesample.runs import Key, Manifest, ScoreOrigin
+from codesample.runs import Key, Manifest, MemberScores, ScoreOrigin
 from codesample.tasks.contract import Task
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class RunContents:
         unjudged: How many candidates have no verdict yet.
         curves: What scoring kept for best-of-n curves, by reranker, for `codesample.evaluation.kept_curves`.
         given_by: What gave the scores, by reranker, as far as it is known.
+        members: By composition, what the rerankers within it gave of each problem, to the candidates that it
+            asked them about, by their positions; runs of older versions have none.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class RunContents:
     unjudged: int = 0
     curves: Mapping[str, Any] = field(default_factory=dict)
     given_by: Mapping[str, ScoreOrigin] = field(default_factory=dict)
+    members: Mapping[str, MemberScores] = field(default_factory=dict)
 
     def to_pandas(self) -> DataFrame:
         """Return the candidates that have a verdict as a `pandas.DataFrame`; see `run_frame`.
@@ -117,4 +121,5 @@ def read_run(
             unjudged=len(wanted) - sum(len(pool.candidates) for pool in gathered),
             curves={name: kept_curve(opened, name, gathered, column) for name, column in scores.items()},
             given_by={name: opened.score_origin(name) for name in scores},
+            members=saved_members(gathered, scores, opened),
         )

@@ -93,10 +93,14 @@ def choose_lines(
         and (not statuses or any(status in line.statuses for status in statuses))
     ]
     if order is Order.PASSED:
-        kept.sort(key=lambda line: line.passed / line.graded if line.graded else 0.0)
+        kept.sort(key=_share)
     elif order is Order.LOST:
-        kept.sort(key=lambda line: -sum(line.lost(name) for name in line.picks))
+        kept.sort(key=lambda line: (-sum(line.lost(name) for name in lost_by or line.picks), -_share(line)))
     return kept
+
+
+def _share(line: ProblemLine) -> float:
+    return line.passed / line.graded if line.graded else 0.0
 
 
 def _is(line: ProblemLine, only: Only) -> bool:

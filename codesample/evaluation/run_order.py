@@ -11,7 +11,7 @@ class Order(StrEnum):
     """In which order problems are listed.
 
     TASK is the task's own, PASSED begins with the smallest share of programs that pass, and LOST with the
-    problems that most rerankers lose.
+    problems that most rerankers lose, or those that are asked about; of equal ones, where most programs pass.
     """
 
     TASK = "task"

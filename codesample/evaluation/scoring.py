@@ -13,6 +13,7 @@ from typing import Any
 from codesample.errors import CodesampleError, RerankerError
 from codesample.evaluation.behaviour import needs_tests, write_tests
 from codesample.evaluation.kept_curves import Rescorer, keep_curve
+from codesample.evaluation.member_scores import by_index, told_of_members
 from codesample.evaluation.observer import Observer, is_graded
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.public_checks import repeat_notices
@@ -21,7 +22,7 @@ from codesample.records import Candidate, Problem, Verdict
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Job, Reranker
 from codesample.rerankers.made_once import Cost
-from codesample.runs import Key, RunFolder, ScoreOrigin
+from codesample.runs import Key, MemberScores, RunFolder, ScoreOrigin
 
 __all__ = [
     "EXECUTED",
@@ -161,17 +162,17 @@ def score(
             if lost is not None and resources.made and needs_tests(each.needs, resources.made):
                 raise lost
             _tell_replaced(each, run, observer)
-            column, cost, notes = _column(each, ready, run, observer)
+            found = _column(each, ready, run, observer)
         except CodesampleError as error:
             scored.failures.append(error)
             continue
-        origin = ScoreOrigin(each.place, each.fingerprint)
-        run.write_scores(each.name, _by_key(gathered, column), cost=asdict(cost), origin=origin)
+        column = found.scores
+        _write(run, each, _by_key(gathered, column), found)
         if curves or each.independent:
             lacking = keep_curve(run, each, gathered, column, _rescorer(each, ready), seed=seed)
             scored.notices.extend([lacking] if lacking else [])
-        scored.scores[each.name], scored.costs[each.name] = column, cost
-        noted += notes
+        scored.scores[each.name], scored.costs[each.name] = column, found.cost
+        noted += found.notes
     failures = [failure for each in ready for failure in each.failures]
     if failures:
         scored.notices.append(
@@ -183,6 +184,11 @@ def score(
         written = {each.view.task_id: each.statements() for each in ready}
         scored.notices.extend(repeat_notices([each.problem for each in gathered], written))
     return scored
+
+
+def _write(run: RunFolder, reranker: Reranker, scores: Mapping[Key, float | None], found: _Column) -> None:
+    origin = ScoreOrigin(reranker.place, reranker.fingerprint)
+    run.write_scores(reranker.name, scores, cost=asdict(found.cost), origin=origin, members=found.members)
 
 
 def _tell_replaced(reranker: Reranker, run: RunFolder, observer: Observer) -> None:
@@ -241,13 +247,25 @@ def _tell_written(observer: Observer, problems: int, done: int) -> None:
     observer.stage("tests written", done=done, problems=problems)
 
 
-def _column(
-    reranker: Reranker, ready: Sequence[ReadyPool], run: RunFolder, observer: Observer
-) -> tuple[Scores, Cost, Counter[str]]:
-    """Let one reranker score every pool that it has not scored yet.
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What one reranker gave all pools.
 
-    Returns: all scores, what they took, and what it noted with how often.
+    Attributes:
+        scores: By task id.
+        cost: What they took.
+        notes: What it noted, and how often.
+        members: What the rerankers within it gave, as far as that is told.
     """
+
+    scores: Scores
+    cost: Cost
+    notes: Counter[str]
+    members: MemberScores
+
+
+def _column(reranker: Reranker, ready: Sequence[ReadyPool], run: RunFolder, observer: Observer) -> _Column:
+    """Let one reranker score every pool that it has not scored yet."""
     kept = run.unfinished_scores(reranker.name)
     found = {each.view.task_id: kept.get(each.key(reranker)) for each in ready}
     left = [each for each in ready if found[each.view.task_id] is None]
@@ -266,13 +284,16 @@ def _column(
             ctx, now = opened.pop(number), monotonic()
             spent = ctx.cost + Cost(seconds=max(0.0, now - last - ctx.shared_seconds))
             value = {"scores": scores, "cost": asdict(spent), "notes": ctx.notes}
+            if told := told_of_members(reranker, ctx.given):
+                value["members"] = told
             kept.put(left[number].key(reranker), value)
             found[left[number].view.task_id], last = value, now
             observer.scored(reranker.name, done=done, problems=len(ready))
     column: Scores = {task_id: list(value["scores"]) for task_id, value in found.items()}
     costs: list[dict[str, Any]] = [value["cost"] for value in found.values()]
     notes = sum((Counter(value.get("notes", {})) for value in found.values()), Counter[str]())
-    return column, sum((Cost(**cost) for cost in costs), Cost()), notes
+    members = {task_id: by_index(value["members"]) for task_id, value in found.items() if "members" in value}
+    return _Column(column, sum((Cost(**cost) for cost in costs), Cost()), notes, members)
 
 
 def saved_costs(rerankers: Iterable[str], run: RunFolder) -> dict[str, Cost]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codesample.evaluation.abstaining import why_abstained
-from codesample.evaluation.members import decided_by, members_of
+from codesample.evaluation.members import Decision, decided_by, is_ranked, keeps_some, members_of
 from codesample.evaluation.picks import Pick, order_of
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 
-__all__ = ["choice_reason", "members_text", "score_text"]
+__all__ = ["choice_reason", "is_lost", "lost_reason", "members_text", "score_text"]
 
 
 def score_text(score: float | None) -> str:
@@ -32,30 +32,81 @@ def choice_reason(contents: RunContents, pool: Pool, name: str, pick: Pick) -> s
     if all(scores[at] is None for at in pool.graded):
         why = why_abstained(name, pool.problem)
         return f": it gave no scores{f', for {why}' if why else ''}"
+    if is_lost(pick):
+        return f"; {lost_reason(contents, pool, name, pick)}"
     ahead = next(at for at in pool.graded if pool.candidates[at].index in pick.indices)
     behind = _next(pool, scores, ahead)
     if behind is None:
         return ""
-    rows = {each: column[task_id] for each, column in contents.scores.items()}
-    decision = decided_by(name, rows, ahead, behind)
+    decision = _decision(contents, task_id, name, ahead, behind)
     if decision is None:
         return ""
+    return f"; {_decided(decision, f'next candidate {pool.candidates[behind].index}')}"
+
+
+def is_lost(pick: Pick | None) -> bool:
+    """Tell whether a first choice surely fails where another candidate passes."""
+    return pick is not None and not pick.passed and pick.passing is not None
+
+
+def lost_reason(contents: RunContents, pool: Pool, name: str, pick: Pick) -> str:
+    """Say why a first choice that `is_lost` came before the best-scored candidate that passes.
+
+    Returns: what decided, by which numbers, and that one's place.
+    """
+    assert pick.passing is not None
+    task_id, number = pool.problem.task_id, pool.candidates[pick.passing].index
+    rival = f"candidate {number}, the best that passes and in place {pick.rank}"
+    decision = _decision(contents, task_id, name, pick.shown, pick.passing)
+    if decision is not None:
+        return _decided(decision, rival)
+    if is_ranked(name):
+        return f"before {rival}"
+    own, other = _apart(pick.score, pick.passing_score)
+    return f"score {own}, {rival}: {other}"
+
+
+def _decision(contents: RunContents, task_id: str, name: str, ahead: int, behind: int) -> Decision | None:
+    rows = {each: column[task_id] for each, column in contents.scores.items()}
+    gave = contents.members.get(name, {}).get(task_id)
+    return decided_by(name, rows, ahead, behind, gave=gave)
+
+
+def _decided(decision: Decision, rival: str) -> str:
+    """Say which member decided, among whom, and what it gave the choice and a rival."""
+    said = f"decided by {decision.member}"
+    for each in decision.kept[-1:]:
+        said += f" among the {each.kept} of {each.of} that {each.by} kept"
     if decision.scores is None:
-        return f"; decided by {decision.member}"
-    first, second = map(score_text, decision.scores)
-    return (
-        f"; decided by {decision.member}: {first}, next candidate {pool.candidates[behind].index}: {second}"
-    )
+        return f"{said}, before {rival}; what it gave among these is not kept, score again to see it"
+    first, second = _apart(*decision.scores)
+    return f"{said}: {first}, {rival}: {second}"
+
+
+def _apart(first: float | None, second: float | None) -> tuple[str, str]:
+    """Return two scores in few digits, or in as many as tell them apart."""
+    shown = (score_text(first), score_text(second))
+    if shown[0] == shown[1] and first is not None and second is not None and first != second:
+        return repr(first), repr(second)
+    return shown
 
 
 def members_text(contents: RunContents, task_id: str, at: int, name: str) -> str:
-    """Return what the members of a composition gave a candidate, as far as the run has it; "" for others."""
-    found = [
-        f"{each} {score_text(contents.scores[each][task_id][at])}"
-        for each in members_of(name)
-        if each in contents.scores
-    ]
-    return ", ".join(found)
+    """Return what the members of a composition gave a candidate, as far as the run has it; "" for others.
+
+    Where it is not known what they gave within the composition, and some may not have seen all candidates,
+    the text says that it tells of all.
+    """
+    if (gave := contents.members.get(name, {}).get(task_id)) is not None:
+        return ", ".join(
+            f"{each} {score_text(gave[each][at]) if at in gave[each] else 'was not asked'}"
+            for each in members_of(name)
+            if each in gave
+        )
+    rows = {each: contents.scores[each][task_id] for each in members_of(name) if each in contents.scores}
+    text = ", ".join(f"{each} {score_text(row[at])}" for each, row in rows.items())
+    count = max(map(len, rows.values()), default=0)
+    return f"{text} (each over all {count}, not as it was asked here)" if text and keeps_some(name) else text
 
 
 def _next(pool: Pool, scores: Sequence[float | None], ahead: int) -> int | None:

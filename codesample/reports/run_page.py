@@ -12,6 +12,7 @@ from codesample.evaluation.picks import Pick
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.run_lines import ProblemLine
 from codesample.records import Status
+from codesample.reports.choice_reason import is_lost, lost_reason
 from codesample.reports.page_lines import Surface, labelled
 from codesample.reports.status_marks import STYLES, legend, mark, status_bar
 
@@ -48,7 +49,7 @@ def run_page(
     if filters:
         title += f", {len(chosen)} of them {filters}"
     yield Text(surface.line(title), style="bold")
-    table = _Table(list(contents.scores), shown, surface, focus)
+    table = _Table(contents, shown, surface, focus)
     if shown:
         yield from table.lines()
     if len(shown) < len(chosen):
@@ -85,10 +86,14 @@ def _below(
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    rerankers: list[str]
+    contents: RunContents
     rows: Sequence[ProblemLine]
     surface: Surface
     focus: Sequence[str] = ()
+
+    @property
+    def rerankers(self) -> list[str]:
+        return list(self.contents.scores)
 
     def lines(self) -> Iterator[Text]:
         width = self.surface.width
@@ -112,6 +117,18 @@ class _Table:
             )
             row.rstrip()
             yield row
+            yield from self._why_lost(line)
+
+    def _why_lost(self, line: ProblemLine) -> Iterator[Text]:
+        """Yield why each reranker in focus surely loses a problem."""
+        pool = next((each for each in self.contents.pools if each.problem.task_id == line.task_id), None)
+        for name in self.focus:
+            pick = line.picks[name]
+            if pool is None or pick is None or not is_lost(pick):
+                continue
+            which = f"by {self.rerankers.index(name) + 1}, " if len(self.focus) > 1 else ""
+            said = f"{which}candidate {pick.indices[0]}: {lost_reason(self.contents, pool, name, pick)}"
+            yield from labelled("", said, self.surface, "dim")
 
     def _name(self, line: ProblemLine) -> str:
         return self.surface.line(line.task_id)

@@ -26,7 +26,7 @@ from codesample.runs.formats import (
 )
 from codesample.runs.lock import FolderLock
 from codesample.runs.manifest import Manifest
-from codesample.runs.scores import ScoreFiles, ScoreOrigin
+from codesample.runs.scores import MemberScores, ScoreFiles, ScoreOrigin
 from codesample.runs.table import holds_table, read_table
 
 __all__ = ["Key", "RunFolder"]
@@ -202,17 +202,19 @@ class RunFolder:
         *,
         cost: Mapping[str, float] | None = None,
         origin: ScoreOrigin | None = None,
+        members: MemberScores | None = None,
     ) -> None:
         """Replace the scores of a reranker in one step; a reader sees the old or the new ones, whole.
 
         Args:
             cost: What they took, as `Cost` has it; None where that is not known.
             origin: What gave them; None where that is not known.
+            members: Of a composition, what the rerankers in it gave.
         """
         self._need_lock()
         if (unfinished := self._unfinished.pop(reranker, None)) is not None:
             unfinished.close()
-        self._scores.write(reranker, scores, cost=cost, origin=origin)
+        self._scores.write(reranker, scores, cost=cost, origin=origin, members=members)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Replace `results.json` in one step; a reader sees the old or the new one, whole."""
@@ -241,6 +243,10 @@ class RunFolder:
     def scores(self, reranker: str) -> dict[Key, float | None]:
         """Read a reranker's scores; none where it has not scored this run."""
         return self._scores.read(reranker)
+
+    def member_scores(self, reranker: str) -> MemberScores:
+        """Read what the rerankers within a composition gave; empty where that is not known."""
+        return self._scores.members(reranker)
 
     def unfinished_scores(self, reranker: str) -> Artefacts:
         """Return what a reranker that was interrupted had scored, by keys of the caller's.

@@ -7,6 +7,7 @@ candidate is read as the record itself.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 
 import msgspec
@@ -17,11 +18,13 @@ from codesample.records import Candidate, Origin, Status, Verdict
 __all__ = [
     "CandidateKey",
     "CostLine",
+    "MembersLine",
     "OriginLine",
     "ScoreLine",
     "VerdictKey",
     "VerdictLine",
     "candidate_line",
+    "members_line",
     "origin_line",
     "score_line",
     "verdict_line",
@@ -88,6 +91,17 @@ class ScoreLine(CandidateKey, gc=False):
     """A reranker's score of one candidate."""
 
     score: float | None = None
+
+
+class MembersLine(msgspec.Struct, gc=False):
+    """What the rerankers within a composition gave one problem's candidates, as it asked them.
+
+    Attributes:
+        scores: By name and candidate's index; a candidate that one was not asked about is left out.
+    """
+
+    task_id: str
+    scores: dict[str, dict[int, float | None]]
 
 
 class CostLine(msgspec.Struct, gc=False):
@@ -157,6 +171,11 @@ def origin_line(origin: Origin) -> str:
 def score_line(task_id: str, index: int, score: float | None) -> str:
     """Return a line with a reranker's score of one candidate."""
     return _line({"task_id": task_id, "index": index, "score": score})
+
+
+def members_line(task_id: str, scores: Mapping[str, Mapping[int, float | None]]) -> str:
+    """Return a line with what the rerankers within a composition gave one problem's candidates."""
+    return _line({"task_id": task_id, "scores": {name: dict(column) for name, column in scores.items()}})
 
 
 def _line(fields: dict[str, object]) -> str:

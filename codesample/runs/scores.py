@@ -12,10 +12,15 @@ from urllib.parse import quote, unquote
 from codesample.errors import RunFolderError
 from codesample.runs.artefacts import Artefacts
 from codesample.runs.files import JsonLines, replace_file
-from codesample.runs.formats import CostLine, OriginLine, ScoreLine, score_line
+from codesample.runs.formats import CostLine, MembersLine, OriginLine, ScoreLine, members_line, score_line
 
-__all__ = ["ScoreFiles", "ScoreOrigin"]
+__all__ = ["MemberScores", "ScoreFiles", "ScoreOrigin"]
 
+MemberScores = Mapping[str, Mapping[str, Mapping[int, float | None]]]
+"""What the rerankers within a composition gave, as it asked them: by task id, name and candidate's index.
+
+One behind a filter saw only what was kept, so that it may have given other scores than to all candidates.
+"""
 
 _LONGEST = 200
 """Characters of a file name; what is longer goes on in a folder, so that every name finds a place."""
@@ -54,6 +59,7 @@ class ScoreFiles:
         *,
         cost: Mapping[str, float] | None = None,
         origin: ScoreOrigin | None = None,
+        members: MemberScores | None = None,
     ) -> None:
         """Replace the scores of one reranker, by task id and index, what they took and what gave them.
 
@@ -66,12 +72,16 @@ class ScoreFiles:
         except OSError as error:
             raise RunFolderError(f"{path.parent}: cannot be made: {error.strerror}") from error
         lines = [score_line(*key, score) + "\n" for key, score in scores.items()]
-        # a cost without its scores, or of earlier ones, is no matter; the other way about it would be
-        with suppress(OSError):
-            self._path(name, "json").unlink(missing_ok=True)
+        # either without its scores, or of earlier ones, would be a matter; the other way about is none
+        for kind in ("json", "members"):
+            with suppress(OSError):
+                self._path(name, kind).unlink(missing_ok=True)
         replace_file(path, "".join(lines))
         if cost is not None or origin is not None:
             self._describe(name, cost or {}, origin or ScoreOrigin())
+        if members:
+            text = "".join(members_line(task_id, each) + "\n" for task_id, each in members.items())
+            replace_file(self._path(name, "members"), text)
         with suppress(OSError):
             self._path(name, "unfinished").unlink(missing_ok=True)
 
@@ -110,6 +120,15 @@ class ScoreFiles:
         """
         lines = JsonLines(self._path(name)).read(ScoreLine)
         return {(line.task_id, line.index): line.score for line, _ in lines}
+
+    def members(self, name: str) -> MemberScores:
+        """Return what the members of a composition gave; empty where that is not known.
+
+        Raises:
+            RunFolderError, DataError: a line is malformed; names file and line.
+        """
+        lines = JsonLines(self._path(name, "members")).read(MembersLine)
+        return {line.task_id: line.scores for line, _ in lines}
 
     def _path(self, name: str, kind: str = "jsonl") -> Path:
         quoted = quote(name, safe=",")

@@ -331,3 +331,34 @@ def test_tokens_in_a_pipe_come_without_a_legend_of_colours(judged_run: Path) -> 
     text = page(judged_run, "1", 0, "--tokens")
     assert "below 10%" not in text
     assert "unlikeliest" in text
+
+
+def test_a_lost_problem_says_what_decided_among_what_a_filter_kept(judged_run: Path) -> None:
+    from codesample.runs import RunFolder
+
+    name = "executable | mean_logprob"
+    ranks, executable = [2.0, 1.0, None, 0.0], [1.0, 1.0, 0.0, 1.0]
+    scored(judged_run, executable=executable, mean_logprob=[-2.0, -1.5, -1.0, -3.0], **{name: ranks})
+    older = " ".join(page(judged_run, "--lost-by", name, COLUMNS="300").split())
+    assert (
+        "candidate 0: decided by mean_logprob among the 3 of 4 that executable kept, before candidate 1, the "
+        "best that passes and in place 2; what it gave among these is not kept, score again to see it"
+    ) in older
+    candidate = " ".join(page(judged_run, "2", 0, COLUMNS="300").split())
+    assert "executable 1, mean_logprob -2 (each over all 4, not as it was asked here)" in candidate
+    gave = {"executable": dict(enumerate(executable)), "mean_logprob": {0: -0.25, 1: -0.5, 3: None}}
+    with RunFolder.open(judged_run, write=True) as opened:
+        rows = {key: ranks[key[1]] for key in opened.sampled}
+        opened.write_scores(name, rows, members={"mine/2": gave})
+    for arguments in (("--lost-by", name), ("2",)):
+        text = " ".join(page(judged_run, *arguments, COLUMNS="300").split())
+        assert (
+            "decided by mean_logprob among the 3 of 4 that executable kept: -0.25, candidate 1, the best "
+            "that passes and in place 2: -0.5"
+        ) in text
+    assert "of its members executable 0, mean_logprob was not asked" in " ".join(
+        page(judged_run, "2", 2, COLUMNS="300").split()
+    )
+    # what members gave belongs to the scores that stood beside it
+    scored(judged_run, **{name: ranks})
+    assert "not kept" in page(judged_run, "--lost-by", name, COLUMNS="300")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codesample.evaluation.members import Decision, decided_by, is_ranked, members_of
+from codesample.evaluation.members import Decision, Kept, decided_by, is_ranked, keeps_some, members_of
 
 ROWS = {"a": [1.0, 1.0, 0.0], "b": [2.0, 3.0, None], "c": [5.0, 5.0, 5.0]}
 
@@ -34,7 +34,7 @@ def test_members_are_the_rerankers_in_a_name(name: str, members: list[str], rank
         ("c,b", 0, 2, Decision("b", (2.0, None))),
         ("a | b", 0, 2, Decision("a", (1.0, 0.0))),
         # of those that a kept, b saw no others: what it gives all candidates may not be what decided
-        ("a | b", 1, 0, Decision("b", None)),
+        ("a | b", 1, 0, Decision("b", None, (Kept("a", 2, 3),))),
         ("c | a,b", 1, 0, Decision("b", (3.0, 2.0))),
         # nobody knows what x gave
         ("x,b", 1, 0, None),
@@ -48,3 +48,40 @@ def test_the_first_member_that_tells_two_candidates_apart_decides(
     name: str, ahead: int, behind: int, expected: Decision | None
 ) -> None:
     assert decided_by(name, ROWS, ahead, behind) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "gave", "ahead", "behind", "expected"),
+    [
+        # over all candidates b prefers 1; of those that a kept, it preferred 0
+        (
+            "a | b",
+            {"a": {0: 1.0, 1: 1.0, 2: 0.0}, "b": {0: 3.5, 1: 3.0}},
+            0,
+            1,
+            Decision("b", (3.5, 3.0), (Kept("a", 2, 3),)),
+        ),
+        (
+            "a | c,b",
+            {"a": {0: 1.0, 1: 1.0, 2: 0.0}, "c": {0: 5.0, 1: 5.0}, "b": {0: 3.5, 1: None}},
+            0,
+            1,
+            Decision("b", (3.5, None), (Kept("a", 2, 3),)),
+        ),
+        # a candidate that was left out was not asked about
+        ("a | b", {"a": {0: 1.0, 1: 1.0, 2: 0.0}, "b": {0: 3.5}}, 0, 2, Decision("a", (1.0, 0.0))),
+    ],
+)
+def test_what_members_gave_within_a_composition_tells_who_decided(
+    name: str, gave: dict[str, dict[int, float | None]], ahead: int, behind: int, expected: Decision
+) -> None:
+    assert decided_by(name, ROWS, ahead, behind, gave=gave) == expected
+
+
+def test_members_behind_a_filter_see_only_what_it_keeps() -> None:
+    assert [keeps_some(name) for name in ("a | b", "0.5*z((a | b)) + c", "a,b", "a")] == [
+        True,
+        True,
+        False,
+        False,
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from codesample.evaluation.curves import Curve
 from codesample.evaluation.intervals import Estimate
-from codesample.reports.html.drawing import VARIABLE, Series, Spec, drawn, series_of
+from codesample.reports.html.drawing import ENDS_ONLY, VARIABLE, Series, Spec, drawn
 
 __all__ = ["cost_chart", "curves_chart", "gaps_chart"]
 
@@ -111,13 +111,14 @@ def gaps_chart(gaps: Mapping[str, Estimate | None]) -> str:
     return drawn({**spec, "description": "share of the gap between random and oracle that is closed"})
 
 
-def cost_chart(costs: Mapping[str, tuple[float, float]]) -> str:
+def cost_chart(costs: Mapping[str, tuple[float, float]], series: Sequence[Series]) -> str:
     """Return the share of the gap that each reranker closes by the seconds that its scores take.
 
     Args:
         costs: By reranker, seconds and share of the gap.
+        series: How each of them looks in other charts.
     """
-    looks = {each.name: each for each in series_of(list(costs))}
+    looks = {each.name: each for each in series}
     rows = [
         {
             "name": name,
@@ -164,7 +165,7 @@ def _curve_layers(series: Series, rows: list[dict[str, Any]], *, whole: bool) ->
     """Return band, line and points of one curve; one that lacks points between its ends is dotted."""
     data = {"values": rows}
     description = f"{series.name}: curve"
-    dash = list(series.dash) if whole else [1, 4]
+    dash = list(series.dash if whole else ENDS_ONLY)
     band: Spec = {
         "data": data,
         "mark": {

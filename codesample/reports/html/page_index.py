@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from codesample.evaluation.abstaining import why_abstained
-from codesample.evaluation.members import decided_by, is_ranked, members_of
+from codesample.evaluation.members import MembersGave, decided_by, is_ranked, keeps_some, members_of
+from codesample.evaluation.naming import explained
 from codesample.evaluation.picks import Pick
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Problem, Status, Verdict
 from codesample.reports.html.problem_parts import Once
+from codesample.runs import MemberScores
 
 __all__ = ["LETTERS", "Picks", "page_index", "scores_column", "title_of"]
 
@@ -37,7 +40,12 @@ _LONGEST_REASON = 200
 
 
 def page_index(
-    gathered: Sequence[Pool], scores: Mapping[str, Scores], picks: Picks, best: str | None
+    gathered: Sequence[Pool],
+    scores: Mapping[str, Scores],
+    picks: Picks,
+    best: str | None,
+    *,
+    members: Mapping[str, MemberScores] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return plain JSON data: names of rerankers, and of each problem its verdicts, groups and choices.
 
@@ -46,6 +54,7 @@ def page_index(
         scores: By reranker.
         picks: What they put first, by reranker, in the order of the problems.
         best: The reranker that is shown first.
+        members: As `RunContents.members`.
     """
     names = list(picks)
     reasons = Once[str]()
@@ -53,7 +62,10 @@ def page_index(
     for number, pool in enumerate(gathered):
         programs = Once[tuple[str | None, Status]]()
         rows = {name: column[pool.problem.task_id] for name, column in scores.items()}
-        chosen = [_choice(pool, name, picks[name][number], rows, reasons) for name in names]
+        gave = {name: each.get(pool.problem.task_id) for name, each in members.items()}
+        chosen = [
+            _choice(pool, name, picks[name][number], rows, reasons, gave=gave.get(name)) for name in names
+        ]
         problems.append(
             {
                 "id": pool.problem.task_id,
@@ -70,6 +82,8 @@ def page_index(
     return {
         "rerankers": names,
         "ranked": [is_ranked(name) for name in names],
+        "words": [explained(name) for name in names],
+        "narrowing": [keeps_some(name) for name in names],
         "members": [[_member(each, names) for each in members_of(name)] for name in names],
         "best": None if best is None else names.index(best),
         "reasons": reasons.values,
@@ -89,7 +103,7 @@ def title_of(problem: Problem) -> str:
         # helpers may stand before what is asked for
         defined = re.search(rf"^\s*(async\s+)?def\s+{re.escape(problem.entry_point)}\b", text, re.MULTILINE)
         text = text[defined.start() :] if defined else text
-    inside = re.search(r'("""|\'\'\')\s*(.*?)(?:\1|\n\s*\n|>>>|\Z)', text, re.DOTALL)
+    inside = re.search(r'("""|\'\'\')["\'\s]*(.*?)(?:\1|\n\s*\n|>>>|\Z)', text, re.DOTALL)
     words = " ".join((inside[2] if inside and inside[2].strip() else text).split())
     return words if len(words) <= _LONGEST_TITLE else f"{words[: _LONGEST_TITLE - 1]}…"
 
@@ -106,14 +120,20 @@ def _indices(pool: Pool) -> dict[str, Any]:
 
 
 def _choice(
-    pool: Pool, name: str, pick: Pick | None, rows: Mapping[str, Sequence[float | None]], reasons: Once[str]
+    pool: Pool,
+    name: str,
+    pick: Pick | None,
+    rows: Mapping[str, Sequence[float | None]],
+    reasons: Once[str],
+    *,
+    gave: MembersGave | None,
 ) -> list[Any] | None:
     if pick is None:
         return None
     verdict = pool.verdicts[pick.shown]
     decided = None
     if pick.passing is not None and not pick.passed:
-        decided = decided_by(name, rows, pick.shown, pick.passing)
+        decided = decided_by(name, rows, pick.shown, pick.passing, gave=gave)
     return [
         round(pick.share, 6),
         len(pick.indices),
@@ -124,7 +144,22 @@ def _choice(
         pick.rank,
         None if verdict.passed else reasons.place(_reason(verdict)),
         None if pick.score is not None else reasons.place(why_abstained(name, pool.problem)),
-        decided and [decided.member, decided.scores and [_digits(each) for each in decided.scores]],
+        decided
+        and [
+            decided.member,
+            decided.scores and [_digits(each) for each in decided.scores],
+            decided.kept[-1:],
+        ],
+        None if not gave or pick.passing is None else _gave(name, gave, (pick.shown, pick.passing)),
+    ]
+
+
+def _gave(name: str, gave: MembersGave, pair: tuple[int, int]) -> list[list[Any]]:
+    """Return what the members of a composition gave two candidates; False where one was not asked."""
+    return [
+        [each, *(_digits(gave[each][at]) if at in gave[each] else False for at in pair)]
+        for each in members_of(name)
+        if each in gave
     ]
 
 

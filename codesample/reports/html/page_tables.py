@@ -38,9 +38,10 @@ def page_tables(contents: RunContents) -> Iterator[PageTable]:
 
 def cost_table(rerankers: Mapping[str, Selection]) -> Iterator[PageTable]:
     """Yield the table of what scores took, where that is known of any."""
-    rows = []
+    rows, remarks = [], []
     for name, each in rerankers.items():
         if each.cost is None:
+            remarks.append((name, "what its scores took is not known"))
             continue
         point = each.cost_per_point
         rows.append(
@@ -62,6 +63,7 @@ def cost_table(rerankers: Mapping[str, Selection]) -> Iterator[PageTable]:
             rows,
             "What the scores took, as if nothing had been there before; what several rerankers share counts "
             "for each. A point is a hundredth of the problems.",
+            _gathered(remarks),
         )
 
 

@@ -30,10 +30,10 @@ from codesample.evaluation.curves import (
 from codesample.evaluation.environment import versions
 from codesample.evaluation.picks import pick_of
 from codesample.evaluation.run_contents import RunContents
-from codesample.evaluation.score_quality import Calibration, Separation
+from codesample.evaluation.score_quality import Calibration, ScoreDistribution, Separation
 from codesample.records import Prompt
 from codesample.reports.html import page_facts
-from codesample.reports.html.drawing import series_of
+from codesample.reports.html.drawing import ENDS_ONLY, SIGNS, Series, series_of
 from codesample.reports.html.figure_charts import cost_chart, curves_chart, gaps_chart
 from codesample.reports.html.packing import packed
 from codesample.reports.html.page_index import Picks, page_index, scores_column
@@ -153,7 +153,7 @@ def _expect_ours(file: Path) -> None:
 def _data(contents: RunContents, picks: Picks, best: str | None) -> dict[str, Any]:
     """Return the blocks of data of a page, each packed."""
     return {
-        "index": packed(page_index(contents.pools, contents.scores, picks, best)),
+        "index": packed(page_index(contents.pools, contents.scores, picks, best, members=contents.members)),
         "scores": [packed(scores_column(contents.pools, column)) for column in contents.scores.values()],
         "problems": list(_parts(contents, picks)),
     }
@@ -226,7 +226,7 @@ def _charts(
     drawn = {bounds[0]: oracle, bounds[1]: random, **{each: curves[each.name] for each in series}}
     made["best"] = {
         "svg": _markup(curves_chart(drawn, of="best-of-n", x="n", whole=False)),
-        "series": [*bounds, *series],
+        "series": [*bounds, *(_as_drawn(each, curves[each.name]) for each in series)],
         "shown": {"oracle", "random", *by_value[:_CURVES_SHOWN]},
     }
     made["gaps"] = _markup(gaps_chart(gaps))
@@ -236,30 +236,46 @@ def _charts(
         for name, each in taken.items()
         if each.cost is not None and each.gap_closed is not None
     }
-    made["cost"] = _markup(cost_chart(costs)) if costs else None
+    made["cost"] = _cost(costs, series) if costs else None
+    made["by_reranker"] = list(_by_reranker(contents))
+    return made
+
+
+def _as_drawn(series: Series, curve: Curve) -> Series:
+    return series._replace(dash=ENDS_ONLY) if curve.note else series
+
+
+def _cost(costs: Mapping[str, tuple[float, float]], series: Sequence[Series]) -> dict[str, Any]:
+    """Return the chart of gain and cost with its key, and what it lacks, in words."""
+    lacking = [each.name for each in series if each.name not in costs]
+    missing = f" Missing, for what they took is not known: {'; '.join(lacking)}." if lacking else ""
+    known = [each for each in series if each.name in costs]
+    return {"svg": _markup(cost_chart(costs, known)), "series": known, "signs": SIGNS, "missing": missing}
+
+
+def _by_reranker(contents: RunContents) -> Iterator[_ByReranker]:
     distributions, parted, calibrated = (
         score_distributions(contents),
         separations(contents),
         calibrations(contents),
     )
-    made["by_reranker"] = [
-        _ByReranker(
+    for name in contents.scores:
+        yield _ByReranker(
             _markup(distribution_chart(name, distributions[name])),
             _markup(calibration_chart(name, calibrated[name])),
-            _separation(parted[name]),
+            _separation(parted[name], distributions[name]),
             _error(calibrated[name]),
         )
-        for name in contents.scores
-    ]
-    return made
 
 
-def _separation(found: Separation) -> str:
+def _separation(found: Separation, scores: ScoreDistribution) -> str:
     if found.within is None:
         return "No problem has candidates of both kinds."
+    unscored = scores.abstained_passing + scores.abstained_failing
+    silent = f" {unscored:,} candidates without a score count as last; no bar shows them." if unscored else ""
     return (
         f"Within a problem, a passing candidate outranks a failing one in {100 * found.within:.1f} % of "
-        "pairs; 50 % would say nothing."
+        f"pairs; 50 % would say nothing.{silent}"
     )
 
 

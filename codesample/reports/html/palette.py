@@ -52,7 +52,7 @@ LIGHT = {
     "series-5": "#8a6a00",
     "series-6": "#c2187a",
     "series-7": "#1a7f8a",
-    "series-8": "#5b5f66",
+    "series-8": "#7d1128",
 }
 
 DARK = {
@@ -96,7 +96,7 @@ DARK = {
     "series-5": "#e3c04a",
     "series-6": "#ff8ec6",
     "series-7": "#62cfdb",
-    "series-8": "#b4bcc6",
+    "series-8": "#f27f8b",
 }
 
 

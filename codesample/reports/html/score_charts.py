@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from codesample.evaluation.score_quality import Calibration, ScoreDistribution
-from codesample.reports.html.drawing import DOT, VARIABLE, Spec, drawn
+from codesample.reports.html.drawing import DOT, VARIABLE, Spec, drawn, score_axis
 
 __all__ = ["calibration_chart", "distribution_chart"]
 
 _HEIGHT = 200
-_LONGEST_NAME = 36
 
 
 def distribution_chart(name: str, scores: ScoreDistribution) -> str:
@@ -34,7 +33,7 @@ def distribution_chart(name: str, scores: ScoreDistribution) -> str:
         "field": "low",
         "type": "quantitative",
         "scale": {"zero": False, "nice": True, "padding": 8 if single else 2},
-        "axis": {"title": f"score by {_cut(name)}", "tickCount": 5},
+        "axis": {"title": score_axis(name), "tickCount": 5},
     }
     encoding: Spec = {
         "x": x,
@@ -84,7 +83,7 @@ def calibration_chart(name: str, found: Calibration) -> str:
         "field": "score",
         "type": "quantitative",
         "scale": {"domain": [0, 1]} if found.error is not None else {"zero": False, "padding": 8},
-        "axis": {"title": f"score by {_cut(name)}", "tickCount": 5},
+        "axis": {"title": score_axis(name), "tickCount": 5},
     }
     y: Spec = {
         "field": "passed",
@@ -115,7 +114,3 @@ def calibration_chart(name: str, found: Calibration) -> str:
 
 def _range(low: float, high: float) -> str:
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

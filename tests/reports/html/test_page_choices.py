@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +189,170 @@ def test_a_long_text_ends_in_a_button_that_shows_all_of_it(
     assert "Rule 89." not in prompt.inner_text()
     tab.locator("#asked button", has_text="Show all 91 lines").click()
     assert "Rule 89." in prompt.inner_text()
+
+
+@pytest.fixture(scope="module")
+def kept_some(
+    problem: Callable[..., Problem],
+    pool: Callable[..., Pool],
+    run_of: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Path]:
+    """A filter leaves two of three; over all, the member behind it prefers the one that passes."""
+    body = "".join(f"    y = {at}\n" for at in range(12))
+    wrong, right = f"{body}    return x\n", f"    if not x:\n        return 1\n{body}    return x\n"
+    made = pool(
+        problem("p"),
+        [wrong, right, "    pass\n"],
+        [WRONG, PASSED, WRONG],
+        details=["AssertionError: Error", "", ""],
+    )
+    scores: dict[str, dict[str, list[float | None]]] = {
+        "public_examples | mbr_exec": {"p": [1.0, 0.0, None]},
+        "public_examples": {"p": [2.0, 2.0, 1.0]},
+        "mbr_exec": {"p": [3.0, 4.0, 9.0]},
+        "largest_cluster": {"p": [1.0, 0.0, 1.0]},
+    }
+    run = run_of([made], scores)
+    gave = {"public_examples": {0: 2.0, 1: 2.0, 2: 1.0}, "mbr_exec": {0: 1.5, 1: None}}
+    folder = tmp_path_factory.mktemp("kept")
+    now = replace(run, members={"public_examples | mbr_exec": {"p": gave}})
+    return {"old": write_page(run, folder / "old.html"), "now": write_page(now, folder / "now.html")}
+
+
+FILTER = "public_examples | mbr_exec"
+
+
+@pytest.mark.parametrize(
+    ("age", "numbers", "words"),
+    [
+        (
+            "now",
+            "1 of 3 pass; decided by mbr_exec among the 2 of 3 that public_examples kept: "
+            "1.5 against no score; best passing one in place 2",
+            [
+                "place 1 · public_examples: 2 · mbr_exec: 1.5",
+                "place 2 · public_examples: 2 · mbr_exec: no score",
+            ],
+        ),
+        (
+            "old",
+            "1 of 3 pass; decided by mbr_exec among the 2 of 3 that public_examples kept (its numbers among "
+            "these are not kept; score again to see them); best passing one in place 2",
+            [
+                "place 1 · public_examples over all 3: 2 · mbr_exec over all 3: 3",
+                "place 2 · public_examples over all 3: 2 · mbr_exec over all 3: 4",
+            ],
+        ),
+    ],
+)
+def test_numbers_that_decided_are_those_among_what_a_filter_kept(
+    show: Callable[..., Any], kept_some: dict[str, Path], age: str, numbers: str, words: list[str]
+) -> None:
+    tab = lost(show, kept_some[age], FILTER)
+    assert tab.locator("#lost-rows .numbers").inner_text() == numbers
+    for pane, said in zip(tab.locator("#lost-rows .pane").all(), words, strict=True):
+        assert said in pane.locator("> p").first.inner_text()
+
+
+def test_a_name_is_said_in_words_and_a_failure_without_its_statement_so(
+    show: Callable[..., Any], kept_some: dict[str, Path]
+) -> None:
+    tab = lost(show, kept_some["now"], FILTER)
+    assert tab.locator("#lost-words > div").all_inner_texts() == [
+        f"{FILTER}: Keep those that are best by public_examples; only among these, order by mbr_exec. "
+        "Who has no score comes last.",
+        "public_examples: Score by how many of the prompt's examples the program gets right.",
+        "mbr_exec: Score by how much of what it returns the candidates, itself included, return as well.",
+    ]
+
+
+def test_a_program_that_lacks_lines_is_marked_where_and_folds_as_the_other(
+    show: Callable[..., Any], kept_some: dict[str, Path]
+) -> None:
+    tab = lost(show, kept_some["now"], FILTER)
+    one, other = tab.locator("#lost-rows .pane pre.code").all()
+    assert one.locator(".line.lacks").all_text_contents() == [
+        "lines are missing behind this one: def add(x):"
+    ]
+    assert one.locator(".fold").count() == other.locator(".fold").count() == 1
+    assert other.locator(".line.new").count() == 2
+
+
+def test_a_tie_of_failing_ones_is_told_in_the_closed_row(
+    show: Callable[..., Any], kept_some: dict[str, Path]
+) -> None:
+    tab = lost(show, kept_some["now"], "largest_cluster")
+    assert (
+        "one of 2 that tie, all of which fail; score 1, best"
+        in tab.locator("#lost-rows .numbers").inner_text()
+    )
+    assert tab.locator("#lost-rows h3").first.inner_text() == "What it picks, one of 2 that tie: candidate 0"
+
+
+def test_what_one_asks_for_is_shown_whatever_the_list_leaves_out(
+    show: Callable[..., Any], kept_some: dict[str, Path]
+) -> None:
+    tab = show(kept_some["now"], "p/1").tab
+    tab.select_option("#candidate-filter", "pass")
+    tab.locator("#pick-rows a", has_text="0").first.click()
+    tab.locator("#candidate-name", has_text="Candidate 0").wait_for()
+    assert tab.locator("#candidate-filter").input_value() == "all"
+    assert tab.evaluate("document.activeElement.closest('#pick-rows') !== null")
+    box = tab.locator("#candidate").bounding_box()
+    assert 0 <= box["y"] < 900
+    tab.get_by_text("Scores by every reranker").click()
+
+
+def test_a_candidate_that_was_left_out_has_no_score(
+    show: Callable[..., Any], kept_some: dict[str, Path]
+) -> None:
+    tab = show(kept_some["now"], "p/2").tab
+    tab.get_by_text("Scores by every reranker").click()
+    assert "no score" in tab.locator("#candidate table tbody tr").first.inner_text()
+
+
+@pytest.mark.parametrize("way", ["Escape", "back"])
+def test_the_way_back_from_a_lost_problem_leads_to_its_row(
+    show: Callable[..., Any], kept_some: dict[str, Path], way: str
+) -> None:
+    tab = lost(show, kept_some["now"], FILTER)
+    tab.locator("#lost-rows h3 a").first.click()
+    tab.locator("#problem-body").wait_for()
+    tab.keyboard.press("Escape") if way == "Escape" else tab.go_back()
+    tab.locator("#overview").wait_for()
+    tab.locator("details.lost summary:focus").wait_for()
+
+
+def test_the_key_l_leads_to_the_lost_ones_every_time(
+    show: Callable[..., Any], kept_some: dict[str, Path]
+) -> None:
+    tab = show(kept_some["now"]).tab
+    for _ in range(2):
+        tab.evaluate("document.activeElement.blur(); window.scrollTo(0, document.body.scrollHeight)")
+        tab.keyboard.press("l")
+        tab.locator("#lost-heading:focus").wait_for()
+        assert abs(tab.locator("#lost").bounding_box()["y"]) < 200
+
+
+def test_all_problems_from_a_direct_link_is_the_list(
+    show: Callable[..., Any], kept_some: dict[str, Path]
+) -> None:
+    tab = show(kept_some["now"], "p/0").tab
+    tab.get_by_text("← All problems").click()
+    tab.locator("#overview").wait_for()
+    assert abs(tab.locator("#problems").bounding_box()["y"]) < 200
+
+
+def test_rows_of_the_map_have_names_on_a_phone(show: Callable[..., Any], kept_some: dict[str, Path]) -> None:
+    tab = show(kept_some["now"], "heat", phone=True).tab
+    dark = """() => { const map = document.querySelector("#heat-map"), pen = map.getContext("2d");
+      const scale = map.width / map.clientWidth, data = pen.getImageData(0, 0, 38 * scale, map.height).data;
+      return data.some((value, at) => at % 4 === 0 && value < 128); }"""
+    tab.wait_for_function(dark)
+
+
+def test_charts_name_places_and_what_has_no_bar(kept_some: dict[str, Path]) -> None:
+    text = kept_some["now"].read_text()
+    assert "place from the last, 0, up by public_examples | mbr_exec" in text
+    assert "1 candidates without a score count as last; no bar shows them." in text

@@ -97,6 +97,8 @@ def test_problems_that_are_left_out_are_counted_in_words(
     [
         ('def is_it(x):\n    """Help."""\n\n\ndef make(x):\n    """Make it."""\n', "make", "Make it."),
         ('def make(x):\n    """Make it."""\n', None, "Make it."),
+        # four quotes open the text of some published prompts
+        ('def make(x):\n    """"Make it." of stone\n    """\n', "make", 'Make it." of stone'),
         ("Make it\nof stone.", "make", "Make it of stone."),
     ],
 )

@@ -18,6 +18,8 @@ from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.records import Problem, Status
 from codesample.reports.html import page_of, write_page
+from codesample.reports.html.drawing import ENDS_ONLY, series_of
+from codesample.reports.html.figure_charts import cost_chart
 
 NOW = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
 
@@ -118,3 +120,12 @@ def test_tokens_of_candidates_beyond_the_room_are_left_out_but_not_those_of_pick
     assert [row["tokens"] for row in part["candidates"]] == [0, None, None, 0]
     assert part["tokens"] == [((4, 2), (1, 70))]
     assert part["texts"][part["candidates"][3]["answer"]] == "    a\n"
+
+
+def test_one_look_is_one_reranker_in_every_chart_and_only_ends_are_dotted() -> None:
+    looks = series_of([f"r{number}" for number in range(24)])
+    assert len({(each.colour, each.shape) for each in looks}) == len(looks)
+    assert all(not each.dash or min(each.dash[::2]) > ENDS_ONLY[0] for each in looks)
+    chart = cost_chart({"r3": (2.0, 0.5)}, [looks[3]])
+    assert looks[3].colour in chart
+    assert looks[0].colour not in chart

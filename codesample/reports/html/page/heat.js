@@ -31,7 +31,7 @@ function heatWidth() {
 function fitHeat() {
   const frame = $("heat-frame");
   const room = frame.clientWidth;
-  heat.label = room < 500 ? 0 : 120;
+  heat.label = room < 500 ? 44 : 120;
   heat.cell = Math.max(4, Math.min(26, Math.floor((room - heat.label) / heatWidth())));
   heat.row = Math.max(10, Math.min(16, heat.cell + 2));
   $("heat-room").style.width = `${heat.label + heat.cell * heatWidth()}px`;
@@ -90,7 +90,7 @@ function paintHeat() {
     pen.font = "11px system-ui, sans-serif";
     pen.textBaseline = "middle";
     for (let row = first; row < last; row++) {
-      pen.fillText(fitted(pen, heat.problems[row].id, heat.label - 14), 6, (row + 0.5) * heat.row - frame.scrollTop);
+      pen.fillText(fitted(pen, heat.problems[row].id, heat.label - 14, heat.label < 100), 6, (row + 0.5) * heat.row - frame.scrollTop);
     }
   }
   if (heat.told) outlineCell(pen, frame, ink);
@@ -116,7 +116,9 @@ function drawCell(pen, signs, left, top, kind, fills) {
   }
 }
 
-function fitted(pen, text, room) {
+/** As much of an id as has room: its end, or where there is little room the number that it ends in. */
+function fitted(pen, id, room, short) {
+  const text = short ? (/[^/]*$/.exec(id)[0] || id) : id;
   if (pen.measureText(text).width <= room) return text;
   let shown = text;
   while (shown.length > 1 && pen.measureText(`…${shown}`).width > room) shown = shown.slice(1);

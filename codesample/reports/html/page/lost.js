@@ -25,6 +25,8 @@ function renderLost() {
   ];
   if (unsolved) told.push(`In the other ${unsolved} nothing passes, so no choice could help.`);
   $("lost-told").textContent = told.join(" ");
+  const words = page.words[page.reranker].map(([of, text]) => make("div", {}, appendName(make("dt", {}), `${of}:`), " ", appendName(make("dd", {}), text)));
+  $("lost-words").replaceChildren(...words);
   const most = 50;
   $("lost-rows").replaceChildren(...lost.slice(0, most).map((problem, at) => lostRow(problem, at === 0)));
   $("lost-more").hidden = lost.length <= most;
@@ -61,13 +63,23 @@ function lostRow(problem, open) {
 function rankText(choice) {
   if (choice.pickScore === null) return `${silenceText(choice)}: one at random, of which ${percent(choice.chance)} pass`;
   if (choice.chance > 0) return `${count(choice.tied, "candidate")} share the top score, ${percent(choice.chance)} of them pass`;
+  const tie = choice.tied > 1 ? `one of ${choice.tied} that tie, all of which fail; ` : "";
   const place = `best passing one in place ${choice.rank}`;
-  if (choice.decided) {
-    const [member, scores] = choice.decided;
-    return scores ? `decided by ${member}: ${scoreText(scores[0])} against ${scoreText(scores[1])}; ${place}` : `decided by ${member}; ${place}`;
-  }
-  if (page.ranked[page.reranker]) return place;
-  return `score ${scoreText(choice.pickScore)}, best passing one ${scoreText(choice.passingScore)}, in place ${choice.rank}`;
+  if (choice.decided) return `${tie}decided by ${decidedText(choice.decided)}; ${place}`;
+  if (page.ranked[page.reranker]) return `${tie}${place}`;
+  return `${tie}score ${scoreText(choice.pickScore)}, best passing one ${scoreText(choice.passingScore)}, in place ${choice.rank}`;
+}
+
+/** Which member decided, among whom, and what it gave them. */
+function decidedText([member, scores, [kept]]) {
+  const among = kept ? ` among the ${kept[1]} of ${kept[2]} that ${kept[0]} kept` : "";
+  return `${member}${among}${scores ? `: ${againstText(...scores)}` : " (its numbers among these are not kept; score again to see them)"}`;
+}
+
+/** Two scores in few digits, or in as many as tell them apart. */
+function againstText(one, other) {
+  const [first, second] = scoreText(one) === scoreText(other) ? [one, other].map((each) => String(each).replace("-", "−")) : [one, other].map(scoreText);
+  return `${first} against ${second}`;
 }
 
 function silenceText(choice) {
@@ -79,13 +91,13 @@ function silenceText(choice) {
 function headingsOf(choice) {
   if (choice.pickScore === null) return ["It prefers none; one that fails", "One that passes"];
   if (choice.chance > 0) return [`It leaves ${choice.tied} to chance; one that fails`, "One of them that passes"];
-  const picked = choice.tied > 1 ? `What it picks, or one of ${choice.tied - 1} equals` : "What it picks";
+  const picked = choice.tied > 1 ? `What it picks, one of ${choice.tied} that tie` : "What it picks";
   return [picked, "The best-scored one that passes"];
 }
 
 /** The pick beside the best-scored candidate that passes. */
 async function pairOf(problem, choice) {
-  const [part, scored] = await Promise.all([problemPart(problem.at), memberScores(problem)]);
+  const [part, scored] = await Promise.all([problemPart(problem.at), memberScores(problem, choice)]);
   const [one, other] = [choice.pick, choice.passing];
   const asked = askedOf(part);
   const programs = [one, other].map((at) => part.texts[part.candidates[at].program]);
@@ -94,27 +106,35 @@ async function pairOf(problem, choice) {
   const pair = make(
     "div",
     { class: "pair" },
-    paneOf(problem, part, one, picked, scoreWords(choice, choice.pickScore, 1, scored, one), gone),
-    paneOf(problem, part, other, passing, scoreWords(choice, choice.passingScore, choice.rank, scored, other), fresh),
+    paneOf(problem, part, one, picked, scoreWords(choice, choice.pickScore, 1, scored(0)), gone),
+    paneOf(problem, part, other, passing, scoreWords(choice, choice.passingScore, choice.rank, scored(1)), fresh),
   );
   return make(
     "div",
     {},
     pair,
     make("details", {}, make("summary", { text: "Hidden tests" }), codeBlock(part.tests, { label: `Hidden tests of ${problem.id}` })),
-    make("p", {}, make("a", { href: linkTo(problem, one), text: `All about ${problem.id}` })),
+    make("p", {}, make("a", { href: linkTo(problem), text: `All about ${problem.id}` })),
   );
 }
 
-/** Scores that the members of the chosen reranker give a problem's candidates, as far as the page has them. */
-async function memberScores(problem) {
+/**
+ * What the members of the chosen reranker gave its pick (0) and the one that passes (1), in words, as far as
+ * the page has it: within the composition, else over all candidates, which may not be what decided.
+ */
+async function memberScores(problem, choice) {
+  if (choice.gave) {
+    const text = (score) => (score === false ? "not asked" : scoreText(score));
+    return (which) => choice.gave.map((row) => `${row[0]}: ${text(row[which + 1])}`);
+  }
   const known = page.members[page.reranker].filter(([, at]) => at !== null);
-  return Promise.all(known.map(async ([name, at]) => [name, (await scoresOf(at))[problem.at]]));
+  const rows = await Promise.all(known.map(async ([name, at]) => [name, (await scoresOf(at))[problem.at]]));
+  const all = page.narrowing[page.reranker] ? ` over all ${problem.verdicts.length}` : "";
+  return (which) => rows.map(([name, scores]) => `${name}${all}: ${scoreText(scores[[choice.pick, choice.passing][which]])}`);
 }
 
 /** What a candidate got: its score, or where scores are places, its place and what the members gave. */
-function scoreWords(choice, score, place, scored, at) {
-  const members = scored.map(([name, scores]) => `${name}: ${scoreText(scores[at])}`);
+function scoreWords(choice, score, place, members) {
   if (choice.pickScore === null || score === null) return ["no score", ...members].join(" · ");
   return [page.ranked[page.reranker] ? `place ${place}` : `score ${scoreText(score)}`, ...members].join(" · ");
 }
@@ -145,7 +165,7 @@ function failureOf(part, row) {
     block.append(plainBlock(check, "First check that fails"));
   }
   if (detail) block.append(plainBlock(detail, "What came of it"));
-  if (!check && /^AssertionError:?\s*$/.test(detail)) {
+  if (!check && /\bAssertionError\b/.test(detail) && !/\bassert\b/.test(detail)) {
     block.append(make("p", { text: "The hidden tests are one piece: the verdict does not say which statement failed." }));
   }
   return block;

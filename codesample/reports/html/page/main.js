@@ -1,6 +1,6 @@
 // Where one is in the page, what the keys do, and the choice of reranker and of light or dark.
 
-const page = { problems: [], rerankers: [], ranked: [], members: [], reasons: [], reranker: null, byId: new Map(), beside: true, back: 0, keys: true };
+const page = { problems: [], rerankers: [], ranked: [], words: [], narrowing: [], members: [], reasons: [], reranker: null, byId: new Map(), beside: true, back: 0, keys: true };
 const SECTIONS = ["top", "lost", "figures", "problems", "heat", "about"];
 
 function encoded(id) {
@@ -50,12 +50,16 @@ function decoded(text) {
 
 async function go() {
   const place = placeOf(location.hash);
+  const [came, from] = [page.from, !$("problem-view").hidden ? view.problem : null];
   const problemShown = !$("problem-view").hidden;
   if (place.missing) announce(`There is no ${place.missing} on this page`);
   $("missing").hidden = !place.missing;
   if (place.missing) appendText(($("missing").replaceChildren(), $("missing")), `There is no “${place.missing}” on this page.`);
   if (place.problem) {
-    if (!problemShown) page.back = window.scrollY;
+    if (!problemShown) {
+      page.back = page.ready ? window.scrollY : null;
+      page.from = document.activeElement?.closest?.("details.lost") ? "lost" : "list";
+    }
     const before = view.problem;
     $("overview").hidden = true;
     $("problem-view").hidden = false;
@@ -66,16 +70,39 @@ async function go() {
       if (named) $("candidates-heading").scrollIntoView();
       else window.scrollTo(0, 0);
       $(named ? "candidate-name" : "problem-name").focus({ preventScroll: true });
-    } else announce(`Candidate ${indexOf(place.problem, view.position)}, ${VERDICTS[place.problem.verdicts[view.position]].name}`);
+    } else {
+      showCandidate();
+      announce(`Candidate ${indexOf(place.problem, view.position)}, ${VERDICTS[place.problem.verdicts[view.position]].name}`);
+    }
     return;
   }
   document.title = page.title;
   $("problem-view").hidden = true;
   $("overview").hidden = false;
   drawHeat();
-  if (problemShown && location.hash === "#problems") window.scrollTo(0, page.back);
+  // where one came from, by the keys and links of the page or by the browser's own way back
+  const back = problemShown && (location.hash === "#problems" || (came === "lost" && location.hash !== "#lost"));
+  if (back && page.back !== null) window.scrollTo(0, page.back);
   else if (location.hash) $(place.section)?.scrollIntoView();
-  if (problemShown) (document.querySelector(`#problem-rows tr[data-at="${view.problem?.at}"] a`) ?? $("problems")).focus({ preventScroll: true });
+  if (!problemShown) return;
+  const row = document.querySelector(`#problem-rows tr[data-at="${from?.at}"] a`);
+  const lost = came === "lost" ? document.querySelector(`details.lost[data-at="${from?.at}"] summary`) : null;
+  (lost ?? row ?? $("problems")).focus({ preventScroll: true });
+}
+
+/** Bring the candidate into sight, where it changed out of it. */
+function showCandidate() {
+  const box = $("candidate").getBoundingClientRect();
+  if (box.top < 0 || box.top > window.innerHeight - 80) $("candidate").scrollIntoView();
+}
+
+function showLost() {
+  if (!$("problem-view").hidden || location.hash !== "#lost") location.hash = "#lost";
+  // behind what the way there itself brings into sight
+  setTimeout(() => {
+    $("lost")?.scrollIntoView();
+    $("lost-heading")?.focus({ preventScroll: true });
+  });
 }
 
 /** Take another reranker for everything that shows one. */
@@ -168,7 +195,7 @@ function onKey(event) {
     k: () => (inProblem ? stepGroup(-1) : stepRow(-1)),
     n: () => inProblem && !$("next-problem").hidden && $("next-problem").click(),
     p: () => inProblem && !$("previous-problem").hidden && $("previous-problem").click(),
-    l: () => (location.hash = "#lost"),
+    l: () => page.reranker !== null && showLost(),
   };
   if (inProblem && document.activeElement?.closest?.("pre, .scroll, .tokens, summary") === null) {
     acts.ArrowDown = acts.j;
@@ -200,7 +227,7 @@ async function start() {
   setTheme(kept("theme"));
   $("theme").addEventListener("change", (event) => setTheme(kept("theme", event.target.value)));
   const index = await unpack("data-index");
-  Object.assign(page, { rerankers: index.rerankers, ranked: index.ranked, members: index.members, reasons: index.reasons });
+  Object.assign(page, { rerankers: index.rerankers, ranked: index.ranked, words: index.words, narrowing: index.narrowing, members: index.members, reasons: index.reasons });
   page.problems = index.problems.map((problem, at) => ({ ...problem, at, choices: problem.picks.map(readChoice) }));
   for (const problem of page.problems) {
     problem.passed = passes(problem);
@@ -249,6 +276,7 @@ async function start() {
   });
   document.addEventListener("keydown", onKey);
   await go();
+  page.ready = true;
   document.documentElement.dataset.milliseconds = Math.round(performance.now());
   document.documentElement.dataset.ready = "yes";
 }

@@ -21,6 +21,8 @@ async function showProblem(problem, position) {
     $("candidate-filter").value = "all";
   }
   view.position = position ?? firstPosition(problem);
+  // what one asks for is shown, whatever the list of candidates leaves out
+  if (!isWanted(view.position)) $("candidate-filter").value = "all";
   renderPicks();
   renderGroups();
   $("problem-body").hidden = false;
@@ -78,7 +80,9 @@ function renderPicks() {
     );
     return row;
   });
+  const focused = [...$("pick-rows").querySelectorAll("a")].indexOf(document.activeElement);
   $("pick-rows").replaceChildren(...rows);
+  if (focused >= 0) $("pick-rows").querySelectorAll("a")[focused]?.focus({ preventScroll: true });
   $("picks").hidden = rows.length === 0;
 }
 
@@ -86,8 +90,7 @@ function passingText(choice, ranked) {
   const place = `place ${choice.rank}`;
   if (!ranked) return `${scoreText(choice.passingScore)}, ${place}`;
   if (!choice.decided) return place;
-  const [member, scores] = choice.decided;
-  return `${place}: ${member}${scores ? ` ${scoreText(scores[1])} against ${scoreText(scores[0])}` : " decides"}`;
+  return `${place}; decided by ${decidedText(choice.decided)}`;
 }
 
 function candidateLink(problem, position) {
@@ -101,11 +104,9 @@ function scoreAt(position) {
 /** Gather equal programs with equal verdicts, in the order that is asked for. */
 function renderGroups() {
   const { problem } = view;
-  const wanted = $("candidate-filter").value;
   const groups = new Map();
   problem.groups.forEach((group, position) => {
-    const letter = problem.verdicts[position];
-    if (wanted !== "all" && (wanted === "pass") !== (letter === "p")) return;
+    if (!isWanted(position)) return;
     if (!groups.has(group)) groups.set(group, []);
     groups.get(group).push(position);
   });
@@ -127,6 +128,12 @@ function renderGroups() {
   $("group-score").textContent = page.reranker !== null && page.ranked[page.reranker] ? "place" : "score";
   $("group-count").textContent = `${count(view.groups.length, "distinct program")} of ${count(view.groups.flat().length, "candidate")}`;
   renderCandidate();
+}
+
+/** Whether the list of candidates is to show one. */
+function isWanted(position) {
+  const wanted = $("candidate-filter").value;
+  return wanted === "all" || (wanted === "pass") === (view.problem.verdicts[position] === "p");
 }
 
 function groupRow(members, at) {
@@ -311,7 +318,7 @@ function scoreTable(problem, position) {
         "tr",
         {},
         appendName(make("th", { scope: "row", dir: "auto" }), name),
-        make("td", { class: "number", text: page.ranked[at] ? "" : scoreText(scores[position]) }),
+        make("td", { class: "number", text: scores[position] === null ? "no score" : page.ranked[at] ? "" : scoreText(scores[position]) }),
         make("td", { class: "number", text: `${above + 1} of ${problem.graded}${tied ? `, ${tied} tied` : ""}` }),
       );
     });

@@ -41,6 +41,7 @@ const ORDERS = {
   fewest: (a, b) => share(a) - share(b),
   most: (a, b) => share(b) - share(a),
   lost: (a, b) => lostShare(b) - lostShare(a) || share(b) - share(a),
+  "lost-by-most": (a, b) => lostByAll(b) - lostByAll(a) || share(b) - share(a),
   id: (a, b) => a.id.localeCompare(b.id, "en", { numeric: true }),
 };
 
@@ -48,8 +49,14 @@ function share(problem) {
   return problem.graded ? problem.passed / problem.graded : -1;
 }
 
-function lostShare(problem) {
-  return isLost(problem) ? 1 - choiceOf(problem).chance : 0;
+function lostShare(problem, reranker = page.reranker) {
+  const choice = choiceOf(problem, reranker);
+  return choice !== null && choice.passing !== null ? 1 - choice.chance : 0;
+}
+
+/** How many rerankers lose a problem, ties by their share. */
+function lostByAll(problem) {
+  return page.rerankers.reduce((sum, _, at) => sum + lostShare(problem, at), 0);
 }
 
 /** Take the filters as they stand, and show what they let through. */

@@ -29,14 +29,17 @@ function programLines(text, asked) {
   });
 }
 
-/** Marks of the lines of each of two programs that the other one lacks: the longest common part stays. */
+/**
+ * Marks of the lines of each of two programs that the other one lacks, the longest common part stays; and of the
+ * line behind which one lacks what the other has. Nothing where they do not differ, or are too long to tell.
+ */
 function differingLines(one, other, asked) {
   // where lines of the prompt's own words end makes no difference, nor do blank lines
   const telling = (text) =>
-    programLines(text, asked).flatMap((line, at) => (line.blank || (line.words && line.repeated) ? [] : [{ own: line.own, at }]));
+    programLines(text, asked).flatMap((line, at) => (line.blank || (line.words && line.repeated) ? [] : [{ own: line.own, at, words: line.words }]));
   const [a, b] = [telling(one), telling(other)];
   const [left, right] = [new Map(), new Map()];
-  if (a.length * b.length > 400000) return [left, right];
+  if (a.length * b.length > 400000) return [undefined, undefined];
   const width = b.length + 1;
   const best = new Uint16Array((a.length + 1) * width);
   for (let i = a.length - 1; i >= 0; i--)
@@ -47,14 +50,20 @@ function differingLines(one, other, asked) {
           : Math.max(best[(i + 1) * width + j], best[i * width + j + 1]);
   let i = 0;
   let j = 0;
+  let [since, until] = [0, 0];
+  const lacking = () => {
+    if (i === since && i > 0 && b.slice(until, j).some((line) => !line.words)) left.set(a[i - 1].at, "lacks");
+    if (j === until && j > 0 && a.slice(since, i).some((line) => !line.words)) right.set(b[j - 1].at, "lacks");
+  };
   while (i < a.length || j < b.length) {
     if (i < a.length && j < b.length && a[i].own === b[j].own) {
-      i++;
-      j++;
+      lacking();
+      [since, until] = [++i, ++j];
     } else if (j >= b.length || (i < a.length && best[(i + 1) * width + j] >= best[i * width + j + 1])) left.set(a[i++].at, "gone");
     else right.set(b[j++].at, "new");
   }
-  return [left, right];
+  lacking();
+  return left.size || right.size ? [left, right] : [undefined, undefined];
 }
 
 /** Which runs of lines are folded: [from, to, what they are], in order. */
@@ -76,7 +85,7 @@ function folds(all, marks) {
       if (to - from >= LEAST_REPEATED) found.push([from, to, "as in the prompt"]);
     },
   );
-  if (marks?.size) {
+  if (marks) {
     const taken = (at) => found.some(([from, to]) => from <= at && at < to);
     const equal = [];
     runs(
@@ -120,7 +129,7 @@ function lineOf(read, at, marks) {
   const mark = marks?.get(at);
   const line = make("span", { class: ["line", mark, mark && read.words ? "words" : ""].filter(Boolean).join(" ") });
   line.style.setProperty("--number", at + 1);
-  if (mark) line.append(make("span", { class: "spoken", text: "differs: " }));
+  if (mark) line.append(make("span", { class: "spoken", text: mark === "lacks" ? "lines are missing behind this one: " : "differs: " }));
   for (const [part, kind] of read.pieces) {
     if (kind) line.append(appendText(make("span", { class: `code-${kind}` }), part));
     else appendText(line, part);
