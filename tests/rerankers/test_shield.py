@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -113,6 +114,29 @@ def test_children_of_a_scorer_end_as_they_like(
         return [float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))] * len(candidates)
 
     assert Reranker("r", forking).score(view, candidates, ctx) == [7.0] * 5
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize("ends", ["returns", "raises", "exits"])
+def test_a_forked_process_never_comes_back(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, ends: str, awaited: bool
+) -> None:
+    def forking(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        if os.fork() == 0 and ends != "returns":
+            raise ValueError("x") if ends == "raises" else SystemExit(0)
+        return [0.0] * len(candidates)
+
+    async def later(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        return forking(view, candidates, ctx)
+
+    process = os.getpid()
+    try:
+        with pytest.raises(RerankerError, match=r"problem '.*': forked a process that came back .*py:\d+\)"):
+            Reranker("r", later if awaited else forking).score(view, candidates, ctx)
+    finally:
+        # no second run of all the tests behind this one
+        if os.getpid() != process:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_folder_that_is_gone_is_no_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
