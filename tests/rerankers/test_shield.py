@@ -105,6 +105,29 @@ def test_what_a_scorer_prints_goes_where_it_would_have_gone(
     assert capsys.readouterr() == ("to stdout\nafter\n", "to stderr\n")
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_descriptors_that_a_scorer_closes_are_open_again(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, tmp_path: Path, others: bool
+) -> None:
+    def closing(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        os.closerange(0, 3)
+        if others:
+            for number in range(3):
+                assert os.open(tmp_path / f"{number}", os.O_CREAT | os.O_RDWR) == number
+        return [0.0] * len(candidates)
+
+    before = [(each.st_dev, each.st_ino) for each in map(os.fstat, range(3))]
+    for _ in range(2):
+        Reranker("r", closing).score(view, candidates, ctx)
+        assert [(each.st_dev, each.st_ino) for each in map(os.fstat, range(3))] == before
+
+
+def test_no_descriptor_is_left_open(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> None:
+    before = os.listdir("/dev/fd")
+    Reranker("r", lambda view, candidates, ctx: [0.0] * len(candidates)).score(view, candidates, ctx)
+    assert os.listdir("/dev/fd") == before
+
+
 def test_children_of_a_scorer_end_as_they_like(
     view: PublicView, candidates: Sequence[Candidate], ctx: Context
 ) -> None:
