@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from codesample.rerankers.blame import HardExit
 
-__all__ = ["Shield", "shielded"]
+__all__ = ["Shield", "refused_exit", "shielded"]
 
 _EXIT = os._exit
 _STANDARD = (0, 1, 2)
@@ -76,7 +76,7 @@ class Shield:
         """Lend out the standard streams, so that nobody closes them."""
         sys.stdin, out, error = self._streams
         sys.stdout, sys.stderr = out and _Lent(out), error and _Lent(error)
-        os._exit = _raising(os.getpid())  # type: ignore[assignment]
+        os._exit = refused_exit()  # type: ignore[assignment]
 
     def mend(self) -> None:
         """Make everything what it was, and lend out the streams again, which never are bare meanwhile."""
@@ -121,8 +121,9 @@ def shielded() -> Iterator[None]:
         shield.put_back()
 
 
-def _raising(process: int) -> Callable[[int], NoReturn]:
-    """Return what stands in for `os._exit` in a process; its children end as they like."""
+def refused_exit() -> Callable[[int], NoReturn]:
+    """Return what stands in for `os._exit` in this process and raises; its children end as they like."""
+    process = os.getpid()
 
     def refused(status: int) -> NoReturn:
         if os.getpid() != process:
