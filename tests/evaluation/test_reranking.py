@@ -74,6 +74,13 @@ def report(problems: Path, tmp_path: Path) -> Report:
     return evaluate(problems, model=Adding(), n=3, rerankers=["mean_logprob"], run=kept(tmp_path / "run"))
 
 
+def test_a_model_that_is_not_there_is_told_before_anything_is_scored(tmp_path: Path) -> None:
+    made = evaluate("mini", model="tiny", n=1, limit=1, rerankers=[], run=kept(tmp_path / "run"))
+    with pytest.raises(RerankerError, match=r"^reranker 'judge_pointwise.*unknown model '\./nowhere'"):
+        rerank_run(made.run, rerankers=["mean_logprob", "judge_pointwise(model='./nowhere')"], run=kept())
+    assert load_report(made.run).rerankers == {}
+
+
 def test_new_scores_stand_beside_the_earlier_ones(report: Report, tmp_path: Path) -> None:
     (tmp_path / "idea.py").write_text(SCORER)
     again = rerank_run(report.run, rerankers=[f"{tmp_path}/idea.py:last"], run=kept())
