@@ -140,6 +140,8 @@ def test_costs_and_greedy_are_shown_when_asked_for(place: Path) -> None:
         (("compare", "one", "--rerankers", "a", "b", "--k", "1"), "only best-of-n is compared"),
         (("compare", "one", "--rerankers", "random", "b"), "has no scores by 'b'; it has:"),
         (("compare", "one", "nowhere"), "nowhere"),
+        (("compare", "one", "./one"), "one run; expected two, or --rerankers A B of it"),
+        (("compare", "one", "--rerankers", "oracle", "oracle"), "both are 'oracle'; expected two of two"),
         (("compare", "one", "all", "--k", "9"), "k = 9 with n = 3"),
     ],
 )
