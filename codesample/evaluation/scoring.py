@@ -178,7 +178,7 @@ def score(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
-    scored.notices.extend(f"{what} ({count} times)" for what, count in noted.items())
+    scored.notices.extend(f"{what} ({count} of {len(gathered)} problems)" for what, count in noted.items())
     if lost is None and resources.made and any("tests" in each.needs for each in rerankers):
         written = {each.view.task_id: each.statements() for each in ready}
         scored.notices.extend(repeat_notices([each.problem for each in gathered], written))
@@ -246,7 +246,7 @@ def _column(
 ) -> tuple[Scores, Cost, Counter[str]]:
     """Let one reranker score every pool that it has not scored yet.
 
-    Returns: all scores, what they took, and what it noted with how often.
+    Returns: all scores, what they took, and what it noted with the number of problems.
     """
     kept = run.unfinished_scores(reranker.name)
     found = {each.view.task_id: kept.get(each.key(reranker)) for each in ready}
@@ -271,7 +271,7 @@ def _column(
             observer.scored(reranker.name, done=done, problems=len(ready))
     column: Scores = {task_id: list(value["scores"]) for task_id, value in found.items()}
     costs: list[dict[str, Any]] = [value["cost"] for value in found.values()]
-    notes = sum((Counter(value.get("notes", {})) for value in found.values()), Counter[str]())
+    notes = Counter(what for value in found.values() for what in value.get("notes", {}))
     return column, sum((Cost(**cost) for cost in costs), Cost()), notes
 
 
