@@ -151,7 +151,11 @@ def test_a_thread_that_is_left_does_not_keep_the_command(place: Path) -> None:
     assert (done.returncode, "by waits" in done.stdout) == (0, True)
 
 
-def test_json_stands_alone_however_a_reranker_writes(place: Path) -> None:
-    done = call("rerank", "run", "-r", "own.py:writes", *SANDBOX, "--json", cwd=place)
-    assert "writes" in json.loads(done.stdout)["rerankers"]
+@pytest.mark.parametrize("json_wanted", [True, False])
+def test_results_stand_alone_however_a_reranker_writes(place: Path, json_wanted: bool) -> None:
+    done = call("rerank", "run", "-r", "own.py:writes", *SANDBOX, *["--json"] * json_wanted, cwd=place)
+    if json_wanted:
+        assert "writes" in json.loads(done.stdout)["rerankers"]
+    assert "writes" in done.stdout
+    assert not any(word in done.stdout for word in ("written", "printed", "echoed"))
     assert all(word in done.stderr for word in ("written", "printed", "echoed"))
