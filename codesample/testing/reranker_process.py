@@ -72,7 +72,9 @@ def differences_elsewhere(
         except subprocess.TimeoutExpired:
             return [f"another process that loads it did not end within {limit:g} s"]
         left = sorted(os.listdir(folder))
-        printed, complained = (each.seek(0) or each.read() for each in (out, errors))
+        for file in (out, errors):
+            file.seek(0)
+        printed, complained = out.read(), errors.read()
     if done.returncode or not printed:
         said = complained.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no word"]
         return [f"another process that loads it ended with {done.returncode}: {said[0]}"]
