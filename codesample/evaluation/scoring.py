@@ -38,6 +38,9 @@ __all__ = [
 EXECUTED = frozenset({"run", "public_examples", "outputs", "tests"})
 """Abilities of rerankers for which programs are run."""
 
+_TELLING = 5
+"""Problems with right and wrong programs from which on scores that are the verdicts are no chance."""
+
 Scores = dict[str, list[float | None]]
 """One reranker's scores: by task id, in the order of the pool's candidates."""
 
@@ -178,11 +181,26 @@ def score(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
-    scored.notices.extend(f"{what} ({count} of {len(gathered)} problems)" for what, count in noted.items())
+    told = [f"{what} ({count} of {len(gathered)} problems)" for what, count in noted.items()]
+    scored.notices.extend([*told, *_copies_of_verdicts(scored.scores, gathered)])
     if lost is None and resources.made and any("tests" in each.needs for each in rerankers):
         written = {each.view.task_id: each.statements() for each in ready}
         scored.notices.extend(repeat_notices([each.problem for each in gathered], written))
     return scored
+
+
+def _copies_of_verdicts(scores: Mapping[str, Scores], gathered: Sequence[Pool]) -> Iterator[str]:
+    """Say which rerankers' scores are the verdicts themselves, where that is hardly chance."""
+    mixed = sum(len(set(pool.passed)) > 1 for pool in gathered)
+    if mixed < _TELLING:
+        return
+    for name, column in scores.items():
+        found = ([column[pool.problem.task_id][at] for at in pool.graded] for pool in gathered)
+        if all(row == list(pool.passed) for row, pool in zip(found, gathered, strict=True)):
+            yield (
+                f"the scores of {name} are 1 for every program that passed and 0 for every other one, as if "
+                "it had read the verdicts or the hidden tests; try it by: codesample rerankers check"
+            )
 
 
 def _tell_replaced(reranker: Reranker, run: RunFolder, observer: Observer) -> None:
