@@ -181,12 +181,15 @@ def score(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
-    told = [f"{what} ({count} of {len(gathered)} problems)" for what, count in noted.items()]
-    scored.notices.extend([*told, *_copies_of_verdicts(scored.scores, gathered)])
+    scored.notices.extend([*_counted(noted, len(gathered)), *_copies_of_verdicts(scored.scores, gathered)])
     if lost is None and resources.made and any("tests" in each.needs for each in rerankers):
         written = {each.view.task_id: each.statements() for each in ready}
         scored.notices.extend(repeat_notices([each.problem for each in gathered], written))
     return scored
+
+
+def _counted(noted: Counter[str], problems: int) -> list[str]:
+    return [f"{what} ({count} of {problems} problems)" for what, count in noted.items()]
 
 
 def _copies_of_verdicts(scores: Mapping[str, Scores], gathered: Sequence[Pool]) -> Iterator[str]:

@@ -127,7 +127,7 @@ def test_one_that_ends_the_process_breaks_what_it_owes(place: Path) -> None:
     ]
     assert "ended the process by SIGSEGV" in done.stdout
     # what is left out for one reason is one line
-    assert done.stdout.count("its scores are not all there: repeatable, blind, order") == 2
+    assert done.stdout.count("its scores are not all there: repeatable, blind, verdicts, order") == 2
 
 
 def test_an_end_behind_all_scoring_is_told_with_what_scored_last(place: Path) -> None:
