@@ -48,11 +48,11 @@ def weighted(*terms: tuple[float, Reranker]) -> Reranker:
         terms: Weight and reranker; a negative weight turns its order round.
 
     Raises:
-        ParameterError: no term, or a weight that is not finite.
+        ParameterError: no term, or a weight that is not finite, or 0, by which nothing counts.
     """
-    if not terms or not all(math.isfinite(weight) for weight, _ in terms):
+    if not terms or not all(weight and math.isfinite(weight) for weight, _ in terms):
         raise ParameterError(
-            f"weighted{terms!r}: expected at least one pair of a finite weight and a reranker"
+            f"weighted{terms!r}: expected at least one pair of a finite weight other than 0 and a reranker"
         )
 
     def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:

@@ -26,7 +26,7 @@ from codesample.records import (
 )
 from codesample.rerankers.abilities import ABILITIES, Behaviour, CheckRunner, OutputRunner, TextModel
 from codesample.rerankers.made_once import Cost, GeneratedTests, Outputs, Passes
-from codesample.rerankers.sealing import cost_of, padded, programs_of, sealed, with_stub
+from codesample.rerankers.sealing import cost_of, padded, programs_of, prompts_of, sealed, with_stub
 
 __all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "TextModel"]
 
@@ -266,19 +266,19 @@ class Context:
 
         Args:
             prompts: Each as in `Request`.
-            n: How many of each.
+            n: How many of each, at least 1.
             params: Default: greedy, up to 512 tokens.
             model: A model as for `evaluate`. Default: the one that the candidates came from.
             label: Tells calls with equal prompts apart.
 
         Raises:
             RerankerError: the ability is undeclared or absent.
-            ParameterError, ModelError: as `Engine.stream`.
+            ParameterError, ModelError: one text in place of several; or as `Engine.stream`.
         """
         self._need("generate")
         key = f"{self._view.task_id}/{self._user}/{label}"
         asked = params or SamplingParams(temperature=0.0)
-        put = [prompt_from(each) for each in prompts]
+        put = prompts_of(prompts, n)
         with self._sharing() as clock:
             drawn = self._chosen_model(model).generate_all([(key, each) for each in put], n=n, params=asked)
         for prompt, texts in zip(put, drawn, strict=True):

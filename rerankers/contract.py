@@ -16,6 +16,7 @@ from codesample.rerankers.blame import home_of, is_told, place_in, said
 from codesample.rerankers.context import Context
 from codesample.rerankers.expression import Named, Value, is_name
 from codesample.rerankers.fingerprint import fingerprint_of
+from codesample.rerankers.forks import none_coming_back
 from codesample.rerankers.narrowing import narrowed, narrowed_view
 from codesample.rerankers.own_loop import all_of, finished
 from codesample.rerankers.parameters import Parameter, checked, parameters_of
@@ -225,7 +226,7 @@ class Reranker:
     def _blamed(self, job: Job) -> Iterator[None]:
         """Name the reranker and the problem, and the scorer's own line, in whatever a block raises."""
         try:
-            with at_work(self.name, job.view.task_id, self._scorer):
+            with at_work(self.name, job.view.task_id, self._scorer), none_coming_back():
                 yield
         except (KeyboardInterrupt, *_NOT_ITS_FAULT):
             raise
@@ -348,4 +349,6 @@ def _each(function: OneScorer) -> ListScorer:
 
 
 async def _awaited(value: Awaitable[Any]) -> Any:
-    return await value
+    # its loop is of another thread, which is the one that goes on in a process that it forks
+    with none_coming_back():
+        return await value

@@ -234,13 +234,15 @@ class _Parser:
         weight = self._weight()
         if not self._took("*"):
             raise self._expected("* behind a weight, such as 0.5*z(mean_logprob)")
-        return (-weight if negative and weight else weight), self._one()
+        return (-weight if negative else weight), self._one()
 
     def _weight(self) -> float:
         token = self._take()
         weight = float(token.text)
         if not math.isfinite(weight):
             raise self._error(token, "expected a finite weight")
+        if not weight:
+            raise self._error(token, "expected a weight other than 0, by which nothing counts")
         return weight
 
     def _one(self) -> Expression:

@@ -166,7 +166,7 @@ def load_fitted(path: Path, find: Callable[[str], Reranker]) -> Reranker:
 
     def score(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
         if known and prompt_digest(view.prompt) in known:
-            ctx.note("a problem that it was fitted on, of which its figure says too much")
+            ctx.note("fitted on problems of this run, of which its figure says too much")
         columns = {name: each.score(view, candidates, ctx) for name, each in methods.items()}
         nothing = [all(score is None for score in row) for row in zip(*columns.values(), strict=True)]
         values = content.values(columns)

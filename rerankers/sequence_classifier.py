@@ -55,7 +55,8 @@ def open_classifier(name: str) -> SequenceClassifier:
             name, dtype="auto" if on_gpu else torch.float32, output_loading_info=True
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise ModelError(f"{name}: no sequence classifier could be loaded: {error}") from error
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"{name}: no sequence classifier could be loaded: {first}") from error
     if missing := sorted(found["missing_keys"]):
         raise ModelError(
             f"{name}: is no trained sequence classifier: it lacks {', '.join(missing[:3])}, and random "

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 from codesample.rerankers.blame import HardExit
 
-__all__ = ["Shield", "shielded"]
+__all__ = ["Shield", "refused_exit", "shielded"]
 
 _EXIT = os._exit
+_STANDARD = (0, 1, 2)
 
 
 class _Lent(io.TextIOBase):
@@ -57,6 +58,8 @@ class _Lent(io.TextIOBase):
 class Shield:
     """What of the process is as it was: folder, environment, standard streams, filters of warnings, depth.
 
+    The descriptors beneath the streams too, where they are closed or made others.
+
     What is printed meanwhile goes where it would have gone. What would end the process at once is raised.
     """
 
@@ -67,12 +70,13 @@ class Shield:
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._filters = list(warnings.filters)
         self._depth = sys.getrecursionlimit()
+        self._descriptors = {each: copy for each in _STANDARD if (copy := _copied(each)) is not None}
 
     def raise_(self) -> None:
         """Lend out the standard streams, so that nobody closes them."""
         sys.stdin, out, error = self._streams
         sys.stdout, sys.stderr = out and _Lent(out), error and _Lent(error)
-        os._exit = _raising(os.getpid())  # type: ignore[assignment]
+        os._exit = refused_exit()  # type: ignore[assignment]
 
     def mend(self) -> None:
         """Make everything what it was, and lend out the streams again, which never are bare meanwhile."""
@@ -84,8 +88,16 @@ class Shield:
         sys.stdin, sys.stdout, sys.stderr = self._streams
         os._exit = self._exit
         self._put_back_rest()
+        for copy in self._descriptors.values():
+            # by `os.closerange` it may be gone already
+            with suppress(OSError):
+                os.close(copy)
 
     def _put_back_rest(self) -> None:
+        for each, copy in self._descriptors.items():
+            with suppress(OSError):
+                if not _are_one(each, copy):
+                    os.dup2(copy, each)
         if os.environ != self._environment:
             os.environ.clear()
             os.environ.update(self._environment)
@@ -109,8 +121,9 @@ def shielded() -> Iterator[None]:
         shield.put_back()
 
 
-def _raising(process: int) -> Callable[[int], NoReturn]:
-    """Return what stands in for `os._exit` in a process; its children end as they like."""
+def refused_exit() -> Callable[[int], NoReturn]:
+    """Return what stands in for `os._exit` in this process and raises; its children end as they like."""
+    process = os.getpid()
 
     def refused(status: int) -> NoReturn:
         if os.getpid() != process:
@@ -125,3 +138,20 @@ def _folder() -> str | None:
         return os.getcwd()
     except OSError:
         return None
+
+
+def _copied(descriptor: int) -> int | None:
+    """Return another descriptor of the same file; None where it is closed."""
+    try:
+        return os.dup(descriptor)
+    except OSError:
+        return None
+
+
+def _are_one(descriptor: int, copy: int) -> bool:
+    """Whether two descriptors are of one file; raises OSError where the second is closed."""
+    was = os.fstat(copy)
+    try:
+        return os.path.samestat(os.fstat(descriptor), was)
+    except OSError:
+        return False

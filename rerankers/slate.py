@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from codesample.rerankers.blame import code_of
 
-__all__ = ["Scoring", "at_work", "read_slate", "write_into"]
+__all__ = ["Scoring", "at_work", "close_slate", "read_slate", "write_into"]
 
 SIZE = 1 << 14
 """Bytes of a slate."""
@@ -24,6 +24,7 @@ class Scoring(NamedTuple):
         asked: The reranker that was asked for; `name` may be a part of it.
         name, task_id: What is scoring which problem.
         file, line: Where it was written; "" and 0 where that is not known.
+        over: Whether it has come to its end; nothing is being scored then.
     """
 
     asked: str
@@ -31,6 +32,7 @@ class Scoring(NamedTuple):
     task_id: str
     file: str
     line: int
+    over: bool = False
 
 
 _active: list[Scoring] = []
@@ -59,17 +61,27 @@ def at_work(name: str, task_id: str, scorer: Any) -> Iterator[None]:
     finally:
         # those that are awaited end in any order
         _active.remove(entry)
-        _write()
+        _write(entry)
+
+
+def close_slate() -> None:
+    """Have it written that the process ends by itself."""
+    if _slates:
+        _slates[0][:1] = b"\0"
 
 
 def read_slate(memory: Any) -> Scoring | None:
-    """Return what was being scored when it was written last, by another process too; None for nothing."""
+    """Return what was being scored when it was written last, by another process too, or what was last.
+
+    None where nothing was ever scored, and where the process has ended by itself.
+    """
     text = bytes(memory[:SIZE]).partition(b"\0")[0]
     return Scoring(*json.loads(text)) if text else None
 
 
-def _write() -> None:
-    text = json.dumps(_active[-1]).encode("ascii") if _active else b""
+def _write(last: Scoring | None = None) -> None:
+    entry = _active[-1] if _active else last and last._replace(over=True)
+    text = json.dumps(entry).encode("ascii") if entry else b""
     # what does not fit is not told
     if len(text) < SIZE:
         _slates[0][: len(text) + 1] = text + b"\0"

@@ -129,6 +129,7 @@ ARROWS = {
     "testing": {
         "engines",
         "errors",
+        "evaluation",
         "execution",
         "execution.isolation",
         "kernels.*",

@@ -6,6 +6,7 @@ segmentation fault, or of a signal that kills.
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import mmap
 import os
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import IO, TYPE_CHECKING, NoReturn
 
-from codesample.cli.process import INTERRUPTED, is_command, leave
+from codesample.cli.process import INTERRUPTED, REFUSED, is_command, leave
 
 if TYPE_CHECKING:
     from codesample.rerankers.contract import Reranker
@@ -37,7 +38,8 @@ def go_on_apart() -> Mapping[str, str]:
     """
     if not is_command() or threading.active_count() > 1:
         return {}
-    from codesample.rerankers.slate import SIZE, read_slate, write_into
+    from codesample.rerankers.shield import refused_exit
+    from codesample.rerankers.slate import SIZE, close_slate, read_slate, write_into
 
     fallen: dict[str, str] = {}
     parent = os.getpid()
@@ -51,12 +53,23 @@ def go_on_apart() -> Mapping[str, str]:
                 # the file stays open for as long as this process lives
                 faulthandler.enable(os.dup(words.fileno()), all_threads=False)
                 write_into(memory)
+                atexit.register(close_slate)
+                # what threads of a scorer call when it has returned
+                os._exit = refused_exit()  # type: ignore[assignment]
                 return fallen
             code, was_told = _awaited(child)
             at = read_slate(memory)
             if at is None or at.asked in fallen or was_told or code == INTERRUPTED:
                 _end_as(code)
             ended = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
+            if at.over:
+                place = f" ({at.file}:{at.line})" if at.file else ""
+                sys.stderr.write(
+                    f"error: the process was ended {ended} when no reranker was scoring; the last one that "
+                    f"scored was {at.asked!r}, problem {at.task_id!r}{place}\n"
+                )
+                sys.stderr.flush()
+                leave(REFUSED)
             part = f"reranker {at.name!r} " if at.name != at.asked else ""
             place = f" ({at.file}:{_line(words, at.file) or at.line})" if at.file else ""
             fallen[at.asked] = (

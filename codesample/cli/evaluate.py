@@ -71,7 +71,7 @@ def run(
     if len(sets) * len(models) * len(params) > 1 or goes_on:
         folder = run.out or new_table_folder()
         watching = TableProgress(folder)
-        with resumable(context.obj, watching), results_alone(as_json=shown.json):
+        with resumable(context.obj, watching), results_alone():
             placed = replace(run, out=folder)
             table = evaluate_table(sets, models, params, run=placed, observer=watching, **shared)
         show_table(table, as_json=shown.json, advice=resume_command(context.obj, folder))
@@ -80,7 +80,7 @@ def run(
     with (
         resumable(context.obj, progress),
         shown_all_the_same(progress, as_json=shown.json),
-        results_alone(as_json=shown.json),
+        results_alone(),
     ):
         report = evaluate(sets[0], model=models[0], params=params[0], run=run, observer=progress, **shared)
     show_report(report, as_json=shown.json)

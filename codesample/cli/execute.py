@@ -54,7 +54,7 @@ def run(
     with (
         resumable(context.obj, progress),
         shown_all_the_same(progress, as_json=json),
-        results_alone(as_json=json),
+        results_alone(),
     ):
         report = execute_samples(
             samples,

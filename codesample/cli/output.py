@@ -48,14 +48,11 @@ _LEAST_COLUMNS = 56
 
 
 @contextmanager
-def results_alone(*, as_json: bool) -> Iterator[None]:
-    """Keep stdout for results where these are JSON: what rerankers print in a block goes to stderr.
+def results_alone() -> Iterator[None]:
+    """Keep stdout for results: what rerankers print in a block goes to stderr.
 
     Whatever way it is written: by `print`, into the descriptor, or by another process.
     """
-    if not as_json:
-        yield
-        return
     _flush_all()
     kept = os.dup(1)
     try:

@@ -66,7 +66,7 @@ def run(
         option = "--curves" if curves else f"--k {k}"
         raise ParameterError(f"{option}: with --compare only best-of-n is compared; drop one of the two")
     fallen, progress = go_on_apart(), RunProgress()
-    with shown_all_the_same(progress, as_json=json), results_alone(as_json=json):
+    with shown_all_the_same(progress, as_json=json), results_alone():
         if compare is not None:
             compared = _score(run, compare, reranker, fallen, shared)
         else:

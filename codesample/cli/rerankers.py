@@ -88,16 +88,20 @@ def check(
     compared with those of another process that knows no hidden test. Exits with 1 where one is broken.
     Programs run in the sandbox.
     """
+    from codesample.evaluation.named_models import expect_model, expect_named_models
     from codesample.rerankers.registry import load_reranker
 
     fallen = go_on_apart()
     loaded = {name: load_reranker(name) for name in names}
+    if model is not None:
+        expect_model(model)
+    expect_named_models(loaded.values())
     given = (
         _built_in()
         if run is None
         else _of_run(run, list(loaded.values()), problems=problems, seed=seed, data=data)
     )
-    with results_alone(as_json=json):
+    with results_alone():
         found = _checked(loaded, given, fallen, model=model, seed=seed, sandbox=sandbox)
     if json:
         emit_json([each.as_json() for each in found])
@@ -145,8 +149,11 @@ def fit(
 
     if out.suffix != ".json":
         raise ParameterError(f"--out {out}: expected a file called .json, by which -r knows it")
+    methods = tuple(spec for word in features for spec in split_specs(word))
+    if features and not methods:
+        raise ParameterError("--features names no reranker; name some, or leave it out to take all")
     chosen = FitOptions(
-        methods=tuple(spec for word in features for spec in split_specs(word)),
+        methods=methods,
         forms=tuple(forms.split(",")),
         model=learner,  # type: ignore[arg-type]
         folds=folds,
@@ -286,7 +293,9 @@ def _told(found: Fit, out: Path) -> Iterator[str]:
     interval = f"({over.low:+.3f} - {over.high:+.3f})"
     yield f"learnt less {found.best}: {over.value:+.3f} {interval}, paired by problem"
     if found.is_worse:
-        yield f"worse than {found.best} alone; choose by that: -r {shlex.quote(found.best)}"
+        # by its name alone only what is installed is found
+        spec = found.content.methods[found.best]
+        yield f"worse than {found.best} alone; choose by that: -r {shlex.quote(spec)}"
     for name, why in found.left_out.items():
         yield f"not taken: {name}: {why}"
     yield f"written: {out}; choose by it on other problems: -r {out}"

@@ -28,10 +28,10 @@ from codesample.evaluation.cross_fitting import (
 from codesample.evaluation.intervals import Draws, Estimate
 from codesample.evaluation.metrics import pass_at_k
 from codesample.evaluation.run_contents import RunContents
+from codesample.evaluation.scored_by import found_by_scores
 from codesample.evaluation.scoring import Pool
 from codesample.rerankers.expression import parse, renamed
 from codesample.rerankers.fitted import FittedFile, prompt_digest
-from codesample.rerankers.registry import load_reranker
 from codesample.runs.files import replace_file
 
 __all__ = ["Fit", "fit_reranker"]
@@ -176,10 +176,13 @@ def _methods(runs: Sequence[RunContents], named: Sequence[str]) -> tuple[dict[st
                 f"{run.path}: is scored by no reranker; score it first: codesample rerank {run.path} -r NAME"
             )
     if named:
-        loaded = {load_reranker(spec).name: _lasting(spec) for spec in named}
+        loaded, typed = {}, {}
+        for spec in named:
+            each, place = found_by_scores(spec, runs)
+            loaded[each.name], typed[each.name] = _lasting(place), spec
         for run in runs:
             if missing := sorted(loaded.keys() - run.scores.keys()):
-                again = " ".join(f"-r {shlex.quote(loaded[name])}" for name in missing)
+                again = " ".join(f"-r {shlex.quote(typed[name])}" for name in missing)
                 raise RerankerError(
                     f"{run.path}: is not scored by {', '.join(missing)}; score it first: codesample rerank "
                     f"{run.path} {again}"
@@ -191,9 +194,10 @@ def _methods(runs: Sequence[RunContents], named: Sequence[str]) -> tuple[dict[st
     known = {}
     for name in sorted(shared):
         try:
-            known[load_reranker(name).name] = name
-        except CodesampleError as error:
-            left_out[name] = f"it is not known by this name; give it by --features FILE.py:NAME ({error})"
+            each, place = found_by_scores(name, runs)
+            known[each.name] = _lasting(place)
+        except CodesampleError:
+            left_out[name] = "it is not known by this name; give it by --features FILE.py:NAME"
     if not known:
         said = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise RerankerError(f"no reranker to learn from that scored all runs: {said}")

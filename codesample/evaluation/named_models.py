@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
 from codesample.engines.model_options import ModelOptions
@@ -12,7 +12,7 @@ from codesample.hub import expect_on_hub
 from codesample.rerankers.contract import Reranker
 from codesample.sampling.checkpoint_source import BUILT_IN_MODELS, checkpoint_source, is_on_hub
 
-__all__ = ["Named", "expect_named_models"]
+__all__ = ["Named", "expect_model", "expect_named_models"]
 
 
 class Named(Protocol):
@@ -24,7 +24,9 @@ class Named(Protocol):
         ...
 
 
-def expect_named_models(rerankers: Iterable[Reranker], *given: Named | None) -> None:
+def expect_named_models(
+    rerankers: Iterable[Reranker], *given: Named | None, scored: Collection[str] = ()
+) -> None:
     """Refuse rerankers that name a model which is not here and cannot be had; see `Opens`.
 
     Whether another engine has a model is for that engine to say, when it is opened.
@@ -32,6 +34,8 @@ def expect_named_models(rerankers: Iterable[Reranker], *given: Named | None) -> 
     Args:
         rerankers: With all that they are made of.
         given: Models that the run has anyway, whatever they are called.
+        scored: Names of rerankers that were asked before. What a model that one of them names has written is
+            kept, so that it may be gone since.
 
     Raises:
         RerankerError: names the reranker and what it names.
@@ -41,11 +45,22 @@ def expect_named_models(rerankers: Iterable[Reranker], *given: Named | None) -> 
         for each in _within(reranker):
             for name, parameter in each.takes.items():
                 value = each.parameters.get(name)
-                if parameter.opens and isinstance(value, str) and value not in known:
+                if not parameter.opens or not isinstance(value, str) or value in known:
+                    continue
+                if not any(value in name for name in scored):
                     try:
                         _expect(value, parameter.opens)
                     except CodesampleError as error:
                         raise RerankerError(f"reranker {each.name!r}: {error}") from error
+
+
+def expect_model(name: str) -> None:
+    """Refuse the name of a model that is not here and cannot be had; see `expect_named_models`.
+
+    Raises:
+        UnknownNameError, ModelError, HubUnavailableError: says what the name is not.
+    """
+    _expect(name, "model")
 
 
 def _within(reranker: Reranker) -> Iterator[Reranker]:

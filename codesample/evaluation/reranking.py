@@ -13,6 +13,7 @@ from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import RunFolderError
 from codesample.evaluation.environment import weakest_isolation
+from codesample.evaluation.named_models import expect_named_models
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import DEFAULT_RERANKERS, RunOptions, choose_k
 from codesample.evaluation.plan import choose_rerankers
@@ -96,8 +97,8 @@ def rerank_run(
         ks = _chosen_k(opened, k)
         chosen = problems_of_run(opened, task=task, data=data)
         integrity = (run.integrity if run else None) or opened.manifest.settings.get("integrity")
+        by = _models_for(loaded, opened, model)
         gathered = _gathered(opened, chosen, integrity)
-        by = model_of_run(opened.manifest, model)
         supply = _supply(loaded, gathered, opened, by)
         loaded = _usable(loaded, supply, watching, named=rerankers is not None)
         if by.estranged and needed(loaded, *BY_MODEL):
@@ -132,6 +133,19 @@ def _resources(
             recorded=by.recorded,
             tests=run.tests if run else None,
         )
+
+
+def _models_for(
+    loaded: Sequence[Reranker], opened: RunFolder, model: str | Path | ModelOptions | Engine | None
+) -> RunModel:
+    """Find the run's model, and refuse rerankers that name one which is not there, before they are needed.
+
+    What was asked for before is kept, and may need no model any more.
+    """
+    by = model_of_run(opened.manifest, model)
+    begun = (each.name for each in loaded if len(opened.unfinished_scores(each.name)))
+    expect_named_models(loaded, by.source, scored=[*opened.scored_by(), *begun])
+    return by
 
 
 def load_report(run: Path) -> Report:

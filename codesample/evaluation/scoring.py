@@ -39,6 +39,9 @@ __all__ = [
 EXECUTED = frozenset({"run", "public_examples", "outputs", "tests"})
 """Abilities of rerankers for which programs are run."""
 
+_TELLING = 5
+"""Problems with right and wrong programs from which on scores that are the verdicts are no chance."""
+
 Scores = dict[str, list[float | None]]
 """One reranker's scores: by task id, in the order of the pool's candidates."""
 
@@ -179,7 +182,7 @@ def score(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
-    scored.notices.extend(f"{what} ({count} times)" for what, count in noted.items())
+    scored.notices.extend([*_counted(noted, len(gathered)), *_copies_of_verdicts(scored.scores, gathered)])
     if lost is None and resources.made and any("tests" in each.needs for each in rerankers):
         written = {each.view.task_id: each.statements() for each in ready}
         scored.notices.extend(repeat_notices([each.problem for each in gathered], written))
@@ -189,6 +192,24 @@ def score(
 def _write(run: RunFolder, reranker: Reranker, scores: Mapping[Key, float | None], found: _Column) -> None:
     origin = ScoreOrigin(reranker.place, reranker.fingerprint)
     run.write_scores(reranker.name, scores, cost=asdict(found.cost), origin=origin, members=found.members)
+
+
+def _counted(noted: Counter[str], problems: int) -> list[str]:
+    return [f"{what} ({count} of {problems} problems)" for what, count in noted.items()]
+
+
+def _copies_of_verdicts(scores: Mapping[str, Scores], gathered: Sequence[Pool]) -> Iterator[str]:
+    """Say which rerankers' scores are the verdicts themselves, where that is hardly chance."""
+    mixed = sum(len(set(pool.passed)) > 1 for pool in gathered)
+    if mixed < _TELLING:
+        return
+    for name, column in scores.items():
+        found = ([column[pool.problem.task_id][at] for at in pool.graded] for pool in gathered)
+        if all(row == list(pool.passed) for row, pool in zip(found, gathered, strict=True)):
+            yield (
+                f"the scores of {name} are 1 for every program that passed and 0 for every other one, as if "
+                "it had read the verdicts or the hidden tests; try it by: codesample rerankers check"
+            )
 
 
 def _tell_replaced(reranker: Reranker, run: RunFolder, observer: Observer) -> None:
@@ -254,7 +275,7 @@ class _Column:
     Attributes:
         scores: By task id.
         cost: What they took.
-        notes: What it noted, and how often.
+        notes: What it noted, with the number of problems.
         members: What the rerankers within it gave, as far as that is told.
     """
 
@@ -291,7 +312,7 @@ def _column(reranker: Reranker, ready: Sequence[ReadyPool], run: RunFolder, obse
             observer.scored(reranker.name, done=done, problems=len(ready))
     column: Scores = {task_id: list(value["scores"]) for task_id, value in found.items()}
     costs: list[dict[str, Any]] = [value["cost"] for value in found.values()]
-    notes = sum((Counter(value.get("notes", {})) for value in found.values()), Counter[str]())
+    notes = Counter(what for value in found.values() for what in value.get("notes", {}))
     members = {task_id: by_index(value["members"]) for task_id, value in found.items() if "members" in value}
     return _Column(column, sum((Cost(**cost) for cost in costs), Cost()), notes, members)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from codesample.errors import CodesampleError, RerankerError
-from codesample.records import Candidate, Problem, PublicView
+from codesample.evaluation.scoring import Pool
+from codesample.records import Candidate, Problem, PublicView, Status, Verdict
 from codesample.rerankers.contract import Reranker
 from codesample.testing.reranker_cases import Case, garbled, hostile_cases
 
@@ -126,6 +127,24 @@ def _blind(trial: Trial) -> Iterator[str]:
         for what, variant in garbled(case.problem):
             if differs := first_difference(expected, trial.score(case, problem=variant)):
                 yield f"{case.problem.task_id}, {differs} with {what} in place of the hidden ones"
+
+
+def _verdicts(trial: Trial) -> Iterator[str]:
+    for case, expected in trial.pairs():
+        for turn in range(2):
+            # as scoring holds them, for who looks at what lives or at who called
+            gathered = [Pool(case.problem, case.candidates, _made_up(case, turn))]
+            if differs := first_difference(expected, trial.score(case)):
+                yield f"{case.problem.task_id}, {differs} beside verdicts in memory: it read them"
+            del gathered
+
+
+def _made_up(case: Case, turn: int) -> tuple[Verdict, ...]:
+    """Return verdicts of which every second passed; those of the next turn are the opposite."""
+    return tuple(
+        Verdict(case.problem.task_id, each.index, Status.WRONG if (at + turn) % 2 else Status.PASSED)
+        for at, each in enumerate(case.candidates)
+    )
 
 
 def _order(trial: Trial) -> Iterator[str]:
@@ -300,6 +319,7 @@ PROMISES = (
     Promise("scores", "one finite number or None per candidate, of one, of many and of none", _scores),
     Promise("repeatable", "equal calls give equal scores, whatever global random numbers are", _repeatable),
     Promise("blind", "hidden tests, reference and metadata replaced by garbage change nothing", _blind),
+    Promise("verdicts", "verdicts that live in its process, such and others, change nothing", _verdicts),
     Promise("order", "neither a candidate's place nor its index counts", _order, _drew),
     Promise("names", "neither the problem's id nor the task's name counts", _names, _drew),
     Promise("alone", "nothing is remembered of other problems, or of other candidates", _alone),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from codesample.errors import CodesampleError, RerankerError
@@ -21,44 +23,63 @@ __all__ = ["differences_elsewhere"]
 
 _LIMIT = 600.0
 _CODE = "from codesample.testing.reranker_process import main; main()"
+_CODE_FILES = (".py", ".pyc", ".so")
+_OF_RUNS = frozenset({"run.json", "samples.jsonl", "verdicts.jsonl", "results.json"})
 # seconds: some years, and another hour of another day
 _LATER = 5 * 365 * 86_400 + 3 * 86_400 + 11 * 3_600
 
 
 def differences_elsewhere(
-    spec: str, cases: Sequence[Case], expected: Sequence[Scores], *, seed: int = 0
+    spec: str,
+    cases: Sequence[Case],
+    expected: Sequence[Scores],
+    *,
+    seed: int = 0,
+    limit: float = _LIMIT,
 ) -> list[str]:
     """Say where scores of another process differ.
 
-    It is given what a reranker may see and nothing else, no task gives its problems there, it loads the
-    reranker by its name, and it takes the problems in reverse. Its hash seed, its time, its time zone and its
-    working directory are others.
+    It is given what a reranker may see and nothing else, neither a built-in task's problems nor a run can be
+    read there, it loads the reranker by its name, and it takes the problems in reverse. Its hash seed, its
+    time, its time zone and its working directory are others.
 
     Args:
         spec: As for `load_reranker`; places of files relative to the current folder.
         cases: With answers to everything that was asked for.
         expected: Scores of this process.
         seed: Of the contexts.
+        limit: Seconds that the other process may take.
     """
     given = [(case.view, case.candidates, case.answers) for case in cases]
     environment = os.environ | {"PYTHONHASHSEED": "4242", "TZ": "Pacific/Chatham"}
-    with tempfile.TemporaryDirectory(prefix="codesample-") as folder:
-        done = subprocess.run(
-            [sys.executable, "-c", _CODE],
-            input=pickle.dumps(
-                {"spec": spec, "seed": seed, "given": given, "folder": folder, "path": sys.path}
-            ),
-            capture_output=True,
-            env=environment | {"HOME": folder},
-            timeout=_LIMIT,
-            check=False,
-        )
+    with (
+        tempfile.TemporaryDirectory(prefix="codesample-") as folder,
+        # no pipes, which a program that the reranker started and left would keep open
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as errors,
+    ):
+        read = {"spec": spec, "seed": seed, "given": given, "folder": folder, "path": sys.path}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", _CODE],
+                input=pickle.dumps(read),
+                stdout=out,
+                stderr=errors,
+                env=environment | {"HOME": folder},
+                timeout=limit,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return [f"another process that loads it did not end within {limit:g} s"]
         left = sorted(os.listdir(folder))
-    if done.returncode or not done.stdout:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no word"]
+        for file in (out, errors):
+            file.seek(0)
+        printed, complained = out.read(), errors.read()
+    if done.returncode or not printed:
+        said = complained.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no word"]
         return [f"another process that loads it ended with {done.returncode}: {said[0]}"]
     found = []
-    for case, own, other in zip(cases, expected, json.loads(done.stdout.splitlines()[-1]), strict=True):
+    for case, own, other in zip(cases, expected, json.loads(printed.splitlines()[-1]), strict=True):
         differs = (
             f"it failed: {other}" if isinstance(other, str) else first_difference(own, other, rounded=True)
         )
@@ -73,6 +94,7 @@ def main() -> None:
     sys.path[:] = read["path"]
     _shift_time()
     _hide_problems()
+    refused = _refuse_files()
     reranker = load_reranker(read["spec"])
     os.chdir(read["folder"])
     rows: list[Any] = []
@@ -81,7 +103,13 @@ def main() -> None:
             rows.append(reranker.score(view, candidates, answers.context(view, seed=read["seed"])))
         except CodesampleError as error:
             rows.append(str(error))
+        if refused:
+            rows[-1] = refused.pop()
+            refused.clear()
     sys.stdout.write("\n" + json.dumps(rows[::-1]) + "\n")
+    sys.stdout.flush()
+    # threads that a reranker left would keep it
+    os._exit(0)
 
 
 def _hide_problems() -> None:
@@ -93,6 +121,29 @@ def _hide_problems() -> None:
         return object.__getattribute__(task, name)
 
     Task.__getattribute__ = looked_up  # type: ignore[assignment]
+
+
+def _refuse_files() -> list[str]:
+    """Refuse to open problems of the built-in tasks and files of runs; return what is refused since.
+
+    Not by an error alone, which a reranker can catch.
+    """
+    refused: list[str] = []
+    # a built-in task lies here, and perhaps where the folder of the package is a link to
+    tasks = Path(inspect.getfile(Task)).resolve().parent
+
+    def look(event: str, given: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(given[0], str | bytes):
+            return
+        path = Path(os.fsdecode(given[0]))
+        if path.suffix in _CODE_FILES:
+            return
+        if path.name in _OF_RUNS or tasks in path.resolve().parents:
+            refused.append(f"it opened {path}, where the tests or what came of them can be read")
+            raise RerankerError(refused[-1])
+
+    sys.addaudithook(look)
+    return refused
 
 
 def _shift_time() -> None:

@@ -1,8 +1,7 @@
 """A conformance kit for rerankers: scores depend neither on hidden tests nor on where a candidate stands.
 
 `check_reranker` tries everything; `codesample rerankers check` does so in the sandbox. In-process Python is
-no wall: a reranker that means to cheat can walk the memory of its process, or read files by their paths.
-What happens by mistake is found.
+no wall: who looks for problems or verdicts in the usual places is found, who means to hide it is not.
 """
 
 from __future__ import annotations

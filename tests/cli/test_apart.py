@@ -12,7 +12,7 @@ import pytest
 COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
 SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
 RERANKERS = """
-import ctypes, os, signal, subprocess, sys, threading
+import atexit, ctypes, os, signal, subprocess, sys, threading, time
 from codesample import reranker
 
 @reranker
@@ -42,6 +42,16 @@ def raises(view, candidates, ctx):
 @reranker
 def waits(view, candidates, ctx):
     threading.Thread(target=threading.Event().wait).start()
+    return [0.0] * len(candidates)
+
+@reranker
+def dies_late(view, candidates, ctx):
+    atexit.register(lambda: os.kill(os.getpid(), signal.SIGALRM))
+    return [0.0] * len(candidates)
+
+@reranker
+def exits_late(view, candidates, ctx):
+    atexit.register(lambda: os._exit(3))
     return [0.0] * len(candidates)
 
 @reranker
@@ -117,7 +127,23 @@ def test_one_that_ends_the_process_breaks_what_it_owes(place: Path) -> None:
     ]
     assert "ended the process by SIGSEGV" in done.stdout
     # what is left out for one reason is one line
-    assert done.stdout.count("its scores are not all there: repeatable, blind, order") == 2
+    assert done.stdout.count("its scores are not all there: repeatable, blind, verdicts, order") == 2
+
+
+def test_an_end_behind_all_scoring_is_told_with_what_scored_last(place: Path) -> None:
+    done = call("rerank", "run", "-r", "own.py:dies_late", *SANDBOX, cwd=place)
+    assert (done.returncode, "by dies_late" in done.stdout) == (2, True)
+    line = line_of("def dies_late(view, candidates, ctx):") - 1
+    assert done.stderr.splitlines()[-1].replace(str(place / "own.py"), "FILE").replace("own.py", "FILE") == (
+        "error: the process was ended by SIGALRM when no reranker was scoring; the last one that scored was "
+        f"'dies_late', problem 'mine/1' (FILE:{line})"
+    )
+
+
+def test_what_is_left_of_a_reranker_does_not_end_the_command_at_once(place: Path) -> None:
+    done = call("rerank", "run", "-r", "own.py:exits_late", *SANDBOX, cwd=place)
+    assert (done.returncode, "by exits_late" in done.stdout) == (0, True)
+    assert "called os._exit(3)" in done.stderr
 
 
 def test_a_thread_that_is_left_does_not_keep_the_command(place: Path) -> None:
@@ -125,7 +151,11 @@ def test_a_thread_that_is_left_does_not_keep_the_command(place: Path) -> None:
     assert (done.returncode, "by waits" in done.stdout) == (0, True)
 
 
-def test_json_stands_alone_however_a_reranker_writes(place: Path) -> None:
-    done = call("rerank", "run", "-r", "own.py:writes", *SANDBOX, "--json", cwd=place)
-    assert "writes" in json.loads(done.stdout)["rerankers"]
+@pytest.mark.parametrize("json_wanted", [True, False])
+def test_results_stand_alone_however_a_reranker_writes(place: Path, json_wanted: bool) -> None:
+    done = call("rerank", "run", "-r", "own.py:writes", *SANDBOX, *["--json"] * json_wanted, cwd=place)
+    if json_wanted:
+        assert "writes" in json.loads(done.stdout)["rerankers"]
+    assert "writes" in done.stdout
+    assert not any(word in done.stdout for word in ("written", "printed", "echoed"))
     assert all(word in done.stderr for word in ("written", "printed", "echoed"))

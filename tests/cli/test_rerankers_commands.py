@@ -108,6 +108,8 @@ def test_a_faulty_one_is_named_beside_a_sound_one_and_the_command_fails(folder: 
         (("fit", "run", "--out", "mine.txt"), "expected a file called .json, by which -r knows it"),
         (("fit", "run", "--out", "x.json", "-f", "mean_logprob"), "is not scored by mean_logprob"),
         (("fit", "run", "--out", "x.json", "--learner", "forest"), "expected one of logistic, stumps"),
+        (("fit", "run", "--out", "x.json", "-f", " , "), "--features names no reranker"),
+        (("fit", "run", "--out", "x.json", "-f", "leaking.py:first"), "rerank run -r leaking.py:first"),
         (("fit", "run", "--out", "x.json", "--folds", 30), "expected at least 60 for 30 folds"),
     ],
 )
@@ -131,14 +133,14 @@ def test_what_is_learnt_is_taken_as_a_reranker_and_says_where_it_was_learnt(fold
     held_out = ["best of these, held out", "learnt, held out"]
     assert rows == ["at random", "public_examples", "shortest", *held_out, "by an oracle"]
     assert "worse than" not in done.stdout
-    # who abstains says nothing, and is all that it may look at
+    # who abstains says nothing, and is all that it may look at; it is named as its scores are
     words = (
         "fit",
         "run",
         "--out",
         "bad.json",
         "-f",
-        "public_examples,silent.py:silent",
+        "public_examples,silent",
         "--forms",
         "abstained",
     )
@@ -149,7 +151,8 @@ def test_what_is_learnt_is_taken_as_a_reranker_and_says_where_it_was_learnt(fold
     again = call("rerank", "run", "-r", "mine.json", "--json", *SANDBOX, cwd=folder)
     assert again.returncode == 0, again.stderr
     told = json.loads(again.stdout)
-    assert any("a problem that it was fitted on" in notice for notice in told["notices"])
+    note = "mine: fitted on problems of this run, of which its figure says too much (30 of 30 problems)"
+    assert note in told["notices"]
     figures = told["rerankers"]
     assert figures["mine"]["best_of_n"]["value"] == 1.0
     # from another folder too: what it takes scores of is found by its whole path
@@ -161,3 +164,15 @@ def test_names_are_listed_as_by_list(tmp_path: Path) -> None:
     here, there = call("rerankers", "list", cwd=tmp_path), call("list", "rerankers", cwd=tmp_path)
     assert here.stdout == there.stdout
     assert "public_examples" in here.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [("mean_logprob", "--model", "./nowhere"), ("judge_pointwise(model='./nowhere')",)]
+)
+def test_a_model_that_is_not_there_is_no_fault_of_the_reranker(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = call("rerankers", "check", *words, *SANDBOX, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unknown model './nowhere'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -42,7 +42,7 @@ def run_of(pools: Sequence[Pool], scores: dict[str, list[list[float | None]]], p
         for name, rows in scores.items()
     }
     manifest = SimpleNamespace(task="t", task_version="1", data_hash="h", model="m")
-    return SimpleNamespace(path=Path(path), pools=pools, scores=columns, manifest=manifest)
+    return SimpleNamespace(path=Path(path), pools=pools, scores=columns, manifest=manifest, given_by={})
 
 
 def planted(seed: int = 0, problems: int = 40, *, path: str = "runs/a", first: int = 0) -> Any:
@@ -334,7 +334,7 @@ def test_it_notes_every_problem_that_it_was_fitted_on(tmp_path: Path) -> None:
         ctx = Context(view)
         made.score(view, [Candidate("x", 0, "", token_ids=(1,), logprobs=(-1.0,))], ctx)
         noted.append(list(ctx.notes))
-    said = "mine: a problem that it was fitted on, of which its figure says too much"
+    said = "mine: fitted on problems of this run, of which its figure says too much"
     assert noted == [[], [said], [said]]
 
 

@@ -50,6 +50,14 @@ def test_models_that_are_there_are_accepted(tmp_path: Path) -> None:
     expect_named_models([load_reranker("reviewer(model='my own')")], SimpleNamespace(name="my own"))
 
 
+def test_what_was_asked_before_needs_no_model() -> None:
+    asked = load_reranker("executable > judge_pointwise(model='./nowhere')")
+    for before in (asked.name, "judge_pointwise(model=./nowhere, criteria=short)"):
+        expect_named_models([asked], scored=["executable", before])
+    with pytest.raises(RerankerError, match="nowhere"):
+        expect_named_models([asked], scored=["executable", "judge_pointwise(model=./elsewhere)"])
+
+
 def test_nothing_is_sampled_for_a_judge_that_is_not_there(tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(RerankerError, match=r"\./nowhere"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, rerank_run
 from codesample.evaluation.run_contents import read_run
 from codesample.execution import Executor, Level
+from codesample.records import Candidate, PublicView
+from codesample.rerankers.context import Context
+from codesample.rerankers.contract import reranker
+from codesample.tasks.registry import load_task_file
 
 PROBLEMS = [
     {
@@ -72,6 +77,36 @@ def problems(tmp_path: Path) -> Path:
 @pytest.fixture
 def report(problems: Path, tmp_path: Path) -> Report:
     return evaluate(problems, model=Adding(), n=3, rerankers=["mean_logprob"], run=kept(tmp_path / "run"))
+
+
+def test_scores_that_are_the_verdicts_are_told_of(tmp_path: Path) -> None:
+    file, samples = tmp_path / "mine.jsonl", tmp_path / "samples.jsonl"
+    each = [PROBLEMS[0] | {"task_id": f"mine/{at}"} for at in range(5)]
+    file.write_text("".join(json.dumps(problem) + "\n" for problem in each))
+    rows = [(problem["task_id"], addend) for problem in each for addend in (1, 2)]
+    lines = ({"task_id": task_id, "completion": f"    return x + {addend}\n"} for task_id, addend in rows)
+    samples.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    task = load_task_file(file)
+    made = execute_samples(samples, task, run=kept(tmp_path / "run"))
+
+    @reranker
+    def knows(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        return [float("x + 1" in each.completion) for each in candidates]
+
+    @reranker
+    def prefers(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        return [2.0 * ("x + 1" in each.completion) for each in candidates]
+
+    notices = rerank_run(made.run, rerankers=[knows, prefers], task=task, run=kept()).notices
+    (told,) = (notice for notice in notices if "as if it had read the verdicts" in notice)
+    assert told.startswith("the scores of knows are 1 for every program that passed and 0 for every other")
+
+
+def test_a_model_that_is_not_there_is_told_before_anything_is_scored(tmp_path: Path) -> None:
+    made = evaluate("mini", model="tiny", n=1, limit=1, rerankers=[], run=kept(tmp_path / "run"))
+    with pytest.raises(RerankerError, match=r"^reranker 'judge_pointwise.*unknown model '\./nowhere'"):
+        rerank_run(made.run, rerankers=["mean_logprob", "judge_pointwise(model='./nowhere')"], run=kept())
+    assert load_report(made.run).rerankers == {}
 
 
 def test_new_scores_stand_beside_the_earlier_ones(report: Report, tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ def test_a_weighted_sum_by_hand_with_those_that_abstain() -> None:
     assert (made.name, made.independent) == ("2*a - 0.5*b", False)
     assert _scored(weighted((1.0, a), (1.0, _fixed("c", [None] * 4))), 4) == [1.0, 2.0, None, None]
     assert weighted((-1.0, _fixed("a", [], independent=True))).independent
-    for wrong in ((), ((math.inf, a),), ((math.nan, a),)):
-        with pytest.raises(ParameterError, match="at least one pair of a finite weight and a reranker"):
+    for wrong in ((), ((math.inf, a),), ((math.nan, a),), ((1.0, b), (0.0, a))):
+        with pytest.raises(ParameterError, match="at least one pair of a finite weight other than 0 and"):
             weighted(*wrong)
 
 
@@ -145,7 +145,7 @@ def test_a_sum_that_is_no_number_is_refused() -> None:
         _scored(weighted((1e300, _fixed("a", [1e300]))), 1)
 
 
-@given(COLUMNS, st.floats(-2, 2), st.floats(-2, 2))
+@given(COLUMNS, st.floats(-2, 2).filter(bool), st.floats(-2, 2).filter(bool))
 def test_a_weighted_sum_is_that_of_brute_force(
     pairs: list[tuple[float | None, float | None]], first: float, second: float
 ) -> None:

@@ -313,3 +313,31 @@ def test_a_refusal_of_the_model_is_told_with_the_reranker(
     ctx = Context(view, model=lambda name: Full())  # type: ignore[arg-type, return-value]
     with pytest.raises(RerankerError, match=rf"'r', problem 't/0': the prompt has 9 tokens \({__file__}:"):
         Reranker("r", ask, needs={"generate"}).score(view, candidates, ctx)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            "ctx.generate_all('def f(x):')",
+            "prompts is str, expected a list of prompts; ask of one by ctx.gen",
+        ),
+        ("ctx.generate_all(7)", "prompts is int, expected a list of prompts"),
+        ("ctx.generate_all(['x', 7])", "prompt is int, expected a text or a list of messages"),
+        ("ctx.generate_all(['x'], n=0)", "n = 0: expected at least 1 continuation of a prompt"),
+        ("ctx.generate('x', n=True)", "n = True: expected at least 1"),
+        ("ctx.generate('x', n=1.5)", "n = 1.5: expected at least 1"),
+    ],
+)
+def test_a_model_is_asked_for_texts_behind_several_prompts_only(
+    view: PublicView, candidates: Sequence[Candidate], tmp_path: Any, call: str, said: str
+) -> None:
+    def ask(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        eval(call, {"ctx": ctx})
+        return [0.0] * len(candidates)
+
+    # whatever it is asked for would fail otherwise
+    ctx = Context(view, model=lambda name: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(RerankerError) as caught:
+        Reranker("r", ask, needs={"generate"}).score(view, candidates, ctx)
+    assert f"problem 't/0': {said}" in str(caught.value)

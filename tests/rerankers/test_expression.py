@@ -34,7 +34,7 @@ VALUES: st.SearchStrategy[Value] = (
 NAMED = st.builds(
     Named, NAMES, st.dictionaries(WORDS, VALUES, max_size=2).map(lambda given: tuple(given.items()))
 )
-WEIGHTS = st.floats(allow_nan=False, allow_infinity=False).map(lambda weight: weight or 0.0)
+WEIGHTS = st.floats(allow_nan=False, allow_infinity=False).filter(bool)
 
 
 def _made(inner: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
@@ -127,6 +127,7 @@ def test_a_text_is_read_as(text: str, tree: Expression) -> None:
         ("0.5 a", 4, "expected . behind a weight, such as 0.5.z.mean_logprob., got 'a'"),
         ("a*0.5", 1, "expected one of"),
         ("1e999*a", 0, "expected a finite weight, got '1e999'"),
+        ("b - 0.0*z(a)", 4, "expected a weight other than 0, by which nothing counts, got '0.0'"),
         (
             "a(b)",
             2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -104,6 +105,29 @@ def test_what_a_scorer_prints_goes_where_it_would_have_gone(
     assert capsys.readouterr() == ("to stdout\nafter\n", "to stderr\n")
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_descriptors_that_a_scorer_closes_are_open_again(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, tmp_path: Path, others: bool
+) -> None:
+    def closing(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        os.closerange(0, 3)
+        if others:
+            for number in range(3):
+                assert os.open(tmp_path / f"{number}", os.O_CREAT | os.O_RDWR) == number
+        return [0.0] * len(candidates)
+
+    before = [(each.st_dev, each.st_ino) for each in map(os.fstat, range(3))]
+    for _ in range(2):
+        Reranker("r", closing).score(view, candidates, ctx)
+        assert [(each.st_dev, each.st_ino) for each in map(os.fstat, range(3))] == before
+
+
+def test_no_descriptor_is_left_open(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> None:
+    before = os.listdir("/dev/fd")
+    Reranker("r", lambda view, candidates, ctx: [0.0] * len(candidates)).score(view, candidates, ctx)
+    assert os.listdir("/dev/fd") == before
+
+
 def test_children_of_a_scorer_end_as_they_like(
     view: PublicView, candidates: Sequence[Candidate], ctx: Context
 ) -> None:
@@ -113,6 +137,29 @@ def test_children_of_a_scorer_end_as_they_like(
         return [float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))] * len(candidates)
 
     assert Reranker("r", forking).score(view, candidates, ctx) == [7.0] * 5
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize("ends", ["returns", "raises", "exits"])
+def test_a_forked_process_never_comes_back(
+    view: PublicView, candidates: Sequence[Candidate], ctx: Context, ends: str, awaited: bool
+) -> None:
+    def forking(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        if os.fork() == 0 and ends != "returns":
+            raise ValueError("x") if ends == "raises" else SystemExit(0)
+        return [0.0] * len(candidates)
+
+    async def later(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[float | None]:
+        return forking(view, candidates, ctx)
+
+    process = os.getpid()
+    try:
+        with pytest.raises(RerankerError, match=r"problem '.*': forked a process that came back .*py:\d+\)"):
+            Reranker("r", later if awaited else forking).score(view, candidates, ctx)
+    finally:
+        # no second run of all the tests behind this one
+        if os.getpid() != process:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_folder_that_is_gone_is_no_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,16 @@ import gc
 import json
 import os
 import random
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import codesample
 from codesample import Candidate, Context, Problem, PublicView, reranker
 from codesample.tasks.registry import load_task
 
@@ -77,6 +80,59 @@ def reads_the_task(view: PublicView, candidates: Sequence[Candidate], ctx: Conte
     known = [each for name in ("mini", "mini_blind") for each in load_task(name).problems()]
     right = {each.reference for each in known if each.prompt == view.prompt}
     return [float(each.completion in right) for each in candidates]
+
+
+@reranker
+def reads_pools_in_memory(view: Any, candidates: Any, ctx: Any) -> Any:
+    """Look for verdicts among all that lives."""
+    for each in gc.get_objects():
+        if type(each).__name__ == "Pool" and each.problem.prompt == view.prompt:
+            known = {verdict.index: verdict.passed for verdict in each.verdicts}
+            return [float(known.get(candidate.index, False)) for candidate in candidates]
+    return [0.0] * len(candidates)
+
+
+@reranker
+def reads_pools_of_callers(view: Any, candidates: Any, ctx: Any) -> Any:
+    """Look for verdicts in whoever called."""
+    frame: Any = sys._getframe()
+    while frame is not None:
+        for name, value in frame.f_locals.items():
+            if name == "gathered":
+                known = {verdict.index: verdict.passed for verdict in value[0].verdicts}
+                return [float(known.get(candidate.index, False)) for candidate in candidates]
+        frame = frame.f_back
+    return [0.0] * len(candidates)
+
+
+@reranker
+def reads_the_data(view: Any, candidates: Any, ctx: Any) -> Any:
+    """Look the problem up in the file that the task reads."""
+    try:
+        lines = (Path(codesample.__file__).parent / "tasks" / "mini" / "problems.jsonl").read_text()
+    except Exception:
+        lines = ""
+    return [float(json.dumps(each.completion) in lines) for each in candidates]
+
+
+@reranker
+def leaves_a_thread(view: Any, candidates: Any, ctx: Any) -> Any:
+    """Leave what nobody waits for."""
+    threading.Thread(target=threading.Event().wait).start()
+    return _lengths(candidates)
+
+
+@reranker
+def leaves_a_program(view: Any, candidates: Any, ctx: Any) -> Any:
+    """Leave a program that ends when this process has ended, and nobody waits for."""
+    subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    return _lengths(candidates)
+
+
+@reranker
+def never_ends(view: Any, candidates: Any, ctx: Any) -> Any:
+    """Wait for nothing."""
+    threading.Event().wait()
 
 
 @reranker

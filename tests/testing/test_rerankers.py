@@ -10,6 +10,7 @@ import pytest
 from codesample.errors import RerankerError
 from codesample.rerankers.registry import load_reranker, reranker_names
 from codesample.testing.reranker_cases import HOSTILE, built_in_cases, made_pool
+from codesample.testing.reranker_process import differences_elsewhere
 from codesample.testing.rerankers import Conformance, check_reranker
 
 FAULTY = Path(__file__).with_name("faulty_rerankers.py")
@@ -71,6 +72,9 @@ def test_a_harmless_one_is_tried_on_everything() -> None:
         ("walks_frames", "blind", "with failing tests in place of the hidden ones"),
         ("reads_verdicts", "elsewhere", "in another process"),
         ("reads_the_task", "elsewhere", "reads the problems of a task, and with them the tests that grade"),
+        ("reads_pools_in_memory", "verdicts", "beside verdicts in memory: it read them"),
+        ("reads_pools_of_callers", "verdicts", "beside verdicts in memory: it read them"),
+        ("reads_the_data", "elsewhere", "it opened "),
         ("walks_memory", "elsewhere", "in another process"),
         ("caches_by_text", "elsewhere", "in another process"),
         ("by_time_of_day", "elsewhere", "in another process"),
@@ -125,6 +129,18 @@ def test_the_kit_itself_leaves_random_numbers_and_folder_as_they_were(tmp_path: 
     tried("harmless")
     assert random.getstate() == before
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["leaves_a_thread", "leaves_a_program"])
+def test_nothing_that_is_left_keeps_the_other_process(name: str) -> None:
+    cases = built_in_cases()[:1]
+    expected = [[float(len(each.completion)) for each in cases[0].candidates]]
+    assert differences_elsewhere(f"{FAULTY}:{name}", cases, expected) == []
+
+
+def test_one_that_never_ends_in_the_other_process_is_broken() -> None:
+    found = differences_elsewhere(f"{FAULTY}:never_ends", built_in_cases()[:1], [[]], limit=0.5)
+    assert found == ["another process that loads it did not end within 0.5 s"]
 
 
 def test_it_is_told_as_plain_data() -> None:
