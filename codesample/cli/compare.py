@@ -58,17 +58,11 @@ def run(
         )
     if rerankers is None:
         assert second is not None
-        if first.resolve() == second.resolve():
-            raise ParameterError(f"{first} and {second} are one run; expected two, or --rerankers A B of it")
         compared = compare_runs(first, second, k=options.numbers(k), data=data)
     elif k is not None:
         raise ParameterError(f"--k {k}: of two rerankers only best-of-n is compared; drop it")
     else:
         compared = compare_rerankers(read_run(first, data=data), *rerankers)
-        if compared.first == compared.second:
-            raise ParameterError(
-                f"--rerankers {' '.join(rerankers)}: both are {compared.first!r}; expected two of two names"
-            )
     show_comparison(compared, named=show, as_json=json)
 
 
