@@ -37,10 +37,6 @@ class StandInModel:
     def __init__(self, name: str | None = None) -> None:
         self.name = f"stand-in {name or ''}".rstrip()
 
-    def generate(self, prompt: Prompt, *, n: int, params: SamplingParams, key: str) -> list[Candidate]:
-        """Return asserts about a function that the prompt defines, or an answer in a word or none."""
-        return [self._written(prompt, index, key) for index in range(n)]
-
     def generate_all(
         self,
         asked: Sequence[tuple[str, Prompt]],
@@ -49,8 +45,8 @@ class StandInModel:
         params: SamplingParams,
         finished: Callable[[int], None] | None = None,
     ) -> list[list[Candidate]]:
-        """Return `generate` of each prompt."""
-        return [self.generate(prompt, n=n, params=params, key=key) for key, prompt in asked]
+        """Return asserts about a function that a prompt defines, or answers in a word or none."""
+        return [[self._written(prompt, index, key) for index in range(n)] for key, prompt in asked]
 
     def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> list[tuple[float, ...]]:
         """Return a number between -4 and 0 for each word, by the words and the prompt before it."""

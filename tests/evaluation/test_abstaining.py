@@ -7,6 +7,7 @@ import pytest
 from codesample.evaluation.abstaining import why_abstained
 from codesample.records import CallExample, CodeTests, Problem
 
+# nothing here runs the hidden tests
 BARE = Problem("t/0", "say 1", CodeTests(source="assert True"))
 SHOWN = Problem("t/1", "say 1", CodeTests(source="assert True"), examples=(CallExample("f()", "1"),))
 NO_EXAMPLE = "its prompt shows no example that could be read"

@@ -47,6 +47,7 @@ def test_hostile_texts_are_shown_and_never_run(
 ) -> None:
     pools = []
     for number, text in enumerate(HOSTILE):
+        # shown, never run
         tests = CodeTests(source=text, checks=("assert True", text))
         asked = replace(problem(f"{number} {text}", tests=tests, text=text), entry_point=text)
         statuses, details = [WRONG, PASSED], [f"Error: {text}", ""]
