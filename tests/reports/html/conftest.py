@@ -261,6 +261,17 @@ class Shown:
             arg=name,
         )
 
+    def open_part(self, summary: Any) -> None:
+        """Open a part of the page by its summary, and wait: the page is told of it later."""
+        summary.click()
+        self.filled()
+
+    def filled(self) -> None:
+        """Wait until every open part that is made when it is opened has been made."""
+        self.tab.wait_for_function(
+            "() => [...document.querySelectorAll('details[open]')].every(each => each.children.length > 1)"
+        )
+
     def too_wide(self) -> int:
         """How many pixels the page is wider than its window."""
         return int(self.tab.evaluate("document.documentElement.scrollWidth - window.innerWidth"))

@@ -24,11 +24,11 @@ def test_light_and_dark_follow_the_system_or_the_choice(show: Callable[..., Any]
 @pytest.mark.parametrize("place", ["", "Made/1/2", "other/3"])
 @pytest.mark.parametrize("phone", [False, True])
 def test_everyone_can_read_it(show: Callable[..., Any], page: Path, place: str, phone: bool) -> None:
-    tab = show(page, place, phone=phone).tab
+    shown = show(page, place, phone=phone)
+    tab = shown.tab
     for summary in tab.locator("summary:visible").all():
         if summary.locator("..").get_attribute("open") is None:
-            summary.click()
-    tab.wait_for_timeout(50)
+            shown.open_part(summary)
     assert tab.evaluate(ACCESSIBILITY) == []
 
 

@@ -301,15 +301,14 @@ def test_what_one_asks_for_is_shown_whatever_the_list_leaves_out(
     assert tab.evaluate("document.activeElement.closest('#pick-rows') !== null")
     box = tab.locator("#candidate").bounding_box()
     assert 0 <= box["y"] < 900
-    tab.get_by_text("Scores by every reranker").click()
 
 
 def test_a_candidate_that_was_left_out_has_no_score(
     show: Callable[..., Any], kept_some: dict[str, Path]
 ) -> None:
-    tab = show(kept_some["now"], "p/2").tab
-    tab.get_by_text("Scores by every reranker").click()
-    assert "no score" in tab.locator("#candidate table tbody tr").first.inner_text()
+    shown = show(kept_some["now"], "p/2")
+    shown.open_part(shown.tab.get_by_text("Scores by every reranker"))
+    assert "no score" in shown.tab.locator("#candidate table tbody tr").first.inner_text()
 
 
 @pytest.mark.parametrize("way", ["Escape", "back"])

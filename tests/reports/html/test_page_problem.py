@@ -19,7 +19,8 @@ BLANKS = re.compile(r"\s+")
 
 
 def test_a_problem_shows_everything_of_its_candidates(show: Callable[..., Any], page: Path) -> None:
-    tab = show(page, "Made/1").tab
+    shown = show(page, "Made/1")
+    tab = shown.tab
     assert tab.title() == "Made/1 · made by scripted"
     assert "2 of 4 candidates pass · 2 distinct programs" in tab.locator("#problem-facts").inner_text()
     assert "Return x plus one." in tab.locator("#asked").inner_text()
@@ -36,7 +37,7 @@ def test_a_problem_shows_everything_of_its_candidates(show: Callable[..., Any], 
     answer = tab.locator("pre[aria-label='Answer of candidate 0']")
     answer.wait_for()
     assert "    return x - 1" in answer.inner_text()
-    tab.get_by_text("Scores by every reranker").click()
+    shown.open_part(tab.get_by_text("Scores by every reranker"))
     scores = tab.locator("#candidate table tbody tr").all_inner_texts()
     assert [BLANKS.sub(" ", text) for text in scores] == ["good 0.9 1 of 4", "tied 1 1 of 4, 1 tied"]
 
