@@ -7,8 +7,13 @@ STAMP := $(VENV)/.up-to-date
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
 
+# parts that take about as long as each other; two run at a time
+MODELS := tests/sampling tests/kernels tests/bench tests/tiny
+RUNS := tests/evaluation tests/cli
+PARTS := test-part-execution test-part-runs test-part-models test-part-rest
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-execution test-others test-slow test-slow-execution test-slow-others test-all test-peers lint format map docs clean
+.PHONY: help setup demo test test-slow $(PARTS) test-all test-peers lint format map docs clean
 
 help:
 	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
@@ -35,24 +40,25 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 demo: setup
 	$(BIN)/codesample eval mini --n 32
 
-# half of the time is the sandbox's; the halves run beside each other
+IN_PARTS := @$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line $(PARTS)
+
 test: setup
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-execution test-others
-
-test-execution:
-	$(PYTEST) -m "not slow" tests/execution
-
-test-others:
-	$(PYTEST) -m "not slow" tests --ignore=tests/execution
+	$(IN_PARTS) MARKED="not slow"
 
 test-slow: setup
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line test-slow-execution test-slow-others
+	$(IN_PARTS) MARKED=slow
 
-test-slow-execution:
-	$(PYTEST) -m slow tests/execution
+test-part-execution:
+	$(PYTEST) -m "$(MARKED)" tests/execution
 
-test-slow-others:
-	$(PYTEST) -m slow tests --ignore=tests/execution
+test-part-runs:
+	$(PYTEST) -m "$(MARKED)" $(RUNS)
+
+test-part-models:
+	$(PYTEST) -m "$(MARKED)" $(MODELS)
+
+test-part-rest:
+	$(PYTEST) -m "$(MARKED)" tests $(addprefix --ignore=,tests/execution $(RUNS) $(MODELS))
 
 test-all: test test-slow
 

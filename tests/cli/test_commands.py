@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_commands import call, refusal
 
 from codesample.tasks.registry import load_task_file
 
-COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
 SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
 TOO_LONG = "x" * 300
 PROBLEMS = [
@@ -25,20 +23,6 @@ PROBLEMS = [
     }
     for addend in (1, 2)
 ]
-
-
-def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
-
-
-def refusal(*words: object, cwd: Path) -> str:
-    """Return the one line that a refused call prints."""
-    done = call(*words, cwd=cwd)
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:

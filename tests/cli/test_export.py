@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm_commands import call
 
-COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
 SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
 BODY = "    return sum(n * n for n in nums if n % 2 == 0)\n"
-
-
-def call(*words: object, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, input=stdin)
 
 
 @pytest.fixture

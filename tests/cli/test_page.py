@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm_commands import call
 
-COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
 SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
 PROBLEM = {
     "task_id": "mine/1",
@@ -17,10 +15,6 @@ PROBLEM = {
     "entry_point": "add",
     "test": "assert add(1) == 2\n",
 }
-
-
-def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm_commands import call
 
-COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
 SANDBOX = ["--workers", "1", "--allow-weak-isolation", "none"]
 README = (Path(__file__).parents[2] / "rerankers" / "README.md").read_text(encoding="utf-8")
 LEAKING = '''
@@ -28,12 +26,6 @@ from codesample import reranker
 def silent(view, candidates, ctx):
     return [None if each.index % 2 else 1.0 for each in candidates]
 """
-
-
-def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, words)], capture_output=True, text=True, cwd=cwd, timeout=300, check=False
-    )
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.report import Report, Seconds, Selection
 from codesample.evaluation.run_contents import read_run
 from codesample.evaluation.run_table import RunTable, TableRow
-from codesample.records import Candidate
+from codesample.records import Candidate, SamplingParams
 
 HALF = Estimate(0.5, 0.25, 0.75)
 REPORT = Report(
@@ -163,6 +163,6 @@ def test_a_sampler_and_what_it_chose_print_in_a_line() -> None:
 
     sampler = Sampler("tiny", device="cpu")
     assert repr(sampler) == "Sampler('tiny': LlamaForCausalLM, float32 on cpu)"
-    chosen = best_of_n(sampler, "def add(a, b):\n", n=2)
+    chosen = best_of_n(sampler, "def add(a, b):\n", n=2, params=SamplingParams(max_new_tokens=4))
     assert "\n" not in repr(chosen)
     assert "<pre" in chosen._repr_html_()
