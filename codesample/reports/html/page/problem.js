@@ -145,28 +145,29 @@ function groupRow(members, at) {
   const link = make("a", { href: linkTo(problem, first), text: shown.join(", ") });
   if (at === view.group) link.setAttribute("aria-current", "true");
   const top = members.reduce((most, at) => (below(scoreAt(at)) > below(scoreAt(most)) ? at : most), members[0]);
+  const left = leftOutText(page.reranker, top);
   return make(
     "tr",
     { class: at === view.group ? "current" : null, "data-group": at },
     make("td", {}, verdictBadge(problem.verdicts[members[0]])),
-    make("th", { scope: "row" }, link, more, ...pickMarks(members)),
+    make("th", { scope: "row" }, link, more, ...pickMarks(members), left && appendName(make("span", { class: "picked" }), left)),
     make("td", { class: "number", text: String(members.length) }),
-    appendName(make("td", { class: "number worded" }), page.reranker === null ? "" : placeOrScore(page.reranker, top)),
+    make("td", { class: "number", text: page.reranker === null ? "" : left ? "left out" : placeOrScore(page.reranker, top) }),
   );
 }
 
 /** A candidate's score; its place among those of all candidates where the size of scores says nothing. */
 function placeOrScore(reranker, position) {
   const score = view.scores[reranker][position];
-  if (score === null) return noScoreText(reranker, position);
+  if (score === null) return "no score";
   if (!page.ranked[reranker]) return scoreText(score);
   return String(1 + view.scores[reranker].filter((other, at) => isGraded(at) && below(other) > score).length);
 }
 
-/** Why a candidate has no score: a filter left it out, or nobody got one; else nothing is known. */
-function noScoreText(reranker, position) {
-  const by = view.problem.left[reranker].find(([, positions]) => positions.includes(position));
-  return by ? `left out by ${by[0]}` : "no score";
+/** Which filter of a reranker left a candidate out, in words; null where none did, or nobody knows. */
+function leftOutText(reranker, position) {
+  const by = reranker === null ? undefined : view.problem.left[reranker].find(([, positions]) => positions.includes(position));
+  return by ? `left out by ${by[0]}` : null;
 }
 
 /** Marks of a group that the chosen reranker picks, or may pick, and below them the others that surely do. */
@@ -320,7 +321,7 @@ function programOf(problem, part, row, position) {
 function silentOr(reranker, position) {
   const choice = view.problem.choices[reranker];
   const why = choice !== null && choice.pickScore === null ? page.reasons[choice.silence] : "";
-  return why ? `no score: ${why}` : noScoreText(reranker, position);
+  return why ? `no score: ${why}` : leftOutText(reranker, position) ?? "no score";
 }
 
 function scoreTable(problem, position) {
