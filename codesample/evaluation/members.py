@@ -15,6 +15,7 @@ __all__ = [
     "decided_by",
     "is_ranked",
     "keeps_some",
+    "left_out_by",
     "members_of",
 ]
 
@@ -84,6 +85,29 @@ def decided_by(
         return None
     known = gave or {each: dict(enumerate(row)) for each, row in rows.items()}
     return _decided(tree, known, (ahead, behind), (), exact=bool(gave))
+
+
+def left_out_by(name: str, gave: MembersGave) -> dict[int, str]:
+    """Return which filter of a composition left candidates out, by their positions.
+
+    Args:
+        name: Of the composition.
+        gave: What its members gave one problem's candidates: whom nobody behind a filter was asked about,
+            that one left out.
+
+    Returns: only those without a place in the whole order; none where what somebody gave is not known.
+    """
+    tree, found = _tree(name), dict[int, str]()
+    while isinstance(tree, Filter):
+        if not all(str(each) in gave for each in leaves(tree)):
+            return {}
+        found |= dict.fromkeys(sorted(_asked(tree.by, gave) - _asked(tree.then, gave)), str(tree.by))
+        tree = tree.then
+    return found
+
+
+def _asked(tree: Expression, gave: MembersGave) -> set[int]:
+    return set[int]().union(*(gave[str(each)] for each in leaves(tree)))
 
 
 def _decided(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from codesample.errors import CodesampleError, ParameterError
+from codesample.evaluation.members import keeps_some
 from codesample.rerankers.description import describe_reranker
 from codesample.rerankers.expression import Chain, Expression, Filter, Named, Weighted, Within, leaves, parse
 from codesample.rerankers.registry import load_reranker, reranker_names
 
 __all__ = ["explained"]
+
+_ANEW = "Scores behind a | are given among the kept alone, and may differ from those over all candidates."
 
 
 def explained(name: str) -> list[tuple[str, str]]:
@@ -19,7 +22,9 @@ def explained(name: str) -> list[tuple[str, str]]:
         tree = parse(name)
     except ParameterError:
         return []
-    said = [] if isinstance(tree, Named) else [(name, f"{_sentence(tree)} Who has no score comes last.")]
+    anew = f" {_ANEW}" if keeps_some(name) else ""
+    last = "Who has no score comes last."
+    said = [] if isinstance(tree, Named) else [(name, f"{_sentence(tree)}{anew} {last}")]
     for each in dict.fromkeys(leaves(tree)):
         if summary := _summary(each):
             said.append((str(each), summary))

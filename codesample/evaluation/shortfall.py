@@ -34,8 +34,8 @@ def _length(candidate: Candidate, _: Verdict) -> float:
 _TRAITS = (
     _Trait("longer", "shorter", _length),
     _Trait(
-        "more often cut off at the token limit",
-        "less often cut off at the token limit",
+        "more often answers that reached the token limit",
+        "less often answers that reached the token limit",
         lambda candidate, _: float(candidate.finish_reason is FinishReason.LENGTH),
         counted=True,
     ),

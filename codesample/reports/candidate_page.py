@@ -13,7 +13,7 @@ from codesample.evaluation.picks import places
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.records import Candidate, Verdict
-from codesample.reports.choice_reason import members_text, score_text
+from codesample.reports.choice_reason import left_out_text, members_text, score_text
 from codesample.reports.page_lines import Surface, code_lines, labelled, lines_of_spans
 from codesample.reports.problem_page import check_lines
 from codesample.reports.status_marks import STYLES, mark
@@ -180,7 +180,8 @@ class _Page:
             score = f"{score_text(scores[self.at])}, "
             if is_ranked(name):
                 # its scores are places, from the last one on
-                score = "abstains, " if scores[self.at] is None else ""
+                left_out = left_out_text(self.contents, self.pool.problem.task_id, [self.at], name)
+                score = f"{left_out or 'abstains'}, " if scores[self.at] is None else ""
             text = f"{name}: {score}{where} of {total}"
             if given := members_text(self.contents, self.pool.problem.task_id, self.at, name):
                 text += f"; of its members {given}"

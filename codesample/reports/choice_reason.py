@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from codesample.evaluation.abstaining import why_abstained
-from codesample.evaluation.members import Decision, decided_by, is_ranked, keeps_some, members_of
+from codesample.evaluation.abstaining import silent_members, why_abstained
+from codesample.evaluation.members import (
+    Decision,
+    MembersGave,
+    decided_by,
+    is_ranked,
+    keeps_some,
+    left_out_by,
+    members_of,
+)
 from codesample.evaluation.picks import Pick, order_of
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 
-__all__ = ["choice_reason", "is_lost", "lost_reason", "members_text", "score_text"]
+__all__ = ["choice_reason", "is_lost", "left_out_text", "lost_reason", "members_text", "score_text"]
 
 
 def score_text(score: float | None) -> str:
@@ -41,7 +49,8 @@ def choice_reason(contents: RunContents, pool: Pool, name: str, pick: Pick) -> s
     decision = _decision(contents, task_id, name, ahead, behind)
     if decision is None:
         return ""
-    return f"; {_decided(decision, f'next candidate {pool.candidates[behind].index}')}"
+    rival = f"next candidate {pool.candidates[behind].index}"
+    return f"; {_silent(contents, pool, name)}{_decided(decision, rival)}"
 
 
 def is_lost(pick: Pick | None) -> bool:
@@ -58,18 +67,44 @@ def lost_reason(contents: RunContents, pool: Pool, name: str, pick: Pick) -> str
     task_id, number = pool.problem.task_id, pool.candidates[pick.passing].index
     rival = f"candidate {number}, the best that passes and in place {pick.rank}"
     decision = _decision(contents, task_id, name, pick.shown, pick.passing)
+    silent = _silent(contents, pool, name)
     if decision is not None:
-        return _decided(decision, rival)
+        return f"{silent}{_decided(decision, rival)}"
     if is_ranked(name):
-        return f"before {rival}"
+        return f"{silent}before {rival}"
     own, other = _apart(pick.score, pick.passing_score)
     return f"score {own}, {rival}: {other}"
 
 
 def _decision(contents: RunContents, task_id: str, name: str, ahead: int, behind: int) -> Decision | None:
     rows = {each: column[task_id] for each, column in contents.scores.items()}
-    gave = contents.members.get(name, {}).get(task_id)
-    return decided_by(name, rows, ahead, behind, gave=gave)
+    return decided_by(name, rows, ahead, behind, gave=_gave(contents, task_id, name))
+
+
+def _gave(contents: RunContents, task_id: str, name: str) -> MembersGave | None:
+    return contents.members.get(name, {}).get(task_id)
+
+
+def _silent(contents: RunContents, pool: Pool, name: str) -> str:
+    """Say which members of a composition gave nobody a score, and why: "a gave no scores, for ...; "."""
+    task_id = pool.problem.task_id
+    known = _gave(contents, task_id, name) or {
+        each: dict(enumerate(column[task_id])) for each, column in contents.scores.items()
+    }
+    silent = silent_members(name, known, pool.problem)
+    return "".join(f"{each} gave no scores{f', for {why}' if why else ''}; " for each, why in silent)
+
+
+def left_out_text(contents: RunContents, task_id: str, at: Iterable[int], name: str) -> str:
+    """Say which filters left some candidates out; "" unless all of them were, and it is known.
+
+    Args:
+        at: Their positions.
+        name: Of the composition.
+    """
+    left = left_out_by(name, _gave(contents, task_id, name) or {})
+    by = [left.get(each, "") for each in at]
+    return f"left out by {' or '.join(dict.fromkeys(by))}" if all(by) else ""
 
 
 def _decided(decision: Decision, rival: str) -> str:
@@ -97,12 +132,15 @@ def members_text(contents: RunContents, task_id: str, at: int, name: str) -> str
     Where it is not known what they gave within the composition, and some may not have seen all candidates,
     the text says that it tells of all.
     """
-    if (gave := contents.members.get(name, {}).get(task_id)) is not None:
-        return ", ".join(
-            f"{each} {score_text(gave[each][at]) if at in gave[each] else 'was not asked'}"
-            for each in members_of(name)
-            if each in gave
-        )
+    if (gave := _gave(contents, task_id, name)) is not None:
+        total = len(contents.scores[name][task_id])
+        told = []
+        for each in members_of(name):
+            if column := gave.get(each):
+                among = f" among the {len(column)} kept" if len(column) < total else ""
+                said = f"{score_text(column[at])}{among}" if at in column else "was not asked"
+                told.append(f"{each} {said}")
+        return ", ".join(told)
     rows = {each: contents.scores[each][task_id] for each in members_of(name) if each in contents.scores}
     text = ", ".join(f"{each} {score_text(row[at])}" for each, row in rows.items())
     count = max(map(len, rows.values()), default=0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.text import Text
 
@@ -16,7 +17,7 @@ from codesample.evaluation.picks import Pick, order_of, pick_of, places
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.records import CallExample, ScriptExample, Status, Tests
-from codesample.reports.choice_reason import choice_reason, score_text
+from codesample.reports.choice_reason import choice_reason, left_out_text, score_text
 from codesample.reports.page_lines import Surface, code_lines, cut, labelled
 from codesample.reports.status_marks import STYLES, mark, status_bar
 
@@ -69,12 +70,16 @@ def check_lines(
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A reranker's scores of all candidates, their places, and the indices of those that it puts first."""
+    """A reranker's scores of all candidates, their places, and the indices of those that it puts first.
+
+    `left_out` says of positions why they have no score, "" where nothing is known.
+    """
 
     name: str
     scores: Sequence[float | None]
     places: Sequence[tuple[int, int]]
     first: frozenset[int]
+    left_out: Callable[[Sequence[int]], str]
 
     def said_of(self, positions: Sequence[int], indices: Sequence[int]) -> str:
         """Say what candidates with one program got; equal programs can have different scores."""
@@ -89,7 +94,7 @@ class _Column:
         scores = sorted(map(order_of, {self.scores[at] for at in positions}))
         (lowest, low), (_, high) = scores[0], scores[-1]
         if is_ranked(self.name):
-            return "" if lowest else "abstains, "
+            return "" if lowest else f"{self.left_out(positions) or 'abstains'}, "
         first, last = score_text(low if lowest else None), score_text(high if scores[-1][0] else None)
         return f"{first if first == last else f'{first} to {last}'}, "
 
@@ -199,7 +204,13 @@ class _Page:
     def _columns(self) -> list[_Column]:
         chosen = self._chosen()
         return [
-            _Column(name, scores, places(scores), frozenset(pick.indices if pick else ()))
+            _Column(
+                name,
+                scores,
+                places(scores),
+                frozenset(pick.indices if pick else ()),
+                partial(left_out_text, self.contents, self.pool.problem.task_id, name=name),
+            )
             for name, pick in chosen.items()
             for scores in [self.contents.scores[name][self.pool.problem.task_id]]
         ]

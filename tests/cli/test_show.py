@@ -359,6 +359,10 @@ def test_a_lost_problem_says_what_decided_among_what_a_filter_kept(judged_run: P
     assert "of its members executable 0, mean_logprob was not asked" in " ".join(
         page(judged_run, "2", 2, COLUMNS="300").split()
     )
+    assert "left out by executable, place 4" in " ".join(page(judged_run, "2", 2, COLUMNS="300").split())
+    assert "of its members executable 1, mean_logprob -0.25 among the 3 kept" in " ".join(
+        page(judged_run, "2", 0, COLUMNS="300").split()
+    )
     # what members gave belongs to the scores that stood beside it
     scored(judged_run, **{name: ranks})
     assert "not kept" in page(judged_run, "--lost-by", name, COLUMNS="300")

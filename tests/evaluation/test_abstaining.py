@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codesample.evaluation.abstaining import why_abstained
+from codesample.evaluation.abstaining import silent_members, why_abstained
 from codesample.records import CallExample, CodeTests, Problem
 
 # nothing here runs the hidden tests
@@ -27,3 +27,17 @@ NOTHING = "no program returned anything on the inputs that were made"
 )
 def test_the_reason_is_that_of_each_member_once(reranker: str, problem: Problem, why: str) -> None:
     assert why_abstained(reranker, problem) == why
+
+
+def test_silent_members_are_those_that_gave_a_score_to_nobody_they_were_asked_about() -> None:
+    gave = {
+        "public_examples": {0: None, 1: None},
+        "mbr_exec": {0: None, 1: 1.0},
+        "mine": {0: None},
+        "executable": {},
+    }
+    assert silent_members("public_examples | mbr_exec,mine,executable,unknown", gave, BARE) == [
+        ("public_examples", NO_EXAMPLE),
+        ("mine", ""),
+    ]
+    assert silent_members("public_examples", gave, BARE) == []

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from codesample.evaluation.members import Decision, Kept, decided_by, is_ranked, keeps_some, members_of
+from codesample.evaluation.members import (
+    Decision,
+    Kept,
+    decided_by,
+    is_ranked,
+    keeps_some,
+    left_out_by,
+    members_of,
+)
 
 ROWS = {"a": [1.0, 1.0, 0.0], "b": [2.0, 3.0, None], "c": [5.0, 5.0, 5.0]}
 
@@ -85,3 +93,30 @@ def test_members_behind_a_filter_see_only_what_it_keeps() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "gave", "expected"),
+    [
+        ("a | b", {"a": {0: 1.0, 1: 1.0, 2: 0.0}, "b": {0: 3.0, 1: None}}, {2: "a"}),
+        ("a | b", {"a": {0: 1.0, 1: 1.0}, "b": {0: 3.0, 1: 2.0}}, {}),
+        (
+            "a,c | b | d",
+            {
+                "a": dict.fromkeys(range(4), 1.0),
+                "c": dict.fromkeys(range(4), 1.0),
+                "b": dict.fromkeys((0, 1, 2), 1.0),
+                "d": {0: 1.0},
+            },
+            {3: "a,c", 1: "b", 2: "b"},
+        ),
+        # who was left out within a member of a chain has a place by the other ones
+        ("(a | b),c", {"a": {0: 1.0, 1: 0.0}, "b": {0: 3.0}, "c": {0: 1.0, 1: 1.0}}, {}),
+        ("a | b", {"a": {0: 1.0, 1: 0.0}}, {}),
+        ("a,b", {}, {}),
+    ],
+)
+def test_candidates_that_nobody_behind_a_filter_was_asked_about_were_left_out_by_it(
+    name: str, gave: dict[str, dict[int, float | None]], expected: dict[int, str]
+) -> None:
+    assert left_out_by(name, gave) == expected

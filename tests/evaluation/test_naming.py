@@ -15,7 +15,8 @@ LAST = " Who has no score comes last."
         ("executable > mean_logprob", "Order by executable, ties by mean_logprob."),
         (
             "executable | mean_logprob",
-            "Keep those that are best by executable; only among these, order by mean_logprob.",
+            "Keep those that are best by executable; only among these, order by mean_logprob. Scores behind "
+            "a | are given among the kept alone, and may differ from those over all candidates.",
         ),
         ("executable + 2*mean_logprob", "Order by the sum executable + 2*mean_logprob."),
     ],

@@ -32,7 +32,9 @@ def test_choices_that_are_longer_or_shorter_are_named_with_figures(made_contents
 
 def test_cut_off_raising_and_slow_choices_are_named_as_shares(made_contents) -> None:
     cut = pools(made_contents, candidate={"finish_reason": FinishReason.LENGTH})
-    assert "more often cut off at the token limit (100 % against 33 %)" in why_below_random(cut, LAST)
+    assert "more often answers that reached the token limit (100 % against 33 %)" in why_below_random(
+        cut, LAST
+    )
     raising = pools(made_contents, candidate={}, verdict={"status": Status.ERROR})
     assert "more often programs that raise (100 % against 33 %)" in why_below_random(raising, LAST)
     slow = pools(made_contents, candidate={}, verdict={"status": Status.CPU_TIMEOUT})

@@ -17,10 +17,18 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from codesample.evaluation.members import is_ranked
 from codesample.reports.html.palette import SERIES
 
-__all__ = ["DOT", "ENDS_ONLY", "SIGNS", "VARIABLE", "Series", "Spec", "drawn", "score_axis", "series_of"]
+__all__ = [
+    "DOT",
+    "ENDS_ONLY",
+    "SIGNS",
+    "VARIABLE",
+    "Series",
+    "Spec",
+    "drawn",
+    "series_of",
+]
 
 Spec = dict[str, Any]
 
@@ -29,7 +37,6 @@ VARIABLE = {name: f"var(--{name})" for name in ("ink", "muted", "line", "edge", 
 """Colours as the page's style sheet names them."""
 
 _WIDTH = 340
-_LONGEST_NAME = 36
 ENDS_ONLY = (1, 4)
 """Dots of a curve of which only the ends are known; no other curve is dotted."""
 
@@ -71,12 +78,6 @@ def series_of(names: Sequence[str]) -> list[Series]:
         )
         for at, name in enumerate(names)
     ]
-
-
-def score_axis(name: str) -> str:
-    """Return what an axis of scores shows; those of a composition in order are places from the last one."""
-    shown = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-    return f"{'place from the last, 0, up' if is_ranked(name) else 'score'} by {shown}"
 
 
 def drawn(spec: Spec) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from codesample.evaluation.curves import Curve
 from codesample.evaluation.intervals import Estimate
+from codesample.reports.html.chart_texts import in_lines
 from codesample.reports.html.drawing import ENDS_ONLY, VARIABLE, Series, Spec, drawn
 
 __all__ = ["cost_chart", "curves_chart", "gaps_chart"]
 
 _HEIGHT = 240
+# characters of a label beside a row, the height of a line of it, and that of a row at least
+_LABEL, _LINE, _ROW = 23, 12, 22
+# what is left free beside the outermost points: a share of a scale, a factor on one of logarithms
+_ROOM, _BEYOND = 0.08, 1.25
 # points of a curve beyond which they are drawn small
 _FEW = 12
 
@@ -70,7 +76,8 @@ def gaps_chart(gaps: Mapping[str, Estimate | None]) -> str:
         }
         for name, gap in known
     ]
-    y: Spec = {"field": "name", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 130}}
+    labels = {name: in_lines(name, _LABEL) for name, _ in known}
+    y: Spec = {"field": "name", "type": "nominal", "sort": None, "axis": _label_axis(labels)}
     # one that chooses far worse than at random would push all others to the edge
     low = max(-1.0, min((gap.low for _, gap in known), default=0.0))
     high = min(1.5, max((gap.high for _, gap in known), default=1.0))
@@ -103,12 +110,30 @@ def gaps_chart(gaps: Mapping[str, Estimate | None]) -> str:
             "description": {"field": "text", "type": "nominal"},
         },
     }
+    row = max(_ROW, _LINE * max(map(len, labels.values()), default=1) + 2)
     spec = {
         "data": {"values": rows},
         "layer": [bounds, interval, points],
-        "height": 40 + 22 * max(1, len(rows)),
+        "height": 40 + row * max(1, len(rows)),
     }
     return drawn({**spec, "description": "share of the gap between random and oracle that is closed"})
+
+
+def _label_axis(labels: Mapping[str, Sequence[str]]) -> Spec:
+    """Return an axis with a label of some lines for each name, their middle where its row is."""
+    # names are text in an expression of Vega's, which JSON quotes as well
+    lines = f"({json.dumps(labels)})[datum.value]"
+    offsets = [
+        {"test": f"length({lines}) == {number}", "value": -_LINE / 2 * (number - 1)}
+        for number in sorted({len(each) for each in labels.values()} - {1})
+    ]
+    return {
+        "title": None,
+        "labelLimit": 170,
+        "labelExpr": lines,
+        "labelLineHeight": _LINE,
+        "labelOffset": {"condition": offsets, "value": 0} if offsets else 0,
+    }
 
 
 def cost_chart(costs: Mapping[str, tuple[float, float]], series: Sequence[Series]) -> str:
@@ -119,6 +144,10 @@ def cost_chart(costs: Mapping[str, tuple[float, float]], series: Sequence[Series
         series: How each of them looks in other charts.
     """
     looks = {each.name: each for each in series}
+    low, high = min(0.0, *(gap for _, gap in costs.values())), max(gap for _, gap in costs.values())
+    # points are drawn around their places, and those of the best would reach beyond the edge
+    room = _ROOM * ((high - low) or 1.0)
+    most = max(seconds for seconds, _ in costs.values()) or 1.0
     rows = [
         {
             "name": name,
@@ -135,12 +164,13 @@ def cost_chart(costs: Mapping[str, tuple[float, float]], series: Sequence[Series
             "x": {
                 "field": "seconds",
                 "type": "quantitative",
-                "scale": {"type": "symlog", "domainMin": 0},
-                "axis": {"title": "seconds for all scores", "tickCount": 5, "format": "~s"},
+                "scale": {"type": "symlog", "domain": [0, most * _BEYOND], "nice": False},
+                "axis": {"title": "seconds for all scores", "tickCount": 5, "format": ",.3~f"},
             },
             "y": {
                 "field": "gap",
                 "type": "quantitative",
+                "scale": {"domain": [low - room, high + room], "nice": False, "zero": False},
                 "axis": {"title": "share of the gap closed", "format": ".0%", "tickCount": 5},
             },
             "color": {

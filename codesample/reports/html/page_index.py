@@ -7,12 +7,20 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from codesample.evaluation.abstaining import why_abstained
-from codesample.evaluation.members import MembersGave, decided_by, is_ranked, keeps_some, members_of
+from codesample.evaluation.abstaining import silent_members, why_abstained
+from codesample.evaluation.closer_look import check_at, failed_checks
+from codesample.evaluation.members import (
+    MembersGave,
+    decided_by,
+    is_ranked,
+    keeps_some,
+    left_out_by,
+    members_of,
+)
 from codesample.evaluation.naming import explained
 from codesample.evaluation.picks import Pick
 from codesample.evaluation.scoring import Pool, Scores
-from codesample.records import Problem, Status, Verdict
+from codesample.records import Problem, Status, Tests, Verdict
 from codesample.reports.html.problem_parts import Once
 from codesample.runs import MemberScores
 
@@ -37,6 +45,9 @@ Picks = Mapping[str, Sequence[Pick | None]]
 
 _LONGEST_TITLE = 110
 _LONGEST_REASON = 200
+_LONGEST_STATEMENT = 160
+# how a verdict's detail begins the statement of the tests that failed
+_STATEMENT = re.compile(r"^(?:(?:line \d+ of )?(?:the tests|check \d+)): (.+)$", re.MULTILINE)
 
 
 def page_index(
@@ -76,6 +87,7 @@ def page_index(
                     for candidate, verdict in zip(pool.candidates, pool.verdicts, strict=True)
                 ],
                 "picks": chosen,
+                "left": [_left_out(name, gave.get(name) or {}) for name in names],
                 **_indices(pool),
             }
         )
@@ -134,6 +146,7 @@ def _choice(
     decided = None
     if pick.passing is not None and not pick.passed:
         decided = decided_by(name, rows, pick.shown, pick.passing, gave=gave)
+    known = gave or {each: dict(enumerate(row)) for each, row in rows.items()}
     return [
         round(pick.share, 6),
         len(pick.indices),
@@ -150,17 +163,47 @@ def _choice(
             decided.scores and [_digits(each) for each in decided.scores],
             decided.kept[-1:],
         ],
-        None if not gave or pick.passing is None else _gave(name, gave, (pick.shown, pick.passing)),
+        None
+        if not gave or pick.passing is None
+        else _gave(name, gave, (pick.shown, pick.passing), of=len(pool.candidates)),
+        [[each, reasons.place(why)] for each, why in silent_members(name, known, pool.problem)],
+        None if verdict.passed else _failed(pool.problem.tests, verdict, reasons),
     ]
 
 
-def _gave(name: str, gave: MembersGave, pair: tuple[int, int]) -> list[list[Any]]:
-    """Return what the members of a composition gave two candidates; False where one was not asked."""
+def _gave(name: str, gave: MembersGave, pair: tuple[int, int], *, of: int) -> list[list[Any]]:
+    """Return what the members of a composition gave two candidates; False where one was not asked.
+
+    Each with how many candidates it was asked about, None where these were all.
+    """
     return [
-        [each, *(_digits(gave[each][at]) if at in gave[each] else False for at in pair)]
+        [
+            each,
+            *(_digits(gave[each][at]) if at in gave[each] else False for at in pair),
+            len(gave[each]) if len(gave[each]) < of else None,
+        ]
         for each in members_of(name)
         if each in gave
     ]
+
+
+def _left_out(name: str, gave: MembersGave) -> list[tuple[str, list[int]]]:
+    """Return the filters of a composition, with the positions that each left out."""
+    found: dict[str, list[int]] = {}
+    for at, by in left_out_by(name, gave).items():
+        found.setdefault(by, []).append(at)
+    return list(found.items())
+
+
+def _failed(tests: Tests, verdict: Verdict, reasons: Once[str]) -> list[Any]:
+    """Return the statement that failed, or the first such check, and how many checks do not hold of all."""
+    failed = failed_checks(tests, verdict)
+    named = _STATEMENT.search(verdict.detail)
+    text = named[1] if named else check_at(tests, failed[0]).whole if failed else ""
+    line = " ".join(text.split())
+    if len(line) > _LONGEST_STATEMENT:
+        line = f"{line[: _LONGEST_STATEMENT - 1]}…"
+    return [reasons.place(line), len(failed), tests.check_count]
 
 
 def _member(name: str, rerankers: Sequence[str]) -> list[Any]:

@@ -28,6 +28,7 @@ from codesample.evaluation.curves import (
     separations,
 )
 from codesample.evaluation.environment import versions
+from codesample.evaluation.members import keeps_some
 from codesample.evaluation.picks import pick_of
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.score_quality import Calibration, ScoreDistribution, Separation
@@ -263,24 +264,29 @@ def _by_reranker(contents: RunContents) -> Iterator[_ByReranker]:
         yield _ByReranker(
             _markup(distribution_chart(name, distributions[name])),
             _markup(calibration_chart(name, calibrated[name])),
-            _separation(parted[name], distributions[name]),
-            _error(calibrated[name]),
+            _separation(name, parted[name], distributions[name]),
+            _error(name, calibrated[name]),
         )
 
 
-def _separation(found: Separation, scores: ScoreDistribution) -> str:
+def _separation(name: str, found: Separation, scores: ScoreDistribution) -> str:
     if found.within is None:
         return "No problem has candidates of both kinds."
     unscored = scores.abstained_passing + scores.abstained_failing
-    silent = f" {unscored:,} candidates without a score count as last; no bar shows them." if unscored else ""
+    what = "left out or without a score" if keeps_some(name) else "without a score"
+    counted = f"candidate {what} counts" if unscored == 1 else f"candidates {what} count"
+    silent = f" {unscored:,} {counted} as last; no bar shows them." if unscored else ""
     return (
         f"Within a problem, a passing candidate outranks a failing one in {100 * found.within:.1f} % of "
         f"pairs; 50 % would say nothing.{silent}"
     )
 
 
-def _error(found: Calibration) -> str:
-    abstained = f" {found.abstained:,} candidates have no score." if found.abstained else ""
+def _error(name: str, found: Calibration) -> str:
+    one = found.abstained == 1
+    left_out = f" or {'was' if one else 'were'} left out" if keeps_some(name) else ""
+    have = f"{found.abstained:,} candidate{' has' if one else 's have'} no score{left_out}."
+    abstained = f" {have}" if found.abstained else ""
     if found.error is None:
         return f"Share of candidates that pass, by their score; about equally many at each point.{abstained}"
     off = f"they are off by {found.error:.2f}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from codesample.evaluation.score_quality import Calibration, ScoreDistribution
-from codesample.reports.html.drawing import DOT, VARIABLE, Spec, drawn, score_axis
+from codesample.reports.html.chart_texts import score_axis
+from codesample.reports.html.drawing import DOT, VARIABLE, Spec, drawn
 
 __all__ = ["calibration_chart", "distribution_chart"]
 

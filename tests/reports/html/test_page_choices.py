@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -231,8 +232,8 @@ FILTER = "public_examples | mbr_exec"
             "1 of 3 pass; decided by mbr_exec among the 2 of 3 that public_examples kept: "
             "1.5 against no score; best passing one in place 2",
             [
-                "place 1 · public_examples: 2 · mbr_exec: 1.5",
-                "place 2 · public_examples: 2 · mbr_exec: no score",
+                "place 1 · public_examples: 2 · mbr_exec among the 2 kept: 1.5",
+                "place 2 · public_examples: 2 · mbr_exec among the 2 kept: no score",
             ],
         ),
         (
@@ -261,6 +262,7 @@ def test_a_name_is_said_in_words_and_a_failure_without_its_statement_so(
     tab = lost(show, kept_some["now"], FILTER)
     assert tab.locator("#lost-words > div").all_inner_texts() == [
         f"{FILTER}: Keep those that are best by public_examples; only among these, order by mbr_exec. "
+        "Scores behind a | are given among the kept alone, and may differ from those over all candidates. "
         "Who has no score comes last.",
         "public_examples: Score by how many of the prompt's examples the program gets right.",
         "mbr_exec: Score by how much of what it returns the candidates, itself included, return as well.",
@@ -303,12 +305,31 @@ def test_what_one_asks_for_is_shown_whatever_the_list_leaves_out(
     assert 0 <= box["y"] < 900
 
 
-def test_a_candidate_that_was_left_out_has_no_score(
+def test_a_candidate_that_was_left_out_is_said_to_be_so(
     show: Callable[..., Any], kept_some: dict[str, Path]
 ) -> None:
     shown = show(kept_some["now"], "p/2")
     shown.open_part(shown.tab.get_by_text("Scores by every reranker"))
-    assert "no score" in shown.tab.locator("#candidate table tbody tr").first.inner_text()
+    assert shown.tab.locator("#candidate table tbody tr").first.locator("td").all_inner_texts() == [
+        "left out by public_examples",
+        "3 of 3",
+    ]
+    told = shown.tab.locator("#candidate p.muted", has_text="over all 3 candidates")
+    assert told.inner_text().endswith("behind a filter (a | b), b scores the kept ones anew.")
+    shown.tab.select_option("#reranker-in-problem", label=FILTER)
+    cells = shown.tab.locator("#group-rows td:last-child")
+    assert cells.evaluate_all("all => all.every(each => each.scrollWidth <= each.clientWidth)")
+    assert cells.all_inner_texts() == ["1", "2", "left out"]
+    last = shown.tab.locator("#group-rows tr").last.locator(".picked")
+    assert last.all_inner_texts()[-1] == "left out by public_examples"
+
+
+def test_where_members_do_not_tell_a_candidate_without_a_score_is_not_said_to_be_left_out(
+    show: Callable[..., Any], kept_some: dict[str, Path]
+) -> None:
+    tab = show(kept_some["old"], "p/2").tab
+    tab.select_option("#reranker-in-problem", label=FILTER)
+    assert tab.locator("#group-rows td:last-child").all_inner_texts() == ["1", "2", "no score"]
 
 
 @pytest.mark.parametrize("way", ["Escape", "back"])
@@ -353,5 +374,8 @@ def test_rows_of_the_map_have_names_on_a_phone(show: Callable[..., Any], kept_so
 
 def test_charts_name_places_and_what_has_no_bar(kept_some: dict[str, Path]) -> None:
     text = kept_some["now"].read_text()
-    assert "place from the last, 0, up by public_examples | mbr_exec" in text
-    assert "1 candidates without a score count as last; no bar shows them." in text
+    assert "place from the last, 0, up by public_examples | mbr_exec" in re.sub(
+        r"</tspan><tspan[^>]*>", " ", text
+    )
+    assert "1 candidate left out or without a score counts as last; no bar shows them." in text
+    assert "1 candidate has no score or was left out." in text

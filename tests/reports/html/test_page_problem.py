@@ -28,7 +28,7 @@ def test_a_problem_shows_everything_of_its_candidates(show: Callable[..., Any], 
     picks = tab.locator("#pick-rows tr").all_inner_texts()
     assert [BLANKS.sub(" ", text) for text in picks] == [
         "good 0 ✗ wrong 0.9 1, 0.5, place 3",
-        "tied 0 and 1 tied tie: 50 % pass 1 1, 1, place 1",
+        "tied 0 and 1 other tie tie: 50 % pass 1 1, 1, place 1",
     ]
     # the pick of the chosen reranker is what one sees first, its equals told with it
     assert tab.locator("#candidate-name").inner_text() == "Candidate 0"
@@ -39,7 +39,10 @@ def test_a_problem_shows_everything_of_its_candidates(show: Callable[..., Any], 
     assert "    return x - 1" in answer.inner_text()
     shown.open_part(tab.get_by_text("Scores by every reranker"))
     scores = tab.locator("#candidate table tbody tr").all_inner_texts()
-    assert [BLANKS.sub(" ", text) for text in scores] == ["good 0.9 1 of 4", "tied 1 1 of 4, 1 tied"]
+    assert [BLANKS.sub(" ", text) for text in scores] == [
+        "good 0.9 1 of 4",
+        "tied 1 1 of 4, tied with 1 other",
+    ]
 
 
 def test_tokens_tell_their_log_probability(show: Callable[..., Any], page: Path) -> None:

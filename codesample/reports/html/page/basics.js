@@ -61,8 +61,8 @@ const VERDICTS = {
 /** The fields of a choice, by what they are. */
 function readChoice(fields) {
   if (fields === null) return null;
-  const [chance, tied, pick, pickScore, passing, passingScore, rank, reason, silence, decided, gave] = fields;
-  return { chance, tied, pick, pickScore, passing, passingScore, rank, reason, silence, decided, gave };
+  const [chance, tied, pick, pickScore, passing, passingScore, rank, reason, silence, decided, gave, silent, failed] = fields;
+  return { chance, tied, pick, pickScore, passing, passingScore, rank, reason, silence, decided, gave, silent, failed };
 }
 
 function count(number, one, many = `${one}s`) {

@@ -24,6 +24,8 @@ function renderLost() {
           `${Number(expected.toPrecision(3))} are lost on average.`,
   ];
   if (unsolved) told.push(`In the other ${unsolved} nothing passes, so no choice could help.`);
+  const decided = decidersText(lost);
+  if (decided) told.push(decided);
   $("lost-told").textContent = told.join(" ");
   const words = page.words[page.reranker].map(([of, text]) => make("div", {}, appendName(make("dt", {}), `${of}:`), " ", appendName(make("dd", {}), text)));
   $("lost-words").replaceChildren(...words);
@@ -33,11 +35,39 @@ function renderLost() {
   $("lost-more").textContent = `See all ${lost.length} in the list of problems`;
 }
 
+/** By whom the lost problems were decided, and who was silent, in how many each; "" where nobody knows. */
+function decidersText(lost) {
+  const [deciders, silent] = [new Map(), new Map()];
+  const add = (counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const choice of lost.map((problem) => choiceOf(problem))) {
+    if (choice.pickScore === null) add(silent, "it");
+    else {
+      if (choice.decided) add(deciders, choice.decided[0]);
+      for (const [name] of choice.silent) add(silent, name);
+    }
+  }
+  const listed = (counts, say) => [...counts].sort((a, b) => b[1] - a[1]).map(([name, number]) => say(name, number)).join(", ");
+  const told = [
+    deciders.size ? `decided by ${listed(deciders, (name, number) => `${name} in ${number}`)}` : "",
+    silent.size ? `without any score ${listed(silent, (name, number) => (name === "it" ? `in ${number}` : `of ${name} in ${number}`))}` : "",
+  ].filter(Boolean);
+  return told.length ? `Of the lost ones: ${told.join("; ")}.` : "";
+}
+
+/** The statement of the tests that a pick failed, and how many checks do not hold, as far as that is known. */
+function appendFailed(why, choice) {
+  if (!choice.failed) return;
+  const [statement, failing, checks] = choice.failed;
+  if (failing) why.append(` ${failing} of ${count(checks, "check")} ${failing === 1 ? "does" : "do"} not hold`);
+  if (page.reasons[statement]) why.append(appendText(make("code", { class: "statement" }), page.reasons[statement]));
+}
+
 function lostRow(problem, open) {
   const choice = choiceOf(problem);
   const letter = problem.verdicts[choice.pick];
   const reason = choice.reason === null ? "" : page.reasons[choice.reason];
   const why = make("span", { class: "why" }, verdictBadge(letter));
+  appendFailed(why, choice);
   if (reason) appendText(why.appendChild(make("code", {})), reason);
   const summary = make(
     "summary",
@@ -65,8 +95,9 @@ function rankText(choice) {
   if (choice.chance > 0) return `${count(choice.tied, "candidate")} share the top score, ${percent(choice.chance)} of them pass`;
   const tie = choice.tied > 1 ? `one of ${choice.tied} that tie, all of which fail; ` : "";
   const place = `best passing one in place ${choice.rank}`;
-  if (choice.decided) return `${tie}decided by ${decidedText(choice.decided)}; ${place}`;
-  if (page.ranked[page.reranker]) return `${tie}${place}`;
+  const silent = silentText(choice);
+  if (choice.decided) return `${tie}${silent}decided by ${decidedText(choice.decided)}; ${place}`;
+  if (page.ranked[page.reranker]) return `${tie}${silent}${place}`;
   return `${tie}score ${scoreText(choice.pickScore)}, best passing one ${scoreText(choice.passingScore)}, in place ${choice.rank}`;
 }
 
@@ -82,6 +113,11 @@ function againstText(one, other) {
   return `${first} against ${second}`;
 }
 
+/** Which members gave nobody a score, and why: "a gave no score (its reason); ". */
+function silentText(choice) {
+  return choice.silent.map(([name, why]) => `${name} gave no score${page.reasons[why] ? ` (${page.reasons[why]})` : ""}; `).join("");
+}
+
 function silenceText(choice) {
   const why = page.reasons[choice.silence];
   return `no candidate has a score${why ? ` (${why})` : ""}`;
@@ -94,6 +130,9 @@ function headingsOf(choice) {
   const picked = choice.tied > 1 ? `What it picks, one of ${choice.tied} that tie` : "What it picks";
   return [picked, "The best-scored one that passes"];
 }
+
+// a program can be complete all the same
+const REACHED_LIMIT = "answer reached the token limit";
 
 /** The pick beside the best-scored candidate that passes. */
 async function pairOf(problem, choice) {
@@ -113,6 +152,7 @@ async function pairOf(problem, choice) {
     "div",
     {},
     pair,
+    marksLegend(gone, fresh),
     make("details", {}, make("summary", { text: "Hidden tests" }), codeBlock(part.tests, { label: `Hidden tests of ${problem.id}` })),
     make("p", {}, make("a", { href: linkTo(problem), text: `All about ${problem.id}` })),
   );
@@ -125,7 +165,7 @@ async function pairOf(problem, choice) {
 async function memberScores(problem, choice) {
   if (choice.gave) {
     const text = (score) => (score === false ? "not asked" : scoreText(score));
-    return (which) => choice.gave.map((row) => `${row[0]}: ${text(row[which + 1])}`);
+    return (which) => choice.gave.map(([name, one, other, asked]) => `${name}${asked ? ` among the ${asked} kept` : ""}: ${text([one, other][which])}`);
   }
   const known = page.members[page.reranker].filter(([, at]) => at !== null);
   const rows = await Promise.all(known.map(async ([name, at]) => [name, (await scoresOf(at))[problem.at]]));
@@ -148,7 +188,7 @@ function paneOf(problem, part, at, heading, words, marks) {
     "section",
     { class: "pane" },
     head,
-    appendName(make("p", {}, verdictBadge(problem.verdicts[at]), " "), row.finish === "length" ? `${words} · cut off at the token limit` : words),
+    appendName(make("p", {}, verdictBadge(problem.verdicts[at]), " "), row.finish === "length" ? `${words} · ${REACHED_LIMIT}` : words),
     failureOf(part, row),
     codeBlock(part.texts[row.program], { label, marks, asked: askedOf(part) }),
   );

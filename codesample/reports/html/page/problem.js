@@ -69,7 +69,7 @@ function renderPicks() {
       row.append(make("td", { colspan: "4", text: `prefers none, all ${choice.tied} tie: ${percent(choice.chance)} pass` }));
       return row;
     }
-    const tie = choice.tied > 1 ? ` and ${choice.tied - 1} tied` : "";
+    const tie = choice.tied > 1 ? ` and ${count(choice.tied - 1, "other")} tie` : "";
     row.append(
       make("td", {}, candidateLink(problem, choice.pick), tie),
       make("td", {}, choice.chance === 0 || choice.chance === 1 ? verdictBadge(problem.verdicts[choice.pick]) : `tie: ${percent(choice.chance)} pass`),
@@ -90,7 +90,7 @@ function passingText(choice, ranked) {
   const place = `place ${choice.rank}`;
   if (!ranked) return `${scoreText(choice.passingScore)}, ${place}`;
   if (!choice.decided) return place;
-  return `${place}; decided by ${decidedText(choice.decided)}`;
+  return `${place}; ${silentText(choice)}decided by ${decidedText(choice.decided)}`;
 }
 
 function candidateLink(problem, position) {
@@ -125,6 +125,7 @@ function renderGroups() {
     view.position = view.groups[0][0];
   }
   $("group-rows").replaceChildren(...view.groups.map(groupRow));
+  tellBelow();
   $("group-score").textContent = page.reranker !== null && page.ranked[page.reranker] ? "place" : "score";
   $("group-count").textContent = `${count(view.groups.length, "distinct program")} of ${count(view.groups.flat().length, "candidate")}`;
   renderCandidate();
@@ -143,21 +144,30 @@ function groupRow(members, at) {
   const first = members.includes(view.position) ? view.position : members[0];
   const link = make("a", { href: linkTo(problem, first), text: shown.join(", ") });
   if (at === view.group) link.setAttribute("aria-current", "true");
-  const score = members.reduce((most, position) => (below(scoreAt(position)) > below(most) ? scoreAt(position) : most), null);
+  const top = members.reduce((most, at) => (below(scoreAt(at)) > below(scoreAt(most)) ? at : most), members[0]);
+  const left = leftOutText(page.reranker, top);
   return make(
     "tr",
     { class: at === view.group ? "current" : null, "data-group": at },
     make("td", {}, verdictBadge(problem.verdicts[members[0]])),
-    make("th", { scope: "row" }, link, more, ...pickMarks(members)),
+    make("th", { scope: "row" }, link, more, ...pickMarks(members), left && appendName(make("span", { class: "picked" }), left)),
     make("td", { class: "number", text: String(members.length) }),
-    make("td", { class: "number", text: page.reranker === null ? "" : placeOrScore(page.reranker, score) }),
+    make("td", { class: "number", text: page.reranker === null ? "" : left ? "left out" : placeOrScore(page.reranker, top) }),
   );
 }
 
-/** A reranker's score; its place among those of all candidates where the size of scores says nothing. */
-function placeOrScore(reranker, score) {
-  if (!page.ranked[reranker] || score === null) return scoreText(score);
+/** A candidate's score; its place among those of all candidates where the size of scores says nothing. */
+function placeOrScore(reranker, position) {
+  const score = view.scores[reranker][position];
+  if (score === null) return "no score";
+  if (!page.ranked[reranker]) return scoreText(score);
   return String(1 + view.scores[reranker].filter((other, at) => isGraded(at) && below(other) > score).length);
+}
+
+/** Which filter of a reranker left a candidate out, in words; null where none did, or nobody knows. */
+function leftOutText(reranker, position) {
+  const by = reranker === null ? undefined : view.problem.left[reranker].find(([, positions]) => positions.includes(position));
+  return by ? `left out by ${by[0]}` : null;
 }
 
 /** Marks of a group that the chosen reranker picks, or may pick, and below them the others that surely do. */
@@ -231,7 +241,7 @@ function factsOf(row) {
   if (row.cpu) facts.push(`${row.cpu.toFixed(3)} s of CPU`);
   if (row.megabytes) facts.push(`${row.megabytes} MB`);
   if (row.length !== undefined) facts.push(count(row.length, "token"));
-  if (row.finish) facts.push(`ended by ${row.finish}`);
+  if (row.finish) facts.push(row.finish === "length" ? REACHED_LIMIT : `ended by ${row.finish}`);
   if (row.rule && row.rule !== "continuation") facts.push(`read by rule ${row.rule}`);
   if (row.integrity === "weak") facts.push("weak integrity");
   if (row.retried) facts.push(`first try: ${row.retried}`);
@@ -294,6 +304,7 @@ function programOf(problem, part, row, position) {
         make("section", { class: "pane" }, make("h4", { text: `candidate ${number}` }), own(gone)),
         make("section", { class: "pane" }, make("h4", {}, "candidate ", candidateLink(problem, at), ", passes"), other),
       ),
+      ...[marksLegend(gone, fresh)].filter(Boolean),
     );
   };
   choose.addEventListener("change", () => {
@@ -304,6 +315,13 @@ function programOf(problem, part, row, position) {
   if (page.beside && problem.verdicts[position] !== "p") choose.value = String(different[0]);
   show();
   return [make("h4", {}, "Program, ", make("label", { for: "compare-with", text: "beside " }), choose), place];
+}
+
+/** Why a candidate has no score, with the reranker's reason where it gave nobody one. */
+function silentOr(reranker, position) {
+  const choice = view.problem.choices[reranker];
+  const why = choice !== null && choice.pickScore === null ? page.reasons[choice.silence] : "";
+  return why ? `no score: ${why}` : leftOutText(reranker, position) ?? "no score";
 }
 
 function scoreTable(problem, position) {
@@ -318,12 +336,16 @@ function scoreTable(problem, position) {
         "tr",
         {},
         appendName(make("th", { scope: "row", dir: "auto" }), name),
-        make("td", { class: "number", text: scores[position] === null ? "no score" : page.ranked[at] ? "" : scoreText(scores[position]) }),
-        make("td", { class: "number", text: `${above + 1} of ${problem.graded}${tied ? `, ${tied} tied` : ""}` }),
+        make("td", { class: scores[position] === null ? "number worded" : "number", text: scores[position] === null ? silentOr(at, position) : page.ranked[at] ? "" : scoreText(scores[position]) }),
+        make("td", { class: "number", text: `${above + 1} of ${problem.graded}${tied ? `, tied with ${count(tied, "other")}` : ""}` }),
       );
     });
     const heads = ["reranker", "score", "place"].map((text) => make("th", { scope: "col", text }));
-    return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)));
+    const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows));
+    const frame = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Scores" }, table);
+    if (!page.narrowing.includes(true)) return frame;
+    const all = `Each by itself, over all ${problem.verdicts.length} candidates; behind a filter (a | b), b scores the kept ones anew.`;
+    return make("div", {}, make("p", { class: "muted", text: all }), frame);
   });
 }
 
@@ -356,7 +378,19 @@ function stepGroup(step) {
   location.replace(linkTo(view.problem, members[0]));
 }
 
+/** Say how many programs the list has below its end, where it scrolls. */
+function tellBelow() {
+  const frame = $("group-frame");
+  const end = frame.getBoundingClientRect().bottom;
+  const below = [...$("group-rows").children].filter((row) => row.getBoundingClientRect().bottom > end + 2).length;
+  $("group-below").hidden = below === 0 || frame.scrollHeight <= frame.clientHeight + 2;
+  $("group-below").textContent = `↓ ${below} more below`;
+}
+
 function startProblem() {
+  $("group-frame").addEventListener("scroll", tellBelow, { passive: true });
+  new ResizeObserver(tellBelow).observe($("group-frame"));
+  $("group-below").addEventListener("click", () => $("group-frame").scrollBy({ top: $("group-frame").clientHeight * 0.8 }));
   $("candidate-filter").addEventListener("change", renderGroups);
   $("candidate-order").addEventListener("change", renderGroups);
 }

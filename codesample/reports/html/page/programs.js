@@ -66,6 +66,18 @@ function differingLines(one, other, asked) {
   return left.size || right.size ? [left, right] : [undefined, undefined];
 }
 
+/** What the marks of two programs that stand side by side mean, of those that occur; null where none does. */
+function marksLegend(left, right) {
+  const present = new Set([...(left?.values() ?? []), ...(right?.values() ?? [])]);
+  const told = [
+    ["gone", "− 1", "only in the left one"],
+    ["new", "+ 1", "only in the right one"],
+    ["lacks", "1", "green line below: the other one goes on with lines that are missing here"],
+  ].filter(([mark]) => present.has(mark));
+  const parts = told.flatMap(([mark, sign, what]) => [make("span", { class: `mark-key ${mark}`, "aria-hidden": "true", text: sign }), ` ${what} `]);
+  return told.length ? make("p", { class: "legend marks-legend" }, ...parts) : null;
+}
+
 /** Which runs of lines are folded: [from, to, what they are], in order. */
 function folds(all, marks) {
   const found = [];
