@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,6 +50,9 @@ __all__ = [
     "source_of",
     "task_of",
 ]
+
+# without a blank, and ending as texts and sources do
+_FILE_NAME = re.compile(r"\S+\.(py|txt|md)")
 
 
 def _limit() -> Any:
@@ -272,6 +276,11 @@ def source_of(
             if given is not None:
                 raise ParameterError(f"{option} {given}: belongs to a task; name one by --task, or drop it")
     if prompt is not None:
+        if _FILE_NAME.fullmatch(prompt):
+            raise ParameterError(
+                f"PROMPT {prompt} is a text to continue, and looks like the name of a file; give "
+                f"--prompt-file {prompt}"
+            )
         return prompt
     if prompt_file is None:
         return read_problems(

@@ -360,7 +360,11 @@ def _read_manifest(path: Path) -> Manifest:
         if holds_table(path):
             names = ", ".join(str(path / each.folder) for each in read_table(path))
             raise RunFolderError(f"{path}: holds a table of runs; name one of them: {names}") from None
-        raise RunFolderError(f"{path}: not a run folder (no run.json)") from None
+        found = "there is no such folder" if not path.exists() else "it holds no run.json"
+        raise RunFolderError(
+            f"{path}: not a run folder ({found}); expected what `codesample eval` names last as its "
+            "run folder"
+        ) from None
     except DataError as error:
         raise RunFolderError(str(error)) from error
 
