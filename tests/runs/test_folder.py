@@ -168,7 +168,7 @@ def test_a_verdict_of_unknown_status_is_named(path: Path, manifest: Manifest) ->
 
 def test_what_is_no_run_is_named(path: Path, manifest: Manifest) -> None:
     for make in (lambda: RunFolder.open(path), lambda: RunFolder.resume(path, manifest)):
-        with pytest.raises(RunFolderError, match=r"not a run folder \(no run\.json\)"):
+        with pytest.raises(RunFolderError, match=r"not a run folder \(there is no such folder\)"):
             make()
     path.mkdir()
     (path / "run.json").write_text('{"format": 99}')
