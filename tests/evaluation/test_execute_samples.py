@@ -256,7 +256,7 @@ def test_samples_in_place_of_a_run_are_told_what_to_do_with(write, adding, tmp_p
     for name in ("run.json", "samples.jsonl", "results.json"):
         with pytest.raises(RunFolderError, match=r"a file of a run; give its folder: .*run"):
             call(tmp_path / "run" / name)
-    with pytest.raises(RunFolderError, match=r"not a run folder \(it holds no run\.json\)"):
+    with pytest.raises(RunFolderError, match=r"not a run folder \(there is no such folder\)"):
         call(tmp_path / "nowhere")
 
 
