@@ -82,7 +82,12 @@ class ControlGroup:
                 return
 
     def _count_kills(self) -> int:
-        for line in os.pread(self._events, _EVENTS_BYTES, 0).splitlines():
+        try:
+            events = os.pread(self._events, _EVENTS_BYTES, 0)
+        except OSError:
+            # with its last process dead, another maker may have removed the group as one left behind
+            return self._kills
+        for line in events.splitlines():
             name, _, value = line.partition(b" ")
             if name == b"oom_kill":
                 return int(value)

@@ -24,7 +24,15 @@ from codesample.execution.worker.spawner import Spawner
 from codesample.records import CodeTests, Status
 
 MIB = 1 << 20
-WAITING = "import sys; sys.stdin.readline(); x = b'x' * (int(sys.argv[1]) << 20); print(len(x))"
+FILLING = "import sys; x = b'x' * (int(sys.argv[1]) << 20); print(len(x))"
+# lives on, as a zygote does: a group without a process is anybody's to remove
+WAITING = f"""
+import subprocess, sys
+sys.stdin.readline()
+child = subprocess.run([sys.executable, "-c", {FILLING!r}, *sys.argv[1:]], stdout=subprocess.PIPE, text=True)
+print(child.stdout.strip(), flush=True)
+sys.stdin.readline()
+"""
 
 
 def groups() -> set[str]:
@@ -34,6 +42,14 @@ def groups() -> set[str]:
         for name in os.listdir(parent)
         if name.startswith("codesample-")
     }
+
+
+def members(group: str) -> list[str] | None:
+    """The processes of a group; None for one that others have removed meanwhile."""
+    try:
+        return Path(group, "cgroup.procs").read_text().split()
+    except OSError:
+        return None
 
 
 @functools.cache
@@ -60,7 +76,7 @@ def skip_unless_granted() -> None:
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[str]]:
-    """A process that fills 200 MiB once it reads a line."""
+    """A process whose child fills 200 MiB once it reads a line; it says what the child said."""
     with subprocess.Popen(
         [sys.executable, "-c", WAITING, "200"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as started:
@@ -106,19 +122,34 @@ def test_a_group_ends_what_holds_too_much(
     # raised and lowered, in either order
     for each in (1_000, 32, memory):
         group.admit(each * MIB)
-    said, _ = process.communicate("\n", timeout=60)
-    assert (said == f"{200 * MIB}\n") is fits
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    said = process.stdout.readline()
+    assert said == (f"{200 * MIB}\n" if fits else "\n")
     assert group.ran_out() is not fits
     group.admit(memory * MIB)
+    assert not group.ran_out()
+
+
+def test_a_group_that_was_removed_counts_nothing_more(
+    group: ControlGroup, process: subprocess.Popen[str]
+) -> None:
+    process.kill()
+    process.wait()
+    # other makers may have been quicker; either way none with this path is left
+    remove_left_groups()
+    assert not os.path.exists(group._path)
+    assert not group.ran_out()
+    group.admit(32 * MIB)
     assert not group.ran_out()
 
 
 def test_a_group_is_removed_with_its_last_process(
     group: ControlGroup, process: subprocess.Popen[str]
 ) -> None:
-    (mine,) = (
-        path for path in groups() if str(process.pid) in Path(path, "cgroup.procs").read_text().split()
-    )
+    (mine,) = (path for path in groups() if str(process.pid) in (members(path) or ()))
     remove_left_groups()
     assert mine in groups()
     process.kill()
@@ -176,10 +207,7 @@ def test_no_group_stays_after_closing() -> None:
 
 def is_left(group: str) -> bool:
     """Whether a group is there, with no process in it."""
-    try:
-        return not Path(group, "cgroup.procs").read_text()
-    except FileNotFoundError:
-        return False
+    return members(group) == []
 
 
 def test_what_one_program_may_hold_bounds_no_other_wherever_its_tests_run() -> None:
