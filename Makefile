@@ -7,10 +7,12 @@ STAMP := $(VENV)/.up-to-date
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
 
-# parts that take about as long as each other; two run at a time
+# parts of some minutes each, the longest first, and how many of them run at a time: one for each core
 MODELS := tests/sampling tests/kernels tests/bench tests/tiny
 RUNS := tests/evaluation tests/cli
-PARTS := test-part-execution test-part-runs test-part-models test-part-rest
+SHOWN := tests/tasks tests/testing tests/reports
+PARTS := test-part-runs test-part-execution test-part-shown test-part-models test-part-rest
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, max(2, os.cpu_count() or 2)))')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow $(PARTS) test-all test-peers lint format map docs clean
@@ -41,7 +43,7 @@ demo: setup
 	$(BIN)/codesample eval mini --n 32
 
 # more threads than cores wait for each other, at the cost of both parts
-IN_PARTS := @OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=line $(PARTS)
+IN_PARTS := @OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=line $(PARTS)
 
 test: setup
 	$(IN_PARTS) MARKED="not slow"
@@ -58,8 +60,11 @@ test-part-runs:
 test-part-models:
 	$(PYTEST) -m "$(MARKED)" $(MODELS)
 
+test-part-shown:
+	$(PYTEST) -m "$(MARKED)" $(SHOWN)
+
 test-part-rest:
-	$(PYTEST) -m "$(MARKED)" tests $(addprefix --ignore=,tests/execution $(RUNS) $(MODELS))
+	$(PYTEST) -m "$(MARKED)" tests $(addprefix --ignore=,tests/execution $(RUNS) $(MODELS) $(SHOWN))
 
 test-all: test test-slow
 

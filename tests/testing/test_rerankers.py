@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from codesample.errors import RerankerError
 from codesample.rerankers.registry import load_reranker, reranker_names
+from codesample.testing import reranker_cases
 from codesample.testing.reranker_cases import HOSTILE, built_in_cases, made_pool
 from codesample.testing.reranker_process import differences_elsewhere
 from codesample.testing.rerankers import Conformance, check_reranker
@@ -19,6 +22,15 @@ FAULTY = Path(__file__).with_name("faulty_rerankers.py")
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def little_in_memory() -> Iterator[None]:
+    """Hide what other tests have left from the faulty ones that walk through all that lives."""
+    reranker_cases._mini.cache_clear()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def tried(name: str, *, elsewhere: bool = True) -> Conformance:
