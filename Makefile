@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 demo: setup
 	$(BIN)/codesample eval mini --n 32
 
-# more threads than cores wait for each other, at the cost of both parts
+# more threads than cores wait for each other, at the cost of every part
 IN_PARTS := @OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=line $(PARTS)
 
 test: setup

@@ -126,7 +126,7 @@ def test_no_moment_for_two_interruptions_hangs(tmp_path: Path) -> None:
     for number in range(24):
         folder = tmp_path / str(number)
         folder.mkdir()
-        check_interrupted(folder, after=number % 12 * 0.04, gap=number % 7 / 333, terminal=number % 2 == 0)
+        check_interrupted(folder, after=number % 11 * 0.04, gap=number % 7 / 333, terminal=number % 2 == 0)
 
 
 def test_what_was_interrupted_twice_is_resumed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ to root; version 2 to whom a part of the tree was delegated, as systemd does for
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from typing import NamedTuple
@@ -84,7 +85,9 @@ class ControlGroup:
     def _count_kills(self) -> int:
         try:
             events = os.pread(self._events, _EVENTS_BYTES, 0)
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
             # with its last process dead, another maker may have removed the group as one left behind
             return self._kills
         for line in events.splitlines():
