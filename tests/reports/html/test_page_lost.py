@@ -69,8 +69,8 @@ def page(
     return write_page(replace(run, members={NAME: gave}), file)
 
 
-def lost(show: Callable[..., Any], page: Path, name: str) -> Any:
-    shown = show(page)
+def lost(show: Callable[..., Any], page: Path, name: str, *, phone: bool = False) -> Any:
+    shown = show(page, phone=phone)
     # the first one is the best, and is called so
     shown.tab.select_option("#reranker", "0" if name == NAME else "1")
     shown.tab.locator("#lost-rows .pane").nth(1).wait_for()
@@ -184,3 +184,12 @@ def test_a_list_that_goes_on_below_its_frame_says_so(
     )
     tab.evaluate("document.querySelector('#group-frame').scrollTo(0, 1e6)")
     below.wait_for(state="hidden")
+
+
+def test_on_a_phone_everything_of_a_closed_row_stands_below_its_name(
+    show: Callable[..., Any], page: Path
+) -> None:
+    shown = lost(show, page, NAME, phone=True)
+    row = shown.tab.locator("#lost-rows summary").first
+    lefts = {round(part.bounding_box()["x"]) for part in row.locator("> *").all()}
+    assert len(lefts) == 1
