@@ -85,7 +85,8 @@ ARROWS = {
     "tasks.mini": {"data_files", "extraction", "errors", "records", "tasks"},
     "tiny": set(),
     "tiny.training": {"errors"},
-    "sampling": {"engines", "errors", "hub", "kernels.*", "records"},
+    "sampling": {"engines", "errors", "hub", "kernels.*", "records", "sampling.loading"},
+    "sampling.loading": {"errors", "sampling"},
     "runs": {"decoding", "errors", "records"},
     "foreign": {"data_files", "decoding", "errors", "records"},
     "evaluation": {

@@ -28,7 +28,7 @@ from codesample.kernels.bifurcated_decode import (
     bifurcated_decode,
     prepare_batch,
 )
-from codesample.sampling.checkpoint import device_of, dtype_of
+from codesample.sampling.devices import device_of, dtype_of
 
 __all__ = ["measure_attention"]
 

@@ -16,7 +16,7 @@ from codesample.bench.measurements import Measurement
 from codesample.bench.random_models import SHAPES, random_checkpoint
 from codesample.bench.settings import DecodeOptions, expect_known
 from codesample.bench.workloads import WORKLOADS
-from codesample.sampling.checkpoint import device_of, dtype_of
+from codesample.sampling.devices import device_of, dtype_of
 
 __all__ = ["STEP_CELLS", "USUAL_SHAPES", "measure_decode", "measure_jobs", "measure_steps"]
 

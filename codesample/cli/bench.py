@@ -156,7 +156,7 @@ def step(
     """Time a whole decode step of a model with random weights, in one CUDA graph where there is CUDA."""
     from codesample.bench.model_step import measure_step
     from codesample.bench.tables import table_of
-    from codesample.sampling.checkpoint import device_of, dtype_of
+    from codesample.sampling.devices import device_of, dtype_of
 
     measured = measure_step(
         model,

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GenerationConfig,
-    PreTrainedModel,
-)
+from transformers import GenerationConfig, PreTrainedModel
 
-from codesample.errors import HubUnavailableError, ModelError, ParameterError
+from codesample.errors import ParameterError
 from codesample.records import Prompt
 from codesample.sampling.attention_probe import layer_shapes, probe_shared_path
 from codesample.sampling.chat import chat_ends, chat_ids, takes_messages
 from codesample.sampling.checkpoint_source import checkpoint_source
+from codesample.sampling.devices import device_of, dtype_of, named_device
 from codesample.sampling.encoding import Boundary, boundary_of, text_ids
 from codesample.sampling.kv_store import KVShape
-from codesample.sampling.memory import free_memory
+from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
+from codesample.sampling.loading.model_loading import load_model, load_skeleton
+from codesample.sampling.loading.tokenizer_loading import load_tokenizer
 
-__all__ = [
-    "Checkpoint",
-    "device_of",
-    "dtype_of",
-    "load_checkpoint",
-    "load_without_weights",
-]
-
-_DTYPES = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-    "float64": torch.float64,
-}
+__all__ = ["Checkpoint", "load_checkpoint", "load_without_weights"]
 
 
 @dataclass(frozen=True)
@@ -162,9 +145,9 @@ def load_checkpoint(
         name = str(model)
         target = device_of(device)
         kept = dtype_of(dtype) if dtype != "auto" else "auto" if target.type == "cuda" else torch.float32
-        origin = _Origin(name, checkpoint_source(name), revision, trust_remote_code)
-        loaded = _load_model(origin, target, kept)
-        tokenizer = tokenizer or _load_tokenizer(origin)
+        origin = CheckpointOrigin(name, checkpoint_source(name), revision, trust_remote_code)
+        loaded = load_model(origin, target, kept)
+        tokenizer = tokenizer or load_tokenizer(origin)
     config = loaded.config.get_text_config()
     found = Checkpoint(
         name=name,
@@ -190,15 +173,9 @@ def load_without_weights(
     Raises:
         UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
     """
-    origin = _Origin(model, checkpoint_source(model), revision, trust_remote_code)
-    tokenizer = _load_tokenizer(origin)
-    try:
-        config = AutoConfig.from_pretrained(origin.source, **origin.options)
-        with torch.device("meta"):
-            skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
-            skeleton.tie_weights()
-    except Exception as error:
-        raise _load_error(error, origin) from error
+    origin = CheckpointOrigin(model, checkpoint_source(model), revision, trust_remote_code)
+    tokenizer = load_tokenizer(origin)
+    skeleton = load_skeleton(origin)
     with suppress(OSError):
         skeleton.generation_config = GenerationConfig.from_pretrained(
             origin.source, revision=revision or "main"
@@ -211,25 +188,11 @@ def load_without_weights(
         model=skeleton,
         tokenizer=tokenizer,
         eos_ids=_eos_ids(skeleton, tokenizer),
-        max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
-        revision=getattr(config, "_commit_hash", None),
+        max_positions=getattr(skeleton.config.get_text_config(), "max_position_embeddings", None),
+        revision=getattr(skeleton.config, "_commit_hash", None),
         kv_shapes=shapes,
         trusted=trust_remote_code,
     )
-
-
-class _Origin(NamedTuple):
-    """Where a checkpoint comes from: as the caller named it, and as transformers is asked for it."""
-
-    name: str
-    source: str
-    revision: str | None
-    trusted: bool
-
-    @property
-    def options(self) -> dict[str, Any]:
-        # without an answer to the question whether to trust, transformers asks on standard input
-        return {"revision": self.revision, "trust_remote_code": self.trusted}
 
 
 def _check_loaded(
@@ -238,7 +201,7 @@ def _check_loaded(
     """Refuse what a model that is loaded already cannot be given any more."""
     own = model.device
     if device != "auto":
-        asked = _named_device(device)
+        asked = named_device(device)
         if asked.type != own.type or asked.index not in (None, own.index):
             raise ParameterError(
                 f"device = {str(device)!r}: the loaded model is on {own}; move it with .to()"
@@ -249,97 +212,6 @@ def _check_loaded(
         )
     if revision is not None and revision != getattr(model.config, "_commit_hash", None):
         raise ParameterError(f"revision = {revision!r}: the model is loaded already; give its name instead")
-
-
-def device_of(device: str | torch.device) -> torch.device:
-    """Return the device of that name; "auto" takes CUDA when there is one.
-
-    Raises:
-        ParameterError: no such device here.
-    """
-    if str(device) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    found = _named_device(device)
-    if found.type not in ("cpu", "cuda"):
-        raise ParameterError(f"device = {str(device)!r}: expected auto, cpu, cuda or cuda:N")
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ParameterError(f"device = {device!r}: this machine shows no CUDA device; use --device cpu")
-    return found
-
-
-def _named_device(device: str | torch.device) -> torch.device:
-    try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
-
-
-def dtype_of(dtype: str | torch.dtype) -> torch.dtype:
-    """Return the dtype of that name.
-
-    Raises:
-        ParameterError: there is none.
-    """
-    if isinstance(dtype, torch.dtype):
-        return dtype
-    if dtype not in _DTYPES:
-        raise ParameterError(f"dtype = {dtype!r}: expected one of {', '.join(_DTYPES)}")
-    return _DTYPES[dtype]
-
-
-def _load_model(origin: _Origin, device: torch.device, dtype: torch.dtype | str) -> PreTrainedModel:
-    try:
-        config = AutoConfig.from_pretrained(origin.source, **origin.options)
-        _check_fit(config, origin, device, dtype)
-        model = AutoModelForCausalLM.from_pretrained(
-            origin.source, config=config, dtype=dtype, **origin.options
-        )
-        model.to(device)  # type: ignore[arg-type]
-        return model
-    except ModelError:
-        raise
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            f"{origin.name}: out of memory while loading onto {device}; choose a smaller dtype or device"
-        ) from error
-    except Exception as error:
-        raise _load_error(error, origin) from error
-
-
-def _load_tokenizer(origin: _Origin) -> Any:
-    try:
-        return AutoTokenizer.from_pretrained(origin.source, **origin.options)
-    except Exception as error:
-        raise _load_error(error, origin) from error
-
-
-def _load_error(error: Exception, origin: _Origin) -> ModelError | HubUnavailableError:
-    text = str(error).strip() or type(error).__name__
-    first = text.splitlines()[0]
-    if not origin.trusted and "trust_remote_code" in text:
-        return ModelError(
-            f"{origin.name}: brings code of its own, which runs with all your rights; read it, then allow it "
-            "with --trust-remote-code (trust_remote_code=True)"
-        )
-    if not os.path.isdir(origin.source) and isinstance(error, OSError | ConnectionError):
-        return HubUnavailableError(
-            f"model {origin.name!r} is not on this machine and the hub gave no answer for it "
-            f"({first[:160]}); check the name and the connection, or give --model a folder"
-        )
-    return ModelError(f"{origin.name}: cannot be loaded as a causal language model: {first[:300]}")
-
-
-def _check_fit(config: Any, origin: _Origin, device: torch.device, dtype: torch.dtype | str) -> None:
-    with torch.device("meta"):
-        skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=origin.trusted)
-    stored = dtype if isinstance(dtype, torch.dtype) else (config.dtype or torch.float32)
-    need = sum(p.numel() for p in skeleton.parameters()) * stored.itemsize
-    have = free_memory(device)
-    if need > have:
-        raise ModelError(
-            f"{origin.name}: its weights take {need / 2**30:.1f} GiB in {stored}, and {device} has "
-            f"{have / 2**30:.1f} GiB free; choose a smaller model, --dtype bfloat16 or another --device"
-        )
 
 
 def _eos_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:

@@ -13,8 +13,9 @@ from codesample.errors import ModelError
 from codesample.hub import expect_hub
 from codesample.records import Prompt, Request, SamplingParams
 from codesample.sampling.chat import chat_notices
-from codesample.sampling.checkpoint import device_of, dtype_of, load_without_weights
+from codesample.sampling.checkpoint import load_without_weights
 from codesample.sampling.checkpoint_source import is_on_hub
+from codesample.sampling.devices import device_of, dtype_of
 from codesample.sampling.encoding import Boundary
 from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import token_bytes

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
-from codesample.sampling import Sampler, checkpoint
+from codesample.sampling import Sampler
 from codesample.sampling.checkpoint import load_checkpoint, load_without_weights
+from codesample.sampling.loading import weights_size
 from codesample.testing.models import byte_tokenizer, random_model
 
 
@@ -75,7 +76,7 @@ def test_a_hub_id_that_cannot_be_fetched_says_what_to_do(monkeypatch):
 
 
 def test_a_model_larger_than_memory_is_refused_before_its_weights_are_read(folder, monkeypatch):
-    monkeypatch.setattr(checkpoint, "free_memory", lambda device: 1000)
+    monkeypatch.setattr(weights_size, "free_memory", lambda device: 1000)
     with pytest.raises(ModelError, match=r"weights take .* GiB .* choose a smaller model"):
         load_checkpoint(folder)
 

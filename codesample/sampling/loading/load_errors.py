@@ -1,0 +1,27 @@
+"""What is said of a checkpoint that transformers does not load."""
+
+from __future__ import annotations
+
+import os
+
+from codesample.errors import HubUnavailableError, ModelError
+from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
+
+__all__ = ["load_error"]
+
+
+def load_error(error: Exception, origin: CheckpointOrigin) -> ModelError | HubUnavailableError:
+    """Return the error to raise in the place of one that transformers raised, in one line."""
+    text = str(error).strip() or type(error).__name__
+    first = text.splitlines()[0]
+    if not origin.trusted and "trust_remote_code" in text:
+        return ModelError(
+            f"{origin.name}: brings code of its own, which runs with all your rights; read it, then allow it "
+            "with --trust-remote-code (trust_remote_code=True)"
+        )
+    if not os.path.isdir(origin.source) and isinstance(error, OSError | ConnectionError):
+        return HubUnavailableError(
+            f"model {origin.name!r} is not on this machine and the hub gave no answer for it "
+            f"({first[:160]}); check the name and the connection, or give --model a folder"
+        )
+    return ModelError(f"{origin.name}: cannot be loaded as a causal language model: {first[:300]}")
