@@ -7,7 +7,7 @@ import os
 from codesample.errors import HubUnavailableError, ModelError
 from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
 
-__all__ = ["load_error"]
+__all__ = ["load_error", "untrusted"]
 
 
 def load_error(error: Exception, origin: CheckpointOrigin) -> ModelError | HubUnavailableError:
@@ -15,13 +15,18 @@ def load_error(error: Exception, origin: CheckpointOrigin) -> ModelError | HubUn
     text = str(error).strip() or type(error).__name__
     first = text.splitlines()[0]
     if not origin.trusted and "trust_remote_code" in text:
-        return ModelError(
-            f"{origin.name}: brings code of its own, which runs with all your rights; read it, then allow it "
-            "with --trust-remote-code (trust_remote_code=True)"
-        )
+        return untrusted(origin)
     if not os.path.isdir(origin.source) and isinstance(error, OSError | ConnectionError):
         return HubUnavailableError(
             f"model {origin.name!r} is not on this machine and the hub gave no answer for it "
             f"({first[:160]}); check the name and the connection, or give --model a folder"
         )
     return ModelError(f"{origin.name}: cannot be loaded as a causal language model: {first[:300]}")
+
+
+def untrusted(origin: CheckpointOrigin) -> ModelError:
+    """Return the error of a checkpoint that needs code of its own, which nobody allowed."""
+    return ModelError(
+        f"{origin.name}: brings code of its own, which runs with all your rights; read it, then allow it "
+        "with --trust-remote-code (trust_remote_code=True)"
+    )
