@@ -7,7 +7,7 @@ function below. There the new keys and values are stored and the queries attend 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from threading import RLock
@@ -22,9 +22,34 @@ from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, ScoreOptions, bifurcated_decode
 from codesample.sampling.prefill_attention import attend_causally
 
-__all__ = ["NAME", "DecodeState", "PrefillPiece", "PrefillState", "attached", "detached"]
+__all__ = [
+    "NAME",
+    "DecodeState",
+    "PrefillPiece",
+    "PrefillState",
+    "attached",
+    "check_arguments",
+    "detached",
+]
 
 NAME = "codesample_bifurcated"
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        # the keys and queries handed in have their positions already, and the store knows them
+        "position_ids",
+        "cache_position",
+        # what the model does with the result, or which of its kernels it prefers
+        "use_cache",
+        "output_hidden_states",
+        "output_router_logits",
+        "return_dict",
+        "deterministic",
+        # checked against the layer's own, and against what is seen of its masks
+        "is_causal",
+    }
+)
+"""Keywords of attention functions that may have any value."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,29 @@ class DecodeState:
         ).out
 
 
+def check_arguments(module: torch.nn.Module, others: Mapping[str, Any]) -> None:
+    """Refuse what an attention layer asks for besides scale, window, soft cap and sinks.
+
+    Args:
+        module: The layer.
+        others: The keywords that it calls its attention function with, without those four.
+
+    Raises:
+        ModelError: one of them, or the layer itself, asks for something that is not computed here.
+    """
+    name = type(module).__name__
+    causal = others.get("is_causal")
+    if not (getattr(module, "is_causal", True) if causal is None else causal):
+        raise ModelError(f"{name} lets tokens attend to later ones")
+    for key, value in others.items():
+        # identity, because comparing a tensor gives a tensor
+        if value is None or value is False or key in _WITHOUT_EFFECT:
+            continue
+        if key == "dropout" and value == 0:
+            continue
+        raise ModelError(f"{name} asks its attention function for {key}, which is not computed here")
+
+
 def _joined(pool: Tensor, ranges: Sequence[slice]) -> Tensor:
     return pool[:, ranges[0]] if len(ranges) == 1 else torch.cat([pool[:, r] for r in ranges], dim=1)
 
@@ -105,10 +153,13 @@ def _attention(
     softcap: float | None = None,
     s_aux: Tensor | None = None,
     codesample_kv: PrefillState | DecodeState | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[Tensor, None]:
     if codesample_kv is None:
         raise RuntimeError(f"{type(module).__name__} did not pass codesample_kv on to its attention function")
+    if attention_mask is not None:
+        raise ModelError(f"{type(module).__name__} hands in a mask of its own, which is not computed here")
+    check_arguments(module, others)
     layer = int(module.layer_idx)  # type: ignore[arg-type]
     scores = ScoreOptions(scaling, sliding_window, softcap, s_aux)
     return codesample_kv.attend(layer, query, key, value, scores), None
@@ -125,10 +176,14 @@ _BEFORE: WeakKeyDictionary[PreTrainedModel, list[list[str]]] = WeakKeyDictionary
 
 
 @contextmanager
-def attached(model: PreTrainedModel) -> Iterator[None]:
+def attached(model: PreTrainedModel, name: str = NAME) -> Iterator[None]:
     """Route the model's attention through this module, in evaluation mode, and put back what was before.
 
     Another thread that attaches the same model waits.
+
+    Args:
+        model: Whose attention to route.
+        name: Of an attention function that is registered with transformers. Default: this module's.
 
     Raises:
         ModelError: the architecture has attention of its own that cannot be replaced.
@@ -143,7 +198,7 @@ def attached(model: PreTrainedModel) -> Iterator[None]:
             _CONFIGS[model] = list({id(part.config): part.config for part in parts}.values())
         configs, before = _CONFIGS[model], _BEFORE.setdefault(model, [])
         before.append([str(config._attn_implementation) for config in configs])
-        _name(configs, [NAME] * len(configs))
+        _name(configs, [name] * len(configs))
         try:
             yield
         finally:
@@ -162,11 +217,12 @@ def detached(model: PreTrainedModel) -> Iterator[None]:
             yield
             return
         configs = _CONFIGS[model]
+        now = [str(config._attn_implementation) for config in configs]
         _name(configs, before[-1])
         try:
             yield
         finally:
-            _name(configs, [NAME] * len(configs))
+            _name(configs, now)
 
 
 def _in_training(model: torch.nn.Module) -> list[torch.nn.Module]:

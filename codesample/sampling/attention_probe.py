@@ -2,8 +2,9 @@
 
 Some architectures ignore the attention setting without a word, some drop the argument that carries
 the store, some have attention this toolkit does not compute. Rather than keep a list, each load runs
-a short prompt both ways. Of what only a long prompt would show, the configuration is asked: windows that
-are in the mask alone, and rotary frequencies that change with the longest sequence of a pass.
+a short prompt both ways. What only a long prompt would show is asked for: of masks, their own functions
+(see `layer_masks`), and of the configuration, whether rotary frequencies change with the longest sequence of
+a pass.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from codesample.kernels.bifurcated_decode import DecodeBatch, ScoreOptions, Segment, prepare_batch
+from codesample.errors import ModelError
+from codesample.kernels.bifurcated_decode import DecodeBatch, Segment, prepare_batch
 from codesample.sampling.attention_hook import DecodeState, PrefillPiece, PrefillState, attached, detached
 from codesample.sampling.kv_store import KVShape, KVStore
+from codesample.sampling.layer_masks import layer_shapes
 
-__all__ = ["Probed", "layer_shapes", "probe_shared_path"]
+__all__ = ["Probed", "probe_shared_path"]
 
 _PROMPT, _TAIL, _ROWS = 19, 3, 2
 # norm of the difference over norm of the centred logits, worst position: rounding gives about 1e-6 in fp32
@@ -53,6 +56,8 @@ def probe_shared_path(model: PreTrainedModel) -> Probed:
     try:
         shapes = layer_shapes(model)
         error = _relative_error(model, shapes)
+    except ModelError as refused:
+        return Probed((), f"{name} cannot be served from the shared store: {refused}", switch)
     except Exception as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
         reason = f"{name} does not route its attention through transformers' interface ({first})"
@@ -73,51 +78,6 @@ def _rope_switch(config: Any) -> int | None:
         if kind.get("rope_type") == "longrope" or "dynamic" in kind.get("rope_type", "")
     ]
     return min(limits, default=None)
-
-
-def _windows(config: Any) -> list[bool]:
-    """Whether the configuration gives each layer a window."""
-    layers: int = config.num_hidden_layers
-    if not getattr(config, "sliding_window", None) or getattr(config, "use_sliding_window", None) is False:
-        return [False] * layers
-    kinds = getattr(config, "layer_types", None) or ["sliding_attention"] * layers
-    return [kind == "sliding_attention" for kind in kinds]
-
-
-class _ShapeReader(PrefillState):
-    """Notes each layer's key shape and window, and lets queries attend to nothing but the first value."""
-
-    def __init__(self) -> None:
-        super().__init__(layers=(), pieces=())
-        self.shapes: dict[int, KVShape] = {}
-        self.windows: dict[int, int | None] = {}
-
-    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
-        if k.shape[-1] != v.shape[-1]:
-            raise ValueError(f"keys are {k.shape[-1]} wide and values {v.shape[-1]}")
-        self.shapes[layer] = KVShape(k.shape[1], k.shape[-1])
-        self.windows[layer] = scores.window
-        return v[:, :1, :1].expand(1, q.shape[2], q.shape[1], v.shape[-1])
-
-
-def layer_shapes(model: PreTrainedModel) -> tuple[KVShape, ...]:
-    """Return what each layer stores per token; the weights may be on the meta device.
-
-    Raises:
-        ValueError: a layer does not reach the attention function, or its window is in the mask alone.
-    """
-    reader = _ShapeReader()
-    ids = torch.zeros(1, 2, dtype=torch.long, device=model.device)
-    with attached(model):
-        _forward(model, ids, torch.arange(2, device=model.device)[None], reader)
-    config = model.config.get_text_config()
-    layers = config.num_hidden_layers
-    if sorted(reader.shapes) != list(range(layers)):
-        raise ValueError(f"{len(reader.shapes)} of {layers} layers reached the attention function")
-    for layer, windowed in enumerate(_windows(config)):
-        if windowed and reader.windows[layer] is None:
-            raise ValueError(f"the window of layer {layer} is in its mask alone")
-    return tuple(reader.shapes[i] for i in range(layers))
 
 
 def _relative_error(model: PreTrainedModel, shapes: tuple[KVShape, ...]) -> float:

@@ -14,12 +14,13 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from codesample.errors import ParameterError
 from codesample.records import Prompt
-from codesample.sampling.attention_probe import layer_shapes, probe_shared_path
+from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.chat import chat_ends, chat_ids, takes_messages
 from codesample.sampling.checkpoint_source import checkpoint_source
 from codesample.sampling.devices import device_of, dtype_of, named_device
 from codesample.sampling.encoding import Boundary, boundary_of, text_ids
 from codesample.sampling.kv_store import KVShape
+from codesample.sampling.layer_masks import layer_shapes
 from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
 from codesample.sampling.loading.model_loading import load_model, load_skeleton
 from codesample.sampling.loading.tokenizer_loading import load_tokenizer
