@@ -1,10 +1,10 @@
 """Which token comes next: truncation, inverse CDF and the log-probabilities that are kept.
 
 Where top-k, top-p or min-p truncate, tokens are ordered by falling logit, equal logits by rising id.
-Temperature keeps that order and each filter keeps a prefix of it, so a draw needs only as many sorted
-tokens as the kept prefix is long: the vocabulary is searched with a short `topk` first and sorted whole
-only for rows whose kept prefix is longer. Otherwise tokens stay in the order of their ids and nothing is
-searched: sums over blocks lead to the block, and its sums to the token.
+Temperature keeps that order and each filter keeps a prefix of it. The vocabulary is searched with a short
+`topk` first; for rows whose kept prefix is longer, its end and the draw are found by summing mass (see
+`ranked_mass`), and nothing is sorted. Where nothing truncates, tokens stay in the order of their ids: sums
+over blocks lead to the block, and its sums to the token.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codesample.records import SamplingParams
+from codesample.sampling.ranked_mass import WHOLE, RankedMass, as_units
 
 __all__ = ["Choice", "Drawn", "Known", "choose", "known_of"]
 
-# tokens looked at first, and the factor by which rows that need more look further;
-# code models keep a few dozen tokens at top-p 0.95
+# tokens looked at first; code models keep a few dozen tokens at top-p 0.95
 _SHORT = 24
-_WIDER = 8
 # likeliest tokens that confidence is the mean of, as published
 _MOST_CONFIDENT = 20
 # what a log-probability is held above where it is added up
@@ -197,11 +196,8 @@ def _shaped(logits: Tensor, params: SamplingParams) -> Tensor:
     mass = logprobs.exp()
     # a token that cannot come has no surprise: 0 * -inf must not turn into NaN
     entropy = -(mass * logprobs.clamp(min=-1e30)).sum(-1, keepdim=True)
-    order = (-logprobs - entropy).abs().argsort(dim=-1, stable=True)
-    ordered = mass.gather(-1, order)
-    before = ordered.cumsum(-1) - ordered
-    dropped = torch.empty_like(before, dtype=torch.bool).scatter_(-1, order, before >= params.typical_p)
-    return logprobs.masked_fill(dropped, float("-inf")).log_softmax(-1)
+    kept = RankedMass(-(-logprobs - entropy).abs(), as_units(mass)).share(params.typical_p).kept
+    return logprobs.masked_fill(~kept, float("-inf")).log_softmax(-1)
 
 
 def _drawn(
@@ -221,10 +217,13 @@ def _drawn(
     logprob = torch.zeros_like(uniforms)
     largest = logprobs.gather(-1, tokens[:, None])[:, 0]
     rows = (largest.exp() <= max(params.top_p, 0.5)).nonzero()[:, 0]
-    while len(rows):
+    if len(rows):
         unsure, drawn_by = logprobs.index_select(0, rows), uniforms.index_select(0, rows)
         tokens[rows], logprob[rows], settled = _draw_by_rank(unsure, drawn_by, params, wide)
-        rows, wide = rows[~settled], wide * _WIDER
+        rows = rows[~settled]
+    if len(rows):
+        unsure, drawn_by = logprobs.index_select(0, rows), uniforms.index_select(0, rows)
+        tokens[rows], logprob[rows] = _draw_by_mass(unsure, drawn_by, params)
     return tokens, logprob
 
 
@@ -273,6 +272,24 @@ def _draw_by_rank(
         return tokens, logprob, torch.ones_like(tokens, dtype=torch.bool)
     # the last column may tie with tokens not seen, so nothing that reaches it is settled
     return tokens, logprob, values.gather(-1, last[:, None])[:, 0] > values[:, -1]
+
+
+def _draw_by_mass(logprobs: Tensor, uniforms: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """Do what `_draw_by_rank` does with all tokens in sight; return them and their log-probabilities."""
+    mass = logprobs.double().exp()
+    units = as_units(mass)
+    if params.top_k:
+        # only equal logits at its border lead here
+        count = RankedMass(logprobs, torch.ones_like(units))
+        units = units.where(count.reached(torch.full_like(units[:, 0], params.top_k - 1)).kept, 0)
+    ranked = RankedMass(logprobs, units)
+    total = ranked.total if params.top_p == 1 else ranked.share(params.top_p).upto
+    if params.min_p > 0:
+        likely = mass >= params.min_p * mass.amax(-1, keepdim=True)
+        total = torch.minimum(total, units.where(likely, 0).sum(-1))
+    tokens = ranked.reached(torch.minimum((uniforms * total).long(), total - 1)).where
+    picked = logprobs.gather(-1, tokens[:, None])[:, 0]
+    return tokens, picked - (total.double() / WHOLE).log()
 
 
 def _truncates(params: SamplingParams) -> bool:
