@@ -2,13 +2,14 @@
 
 Groups are taken in while slots and pool last (see `groups`); then all live rows step as one batch until one
 of them ends. What a row draws depends on its own random stream and its own prompt, never on who decodes
-beside it.
+beside it. So the prompts may be those of several calls (see `work`), which come and go while others decode.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -18,23 +19,25 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from codesample.engines.contract import Progress
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import prepare_batch
+from codesample.kernels.bifurcated_decode import DecodeBatch, prepare_batch
 from codesample.records import Candidate
 from codesample.sampling.attention_hook import attached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.decode_step import DecodeStep, Forward, Unread
 from codesample.sampling.groups import Group, GroupsInFlight
-from codesample.sampling.kv_store import KVStore
+from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.memory import is_out_of_memory
+from codesample.sampling.mixed_sampler import MixedSampler
 from codesample.sampling.packed_weights import PackedWeights
 from codesample.sampling.prefill import CHUNK, SegmentTokens, prefill
 from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.rows import Row
+from codesample.sampling.store_size import StoreSize, grown_size
 from codesample.sampling.token_choice import Drawn
-from codesample.sampling.token_sampler import TokenSampler
+from codesample.sampling.token_sampler import ProcessorFailed, TokenSampler
+from codesample.sampling.work import Work
 
 __all__ = ["CPU_PACE", "GPU_PACE", "DecodeLoop", "Pace"]
 
@@ -62,6 +65,7 @@ CPU_PACE, GPU_PACE = Pace(0, 0.0), Pace(1, 0.25)
 @dataclass
 class _Batch:
     step: DecodeStep
+    works: list[Work]
     unread: deque[Unread] = field(default_factory=deque)
     unsettled: bool = False
 
@@ -77,15 +81,13 @@ def _prefill_on(model: PreTrainedModel, store: KVStore) -> Callable[[Sequence[Se
 
 
 class DecodeLoop:
-    """Samples prompts over one KV store. Use once.
+    """Samples prompts over one KV store, for one call (`run`) or for several (`add`, `advance`).
 
     Args:
         checkpoint: With the shared path (`checkpoint.shared`).
-        token_sampler: How rows begin and tokens are chosen.
         store: Sized by the caller: every prompt must fit into an empty pool.
         cache: Prompts of earlier calls; this loop's are added.
         impl: Implementation of the attention, see `bifurcated_decode`.
-        progress: See `Engine.stream`.
         forward: Of decode steps. Default: the model's.
         pace: Default: the one of the model's device.
         packed: Copies of the model's weights to multiply with. Default: the weights themselves.
@@ -94,55 +96,103 @@ class DecodeLoop:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        token_sampler: TokenSampler,
         store: KVStore,
         cache: PrefixCache,
         *,
         impl: str = "auto",
-        progress: Progress | None = None,
         forward: Forward | None = None,
         pace: Pace | None = None,
         packed: PackedWeights | None = None,
     ) -> None:
-        self._checkpoint, self._token_sampler = checkpoint, token_sampler
-        self._store, self._cache = store, cache
-        self._impl, self._progress, self._packed = impl, progress, packed
+        self._checkpoint, self._store, self._cache = checkpoint, store, cache
+        self._impl, self._packed = impl, packed
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
         self._groups = GroupsInFlight(store, cache, _prefill_on(checkpoint.model, store))
-        self._finished: list[Candidate] = []
         self._row_limit, self._chunk = store.rows, CHUNK
         self._batch: _Batch | None = None
+        # calls came or went, so that the batch may have to be formed anew
+        self._changed = False
         # by number of places; kept where they hold graphs that later batches can use
         self._steps: dict[int, DecodeStep] = {}
         self._pace = pace or (GPU_PACE if self._device.type == "cuda" else CPU_PACE)
-        if token_sampler.reads_rows:
-            # what is drawn next depends on tokens that the host must have read
-            self._pace = self._pace._replace(lag=0)
 
-    def run(self, prompts: Sequence[Prompt]) -> Iterator[Candidate]:
-        """Yield the candidates of all prompts as they finish; prompts of one header stand side by side."""
-        self._groups.add(prompts)
+    def run(self, work: Work, prompts: Sequence[Prompt]) -> Iterator[Candidate]:
+        """Yield the candidates of all prompts as they finish; prompts of one header stand side by side.
+
+        Raises:
+            ModelError: a single candidate does not fit into memory, or the logits are no numbers.
+        """
+        self.add(work, prompts)
         while self._groups.unfinished:
-            self._advance()
-            finished, self._finished = self._finished, []
+            self.advance()
+            finished, work.done = work.done, []
             yield from finished
+        if work.error is not None:
+            raise work.error
+
+    def add(self, work: Work, prompts: Sequence[Prompt]) -> None:
+        """Take in a call; its first rows begin once some are free."""
+        self._groups.add(work, prompts)
+        self._changed = True
+
+    def drop(self, work: Work) -> None:
+        """Forget a call; its rows are free from now on."""
+        self._groups.drop(work)
+        self._changed = True
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """Prompts of all candidates that live or wait."""
+        return self._groups.prompts
+
+    def take_out(self) -> list[tuple[Work, list[Prompt]]]:
+        """Give up everything that waits, with what was stored and drawn of it; the loop is done then."""
+        self._batch = None
+        self._groups.begin_again()
+        return self._groups.take_outside()
+
+    @property
+    def live(self) -> int:
+        """How many candidates decode now."""
+        return len(self._groups.rows)
+
+    @property
+    def can_advance(self) -> bool:
+        """Whether a candidate lives, or one waits that may begin."""
+        return bool(self._groups.rows or self._groups.waiting)
 
     @torch.inference_mode()
-    def _advance(self) -> None:
-        """Take rows in between two batches, and step until a row ends. The model is ours only in here."""
+    def advance(self, wanted: Callable[[], bool] = lambda: False) -> None:
+        """Take rows in between two batches, and step until a row ends. The model is ours only in here.
+
+        Args:
+            wanted: Asked after each step whether somebody waits for this call to return.
+        """
         try:
             with attached(self._checkpoint.model), self._packed.used() if self._packed else nullcontext():
+                self._leave_if_changed()
                 if self._batch is None and self._should_admit():
                     self._admit()
                 if self._batch is None and self._groups.rows:
                     self._batch = self._form_batch()
                 if self._batch is not None:
-                    self._decode_until_an_end(self._batch)
+                    self._decode_until_an_end(self._batch, wanted)
+        except ProcessorFailed as failed:
+            self._batch = None
+            self._fail(
+                [work for work in self._groups.works if work.token_sampler.kind == failed.kind], failed.error
+            )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             self._retreat(error)
         self._groups.close()
+
+    def _fail(self, works: Sequence[Work], error: Exception) -> None:
+        for work in works:
+            self._groups.drop(work)
+            work.fail(error)
+        self._changed = True
 
     def _retreat(self, error: Exception) -> None:
         """Take live rows back and go on with half as many; what they draw again is the same."""
@@ -159,87 +209,183 @@ class DecodeLoop:
         self._groups.take_back()
         _log.warning("out of memory: going on with %d rows at a time", self._row_limit)
 
+    def _leave_if_changed(self) -> None:
+        if self._changed and self._batch is not None:
+            gone = any(row.slot < 0 for row in self._batch.step.rows)
+            if gone or self._should_admit():
+                self._leave(self._batch)
+        self._changed = False
+
     def _should_admit(self) -> bool:
-        """Take rows in by the quarter batch: each admission costs a prefill and a new batch."""
+        """Take rows in by the quarter batch: each admission costs a prefill and a new batch.
+
+        But let the first one of a call in at once.
+        """
         waiting, free = self._groups.waiting, self._free_rows
+        if not waiting or free <= 0:
+            return False
         quarter = max(1, self._row_limit // 4)
-        return waiting > 0 and (free == self._row_limit or free >= min(waiting, quarter))
+        return free == self._row_limit or free >= min(waiting, quarter) or self._groups.has_newcomer
 
     @property
     def _free_rows(self) -> int:
         return self._row_limit - (self._store.rows - self._store.free_slots)
 
     def _admit(self) -> None:
-        self._groups.open(rows=self._free_rows, tokens=self._chunk)
-        for group in self._groups:
-            count = min(len(group.waiting), self._free_rows)
-            if count:
+        for group, count in self._groups.admit(self._free_rows, tokens=self._chunk):
+            # a call that has failed meanwhile has none that wait
+            if group.waiting:
                 self._start_rows(group, count)
 
     def _start_rows(self, group: Group, count: int) -> None:
         """Draw the first token of `count` waiting rows from the logits that the prefill left."""
-        sampler = self._token_sampler
+        sampler = group.work.token_sampler
         rows = sampler.begin_rows(group.prompt, [group.waiting[i] for i in range(count)])
         keys = sampler.keys(rows)
         logits = group.first_logits.expand(len(rows), -1)
         choice = sampler.draw(logits, rows, sampler.uniforms(keys, torch.zeros_like(keys)))
         self._groups.start(group, rows)
-        self._account(rows, choice.drawn())
+        self._account(rows, [group.work] * len(rows), choice.drawn())
         group.rows = [row for row in group.rows if row.slot >= 0]
 
     def _form_batch(self) -> _Batch:
-        rows, ahead = self._groups.rows, self._pace.lag > 0
+        works = [group.work for group in self._groups for _ in group.rows]
+        rows = self._groups.rows
+        # what is drawn next may depend on tokens that the host must have read
+        ahead = self._pace.lag > 0 and not any(work.token_sampler.reads_rows for work in set(works))
         places = min(_bucket(len(rows)), len(rows) + self._store.free_slots) if ahead else len(rows)
         batch = self._groups.batch(places - len(rows))
+        plain = works[0].token_sampler
+        if any(work.token_sampler.kind != plain.kind for work in set(works)):
+            samplers = [work.token_sampler for work in works]
+            mixed = MixedSampler(list(zip(rows, samplers, strict=True)), self._device)
+            return _Batch(self._new_step(mixed, batch, rows, ahead=ahead), works)
         step = self._steps.get(places)
-        if step is None or not step.refit(batch, rows):
+        if step is None or not step.refit(batch, rows, plain):
             self._steps.pop(places, None)
-            step = DecodeStep(
-                self._forward,
-                self._token_sampler,
-                self._store.layers,
-                prepare_batch(batch, self._device, impl=self._impl),
-                rows,
-                ahead=ahead,
-                pool=next((other.pool for other in self._steps.values() if other.captured), None),
-            )
+            step = self._new_step(plain, batch, rows, ahead=ahead)
         if ahead:
             self._steps[places] = step
-        return _Batch(step)
+        return _Batch(step, works)
 
-    def _decode_until_an_end(self, batch: _Batch) -> None:
-        """Step until a row ends; leave the batch once too many have."""
+    def _new_step(
+        self,
+        token_sampler: TokenSampler | MixedSampler,
+        batch: DecodeBatch,
+        rows: Sequence[Row],
+        *,
+        ahead: bool,
+    ) -> DecodeStep:
+        return DecodeStep(
+            self._forward,
+            token_sampler,
+            self._store.layers,
+            prepare_batch(batch, self._device, impl=self._impl),
+            rows,
+            ahead=ahead,
+            pool=next((other.pool for other in self._steps.values() if other.captured), None),
+        )
+
+    def _decode_until_an_end(self, batch: _Batch, wanted: Callable[[], bool]) -> None:
+        """Step until a row ends, or somebody waits; leave the batch once too many have ended."""
         rows = batch.step.rows
+        lag = self._pace.lag if batch.step.ahead else 0
         ended = False
-        while not ended:
+        while True:
             batch.unread.append(batch.step.launch(wide=batch.unsettled))
             batch.unsettled = False
-            if len(batch.unread) > self._pace.lag:
+            if len(batch.unread) > lag:
                 drawn = batch.unread.popleft().read()
-                ended = self._account(rows, drawn)
+                ended = self._account(rows, batch.works, drawn)
                 batch.unsettled = any(
                     token < 0 and row.slot >= 0 for row, (token, _) in zip(rows, drawn, strict=True)
                 )
+            if ended or wanted():
+                break
         gone = sum(row.slot < 0 for row in rows)
-        if gone == len(rows) or gone > self._pace.patience * len(rows):
-            for unread in batch.unread:
-                self._account(rows, unread.read())
-            self._batch = None
+        if (
+            gone == len(rows)
+            or gone > self._pace.patience * len(rows)
+            or (gone and self._groups.has_newcomer)
+        ):
+            self._leave(batch)
 
-    def _account(self, rows: Sequence[Row], drawn: Sequence[Drawn]) -> bool:
+    def _leave(self, batch: _Batch) -> None:
+        for unread in batch.unread:
+            self._account(batch.step.rows, batch.works, unread.read())
+        self._batch = None
+        self._groups.close()
+
+    def _account(self, rows: Sequence[Row], works: Sequence[Work], drawn: Sequence[Drawn]) -> bool:
         """Hand every live row its token, and free the slots of rows that it ends; return whether any did.
 
         Ended rows of a batch go on writing into their slots, which nobody else takes before it is left.
         """
-        live = [(row, choice) for row, choice in zip(rows, drawn, strict=True) if row.slot >= 0 <= choice[0]]
-        self._token_sampler.refuse_nan(known[0] for _, (_, known) in live)
-        ended = False
-        for row, (token, known) in live:
+        live = [each for each in zip(rows, works, drawn, strict=True) if each[0].slot >= 0 <= each[2][0]]
+        ended = self._fail_where_nan(live)
+        for row, work, (token, known) in live:
+            if row.slot < 0:
+                continue
             done = row.push(token, *known)
-            if done is not None:
+            if done is None:
+                work.grow(row)
+            else:
                 ended = True
-                self._finished.append(done)
                 self._groups.end(row)
-        if self._progress is not None and live:
-            self._progress(len(live))
+                work.finish(done)
+        for work, count in Counter(work for _, work, _ in live).items():
+            if work.progress is not None:
+                work.progress(count)
         return ended
+
+    def _fail_where_nan(self, live: Sequence[tuple[Row, Work, Drawn]]) -> bool:
+        """Let calls fail whose rows have log-probabilities that are NaN; return whether there were any."""
+        if not math.isnan(sum(known[0] for _, _, (_, known) in live)):
+            return False
+        for work in {work for _, work, (_, known) in live if math.isnan(known[0])}:
+            try:
+                work.token_sampler.refuse_nan([math.nan])
+            except ModelError as error:
+                self._fail([work], error)
+        return True
+
+    def make_room(self, prompts: Sequence[Prompt], *, budget: int, max_rows: int) -> bool:
+        """Let the store grow until it takes these prompts, too; return whether memory suffices.
+
+        Args:
+            budget: Bytes that the store may take besides what it has.
+            max_rows: Most candidates decoded together.
+        """
+        store = self._store
+        each = token_bytes(self._checkpoint.kv_shapes, store.layers[0].k_own.dtype)
+        has = StoreSize.of(store.pool.capacity, store.rows, store.row_tokens, token_bytes=each)
+        wanted = grown_size(
+            has,
+            [*self.prompts, *prompts],
+            token_bytes=each,
+            budget=budget + has.bytes,
+            max_rows=max_rows,
+        )
+        if wanted is None:
+            return False
+        sizes = {"shared_tokens": wanted.shared_tokens, "rows": wanted.rows, "row_tokens": wanted.row_tokens}
+        if sizes == {
+            "shared_tokens": store.pool.capacity,
+            "rows": store.rows,
+            "row_tokens": store.row_tokens,
+        }:
+            return True
+        if self._batch is not None:
+            self._leave(self._batch)
+        self._steps.clear()
+        whole = self._row_limit == store.rows
+        try:
+            with torch.inference_mode():
+                store.grow(shared_tokens=wanted.shared_tokens, rows=wanted.rows, row_tokens=wanted.row_tokens)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        if whole:
+            self._row_limit = store.rows
+        return True

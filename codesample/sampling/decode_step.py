@@ -20,6 +20,7 @@ from torch import Tensor
 from codesample.kernels.bifurcated_decode import DecodeBatch, LayerStore, PreparedBatch
 from codesample.sampling.attention_hook import DecodeState
 from codesample.sampling.memory import is_out_of_memory
+from codesample.sampling.mixed_sampler import MixedSampler
 from codesample.sampling.rows import Row
 from codesample.sampling.token_choice import Drawn
 from codesample.sampling.token_sampler import TokenSampler
@@ -67,7 +68,8 @@ class DecodeStep:
 
     Args:
         forward: Of a model whose attention is attached (see `attention_hook`).
-        token_sampler: How tokens are chosen.
+        token_sampler: How tokens are chosen. Steps of a mixed one never become a graph: the next batch would
+            hardly be mixed alike.
         layers: Where keys and values are.
         prepared: The layout of P places.
         rows: R rows for the first places; what is in the others never moves and is never read.
@@ -76,13 +78,14 @@ class DecodeStep:
         pool: Memory of other graphs to share while one of them lives; see `torch.cuda.graph_pool_handle`.
     Attributes:
         rows: Those it steps now.
+        ahead: As given.
         pool: Memory of its graphs; None before it is asked for.
     """
 
     def __init__(
         self,
         forward: Forward,
-        token_sampler: TokenSampler,
+        token_sampler: TokenSampler | MixedSampler,
         layers: Sequence[LayerStore],
         prepared: PreparedBatch,
         rows: Sequence[Row],
@@ -91,9 +94,9 @@ class DecodeStep:
         pool: Any = None,
     ) -> None:
         self._forward, self._token_sampler = forward, token_sampler
-        self._layers, self._ahead, self.pool = layers, ahead, pool
+        self._layers, self.ahead, self.pool = layers, ahead, pool
         places, device = prepared.batch.rows, prepared.device
-        self._captures = ahead and device.type == "cuda"
+        self._captures = ahead and device.type == "cuda" and not isinstance(token_sampler, MixedSampler)
         self._runs: Counter[bool] = Counter()
         self._graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
         self._tokens, self._drawn, self._limits, self._keys, self._own_starts = (
@@ -110,10 +113,11 @@ class DecodeStep:
         """Whether it holds graphs."""
         return bool(self._graphs)
 
-    def refit(self, batch: DecodeBatch, rows: Sequence[Row]) -> bool:
+    def refit(self, batch: DecodeBatch, rows: Sequence[Row], token_sampler: TokenSampler) -> bool:
         """Go on with other rows; all that was launched must have been read.
 
-        Returns whether they fit: as many places, and a layout that the captured graphs can compute.
+        Returns whether they fit: as many places, a layout that the captured graphs can compute, and tokens
+        that are chosen as in these.
         """
         prepared = self._state.prepared
         if batch.rows != prepared.batch.rows:
@@ -121,7 +125,8 @@ class DecodeStep:
         if not self._graphs:
             prepared = prepared.anew(batch)
             self._runs.clear()
-        elif not prepared.take_over(batch):
+            self._token_sampler = token_sampler
+        elif token_sampler.kind != self._token_sampler.kind or not prepared.take_over(batch):
             return False
         self._take(prepared, rows)
         return True
@@ -174,7 +179,7 @@ class DecodeStep:
             codesample_kv=self._state,
         ).logits[:, -1]
         width = None
-        if self._ahead:
+        if self.ahead:
             width = logits.shape[-1] if wide else _NARROW
         numbers = self._numbers.gather(1, (self._drawn - self._numbered)[:, None])[:, 0]
         choice = self._token_sampler.draw(logits, self.rows, numbers, width=width)

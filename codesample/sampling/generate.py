@@ -209,7 +209,7 @@ class _Generation:
         device = self._model.device
         live = self._live.nonzero()[:, 0]
         if step == self._store.row_tokens:
-            self._store.grow(min(self._steps, step + _GROWTH))
+            self._store.grow(row_tokens=min(self._steps, step + _GROWTH))
             self._prepared = None
         if self._prepared is None:
             self._prepared = self._prepare(live.tolist())

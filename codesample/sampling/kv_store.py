@@ -55,6 +55,11 @@ class RangeAllocator:
             i, length = i - 1, length + before
         self._free.insert(i, (start, length))
 
+    def extend(self, more: int) -> None:
+        """Let `more` places follow the last one."""
+        end, self.capacity = self.capacity, self.capacity + more
+        self.give_back(end, more)
+
     @property
     def free(self) -> int:
         """How many places are free in all, in however many gaps."""
@@ -110,13 +115,24 @@ class KVStore:
                 f"take {size / 2**30:.1f} GiB, which {device} does not have; lower max_rows or max_new_tokens"
             ) from error
 
-    def grow(self, row_tokens: int) -> None:
-        """Give every slot room for so many tokens, what it holds kept, one layer after another."""
-        more = row_tokens - self.row_tokens
+    def grow(self, *, shared_tokens: int = 0, rows: int = 0, row_tokens: int = 0) -> None:
+        """Make room for at least so much, what is held kept, one layer after another."""
+        pool = max(0, shared_tokens - self.pool.capacity)
+        slots = max(0, rows - self.rows)
+        own = max(0, row_tokens - self.row_tokens)
         for i, layer in enumerate(self.layers):
-            k, v = (F.pad(held, (0, 0, 0, more)) for held in (layer.k_own, layer.v_own))
-            self.layers[i] = layer._replace(k_own=k, v_own=v)
-        self.row_tokens = row_tokens
+            if pool:
+                k, v = (F.pad(held, (0, 0, 0, pool)) for held in (layer.k_shared, layer.v_shared))
+                layer = layer._replace(k_shared=k, v_shared=v)
+            if slots or own:
+                wider = (0, 0, 0, own, 0, 0, 0, slots)
+                k, v = (F.pad(held, wider) for held in (layer.k_own, layer.v_own))
+                layer = layer._replace(k_own=k, v_own=v)
+            self.layers[i] = layer
+        self.pool.extend(pool)
+        self._slots += range(self.rows, self.rows + slots)
+        self.rows += slots
+        self.row_tokens += own
 
     @property
     def free_slots(self) -> int:

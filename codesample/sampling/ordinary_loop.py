@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from codesample.engines.contract import Progress
 from codesample.errors import ModelError
 from codesample.records import Candidate
 from codesample.sampling.attention_hook import detached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.prompts import Prompt
-from codesample.sampling.token_sampler import TokenSampler
+from codesample.sampling.token_sampler import ProcessorFailed
+from codesample.sampling.work import Work
 
 __all__ = ["OrdinaryLoop"]
 
@@ -38,13 +38,12 @@ class OrdinaryLoop:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        token_sampler: TokenSampler,
+        work: Work,
         *,
         max_rows: int,
-        progress: Progress | None = None,
     ) -> None:
-        self._checkpoint, self._token_sampler = checkpoint, token_sampler
-        self._rows, self._progress = max_rows, progress
+        self._checkpoint, self._work, self._token_sampler = checkpoint, work, work.token_sampler
+        self._rows = max_rows
         takes = inspect.signature(checkpoint.model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
@@ -54,11 +53,16 @@ class OrdinaryLoop:
         Raises:
             ModelError: a single candidate does not fit into memory.
         """
+        return (candidate for candidate in self.steps(prompt) if candidate is not None)
+
+    def steps(self, prompt: Prompt) -> Iterator[Candidate | None]:
+        """Do what `run` does, and yield None after each step, so that others have their turns."""
         waiting = list(prompt.indices)
         while waiting:
             try:
                 for candidate in self._slice(prompt, waiting[: self._rows]):
-                    waiting.remove(candidate.index)
+                    if candidate is not None:
+                        waiting.remove(candidate.index)
                     yield candidate
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
@@ -76,7 +80,7 @@ class OrdinaryLoop:
         _log.warning("out of memory: going on with %d rows at a time", self._rows)
 
     @torch.inference_mode()
-    def _slice(self, prompt: Prompt, indices: Sequence[int]) -> Iterator[Candidate]:
+    def _slice(self, prompt: Prompt, indices: Sequence[int]) -> Iterator[Candidate | None]:
         rows = self._token_sampler.begin_rows(prompt, indices)
         keys = self._token_sampler.keys(rows)
         drawn = torch.zeros_like(keys)
@@ -84,15 +88,21 @@ class OrdinaryLoop:
         logits = logits.expand(len(rows), -1)
         _pick(cache, torch.zeros_like(keys))
         while True:
-            choice = self._token_sampler.draw(logits, rows, self._token_sampler.uniforms(keys, drawn))
+            try:
+                choice = self._token_sampler.draw(logits, rows, self._token_sampler.uniforms(keys, drawn))
+            except ProcessorFailed as failed:
+                raise failed.error from failed.error.__cause__
             drawn = drawn + 1
             tokens = choice.drawn()
             self._token_sampler.refuse_nan(known[0] for _, known in tokens)
             done = [row.push(token, *known) for row, (token, known) in zip(rows, tokens, strict=True)]
-            if self._progress is not None:
-                self._progress(len(rows))
+            if self._work.progress is not None:
+                self._work.progress(len(rows))
             alive = [i for i, candidate in enumerate(done) if candidate is None]
+            for i in alive:
+                self._work.grow(rows[i])
             yield from (candidate for candidate in done if candidate is not None)
+            yield None
             if not alive:
                 return
             if len(alive) < len(rows):

@@ -62,16 +62,21 @@ class Row:
         self.limit = limit
         self._text, self._ends = text, ends
 
+    @property
+    def text(self) -> str:
+        """Its text so far; a character whose tokens are not all there is not in it yet."""
+        return self._text.text
+
     def push(self, token: int, *known: float) -> Candidate | None:
         """Take the next token; return the candidate when this ends it.
 
         Args:
-            known: Of the token, what the row was to be told.
+            known: Of the token, what the row was to be told; what comes behind that is not kept.
         """
         if token in self._ends:
             return self._finish(FinishReason.EOS, self._ends[token])
         self.ids.append(token)
-        self._known.append(known)
+        self._known.append(known[: len(self._names)])
         if self._text.push(token):
             return self._finish(FinishReason.STOP)
         if len(self.ids) == self.limit:

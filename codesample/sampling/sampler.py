@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from transformers import PreTrainedModel
@@ -39,12 +39,21 @@ from codesample.sampling.prompts import Prompt, prompts_of
 from codesample.sampling.read_loop import ReadLoop
 from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
 from codesample.sampling.token_sampler import TokenSampler
+from codesample.sampling.work import Work
 
 __all__ = ["Sampler"]
 
 _log = logging.getLogger("codesample.sampling")
 # numbers of a weight that tell whether it has changed; a training step moves nearly all of them
 _LOOKED_AT = 64
+
+
+class _Part(NamedTuple):
+    """Prompts of a call whose candidates end alike, by the path that they go."""
+
+    token_sampler: TokenSampler
+    shared: list[Prompt]
+    others: list[Prompt]
 
 
 class Sampler:
@@ -154,33 +163,39 @@ class Sampler:
         processors: Sequence[LogitsProcessor] = (),
     ) -> Iterator[Candidate]:
         """Do what `stream` does for prompts that are tokens already."""
-        if not prompts:
+        parts = self._parts(prompts, params, processors)
+        if not parts:
             return iter(())
-        self._forget_other_weights()
-        # what ends a row is one thing for a whole batch
-        kinds = [
-            (part, TokenSampler(self.checkpoint, params, chat=part[0].chat, processors=processors))
-            for part in ([p for p in prompts if not p.chat], [p for p in prompts if p.chat])
-            if part
-        ]
-        first = self._of_one_kind(*kinds[0], progress)
-        return _in_turn(chain([first], (self._of_one_kind(*kind, progress) for kind in kinds[1:])))
+        first = self._of_one_kind(parts[0], progress)
+        return _in_turn(chain([first], (self._of_one_kind(part, progress) for part in parts[1:])))
 
-    def _of_one_kind(
-        self, prompts: Sequence[Prompt], token_sampler: TokenSampler, progress: Progress | None
-    ) -> Iterator[Candidate]:
-        shared = [p for p in prompts if self.checkpoint.shares(len(p.ids) + p.limit)]
-        others = [p for p in prompts if not self.checkpoint.shares(len(p.ids) + p.limit)]
-        if others and self.checkpoint.shared:
-            _log.warning(
-                "%d prompts may grow past %d tokens, where rotary positions change; sampling these on the "
-                "ordinary path",
-                len(others),
-                self.checkpoint.rope_switch,
-            )
-        loop = OrdinaryLoop(self.checkpoint, token_sampler, max_rows=self._max_rows, progress=progress)
-        streams = [self._shared(shared, token_sampler, progress)] if shared else []
-        return _in_turn([*streams, *(loop.run(prompt) for prompt in others)])
+    def _parts(
+        self, prompts: Sequence[Prompt], params: SamplingParams, processors: Sequence[LogitsProcessor]
+    ) -> list[_Part]:
+        self._forget_other_weights()
+        checkpoint, parts = self.checkpoint, []
+        # what ends a row is one thing for each part
+        for alike in ([p for p in prompts if not p.chat], [p for p in prompts if p.chat]):
+            if not alike:
+                continue
+            shared = [p for p in alike if checkpoint.shares(len(p.ids) + p.limit)]
+            others = [p for p in alike if not checkpoint.shares(len(p.ids) + p.limit)]
+            if others and checkpoint.shared:
+                _log.warning(
+                    "%d prompts may grow past %d tokens, where rotary positions change; sampling these on "
+                    "the ordinary path",
+                    len(others),
+                    checkpoint.rope_switch,
+                )
+            token_sampler = TokenSampler(checkpoint, params, chat=alike[0].chat, processors=processors)
+            parts.append(_Part(token_sampler, with_headers(shared), others))
+        return parts
+
+    def _of_one_kind(self, part: _Part, progress: Progress | None) -> Iterator[Candidate]:
+        work = Work(part.token_sampler, progress=progress)
+        loop = OrdinaryLoop(self.checkpoint, work, max_rows=self._max_rows)
+        streams = [self._loop_for(part.shared).run(work, part.shared)] if part.shared else []
+        return _in_turn([*streams, *(loop.run(prompt) for prompt in part.others)])
 
     def sample(
         self,
@@ -245,18 +260,21 @@ class Sampler:
             self._packed = None
             self._weights = now
 
-    def _shared(
-        self, prompts: Sequence[Prompt], token_sampler: TokenSampler, progress: Progress | None
-    ) -> Iterator[Candidate]:
+    @property
+    def _budget(self) -> int:
+        """Bytes that keys and values may take."""
+        return int(free_memory(self.checkpoint.model.device) * self._memory_fraction)
+
+    def _loop_for(self, prompts: Sequence[Prompt]) -> DecodeLoop:
+        """Make a loop with room for prompts of the shared path; they are still to be added."""
         checkpoint = self.checkpoint
         device, dtype = checkpoint.model.device, checkpoint.model.dtype
-        prompts = with_headers(prompts)
         if self._packs and self._packed is None:
             self._packed = PackedWeights.of(checkpoint.model)
         size = store_size_for(
             prompts,
             token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
-            budget=int(free_memory(device) * self._memory_fraction),
+            budget=self._budget,
             max_rows=self._max_rows,
         )
         _log.info(
@@ -273,17 +291,9 @@ class Sampler:
             dtype=dtype,
             device=device,
         )
-        loop = DecodeLoop(
-            checkpoint,
-            token_sampler,
-            store,
-            self._cache,
-            impl=self._impl,
-            progress=progress,
-            forward=self._forward,
-            packed=self._packed,
+        return DecodeLoop(
+            checkpoint, store, self._cache, impl=self._impl, forward=self._forward, packed=self._packed
         )
-        return loop.run(prompts)
 
 
 def _fingerprint(model: PreTrainedModel) -> bytes:

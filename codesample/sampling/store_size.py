@@ -9,7 +9,7 @@ from codesample.errors import ModelError
 from codesample.sampling.memory import size_text
 from codesample.sampling.prompts import Prompt
 
-__all__ = ["CPU_ROWS", "GPU_ROWS", "StoreSize", "store_size_for"]
+__all__ = ["CPU_ROWS", "GPU_ROWS", "StoreSize", "grown_size", "store_size_for"]
 
 # rows beyond which a step of a small model gains nothing: CPU caches overflow, a GPU turns compute-bound
 CPU_ROWS, GPU_ROWS = 128, 512
@@ -22,6 +22,11 @@ class StoreSize(NamedTuple):
     rows: int
     row_tokens: int
     bytes: int
+
+    @classmethod
+    def of(cls, shared_tokens: int, rows: int, row_tokens: int, *, token_bytes: int) -> StoreSize:
+        """Work out the bytes that so much takes."""
+        return cls(shared_tokens, rows, row_tokens, (shared_tokens + rows * row_tokens) * token_bytes)
 
 
 def store_size_for(
@@ -65,3 +70,39 @@ def store_size_for(
         f"{size_text(smallest)} of keys and values, and {size_text(budget)} may be used; "
         "lower max_new_tokens, shorten the prompt or raise memory_fraction"
     )
+
+
+def grown_size(
+    size: StoreSize, prompts: Sequence[Prompt], *, token_bytes: int, budget: int, max_rows: int
+) -> StoreSize | None:
+    """Choose to what a store grows that more prompts come to; None where the budget does not hold that.
+
+    Where it can, it grows to powers of two, so that it seldom does.
+
+    Args:
+        size: What it has, and keeps.
+        prompts: All that it is to serve; at most so many at a time as there are rows, and each fits alone.
+        token_bytes, budget, max_rows: As in `store_size_for`.
+    """
+    lengths = sorted((len(p.ids) for p in prompts), reverse=True)
+    limit = max(p.limit for p in prompts)
+    rows = min(max_rows, sum(len(p.indices) for p in prompts))
+    stored = sum(lengths[: rows + 1])
+    for shared, slots, own in (
+        (_power(stored), min(max_rows, _power(rows)), limit),
+        (stored, rows, limit),
+        (lengths[0], 1, limit),
+    ):
+        grown = StoreSize.of(
+            max(size.shared_tokens, shared),
+            max(size.rows, slots),
+            max(size.row_tokens, own),
+            token_bytes=token_bytes,
+        )
+        if grown.bytes <= budget:
+            return grown
+    return None
+
+
+def _power(number: int) -> int:
+    return 1 << (number - 1).bit_length()

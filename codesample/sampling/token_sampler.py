@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from codesample.records import SamplingParams
 from codesample.sampling.attention_hook import detached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.logit_edits import LogitEdits, LogitsProcessor
+from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.random_streams import row_key, uniforms
 from codesample.sampling.rows import Row
@@ -22,7 +24,7 @@ from codesample.sampling.text import TextStream
 from codesample.sampling.token_choice import Choice, choose
 from codesample.sampling.token_decoder import TokenDecoder
 
-__all__ = ["TokenSampler", "refuse_nan"]
+__all__ = ["ProcessorFailed", "TokenSampler", "refuse_nan"]
 
 # with more, torch.isin may sort, and asks the host for what it found
 _FEW_ENDS = 10
@@ -37,6 +39,14 @@ def refuse_nan(name: str, dtype: torch.dtype, logprobs: Iterable[float]) -> None
         )
 
 
+class ProcessorFailed(Exception):
+    """One of the caller's logits processors raised `error`; of interest to those of this `kind` alone."""
+
+    def __init__(self, kind: Hashable, error: Exception) -> None:
+        super().__init__(f"a logits processor failed: {error}")
+        self.kind, self.error = kind, error
+
+
 class TokenSampler:
     """Draws tokens for one checkpoint with one set of parameters.
 
@@ -44,10 +54,14 @@ class TokenSampler:
         checkpoint, params: What is sampled from, and how.
         chat: Whether its rows answer messages, so that the chat template's end tokens end them.
         processors: See `Sampler.stream`.
+    Attributes:
+        kind: Equal for those that draw alike, whatever their seeds, texts that stop them, and limits.
 
     Raises:
         ParameterError: see `LogitEdits`.
     """
+
+    kind: Hashable = None
 
     def __init__(
         self,
@@ -67,6 +81,8 @@ class TokenSampler:
         ends = checkpoint.chat_ends if chat else checkpoint.eos_ids
         self._ends: dict[int, str | None] = {**stops, **dict.fromkeys(ends)}
         self._end_ids = torch.tensor(sorted(self._ends), dtype=torch.int64, device=self._device)
+        drawn_by = replace(params, seed=0, stop=(), max_new_tokens=None)
+        self.kind = (drawn_by, frozenset(self._ends), tuple(map(id, processors)))
 
     @property
     def reads_rows(self) -> bool:
@@ -123,10 +139,21 @@ class TokenSampler:
             rows: Whose they are; read only where logits are to be changed.
             uniforms: [R], from `uniforms`, for the tokens each row has drawn before.
             width: See `choose`.
+
+        Raises:
+            ProcessorFailed: see there.
         """
         edited = None
         if self._edits.active:
             # the caller's processors may call the model themselves
             with detached(self._model) if self._edits.calls_out else nullcontext():
-                edited = self._edits(logits, rows)
+                edited = self._edited(logits, rows)
         return choose(logits, uniforms, self._params, edited=edited, width=width)
+
+    def _edited(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:
+        try:
+            return self._edits(logits, rows)
+        except Exception as error:
+            if not self._edits.calls_out or is_out_of_memory(error):
+                raise
+            raise ProcessorFailed(self.kind, error) from error

@@ -311,7 +311,7 @@ def test_headers_anywhere_in_the_pool_leave_room_for_every_prompt(double, tokeni
     ]
     # rows end at different times, so that prompts of several families are in the pool together
     params = SamplingParams(max_new_tokens=30, stop=tuple("0123456789abcdef"))
-    steps, advance = 0, decode_loop.DecodeLoop._advance
+    steps, advance = 0, decode_loop.DecodeLoop.advance
 
     def counted(loop):
         nonlocal steps
@@ -321,6 +321,6 @@ def test_headers_anywhere_in_the_pool_leave_room_for_every_prompt(double, tokeni
 
     sampler = Sampler(double, tokenizer=tokenizer, max_rows=rows, prefix_cache=0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decode_loop.DecodeLoop, "_advance", counted)
+        patch.setattr(decode_loop.DecodeLoop, "advance", counted)
         got = keyed(sampler.stream(requests, params))
     assert got == {k: c for r in requests for k, c in keyed(sampler.stream([r], params)).items()}

@@ -60,7 +60,7 @@ def test_slots_that_grow_keep_what_they_hold():
         device=torch.device("cpu"),
     )
     before = [(layer.k_own.normal_().clone(), layer.v_own.normal_().clone()) for layer in store.layers]
-    store.grow(7)
+    store.grow(row_tokens=7)
     assert store.row_tokens == 7
     for (k, v), layer in zip(before, store.layers, strict=True):
         assert layer.k_own.shape == layer.v_own.shape == (3, k.shape[1], 7, k.shape[3])
