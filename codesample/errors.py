@@ -25,6 +25,7 @@ __all__ = [
     "TaskError",
     "UnknownNameError",
     "UnreadableTextError",
+    "WrongTypeError",
 ]
 
 
@@ -34,6 +35,10 @@ class CodesampleError(Exception):
 
 class ParameterError(CodesampleError, ValueError):
     """A parameter lies outside its range, or two parameters contradict each other."""
+
+
+class WrongTypeError(ParameterError, TypeError):
+    """An argument is of another type than the call takes, is unknown to it, or is missing."""
 
 
 class UnreadableTextError(ParameterError):

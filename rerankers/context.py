@@ -24,6 +24,7 @@ from codesample.records import (
     Tests,
     prompt_from,
 )
+from codesample.records.validation import validated
 from codesample.rerankers.abilities import ABILITIES, Behaviour, CheckRunner, OutputRunner, TextModel
 from codesample.rerankers.made_once import Cost, GeneratedTests, Outputs, Passes
 from codesample.rerankers.sealing import cost_of, padded, programs_of, prompts_of, sealed, with_stub
@@ -33,6 +34,7 @@ __all__ = ["ABILITIES", "Behaviour", "CheckRunner", "Context", "OutputRunner", "
 _ACCEPTS_ANY = "def accept(input, output, expected):\n    return True\n"
 
 
+@validated
 class Context:
     """The abilities a reranker has on one problem. The evaluation makes one per problem and run.
 
@@ -94,8 +96,7 @@ class Context:
     def rng(self) -> random.Random:
         """Random numbers that depend on the seed, the task, the problem and the reranker alone."""
         if self._rng is None:
-            key = (self._seed, self._view.task, self._view.task_id, self._user)
-            self._rng = random.Random(repr(key))
+            self._rng = random.Random(repr((self._seed, self._view.task, self._view.task_id, self._user)))
         return self._rng
 
     def check(
@@ -276,8 +277,7 @@ class Context:
             ParameterError, ModelError: one text in place of several; or as `Engine.stream`.
         """
         self._need("generate")
-        key = f"{self._view.task_id}/{self._user}/{label}"
-        asked = params or SamplingParams(temperature=0.0)
+        key, asked = f"{self._view.task_id}/{self._user}/{label}", params or SamplingParams(temperature=0.0)
         put = prompts_of(prompts, n)
         with self._sharing() as clock:
             drawn = self._chosen_model(model).generate_all([(key, each) for each in put], n=n, params=asked)

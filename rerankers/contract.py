@@ -11,6 +11,7 @@ from typing import Any, Concatenate, NamedTuple, overload
 
 from codesample.errors import ExecutionError, ParameterError, RerankerError, RunFolderError
 from codesample.records import Candidate, PublicView
+from codesample.records.validation import validated
 from codesample.rerankers.abilities import ABILITIES
 from codesample.rerankers.blame import home_of, is_told, place_in, said
 from codesample.rerankers.context import Context
@@ -38,6 +39,7 @@ _LONGEST_NAME = 1000
 _NOT_ITS_FAULT = (ExecutionError, RunFolderError)
 
 
+@validated
 class Job(NamedTuple):
     """What a reranker is given of one problem; as for `Reranker.score`."""
 
@@ -60,6 +62,7 @@ class _Call(NamedTuple):
         return found
 
 
+@validated
 class Reranker:
     """A scorer with a name and declared needs. Make one with the decorator `reranker`.
 
@@ -117,7 +120,7 @@ class Reranker:
         """Whether the scorer was defined by `async def`, so that several problems are scored at a time."""
         return inspect.iscoroutinefunction(inspect.unwrap(self._scorer))
 
-    def with_parameters(self, **values: Value) -> Reranker:
+    def with_parameters(self, **values: Any) -> Reranker:
         """Return this reranker with other values of its parameters; its name says those that are no defaults.
 
         Raises:
@@ -260,6 +263,7 @@ def reranker(
 ) -> Callable[[OneScorer], Reranker]: ...
 
 
+@validated
 def reranker(
     name: Any = None,
     /,
@@ -282,10 +286,8 @@ def reranker(
     command line and by `with_parameters(window=16)` in Python.
 
     Raises:
-        ParameterError: an unknown ability, or `needs` given as one string.
+        ParameterError: an unknown ability, or `needs` that are no set of texts.
     """
-    if isinstance(needs, str):
-        raise ParameterError(f"needs={needs!r}: expected a set of abilities, such as needs={{{needs!r}}}")
 
     def wrap(function: Callable[..., Any]) -> Reranker:
         scorer = _each(function) if per_candidate else function

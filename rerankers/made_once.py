@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from codesample.records.validation import validated
+
 __all__ = ["Assert", "Cost", "Costed", "GeneratedTests", "Outputs", "Passes"]
 
 _T = TypeVar("_T")
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What something took, as if nothing of it had been there before.
@@ -49,6 +52,7 @@ class Costed(list[_T]):
         self.cost = cost
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Assert:
     """A statement that a model wrote to test the function asked for, or the script.
@@ -68,6 +72,7 @@ class Assert:
     shown: bool = False
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class GeneratedTests:
     """What a model wrote to test one problem, each input and assert once, most often written first.
@@ -83,6 +88,7 @@ class GeneratedTests:
     cost: Cost = field(default_factory=Cost, compare=False)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """What candidates return on inputs: one row per candidate, one column per input.
@@ -101,6 +107,7 @@ class Outputs:
     written: Cost = field(default_factory=Cost, compare=False)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Passes:
     """Which generated asserts hold for which candidates: one row per candidate, one column per assert.

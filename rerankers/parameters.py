@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from codesample.errors import ParameterError
+from codesample.records.validation import validated
 from codesample.rerankers.expression import Value
 
 __all__ = ["Bounds", "Opens", "Parameter", "checked", "parameters_of"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Which numbers a parameter takes: `window: Annotated[int, Bounds(least=1)] = 32`."""

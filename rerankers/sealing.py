@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from codesample.errors import ParameterError, RerankerError
-from codesample.records import Candidate, CodeTests, Message, Prompt, Tests, prompt_from
+from codesample.records import Candidate, CodeTests, Prompt, PromptLike, Tests, prompt_from
 from codesample.rerankers.abilities import CheckRunner
 from codesample.rerankers.made_once import Cost, Costed
 
@@ -53,17 +53,12 @@ def programs_of(candidates: Sequence[Candidate]) -> list[str]:
     return [program for program in programs if program is not None]
 
 
-def prompts_of(given: Any, n: int) -> list[Prompt]:
+def prompts_of(given: Iterable[PromptLike], n: int) -> list[Prompt]:
     """Return prompts that a model is to continue n times each.
 
     Raises:
-        ParameterError: one text or message in place of several prompts, or something else than a prompt among
-            them; n below 1.
+        ParameterError: something else than a prompt among them; n below 1.
     """
-    if isinstance(given, str | bytes | Message | Mapping) or not isinstance(given, Iterable):
-        raise ParameterError(
-            f"prompts is {type(given).__name__}, expected a list of prompts; ask of one by ctx.generate"
-        )
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+    if n < 1:
         raise ParameterError(f"n = {n!r}: expected at least 1 continuation of a prompt")
     return [prompt_from(each) for each in given]

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from codesample.errors import DataError, ParameterError
 from codesample.records import Extraction, Problem, ScriptTests, Tests
+from codesample.records.validation import validated
 from codesample.tasks.chat_forms import COMPLETE, SOLVE
 from codesample.tasks.facts import TaskFacts
 from codesample.tasks.prompt_form import ChatForm, PromptForm, Style, as_it_is
@@ -46,6 +47,7 @@ def completion_alone(problem: Problem, completion: str) -> str:
     return completion
 
 
+@validated
 @dataclass(frozen=True)
 class Task:
     """A data set with its prompt form and its tests. Making one reads nothing; `problems` does, once.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesample.records.validation import validated
+
 __all__ = ["TaskFacts"]
 
 
+@validated
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
     """Facts of a data set; all of them may be left out.

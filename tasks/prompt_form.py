@@ -9,6 +9,7 @@ from typing import Any, Literal
 from codesample.errors import ParameterError
 from codesample.extraction import Wanted, extract
 from codesample.records import Candidate, Extraction, Message, Problem, Prompt
+from codesample.records.validation import validated
 
 __all__ = ["FENCE", "FENCE_END", "ChatForm", "PromptForm", "Style", "as_it_is", "function_wanted"]
 
@@ -31,6 +32,7 @@ def as_it_is(problem: Problem, program: str) -> str:
     return program
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class ChatForm:
     """How a task is put to a chat model: one turn of the user's.
@@ -54,6 +56,7 @@ class ChatForm:
     max_new_tokens: int = 1024
 
 
+@validated
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptForm:
     """The way from problems to prompts, and from what a model wrote to programs; see `Task.form`.

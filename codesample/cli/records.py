@@ -14,7 +14,7 @@ import typer
 from codesample.cli.completions import model_words
 from codesample.errors import ParameterError
 from codesample.records.fields import Setting, options_of
-from codesample.records.types import words_for
+from codesample.records.type_words import words_for
 
 __all__ = ["Part", "Several", "takes_records"]
 

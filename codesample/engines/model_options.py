@@ -9,12 +9,14 @@ from pathlib import Path
 
 from codesample.errors import ModelError, ParameterError
 from codesample.records.fields import check_settings, setting
+from codesample.records.validation import validated
 
 __all__ = ["DEFAULT_MODEL", "ModelOptions"]
 
 DEFAULT_MODEL = "tiny"
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
     """A model by name and how it is loaded.

@@ -9,6 +9,7 @@ from typing import Any
 
 from codesample.evaluation.intervals import Estimate
 from codesample.records import Origin, Status, Verdict
+from codesample.records.validation import validated
 from codesample.runs import Key, RunFolder
 
 __all__ = ["Agreement", "Difference", "agreement"]
@@ -36,6 +37,7 @@ _READ_ANEW = "the program was read out of the answer here"
 _FEWER_TESTS = "perhaps judged there without the plus tests"
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One candidate, or one problem (index None), on which two verdicts differ.
@@ -54,6 +56,7 @@ class Difference:
     reason: str = ""
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Verdicts of another tool beside ours, candidate by candidate.

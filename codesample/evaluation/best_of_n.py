@@ -36,6 +36,7 @@ from codesample.records import (
     Request,
     SamplingParams,
 )
+from codesample.records.validation import validated
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.public_examples import examples_held, public_examples
@@ -50,6 +51,7 @@ Until = Callable[[PublicView, Sequence[Candidate], Context], Sequence[bool]]
 """Says of each candidate whether it is good enough to stop at; list-wise, like a reranker."""
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class EarlyStop:
     """When to sample no further candidates.
@@ -71,6 +73,7 @@ class EarlyStop:
             raise ParameterError(f"every = {self.every}: expected at least 1 candidate per round")
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class BestOfN:
     """What best-of-n drew and chose.
@@ -119,6 +122,7 @@ class BestOfN:
         return None if self.examples_held is None else all(self.examples_held)
 
 
+@validated
 def passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> list[bool]:
     """Say which candidates get every example right that the prompt shows; for `best_of_n(until=passed)`.
 
@@ -129,6 +133,7 @@ def passed(view: PublicView, candidates: Sequence[Candidate], ctx: Context) -> l
     return [held is not None and all(held) for held in examples_held(view, candidates, ctx)]
 
 
+@validated
 def best_of_n(
     engine: str | Path | ModelOptions | Engine,
     prompt: PromptLike,

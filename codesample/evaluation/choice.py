@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.paired import Paired
+from codesample.records.validation import validated
 from codesample.rerankers.made_once import Cost
 
 __all__ = ["Greedy", "Selection", "VarianceSplit", "estimates_by_size", "with_text_keys"]
@@ -15,6 +16,7 @@ __all__ = ["Greedy", "Selection", "VarianceSplit", "estimates_by_size", "with_te
 _POINTS = 100
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What choosing one candidate per problem by a reranker gives.
@@ -104,6 +106,7 @@ class Selection:
         return cls(**known)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Greedy:
     """What a run of temperature 0 gives on the same problems: the other way of taking one candidate.
@@ -127,6 +130,7 @@ class Greedy:
         return cls(Estimate(**content["pass_at_1"]), content["run"], over)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class VarianceSplit:
     """Where the uncertainty of pass@1 comes from, as standard errors: their squares add up to that of both.

@@ -30,12 +30,14 @@ from codesample.evaluation.problem_choice import Ids, Limit
 from codesample.evaluation.problem_set import ProblemSet, read_problems
 from codesample.evaluation.report import Report
 from codesample.records import SamplingParams
+from codesample.records.validation import validated
 from codesample.rerankers.contract import Reranker
 from codesample.tasks.contract import Task
 
 __all__ = ["evaluate", "plan_evaluation"]
 
 
+@validated
 def evaluate(
     task: str | Path | Task | ProblemSet,
     *,

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from codesample.errors import ParameterError, RerankerError
 from codesample.evaluation.asked_prompt import AskedPrompt
 from codesample.records import CallExample, Example, PublicView
+from codesample.records.refusal import Refused
+from codesample.records.taking import takes_by
 from codesample.tasks.examples import flaw_of, prompt_examples
 
 __all__ = ["examples_of", "expect_examples", "view_of"]
 
 
 def examples_of(given: Sequence[Example | tuple[str, str]] | None) -> tuple[Example, ...] | None:
-    """Make examples of pairs of texts; raises ParameterError for what is neither."""
-    if given is None:
-        return None
-    made = []
-    for each in given:
-        pair = tuple(each) if isinstance(each, tuple | list) else ()
-        if isinstance(each, Example):
-            made.append(each)
-        elif len(pair) == 2 and all(isinstance(part, str) for part in pair):
-            made.append(CallExample(*pair))
-        else:
-            raise ParameterError(
-                f"examples: {each!r}: expected a call and its value as two texts, such as "
-                "('f(1)', '2'), or an Example"
-            )
-    return tuple(made)
+    """Make examples of pairs of texts.
+
+    Raises:
+        WrongTypeError: one of them is neither.
+    """
+    return None if given is None else tuple(map(_example, given))
+
+
+def _example(given: Any) -> Example:
+    if isinstance(given, Example):
+        return given
+    pair = tuple(given) if isinstance(given, tuple | list) else ()
+    if len(pair) == 2 and all(isinstance(part, str) for part in pair):
+        return CallExample(*pair)
+    raise Refused(given, "a call and its value as two texts, such as ('f(1)', '2'), or an Example")
+
+
+takes_by(Example | tuple[str, str], _example)
 
 
 def view_of(asked: AskedPrompt, examples: Sequence[Example] | None, name: str) -> PublicView:

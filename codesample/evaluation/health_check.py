@@ -13,6 +13,7 @@ from codesample.evaluation.problem_set import ProblemSet
 from codesample.execution.judge import Judge, Program
 from codesample.execution.program_runner import settled
 from codesample.records import Problem, Status, Verdict
+from codesample.records.validation import validated
 
 __all__ = ["RunHealth", "check_references", "sample_of_references"]
 
@@ -22,6 +23,7 @@ TRIED = 4
 _TIME_OUTS = (Status.CPU_TIMEOUT, Status.WALL_TIMEOUT)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class RunHealth:
     """What speaks for or against a run's verdicts.

@@ -35,6 +35,7 @@ from operator import itemgetter
 from statistics import NormalDist, fmean
 
 from codesample.errors import MetricError
+from codesample.records.validation import validated
 
 __all__ = ["Draws", "Estimate", "bootstrap", "paired_bootstrap"]
 
@@ -53,6 +54,7 @@ _NORMAL = NormalDist()
 _Pick = Callable[[Sequence[int]], tuple[int, ...]]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A figure with the ends of its interval."""

@@ -12,10 +12,12 @@ from codesample.evaluation.observer import WEAK
 from codesample.evaluation.public_checks import PublicChecks, public_checks
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Verdict
+from codesample.records.validation import validated
 
 __all__ = ["HiddenOnly", "hidden_only"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class HiddenOnly:
     """Figures by the checks that no prompt shows: a program is right where it holds these.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesample.records import Status, Verdict
+from codesample.records.validation import validated
 
 __all__ = ["WEAK", "Observer", "Snapshot", "Tally", "is_graded"]
 
@@ -14,6 +15,7 @@ WEAK = "weak"
 """Integrity of a verdict of tests that ran beside the program."""
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """How far a run is.

@@ -11,6 +11,7 @@ from codesample.evaluation.test_options import TestOptions
 from codesample.execution.judge import Judge
 from codesample.records import SamplingParams
 from codesample.records.fields import check_settings, setting
+from codesample.records.validation import validated
 
 __all__ = [
     "DEFAULT_K",
@@ -41,6 +42,7 @@ STYLES = ("auto", "base", "chat")
 """Ways to put problems to a model; see `PromptOptions.style`."""
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class PromptOptions:
     """How problems are put to the model.
@@ -83,6 +85,7 @@ class PromptOptions:
         return self.style == "chat" or self.system is not None or self.prefill
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """Where a run is kept and how its programs are run.

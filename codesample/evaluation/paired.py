@@ -11,6 +11,7 @@ from typing import Any
 
 from codesample.errors import MetricError
 from codesample.evaluation.intervals import Draws, Estimate
+from codesample.records.validation import validated
 
 __all__ = ["Paired", "paired", "sign_flip_p"]
 
@@ -21,6 +22,7 @@ _BYTE = 8
 _TINY = 1e-9
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Paired:
     """How much one figure is above another over the same problems.

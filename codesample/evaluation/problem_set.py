@@ -12,6 +12,7 @@ from codesample.errors import DataError, ParameterError, RunFolderError
 from codesample.evaluation.options import PromptOptions
 from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
 from codesample.records import Candidate, Problem, Request, SamplingParams
+from codesample.records.validation import validated
 from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
 from codesample.tasks.prompt_form import PromptForm, Style
@@ -20,6 +21,7 @@ from codesample.tasks.registry import load_task, load_task_file
 __all__ = ["ProblemSet", "covered_keys", "problems_of_run", "read_problems"]
 
 
+@validated
 @dataclass(frozen=True)
 class ProblemSet:
     """A task and the problems of it that a run covers.
@@ -123,6 +125,7 @@ class ProblemSet:
         ]
 
 
+@validated
 def read_problems(
     task: str | Path | Task, *, data: Path | None = None, limit: Limit = None, ids: Ids = None
 ) -> ProblemSet:

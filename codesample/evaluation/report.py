@@ -25,6 +25,7 @@ from codesample.evaluation.leaks import HiddenOnly
 from codesample.evaluation.notebook_html import report_html
 from codesample.evaluation.observer import WEAK
 from codesample.records import Status
+from codesample.records.validation import validated
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,6 +35,7 @@ __all__ = ["Counted", "EngineFacts", "Greedy", "Report", "Seconds", "Selection",
 _RECORDED = "recorded"
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Seconds:
     """Wall time of the process that ended the run; execution overlaps sampling.
@@ -49,6 +51,7 @@ class Seconds:
     total: float
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Counted:
     """How many verdicts there are of one integrity, harness errors apart, and how many of them passed."""
@@ -57,6 +60,7 @@ class Counted:
     passed: int
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
     """What the engine behind a run's candidates stated.
@@ -87,6 +91,7 @@ class EngineFacts:
         return {"abilities": list(self.abilities), "reproducibility": self.reproducibility}
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Report:
     """Results of a run. `as_json` is the content of its results.json.

@@ -16,6 +16,7 @@ from codesample.evaluation.report import Report
 from codesample.evaluation.reranking import load_report, open_run
 from codesample.evaluation.scoring import Pool, Scores, pools, saved_scores
 from codesample.records import Origin
+from codesample.records.validation import validated
 from codesample.rerankers.contract import Reranker
 from codesample.runs import Key, Manifest, MemberScores, ScoreOrigin
 from codesample.tasks.contract import Task
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["RunContents", "read_run"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class RunContents:
     """What a run folder holds, by problem.
@@ -88,6 +90,7 @@ class RunContents:
         )
 
 
+@validated
 def read_run(
     folder: str | Path, *, task: Task | None = None, data: Path | None = None, report: bool = True
 ) -> RunContents:

@@ -29,6 +29,7 @@ from codesample.evaluation.plan import EvaluationPlan, ModelSource, choose_reran
 from codesample.evaluation.problem_set import ProblemSet, read_problems
 from codesample.evaluation.report import Report
 from codesample.records import SamplingParams
+from codesample.records.validation import validated
 from codesample.rerankers.contract import Reranker
 from codesample.runs import RunFolder
 from codesample.runs.table import TableEntry, add_to_table, holds_table, read_table
@@ -40,6 +41,7 @@ __all__ = ["RunTable", "TableRow", "evaluate_table", "load_table", "new_table_fo
 _ASKED = ("n", "candidates", "k", "rerankers", "integrity", "limit", "ids")
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class TableRow:
     """One combination, and what became of its run.
@@ -71,6 +73,7 @@ class TableRow:
         return found | {"temperature": self.temperature, "run": str(self.run)}
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class RunTable:
     """The runs of one folder, those of one model together."""
@@ -118,6 +121,7 @@ class _Settings:
     run: RunOptions
 
 
+@validated
 def evaluate_table(
     tasks: Sequence[str | Path | Task | ProblemSet],
     models: Sequence[str | Path | ModelOptions | Engine],

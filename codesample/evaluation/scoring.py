@@ -19,6 +19,7 @@ from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.public_checks import repeat_notices
 from codesample.evaluation.resources import ReadyPool, Resources
 from codesample.records import Candidate, Problem, Verdict
+from codesample.records.validation import validated
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Job, Reranker
 from codesample.rerankers.made_once import Cost
@@ -46,6 +47,7 @@ Scores = dict[str, list[float | None]]
 """One reranker's scores: by task id, in the order of the pool's candidates."""
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Pool:
     """One problem with its candidates, in the order of their indices.

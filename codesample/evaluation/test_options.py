@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.records import SamplingParams
 from codesample.records.fields import check_settings, setting
+from codesample.records.validation import validated
 
 __all__ = ["SOURCES", "TestOptions", "said"]
 
@@ -15,6 +16,7 @@ SOURCES = ("examples", "varied", "typed", "tests")
 """Where inputs come from, in the order of the columns; see `TestOptions.inputs`."""
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class TestOptions:
     """What is made for a problem when a reranker asks for tests or outputs.

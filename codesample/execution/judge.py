@@ -14,10 +14,12 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from codesample.execution.isolation.grants import Isolation
 from codesample.records import Status, Tests, Verdict
+from codesample.records.validation import validated
 
 __all__ = ["Judge", "Outcome", "Program"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Program:
     """One program to be judged.
@@ -34,6 +36,7 @@ class Program:
     tests: Tests
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one call of a program's function came to.

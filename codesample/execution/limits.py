@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from codesample.errors import ParameterError
+from codesample.records.validation import validated
 
 __all__ = ["MIB", "WALL_PER_CPU_SECOND", "Limits", "wall_for"]
 
@@ -23,6 +24,7 @@ def wall_for(cpu_seconds: float) -> float:
     return max(_MIN_WALL_SECONDS, WALL_PER_CPU_SECOND * cpu_seconds)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one program. CPU time is the one that decides; the others catch what it cannot see.

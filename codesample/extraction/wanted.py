@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from codesample.records.validation import validated
+
 __all__ = ["Wanted"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What an answer was asked for.

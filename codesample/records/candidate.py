@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from codesample.records.short import short
+from codesample.records.validation import validated
 
 __all__ = ["Candidate", "FinishReason"]
 
@@ -22,6 +23,7 @@ class FinishReason(StrEnum):
     LENGTH = "length"
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One sampled continuation.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codesample.records.types import check_types
+from codesample.records.fields import check_types
+from codesample.records.validation import validated
 
 __all__ = ["CallExample", "Example", "ScriptExample"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Example:
     """An input with its output; a kind is a subclass.
@@ -21,6 +23,7 @@ class Example:
         check_types(self)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class CallExample(Example):
     """A call and its value: two Python expressions."""
@@ -29,6 +32,7 @@ class CallExample(Example):
     expected: str
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class ScriptExample(Example):
     """What a script reads from standard input, and what it must print."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesample.records.validation import validated
+
 __all__ = ["Extraction"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Extraction:
     """The program that an answer holds.

@@ -7,11 +7,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from codesample.errors import ParameterError
-from codesample.records.types import fits, hints_of, words_for
+from codesample.records.annotations import field_hints
+from codesample.records.arguments import SETTING, taken
+from codesample.records.refusal import Taker
+from codesample.records.shown_values import shown
+from codesample.records.taking import taker_of
+from codesample.records.type_words import words_for
 
-__all__ = ["Setting", "check_settings", "options_of", "setting"]
+__all__ = ["Setting", "check_settings", "check_types", "options_of", "setting"]
 
-_KEY = "setting"
+_known: dict[type[Any], dict[str, Taker]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def setting(
     parse: Callable[[str], Any] = str,
 ) -> Any:
     """Declare a field of a frozen dataclass that users set; see `Setting` for the rest."""
-    return field(default=default, metadata={_KEY: Setting(help, expected, holds, flag, metavar, parse)})
+    return field(default=default, metadata={SETTING: Setting(help, expected, holds, flag, metavar, parse)})
 
 
 def check_settings(record: Any) -> None:
@@ -56,11 +61,36 @@ def check_settings(record: Any) -> None:
     Raises:
         ParameterError: a value of another type than the field's, or not what is expected.
     """
-    hints = hints_of(type(record))
     for name, each in _declared(record):
-        value = getattr(record, name)
-        if not fits(value, hints[name]) or not each.holds(value):
-            raise ParameterError(f"{name} = {value!r}: expected {each.expected or words_for(hints[name])}")
+        value = _take(record, name, each.expected)
+        if not each.holds(value):
+            words = each.expected or words_for(_takers(type(record))[name].hint)
+            raise ParameterError(f"{name} = {shown(value)}: expected {words}")
+
+
+def check_types(record: Any) -> None:
+    """Check every field of a dataclass against its annotation; for `__post_init__`.
+
+    Raises:
+        WrongTypeError: a value of another type; names the field, the value and what is expected.
+    """
+    for each in fields(record):
+        _take(record, each.name)
+
+
+def _take(record: Any, name: str, expected: str = "") -> Any:
+    """Put what is taken for a field's value in its place, and return it."""
+    value = getattr(record, name)
+    new = taken(name, value, _takers(type(record))[name], expected)
+    if new is not value:
+        object.__setattr__(record, name, new)
+    return new
+
+
+def _takers(record: type[Any]) -> dict[str, Taker]:
+    if record not in _known:
+        _known[record] = {name: taker_of(hint) for name, hint in field_hints(record).items()}
+    return _known[record]
 
 
 def options_of(record: type[Any]) -> dict[str, Setting]:
@@ -69,4 +99,4 @@ def options_of(record: type[Any]) -> dict[str, Setting]:
 
 
 def _declared(record: Any) -> Iterable[tuple[str, Setting]]:
-    return [(each.name, each.metadata[_KEY]) for each in fields(record) if _KEY in each.metadata]
+    return [(each.name, each.metadata[SETTING]) for each in fields(record) if SETTING in each.metadata]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codesample.records.message import Prompt, prompt_from
+from codesample.records.validation import validated
 
 __all__ = ["GivenText", "Reading"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class GivenText:
     """A prompt and a text that follows it, to be read and not drawn.
@@ -31,6 +33,7 @@ class GivenText:
         object.__setattr__(self, "prompt", prompt_from(self.prompt))
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a model makes of the text of a `GivenText`; every field has one item for each of its tokens.

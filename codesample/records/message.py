@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codesample.errors import ParameterError
+from codesample.errors import ParameterError, WrongTypeError
+from codesample.records.refusal import Refused
+from codesample.records.taking import takes_by
+from codesample.records.validation import validated
 
 __all__ = ["Message", "Prompt", "PromptLike", "prompt_from"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation.
@@ -27,12 +31,8 @@ class Message:
     content: str
 
     def __post_init__(self) -> None:
-        for name in ("role", "content"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise ParameterError(f"{name} of a message is {_type(value)}, expected a text")
         if not self.role:
-            raise ParameterError("role of a message is empty; expected system, user or assistant")
+            raise ParameterError("role = '': expected system, user or assistant")
 
 
 Prompt = str | tuple[Message, ...]
@@ -49,43 +49,48 @@ def prompt_from(given: Any, *, name: str = "prompt") -> Prompt:
         name: What it is called in messages of errors.
 
     Raises:
-        ParameterError: it is neither, no message at all, or a message with other keys; says what was got.
+        WrongTypeError: it is neither, no message at all, or a message with other keys; says what was got.
     """
+    try:
+        return _taken(given) if name == "prompt" else _prompt(given)
+    except Refused as error:
+        raise WrongTypeError(error.told(name)) from error
+
+
+def _taken(given: Any) -> Prompt:
+    """Take one prompt of a caller's, who may have meant several."""
+    if isinstance(given, list | tuple) and given and all(isinstance(each, str) for each in given):
+        raise Refused(given, "one prompt (text or messages); for several call stream([...])")
+    return _prompt(given)
+
+
+def _prompt(given: Any) -> Prompt:
     if isinstance(given, str):
         return given
+    words = 'a text or a list of messages such as [{"role": "user", "content": "..."}]'
     if isinstance(given, Message | Mapping):
-        raise ParameterError(
-            f"{name} is one message; expected a text or a list of messages: put it into a list"
-        )
+        raise Refused(given, words, note=" (one message given; put it into a list)")
     if not isinstance(given, Sequence) or isinstance(given, bytes | bytearray):
-        raise ParameterError(
-            f"{name} is {_type(given)}, expected a text or a list of messages such as "
-            '[{"role": "user", "content": "..."}]'
-        )
+        raise Refused(given, words)
     if not given:
-        raise ParameterError(f"{name} is an empty list; expected at least one message")
-    return tuple(_message(each, f"{name}[{number}]") for number, each in enumerate(given))
+        raise Refused(given, "at least one message")
+    if type(given) is tuple and all(type(each) is Message for each in given):
+        return given
+    return tuple(_message(each, f"[{number}]") for number, each in enumerate(given))
 
 
-def _message(given: Any, where: str) -> Message:
+def _message(given: Any, place: str) -> Message:
     if isinstance(given, Message):
         return given
-    if isinstance(given, str):
-        raise ParameterError(
-            f"{where} is a text, expected a message with role and content; several prompts are asked for "
-            "one by one"
-        )
-    if not isinstance(given, Mapping):
-        raise ParameterError(f"{where} is {_type(given)}, expected a message with role and content")
-    if set(given) != {"role", "content"}:
-        raise ParameterError(
-            f"{where} has {', '.join(map(repr, given)) or 'nothing'}; expected role and content and no more"
-        )
-    try:
-        return Message(given["role"], given["content"])
-    except ParameterError as error:
-        raise ParameterError(f"{where}: {error}") from error
+    if not isinstance(given, Mapping) or set(given) != {"role", "content"}:
+        raise Refused(given, "a message with role and content and no more", place=place)
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise Refused(value, "a text", place=f"{place}[{key!r}]")
+    if not given["role"]:
+        raise Refused("", "system, user or assistant", place=f"{place}['role']")
+    return Message(given["role"], given["content"])
 
 
-def _type(given: Any) -> str:
-    return "None" if given is None else type(given).__name__
+takes_by(PromptLike, _taken, quick=(str,))
+takes_by(Prompt, _taken, quick=(str,))

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from codesample.records.validation import validated
+
 __all__ = ["Origin"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a file of another tool says of one candidate. Only reports and exports use it.

@@ -10,10 +10,12 @@ from codesample.records.example import Example
 from codesample.records.message import Message
 from codesample.records.short import short
 from codesample.records.tests import ScriptTests, Tests
+from codesample.records.validation import validated
 
 __all__ = ["Problem", "PublicView"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One item of a task.
@@ -52,6 +54,7 @@ class Problem:
         return f"Problem({', '.join(parts)})"
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class PublicView:
     """What a reranker may know of a problem: an allow-list that holds no hidden test and no reference.

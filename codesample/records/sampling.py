@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.records.fields import check_settings, setting
 from codesample.records.message import Prompt, prompt_from
+from codesample.records.validation import validated
 
 __all__ = ["DEFAULT_NEW_TOKENS", "Request", "SamplingParams"]
 
@@ -36,6 +37,7 @@ def _bias(word: str) -> tuple[int, float]:
     return int(token), float(amount)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
     """How tokens are chosen. Defaults are those of the pass@k literature for small n (T 0.8, top-p 0.95).
@@ -81,7 +83,7 @@ class SamplingParams:
     top_k: int = setting(
         0,
         "Keep this many of the likeliest tokens; 0 keeps all.",
-        expected="an integer of at least 0 (0 keeps all tokens)",
+        expected="a whole number of at least 0 (0 keeps all tokens)",
         holds=lambda value: value >= 0,
     )
     min_p: float = setting(
@@ -123,7 +125,7 @@ class SamplingParams:
     max_new_tokens: int | None = setting(
         None,
         "Tokens per candidate; default: the task's, or 512.",
-        expected="an integer of at least 1, or None for the task's limit",
+        expected="a whole number of at least 1, or None for the task's limit",
         holds=lambda value: value is None or value >= 1,
     )
     stop: tuple[str, ...] = setting(
@@ -139,7 +141,7 @@ class SamplingParams:
     seed: int = setting(
         0,
         "With problem, index and position it settles every draw.",
-        expected="a 64-bit integer",
+        expected="a whole number of 64 bits",
         holds=lambda value: -(2**63) <= value < 2**63,
     )
 
@@ -164,6 +166,7 @@ class SamplingParams:
         return replace(self, stop=tuple(dict.fromkeys((*stop, *self.stop))), max_new_tokens=limit)
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Request:
     """Ask for candidates `indices` of one prompt; index i names the same candidate in every run.

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from codesample.errors import ParameterError
 from codesample.records.example import ScriptExample
-from codesample.records.types import check_types
+from codesample.records.fields import check_types
+from codesample.records.validation import validated
 
 __all__ = ["CodeTests", "InputTests", "ScriptTests", "Tests"]
 
@@ -17,6 +18,7 @@ _MOST_SECONDS, _MOST_BYTES = 86_400, 1 << 40
 _MEASURES = {"judges": False}
 
 
+@validated
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tests:
     """What every kind of hidden tests states. Trusted: it never reaches a candidate's process.
@@ -83,6 +85,7 @@ class Tests:
             )
 
 
+@validated
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeTests(Tests):
     """Python that calls the program.
@@ -122,6 +125,7 @@ class CodeTests(Tests):
         return len(self.checks)
 
 
+@validated
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputTests(Tests):
     """Argument lists on which the program must return what a reference returns, or stated results.
@@ -177,6 +181,7 @@ class InputTests(Tests):
         return len(self.inputs)
 
 
+@validated
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptTests(Tests):
     """Standard inputs on which a program, run as a script, must print the expected output; each is a check.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from codesample.records.short import short
+from codesample.records.validation import validated
 
 __all__ = ["Status", "Verdict"]
 
@@ -25,6 +26,7 @@ class Status(StrEnum):
     HARNESS_ERROR = "harness_error"
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of running one program against hidden tests.

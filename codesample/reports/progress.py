@@ -8,6 +8,7 @@ from time import monotonic
 from typing import IO, NamedTuple
 
 from codesample.evaluation.observer import Observer, Snapshot
+from codesample.records.validation import validated
 from codesample.reports.progress_displays import PLAIN_INTERVAL, Row, display_for
 
 __all__ = ["PLAIN_INTERVAL", "RunProgress", "TableProgress", "describe"]
@@ -31,6 +32,7 @@ class _Begun(NamedTuple):
     done: int
 
 
+@validated
 class RunProgress(Observer):
     """An observer that draws: bars on a terminal, lines elsewhere, one block that changes in a notebook.
 

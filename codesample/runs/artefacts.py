@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from codesample.errors import RunFolderError
+from codesample.records.validation import validated
 from codesample.runs.files import JsonLines
 
 __all__ = ["Artefacts", "artefact_key"]
@@ -30,6 +31,7 @@ def artefact_key(*parts: Any) -> str:
     return hashlib.sha256(spelt.encode("ascii")).hexdigest()[:32]
 
 
+@validated
 class Artefacts:
     """Things of one kind, each made once: what a killed process had finished is there again.
 

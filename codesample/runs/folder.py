@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from codesample.decoding import decoded
 from codesample.errors import DataError, RunFolderError
 from codesample.records import Candidate, Origin, Status, Verdict
+from codesample.records.validation import validated
 from codesample.runs.artefacts import Artefacts
 from codesample.runs.files import JsonLines, open_plain, replace_file
 from codesample.runs.formats import (
@@ -46,6 +47,7 @@ _CONTENTS = (
 )
 
 
+@validated
 class RunFolder:
     """One run on disk. Make it with `create`, `resume` or `open`; close it, or use it in a `with` block.
 

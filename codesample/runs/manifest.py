@@ -9,6 +9,7 @@ from typing import Any
 from codesample.decoding import converted
 from codesample.errors import RunFolderError
 from codesample.records import SamplingParams
+from codesample.records.validation import validated
 
 __all__ = ["BASE_PROMPT", "Manifest"]
 
@@ -20,6 +21,7 @@ _IDENTITY = ("task", "task_version", "data_hash", "model", "imports")
 _LOADED = ("checkpoint", "revision", "architecture", "parameters", "dtype")
 
 
+@validated
 @dataclass(frozen=True)
 class Manifest:
     """The contents of `run.json`.

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from codesample.errors import RunFolderError
+from codesample.records.validation import validated
 from codesample.runs.artefacts import Artefacts
 from codesample.runs.files import JsonLines, replace_file
 from codesample.runs.formats import CostLine, MembersLine, OriginLine, ScoreLine, members_line, score_line
@@ -26,6 +27,7 @@ _LONGEST = 200
 """Characters of a file name; what is longer goes on in a folder, so that every name finds a place."""
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class ScoreOrigin:
     """What gave a reranker's scores.

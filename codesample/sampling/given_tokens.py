@@ -16,8 +16,7 @@ from codesample.errors import ParameterError, UnreadableTextError
 from codesample.records import GivenText
 from codesample.sampling.chat import rendered
 from codesample.sampling.checkpoint import Checkpoint
-from codesample.sampling.text import TextStream
-from codesample.sampling.token_decoder import TokenDecoder
+from codesample.sampling.text import TextStream, decoder_of
 
 __all__ = ["GivenTokens", "given_tokens"]
 
@@ -47,7 +46,7 @@ def given_tokens(checkpoint: Checkpoint, given: Sequence[GivenText]) -> list[Giv
         ParameterError: a prompt that sampling refuses, tokens that are not the vocabulary's or do not spell
             their text, or more tokens than the model has positions; says which text.
     """
-    decode = TokenDecoder(checkpoint.tokenizer)
+    decode = decoder_of(checkpoint.tokenizer)
     known: dict[Any, tuple[int, ...]] = {}
     found = []
     for number, each in enumerate(given):
@@ -93,7 +92,7 @@ def _text_ids(checkpoint: Checkpoint, given: GivenText, prompt_ids: tuple[int, .
     except TypeError as error:
         # what else it says is that a text is no text
         raise UnreadableTextError("it holds lone surrogates, which no tokenizer takes") from error
-    decode = TokenDecoder(tokenizer)
+    decode = decoder_of(tokenizer)
     for ids in candidates:
         stream = TextStream(decode, prompt_ids, ())
         for token in ids:

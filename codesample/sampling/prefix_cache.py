@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from codesample.records.validation import validated
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.memory import is_out_of_memory
 
@@ -18,6 +19,7 @@ Range = tuple[int, int]
 """(start, length) in the shared pool of a `KVStore`."""
 
 
+@validated
 class CacheInfo(NamedTuple):
     """What a prefix cache has done so far.
 
@@ -126,7 +128,7 @@ def _copied(pool: Tensor, ranges: Sequence[Range]) -> Tensor:
     return torch.cat([pool[:, start : start + length] for start, length in ranges], dim=1)
 
 
-def common_start(a: tuple[int, ...] | str, b: tuple[int, ...] | str) -> int:
+def common_start(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     """Return the length of the common start, by bisection over slices."""
     low, high = 0, min(len(a), len(b))
     while low < high:

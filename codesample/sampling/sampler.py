@@ -23,6 +23,7 @@ from codesample.records import (
     SamplingParams,
     prompt_from,
 )
+from codesample.records.validation import validated
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
@@ -56,6 +57,7 @@ class _Part(NamedTuple):
     others: list[Prompt]
 
 
+@validated
 class Sampler:
     """Draws candidates from a causal language model. An `Engine`.
 

@@ -15,7 +15,7 @@ from codesample import (
     passed,
     reranker,
 )
-from codesample.errors import IsolationError, ModelError, ParameterError, RerankerError, UnknownNameError
+from codesample.errors import IsolationError, ParameterError, RerankerError, UnknownNameError
 from codesample.records import CallExample, Candidate, Reading, Status, Verdict
 
 
@@ -130,6 +130,18 @@ def test_a_program_that_the_harness_failed_on_is_named_and_ranks_last():
             future = Future()
             future.set_result(verdict)
             return future
+
+        def submit_calls(self, source, entry_point, inputs, *, cpu_seconds=None):
+            raise AssertionError("not asked for")
+
+        def close(self):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *ended):
+            pass
 
     got = best_of_n(
         Canned(WRONG, RIGHT),
@@ -296,5 +308,5 @@ def test_a_model_may_be_named(monkeypatch):
     assert opened == ["tiny"]
     with pytest.raises(UnknownNameError, match="unknown engine 'engin'"):
         best_of_n("engin:x", PROMPT, n=1)
-    with pytest.raises(ModelError, match="the model is NoneType, which lacks name"):
+    with pytest.raises(ParameterError, match=r"engine = None: expected a text, a path, .* or an Engine"):
         best_of_n(None, PROMPT, n=1)

@@ -48,8 +48,8 @@ def test_an_engine_that_takes_no_messages_is_not_asked():
 @pytest.mark.parametrize(
     ("prompt", "complaint"),
     [
-        (None, "prompt is None"),
-        (["text"], r"prompt\[0\] is a text"),
+        (None, "prompt = None"),
+        (["text"], r"prompt = \['text'\]: expected one prompt"),
         ([{"role": "system", "content": "x"}], "messages of system only; expected one of the user's"),
     ],
 )

@@ -51,7 +51,9 @@ def test_any_text_is_one_printable_line(text: str) -> None:
 
 @pytest.mark.parametrize("odd", [None, 3, b"x", ["a"]])
 def test_what_is_no_text_is_told_by_its_type(odd: object) -> None:
-    assert repr(replace(CANDIDATE, completion=odd)).startswith("Candidate('t/0', 3, ")  # type: ignore[arg-type]
+    candidate = replace(CANDIDATE)
+    object.__setattr__(candidate, "completion", odd)
+    assert repr(candidate).startswith("Candidate('t/0', 3, ")
 
 
 def test_candidates_whose_numbers_are_hidden_print_like_others() -> None:

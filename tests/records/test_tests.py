@@ -19,7 +19,7 @@ CASE = ScriptExample("1", "2")
         (lambda: CodeTests(source=" \n"), "no tests"),
         (
             lambda: CodeTests(source="x", mode="beside"),
-            "mode = 'beside': expected 'auto' or 'split' or 'in_process'",
+            "mode = 'beside': expected 'auto', 'split' or 'in_process'",
         ),
         (lambda: InputTests(inputs=(), reference="x", entry_point="f"), "at least one input"),
         (lambda: InputTests(inputs=((1,),), reference=" ", entry_point="f"), "a reference"),
@@ -52,7 +52,7 @@ CASE = ScriptExample("1", "2")
         (lambda: ScriptTests(cases=(CASE,), parts=(("a", 2), ("b", -1))), "sizes that make up the 1 checks"),
         (lambda: ScriptTests(cases=(CASE,) * 2, parts=(("a", 1), ("a", 1))), "names that are there and dif"),
         (lambda: ScriptTests(cases=(CASE,), parts=(("", 1),)), "names that are there and differ"),
-        (lambda: ScriptTests(cases=(CASE,), parts=("a", 1)), "parts = "),
+        (lambda: ScriptTests(cases=(CASE,), parts=("a", 1)), r"parts\[0\] = 'a'"),
         (lambda: CodeTests(source="x", parts=(("a", 1),)), "sizes that make up the 0 checks"),
     ],
 )

@@ -63,7 +63,10 @@ def test_an_unknown_ability_is_refused_when_declared(needs: set[str]) -> None:
 
 
 def test_needs_given_as_one_string_are_refused() -> None:
-    with pytest.raises(ParameterError, match="expected a set of abilities, such as"):
+    with pytest.raises(
+        ParameterError,
+        match=r"needs = 'logprobs': expected a set of texts \(text given; write {'logprobs'}\)",
+    ):
         reranker(needs="logprobs")
 
 
@@ -253,7 +256,7 @@ def _written(tmp_path: Any, body: str) -> Reranker:
         ("    return sorted(candidates, key=lambda c: c.nothing)", "raised AttributeError", 11),
         ("    return (1 / 0 for c in candidates)", "raised ZeroDivisionError", 11),
         ("    sys.exit(3)", r"called sys.exit\(3\)", 11),
-        ("    return mine.score(view, candidates, ctx)", "raised RecursionError", 11),
+        ("    return mine.score(view, candidates, ctx)", "raised RecursionError", "(9|11)"),
         ("    raise GeneratorExit", "raised GeneratorExit", 11),
         ("    class Rude(Exception):\n        __str__ = None\n    raise Rude", "raised Rude: without", 13),
         ("    raise ValueError('x' * 10_000)", r"raised ValueError: x{500} \.\.\.", 11),
@@ -271,10 +274,10 @@ def test_what_goes_wrong_is_told_with_the_line_of_the_scorers_own_file(
     tmp_path: Any,
     body: str,
     complaint: str,
-    line: int,
+    line: int | str,
 ) -> None:
     mine = _written(tmp_path, body)
-    place = re.escape(f" ({tmp_path / 'idea.py'}:{line})")
+    place = re.escape(f" ({tmp_path / 'idea.py'}:") + f"{line}\\)"
     with pytest.raises(RerankerError, match=f"^reranker 'mine', problem 't/0': .*{complaint}.*{place}$"):
         mine.score(view, candidates, ctx)
 
@@ -318,15 +321,11 @@ def test_a_refusal_of_the_model_is_told_with_the_reranker(
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (
-            "ctx.generate_all('def f(x):')",
-            "prompts is str, expected a list of prompts; ask of one by ctx.gen",
-        ),
-        ("ctx.generate_all(7)", "prompts is int, expected a list of prompts"),
-        ("ctx.generate_all(['x', 7])", "prompt is int, expected a text or a list of messages"),
+        ("ctx.generate_all(7)", "prompts = 7: expected a list of texts or lists of Messages"),
+        ("ctx.generate_all(['x', 7])", "prompts[1] = 7: expected a text or a list of messages"),
         ("ctx.generate_all(['x'], n=0)", "n = 0: expected at least 1 continuation of a prompt"),
-        ("ctx.generate('x', n=True)", "n = True: expected at least 1"),
-        ("ctx.generate('x', n=1.5)", "n = 1.5: expected at least 1"),
+        ("ctx.generate('x', n=True)", "n = True: expected a whole number"),
+        ("ctx.generate('x', n=1.5)", "n = 1.5: expected a whole number"),
     ],
 )
 def test_a_model_is_asked_for_texts_behind_several_prompts_only(

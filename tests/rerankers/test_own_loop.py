@@ -216,7 +216,8 @@ def test_the_others_come_one_after_another(
 def test_one_that_fails_is_told_of_by_its_own_line(
     view: PublicView, candidates: Sequence[Candidate], ctx: Context, each: Reranker
 ) -> None:
-    broken = [Candidate("t/0", "no index", "x")]  # type: ignore[arg-type]
+    broken = [Candidate("t/0", 0, "x")]
+    object.__setattr__(broken[0], "index", "no index")
     with pytest.raises(RerankerError, match=f"'{each.name}', problem 't/0': score 0 is str"):
         each.score(view, broken, ctx)
 

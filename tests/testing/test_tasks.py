@@ -20,6 +20,7 @@ from codesample.records import (
     Problem,
     ScriptExample,
     ScriptTests,
+    Tests,
 )
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.registry import load_task, load_task_file
@@ -95,7 +96,7 @@ def test_a_good_task_passes() -> None:
     ("check", "changes", "complaint"),
     [
         ("problems", {"task_id": ""}, "empty task_id"),
-        ("problems", {"tests": "assert f(1)"}, "no tests"),
+        ("problems", {"tests": Tests()}, "no tests"),
         ("problems", {"header": "other"}, "does not begin with its header"),
         ("problems", {"metadata": {"a": {1, 2}}}, "no plain JSON data"),
         ("problems", {"metadata": {"a": (1, 2)}}, "change when they are saved"),

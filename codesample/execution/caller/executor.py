@@ -36,9 +36,9 @@ from codesample.execution.isolation.program_folder import remove_left
 from codesample.execution.judge import Outcome, Program
 from codesample.execution.limits import Limits
 from codesample.execution.wire import codec, messages
-from codesample.execution.wire.messages import MAX_PROCESSES
 from codesample.execution.worker.control_group import remove_left_groups
 from codesample.records import InputTests, Status, Tests, Verdict
+from codesample.records.validation import validated
 
 __all__ = ["Executor"]
 
@@ -52,6 +52,7 @@ _open: weakref.WeakSet[Executor] = weakref.WeakSet()
 _busy: set[Executor] = set()
 
 
+@validated
 class Executor:
     """The `Judge` of this machine: runs programs in confined processes and returns what came of them.
 
@@ -103,8 +104,7 @@ class Executor:
         self._closed = False
         self._references = ReferenceCache(cache_folder())
         self._lasting = LastingVerdicts(None, self.isolation)
-        self._lock = threading.Lock()
-        self._idle = Latch()
+        self._lock, self._idle = threading.Lock(), Latch()
         self._scheduler: Scheduler | None = self._begin()
         _open.add(self)
 
@@ -171,7 +171,7 @@ class Executor:
                 return [Outcome(status, None, detail)] * len(inputs)
             return [Outcome(Status(status), value, detail) for status, value, detail in reply["outcomes"]]
 
-        return self._submit(body, SentTests(), MAX_PROCESSES, build)
+        return self._submit(body, SentTests(), messages.MAX_PROCESSES, build)
 
     def close(self) -> None:
         """End all processes; futures still waiting raise ExecutionError. May be called twice."""

@@ -1,0 +1,68 @@
+"""What tells values of a type, and what is raised for one that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from codesample.errors import WrongTypeError
+from codesample.records.shown_values import shown
+from codesample.records.type_words import note_on, words_for
+
+__all__ = ["Refused", "Taker", "anything", "refused"]
+
+
+class Refused(WrongTypeError):
+    """A value is not taken; whoever knows what it is called says so, see `told`.
+
+    Attributes:
+        value: It, or the item of it that is at fault.
+        words: What is taken there.
+        place: Where the item stands, such as "[3]"; "" for the value itself.
+        note: What to write instead, in brackets, or "".
+    """
+
+    def __init__(self, value: Any, words: str, *, place: str = "", note: str = "") -> None:
+        super().__init__()
+        self.value, self.words, self.place, self.note = value, words, place, note
+
+    def __str__(self) -> str:
+        return self.told("item")
+
+    def told(self, name: str, expected: str = "") -> str:
+        """Return the message for a value of that name, which must be what is `expected` in words."""
+        words = expected if expected and not self.place else self.words
+        return f"{name}{self.place} = {shown(self.value)}: expected {words}{self.note}"
+
+    def at(self, place: str) -> Refused:
+        """Return the same of what holds the value, at a place of it."""
+        return Refused(self.value, self.words, place=f"{place}{self.place}", note=self.note)
+
+
+class Taker(NamedTuple):
+    """How values of a type are told.
+
+    Attributes:
+        hint: The type, as an annotation says it.
+        quick: Classes whose direct instances are taken as they are, without a look at them.
+        take: Returns what is taken for a value, the value itself where it is of the type; raises `Refused`.
+    """
+
+    hint: Any
+    quick: frozenset[type[Any]]
+    take: Callable[[Any], Any]
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether there is nothing to tell."""
+        return self.take is anything
+
+
+def refused(value: Any, hint: Any) -> Refused:
+    """Return what is raised for a value that is not of a type."""
+    return Refused(value, words_for(hint), note=note_on(value, hint))
+
+
+def anything(value: Any) -> Any:
+    """Take whatever it is."""
+    return value
