@@ -16,7 +16,8 @@ from codesample.errors import ParameterError, UnreadableTextError
 from codesample.records import GivenText
 from codesample.sampling.chat import rendered
 from codesample.sampling.checkpoint import Checkpoint
-from codesample.sampling.text import TextStream, decoder_of
+from codesample.sampling.text import TextStream
+from codesample.sampling.token_decoder import TokenDecoder
 
 __all__ = ["GivenTokens", "given_tokens"]
 
@@ -46,7 +47,7 @@ def given_tokens(checkpoint: Checkpoint, given: Sequence[GivenText]) -> list[Giv
         ParameterError: a prompt that sampling refuses, tokens that are not the vocabulary's or do not spell
             their text, or more tokens than the model has positions; says which text.
     """
-    decode = decoder_of(checkpoint.tokenizer)
+    decode = TokenDecoder(checkpoint.tokenizer)
     known: dict[Any, tuple[int, ...]] = {}
     found = []
     for number, each in enumerate(given):
@@ -92,7 +93,7 @@ def _text_ids(checkpoint: Checkpoint, given: GivenText, prompt_ids: tuple[int, .
     except TypeError as error:
         # what else it says is that a text is no text
         raise UnreadableTextError("it holds lone surrogates, which no tokenizer takes") from error
-    decode = decoder_of(tokenizer)
+    decode = TokenDecoder(tokenizer)
     for ids in candidates:
         stream = TextStream(decode, prompt_ids, ())
         for token in ids:

@@ -128,7 +128,7 @@ def _copied(pool: Tensor, ranges: Sequence[Range]) -> Tensor:
     return torch.cat([pool[:, start : start + length] for start, length in ranges], dim=1)
 
 
-def common_start(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+def common_start(a: tuple[int, ...] | str, b: tuple[int, ...] | str) -> int:
     """Return the length of the common start, by bisection over slices."""
     low, high = 0, min(len(a), len(b))
     while low < high:

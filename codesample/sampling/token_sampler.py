@@ -19,8 +19,10 @@ from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.random_streams import row_key, uniforms
 from codesample.sampling.rows import Row
-from codesample.sampling.text import TextStream, decoder_of, special_stops
+from codesample.sampling.stopping import special_stops
+from codesample.sampling.text import TextStream
 from codesample.sampling.token_choice import Choice, choose
+from codesample.sampling.token_decoder import TokenDecoder
 
 __all__ = ["ProcessorFailed", "TokenSampler", "refuse_nan"]
 
@@ -71,7 +73,7 @@ class TokenSampler:
     ) -> None:
         self._params, self._name = params, checkpoint.name
         self._known = Choice._fields[1:] if params.confidence else Choice._fields[1:3]
-        self._decode = decoder_of(checkpoint.tokenizer)
+        self._decode = TokenDecoder(checkpoint.tokenizer)
         self._model, self._device = checkpoint.model, checkpoint.model.device
         vocabulary = checkpoint.model.config.get_text_config().vocab_size
         self._edits = LogitEdits(params, vocabulary, device=self._device, processors=processors)

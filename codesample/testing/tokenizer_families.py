@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -182,12 +183,14 @@ def _prefixed_bpe() -> Tokenizer:
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    # byte tokens are ordinary ones when decoding, so they are no special tokens of the trained one
     first = [_UNKNOWN, _BOS, _EOS, *(f"<0x{i:02X}>" for i in range(256))]
     trainer = trainers.BpeTrainer(vocab_size=450, special_tokens=first, show_progress=False)
     lines = [line for text in CORPUS for line in text.splitlines() if line.isascii()]
     tokenizer.train_from_iterator(lines, trainer)
-    return Tokenizer.from_str(tokenizer.to_str())
+    # byte tokens are ordinary ones when decoding, so they are no added tokens of the trained one
+    stated = json.loads(tokenizer.to_str())
+    stated["added_tokens"] = [each for each in stated["added_tokens"] if each["content"][:3] != "<0x"]
+    return Tokenizer.from_str(json.dumps(stated))
 
 
 def _unigram() -> Tokenizer:
