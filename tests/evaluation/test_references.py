@@ -34,13 +34,12 @@ def test_wrong_and_missing_references_are_named(adding: Task) -> None:
     assert outcome.missing == ("adding/3",)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "file", "count"),
     [
-        ("humaneval", "HumanEval.jsonl.gz", 164),
-        ("mbpp_sanitized", "sanitized-mbpp.json", 427),
-        ("mbpp", "mbpp.jsonl", 974),
+        pytest.param("humaneval", "HumanEval.jsonl.gz", 164, marks=pytest.mark.slow),
+        pytest.param("mbpp_sanitized", "sanitized-mbpp.json", 427, marks=pytest.mark.whole),
+        pytest.param("mbpp", "mbpp.jsonl", 974, marks=pytest.mark.whole),
     ],
 )
 def test_references_of_the_published_data_pass(task: str, file: str, count: int) -> None:

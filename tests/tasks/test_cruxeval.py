@@ -42,7 +42,12 @@ def recorded(published: Callable[[str], Path], every: int) -> list[tuple[str, st
 
 
 @pytest.mark.parametrize(
-    ("every", "count", "right"), [(16, 500, None), pytest.param(1, 8000, 2737, marks=pytest.mark.slow)]
+    ("every", "count", "right"),
+    [
+        (16, 500, None),
+        pytest.param(4, 2000, None, marks=pytest.mark.slow),
+        pytest.param(1, 8000, 2737, marks=pytest.mark.whole),
+    ],
 )
 def test_verdicts_agree_with_the_recorded_ones(
     published: Callable[[str], Path], every: int, count: int, right: int | None, verdicts_of: Verdicts
