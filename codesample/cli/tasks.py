@@ -101,7 +101,7 @@ def _lines(outcome: References, total: int) -> Iterator[str]:
 @app.command()
 @takes_records(
     problems=Part(options.ProblemOptions, ("task_file", "data")),
-    loading=Part(ModelOptions, ("revision",)),
+    loading=Part(ModelOptions, ("revision", "adapter", "tokenizer")),
     prompts=PromptOptions,
     params=Part(SamplingParams, ("max_new_tokens", "stop")),
 )

@@ -12,7 +12,7 @@ from codesample.errors import ParameterError
 
 __all__ = ["LOADING", "TextModel", "text_model"]
 
-LOADING = ("revision", "device", "dtype", "trust_remote_code")
+LOADING = ("revision", "adapter", "tokenizer", "device", "dtype", "trust_remote_code")
 """How a model is loaded that writes and reads text; fields of `ModelOptions`."""
 
 TextModel = Annotated[
@@ -35,7 +35,7 @@ def text_model(name: str | None, loading: ModelOptions) -> ModelOptions | None:
         return replace(loading, model=name)
     if loading != ModelOptions():
         raise ParameterError(
-            "how a model is loaded (--device, --dtype, --revision, --trust-remote-code) was said, and not "
-            "which: name it too, --model MODEL"
+            "how a model is loaded (--adapter, --device, --dtype, --revision, --tokenizer, "
+            "--trust-remote-code) was said, and not which: name it too, --model MODEL"
         )
     return None

@@ -15,6 +15,8 @@ __all__ = ["DEFAULT_MODEL", "ModelOptions"]
 
 DEFAULT_MODEL = "tiny"
 
+_ADAPTER, _TOKENIZER = " +adapter=", " +tokenizer="
+
 
 @validated
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,12 @@ class ModelOptions:
     """A model by name and how it is loaded.
 
     Attributes:
-        model: "tiny" (the built-in model), a folder, a hub id, or "NAME:REST" for another engine.
+        model: "tiny" (the built-in model), a folder, a GGUF file, a hub id, or "NAME:REST" for another
+            engine.
         revision: Branch, tag or commit of a hub id.
-        device: "auto", "cpu", "cuda" or "cuda:1".
+        adapter: Folder or hub id of a PEFT adapter to put on the model.
+        tokenizer: Folder, GGUF file or hub id of the tokenizer, where it is not beside the weights.
+        device: "auto", "cpu", "cuda", "cuda:1", "xpu" or "mps".
         dtype: "auto", "float32", "bfloat16" or "float16".
         max_rows: Most candidates decoded together; None lets memory decide.
         memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
@@ -37,12 +42,14 @@ class ModelOptions:
 
     model: str = setting(
         DEFAULT_MODEL,
-        "tiny (built in), a folder, a hub id, or ENGINE:MODEL for another engine.",
+        "tiny (built in), a folder, a GGUF file, a hub id, or ENGINE:MODEL for another engine.",
         expected="a name",
         holds=lambda value: bool(value),
     )
     revision: str | None = setting(None, "Branch, tag or commit of a hub id.")
-    device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
+    adapter: str | None = setting(None, "Folder or hub id of a PEFT adapter to put on the model.")
+    tokenizer: str | None = setting(None, "Where the tokenizer is, if not beside the weights.")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, xpu, mps, ...")
     dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
     max_rows: int | None = setting(
         None,
@@ -64,21 +71,35 @@ class ModelOptions:
 
     @property
     def name(self) -> str:
-        """The name by which a run knows the model, with the revision asked for."""
-        return self.model if self.revision is None else f"{self.model}@{self.revision}"
+        """The name by which a run knows the model, with the revision, adapter and tokenizer asked for."""
+        name = self.model if self.revision is None else f"{self.model}@{self.revision}"
+        for mark, value in ((_ADAPTER, self.adapter), (_TOKENIZER, self.tokenizer)):
+            name += "" if value is None else f"{mark}{value}"
+        return name
+
+    @classmethod
+    def named(cls, name: str) -> ModelOptions:
+        """Return the options that give such a `name`, where all others are left as they are."""
+        rest, _, tokenizer = name.partition(_TOKENIZER)
+        rest, _, adapter = rest.partition(_ADAPTER)
+        model, at, revision = rest.rpartition("@")
+        if not (at and model) or os.path.exists(os.path.expanduser(rest)):
+            model, revision = rest, ""
+        return cls(model, revision=revision or None, adapter=adapter or None, tokenizer=tokenizer or None)
 
     @property
     def folder(self) -> Path | None:
-        """The folder that holds the model; None for the built-in one, for a hub id and for other engines.
+        """The folder or the GGUF file of the model; None for the built-in one, hub ids and other engines.
 
         Raises:
             ModelError: what the name leads to cannot be looked at.
         """
-        path = Path(os.path.expanduser(self.model))
-        try:
-            return path if self.model != DEFAULT_MODEL and path.is_dir() else None
-        except OSError as error:
-            raise ModelError(f"{self.model}: cannot be looked at: {error.strerror}") from error
+        return None if self.model == DEFAULT_MODEL else _there(self.model)
+
+    @property
+    def parts(self) -> dict[str, Path | None]:
+        """What is put on the model or beside it, by name, with its folder as `folder` is the model's."""
+        return {each: _there(each) for each in (self.adapter, self.tokenizer) if each is not None}
 
     def expect_only(self, known: Collection[str], *, engine: str) -> None:
         """Refuse options that an engine would ignore.
@@ -96,3 +117,12 @@ class ModelOptions:
                     f"{each.name} = {getattr(self, each.name)!r}: the engine {engine!r} does not know this "
                     "option; leave it out"
                 )
+
+
+def _there(name: str) -> Path | None:
+    path = Path(os.path.expanduser(name))
+    try:
+        is_gguf = path.suffix.lower() == ".gguf" and path.is_file()
+        return path if is_gguf or path.is_dir() else None
+    except OSError as error:
+        raise ModelError(f"{name}: cannot be looked at: {error.strerror}") from error

@@ -11,13 +11,16 @@ from codesample.errors import ModelError
 
 __all__ = ["fingerprint"]
 
-_SUFFIXES = {".bin", ".json", ".model", ".safetensors", ".txt"}
+_SUFFIXES = {".bin", ".gguf", ".jinja", ".json", ".model", ".safetensors", ".txt"}
 _BLOCKS = 64
 _BLOCK_BYTES = 1 << 14
 
 
-def fingerprint(folder: Path) -> str:
+def fingerprint(place: Path) -> str:
     """Return a hash over the files that loading a checkpoint may read: weights, settings, tokenizer.
+
+    Args:
+        place: Its folder, or its one file.
 
     Of each file its name, its size and 64 evenly spaced blocks count, of one below a megabyte all. A copy
     of the folder has the same fingerprint; further training changes weights everywhere, and so changes it.
@@ -27,11 +30,11 @@ def fingerprint(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        for path in sorted(folder.iterdir()):
-            if path.suffix in _SUFFIXES and path.is_file():
+        for path in sorted(place.iterdir()) if place.is_dir() else [place]:
+            if path.suffix.lower() in _SUFFIXES and path.is_file():
                 _add(digest, path)
     except OSError as error:
-        raise ModelError(f"{error.filename or folder}: cannot be read: {error.strerror}") from error
+        raise ModelError(f"{error.filename or place}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()[:16]
 
 

@@ -10,7 +10,7 @@ from codesample.engines.registry import NATIVE, expect_engine, split_model
 from codesample.errors import CodesampleError, ModelError, RerankerError
 from codesample.hub import expect_on_hub
 from codesample.rerankers.contract import Reranker
-from codesample.sampling.checkpoint_source import BUILT_IN_MODELS, checkpoint_source, is_on_hub
+from codesample.sampling.checkpoint_source import BUILT_IN_MODELS, checkpoint_source, hub_file, is_on_hub
 
 __all__ = ["Named", "expect_model", "expect_named_models"]
 
@@ -80,4 +80,4 @@ def _expect(name: str, kind: str) -> None:
         raise ModelError(f"{name} writes text and classifies none; give a folder or a hub id of a classifier")
     checkpoint_source(name)
     if is_on_hub(name):
-        expect_on_hub(name)
+        expect_on_hub((hub_file(name) or (name,))[0])

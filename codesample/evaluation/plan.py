@@ -356,9 +356,18 @@ def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
     return ModelSource(
         options.name,
         lambda: open_engine(options),
-        checkpoint=fingerprint(folder) if folder else None,
+        checkpoint=_fingerprint(folder, options),
         abilities=NATIVE_ABILITIES if name == NATIVE else None,
     )
+
+
+def _fingerprint(folder: Path | None, options: ModelOptions) -> str | None:
+    """Return what tells a model, with what is put on it, from others by files; None where none are here."""
+    own = options.model if options.revision is None else f"{options.model}@{options.revision}"
+    places = {own: folder, **options.parts}
+    if not any(places.values()):
+        return None
+    return "+".join(fingerprint(place) if place else name for name, place in places.items())
 
 
 def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[Reranker]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,21 +64,13 @@ def _own(name: str, facts: Mapping[str, Any]) -> RunModel:
             None, f"{name} was an engine of the caller's own; hand it over again: rerank_run(model=ENGINE)"
         )
     try:
-        source = model_source(_options(name))
+        source = model_source(ModelOptions.named(name))
     except CodesampleError as error:
         return RunModel(None, f"{error}; name the model: --model MODEL")
     then = facts.get("checkpoint")
     if then is not None and source.checkpoint is None:
         return RunModel(_moved(name, then))
     return RunModel(opened_once(source), estranged=_estranged(source, name, facts))
-
-
-def _options(name: str) -> ModelOptions:
-    """Read a model's name as a run records it, with the revision behind it."""
-    model, at, revision = name.rpartition("@")
-    if at and model and not os.path.exists(os.path.expanduser(name)):
-        return ModelOptions(model, revision=revision)
-    return ModelOptions(name)
 
 
 def _moved(name: str, checkpoint: str) -> ModelSource:

@@ -16,14 +16,16 @@ from codesample.errors import ParameterError
 from codesample.records import Prompt
 from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.chat import chat_ends, chat_ids, takes_messages
-from codesample.sampling.checkpoint_source import checkpoint_source
 from codesample.sampling.devices import device_of, dtype_of, named_device
 from codesample.sampling.encoding import Boundary, boundary_of, text_ids
 from codesample.sampling.kv_store import KVShape
 from codesample.sampling.layer_masks import layer_shapes
 from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
+from codesample.sampling.loading.given_models import given_model
 from codesample.sampling.loading.model_loading import load_model, load_skeleton
-from codesample.sampling.loading.tokenizer_loading import load_tokenizer
+from codesample.sampling.loading.origins import origin_of
+from codesample.sampling.loading.tokenizer_loading import given_tokenizer, load_tokenizer
+from codesample.sampling.loading.vocabulary import expect_rows, expect_vocabulary, rows_of
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_without_weights"]
 
@@ -43,6 +45,7 @@ class Checkpoint:
         max_positions: Longest prompt plus candidate, in tokens, or None where the model states no limit.
         revision: Commit of a hub checkpoint, where known.
         trusted: Whether code that the checkpoint brings may have been run.
+        adapter: Name of the PEFT adapter that was put on it, or None.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Checkpoint:
     notice: str = ""
     rope_switch: int | None = None
     trusted: bool = False
+    adapter: str | None = None
 
     @property
     def shared(self) -> bool:
@@ -81,11 +85,19 @@ class Checkpoint:
         Messages are what `apply_chat_template` of the tokenizer makes of them, to the token.
 
         Raises:
-            ParameterError: the prompt gives no token at all, or the chat template refuses it.
+            ParameterError: the prompt gives no token at all or one that the model does not know, or the chat
+                template refuses it.
         """
-        if not isinstance(prompt, str):
-            return chat_ids(self.tokenizer, prompt, name=self.name)
-        return text_ids(self.tokenizer, prompt, eos_ids=self.eos_ids)
+        if isinstance(prompt, str):
+            ids = text_ids(self.tokenizer, prompt, eos_ids=self.eos_ids)
+        else:
+            ids = chat_ids(self.tokenizer, prompt, name=self.name)
+        expect_rows(ids, self.tokenizer, rows=self._rows, name=self.name)
+        return ids
+
+    @cached_property
+    def _rows(self) -> int:
+        return rows_of(self.model)
 
     def boundary(self, prompt: str, continuation: str) -> Boundary:
         """Compare the tokens of a text alone with those it has before what follows it, such as a reference.
@@ -104,6 +116,7 @@ class Checkpoint:
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": str(self.model.device),
+            **({} if self.adapter is None else {"adapter": self.adapter}),
             "path": "shared" if self.shared else "ordinary",
             "trust_remote_code": self.trusted,
             "notice": self.notice,
@@ -114,6 +127,7 @@ def load_checkpoint(
     model: str | Path | PreTrainedModel,
     *,
     tokenizer: Any = None,
+    adapter: str | Path | None = None,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "auto",
     revision: str | None = None,
@@ -122,64 +136,86 @@ def load_checkpoint(
     """Load a checkpoint and probe it.
 
     Args:
-        model: A built-in name, a folder written by `save_pretrained`, a hub id, or a loaded model.
-        tokenizer: Loaded tokenizer; needed with a loaded model, else found beside the weights.
-        device: "auto" takes CUDA when there is one; a loaded model stays where it is.
+        model: A built-in name, a folder written by `save_pretrained`, of a model or of an adapter that says
+            which model it is for, a GGUF file, a hub id, or a loaded model of transformers or peft.
+        tokenizer: Loaded, or the name of one: a folder, a GGUF file or a hub id. Needed with a loaded model,
+            else found beside the adapter or beside the weights.
+        adapter: Folder or hub id of a PEFT adapter to put on the model.
+        device: See `device_of`; a loaded model stays where it is.
         dtype: "auto" is the checkpoint's own dtype on CUDA and float32 on a CPU, or a loaded model's own.
         revision: Branch, tag or commit of a hub checkpoint.
         trust_remote_code: Run code that the checkpoint brings; without it one that needs any is refused.
     Raises:
-        ParameterError: no such device or dtype, or a loaded model without its tokenizer or with another
-            device, dtype or revision than its own.
+        ParameterError: no such device or dtype, or a loaded model without its tokenizer, with another
+            device, dtype, revision or adapter than its own, or that is none of transformers.
         UnknownNameError: see `checkpoint_source`.
         HubUnavailableError: a hub id that is not on this machine, with the hub out of reach.
-        ModelError: not a causal language model, damaged, too large for the device, or with code of its own.
+        ModelError: not a causal language model, damaged, too large for the device, with code of its own, with
+            weights that are not its model's, or a tokenizer that is not.
     """
-    if isinstance(model, PreTrainedModel):
+    named = str(tokenizer) if isinstance(tokenizer, str | Path) else None
+    given = None if tokenizer is None or named is not None else given_tokenizer(tokenizer)
+    if isinstance(model, str | Path):
+        name, target = str(model), device_of(device)
+        kept = dtype_of(dtype) if dtype != "auto" else "auto" if target.type == "cuda" else torch.float32
+        origin = origin_of(
+            name,
+            adapter=None if adapter is None else str(adapter),
+            revision=revision,
+            trusted=trust_remote_code,
+        )
+        # the smaller first: what is amiss with it is known before gigabytes are read
+        given = given or load_tokenizer(origin, named)
+        loaded = load_model(origin, target, kept)
+        on = origin.adapter.name if origin.adapter else None
+    else:
         if tokenizer is None:
             raise ParameterError(
                 "a loaded model needs its tokenizer as well: Sampler(model, tokenizer=tokenizer)"
             )
-        _check_loaded(model, device, dtype, revision)
-        loaded, name = model, model.name_or_path or type(model).__name__
-    else:
-        name = str(model)
-        target = device_of(device)
-        kept = dtype_of(dtype) if dtype != "auto" else "auto" if target.type == "cuda" else torch.float32
-        origin = CheckpointOrigin(name, checkpoint_source(name), revision, trust_remote_code)
-        loaded = load_model(origin, target, kept)
-        tokenizer = tokenizer or load_tokenizer(origin)
+        loaded = given_model(model)
+        _check_loaded(loaded, device, dtype, revision, adapter)
+        name, on = loaded.name_or_path or type(loaded).__name__, None
+        given = given or load_tokenizer(CheckpointOrigin(name, name, None, trust_remote_code), named)
+    expect_vocabulary(loaded, given, name=name)
     config = loaded.config.get_text_config()
     found = Checkpoint(
         name=name,
         model=loaded,
-        tokenizer=tokenizer,
-        eos_ids=_eos_ids(loaded, tokenizer),
+        tokenizer=given,
+        eos_ids=_eos_ids(loaded, given),
         max_positions=getattr(config, "max_position_embeddings", None),
         revision=getattr(loaded.config, "_commit_hash", None),
         trusted=trust_remote_code,
+        adapter=on,
     )
     probed = probe_shared_path(loaded)
     return replace(found, **probed._asdict())
 
 
 def load_without_weights(
-    model: str, *, revision: str | None = None, trust_remote_code: bool = False
+    model: str,
+    *,
+    tokenizer: str | None = None,
+    adapter: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
 ) -> Checkpoint:
     """Return a checkpoint to look at: its tokenizer, end tokens and limits, and weights that have no numbers.
 
     Args:
-        model, revision, trust_remote_code: As for `load_checkpoint`; no weights are needed there.
+        model, tokenizer, adapter, revision, trust_remote_code: As for `load_checkpoint`; no weights are
+            needed there, and an adapter changes nothing but perhaps the tokenizer.
 
     Raises:
         UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
     """
-    origin = CheckpointOrigin(model, checkpoint_source(model), revision, trust_remote_code)
-    tokenizer = load_tokenizer(origin)
+    origin = origin_of(model, adapter=adapter, revision=revision, trusted=trust_remote_code)
+    found = load_tokenizer(origin, tokenizer)
     skeleton = load_skeleton(origin)
     with suppress(OSError):
         skeleton.generation_config = GenerationConfig.from_pretrained(
-            origin.source, revision=revision or "main"
+            origin.source, revision=origin.revision or "main"
         )
     shapes: tuple[KVShape, ...] = ()
     with suppress(Exception):
@@ -187,17 +223,22 @@ def load_without_weights(
     return Checkpoint(
         name=model,
         model=skeleton,
-        tokenizer=tokenizer,
-        eos_ids=_eos_ids(skeleton, tokenizer),
+        tokenizer=found,
+        eos_ids=_eos_ids(skeleton, found),
         max_positions=getattr(skeleton.config.get_text_config(), "max_position_embeddings", None),
         revision=getattr(skeleton.config, "_commit_hash", None),
         kv_shapes=shapes,
         trusted=trust_remote_code,
+        adapter=origin.adapter.name if origin.adapter else None,
     )
 
 
 def _check_loaded(
-    model: PreTrainedModel, device: str | torch.device, dtype: str | torch.dtype, revision: str | None
+    model: PreTrainedModel,
+    device: str | torch.device,
+    dtype: str | torch.dtype,
+    revision: str | None,
+    adapter: str | Path | None,
 ) -> None:
     """Refuse what a model that is loaded already cannot be given any more."""
     own = model.device
@@ -213,6 +254,11 @@ def _check_loaded(
         )
     if revision is not None and revision != getattr(model.config, "_commit_hash", None):
         raise ParameterError(f"revision = {revision!r}: the model is loaded already; give its name instead")
+    if adapter is not None:
+        raise ParameterError(
+            f"adapter = {str(adapter)!r}: the model is loaded already; put the adapter on with peft "
+            "(PeftModel.from_pretrained) and give the result"
+        )
 
 
 def _eos_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:

@@ -25,6 +25,8 @@ def open_native(model: str, options: ModelOptions) -> Engine:
 
     return Sampler(
         model,
+        tokenizer=options.tokenizer,
+        adapter=options.adapter,
         revision=options.revision,
         device=options.device,
         dtype=options.dtype,

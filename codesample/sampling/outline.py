@@ -81,7 +81,11 @@ class Outline:
             expect_hub()
         self._options = options
         self._checkpoint = load_without_weights(
-            options.model, revision=options.revision, trust_remote_code=options.trust_remote_code
+            options.model,
+            tokenizer=options.tokenizer,
+            adapter=options.adapter,
+            revision=options.revision,
+            trust_remote_code=options.trust_remote_code,
         )
         self.name = self._checkpoint.name
 

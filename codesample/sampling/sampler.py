@@ -62,9 +62,11 @@ class Sampler:
     """Draws candidates from a causal language model. An `Engine`.
 
     Args:
-        model: A built-in name ("tiny"), a folder written by `save_pretrained`, a hub id, or a loaded model.
-        tokenizer: Needed with a loaded model.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        model: A built-in name ("tiny"), a folder written by `save_pretrained`, a GGUF file, a hub id, or a
+            loaded model of transformers or peft.
+        tokenizer: Loaded, or the name of one. Needed with a loaded model, else found beside the weights.
+        adapter: Folder or hub id of a PEFT adapter to put on the model.
+        device: "auto", "cpu", "cuda", "cuda:N", "xpu", "xpu:N" or "mps"; see `device_of`.
         dtype: "auto" (the checkpoint's on CUDA, float32 on a CPU) or a torch dtype or its name.
         max_rows: Most candidates decoded together. Default: by device, as far as memory goes.
         prefix_cache: Keys and values of prompts kept across calls, in bytes or as "2GB"; 0 keeps none.
@@ -87,6 +89,7 @@ class Sampler:
         model: str | Path | PreTrainedModel,
         *,
         tokenizer: Any = None,
+        adapter: str | Path | None = None,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         max_rows: int | None = None,
@@ -106,6 +109,7 @@ class Sampler:
         self.checkpoint = load_checkpoint(
             model,
             tokenizer=tokenizer,
+            adapter=adapter,
             device=device,
             dtype=dtype,
             revision=revision,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from codesample.engines.model_options import ModelOptions
 from codesample.errors import ModelError, UnknownNameError
 from codesample.evaluation.plan import model_source
 from codesample.evaluation.run_model import model_of_run
@@ -114,3 +115,24 @@ def test_recorded_samples_have_no_model_unless_one_was_named() -> None:
 def test_a_name_that_is_none_is_refused_at_once() -> None:
     with pytest.raises(UnknownNameError, match="nothere"):
         model_of_run(manifest("tiny", **NATIVE), "nothere:model")
+
+
+def test_an_adapter_makes_another_model_and_a_trained_one_another_yet(unloaded, tmp_path: Path) -> None:
+    folder, adapter = unloaded(), tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    options = ModelOptions(str(folder), adapter=str(adapter))
+    plain, before = model_source(str(folder)), model_source(options)
+    assert plain.checkpoint is not None
+    assert before.checkpoint is not None
+    assert before.checkpoint.startswith(plain.checkpoint + "+")
+    found = model_of_run(manifest(before.name, checkpoint=before.checkpoint, **NATIVE), None)
+    assert found.source is not None
+    assert (found.source.name, found.estranged) == (options.name, "")
+    (adapter / "adapter_config.json").write_text("{ }")
+    changed = model_of_run(manifest(before.name, checkpoint=before.checkpoint, **NATIVE), None)
+    assert "has changed since the run was sampled" in changed.estranged
+    # of a hub id the files are not looked at, and its name tells it from others
+    hub = model_source(ModelOptions("a/b", revision="r", adapter=str(adapter))).checkpoint
+    assert hub is not None
+    assert hub.startswith("a/b@r+")

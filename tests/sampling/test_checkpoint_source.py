@@ -4,7 +4,7 @@ from codesample.engines.model_options import ModelOptions
 from codesample.errors import HubUnavailableError, ModelError, UnknownNameError
 from codesample.sampling import native
 from codesample.sampling.checkpoint import load_checkpoint
-from codesample.sampling.checkpoint_source import BUILT_IN_MODELS, checkpoint_source, is_on_hub
+from codesample.sampling.checkpoint_source import BUILT_IN_MODELS, checkpoint_source, hub_file, is_on_hub
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_name_near_a_built_in_one_is_that_misspelt(name):
 )
 def test_what_has_not_the_form_of_an_id_is_unknown(name):
     assert not is_on_hub(name)
-    with pytest.raises(UnknownNameError, match=r"Give a built-in name .* a folder or a hub id"):
+    with pytest.raises(UnknownNameError, match=r"Give a built-in name .* a folder, a GGUF file or a hub id"):
         checkpoint_source(name)
 
 
@@ -51,14 +51,26 @@ def test_a_folder_goes_before_an_id_of_the_same_name(tmp_path, monkeypatch):
     assert checkpoint_source("gpt2") == "gpt2"
 
 
-def test_a_file_says_what_loads_it(tmp_path):
+def test_a_gguf_file_is_a_checkpoint_and_a_folder_with_one_means_it(tmp_path):
     gguf = tmp_path / "m-q4.GGUF"
     gguf.write_bytes(b"GGUF")
-    with pytest.raises(ModelError, match=r"reads no GGUF; transformers converts it .*gguf_file='m-q4\.GGUF'"):
-        checkpoint_source(str(gguf))
-    gguf.rename(tmp_path / "m-q4.gguf")
-    with pytest.raises(ModelError, match=r"no config\.json in this folder.* of m-q4\.gguf: .*converts it"):
+    assert checkpoint_source(str(gguf)) == checkpoint_source(str(tmp_path)) == str(gguf)
+    (tmp_path / "m-q8.gguf").write_bytes(b"GGUF")
+    with pytest.raises(ModelError, match=r"several GGUF files \(m-q4\.GGUF, m-q8\.gguf\); name one: --model"):
         checkpoint_source(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    assert checkpoint_source(str(tmp_path)) == str(tmp_path)
+
+
+def test_a_file_of_the_hub_is_named_behind_its_id():
+    assert is_on_hub("owner/name-GGUF/sub/m-q4.gguf")
+    assert hub_file("owner/name-GGUF/m-q4.gguf") == ("owner/name-GGUF", "m-q4.gguf")
+    assert checkpoint_source("owner/name/m.gguf") == "owner/name/m.gguf"
+    assert hub_file("owner/name") is None
+    assert not is_on_hub("owner/na--me/m.gguf")
+
+
+def test_a_file_says_what_loads_it(tmp_path):
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"")
     with pytest.raises(ModelError, match="is a file; expected a folder"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from codesample.errors import HubUnavailableError, ModelError
-from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
+from codesample.sampling.loading.checkpoint_origin import AdapterOrigin, CheckpointOrigin
 
-__all__ = ["load_error", "untrusted"]
+__all__ = ["adapter_error", "load_error", "untrusted"]
 
 
 def load_error(error: Exception, origin: CheckpointOrigin) -> ModelError | HubUnavailableError:
@@ -30,3 +30,15 @@ def untrusted(origin: CheckpointOrigin) -> ModelError:
         f"{origin.name}: brings code of its own, which runs with all your rights; read it, then allow it "
         "with --trust-remote-code (trust_remote_code=True)"
     )
+
+
+def adapter_error(error: Exception, adapter: AdapterOrigin) -> ModelError | HubUnavailableError:
+    """Return the error to raise in the place of one that peft raised, in one line."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    unfound = isinstance(error, OSError | ConnectionError) or "Can't find" in first
+    if not os.path.isdir(adapter.source) and unfound:
+        return HubUnavailableError(
+            f"adapter {adapter.name!r} is not on this machine and the hub gave no answer for it "
+            f"({first[:160]}); check the name and the connection, or give --adapter a folder"
+        )
+    return ModelError(f"{adapter.name}: the adapter cannot be put on this model: {first[:300]}")

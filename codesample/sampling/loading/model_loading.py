@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from codesample.errors import CodesampleError, ModelError
+from codesample.sampling.loading.adapters import with_adapter
 from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
+from codesample.sampling.loading.gguf_files import GgufFile, dequantised, gguf_packages, read_gguf
 from codesample.sampling.loading.load_errors import load_error
 from codesample.sampling.loading.model_kind import base_only, expect_causal, expect_language_model
 from codesample.sampling.loading.stored_settings import stored_settings
-from codesample.sampling.loading.weight_files import stored_weights
+from codesample.sampling.loading.weight_files import stored_weights, weights_folder
 from codesample.sampling.loading.weights_check import expect_all_weights, expect_numbers, without_report
 from codesample.sampling.loading.weights_size import check_fit
 
@@ -20,7 +28,7 @@ __all__ = ["load_model", "load_skeleton"]
 
 
 def load_model(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype | str) -> PreTrainedModel:
-    """Load a checkpoint's model.
+    """Load a checkpoint's model, with its adapter.
 
     Args:
         origin: Where it is.
@@ -29,30 +37,16 @@ def load_model(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtyp
 
     Raises:
         HubUnavailableError: it is not on this machine, with the hub out of reach.
-        ModelError: not a causal language model, damaged, too large for the device, with code of its own, or
-            with weights that are missing, left over or misshapen.
+        ModelError: not a causal language model, damaged, too large for the device, with code of its own, with
+            weights that are missing, left over or misshapen, or needs a package that is not installed.
     """
-    settings = stored_settings(origin)
-    expect_language_model(settings, name=origin.name)
-    stored = stored_weights(origin)
     try:
-        config = AutoConfig.from_pretrained(origin.source, **origin.options)
-        check_fit(config, origin, device, dtype)
-        with without_report():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
-                origin.source,
-                config=config,
-                dtype=dtype,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                **origin.options,
-            )
-        model: PreTrainedModel = loaded[0]
-        expect_all_weights(model, loaded[1], name=origin.name, base_only=base_only(settings), stored=stored)
-        model.to(device)  # type: ignore[arg-type]
+        with _bare(origin) as bare:
+            model = _loaded(bare, device, dtype)
+        if origin.adapter is not None:
+            model = with_adapter(model, origin.adapter)
         expect_numbers(model, name=origin.name)
         expect_causal(model, name=origin.name)
-        return model
     except CodesampleError:
         raise
     except torch.OutOfMemoryError as error:
@@ -61,6 +55,7 @@ def load_model(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtyp
         ) from error
     except Exception as error:
         raise load_error(error, origin) from error
+    return model
 
 
 def load_skeleton(origin: CheckpointOrigin) -> Any:
@@ -69,6 +64,8 @@ def load_skeleton(origin: CheckpointOrigin) -> Any:
     Raises:
         HubUnavailableError, ModelError: as `load_model`.
     """
+    if origin.gguf_file is not None:
+        gguf_packages(origin.name)
     expect_language_model(stored_settings(origin), name=origin.name)
     try:
         config = AutoConfig.from_pretrained(origin.source, **origin.options)
@@ -78,3 +75,54 @@ def load_skeleton(origin: CheckpointOrigin) -> Any:
     except Exception as error:
         raise load_error(error, origin) from error
     return skeleton
+
+
+def _loaded(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype | str) -> PreTrainedModel:
+    if origin.gguf_file is not None:
+        gguf_packages(origin.name)
+    settings = stored_settings(origin)
+    expect_language_model(settings, name=origin.name)
+    stored = stored_weights(origin) if origin.gguf_file is None else None
+    config = AutoConfig.from_pretrained(origin.source, **origin.options)
+    gguf = _gguf(origin)
+    if gguf is not None:
+        gguf.expect_settings(config)
+    check_fit(config, origin, device, dtype)
+    with without_report():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            origin.source,
+            config=config,
+            dtype=dtype,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **origin.options,
+            **({} if gguf is None else dequantised()),
+        )
+    model: PreTrainedModel = loaded[0]
+    expect_all_weights(model, loaded[1], name=origin.name, base_only=base_only(settings), stored=stored)
+    if gguf is not None:
+        gguf.complete(model)
+    model.to(device)  # type: ignore[arg-type]
+    return model
+
+
+def _gguf(origin: CheckpointOrigin) -> GgufFile | None:
+    if origin.gguf_file is None:
+        return None
+    folder = weights_folder(origin)
+    if folder is None:
+        raise ModelError(f"{origin.name}: {origin.gguf_file} is not among the files of {origin.source}")
+    return read_gguf(folder / origin.gguf_file, name=origin.name)
+
+
+@contextmanager
+def _bare(origin: CheckpointOrigin) -> Iterator[CheckpointOrigin]:
+    """Give a folder without the adapter in it, which transformers puts on where peft is installed."""
+    if origin.adapter is None or not origin.adapter.inside:
+        yield origin
+        return
+    with TemporaryDirectory() as place:
+        for path in Path(origin.source).iterdir():
+            if not path.name.startswith("adapter_"):
+                os.symlink(path.resolve(), Path(place) / path.name)
+        yield replace(origin, source=place, adapter=None)

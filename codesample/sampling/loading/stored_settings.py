@@ -22,7 +22,9 @@ def stored_settings(origin: CheckpointOrigin) -> dict[str, Any]:
         ModelError: they cannot be read, or the checkpoint needs code of its own and is not trusted.
     """
     try:
-        settings, _ = PreTrainedConfig.get_config_dict(origin.source, revision=origin.revision)
+        settings, _ = PreTrainedConfig.get_config_dict(
+            origin.source, revision=origin.revision, gguf_file=origin.gguf_file
+        )
     except Exception as error:
         raise load_error(error, origin) from error
     if not isinstance(settings, dict):

@@ -56,7 +56,8 @@ def weights_folder(origin: CheckpointOrigin) -> Path | None:
         return Path(origin.source)
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(origin.source, "config.json", revision=origin.revision)
+    file = origin.gguf_file or "config.json"
+    found = try_to_load_from_cache(origin.source, file, revision=origin.revision)
     return Path(found).parent if isinstance(found, str) else None
 
 

@@ -1,0 +1,63 @@
+"""Folders without a tokenizer, tokenizers of other folders, and what is refused about them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from codesample import Sampler
+from codesample.errors import HubUnavailableError, ModelError, UnknownNameError
+from codesample.sampling.checkpoint import load_checkpoint, load_without_weights
+from codesample.testing.models import byte_tokenizer, random_model
+
+
+@pytest.fixture
+def bare(tmp_path):
+    def save(architecture="llama"):
+        random_model(architecture).save_pretrained(tmp_path / architecture)
+        return tmp_path / architecture
+
+    return save
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "qwen2", "gemma2"])
+def test_a_folder_without_a_tokenizer_says_which_option_names_one(bare, architecture):
+    # of some kinds transformers would make one without a vocabulary
+    with pytest.raises(ModelError, match=r"no tokenizer in this folder; name one: --tokenizer"):
+        load_checkpoint(bare(architecture))
+
+
+def test_a_tokenizer_without_a_vocabulary_is_none(bare):
+    path = bare("gpt2")
+    (path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "GPT2Tokenizer"}))
+    with pytest.raises(ModelError, match=r"its tokenizer has no vocabulary; name one: --tokenizer"):
+        load_checkpoint(path)
+
+
+def test_a_tokenizer_of_another_folder_serves(bare, tmp_path, folder):
+    byte_tokenizer().save_pretrained(tmp_path / "tokens")
+    expected = Sampler(folder().path, device="cpu").sample("abc", n=2, max_new_tokens=5)
+    for place in (tmp_path / "tokens", str(tmp_path / "tokens" / "tokenizer.json")):
+        sampler = Sampler(bare(), tokenizer=place, device="cpu")
+        assert sampler.sample("abc", n=2, max_new_tokens=5) == expected
+    assert load_without_weights(str(bare()), tokenizer=str(tmp_path / "tokens")).encode("a")
+
+
+def test_a_name_that_is_no_tokenizer_is_refused(bare, tmp_path, monkeypatch):
+    with pytest.raises(UnknownNameError, match=r"unknown tokenizer '\./nothing'.*Give a folder"):
+        load_checkpoint(bare(), tokenizer="./nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=r"empty: no tokenizer in this folder"):
+        load_checkpoint(bare(), tokenizer=tmp_path / "empty")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubUnavailableError, match="nobody/nothing"):
+        load_checkpoint(bare(), tokenizer="nobody/nothing")
+
+
+def test_a_damaged_tokenizer_is_said_to_be_that(folder):
+    path = folder().path
+    (path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"its tokenizer cannot be loaded: .*--tokenizer") as error:
+        load_checkpoint(path)
+    assert "\n" not in str(error.value)
