@@ -19,6 +19,7 @@ from codesample.sampling.devices import device_of, dtype_of
 from codesample.sampling.encoding import Boundary
 from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import token_bytes
+from codesample.sampling.loading.weights_size import weight_bytes
 from codesample.sampling.memory import free_memory
 from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.sampling.prefix_cache import common_start
@@ -177,7 +178,8 @@ class Outline:
         kept = checkpoint.model.config.dtype
         stored = kept if device.type == "cuda" and isinstance(kept, torch.dtype) else torch.float32
         dtype = stored if options.dtype == "auto" else dtype_of(options.dtype)
-        weights = sum(p.numel() for p in checkpoint.model.parameters()) * dtype.itemsize
+        settings = checkpoint.model.config.to_dict()
+        weights = weight_bytes(checkpoint.model, settings, device=device, dtype=dtype)
         free = free_memory(device)
         plan = MemoryPlan(
             device=str(device),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,10 +20,11 @@ from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
 from codesample.sampling.loading.gguf_files import GgufFile, dequantised, gguf_packages, read_gguf
 from codesample.sampling.loading.load_errors import load_error
 from codesample.sampling.loading.model_kind import base_only, expect_causal, expect_language_model
+from codesample.sampling.loading.quantised import expect_quantiser, quantised_by
 from codesample.sampling.loading.stored_settings import stored_settings
-from codesample.sampling.loading.weight_files import stored_weights, weights_folder
+from codesample.sampling.loading.weight_files import StoredWeight, stored_weights, weights_folder
 from codesample.sampling.loading.weights_check import expect_all_weights, expect_numbers, without_report
-from codesample.sampling.loading.weights_size import check_fit
+from codesample.sampling.loading.weights_size import expect_room, weight_bytes
 
 __all__ = ["load_model", "load_skeleton"]
 
@@ -82,12 +84,15 @@ def _loaded(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype |
         gguf_packages(origin.name)
     settings = stored_settings(origin)
     expect_language_model(settings, name=origin.name)
+    expect_quantiser(settings, name=origin.name)
     stored = stored_weights(origin) if origin.gguf_file is None else None
     config = AutoConfig.from_pretrained(origin.source, **origin.options)
     gguf = _gguf(origin)
     if gguf is not None:
         gguf.expect_settings(config)
-    check_fit(config, origin, device, dtype)
+    _expect_room(config, settings, origin, stored, device, dtype)
+    # a quantised model is made where it shall be, and moves no more
+    placed = bool(quantised_by(settings)) and find_spec("accelerate") is not None
     with without_report():
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             origin.source,
@@ -97,13 +102,30 @@ def _loaded(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype |
             ignore_mismatched_sizes=True,
             **origin.options,
             **({} if gguf is None else dequantised()),
+            **({"device_map": {"": device}} if placed else {}),
         )
     model: PreTrainedModel = loaded[0]
     expect_all_weights(model, loaded[1], name=origin.name, base_only=base_only(settings), stored=stored)
     if gguf is not None:
         gguf.complete(model)
-    model.to(device)  # type: ignore[arg-type]
+    if not placed:
+        model.to(device)  # type: ignore[arg-type]
     return model
+
+
+def _expect_room(
+    config: Any,
+    settings: Mapping[str, Any],
+    origin: CheckpointOrigin,
+    stored: Mapping[str, StoredWeight] | None,
+    device: torch.device,
+    dtype: torch.dtype | str,
+) -> None:
+    with torch.device("meta"):
+        skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=origin.trusted)
+    kept = dtype if isinstance(dtype, torch.dtype) else config.get_text_config().dtype or torch.float32
+    need = weight_bytes(skeleton, settings, device=device, dtype=kept, stored=stored)
+    expect_room(need, settings, name=origin.name, device=device, kind=str(kept))
 
 
 def _gguf(origin: CheckpointOrigin) -> GgufFile | None:
