@@ -142,7 +142,7 @@ def load_checkpoint(
             else found beside the adapter or beside the weights.
         adapter: Folder or hub id of a PEFT adapter to put on the model.
         device: See `device_of`; a loaded model stays where it is.
-        dtype: "auto" is the checkpoint's own dtype on CUDA and float32 on a CPU, or a loaded model's own.
+        dtype: "auto" is the checkpoint's own dtype on a GPU and float32 on a CPU, or a loaded model's own.
         revision: Branch, tag or commit of a hub checkpoint.
         trust_remote_code: Run code that the checkpoint brings; without it one that needs any is refused.
     Raises:
@@ -157,7 +157,7 @@ def load_checkpoint(
     given = None if tokenizer is None or named is not None else given_tokenizer(tokenizer)
     if isinstance(model, str | Path):
         name, target = str(model), device_of(device)
-        kept = dtype_of(dtype) if dtype != "auto" else "auto" if target.type == "cuda" else torch.float32
+        kept = dtype_of(dtype) if dtype != "auto" else "auto" if target.type != "cpu" else torch.float32
         origin = origin_of(
             name,
             adapter=None if adapter is None else str(adapter),

@@ -10,8 +10,11 @@ is there. The host orders a wide step for the latter.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -53,7 +56,8 @@ class Unread:
             self._packed = torch.empty(packed.shape, dtype=packed.dtype, pin_memory=True)
             self._packed.copy_(packed, non_blocking=True)
             self._arrived = torch.cuda.Event()
-            self._arrived.record()
+            # the current stream may be another device's
+            self._arrived.record(torch.cuda.current_stream(packed.device))
 
     def read(self) -> list[Drawn]:
         """Return each row's token and what is known of it; waits until they are here."""
@@ -96,6 +100,7 @@ class DecodeStep:
         self._forward, self._token_sampler = forward, token_sampler
         self._layers, self.ahead, self.pool = layers, ahead, pool
         places, device = prepared.batch.rows, prepared.device
+        self._device = device
         self._captures = ahead and device.type == "cuda" and not isinstance(token_sampler, MixedSampler)
         self._runs: Counter[bool] = Counter()
         self._graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
@@ -152,6 +157,11 @@ class DecodeStep:
         Args:
             wide: Look at the whole vocabulary, so that every draw is settled.
         """
+        # kernels are launched on the current device, which another model of this process may have set
+        with torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext():
+            return Unread(self._stepped(wide), len(self.rows))
+
+    def _stepped(self, wide: bool) -> Tensor:
         if not self._numbers_left:
             self._draw_numbers()
         self._numbers_left -= 1
@@ -159,10 +169,10 @@ class DecodeStep:
             self._capture(wide)
         self._runs[wide] += 1
         if wide not in self._graphs:
-            return Unread(self._run(wide), len(self.rows))
+            return self._run(wide)
         graph, packed = self._graphs[wide]
         graph.replay()
-        return Unread(packed, len(self.rows))
+        return packed
 
     def _draw_numbers(self) -> None:
         self._numbered.copy_(self._drawn)
@@ -191,11 +201,12 @@ class DecodeStep:
 
     def _capture(self, wide: bool) -> None:
         # such a step ran by itself before, and has compiled and set up all that a capture must not
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
+        own = _capture_stream(self._device, threading.get_ident())
         self.pool = self.pool or torch.cuda.graph_pool_handle()
         try:
             # other threads may go on allocating
-            with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, pool=self.pool, stream=own, capture_error_mode="thread_local"):
                 packed = self._run(wide)
         except RuntimeError as error:
             # a capture that cannot be ended leaves its own stream behind
@@ -209,3 +220,9 @@ class DecodeStep:
             )
             return
         self._graphs[wide] = graph, packed
+
+
+@cache
+def _capture_stream(device: torch.device, thread: int) -> torch.cuda.Stream:
+    """Return where a thread captures for a device; torch has one stream for all, of the first device."""
+    return torch.cuda.Stream(device)

@@ -15,20 +15,39 @@ _DTYPES = {
     "float64": torch.float64,
 }
 
+_KINDS = {"cpu": "CPU", "cuda": "CUDA", "xpu": "Intel XPU", "mps": "Apple MPS"}
+_EXPECTED = "expected auto, cpu, cuda, cuda:N, xpu, xpu:N or mps"
+
 
 def device_of(device: str | torch.device) -> torch.device:
-    """Return the device of that name; "auto" takes CUDA when there is one.
+    """Return the device of that name; "auto" takes CUDA when there is one, and else the CPU.
+
+    An Intel GPU is taken where it is named; nothing here was measured on one. Apple's is not: tokens are
+    drawn in float64, which it does not have.
 
     Raises:
-        ParameterError: no such device here.
+        ParameterError: no such device here; says which there are.
     """
     if str(device) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found = named_device(device)
-    if found.type not in ("cpu", "cuda"):
-        raise ParameterError(f"device = {str(device)!r}: expected auto, cpu, cuda or cuda:N")
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ParameterError(f"device = {device!r}: this machine shows no CUDA device; use --device cpu")
+    if found.type not in _KINDS:
+        raise ParameterError(f"device = {str(device)!r}: {_EXPECTED}")
+    count = _count(found.type)
+    if not count:
+        raise ParameterError(
+            f"device = {str(device)!r}: this machine shows no {_KINDS[found.type]} device; it has {_here()}"
+        )
+    if (found.index or 0) >= count:
+        shown = f"{count} {_KINDS[found.type]} device" + ("" if count == 1 else "s")
+        raise ParameterError(
+            f"device = {str(device)!r}: this machine shows {shown}, counted from 0; it has {_here()}"
+        )
+    if found.type == "mps":
+        raise ParameterError(
+            f"device = {str(device)!r}: tokens are drawn in float64, which MPS does not have; use "
+            "--device cpu"
+        )
     return found
 
 
@@ -40,8 +59,21 @@ def named_device(device: str | torch.device) -> torch.device:
     """
     try:
         return torch.device(device)
-    except RuntimeError as error:
-        raise ParameterError(f"device = {device!r}: expected auto, cpu, cuda or cuda:N") from error
+    except (RuntimeError, TypeError) as error:
+        raise ParameterError(f"device = {device!r}: {_EXPECTED}") from error
+
+
+def _count(kind: str) -> int:
+    if kind == "cuda":
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "xpu":
+        return torch.xpu.device_count() if torch.xpu.is_available() else 0
+    return int(kind == "cpu" or torch.backends.mps.is_available())
+
+
+def _here() -> str:
+    many = [f"{kind}:{index}" for kind in ("cuda", "xpu") for index in range(_count(kind))]
+    return ", ".join(["cpu", *many, *(["mps"] if _count("mps") else [])])
 
 
 def dtype_of(dtype: str | torch.dtype) -> torch.dtype:

@@ -33,12 +33,15 @@ _V2 = _GroupFiles("", "memory.max", "memory.current", "")
 def free_memory(device: torch.device) -> int:
     """Return the bytes that can still be allocated on `device`.
 
-    CUDA: what the driver reports plus what torch's allocator holds unused. CPU: what the machine has
+    CUDA and XPU: what the driver reports plus what torch's allocator holds unused. CPU: what the machine has
     available, within the limits of the control groups around the process, cached files not counted.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type == "xpu":
+        free, _ = torch.xpu.mem_get_info(device)
+        return free + torch.xpu.memory_reserved(device) - torch.xpu.memory_allocated(device)
     return min([int(psutil.virtual_memory().available), *_group_limits()])
 
 

@@ -176,7 +176,7 @@ class Outline:
         device = device_of(options.device)
         # as `load_checkpoint` chooses
         kept = checkpoint.model.config.dtype
-        stored = kept if device.type == "cuda" and isinstance(kept, torch.dtype) else torch.float32
+        stored = kept if device.type != "cpu" and isinstance(kept, torch.dtype) else torch.float32
         dtype = stored if options.dtype == "auto" else dtype_of(options.dtype)
         settings = checkpoint.model.config.to_dict()
         weights = weight_bytes(checkpoint.model, settings, device=device, dtype=dtype)

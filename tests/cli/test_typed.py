@@ -243,8 +243,8 @@ def test_an_interrupted_table_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch)
         ),
         (["eval", "absent.py"], "absent.py: no such file"),
         (["eval", "mini", "-r", "absent.py"], "absent.py: no such file"),
-        (["eval", "mini", "--device", "mps"], "device = 'mps': expected auto, cpu, cuda or cuda:N"),
-        (["eval", "mini", "--device", "gpu"], "device = 'gpu': expected auto, cpu, cuda or cuda:N"),
+        (["eval", "mini", "--device", "mps"], "device = 'mps': this machine shows no Apple MPS device"),
+        (["eval", "mini", "--device", "gpu"], "device = 'gpu': expected auto, cpu, cuda, cuda:N, xpu"),
     ],
 )
 def test_what_is_refused_of_a_table_is_refused_before_anything_is_written(

@@ -1,3 +1,5 @@
+import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +9,7 @@ from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTenso
 from codesample.kernels.bifurcated_decode import DecodeBatch, Segment, prepare_batch
 from codesample.records import SamplingParams
 from codesample.sampling.checkpoint import Checkpoint
-from codesample.sampling.decode_step import DecodeStep
+from codesample.sampling.decode_step import DecodeStep, _capture_stream
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.token_sampler import TokenSampler
 from codesample.testing.models import VOCABULARY, byte_tokenizer
@@ -77,3 +79,66 @@ def test_an_unsettled_row_waits_for_a_wide_step(monkeypatch):
     assert [step.launch().read()[0][0] for _ in range(2)] == [-1, -1]
     (settled,) = step.launch(wide=True).read()
     assert settled == make_step([9], params=flat, ahead=False).launch().read()[0]
+
+
+class Machine:
+    """Stands in for torch.cuda with several devices, and notes on which of them what is done."""
+
+    def __init__(self):
+        self.current, self.done = 0, []
+
+    @contextmanager
+    def device(self, device):
+        before, self.current = self.current, device.index
+        yield
+        self.current = before
+
+    @contextmanager
+    def graph(self, graph, *, pool, stream, capture_error_mode):
+        assert capture_error_mode == "thread_local"
+        self.done.append(("captured", self.current, stream.device.index))
+        yield
+
+    def stand_in(self, monkeypatch):
+        machine = self
+
+        class Graph:
+            def replay(self):
+                machine.done.append(("replayed", machine.current))
+
+        class Stream:
+            def __init__(self, device):
+                self.device = device
+
+        for name, value in {
+            "device": self.device,
+            "graph": self.graph,
+            "CUDAGraph": Graph,
+            "Stream": Stream,
+            "current_stream": lambda device: Stream(device),
+            "graph_pool_handle": object,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+        _capture_stream.cache_clear()
+        return machine
+
+
+def test_two_devices_of_one_process_capture_each_on_a_stream_of_its_own(monkeypatch):
+    machine = Machine().stand_in(monkeypatch)
+    steps = {}
+    for index in (0, 1):
+        steps[index] = make_step([9, 9])
+        # what it computes stays on the CPU; what it captures is noted
+        steps[index]._captures, steps[index]._device = True, torch.device("cuda", index)
+    for _ in range(3):
+        for step in steps.values():
+            step.launch()
+    assert machine.done == [
+        *(("captured", 0, 0), ("replayed", 0), ("captured", 1, 1), ("replayed", 1)),
+        *(("replayed", 0), ("replayed", 1)),
+    ]
+    assert machine.current == 0
+    streams = [_capture_stream(torch.device("cuda", index), threading.get_ident()) for index in (0, 1, 0)]
+    assert streams[0] is streams[2]
+    assert streams[0] is not streams[1]
+    _capture_stream.cache_clear()
