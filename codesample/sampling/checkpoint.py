@@ -124,7 +124,7 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    model: str | Path | PreTrainedModel,
+    model: str | Path | PreTrainedModel | Any,
     *,
     tokenizer: Any = None,
     adapter: str | Path | None = None,
@@ -153,41 +153,31 @@ def load_checkpoint(
         ModelError: not a causal language model, damaged, too large for the device, with code of its own, with
             weights that are not its model's, or a tokenizer that is not.
     """
-    named = str(tokenizer) if isinstance(tokenizer, str | Path) else None
-    given = None if tokenizer is None or named is not None else given_tokenizer(tokenizer)
     if isinstance(model, str | Path):
-        name, target = str(model), device_of(device)
+        on = None if adapter is None else str(adapter)
+        origin = origin_of(str(model), adapter=on, revision=revision, trusted=trust_remote_code)
+        target = device_of(device)
         kept = dtype_of(dtype) if dtype != "auto" else "auto" if target.type != "cpu" else torch.float32
-        origin = origin_of(
-            name,
-            adapter=None if adapter is None else str(adapter),
-            revision=revision,
-            trusted=trust_remote_code,
-        )
         # the smaller first: what is amiss with it is known before gigabytes are read
-        given = given or load_tokenizer(origin, named)
+        given = _tokenizer(tokenizer, origin)
         loaded = load_model(origin, target, kept)
-        on = origin.adapter.name if origin.adapter else None
     else:
-        if tokenizer is None:
-            raise ParameterError(
-                "a loaded model needs its tokenizer as well: Sampler(model, tokenizer=tokenizer)"
-            )
         loaded = given_model(model)
-        _check_loaded(loaded, device, dtype, revision, adapter)
-        name, on = loaded.name_or_path or type(loaded).__name__, None
-        given = given or load_tokenizer(CheckpointOrigin(name, name, None, trust_remote_code), named)
-    expect_vocabulary(loaded, given, name=name)
+        _check_loaded(loaded, tokenizer, device, dtype, revision, adapter)
+        name = loaded.name_or_path or type(loaded).__name__
+        origin = CheckpointOrigin(name, name, trusted=trust_remote_code)
+        given = _tokenizer(tokenizer, origin)
+    expect_vocabulary(loaded, given, name=origin.name)
     config = loaded.config.get_text_config()
     found = Checkpoint(
-        name=name,
+        name=origin.name,
         model=loaded,
         tokenizer=given,
         eos_ids=_eos_ids(loaded, given),
         max_positions=getattr(config, "max_position_embeddings", None),
         revision=getattr(loaded.config, "_commit_hash", None),
         trusted=trust_remote_code,
-        adapter=on,
+        adapter=origin.adapter.name if origin.adapter else None,
     )
     probed = probe_shared_path(loaded)
     return replace(found, **probed._asdict())
@@ -233,14 +223,25 @@ def load_without_weights(
     )
 
 
+def _tokenizer(given: Any, origin: CheckpointOrigin) -> Any:
+    if given is None or isinstance(given, str | Path):
+        return load_tokenizer(origin, given)
+    return given_tokenizer(given)
+
+
 def _check_loaded(
     model: PreTrainedModel,
+    tokenizer: Any,
     device: str | torch.device,
     dtype: str | torch.dtype,
     revision: str | None,
     adapter: str | Path | None,
 ) -> None:
     """Refuse what a model that is loaded already cannot be given any more."""
+    if tokenizer is None:
+        raise ParameterError(
+            "a loaded model needs its tokenizer as well: Sampler(model, tokenizer=tokenizer)"
+        )
     own = model.device
     if device != "auto":
         asked = named_device(device)

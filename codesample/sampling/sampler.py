@@ -86,7 +86,7 @@ class Sampler:
 
     def __init__(
         self,
-        model: str | Path | PreTrainedModel,
+        model: str | Path | PreTrainedModel | Any,
         *,
         tokenizer: Any = None,
         adapter: str | Path | None = None,

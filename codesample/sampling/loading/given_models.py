@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from codesample.errors import ModelError, ParameterError
+from codesample.errors import ModelError, ParameterError, WrongTypeError
 from codesample.sampling.loading.adapters import adapted_model
 from codesample.sampling.loading.model_kind import expect_causal
 
@@ -42,7 +42,8 @@ def given_model(model: Any) -> PreTrainedModel:
     """Return the causal language model that was given; of a `PeftModel`, the adapted model in it.
 
     Raises:
-        ParameterError: it is none, or something around one; says what to give instead.
+        WrongTypeError: it is none.
+        ParameterError: it is something around one; says what to give instead.
         ModelError: a model of another kind, or one that is spread over several devices.
     """
     for place, (what, instead) in _AROUND.items():
@@ -53,7 +54,7 @@ def given_model(model: Any) -> PreTrainedModel:
         model = adapted_model(model, name=name)
     if not isinstance(model, PreTrainedModel):
         kind = type(model)
-        raise ParameterError(
+        raise WrongTypeError(
             f"the model is {kind.__module__.partition('.')[0]}.{kind.__qualname__}; expected a name, a "
             "folder, or a causal language model of transformers or peft"
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, PreTrainedModel
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
@@ -15,7 +15,7 @@ from transformers.models.auto.modeling_auto import (
 
 from codesample.errors import ModelError
 
-__all__ = ["base_only", "expect_causal", "expect_language_model"]
+__all__ = ["auto_class", "base_only", "expect_causal", "expect_language_model"]
 
 _WRITERS = {
     name
@@ -50,6 +50,20 @@ def expect_language_model(settings: Mapping[str, Any], *, name: str) -> None:
             f"{name}: {kinds[0]} has no language-modelling head, so there is nothing to sample from; "
             "give the folder of a causal language model (...ForCausalLM)"
         )
+
+
+def auto_class(config: Any) -> Any:
+    """Return what loads a language model, or the model with eyes that it is the text part of.
+
+    Args:
+        config: Of transformers.
+    """
+    brings = getattr(config, "auto_map", None) or {}
+    kind = config.model_type
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or "AutoModelForCausalLM" in brings:
+        return AutoModelForCausalLM
+    seen = kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES or "AutoModelForImageTextToText" in brings
+    return AutoModelForImageTextToText if seen else AutoModelForCausalLM
 
 
 def base_only(settings: Mapping[str, Any]) -> str:

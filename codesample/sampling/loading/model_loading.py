@@ -12,14 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from codesample.errors import CodesampleError, ModelError
 from codesample.sampling.loading.adapters import with_adapter
 from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
 from codesample.sampling.loading.gguf_files import GgufFile, dequantised, gguf_packages, read_gguf
 from codesample.sampling.loading.load_errors import load_error
-from codesample.sampling.loading.model_kind import base_only, expect_causal, expect_language_model
+from codesample.sampling.loading.model_kind import auto_class, base_only, expect_causal, expect_language_model
 from codesample.sampling.loading.quantised import expect_quantiser, quantised_by
 from codesample.sampling.loading.stored_settings import stored_settings
 from codesample.sampling.loading.weight_files import StoredWeight, stored_weights, weights_folder
@@ -72,7 +72,7 @@ def load_skeleton(origin: CheckpointOrigin) -> Any:
     try:
         config = AutoConfig.from_pretrained(origin.source, **origin.options)
         with torch.device("meta"):
-            skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=origin.trusted)
+            skeleton = auto_class(config).from_config(config, trust_remote_code=origin.trusted)
             skeleton.tie_weights()
     except Exception as error:
         raise load_error(error, origin) from error
@@ -94,7 +94,7 @@ def _loaded(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype |
     # a quantised model is made where it shall be, and moves no more
     placed = bool(quantised_by(settings)) and find_spec("accelerate") is not None
     with without_report():
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = auto_class(config).from_pretrained(
             origin.source,
             config=config,
             dtype=dtype,
@@ -122,7 +122,7 @@ def _expect_room(
     dtype: torch.dtype | str,
 ) -> None:
     with torch.device("meta"):
-        skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=origin.trusted)
+        skeleton = auto_class(config).from_config(config, trust_remote_code=origin.trusted)
     kept = dtype if isinstance(dtype, torch.dtype) else config.get_text_config().dtype or torch.float32
     need = weight_bytes(skeleton, settings, device=device, dtype=kept, stored=stored)
     expect_room(need, settings, name=origin.name, device=device, kind=str(kept))
