@@ -31,9 +31,9 @@ def opened_outline(model: ModelOptions) -> Outline | None:
     name, rest = split_model(model)
     if name != NATIVE:
         return None
-    from codesample.sampling.outline import Outline
+    from codesample.sampling.native import look_at_native
 
-    return Outline(replace(model, model=rest))
+    return look_at_native(replace(model, model=rest))
 
 
 def stream_encoding() -> str:

@@ -29,7 +29,7 @@ class ModelOptions:
         revision: Branch, tag or commit of a hub id.
         adapter: Folder or hub id of a PEFT adapter to put on the model.
         tokenizer: Folder, GGUF file or hub id of the tokenizer, where it is not beside the weights.
-        device: "auto", "cpu", "cuda", "cuda:1", "xpu" or "mps".
+        device: "auto", "cpu", "cuda", "cuda:1" or "xpu".
         dtype: "auto", "float32", "bfloat16" or "float16".
         max_rows: Most candidates decoded together; None lets memory decide.
         memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
@@ -49,7 +49,7 @@ class ModelOptions:
     revision: str | None = setting(None, "Branch, tag or commit of a hub id.")
     adapter: str | None = setting(None, "Folder or hub id of a PEFT adapter to put on the model.")
     tokenizer: str | None = setting(None, "Where the tokenizer is, if not beside the weights.")
-    device: str = setting("auto", "auto, cpu, cuda, cuda:1, xpu, mps, ...")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, xpu, ...")
     dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
     max_rows: int | None = setting(
         None,

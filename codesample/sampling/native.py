@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.hub import expect_hub
 from codesample.sampling.checkpoint_source import is_on_hub
 
-__all__ = ["NATIVE_ABILITIES", "open_native"]
+if TYPE_CHECKING:
+    from codesample.sampling.outline import Outline
+
+__all__ = ["NATIVE_ABILITIES", "look_at_native", "open_native"]
 
 NATIVE_ABILITIES = frozenset({"logprobs", "confidence", "prompt_logprobs"})
 """What the native engine can do whatever the model; see `Engine.abilities`."""
+
+
+def look_at_native(options: ModelOptions) -> Outline:
+    """Return a native model without its weights.
+
+    Raises:
+        UnknownNameError, HubUnavailableError, ModelError: see `Outline`.
+    """
+    _expect_hubs(options)
+    from codesample.sampling.outline import Outline
+
+    return Outline(options)
 
 
 def open_native(model: str, options: ModelOptions) -> Engine:
@@ -19,8 +37,7 @@ def open_native(model: str, options: ModelOptions) -> Engine:
     Raises:
         UnknownNameError, HubUnavailableError, ModelError: see `Sampler`.
     """
-    if is_on_hub(model):
-        expect_hub()
+    _expect_hubs(replace(options, model=model))
     from codesample.sampling.sampler import Sampler
 
     return Sampler(
@@ -35,3 +52,10 @@ def open_native(model: str, options: ModelOptions) -> Engine:
         step="compiled" if options.compile else "auto",
         trust_remote_code=options.trust_remote_code,
     )
+
+
+def _expect_hubs(options: ModelOptions) -> None:
+    """Look for the hub where one is named, before a library is imported that reads its settings only then."""
+    named = (options.model, options.adapter, options.tokenizer)
+    if any(name is not None and is_on_hub(name) for name in named):
+        expect_hub()

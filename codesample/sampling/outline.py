@@ -10,11 +10,9 @@ import torch
 
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import ModelError
-from codesample.hub import expect_hub
 from codesample.records import Prompt, Request, SamplingParams
 from codesample.sampling.chat import chat_notices
 from codesample.sampling.checkpoint import load_without_weights
-from codesample.sampling.checkpoint_source import is_on_hub
 from codesample.sampling.devices import device_of, dtype_of
 from codesample.sampling.encoding import Boundary
 from codesample.sampling.headers import with_headers
@@ -78,8 +76,6 @@ class Outline:
     """
 
     def __init__(self, options: ModelOptions) -> None:
-        if is_on_hub(options.model):
-            expect_hub()
         self._options = options
         self._checkpoint = load_without_weights(
             options.model,

@@ -66,7 +66,7 @@ class Sampler:
             loaded model of transformers or peft.
         tokenizer: Loaded, or the name of one. Needed with a loaded model, else found beside the weights.
         adapter: Folder or hub id of a PEFT adapter to put on the model.
-        device: "auto", "cpu", "cuda", "cuda:N", "xpu", "xpu:N" or "mps"; see `device_of`.
+        device: "auto", "cpu", "cuda", "cuda:N", "xpu" or "xpu:N"; see `device_of`.
         dtype: "auto" (the checkpoint's on CUDA, float32 on a CPU) or a torch dtype or its name.
         max_rows: Most candidates decoded together. Default: by device, as far as memory goes.
         prefix_cache: Keys and values of prompts kept across calls, in bytes or as "2GB"; 0 keeps none.

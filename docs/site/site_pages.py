@@ -37,7 +37,13 @@ FIELD = re.compile(r"^( +)(Formula|Source|Needs|Cost|Leaning): (\S.*(?:\n\1 +.*)
 """In a docstring, what `codesample.rerankers.description` reads."""
 
 BOOKS: dict[str, list[str]] = {
-    "Using it": ["docs/tutorial.md", "docs/results.md", "docs/coming-from.md", "docs/prompt-forms.md"],
+    "Using it": [
+        "docs/tutorial.md",
+        "docs/results.md",
+        "docs/checkpoints.md",
+        "docs/coming-from.md",
+        "docs/prompt-forms.md",
+    ],
     "Choosing": ["docs/rerankers.md", "rerankers/README.md"],
     "Tasks": ["docs/tasks.md", "tasks/README.md", "tasks/*/README.md", "codesample/extraction/README.md"],
     "Inside": [

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from codesample.engines.model_options import ModelOptions
@@ -84,6 +87,25 @@ def test_an_id_without_an_owner_that_cannot_be_fetched_says_what_to_do(monkeypat
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(HubUnavailableError, match=r"'no-such-model' is not on this machine .*give --model a"):
         load_checkpoint("no-such-model")
+
+
+def test_the_hub_is_looked_for_before_a_library_is_imported_that_reads_its_settings():
+    """Without a network each library waits for the hub for itself, a minute in all, unless told before."""
+    code = """
+import sys
+from codesample.engines.model_options import ModelOptions
+from codesample.sampling import native
+native.expect_hub = lambda: print("huggingface_hub" in sys.modules)
+sys.modules["codesample.sampling.outline"] = sys.modules["codesample.sampling.sampler"] = None
+for options in (ModelOptions("a/b"), ModelOptions("./x", adapter="a/b"), ModelOptions("./x")):
+    for look in (native.look_at_native, lambda options: native.open_native(options.model, options)):
+        try:
+            look(options)
+        except ImportError:
+            pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert done.stdout.split() == ["False"] * 4, done.stderr
 
 
 @pytest.mark.parametrize(("model", "asked"), [("gpt2", True), ("tiyn", False), ("x.gguf", False)])
