@@ -62,6 +62,10 @@ if TYPE_CHECKING:
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
+    from codesample.serving.async_sampler import AsyncSampler
+    from codesample.serving.async_stream import AsyncStream
+    from codesample.serving.decode_thread import ServiceLoad
+    from codesample.serving.text_call import TextPiece
     from codesample.tasks.contract import Task
     from codesample.tasks.facts import TaskFacts
     from codesample.tasks.prompt_form import ChatForm, PromptForm
@@ -80,6 +84,8 @@ _HOME = {
     "Agreement": "codesample.evaluation.agreement",
     "Artefacts": "codesample.runs",
     "Assert": "codesample.rerankers.made_once",
+    "AsyncSampler": "codesample.serving.async_sampler",
+    "AsyncStream": "codesample.serving.async_stream",
     "Behaviour": "codesample.rerankers.context",
     "BestOfN": "codesample.evaluation.best_of_n",
     "Bounds": "codesample.rerankers.parameters",
@@ -149,6 +155,7 @@ _HOME = {
     "ScriptTests": "codesample.records",
     "Seconds": "codesample.evaluation.report",
     "Selection": "codesample.evaluation.choice",
+    "ServiceLoad": "codesample.serving.decode_thread",
     "Snapshot": "codesample.evaluation.observer",
     "Status": "codesample.records",
     "TableRow": "codesample.evaluation.run_table",
@@ -157,6 +164,7 @@ _HOME = {
     "TestOptions": "codesample.evaluation.test_options",
     "Tests": "codesample.records",
     "TextModel": "codesample.rerankers.context",
+    "TextPiece": "codesample.serving.text_call",
     "VarianceSplit": "codesample.evaluation.choice",
     "Verdict": "codesample.records",
     "Wanted": "codesample.extraction",
@@ -174,6 +182,8 @@ __all__ = [
     "Agreement",
     "Artefacts",
     "Assert",
+    "AsyncSampler",
+    "AsyncStream",
     "Behaviour",
     "BestOfN",
     "Bounds",
@@ -243,6 +253,7 @@ __all__ = [
     "ScriptTests",
     "Seconds",
     "Selection",
+    "ServiceLoad",
     "Snapshot",
     "Status",
     "TableRow",
@@ -251,6 +262,7 @@ __all__ = [
     "TestOptions",
     "Tests",
     "TextModel",
+    "TextPiece",
     "VarianceSplit",
     "Verdict",
     "Wanted",

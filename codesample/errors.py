@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
+    "CallEndedError",
     "CodesampleError",
     "DataError",
+    "DeadlineError",
     "ExecutionError",
     "HubUnavailableError",
     "ImplUnavailableError",
@@ -21,7 +23,10 @@ __all__ = [
     "ParameterError",
     "RerankerError",
     "RunFolderError",
+    "ServiceBusyError",
+    "ServiceClosedError",
     "ShapeError",
+    "StreamCancelledError",
     "TaskError",
     "UnknownNameError",
     "UnreadableTextError",
@@ -117,3 +122,29 @@ class RerankerError(CodesampleError):
 
     candidates: tuple[object, ...] = ()
     told: bool = False
+
+
+class CallEndedError(CodesampleError):
+    """A call to a service ended before all of its candidates were drawn.
+
+    Attributes:
+        candidates: What had finished by then (`Candidate`s), taken by the caller or not.
+    """
+
+    candidates: tuple[object, ...] = ()
+
+
+class DeadlineError(CallEndedError, TimeoutError):
+    """The call's deadline has passed."""
+
+
+class StreamCancelledError(CallEndedError):
+    """The caller has left the stream, or cancelled it."""
+
+
+class ServiceClosedError(CallEndedError):
+    """The service is closed, or its model failed; the message says why."""
+
+
+class ServiceBusyError(CallEndedError):
+    """As many calls wait for the service as may, and this one was not taken in."""

@@ -87,6 +87,7 @@ ARROWS = {
     "tiny.training": {"errors"},
     "sampling": {"engines", "errors", "hub", "kernels.*", "records", "sampling.loading"},
     "sampling.loading": {"errors", "sampling"},
+    "serving": {"engines", "errors", "records", "sampling"},
     "runs": {"decoding", "errors", "records"},
     "foreign": {"data_files", "decoding", "errors", "records"},
     "evaluation": {
@@ -167,6 +168,7 @@ ARROWS = {
         "rerankers",
         "runs",
         "sampling",
+        "serving",
         "tasks",
     },
     "__main__": {"cli"},

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from threading import RLock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,7 @@ from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, ScoreOptions, bifurcated_decode
 from codesample.sampling.prefill_attention import attend_causally
+from codesample.sampling.turn_lock import TurnLock
 
 __all__ = [
     "NAME",
@@ -170,7 +170,7 @@ AttentionInterface.register(NAME, torch.compiler.disable(_attention))
 
 
 # per model: who has it, the configurations that name its attention, and what they named, innermost last
-_LOCKS: WeakKeyDictionary[PreTrainedModel, RLock] = WeakKeyDictionary()
+_LOCKS: WeakKeyDictionary[PreTrainedModel, TurnLock] = WeakKeyDictionary()
 _CONFIGS: WeakKeyDictionary[PreTrainedModel, list[PreTrainedConfig]] = WeakKeyDictionary()
 _BEFORE: WeakKeyDictionary[PreTrainedModel, list[list[str]]] = WeakKeyDictionary()
 
@@ -225,6 +225,12 @@ def detached(model: PreTrainedModel) -> Iterator[None]:
             _name(configs, now)
 
 
+def wanted_by_others(model: PreTrainedModel) -> bool:
+    """Whether another thread waits to attach or detach the model."""
+    lock = _LOCKS.get(model)
+    return lock is not None and lock.wanted
+
+
 def _in_training(model: torch.nn.Module) -> list[torch.nn.Module]:
     # `modules()` takes ten times as long, as long as a small model's layer
     found, left = [], [model]
@@ -242,7 +248,7 @@ def _alone(model: PreTrainedModel) -> Iterator[None]:
     device = model.device
     # kernels, events and graphs of our own go to the current GPU, which need not be the model's
     here = torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-    with _LOCKS.setdefault(model, RLock()), here:
+    with _LOCKS.setdefault(model, TurnLock()), here:
         training = _in_training(model)
         for module in training:
             module.training = False

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import DecodeBatch, prepare_batch
 from codesample.records import Candidate
-from codesample.sampling.attention_hook import attached
+from codesample.sampling.attention_hook import attached, wanted_by_others
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.decode_step import DecodeStep, Forward, Unread
 from codesample.sampling.groups import Group, GroupsInFlight
@@ -154,7 +154,7 @@ class DecodeLoop:
     @property
     def live(self) -> int:
         """How many candidates decode now."""
-        return len(self._groups.rows)
+        return sum(row.slot >= 0 for row in self._groups.rows)
 
     @property
     def can_advance(self) -> bool:
@@ -166,7 +166,8 @@ class DecodeLoop:
         """Take rows in between two batches, and step until a row ends. The model is ours only in here.
 
         Args:
-            wanted: Asked after each step whether somebody waits for this call to return.
+            wanted: Asked after each step whether somebody waits for this call to return. Whoever waits for
+                the model gets it after a step anyhow.
         """
         try:
             with attached(self._checkpoint.model), self._packed.used() if self._packed else nullcontext():
@@ -260,12 +261,12 @@ class DecodeLoop:
             samplers = [work.token_sampler for work in works]
             mixed = MixedSampler(list(zip(rows, samplers, strict=True)), self._device)
             return _Batch(self._new_step(mixed, batch, rows, ahead=ahead), works)
-        step = self._steps.get(places)
+        if not ahead:
+            return _Batch(self._new_step(plain, batch, rows, ahead=False), works)
+        step = self._steps.pop(places, None)
         if step is None or not step.refit(batch, rows, plain):
-            self._steps.pop(places, None)
-            step = self._new_step(plain, batch, rows, ahead=ahead)
-        if ahead:
-            self._steps[places] = step
+            step = self._new_step(plain, batch, rows, ahead=True)
+        self._steps[places] = step
         return _Batch(step, works)
 
     def _new_step(
@@ -300,7 +301,7 @@ class DecodeLoop:
                 batch.unsettled = any(
                     token < 0 and row.slot >= 0 for row, (token, _) in zip(rows, drawn, strict=True)
                 )
-            if ended or wanted():
+            if ended or wanted() or wanted_by_others(self._checkpoint.model):
                 break
         gone = sum(row.slot < 0 for row in rows)
         if (

@@ -67,6 +67,11 @@ class Row:
         """Its text so far; a character whose tokens are not all there is not in it yet."""
         return self._text.text
 
+    @property
+    def settled(self) -> int:
+        """How many characters of the text will stay whatever comes: no stop can begin among them."""
+        return self._text.settled
+
     def push(self, token: int, *known: float) -> Candidate | None:
         """Take the next token; return the candidate when this ends it.
 

@@ -109,7 +109,8 @@ class RunningLoop:
     @property
     def live(self) -> int:
         """How many candidates of the shared path decode now."""
-        return self._loop.live if self._loop is not None else 0
+        loop = self._loop
+        return 0 if loop is None else loop.live
 
     @property
     def can_advance(self) -> bool:

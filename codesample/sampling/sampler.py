@@ -42,7 +42,7 @@ from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
 from codesample.sampling.token_sampler import TokenSampler
 from codesample.sampling.work import Work
 
-__all__ = ["Sampler"]
+__all__ = ["Sampler", "changed_params"]
 
 _log = logging.getLogger("codesample.sampling")
 # numbers of a weight that tell whether it has changed; a training step moves nearly all of them
@@ -228,7 +228,7 @@ class Sampler:
         if n < 1:
             raise ParameterError(f"n = {n}: expected at least 1")
         request = Request(task_id, prompt_from(prompt), tuple(range(n)))
-        settled = _changed(params or SamplingParams(), changes)
+        settled = changed_params(params or SamplingParams(), changes)
         return sorted(self.stream([request], settled), key=lambda c: c.index)
 
     def read(self, given: Sequence[GivenText], *, progress: Progress | None = None) -> Iterator[Reading]:
@@ -317,7 +317,12 @@ def _in_turn(streams: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:
         yield from stream
 
 
-def _changed(params: SamplingParams, changes: dict[str, Any]) -> SamplingParams:
+def changed_params(params: SamplingParams, changes: dict[str, Any]) -> SamplingParams:
+    """Return parameters with fields changed by name; a stop may be a text or a list.
+
+    Raises:
+        ParameterError: an unknown name, or a value outside its range.
+    """
     known = SamplingParams.__dataclass_fields__
     unknown = sorted(set(changes) - set(known))
     if unknown:

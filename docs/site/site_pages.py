@@ -43,6 +43,7 @@ BOOKS: dict[str, list[str]] = {
         "docs/checkpoints.md",
         "docs/coming-from.md",
         "docs/prompt-forms.md",
+        "docs/service.md",
     ],
     "Choosing": ["docs/rerankers.md", "rerankers/README.md"],
     "Tasks": ["docs/tasks.md", "tasks/README.md", "tasks/*/README.md", "codesample/extraction/README.md"],
@@ -62,7 +63,7 @@ NOT_PAGES = ("tests/",)
 """Folders whose texts are no pages."""
 
 REFERENCE = {
-    "Sampling": ("codesample.sampling", "codesample.engines"),
+    "Sampling": ("codesample.sampling", "codesample.engines", "codesample.serving"),
     "Choosing": ("codesample.rerankers", "codesample.evaluation.best_of_n"),
     "Evaluating": ("codesample.evaluation", "codesample.runs", "codesample.reports"),
     "Running programs": ("codesample.execution", "codesample.extraction"),

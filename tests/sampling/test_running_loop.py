@@ -108,6 +108,18 @@ def alone(double, tokenizer):
     pace=st.sampled_from([decode_loop.CPU_PACE, decode_loop.Pace(2, 0.5)]),
 )
 @example([(0, 1, 0, 0, False), (0, 4, 0, 0, False)], {0: 8}, 2, decode_loop.Pace(2, 0.5))
+@example(
+    [
+        (0, 2, 0, 1, False),
+        (0, 2, 4, 20, False),
+        (0, 2, 0, 0, False),
+        (0, 2, 1, 0, False),
+        (0, 3, 0, 0, False),
+    ],
+    {0: 13},
+    5,
+    decode_loop.Pace(2, 0.5),
+)
 @example([(1, 6, 0, 0, True), (2, 6, 3, 4, True), (3, 2, 4, 5, False)], {0: 3}, 5, decode_loop.Pace(2, 0.5))
 def test_whoever_comes_and_goes_beside_it_a_call_gets_what_it_gets_alone(
     double, tokenizer, alone, calls, dropped, rows, pace
