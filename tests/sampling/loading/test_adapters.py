@@ -68,7 +68,13 @@ def logprobs_of(model, sampler, prompt, candidate):
     return [float(logits[at - 1, ids[at]]) for at in range(first, len(ids))]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=() if kind in ("lora", "dora", "head") else pytest.mark.slow)
+        for kind in KINDS
+    ],
+)
 def test_samples_are_those_of_peft(adapter, kind):
     path, base = adapter(KINDS[kind])
     sampler = Sampler(base, adapter=path, dtype="float64", device="cpu")
