@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from codesample import stops as stops
     from codesample.engines.contract import Engine, Reader, Reproducibility
     from codesample.engines.model_options import ModelOptions
     from codesample.errors import CodesampleError
@@ -278,6 +279,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "stops":
+        return importlib.import_module("codesample.stops")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(importlib.import_module(_HOME[name]), name)
@@ -286,4 +289,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "stops"})

@@ -36,7 +36,8 @@ class Engine(Protocol):
         name: The model, for records and messages.
         abilities: What candidates carry or the engine takes: "logprobs" (per sampled token), "confidence"
             (how sure it was at each of them, with `SamplingParams.confidence`), "chat" (prompts that are
-            messages), "prompt_logprobs" (it reads given text: it is a `Reader` too).
+            messages), "prompt_logprobs" (it reads given text: it is a `Reader` too), "stop_words" (stops may
+            be words of `codesample.stops`).
         reproducibility: How far candidates repeat; runs record and show it.
     """
 

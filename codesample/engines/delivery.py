@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from codesample.engines.contract import Engine, Progress, Reader
 from codesample.errors import CodesampleError, ModelError, ParameterError
 from codesample.records import Candidate, GivenText, Reading, Request, SamplingParams
+from codesample.stops import words_in
 
 __all__ = ["delivered", "read_by"]
 
@@ -19,8 +20,15 @@ def delivered(
     Raises:
         ModelError: the engine gave a candidate twice or one that nobody asked for, before it is yielded; it
             ended without some; or it raised something of its own, which is the cause.
+        ParameterError: a stop is a word of `codesample.stops`, and the engine takes strings only.
         CodesampleError: as the engine.
     """
+    words = words_in(params.stop)
+    if words and "stop_words" not in engine.abilities:
+        raise ParameterError(
+            f"stop = {words[0]!r}: engine {engine.name!r} takes stop strings only; give some, such as "
+            "'\\ndef', or leave it out"
+        )
     open_keys = {(request.task_id, index) for request in requests for index in request.indices}
     asked, seen = frozenset(open_keys), 0
     stream: Iterator[Candidate] = iter(())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from codesample.errors import ParameterError
 from codesample.extraction import Wanted, extract
 from codesample.records import Candidate, Message, Prompt, PromptLike, prompt_from
+from codesample.stops import ends_in_function
 
 __all__ = ["AskedPrompt"]
 
@@ -49,6 +50,13 @@ class AskedPrompt:
             raise ParameterError(f"prompt has messages of {roles} only; expected one of the user's")
         return cls(prompt, said[-1], _code_in(said[-1], entry_point), entry_point)
 
+    @property
+    def ends_in_function(self) -> bool:
+        """Whether it is a text that a function's lines continue."""
+        if not isinstance(self.prompt, str):
+            return False
+        return ends_in_function(self.prompt) or (self.entry_point is not None and _is_python(self.prompt))
+
     def with_program(self, candidate: Candidate, assemble: Callable[[str], str] | None) -> Candidate:
         """Return a candidate with its program, made by the caller's function where there is one.
 
@@ -66,6 +74,16 @@ class AskedPrompt:
         last = messages[-1]
         begun = last.content if last.role == "assistant" else ""
         return Wanted("function", name=self.entry_point, prompt=self.code, prefill=begun)
+
+
+def _is_python(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _code_in(text: str, entry_point: str | None) -> str:

@@ -41,6 +41,7 @@ from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.public_examples import examples_held, public_examples
 from codesample.rerankers.registry import load_reranker
+from codesample.stops import PYTHON_FUNCTION
 from codesample.tasks.function_form import plain_imports
 
 __all__ = ["BestOfN", "EarlyStop", "Until", "best_of_n", "passed"]
@@ -144,6 +145,7 @@ def best_of_n(
     entry_point: str | None = None,
     examples: Sequence[Example | tuple[str, str]] | None = None,
     program: Callable[[str], str] | None = None,
+    stop: str | Sequence[str] | None = None,
     until: Until | EarlyStop | None = None,
     judge: Judge | None = None,
 ) -> BestOfN:
@@ -159,6 +161,9 @@ def best_of_n(
         examples: Public ones in place of the prompt's own, or pairs of call and value; trusted, unlike those.
         program: Makes the text that is run. Default: prompt + completion; of an answer to messages, what
             `codesample.extraction.extract` finds, and rerankers then see the numbers of its tokens alone.
+        stop: What ends a candidate, in place of `params.stop`; () for nothing. Default: those of `params`, or
+            where it has none `codesample.stops.PYTHON_FUNCTION`, if the engine takes that and the prompt is a
+            text that ends within a function of Python (or is Python, and `entry_point` is given).
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
 
@@ -177,10 +182,10 @@ def best_of_n(
     (supply := supply_of(opened.abilities, holder=opened.name, model=opened)).require([ranker])
     asked = _asked(prompt, entry_point, opened)
     view = view_of(asked, given, _ID)
-    stop = EarlyStop(until) if callable(until) else until
-    if by_examples := stop is not None and stop.until is passed:
+    enough = EarlyStop(until) if callable(until) else until
+    if by_examples := enough is not None and enough.until is passed:
         expect_examples(view)
-    job = _Job(opened, asked, view, ranker, _settled(params, ranker), n, stop, program)
+    job = _Job(opened, asked, view, ranker, _settled(params, ranker, stop, asked, opened), n, enough, program)
     # what is made for the rerankers is gone with this call
     stores = defaultdict[str, InMemory](InMemory).__getitem__
     with (
@@ -292,9 +297,19 @@ class _Job:
         yield from (f"{what} ({count} times)" for what, count in context.notes.items())
 
 
-def _settled(params: SamplingParams | None, ranker: Reranker) -> SamplingParams:
+def _settled(
+    params: SamplingParams | None,
+    ranker: Reranker,
+    stop: str | Sequence[str] | None,
+    asked: AskedPrompt,
+    engine: Engine,
+) -> SamplingParams:
     """Return the parameters with nothing left open, and recording what the reranker looks at."""
     settled = (params or SamplingParams()).settled()
+    if stop is not None:
+        settled = replace(settled, stop=(stop,) if isinstance(stop, str) else tuple(stop))
+    elif not settled.stop and asked.ends_in_function and "stop_words" in engine.abilities:
+        settled = replace(settled, stop=(PYTHON_FUNCTION,))
     return replace(settled, confidence=True) if "confidence" in ranker.needs else settled
 
 

@@ -31,10 +31,15 @@ class Lexer:
         """Whether the next line belongs to the same logical line."""
         return bool(self.quote) or self.depth > 0 or self.joined
 
-    def behind(self, line: str) -> Lexer:
-        """Return what is open behind one more line, and stay as it is."""
+    def copy(self) -> Lexer:
+        """Return another one, behind the same lines."""
         other = Lexer()
         other.quote, other.depth, other.joined = self.quote, self.depth, self.joined
+        return other
+
+    def behind(self, line: str) -> Lexer:
+        """Return what is open behind one more line, and stay as it is."""
+        other = self.copy()
         other.feed(line)
         return other
 

@@ -60,6 +60,7 @@ class SamplingParams:
         banned_tokens: Tokens that may not come.
         max_new_tokens: Upper limit per candidate, in tokens; None means the task's, or 512 without a task.
         stop: Strings that end a candidate, besides the task's own; the text is cut before the first of them.
+            Words of `codesample.stops` stand for what no string can say.
         confidence: Whether candidates say how sure the model was at each token (`Candidate.certainties` and
             `Candidate.confidences`); changes nothing that is drawn.
         seed: Which random streams are drawn from. With (problem id, index, position) it settles every draw.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NATIVE_ABILITIES", "look_at_native", "open_native"]
 
-NATIVE_ABILITIES = frozenset({"logprobs", "confidence", "prompt_logprobs"})
+NATIVE_ABILITIES = frozenset({"logprobs", "confidence", "prompt_logprobs", "stop_words"})
 """What the native engine can do whatever the model; see `Engine.abilities`."""
 
 

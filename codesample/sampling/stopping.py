@@ -1,9 +1,11 @@
-"""Where a text is to end: the first of its stop strings."""
+"""Where a text is to end: the first of its stops, strings or words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+from codesample.stops import PYTHON_FUNCTION, FunctionEnd, words_in
 
 __all__ = ["Found", "StopSearch", "special_stops"]
 
@@ -21,15 +23,18 @@ class Found(NamedTuple):
 
 
 class StopSearch:
-    """Looks for stop strings in one text while it grows.
+    """Looks for stops in one text while it grows.
 
     Args:
-        stops: None of them empty.
+        stops: Strings, none of them empty, and words of `codesample.stops`.
+        prompt: Makes the text that this one continues; called where a word needs it.
     """
 
-    def __init__(self, stops: Sequence[str]) -> None:
-        self._stops = tuple(stops)
+    def __init__(self, stops: Sequence[str], prompt: Callable[[], str] = str) -> None:
+        words = words_in(stops)
+        self._stops = tuple(stop for stop in stops if stop not in words)
         self._longest = max((len(stop) for stop in self._stops), default=0)
+        self._function = FunctionEnd(prompt()) if PYTHON_FUNCTION in words else None
 
     def find(self, text: str, changed: int) -> Found | None:
         """Return the first stop in a text, the longer of two at one place.
@@ -40,14 +45,17 @@ class StopSearch:
         """
         start = max(0, changed - self._longest + 1)
         found = [Found(at, stop) for stop in self._stops if (at := text.find(stop, start)) >= 0]
+        if self._function is not None and (end := self._function.find(text, changed)) is not None:
+            found.append(Found(end, PYTHON_FUNCTION))
         return min(found, key=lambda each: (each.at, -len(each.stop)), default=None)
 
     def safe(self, text: str) -> int:
         """Return how much of a text without a stop no stop can take, whatever comes."""
-        for at in range(max(0, len(text) - self._longest + 1), len(text)):
+        safe = len(text) if self._function is None else self._function.safe(text)
+        for at in range(max(0, len(text) - self._longest + 1), safe):
             if any(stop.startswith(text[at:]) for stop in self._stops):
                 return at
-        return len(text)
+        return safe
 
 
 def special_stops(tokenizer: Any, stops: Sequence[str]) -> dict[int, str]:

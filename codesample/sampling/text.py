@@ -58,7 +58,7 @@ class TextStream:
 
     def __init__(self, decode: TokenDecoder, prompt_ids: Sequence[int], stops: Sequence[str]) -> None:
         self._decode = decode
-        self._stops = StopSearch(stops)
+        self._stops = StopSearch(stops, lambda: decode(prompt_ids))
         self._ids = decode.lead(prompt_ids)
         self._window = self._whole = _Window(0, "", decode(self._ids))
         if not decode.local:

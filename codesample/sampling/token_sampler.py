@@ -23,6 +23,7 @@ from codesample.sampling.stopping import special_stops
 from codesample.sampling.text import TextStream
 from codesample.sampling.token_choice import Choice, choose
 from codesample.sampling.token_decoder import TokenDecoder
+from codesample.stops import words_in
 
 __all__ = ["ProcessorFailed", "TokenSampler", "refuse_nan"]
 
@@ -72,6 +73,9 @@ class TokenSampler:
         processors: Sequence[LogitsProcessor] = (),
     ) -> None:
         self._params, self._name = params, checkpoint.name
+        # an answer holds prose and whole programs
+        words = words_in(params.stop) if chat else ()
+        self._stops = tuple(stop for stop in params.stop if stop not in words)
         self._known = Choice._fields[1:] if params.confidence else Choice._fields[1:3]
         self._decode = TokenDecoder(checkpoint.tokenizer)
         self._model, self._device = checkpoint.model, checkpoint.model.device
@@ -113,7 +117,7 @@ class TokenSampler:
                 index,
                 prompt_ids=prompt.ids,
                 key=row_key(self._params.seed, prompt.task_id, index),
-                text=TextStream(self._decode, prompt.ids, self._params.stop),
+                text=TextStream(self._decode, prompt.ids, self._stops),
                 ends=self._ends,
                 limit=prompt.limit,
                 known=self._known,

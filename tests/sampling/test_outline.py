@@ -32,7 +32,7 @@ def test_no_weights_need_be_there(unloaded: Callable[..., Path]) -> None:
     outline = Outline(ModelOptions(str(unloaded(eos_token_id=[257, 12]))))
     assert {each.id for each in outline.end_tokens("x")} >= {12, 257}
     assert outline.max_positions == 512
-    assert outline.abilities == {"logprobs", "confidence", "prompt_logprobs"}
+    assert outline.abilities == {"logprobs", "confidence", "prompt_logprobs", "stop_words"}
     assert outline.template is None
 
 
