@@ -15,6 +15,7 @@ from typing import IO, Any, Generic, TypeVar
 from codesample.decoding import NotJsonError, converted, decoded, parsed, repeated_key
 from codesample.errors import DataError, HubUnavailableError, ParameterError
 from codesample.hub import expect_hub
+from codesample.quiet import without_bars
 
 __all__ = ["Entry", "entries_of", "hub_entries", "hub_file", "read_entries"]
 
@@ -137,7 +138,8 @@ def hub_file(hub_id: str, name: str) -> Path:
     try:
         from huggingface_hub import hf_hub_download
 
-        return Path(hf_hub_download(hub_id, name, repo_type="dataset"))
+        with without_bars():
+            return Path(hf_hub_download(hub_id, name, repo_type="dataset"))
     except Exception as error:
         raise HubUnavailableError(
             f"{name} of data set {hub_id} is not on this machine and the hub gave nothing "
@@ -160,7 +162,8 @@ def hub_entries(
         from datasets import load_dataset
 
         named = (hub_id, config) if config else (hub_id,)
-        loaded = load_dataset(*named, **({"split": split} if split else {}))
+        with without_bars():
+            loaded = load_dataset(*named, **({"split": split} if split else {}))
     except Exception as error:
         raise HubUnavailableError(
             f"data set {hub_id} is not on this machine and the hub gave nothing ({_first_line(error)}); "

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["Assert", "Cost", "Costed", "GeneratedTests", "Outputs", "Passes"]
@@ -29,6 +30,8 @@ class Cost:
     tokens_read: int = 0
     executions: int = 0
     seconds: float = 0.0
+
+    __repr__ = one_line
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -71,6 +74,8 @@ class Assert:
     written: int = 1
     shown: bool = False
 
+    __repr__ = one_line
+
 
 @validated
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class GeneratedTests:
     asserts: tuple[Assert, ...] = ()
     inputs: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost, compare=False)
+
+    __repr__ = one_line
 
 
 @validated
@@ -106,6 +113,8 @@ class Outputs:
     cost: Cost = field(default_factory=Cost, compare=False)
     written: Cost = field(default_factory=Cost, compare=False)
 
+    __repr__ = one_line
+
 
 @validated
 @dataclass(frozen=True, slots=True)
@@ -121,3 +130,5 @@ class Passes:
     asserts: tuple[Assert, ...]
     rows: tuple[tuple[bool, ...] | None, ...]
     cost: Cost = field(default_factory=Cost, compare=False)
+
+    __repr__ = one_line

@@ -55,7 +55,7 @@ class _NeitherOfThem(_NoLogprobs):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _NoExamples(PublicView):
     """A view whose examples cannot be read, likewise."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from codesample.errors import ParameterError
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 from codesample.rerankers.expression import Value
 
@@ -24,6 +25,8 @@ class Bounds:
 
     least: float = -math.inf
     most: float = math.inf
+
+    __repr__ = one_line
 
     def __str__(self) -> str:
         least = f"at least {self.least:g}" if self.least > -math.inf else ""

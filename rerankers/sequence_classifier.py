@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codesample.errors import ModelError
 from codesample.hub import expect_hub
+from codesample.quiet import without_bars
 from codesample.records import Message
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ def open_classifier(name: str) -> SequenceClassifier:
 
     on_gpu = torch.cuda.is_available()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model, found = AutoModelForSequenceClassification.from_pretrained(
-            name, dtype="auto" if on_gpu else torch.float32, output_loading_info=True
-        )
+        with without_bars():
+            tokenizer = AutoTokenizer.from_pretrained(name)
+            model, found = AutoModelForSequenceClassification.from_pretrained(
+                name, dtype="auto" if on_gpu else torch.float32, output_loading_info=True
+            )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"{name}: no sequence classifier could be loaded: {first}") from error

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from codesample.errors import DataError, ParameterError
 from codesample.records import Extraction, Problem, ScriptTests, Tests
+from codesample.records.short import one_line, spelt
 from codesample.records.validation import validated
 from codesample.tasks.chat_forms import COMPLETE, SOLVE
 from codesample.tasks.facts import TaskFacts
@@ -83,6 +84,8 @@ class Task:
     left_out: Mapping[str, str] = field(default_factory=dict, compare=False)
     base: bool = True
     facts: TaskFacts = field(default_factory=TaskFacts)
+
+    __repr__ = one_line
 
     def problems(self) -> Sequence[Problem]:
         """Return the evaluated problems, read and validated at the first call.
@@ -186,7 +189,7 @@ class Task:
                 parts += (built,)
             if problem.messages:
                 parts += (tuple((turn.role, turn.content) for turn in problem.messages),)
-            digest.update(repr(parts).encode("utf-8", "surrogatepass"))
+            digest.update(spelt(parts).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["TaskFacts"]
@@ -39,3 +40,5 @@ class TaskFacts:
     tests: str = ""
     traps: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+
+    __repr__ = one_line

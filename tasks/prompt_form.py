@@ -9,6 +9,7 @@ from typing import Any, Literal
 from codesample.errors import ParameterError
 from codesample.extraction import Wanted, extract
 from codesample.records import Candidate, Extraction, Message, Problem, Prompt
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["FENCE", "FENCE_END", "ChatForm", "PromptForm", "Style", "as_it_is", "function_wanted"]
@@ -55,6 +56,8 @@ class ChatForm:
     prefill: str = FENCE
     max_new_tokens: int = 1024
 
+    __repr__ = one_line
+
 
 @validated
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,8 @@ class PromptForm:
     system: str | None = None
     prefill: str = ""
     finish: Callable[[Problem, str], str] = as_it_is
+
+    __repr__ = one_line
 
     def assembled(
         self, candidates: Iterable[Candidate], problems: Mapping[str, Problem]

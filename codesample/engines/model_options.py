@@ -9,6 +9,7 @@ from pathlib import Path
 
 from codesample.errors import ModelError, ParameterError
 from codesample.records.fields import check_settings, setting
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["DEFAULT_MODEL", "ModelOptions"]
@@ -65,6 +66,8 @@ class ModelOptions:
     )
     compile: bool = setting(False, "Run decode steps through torch.compile.")
     trust_remote_code: bool = setting(False, "Run code that the checkpoint brings, with all your rights.")
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         check_settings(self)

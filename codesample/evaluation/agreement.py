@@ -9,6 +9,7 @@ from typing import Any
 
 from codesample.evaluation.intervals import Estimate
 from codesample.records import Origin, Status, Verdict
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 from codesample.runs import Key, RunFolder
 
@@ -55,6 +56,8 @@ class Difference:
     detail: str = ""
     reason: str = ""
 
+    __repr__ = one_line
+
 
 @validated
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class Agreement:
     not_compared: int = 0
     differences: tuple[Difference, ...] = ()
     figures: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
+
+    __repr__ = one_line
 
     def notices(self) -> Iterator[str]:
         """Say it in sentences."""

@@ -36,6 +36,7 @@ from codesample.records import (
     Request,
     SamplingParams,
 )
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
@@ -47,6 +48,8 @@ from codesample.tasks.function_form import plain_imports
 __all__ = ["BestOfN", "EarlyStop", "Until", "best_of_n", "passed"]
 
 _ID = "prompt"
+# characters
+_NAME = 60
 
 Until = Callable[[PublicView, Sequence[Candidate], Context], Sequence[bool]]
 """Says of each candidate whether it is good enough to stop at; list-wise, like a reranker."""
@@ -68,6 +71,8 @@ class EarlyStop:
 
     until: Until
     every: int = 8
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -111,7 +116,7 @@ class BestOfN:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        by = f" by {self.decided_by}" if self.decided_by else ""
+        by = f" by {_worded(self.decided_by)}" if self.decided_by else ""
         return f"BestOfN(candidate {self.best.index} of {len(self.candidates)}{by}: {self.best!r})"
 
     def _repr_html_(self) -> str:
@@ -161,9 +166,8 @@ def best_of_n(
         examples: Public ones in place of the prompt's own, or pairs of call and value; trusted, unlike those.
         program: Makes the text that is run. Default: prompt + completion; of an answer to messages, what
             `codesample.extraction.extract` finds, and rerankers then see the numbers of its tokens alone.
-        stop: What ends a candidate, in place of `params.stop`; () for nothing. Default: those of `params`, or
-            where it has none `codesample.stops.PYTHON_FUNCTION`, if the engine takes that and the prompt is a
-            text that ends within a function of Python (or is Python, and `entry_point` is given).
+        stop: In place of `params.stop`; () for nothing. Default, where that is empty: for Python that ends in
+            a function, or with `entry_point`, `codesample.stops.PYTHON_FUNCTION` where the engine takes it.
         until: When to sample no further: a function as in `EarlyStop`, such as `passed`, or an `EarlyStop`.
         judge: Used where programs have to be run, such as an `Executor`. Default: one of this call's own.
 
@@ -182,9 +186,7 @@ def best_of_n(
     (supply := supply_of(opened.abilities, holder=opened.name, model=opened)).require([ranker])
     asked = _asked(prompt, entry_point, opened)
     view = view_of(asked, given, _ID)
-    enough = EarlyStop(until) if callable(until) else until
-    if by_examples := enough is not None and enough.until is passed:
-        expect_examples(view)
+    enough, by_examples = _enough(until, view)
     job = _Job(opened, asked, view, ranker, _settled(params, ranker, stop, asked, opened), n, enough, program)
     # what is made for the rerankers is gone with this call
     stores = defaultdict[str, InMemory](InMemory).__getitem__
@@ -196,8 +198,7 @@ def best_of_n(
             runner.open()  # too little isolation is told of before anything is sampled
         made = Made(stores, seed=job.params.seed, model=models.own)
         resources = Resources(models=models, made=made, reads=supply.reads)
-        context = job.context(resources, runner, stub=_stub(asked, given))
-        drawn, good = job.draw(context)
+        drawn, good = job.draw(context := job.context(resources, runner, stub=_stub(asked, given)))
         return job.choose(drawn, job.readable(drawn, resources), good, context, runner.failures)
 
 
@@ -297,6 +298,15 @@ class _Job:
         yield from (f"{what} ({count} times)" for what, count in context.notes.items())
 
 
+def _enough(until: Until | EarlyStop | None, view: PublicView) -> tuple[EarlyStop | None, bool]:
+    """Return when to stop sampling, and whether the prompt's examples say so."""
+    enough = EarlyStop(until) if callable(until) else until
+    by_examples = enough is not None and enough.until is passed
+    if by_examples:
+        expect_examples(view)
+    return enough, by_examples
+
+
 def _settled(
     params: SamplingParams | None,
     ranker: Reranker,
@@ -357,6 +367,12 @@ def _good_enough(
         return []
     said = stop.until(view, of_programs(fresh), context)
     return [each for each, yes in zip(fresh, said, strict=True) if yes]
+
+
+def _worded(name: str) -> str:
+    """Return the beginning of a reranker's name, which may be an expression, on one line."""
+    words = " ".join(name.split())
+    return words if len(words) <= _NAME else f"{words[:_NAME]}..."
 
 
 def _index(candidate: Candidate) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.paired import Paired
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 from codesample.rerankers.made_once import Cost
 
@@ -50,6 +51,8 @@ class Selection:
     parts: Mapping[str, Estimate] = field(default_factory=dict)
     # seconds are never twice the same
     cost: Cost | None = field(default=None, compare=False)
+
+    __repr__ = one_line
 
     @property
     def cost_per_point(self) -> Mapping[str, float] | None:
@@ -121,6 +124,8 @@ class Greedy:
     run: str
     over_random: Paired
 
+    __repr__ = one_line
+
     @classmethod
     def from_json(cls, content: Mapping[str, Any] | None) -> Greedy | None:
         """Rebuild one from its fields; None stays None. Raises as `Selection.from_json`."""
@@ -142,6 +147,8 @@ class VarianceSplit:
 
     sampling: float
     problems: float
+
+    __repr__ = one_line
 
 
 def with_text_keys(by_size: Mapping[int, Any]) -> dict[str, Any]:

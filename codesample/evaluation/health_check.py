@@ -13,6 +13,7 @@ from codesample.evaluation.problem_set import ProblemSet
 from codesample.execution.judge import Judge, Program
 from codesample.execution.program_runner import settled
 from codesample.records import Problem, Status, Verdict
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["RunHealth", "check_references", "sample_of_references"]
@@ -49,6 +50,8 @@ class RunHealth:
     harness_errors: int = 0
     load: float | None = None
     processors: int = 0
+
+    __repr__ = one_line
 
     def with_verdicts(self, verdicts: Iterable[Verdict]) -> RunHealth:
         """Return it with what befell these programs."""

@@ -35,6 +35,7 @@ from operator import itemgetter
 from statistics import NormalDist, fmean
 
 from codesample.errors import MetricError
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["Draws", "Estimate", "bootstrap", "paired_bootstrap"]
@@ -62,6 +63,8 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    __repr__ = one_line
 
 
 class Draws:

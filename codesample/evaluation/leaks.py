@@ -12,6 +12,7 @@ from codesample.evaluation.observer import WEAK
 from codesample.evaluation.public_checks import PublicChecks, public_checks
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Verdict
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["HiddenOnly", "hidden_only"]
@@ -37,6 +38,8 @@ class HiddenOnly:
     random: Estimate | None = None
     oracle: Estimate | None = None
     rerankers: Mapping[str, Estimate] = field(default_factory=dict)
+
+    __repr__ = one_line
 
     def gap_closed(self, name: str) -> float | None:
         """Return which share of the way from random to oracle a reranker goes; None where there is none."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesample.records import Status, Verdict
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["WEAK", "Observer", "Snapshot", "Tally", "is_graded"]
@@ -33,6 +34,8 @@ class Snapshot:
     tokens: int
     seconds: float
     pass_at_1: float | None
+
+    __repr__ = one_line
 
     @property
     def tokens_per_second(self) -> float:

@@ -11,6 +11,7 @@ from codesample.evaluation.test_options import TestOptions
 from codesample.execution.judge import Judge
 from codesample.records import SamplingParams
 from codesample.records.fields import check_settings, setting
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = [
@@ -67,6 +68,8 @@ class PromptOptions:
     )
     system: str | None = setting(None, "A system turn before each problem; chat only.")
     prefill: bool = setting(False, "Begin the model's answers with an opened code fence; chat only.")
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -157,6 +160,8 @@ class RunOptions:
         expected="TestOptions, or None for what the run was made with",
         flag=None,
     )
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if isinstance(self.out, str):

@@ -11,6 +11,7 @@ from typing import Any
 
 from codesample.errors import MetricError
 from codesample.evaluation.intervals import Draws, Estimate
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["Paired", "paired", "sign_flip_p"]
@@ -38,6 +39,8 @@ class Paired:
     won: int
     lost: int
     tied: int
+
+    __repr__ = one_line
 
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON data."""

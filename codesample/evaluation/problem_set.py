@@ -12,6 +12,7 @@ from codesample.errors import DataError, ParameterError, RunFolderError
 from codesample.evaluation.options import PromptOptions
 from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
 from codesample.records import Candidate, Problem, Request, SamplingParams
+from codesample.records.short import short
 from codesample.records.validation import validated
 from codesample.runs import Key, RunFolder
 from codesample.tasks.contract import Task
@@ -47,7 +48,7 @@ class ProblemSet:
     form: PromptForm | None = None
 
     def __repr__(self) -> str:
-        return f"ProblemSet({self.task.name!r}, {len(self.problems)} problems)"
+        return f"ProblemSet({short(self.task.name)}, {len(self.problems)} problems)"
 
     @cached_property
     def prompt_form(self) -> PromptForm:

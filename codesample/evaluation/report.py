@@ -25,6 +25,7 @@ from codesample.evaluation.leaks import HiddenOnly
 from codesample.evaluation.notebook_html import report_html
 from codesample.evaluation.observer import WEAK
 from codesample.records import Status
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Seconds:
     execution: float
     total: float
 
+    __repr__ = one_line
+
 
 @validated
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Counted:
 
     verdicts: int
     passed: int
+
+    __repr__ = one_line
 
 
 @validated
@@ -73,6 +78,8 @@ class EngineFacts:
 
     abilities: tuple[str, ...] = ()
     reproducibility: str = "unknown"
+
+    __repr__ = one_line
 
     @classmethod
     def of(cls, engine: Engine) -> EngineFacts:

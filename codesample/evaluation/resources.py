@@ -19,6 +19,7 @@ from codesample.evaluation.text_model import Models
 from codesample.execution.judge import Judge
 from codesample.execution.program_runner import ProgramRunner
 from codesample.records import Candidate, GivenText, Problem, Prompt, PublicView, Reading
+from codesample.records.short import spelt
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.made_once import Cost
@@ -52,7 +53,7 @@ class Resources:
         model = self.models.own.name if self.models and self.models.own else ""
         uses_model = reranker.needs & {"generate", "prompt_logprobs", "tests", "outputs", *self.reads}
         uses_made = self.made is not None and reranker.needs & {"tests", "outputs"}
-        return [model if uses_model else "", repr(self.made.options) if uses_made and self.made else ""]
+        return [model if uses_model else "", spelt(self.made.options) if uses_made and self.made else ""]
 
     def context(
         self, view: PublicView, asked: Prompt, runner: ProgramRunner | None, *, seed: int, stub: str
@@ -145,7 +146,7 @@ class ReadyPool:
 
     @cached_property
     def _identity(self) -> tuple[str, ...]:
-        given = repr((self._seed, self.view, self.asked))
+        given = spelt((self._seed, self.view, self.asked))
         return hash_of(given), *(candidate_hash(each) for each in self._candidates)
 
 

@@ -29,6 +29,7 @@ from codesample.evaluation.plan import EvaluationPlan, ModelSource, choose_reran
 from codesample.evaluation.problem_set import ProblemSet, read_problems
 from codesample.evaluation.report import Report
 from codesample.records import SamplingParams
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 from codesample.rerankers.contract import Reranker
 from codesample.runs import RunFolder
@@ -60,6 +61,8 @@ class TableRow:
     run: Path
     report: Report | None = field(default=None, compare=False)
     error: str = ""
+
+    __repr__ = one_line
 
     @property
     def title(self) -> str:

@@ -19,6 +19,7 @@ from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.public_checks import repeat_notices
 from codesample.evaluation.resources import ReadyPool, Resources
 from codesample.records import Candidate, Problem, Verdict
+from codesample.records.short import short
 from codesample.records.validation import validated
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Job, Reranker
@@ -76,7 +77,7 @@ class Pool:
 
     def __repr__(self) -> str:
         passed = sum(each.passed for each in self.verdicts)
-        return f"Pool({self.problem.task_id!r}, {len(self.candidates)} candidates, {passed} passed)"
+        return f"Pool({short(self.problem.task_id)}, {len(self.candidates)} candidates, {passed} passed)"
 
 
 @dataclass(frozen=True, slots=True)

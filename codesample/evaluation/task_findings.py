@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from codesample.evaluation.public_checks import public_checks
 from codesample.records import CodeTests, Problem, Tests
+from codesample.records.short import spelt
 from codesample.tasks.contract import Task, prompt_then_completion
 from codesample.tasks.readable_tests import flaw_of_tests
 
@@ -76,7 +77,7 @@ def _alike(problems: Sequence[Problem], key: Callable[[Problem], Hashable]) -> l
 def _key(tests: Tests) -> str:
     """Return one text for equal tests, whatever program they are measured by."""
     judged = replace(tests, reference=None) if isinstance(tests, CodeTests) else tests
-    return sha256(repr(judged).encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(spelt(judged).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _leaks(problems: Sequence[Problem]) -> Iterator[Finding]:

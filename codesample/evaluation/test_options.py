@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.records import SamplingParams
 from codesample.records.fields import check_settings, setting
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["SOURCES", "TestOptions", "said"]
@@ -81,6 +82,8 @@ class TestOptions:
         expected="a 64-bit integer, or None",
         holds=lambda value: value is None or -(2**63) <= value < 2**63,
     )
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from codesample.execution.isolation.grants import Isolation
 from codesample.records import Status, Tests, Verdict
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["Judge", "Outcome", "Program"]
@@ -35,6 +36,8 @@ class Program:
     source: str
     tests: Tests
 
+    __repr__ = one_line
+
 
 @validated
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Outcome:
     status: Status
     value: Any = None
     detail: str = ""
+
+    __repr__ = one_line
 
 
 @runtime_checkable

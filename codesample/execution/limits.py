@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from codesample.errors import ParameterError
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["MIB", "WALL_PER_CPU_SECOND", "Limits", "wall_for"]
@@ -60,6 +61,8 @@ class Limits:
     check_seconds: float = 10.0
     imports: tuple[str, ...] = ()
     scratch: int = 0
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         for item in fields(self):

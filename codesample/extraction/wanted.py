@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["Wanted"]
@@ -28,3 +29,5 @@ class Wanted:
     name: str | None = None
     prompt: str = ""
     prefill: str = ""
+
+    __repr__ = one_line

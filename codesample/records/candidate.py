@@ -68,7 +68,7 @@ class Candidate:
     confidences: tuple[float, ...] | None = None
 
     def __repr__(self) -> str:
-        parts = [f"{self.task_id!r}", f"{self.index}", short(self.completion)]
+        parts = [short(self.task_id), f"{self.index}", short(self.completion)]
         if self.token_ids is not None:
             parts.append(f"{len(self.token_ids)} tokens")
         if self.finish_reason is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codesample.records.fields import check_types
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["CallExample", "Example", "ScriptExample"]
@@ -31,6 +32,8 @@ class CallExample(Example):
     call: str
     expected: str
 
+    __repr__ = one_line
+
 
 @validated
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,5 @@ class ScriptExample(Example):
 
     input: str
     output: str
+
+    __repr__ = one_line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["Extraction"]
@@ -24,3 +25,5 @@ class Extraction:
     program: str
     rule: str
     spans: tuple[tuple[int, int], ...]
+
+    __repr__ = one_line

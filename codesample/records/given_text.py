@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codesample.records.message import Prompt, prompt_from
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["GivenText", "Reading"]
@@ -29,6 +30,8 @@ class GivenText:
     text: str
     token_ids: tuple[int, ...] | None = None
 
+    __repr__ = one_line
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", prompt_from(self.prompt))
 
@@ -49,3 +52,5 @@ class Reading:
     certainties: tuple[float, ...]
     confidences: tuple[float, ...]
     prompt_tokens: int
+
+    __repr__ = one_line

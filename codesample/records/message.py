@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.errors import ParameterError, WrongTypeError
 from codesample.records.refusal import Refused
+from codesample.records.short import one_line
 from codesample.records.taking import takes_by
 from codesample.records.validation import validated
 
@@ -29,6 +30,8 @@ class Message:
 
     role: str
     content: str
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if not self.role:

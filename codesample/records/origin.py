@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["Origin"]
@@ -36,6 +37,8 @@ class Origin:
     share: float | None = None
     answer: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+    __repr__ = one_line
 
     @property
     def tells(self) -> bool:

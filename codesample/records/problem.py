@@ -8,7 +8,7 @@ from typing import Any
 
 from codesample.records.example import Example
 from codesample.records.message import Message
-from codesample.records.short import short
+from codesample.records.short import one_line, short
 from codesample.records.tests import ScriptTests, Tests
 from codesample.records.validation import validated
 
@@ -46,7 +46,7 @@ class Problem:
     messages: tuple[Message, ...] = ()
 
     def __repr__(self) -> str:
-        parts = [f"{self.task_id!r}", short(self.prompt), type(self.tests).__name__]
+        parts = [short(self.task_id), short(self.prompt), type(self.tests).__name__]
         if self.examples:
             parts.append(f"examples: {len(self.examples)}")
         if self.reference is not None:
@@ -71,6 +71,8 @@ class PublicView:
     examples: tuple[Example, ...]
     atol: float = 0.0
     rtol: float = 0.0
+
+    __repr__ = one_line
 
     @classmethod
     def of(cls, task: str, problem: Problem) -> PublicView:

@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.records.fields import check_settings, setting
 from codesample.records.message import Prompt, prompt_from
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["DEFAULT_NEW_TOKENS", "Request", "SamplingParams"]
@@ -131,7 +132,7 @@ class SamplingParams:
     )
     stop: tuple[str, ...] = setting(
         (),
-        "Ends a candidate, besides what the task says; repeatable.",
+        "Ends a candidate, besides the task's own; repeatable. python:function: where its function ends.",
         expected="a tuple of non-empty strings",
         holds=lambda value: all(value),
     )
@@ -145,6 +146,8 @@ class SamplingParams:
         expected="a whole number of 64 bits",
         holds=lambda value: -(2**63) <= value < 2**63,
     )
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -186,6 +189,8 @@ class Request:
     task_id: str
     prompt: Prompt
     indices: tuple[int, ...]
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", prompt_from(self.prompt))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from codesample.errors import ParameterError
 from codesample.records.example import ScriptExample
 from codesample.records.fields import check_types
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["CodeTests", "InputTests", "ScriptTests", "Tests"]
@@ -50,6 +51,8 @@ class Tests:
     imports: tuple[str, ...] = ()
     scratch: int | None = None
     parts: tuple[tuple[str, int], ...] = field(default=(), metadata=_MEASURES)
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -114,6 +117,8 @@ class CodeTests(Tests):
     mode: Literal["auto", "split", "in_process"] = "auto"
     reference: str | None = field(default=None, metadata=_MEASURES)
 
+    __repr__ = one_line
+
     def __post_init__(self) -> None:
         Tests.__post_init__(self)
         if not self.source.strip() and not self.checks:
@@ -159,6 +164,8 @@ class InputTests(Tests):
     oracle: str | None = None
     expected: tuple[Any, ...] | None = None
     input_limit: float | None = None
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         Tests.__post_init__(self)
@@ -206,6 +213,8 @@ class ScriptTests(Tests):
     atol: float = 0.0
     rtol: float = 0.0
     checker: str | None = None
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         Tests.__post_init__(self)

@@ -57,7 +57,7 @@ class Verdict:
     first_try: Status | None = None
 
     def __repr__(self) -> str:
-        parts = [f"{self.task_id!r}", f"{self.index}", f"{self.status}"]
+        parts = [short(self.task_id), f"{self.index}", f"{self.status}"]
         if self.detail:
             parts.append(short(self.detail))
         if self.checks:

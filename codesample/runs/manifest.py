@@ -9,6 +9,7 @@ from typing import Any
 from codesample.decoding import converted
 from codesample.errors import RunFolderError
 from codesample.records import SamplingParams
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["BASE_PROMPT", "Manifest"]
@@ -48,6 +49,8 @@ class Manifest:
     sessions: tuple[Mapping[str, Any], ...] = field(default=())
     imports: tuple[str, ...] = ()
     prompt: Mapping[str, Any] = field(default_factory=lambda: dict(BASE_PROMPT))
+
+    __repr__ = one_line
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from codesample.errors import RunFolderError
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 from codesample.runs.artefacts import Artefacts
 from codesample.runs.files import JsonLines, replace_file
@@ -41,6 +42,8 @@ class ScoreOrigin:
     place: str = ""
     fingerprint: str = ""
     outdated: bool = False
+
+    __repr__ = one_line
 
 
 class ScoreFiles:

@@ -8,6 +8,7 @@ from typing import Any
 
 from codesample.errors import RerankerError
 from codesample.records import Candidate, Prompt, PublicView, SamplingParams, Tests
+from codesample.records.short import spelt
 from codesample.rerankers.context import Behaviour, CheckRunner, Context, OutputRunner, TextModel
 from codesample.rerankers.made_once import GeneratedTests, Outputs, Passes
 
@@ -142,7 +143,7 @@ class _Model:
             return self._asked().generate_all(put, n=n, params=params)
 
         labelled = [(key.partition("/")[2].rpartition("/")[2], prompt) for key, prompt in asked]
-        found = self.answers.each(("generate", self.name, n, repr(params)), labelled, ask)
+        found = self.answers.each(("generate", self.name, n, spelt(params)), labelled, ask)
         return [list(drawn) for drawn in found]
 
     def logprobs(self, given: Sequence[tuple[Prompt, str]]) -> Sequence[tuple[float, ...]]:

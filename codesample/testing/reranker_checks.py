@@ -14,6 +14,7 @@ from typing import Any
 from codesample.errors import CodesampleError, RerankerError
 from codesample.evaluation.scoring import Pool
 from codesample.records import Candidate, Problem, PublicView, Status, Verdict
+from codesample.records.short import spelt
 from codesample.rerankers.contract import Reranker
 from codesample.testing.reranker_cases import Case, garbled, hostile_cases
 
@@ -287,7 +288,7 @@ def _changes(trial: Trial) -> Iterator[str]:
         kept = [(candidate, repr(candidate)) for candidate in pool]
         trial.score(case, pool, view)
         after = _surroundings()
-        if [(each, repr(each)) for each in pool] != kept or repr(view) != repr(case.view):
+        if [(each, repr(each)) for each in pool] != kept or spelt(view) != spelt(case.view):
             yield f"{case.problem.task_id}: the candidates or the problem that it was given are changed"
         for name, was in before.items():
             if after[name] != was:

@@ -24,6 +24,7 @@ from codesample.records import (
     ScriptExample,
     ScriptTests,
 )
+from codesample.records.short import spelt
 from codesample.tasks.contract import Task
 from codesample.tasks.examples import flaw_of
 
@@ -109,7 +110,7 @@ def check_fingerprint(task: Task, again: Task) -> None:
     for before, after in zip(problems, others, strict=True):
         # by the text of every field, as in the fingerprint: NaN is not equal to itself
         if any(
-            repr(getattr(before, each.name)) != repr(getattr(after, each.name)) for each in fields(before)
+            spelt(getattr(before, each.name)) != spelt(getattr(after, each.name)) for each in fields(before)
         ):
             _refuse(task, before, differs)
     if task.fingerprint() != again.fingerprint():

@@ -18,6 +18,9 @@ class Mechanism:
     granted: bool
     detail: str
 
+    def __repr__(self) -> str:
+        return f"Mechanism({'granted' if self.granted else 'not granted'}: {self.detail[:60]!r})"
+
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
@@ -44,6 +47,12 @@ class Isolation:
     python: str
     hash_seed: str
     remedy: str
+
+    def __repr__(self) -> str:
+        granted = sum(found.granted for found in self.mechanisms.values())
+        means = f"{granted} of {len(self.mechanisms)} mechanisms granted"
+        held = f"{sum(self.attacks.values())} of {len(self.attacks)} attacks held off"
+        return f"Isolation({self.level.label}: {means}, {held})"
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain JSON data, as it stands in a run folder."""

@@ -15,6 +15,7 @@ import torch
 from transformers import AutoConfig, PreTrainedModel
 
 from codesample.errors import CodesampleError, ModelError
+from codesample.quiet import without_bars
 from codesample.sampling.loading.adapters import with_adapter
 from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
 from codesample.sampling.loading.gguf_files import GgufFile, dequantised, gguf_packages, read_gguf
@@ -29,6 +30,7 @@ from codesample.sampling.loading.weights_size import expect_room, weight_bytes
 __all__ = ["load_model", "load_skeleton"]
 
 
+@without_bars()
 def load_model(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype | str) -> PreTrainedModel:
     """Load a checkpoint's model, with its adapter.
 
@@ -60,6 +62,7 @@ def load_model(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtyp
     return model
 
 
+@without_bars()
 def load_skeleton(origin: CheckpointOrigin) -> Any:
     """Make a checkpoint's model with weights that have no numbers; no weights are needed there.
 

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
+from codesample.quiet import without_bars
 from codesample.sampling.checkpoint_source import BUILT_IN_MODELS, is_on_hub
 from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
 from codesample.sampling.loading.gguf_files import gguf_packages
@@ -21,6 +22,7 @@ _ENDINGS = (".model", ".tiktoken")
 _OPTION = "name one: --tokenizer FOLDER or HUB_ID (tokenizer=...)"
 
 
+@without_bars()
 def load_tokenizer(origin: CheckpointOrigin, named: str | Path | None = None) -> Any:
     """Load the tokenizer of a checkpoint.
 
