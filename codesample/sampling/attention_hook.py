@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ __all__ = [
     "attached",
     "check_arguments",
     "detached",
+    "settle_on_eager",
 ]
 
 NAME = "codesample_bifurcated"
@@ -173,6 +174,8 @@ AttentionInterface.register(NAME, torch.compiler.disable(_attention))
 _LOCKS: WeakKeyDictionary[PreTrainedModel, TurnLock] = WeakKeyDictionary()
 _CONFIGS: WeakKeyDictionary[PreTrainedModel, list[PreTrainedConfig]] = WeakKeyDictionary()
 _BEFORE: WeakKeyDictionary[PreTrainedModel, list[list[str]]] = WeakKeyDictionary()
+# models whose own attention is the eager one, whatever their configurations name
+_EAGER: WeakSet[PreTrainedModel] = WeakSet()
 
 
 @contextmanager
@@ -213,12 +216,12 @@ def detached(model: PreTrainedModel) -> Iterator[None]:
     """
     with _alone(model):
         before = _BEFORE.get(model)
-        if not before:
+        if not before and model not in _EAGER:
             yield
             return
         configs = _CONFIGS[model]
         now = [str(config._attn_implementation) for config in configs]
-        _name(configs, before[-1])
+        _name(configs, ["eager"] * len(configs) if model in _EAGER or not before else before[-1])
         try:
             yield
         finally:
@@ -229,6 +232,11 @@ def wanted_by_others(model: PreTrainedModel) -> bool:
     """Whether another thread waits to attach or detach the model."""
     lock = _LOCKS.get(model)
     return lock is not None and lock.wanted
+
+
+def settle_on_eager(model: PreTrainedModel) -> None:
+    """Let `detached` call the model with eager attention from now on; it must have been attached before."""
+    _EAGER.add(model)
 
 
 def _in_training(model: torch.nn.Module) -> list[torch.nn.Module]:

@@ -41,6 +41,7 @@ class Checkpoint:
         notice: Why the shared path does not serve it; "" when it does.
         rope_switch: Longest prompt plus candidate, in tokens, whose rotary positions do not depend on what
             runs beside it; None where none does.
+        cached: Whether the model's own steps over its own cache give what a pass over all tokens gives.
         eos_ids: Tokens that end a candidate of a text.
         max_positions: Longest prompt plus candidate, in tokens, or None where the model states no limit.
         revision: Commit of a hub checkpoint, where known.
@@ -57,6 +58,7 @@ class Checkpoint:
     kv_shapes: tuple[KVShape, ...] = ()
     notice: str = ""
     rope_switch: int | None = None
+    cached: bool = True
     trusted: bool = False
     adapter: str | None = None
 

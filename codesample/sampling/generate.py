@@ -80,19 +80,20 @@ def bifurcated_generate(
         _probed[model] = probe_shared_path(model)
         if _probed[model].notice:
             _log.warning("%s; generating on the ordinary path", _probed[model].notice)
-    shapes, _, switch = _probed[model]
+    shapes, switch = _probed[model].kv_shapes, _probed[model].rope_switch
     if not shapes or (switch is not None and generation_config.max_length > switch):
         kind: Any = type(model)
         ordinary: Callable[..., Tensor | GenerateDecoderOnlyOutput] = kind._sample
-        return ordinary(
-            model,
-            input_ids,
-            logits_processor=logits_processor,
-            stopping_criteria=stopping_criteria,
-            generation_config=generation_config,
-            streamer=streamer,
-            **model_kwargs,
-        )
+        with detached(model):
+            return ordinary(
+                model,
+                input_ids,
+                logits_processor=logits_processor,
+                stopping_criteria=stopping_criteria,
+                generation_config=generation_config,
+                streamer=streamer,
+                **model_kwargs,
+            )
     left_out = next(_left_out(input_ids, model_kwargs, generation_config), None)
     if left_out is not None:
         raise ParameterError(

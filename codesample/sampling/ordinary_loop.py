@@ -1,23 +1,17 @@
-"""The path for models whose attention cannot be routed: one prefill per prompt, one cache per row.
-
-Models that keep no cache of rows read all tokens again in each step.
-"""
+"""The path for models whose attention cannot be routed: one prefill per prompt, one cache per row."""
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
 
 from codesample.errors import ModelError
 from codesample.records import Candidate
-from codesample.sampling.attention_hook import detached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.memory import is_out_of_memory
+from codesample.sampling.own_forward import OwnForward
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.token_sampler import ProcessorFailed
 from codesample.sampling.work import Work
@@ -25,8 +19,6 @@ from codesample.sampling.work import Work
 __all__ = ["OrdinaryLoop"]
 
 _log = logging.getLogger("codesample.sampling")
-# under which names models give and take what they have read
-_CACHES = ("past_key_values", "cache_params")
 
 
 class OrdinaryLoop:
@@ -44,8 +36,6 @@ class OrdinaryLoop:
     ) -> None:
         self._checkpoint, self._work, self._token_sampler = checkpoint, work, work.token_sampler
         self._rows = max_rows
-        takes = inspect.signature(checkpoint.model.forward).parameters
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
     def run(self, prompt: Prompt) -> Iterator[Candidate]:
         """Yield the candidates of one prompt as they finish.
@@ -84,9 +74,9 @@ class OrdinaryLoop:
         rows = self._token_sampler.begin_rows(prompt, indices)
         keys = self._token_sampler.keys(rows)
         drawn = torch.zeros_like(keys)
-        logits, cache = self._read([prompt.ids], {})
-        logits = logits.expand(len(rows), -1)
-        _pick(cache, torch.zeros_like(keys))
+        forward = OwnForward(self._checkpoint.model, cached=self._checkpoint.cached)
+        logits = forward.begin(prompt.ids).expand(len(rows), -1)
+        forward.pick(torch.zeros_like(keys))
         while True:
             try:
                 choice = self._token_sampler.draw(logits, rows, self._token_sampler.uniforms(keys, drawn))
@@ -109,32 +99,5 @@ class OrdinaryLoop:
                 rows = [rows[i] for i in alive]
                 keep = torch.tensor(alive, device=keys.device)
                 keys, drawn = keys[keep], drawn[keep]
-                _pick(cache, keep)
-            logits, cache = self._step([(*prompt.ids, *row.ids) for row in rows], cache)
-
-    def _step(
-        self, ids: Sequence[tuple[int, ...]], cache: Mapping[str, Any]
-    ) -> tuple[Tensor, dict[str, Any]]:
-        switch = self._checkpoint.rope_switch
-        if not cache or (switch is not None and len(ids[0]) == switch + 1):
-            # the keys stored so far have the rotary positions of a shorter text
-            return self._read(ids, {})
-        return self._read([row[-1:] for row in ids], cache)
-
-    def _read(
-        self, ids: Sequence[tuple[int, ...]], cache: Mapping[str, Any]
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """Return the logits behind tokens [R, T], [R, V], and the caches that now hold them, by name."""
-        model = self._checkpoint.model
-        with detached(model):
-            output = model(
-                input_ids=torch.tensor(ids, device=model.device), use_cache=True, **self._last_only, **cache
-            )
-        found = {name: getattr(output, name, None) for name in _CACHES}
-        return output.logits[:, -1], {n: c for n, c in found.items() if hasattr(c, "reorder_cache")}
-
-
-def _pick(cache: Mapping[str, Any], rows: Tensor) -> None:
-    # meant for beams, but any rows may be taken, and unlike the methods for batches all caches have it
-    for content in cache.values():
-        content.reorder_cache(rows)
+                forward.pick(keep)
+            logits = forward.step([(*prompt.ids, *row.ids) for row in rows])

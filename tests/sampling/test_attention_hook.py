@@ -11,10 +11,12 @@ from codesample.testing.models import random_model
 
 @contextmanager
 def asking(model, **extra):
-    """Let the model's last layer ask its attention function for more."""
+    """Let the model's last layer ask for more of attention functions that are not its own."""
     layer = model.model.layers[-1].self_attn
     forward = layer.forward
-    layer.forward = lambda *args, **kwargs: forward(*args, **(kwargs | extra))
+    layer.forward = lambda *args, codesample_kv=None, **kwargs: forward(
+        *args, **(kwargs if codesample_kv is None else kwargs | extra | {"codesample_kv": codesample_kv})
+    )
     try:
         yield
     finally:

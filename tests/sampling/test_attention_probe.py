@@ -2,14 +2,20 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    BertConfig,
     Gemma3TextConfig,
     LlamaConfig,
     Phi3Config,
     PhimoeConfig,
     Qwen2Config,
     Qwen2MoeConfig,
+    RwkvConfig,
 )
+from transformers.integrations import sdpa_attention
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from codesample.errors import ModelError
+from codesample.sampling.attention_hook import detached
 from codesample.sampling.attention_probe import probe_shared_path
 from codesample.testing.models import ARCHITECTURES, random_model
 
@@ -75,9 +81,9 @@ def test_longrope_is_steady_up_to_the_length_of_pretraining(rope, switch):
     assert found.rope_switch == switch
 
 
-def test_dynamic_rope_is_steady_up_to_the_models_own_positions():
+def test_dynamic_rope_is_steady_below_the_models_own_positions():
     rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}
-    assert probed(LlamaConfig(**SIZES, rope_parameters=rope)).rope_switch == 128
+    assert probed(LlamaConfig(**SIZES, rope_parameters=rope)).rope_switch == 127
 
 
 def test_rope_of_one_kind_of_layer_counts_as_well():
@@ -85,9 +91,70 @@ def test_rope_of_one_kind_of_layer_counts_as_well():
         "full_attention": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0},
         "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
     }
-    assert probed(Gemma3TextConfig(**SIZES, head_dim=16, rope_parameters=rope)).rope_switch == 128
+    assert probed(Gemma3TextConfig(**SIZES, head_dim=16, rope_parameters=rope)).rope_switch == 127
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_other_models_have_no_switch(architecture):
     assert probe_shared_path(random_model(architecture)).rope_switch is None
+
+
+def test_a_model_whose_tokens_see_later_ones_is_refused():
+    sizes = {k: v for k, v in SIZES.items() if k != "num_key_value_heads"}
+    with pytest.raises(ModelError, match="BertLMHeadModel lets tokens see later ones"):
+        probed(BertConfig(**sizes))
+    assert probed(BertConfig(**sizes, is_decoder=True)).kv_shapes
+
+
+def test_a_step_that_does_not_follow_from_the_cache_reads_everything_again(monkeypatch):
+    assert probed(RwkvConfig(vocab_size=60, hidden_size=32, num_hidden_layers=2)).cached
+    model = random_model("bloom")
+    forward = model.forward
+
+    def off_by_one(input_ids, position_ids=None, **kwargs):
+        output = forward(input_ids, **kwargs)
+        if kwargs.get("past_key_values") is not None:
+            output.logits = output.logits.roll(1, -1)
+        return output
+
+    monkeypatch.setattr(model, "forward", off_by_one)
+    assert not probe_shared_path(model).cached
+
+
+def test_attention_that_leaves_out_a_soft_cap_is_not_the_reference(monkeypatch, caplog):
+    whole = sdpa_attention.sdpa_attention_forward
+
+    def without_cap(module, query, key, value, mask, softcap=None, **kwargs):
+        return whole(module, query, key, value, mask, **kwargs)
+
+    model = random_model("gemma2").double()
+    monkeypatch.setitem(ALL_ATTENTION_FUNCTIONS._global_mapping, "sdpa", without_cap)
+    model.config._attn_implementation = "sdpa"
+    for layer in model.model.layers:
+        layer.self_attn.attn_logit_softcapping = 0.5
+    found = probe_shared_path(model)
+    assert found.kv_shapes
+    assert "attention 'sdpa' leaves out a part of the model's" in caplog.text
+    ids = torch.randint(0, 250, (1, 30))
+    with torch.inference_mode():
+        with detached(model):
+            own = model(ids).logits
+        assert model.config._attn_implementation == "sdpa"
+        left_out = model(ids).logits
+        model.config._attn_implementation = "eager"
+        eager = model(ids).logits
+    torch.testing.assert_close(own, eager)
+    assert (left_out - eager).abs().max() > 0.01
+
+
+def test_windows_of_some_dozen_tokens_are_read_past(monkeypatch):
+    model = random_model("mistral")
+    lengths = []
+    forward = model.forward
+    monkeypatch.setattr(
+        model,
+        "forward",
+        lambda input_ids, **kw: (lengths.append(input_ids.shape[1]), forward(input_ids, **kw))[1],
+    )
+    assert probe_shared_path(model).kv_shapes
+    assert max(lengths) > 24

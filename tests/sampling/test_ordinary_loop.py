@@ -82,9 +82,10 @@ class _Memory:
 def test_a_full_memory_halves_the_rows_and_changes_no_candidate(tokenizer, caplog):
     model = random_model("bloom").double()
     expected = Sampler(model, tokenizer=tokenizer).sample(PROMPT, n=9, max_new_tokens=8, stop="e")
+    sampler = Sampler(model, tokenizer=tokenizer)
     memory = _Memory(model, rows=2)
     with caplog.at_level(logging.WARNING):
-        assert Sampler(model, tokenizer=tokenizer).sample(PROMPT, n=9, max_new_tokens=8, stop="e") == expected
+        assert sampler.sample(PROMPT, n=9, max_new_tokens=8, stop="e") == expected
     assert "out of memory: going on with 2 rows at a time" in caplog.text
     assert max(memory.sizes[memory.sizes.index(2) :]) == 2
 
