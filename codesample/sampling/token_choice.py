@@ -121,7 +121,7 @@ def _choose(
         tokens, sampled = _likeliest(source), torch.zeros_like(uniforms)
     else:
         as_given = edited is None and params.temperature == params.typical_p == 1
-        shaped = logprobs if as_given else _shaped(source, params)
+        shaped = logprobs if as_given else _shaped(source, params, ask=width is None)
         tokens, sampled = _drawn(shaped, uniforms, params, width)
     picked = logprobs.gather(-1, tokens.clamp_min(0)[:, None])[:, 0]
     sure = _sureness(logprobs) if params.confidence else ()
@@ -187,8 +187,8 @@ def _likeliest(logits: Tensor) -> Tensor:
     return torch.where(logits == top, ids, logits.shape[-1] - 1).amin(-1)
 
 
-def _shaped(logits: Tensor, params: SamplingParams) -> Tensor:
-    """Return log-probabilities after temperature and typical-p, [R, V]."""
+def _shaped(logits: Tensor, params: SamplingParams, *, ask: bool) -> Tensor:
+    """Return log-probabilities after temperature and typical-p, [R, V]; the host is asked only if `ask`."""
     logprobs = (logits / params.temperature).log_softmax(-1)
     if params.typical_p == 1:
         return logprobs
@@ -196,7 +196,14 @@ def _shaped(logits: Tensor, params: SamplingParams) -> Tensor:
     mass = logprobs.exp()
     # a token that cannot come has no surprise: 0 * -inf must not turn into NaN
     entropy = -(mass * logprobs.clamp(min=-1e30)).sum(-1, keepdim=True)
-    kept = RankedMass(-(-logprobs - entropy).abs(), as_units(mass)).share(params.typical_p).kept
+    strangeness = (-logprobs - entropy).abs()
+    if ask:
+        kept = RankedMass(-strangeness, as_units(mass)).share(params.typical_p).kept
+    else:
+        order = strangeness.argsort(dim=-1, stable=True)
+        ordered = mass.gather(-1, order)
+        kept = torch.empty_like(order, dtype=torch.bool)
+        kept.scatter_(-1, order, ordered.cumsum(-1) - ordered < params.typical_p)
     return logprobs.masked_fill(~kept, float("-inf")).log_softmax(-1)
 
 
