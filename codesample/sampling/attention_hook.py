@@ -30,6 +30,7 @@ __all__ = [
     "attached",
     "check_arguments",
     "detached",
+    "looked_at_anew",
     "settle_on_eager",
 ]
 
@@ -237,6 +238,15 @@ def wanted_by_others(model: PreTrainedModel) -> bool:
 def settle_on_eager(model: PreTrainedModel) -> None:
     """Let `detached` call the model with eager attention from now on; it must have been attached before."""
     _EAGER.add(model)
+
+
+@contextmanager
+def looked_at_anew(model: PreTrainedModel) -> Iterator[None]:
+    """Keep other threads away, and ask the model for its configurations when it is attached next."""
+    with _LOCKS.setdefault(model, TurnLock()):
+        if not _BEFORE.get(model):
+            _CONFIGS.pop(model, None)
+        yield
 
 
 def _in_training(model: torch.nn.Module) -> list[torch.nn.Module]:

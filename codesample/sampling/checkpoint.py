@@ -14,7 +14,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from codesample.errors import ParameterError
 from codesample.records import Prompt
-from codesample.sampling.attention_probe import probe_shared_path
+from codesample.sampling.attention_probe import Probed, probe_shared_path
 from codesample.sampling.chat import chat_ends, chat_ids, takes_messages
 from codesample.sampling.devices import device_of, dtype_of, named_device
 from codesample.sampling.encoding import Boundary, boundary_of, text_ids
@@ -61,6 +61,11 @@ class Checkpoint:
     cached: bool = True
     trusted: bool = False
     adapter: str | None = None
+
+    @property
+    def probed(self) -> Probed:
+        """What `probe_shared_path` said of the model."""
+        return Probed(*(getattr(self, name) for name in Probed._fields))
 
     @property
     def shared(self) -> bool:

@@ -13,12 +13,18 @@ from codesample.sampling.decode_step import Forward
 __all__ = ["compiled"]
 
 
-def compiled(model: PreTrainedModel) -> Forward:
+def compiled(model: PreTrainedModel, *, anew: bool = False) -> Forward:
     """Return the model's forward pass, compiled when it is first called; any number of rows is one program.
+
+    Args:
+        model: In evaluation mode.
+        anew: Forget every program of this process: those of the model as it was do not notice new hooks.
 
     Raises:
         ModelError: by the call, where the model or this machine's compiler does not serve.
     """
+    if anew:
+        torch.compiler.reset()
     run = torch.compile(model, dynamic=True)
 
     def forward(**inputs: Any) -> Any:

@@ -13,7 +13,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,37 +28,22 @@ from codesample.sampling.groups import Group, GroupsInFlight
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.mixed_sampler import MixedSampler
-from codesample.sampling.packed_weights import PackedWeights
+from codesample.sampling.model_state import ModelState
 from codesample.sampling.prefill import CHUNK, SegmentTokens, prefill
 from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.rows import Row
+from codesample.sampling.step_pace import CPU_PACE, GPU_PACE, Pace
 from codesample.sampling.store_size import StoreSize, grown_size
 from codesample.sampling.token_choice import Drawn
 from codesample.sampling.token_sampler import ProcessorFailed, TokenSampler
 from codesample.sampling.work import Work
 
-__all__ = ["CPU_PACE", "GPU_PACE", "DecodeLoop", "Pace"]
+__all__ = ["DecodeLoop"]
 
 _log = logging.getLogger("codesample.sampling")
 # tokens per prefill pass below which running out of memory is no longer the pass's fault
 _SMALLEST_CHUNK = 64
-
-
-class Pace(NamedTuple):
-    """How far the host lets the device run ahead.
-
-    Attributes:
-        lag: Steps in flight while the host reads the tokens of an earlier one.
-        patience: Share of a batch's rows that may have ended before the batch is formed anew. Until then
-            they cost their part of a step, and a new batch costs a layout and, on CUDA, a capture.
-    """
-
-    lag: int
-    patience: float
-
-
-CPU_PACE, GPU_PACE = Pace(0, 0.0), Pace(1, 0.25)
 
 
 @dataclass
@@ -90,7 +74,8 @@ class DecodeLoop:
         impl: Implementation of the attention, see `bifurcated_decode`.
         forward: Of decode steps. Default: the model's.
         pace: Default: the one of the model's device.
-        packed: Copies of the model's weights to multiply with. Default: the weights themselves.
+        state: Of the model. Where it tells of a change, rows in flight begin again.
+        packs: Whether to multiply with the copies of weights that the state holds.
     """
 
     def __init__(
@@ -102,10 +87,12 @@ class DecodeLoop:
         impl: str = "auto",
         forward: Forward | None = None,
         pace: Pace | None = None,
-        packed: PackedWeights | None = None,
+        state: ModelState | None = None,
+        packs: bool = False,
     ) -> None:
         self._checkpoint, self._store, self._cache = checkpoint, store, cache
-        self._impl, self._packed = impl, packed
+        self._impl, self._state, self._packs = impl, state, packs
+        self._generation = state.generation if state else 0
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
         self._groups = GroupsInFlight(store, cache, _prefill_on(checkpoint.model, store))
         self._row_limit, self._chunk = store.rows, CHUNK
@@ -169,8 +156,10 @@ class DecodeLoop:
             wanted: Asked after each step whether somebody waits for this call to return. Whoever waits for
                 the model gets it after a step anyhow.
         """
+        self._follow()
         try:
-            with attached(self._checkpoint.model), self._packed.used() if self._packed else nullcontext():
+            packed = self._state.packed if self._state and self._packs else None
+            with attached(self._checkpoint.model), packed.used() if packed else nullcontext():
                 self._leave_if_changed()
                 if self._batch is None and self._should_admit():
                     self._admit()
@@ -188,6 +177,25 @@ class DecodeLoop:
                 raise
             self._retreat(error)
         self._groups.close()
+
+    def _follow(self) -> None:
+        """Draw rows in flight from the start where the model is not the one that they began with."""
+        if self._state is None or self._state.renew(thorough=False) == self._generation:
+            return
+        self._generation = self._state.generation
+        self._cache.follow(self._generation)
+        checkpoint, stored = self._checkpoint, self._store.layers[0].k_shared
+        placed = (stored.dtype, stored.device) == (checkpoint.model.dtype, checkpoint.model.device)
+        if not placed or self._state.probed != checkpoint.probed:
+            raise ModelError(
+                "the model was changed so much while its candidates were drawn that they cannot be drawn on; "
+                "ask for those that are missing in a new call"
+            )
+        if self._groups.rows:
+            _log.warning("the model has changed: %d candidates begin again", len(self._groups.rows))
+        self._batch = None
+        self._steps.clear()
+        self._groups.begin_again()
 
     def _fail(self, works: Sequence[Work], error: Exception) -> None:
         for work in works:

@@ -11,6 +11,7 @@ from codesample.errors import ModelError
 from codesample.records import Candidate
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.memory import is_out_of_memory
+from codesample.sampling.model_state import ModelState
 from codesample.sampling.own_forward import OwnForward
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.token_sampler import ProcessorFailed
@@ -33,9 +34,10 @@ class OrdinaryLoop:
         work: Work,
         *,
         max_rows: int,
+        state: ModelState | None = None,
     ) -> None:
         self._checkpoint, self._work, self._token_sampler = checkpoint, work, work.token_sampler
-        self._rows = max_rows
+        self._rows, self._state = max_rows, state
 
     def run(self, prompt: Prompt) -> Iterator[Candidate]:
         """Yield the candidates of one prompt as they finish.
@@ -50,14 +52,21 @@ class OrdinaryLoop:
         waiting = list(prompt.indices)
         while waiting:
             try:
+                generation = self._generation()
                 for candidate in self._slice(prompt, waiting[: self._rows]):
                     if candidate is not None:
                         waiting.remove(candidate.index)
                     yield candidate
+                    if self._generation() != generation:
+                        # the others are drawn from the start, by the model as it is now
+                        break
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
                 self._retreat(error, len(waiting))
+
+    def _generation(self) -> int:
+        return self._state.renew(thorough=False) if self._state else 0
 
     def _retreat(self, error: Exception, waiting: int) -> None:
         """Go on with half as many rows; what those taken back draw again is the same."""

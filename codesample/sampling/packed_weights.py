@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,13 +19,14 @@ from transformers import PreTrainedModel
 
 from codesample.sampling.memory import free_memory
 
-__all__ = ["PackedWeights"]
+__all__ = ["PackedWeights", "is_packed"]
 
 # for more rows, as in a prefill, arranging a weight costs nothing beside the product
 _MOST_ROWS = 256
 # of the memory that is free; the rest is for keys and values
 _MOST_MEMORY = 0.25
 _TOLERANCE = 1e-4
+_MARK = "codesample_packed"
 
 
 class PackedWeights:
@@ -60,6 +62,11 @@ class PackedWeights:
                     layer.__dict__["forward"] = own
 
 
+def is_packed(forward: Any) -> bool:
+    """Whether a layer's `forward` is one of ours, which stand there while a model is used."""
+    return bool(getattr(forward, "__dict__", {}).get(_MARK, False))
+
+
 def _layers(model: PreTrainedModel) -> list[nn.Linear]:
     """Return the layers that do no more than multiply with float32 weights on a CPU."""
     return [
@@ -69,7 +76,7 @@ def _layers(model: PreTrainedModel) -> list[nn.Linear]:
         and isinstance(layer.weight, nn.Parameter)
         and layer.weight.device.type == "cpu"
         and layer.weight.dtype == torch.float32
-        and "forward" not in layer.__dict__
+        and ("forward" not in layer.__dict__ or is_packed(layer.__dict__["forward"]))
     ]
 
 
@@ -82,6 +89,7 @@ def _forward_of(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
             return F.linear(input, layer.weight, layer.bias)
         return _multiplied(input, packed, layer.bias)
 
+    forward.__dict__[_MARK] = True
     return forward
 
 

@@ -49,6 +49,7 @@ class PrefixCache:
         self._budget = budget
         self._entries: OrderedDict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = OrderedDict()
         self._lookups = self._hits = self._reused = self._computed = self._bytes = 0
+        self._generation = 0
 
     @property
     def info(self) -> CacheInfo:
@@ -113,6 +114,12 @@ class PrefixCache:
             return
         self._entries[ids] = copies
         self._bytes += size
+
+    def follow(self, generation: int) -> None:
+        """Forget what was kept under another generation of the model; see `ModelState`."""
+        if generation != self._generation:
+            self.clear()
+            self._generation = generation
 
     def clear(self) -> None:
         """Forget all prompts; the counters go on."""

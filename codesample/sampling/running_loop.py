@@ -150,7 +150,9 @@ class RunningLoop:
                 running.parts.append(work)
                 self._outside.append((work, part.shared))
             if part.others:
-                loop = OrdinaryLoop(sampler.checkpoint, work, max_rows=sampler._max_rows)
+                loop = OrdinaryLoop(
+                    sampler.checkpoint, work, max_rows=sampler._max_rows, state=sampler._state
+                )
                 turns += [loop.steps(prompt) for prompt in part.others]
         if turns:
             running.turns = (each for steps in turns for each in steps)

@@ -32,9 +32,9 @@ from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
 from codesample.sampling.memory import free_memory, parse_size, size_text
+from codesample.sampling.model_state import ModelState
 from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.sampling.ordinary_loop import OrdinaryLoop
-from codesample.sampling.packed_weights import PackedWeights
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
 from codesample.sampling.prompts import Prompt, prompts_of
 from codesample.sampling.read_loop import ReadLoop
@@ -45,8 +45,6 @@ from codesample.sampling.work import Work
 __all__ = ["Sampler", "changed_params"]
 
 _log = logging.getLogger("codesample.sampling")
-# numbers of a weight that tell whether it has changed; a training step moves nearly all of them
-_LOOKED_AT = 64
 
 
 class _Part(NamedTuple):
@@ -122,9 +120,9 @@ class Sampler:
         self._forward = compiled(self.checkpoint.model) if step == "compiled" else None
         # a compiled program has its own way with weights
         self._packs = step == "auto"
-        self._packed: PackedWeights | None = None
         self._cache = PrefixCache(parse_size(prefix_cache))
-        self._weights = b""
+        self._probed = self.checkpoint.probed
+        self._state = ModelState(self.checkpoint.model, self._probed)
         if self.checkpoint.notice:
             _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
 
@@ -178,7 +176,7 @@ class Sampler:
     def _parts(
         self, prompts: Sequence[Prompt], params: SamplingParams, processors: Sequence[LogitsProcessor]
     ) -> list[_Part]:
-        self._forget_other_weights()
+        self._renew()
         checkpoint, parts = self.checkpoint, []
         # what ends a row is one thing for each part
         for alike in ([p for p in prompts if not p.chat], [p for p in prompts if p.chat]):
@@ -199,7 +197,7 @@ class Sampler:
 
     def _of_one_kind(self, part: _Part, progress: Progress | None) -> Iterator[Candidate]:
         work = Work(part.token_sampler, progress=progress)
-        loop = OrdinaryLoop(self.checkpoint, work, max_rows=self._max_rows)
+        loop = OrdinaryLoop(self.checkpoint, work, max_rows=self._max_rows, state=self._state)
         streams = [self._loop_for(part.shared).run(work, part.shared)] if part.shared else []
         return _in_turn([*streams, *(loop.run(prompt) for prompt in part.others)])
 
@@ -245,6 +243,7 @@ class Sampler:
             ParameterError: see `given_tokens`; before any is read.
             ModelError: keys and values of a single text do not fit into memory, or the logits are no numbers.
         """
+        self._renew()
         texts = given_tokens(self.checkpoint, given)
         loop = ReadLoop(self.checkpoint, memory_fraction=self._memory_fraction, progress=progress)
         return loop.run(texts)
@@ -258,13 +257,24 @@ class Sampler:
         """How much of the prompts so far was stored already."""
         return self._cache.info
 
-    def _forget_other_weights(self) -> None:
-        """Drop what was stored under weights that have been changed since, as by a training step."""
-        now = _fingerprint(self.checkpoint.model)
-        if now != self._weights:
-            self._cache.clear()
-            self._packed = None
-            self._weights = now
+    def forget(self) -> None:
+        """Drop all that was derived from the model: stored prompts, copies of weights, the choice of path.
+
+        Needed only after a change that cannot be noticed: a few numbers written through `.data` or by code
+        that is not torch's, or weights that a library keeps outside of the model. All else is noticed by
+        the next call, and by open streams when their next candidate is asked for: rows in flight then begin
+        again, so that every candidate is drawn by one state of the model.
+        """
+        self._state.forget()
+
+    def _renew(self) -> None:
+        """Drop what was derived from the model as it was before a change, as by a training step."""
+        self._cache.follow(self._state.renew())
+        if self._state.probed is not self._probed:
+            self._probed = self._state.probed
+            self.checkpoint = replace(self.checkpoint, **self._probed._asdict())
+            if self._forward is not None:
+                self._forward = compiled(self.checkpoint.model, anew=True)
 
     @property
     def _budget(self) -> int:
@@ -275,8 +285,6 @@ class Sampler:
         """Make a loop with room for prompts of the shared path; they are still to be added."""
         checkpoint = self.checkpoint
         device, dtype = checkpoint.model.device, checkpoint.model.dtype
-        if self._packs and self._packed is None:
-            self._packed = PackedWeights.of(checkpoint.model)
         size = store_size_for(
             prompts,
             token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
@@ -298,18 +306,14 @@ class Sampler:
             device=device,
         )
         return DecodeLoop(
-            checkpoint, store, self._cache, impl=self._impl, forward=self._forward, packed=self._packed
+            checkpoint,
+            store,
+            self._cache,
+            impl=self._impl,
+            forward=self._forward,
+            state=self._state,
+            packs=self._packs,
         )
-
-
-def _fingerprint(model: PreTrainedModel) -> bytes:
-    """Sum up a few dozen numbers of each weight; versions do not tell what was written through `.data`."""
-    sums = [
-        flat[:: max(1, flat.numel() // _LOOKED_AT)].sum(dtype=torch.float64).to(model.device)
-        # weights that are kept elsewhere until they are used have no numbers here
-        for flat in (p.detach().reshape(-1) for p in model.parameters() if not p.is_meta)
-    ]
-    return torch.stack(sums).cpu().numpy().tobytes() if sums else b""
 
 
 def _in_turn(streams: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:

@@ -134,10 +134,10 @@ def test_the_sampler_packs_once_and_anew_after_a_training_step(through_data, mod
     seen = calls(monkeypatch)
     sampler = Sampler(model, tokenizer=tokenizer)
     sampler.sample(PROMPT, n=2, max_new_tokens=6)
-    first = sampler._packed
+    first = sampler._state.packed
     sampler.sample(PROMPT, n=2, max_new_tokens=6)
     assert first is not None
-    assert sampler._packed is first
+    assert sampler._state.packed is first
     assert seen
     with torch.no_grad():
         for p in model.parameters():
@@ -145,10 +145,10 @@ def test_the_sampler_packs_once_and_anew_after_a_training_step(through_data, mod
             written = p.data if through_data else p
             written += 0.05 * torch.randn_like(p)
     after = sampler.sample(PROMPT, n=4, max_new_tokens=6)
-    assert sampler._packed is not first
+    assert sampler._state.packed is not first
     afresh = Sampler(model, tokenizer=tokenizer, step="plain")
     expected = afresh.sample(PROMPT, n=4, max_new_tokens=6)
-    assert afresh._packed is None
+    assert not afresh._packs
     assert [c.token_ids for c in after] == [c.token_ids for c in expected]
     for ours, theirs in zip(after, expected, strict=True):
         assert ours.logprobs == pytest.approx(theirs.logprobs, abs=1e-4)

@@ -1,0 +1,100 @@
+"""What is derived from a model as it is now, kept with the model and dropped when the model changes."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from codesample.sampling.attention_hook import looked_at_anew
+from codesample.sampling.attention_probe import Probed, probe_shared_path
+from codesample.sampling.packed_weights import PackedWeights
+from codesample.sampling.weights_watch import STATE_KEY, Change, WeightsWatch
+
+__all__ = ["ModelState", "state_of"]
+
+_log = logging.getLogger("codesample.sampling")
+
+
+class ModelState:
+    """The path that serves a model, and copies of its weights; see `state_of`.
+
+    Args:
+        model: Not kept alive.
+        probed: What `probe_shared_path` says of it.
+    Attributes:
+        probed: As of the last `renew`; another object after each probe.
+        generation: Grows whenever the model has changed: what was computed under an earlier one is stale.
+    """
+
+    def __init__(self, model: PreTrainedModel, probed: Probed) -> None:
+        self._model = weakref.ref(model)
+        self.probed, self.generation = probed, 0
+        self._packed: tuple[PackedWeights | None] | None = None
+        self._forgotten = False
+        self._watch = WeightsWatch(model)
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        # a copy of the model, or the model in a file, has none
+        return type(None), ()
+
+    @property
+    def packed(self) -> PackedWeights | None:
+        """Copies of the weights as of the last `renew`, where these serve; see `PackedWeights.of`."""
+        if self._packed is None:
+            self._packed = (PackedWeights.of(self.model),)
+        return self._packed[0]
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """Whose state it is."""
+        model = self._model()
+        assert model is not None, "whoever asks has the model"
+        return model
+
+    def renew(self, *, thorough: bool = True) -> int:
+        """Look whether the model has changed, drop what is stale, and return the generation.
+
+        Args:
+            thorough: As once per call: look also for what was written past torch's counters, and for other
+                code in the place of modules' own; see `WeightsWatch.same`.
+        """
+        if self._forgotten or not self._watch.same(thorough=thorough):
+            with looked_at_anew(self.model):
+                self._look()
+        return self.generation
+
+    def forget(self) -> None:
+        """Take the model for another one at the next `renew`."""
+        self._forgotten = True
+
+    def _look(self) -> None:
+        change, forgotten = self._watch.look(), self._forgotten
+        if change is Change.NONE and not forgotten:
+            return
+        self._packed, self._forgotten = None, False
+        self.generation += 1
+        if change is Change.WEIGHTS and not forgotten:
+            return
+        before, self.probed = self.probed.notice, probe_shared_path(self.model)
+        # passes through a model may leave their traces in it
+        self._watch.look()
+        notice = self.probed.notice
+        if notice and notice != before:
+            _log.warning("the model has changed: %s; from now on it takes the ordinary path", notice)
+
+
+def state_of(model: PreTrainedModel, probed: Probed | None = None) -> ModelState:
+    """Return the state of a model, which is kept with it, so that all who use the model share it.
+
+    Args:
+        model: Loaded; in whatever shape.
+        probed: What `probe_shared_path` says of the model now, where it was asked already.
+    """
+    state = model.__dict__.get(STATE_KEY)
+    if not isinstance(state, ModelState) or state._model() is not model:
+        state = ModelState(model, probed or probe_shared_path(model))
+        model.__dict__[STATE_KEY] = state
+    return state
