@@ -113,6 +113,8 @@ def test_ends_of_tokens_lead_through_the_text(family, text, cut, stops, special)
         alone = TextStream(decode, ids[:cut], ())
         for token in ids[cut : cut + count]:
             alone.push(token)
+        if count == used:
+            alone.finish()
         assert alone.text[: len(stream.text)] == stream.text[:end]
 
 
