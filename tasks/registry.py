@@ -10,6 +10,7 @@ from pathlib import Path
 
 from codesample.errors import CodesampleError, DataError, TaskError, UnknownNameError
 from codesample.plugins import PluginKind
+from codesample.records.validation import validated
 from codesample.tasks.contract import Task
 from codesample.tasks.known_files import expect_data_of, hint, known_file
 
@@ -34,6 +35,7 @@ def task_names() -> list[str]:
     return _TASKS.names()
 
 
+@validated
 def load_task(name: str, *, data: Path | None = None) -> Task:
     """Return a task. Nothing is read before its `problems` are asked for.
 
@@ -73,6 +75,7 @@ def load_task(name: str, *, data: Path | None = None) -> Task:
     return made
 
 
+@validated
 def load_task_file(path: Path) -> Task:
     """Return a task made of a user's own problems, in the form that the tasks' README describes.
 

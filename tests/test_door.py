@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
+import importlib
 import inspect
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 import codesample
 from codesample.errors import CodesampleError, ParameterError
@@ -33,6 +39,27 @@ ANYTHING = {
 }
 
 
+TASKS = (
+    "apps",
+    "bigcodebench",
+    "classeval",
+    "code_contests",
+    "cruxeval",
+    "evalplus",
+    "humaneval",
+    "livecodebench",
+    "mbpp",
+    "mini",
+    "registry",
+)
+PARTS = (
+    *(f"codesample.tasks.{name}" for name in TASKS),
+    *(f"codesample.testing.{name}" for name in ("engines", "judges", "rerankers", "tasks")),
+    "codesample.execution.caller.run_all",
+    "codesample.extraction.extract",
+)
+
+
 class Alien:
     """Is of no type that anything takes."""
 
@@ -40,8 +67,19 @@ class Alien:
         return "an alien"
 
 
+def calls_of_parts() -> Iterator[tuple[str, Callable[..., Any], bool]]:
+    """Yield the functions that modules export for users beside the names at the top."""
+    for name in PARTS:
+        module = importlib.import_module(name)
+        for each in module.__all__:
+            thing = getattr(module, each)
+            if inspect.isfunction(thing) and inspect.signature(thing).parameters:
+                yield f"{each}", thing, False
+
+
 def calls() -> Iterator[tuple[str, Callable[..., Any], bool]]:
     """Yield every call of the public surface with its name, and whether it is a method."""
+    yield from calls_of_parts()
     for name in codesample.__all__:
         thing = getattr(codesample, name)
         if name in NOT_CALLED:
@@ -74,6 +112,12 @@ def arguments() -> Iterator[Any]:
                 yield pytest.param(call, is_method, each, id=where)
 
 
+def finish(result: Any) -> None:
+    """Have a coroutine do what it was called for."""
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+
+
 @pytest.mark.parametrize(("call", "is_method", "parameter"), arguments())
 def test_an_alien_argument_is_refused_by_name(
     call: Callable[..., Any], is_method: bool, parameter: inspect.Parameter
@@ -81,7 +125,7 @@ def test_an_alien_argument_is_refused_by_name(
     name = "other" if parameter.kind is parameter.VAR_KEYWORD else parameter.name
     with pytest.raises(ParameterError) as refused:
         # what is of a wrong type is told before what is missing
-        call(*[None] * is_method, **{name: Alien()})
+        finish(call(*[None] * is_method, **{name: Alien()}))
     said = str(refused.value)
     assert said.startswith(f"{name} = an alien (Alien): expected ")
     assert "\n" not in said
@@ -94,7 +138,109 @@ def test_an_unknown_argument_is_refused_by_name(name: str, call: Callable[..., A
         return
     if len(parameters) > is_method:
         with pytest.raises(ParameterError, match=f"{name} has no argument 'qx'; it takes: "):
-            call(*[None] * is_method, qx=1)
+            finish(call(*[None] * is_method, qx=1))
+
+
+class Named(os.PathLike[str]):
+    """A path of another library."""
+
+    def __fspath__(self) -> str:
+        return "nowhere/run"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> codesample.Sampler:
+    return codesample.Sampler("tiny")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: s.sample("x", seed=None), "seed = None: expected a whole number"),
+        (lambda s: s.sample("x", temperature="0.8"), "temperature = '0.8': expected a number"),
+        (lambda s: s.sample("x", temperature="0.8"), "(text given; write 0.8)"),
+        (lambda s: s.sample("x", temperature=float("nan")), "temperature = nan: expected a number"),
+        (lambda s: s.sample("x", temprature=1), "unknown sampling parameter 'temprature'; did you mean 'tem"),
+        (
+            lambda s: s.sample(["a", "b"]),
+            "prompt = ['a', 'b']: expected one prompt (text or messages); for se",
+        ),
+        (lambda s: s.sample("x", "3"), "n = '3': expected a whole number (text given; write 3)"),
+        (lambda s: s.sample("x", 2.5), "n = 2.5: expected a whole number"),
+        (lambda s: s.sample("x", True), "n = True: expected a whole number"),
+        (lambda s: s.sample(), "Sampler.sample: prompt is missing; it takes: prompt, n, params"),
+        (lambda s: s.stream("x", codesample.SamplingParams()), "requests = 'x': expected a list of Requests"),
+        (lambda s: s.stream(["x"], codesample.SamplingParams()), "requests[0] = 'x': expected a Request"),
+        (lambda s: s.stream([], {"seed": 1}), "params = {'seed': 1}: expected SamplingParams"),
+        (
+            lambda s: codesample.Sampler("tiny", memory_fraction="0.5"),
+            "memory_fraction = '0.5': expected a num",
+        ),
+        (lambda s: codesample.Sampler(None), "model = None: expected a text, a path or a"),
+        (lambda s: codesample.evaluate(None), "task = None: expected a text, a path, a Task or a ProblemSet"),
+        (lambda s: codesample.evaluate("mini", n="3"), "n = '3': expected a whole number"),
+        (lambda s: codesample.evaluate("mini", k=(1, 1.5)), "k[1] = 1.5: expected a whole number"),
+        (
+            lambda s: codesample.evaluate("mini", rerankers=3),
+            "rerankers = 3: expected a text, a Reranker or a",
+        ),
+        (lambda s: codesample.evaluate("mini", rerankers=[3]), "rerankers[0] = 3: expected a text or a Rera"),
+        (lambda s: codesample.evaluate("mini", rerankers=[len]), "decorate it with @codesample.reranker"),
+        (
+            lambda s: codesample.evaluate("mini", temperature=0.5),
+            "evaluate has no argument 'temperature'; it",
+        ),
+        (lambda s: codesample.evaluate("mini", rerankes="x"), "did you mean 'rerankers'?"),
+        (
+            lambda s: codesample.evaluate("mini", "tiny"),
+            "evaluate: 2 arguments without a name; expected 1 at",
+        ),
+        (
+            lambda s: codesample.evaluate("mini", run={"workers": 2}),
+            "run = {'workers': 2}: expected RunOptions",
+        ),
+        (
+            lambda s: codesample.evaluate("mini", observer=codesample.Observer),
+            "the class given; make one of it",
+        ),
+        (lambda s: codesample.evaluate("mini", model=codesample.Sampler), "Sampler"),
+        (lambda s: codesample.best_of_n(s.checkpoint.model, "x"), "wrap it: codesample.Sampler(model, token"),
+        (lambda s: codesample.best_of_n(object(), "x"), "expected a text, a path, ModelOptions or an Engine"),
+        (
+            lambda s: codesample.best_of_n("tiny", "x", examples=["f(1)"]),
+            "examples[0] = 'f(1)': expected a ca",
+        ),
+        (lambda s: codesample.best_of_n("tiny", "x", judge=s), "expected a Judge or None"),
+        (lambda s: codesample.RunOptions(out=3), "out = 3: expected a path or None"),
+        (lambda s: codesample.Limits(cpu_seconds="x"), "cpu_seconds = 'x': expected a number"),
+        (
+            lambda s: codesample.Limits(cpu_seconds=float("inf")),
+            "cpu_seconds = inf: expected a finite number",
+        ),
+        (lambda s: codesample.Executor(workers="2"), "workers = '2': expected a whole number or None"),
+        (lambda s: codesample.read_run(None), "folder = None: expected a text or a path"),
+    ],
+)
+def test_what_people_get_wrong_is_said_by_name(
+    call: Callable[[codesample.Sampler], Any], message: str, tiny: codesample.Sampler
+) -> None:
+    with pytest.raises(ParameterError) as refused:
+        call(tiny)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_nearly_is_of_the_type_is_taken(tiny: codesample.Sampler) -> None:
+    prompt = "def f(x):\n"
+    plain = tiny.sample(prompt, 2, max_new_tokens=4, seed=3, stop=("\n\n",))
+    nearly: dict[str, Any] = {"max_new_tokens": torch.tensor(4), "seed": np.int64(3), "stop": "\n\n"}
+    near = tiny.sample(prompt, np.int32(2), temperature=np.float64(0.8), **nearly)  # type: ignore[arg-type]
+    requests = [codesample.Request("prompt", prompt, [0, 1])]  # type: ignore[arg-type]
+    params = codesample.SamplingParams(max_new_tokens=4, seed=3, stop=["\n\n"])  # type: ignore[arg-type]
+    streamed = sorted(tiny.stream(requests, params), key=lambda each: each.index)
+    assert len({tuple(each.token_ids for each in drawn) for drawn in (plain, near, streamed)}) == 1
+    assert codesample.RunOptions(out=Named()).out == Path("nowhere/run")  # type: ignore[arg-type]
+    assert len(codesample.read_problems("mini", limit="5").problems) == 5
 
 
 def test_nothing_is_left_out_that_is_not_there() -> None:

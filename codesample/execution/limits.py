@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from codesample.errors import ParameterError
@@ -69,8 +70,8 @@ class Limits:
             value = getattr(self, item.name)
             if item.name in _MAY_BE_NOTHING or value is None:
                 continue
-            if not value > 0:
-                raise ParameterError(f"{item.name} = {value!r}: expected a number above 0")
+            if not 0 < value < math.inf:
+                raise ParameterError(f"{item.name} = {value!r}: expected a finite number above 0")
         if self.scratch < 0:
             raise ParameterError(f"scratch = {self.scratch!r}: expected a number of bytes, 0 for none")
 

@@ -18,12 +18,14 @@ from codesample.extraction.stretches import Budget, parsed
 from codesample.extraction.thinking import spoken_parts
 from codesample.extraction.wanted import Wanted
 from codesample.records import Extraction
+from codesample.records.validation import validated
 
 __all__ = ["extract"]
 
 _MOST_BLOCKS = 200
 
 
+@validated
 def extract(answer: str, wanted: Wanted) -> Extraction:
     """Return the program that `answer` holds; never fails, whatever the answer is.
 

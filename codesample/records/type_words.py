@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 __all__ = ["any_of", "note_on", "plural_for", "unwrapped", "words_for"]
 
-_MOST_MEMBERS = 4
+_MOST_MEMBERS, _LONG = 4, 40
 
 
 class _Noun(NamedTuple):
@@ -121,22 +121,22 @@ def note_on(value: Any, hint: Any) -> str:
     """Return what to write in place of a value that was refused, in brackets; "" where nobody knows."""
     kinds = set(_alternatives(hint))
     origins = {get_origin(each) or each for each in kinds}
+    names = {getattr(each, "__name__", "") for each in kinds}
     if isinstance(value, str) and kinds & {int, float} and (number := _number_in(value, float in kinds)):
         return f" (text given; write {number})"
     if isinstance(value, float) and int in kinds and value.is_integer():
         return f" (write {int(value)})"
     if isinstance(value, str) and (found := origins & {Collection, Iterable, Set, set, frozenset}):
-        return (
-            f" (text given; write [{value!r}])"
-            if found == {Iterable}
-            else f" (text given; write {{{value!r}}})"
-        )
+        inside = repr(value) if len(value) < _LONG else "..."
+        return f" (text given; write {f'[{inside}]' if found == {Iterable} else f'{{{inside}}}'})"
     if isinstance(value, bytes | bytearray) and str in kinds:
         return " (bytes given; decode them)"
-    if isinstance(value, type) and any(isinstance(each, type) and issubclass(value, each) for each in kinds):
+    if isinstance(value, type) and any(map(value.__mro__.__contains__, kinds)):
         return f" (the class given; make one of it: {value.__name__}(...))"
-    if any(base.__name__ == "PreTrainedModel" for base in type(value).__mro__):
+    if "Engine" in names and "PreTrainedModel" in {base.__name__ for base in type(value).__mro__}:
         return " (a model of transformers given; wrap it: codesample.Sampler(model, tokenizer=tokenizer))"
+    if "Reranker" in names and callable(value) and not isinstance(value, type):
+        return " (a function given; decorate it with @codesample.reranker)"
     if isinstance(value, Iterator) and origins & {Sequence, list}:
         return " (an iterator given; write list(...))"
     if isinstance(value, Set) and origins & {Sequence, tuple, list}:

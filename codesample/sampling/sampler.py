@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -330,9 +331,7 @@ def changed_params(params: SamplingParams, changes: dict[str, Any]) -> SamplingP
     known = SamplingParams.__dataclass_fields__
     unknown = sorted(set(changes) - set(known))
     if unknown:
-        raise ParameterError(f"unknown sampling parameter {unknown[0]!r}; expected one of {', '.join(known)}")
-    if isinstance(changes.get("stop"), list):
-        changes = changes | {"stop": tuple(changes["stop"])}
-    elif isinstance(changes.get("stop"), str):
-        changes = changes | {"stop": (changes["stop"],)}
+        near = get_close_matches(unknown[0], known, n=1)
+        said = f"did you mean {near[0]!r}? Known are" if near else "expected one of"
+        raise ParameterError(f"unknown sampling parameter {unknown[0]!r}; {said} {', '.join(known)}")
     return replace(params, **changes)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from codesample.engines.contract import Engine, Reproducibility
 from codesample.errors import ModelError, ParameterError
 from codesample.records import Candidate, FinishReason, Message, Prompt, Request, SamplingParams
+from codesample.records.validation import validated
 from codesample.testing.readers import require_confidence, require_readings
 
 __all__ = ["Checked", "DecodeTokens", "check_engine"]
@@ -31,6 +32,7 @@ class Checked(NamedTuple):
     left_out: dict[str, str]
 
 
+@validated
 def check_engine(
     engine: Engine,
     requests: Sequence[Request],

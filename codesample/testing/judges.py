@@ -17,6 +17,7 @@ from typing import TypeVar
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution import Isolation, Judge, Outcome, Program
 from codesample.records import CodeTests, InputTests, ScriptExample, ScriptTests, Status, Tests, Verdict
+from codesample.records.validation import validated
 
 __all__ = ["CHECKS", "MakeJudge", "check_judge"]
 
@@ -65,6 +66,7 @@ _EXPECTED: Mapping[str, tuple[str, Status, tuple[bool, ...]]] = MappingProxyType
 _BROKEN = CodeTests(source="assert f(", entry_point="f")
 
 
+@validated
 def check_judge(make_judge: MakeJudge) -> None:
     """Make judges and run every check, the closing ones last.
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from codesample.errors import ParameterError, RerankerError
 from codesample.records import Candidate, CodeTests, Problem, PublicView, ScriptExample, ScriptTests, Tests
+from codesample.records.validation import validated
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import load_reranker
@@ -161,6 +162,7 @@ class Conformance:
         return asdict(self) | {"conforms": self.conforms}
 
 
+@validated
 def check_reranker(
     reranker: Reranker | str, cases: Sequence[Case] | None = None, *, seed: int = 0, elsewhere: bool = True
 ) -> Conformance:
@@ -250,6 +252,7 @@ def _trusted_cases() -> list[Case]:
     return cases
 
 
+@validated
 def check_blind(
     reranker: Reranker,
     problem: Problem,
@@ -279,6 +282,7 @@ def check_blind(
         _require_equal(expected, score(variant), reranker, problem, complaint)
 
 
+@validated
 def check_order_free(
     reranker: Reranker,
     problem: Problem,

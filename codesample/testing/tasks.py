@@ -25,6 +25,7 @@ from codesample.records import (
     ScriptTests,
 )
 from codesample.records.short import spelt
+from codesample.records.validation import validated
 from codesample.tasks.contract import Task
 from codesample.tasks.examples import flaw_of
 
@@ -42,6 +43,7 @@ MakeTask = Callable[[], Task]
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
+@validated
 def check_task(make_task: MakeTask, *, shows_tests: bool = False) -> None:
     """Make the task twice and check that both are equal, and one of them in every other way.
 
@@ -59,6 +61,7 @@ def check_task(make_task: MakeTask, *, shows_tests: bool = False) -> None:
     check_public_view(task, shows_tests=shows_tests)
 
 
+@validated
 def check_problems(task: Task) -> None:
     """Problems are valid and unique, and hold plain data; prompts begin with their header and go on.
 
@@ -86,6 +89,7 @@ def check_problems(task: Task) -> None:
             _refuse(task, problem, "its metadata change when they are saved as JSON")
 
 
+@validated
 def check_fingerprint(task: Task, again: Task) -> None:
     """Problems and fingerprint are the same at every reading, in this process and in others.
 
@@ -117,6 +121,7 @@ def check_fingerprint(task: Task, again: Task) -> None:
         raise TaskError(f"task {task.name!r}: its fingerprint {differs}")
 
 
+@validated
 def check_references(task: Task) -> None:
     """A reference makes a program that is Python, defines the entry point, and is cut by no stop string.
 
@@ -137,6 +142,7 @@ def check_references(task: Task) -> None:
             _refuse(task, problem, f"the program of its reference defines no {problem.entry_point!r}")
 
 
+@validated
 def check_public_view(task: Task, *, shows_tests: bool = False) -> None:
     """No public view shows a hidden test, and none is among the public examples.
 

@@ -14,6 +14,7 @@ from codesample.data_files import Entry, hub_file, read_entries
 from codesample.decoding import converted, parsed
 from codesample.errors import DataError, ParameterError
 from codesample.records import InputTests, Problem, ScriptExample, ScriptTests
+from codesample.records.validation import validated
 from codesample.tasks.apps.apps_facts import apps_facts
 from codesample.tasks.apps.published_folders import folder_entries, is_published_form
 from codesample.tasks.contract import Task, completion_alone
@@ -60,21 +61,25 @@ class _AppsEntry(msgspec.Struct, frozen=True, kw_only=True):
     id: int | None = None
 
 
+@validated
 def apps(data: Path | None = None) -> Task:
     """Return APPS: its 5,000 test problems; `data` is a file of the hub's rows, a folder or a zip file."""
     return _task("apps", data, None)
 
 
+@validated
 def apps_introductory(data: Path | None = None) -> Task:
     """Return the problems of APPS of difficulty "introductory": 1,000 of the test split."""
     return _task("apps_introductory", data, "introductory")
 
 
+@validated
 def apps_interview(data: Path | None = None) -> Task:
     """Return the problems of APPS of difficulty "interview": 3,000 of the test split."""
     return _task("apps_interview", data, "interview")
 
 
+@validated
 def apps_competition(data: Path | None = None) -> Task:
     """Return the problems of APPS of difficulty "competition": 1,000 of the test split."""
     return _task("apps_competition", data, "competition")

@@ -12,6 +12,7 @@ from codesample.data_files import Entry, entries_of
 from codesample.errors import DataError
 from codesample.extraction import Wanted
 from codesample.records import CodeTests, Problem
+from codesample.records.validation import validated
 from codesample.tasks.bigcodebench.bigcodebench_facts import bigcodebench_facts
 from codesample.tasks.contract import Task, completion_alone, prompt_then_completion
 from codesample.tasks.examples import prompt_examples
@@ -57,21 +58,25 @@ class _Published(msgspec.Struct, frozen=True):
     libs: str
 
 
+@validated
 def bigcodebench(data: Path | None = None) -> Task:
     """Return all problems, asked by signature and docstring; `data` is `BigCodeBench.jsonl` or a copy."""
     return _task("full", data, instruct=False)
 
 
+@validated
 def bigcodebench_instruct(data: Path | None = None) -> Task:
     """Return all problems, asked in words; `data` as for `bigcodebench`."""
     return _task("full", data, instruct=True)
 
 
+@validated
 def bigcodebench_hard(data: Path | None = None) -> Task:
     """Return the hard part by signature and docstring; `data` is `BigCodeBench-Hard.jsonl` or a copy."""
     return _task("hard", data, instruct=False)
 
 
+@validated
 def bigcodebench_hard_instruct(data: Path | None = None) -> Task:
     """Return the hard part, asked in words; `data` as for `bigcodebench_hard`."""
     return _task("hard", data, instruct=True)

@@ -12,6 +12,7 @@ from codesample.data_files import Entry, entries_of
 from codesample.errors import DataError
 from codesample.extraction import Wanted
 from codesample.records import CodeTests, Problem
+from codesample.records.validation import validated
 from codesample.tasks.classeval.classeval_facts import CLASSEVAL_FACTS
 from codesample.tasks.contract import Task
 from codesample.tasks.needed_packages import needed_packages, writes_files
@@ -48,6 +49,7 @@ class _Published(msgspec.Struct, frozen=True):
     test_classes: tuple[str, ...]
 
 
+@validated
 def classeval(data: Path | None = None) -> Task:
     """Return the task, each class written as a whole; `data` is `ClassEval_data.json` or a copy."""
 

@@ -11,6 +11,7 @@ import msgspec
 from codesample.data_files import Entry, entries_of
 from codesample.errors import DataError, ParameterError
 from codesample.records import Problem, ScriptExample, ScriptTests
+from codesample.records.validation import validated
 from codesample.tasks.code_contests.code_contests_facts import code_contests_facts
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.output_checkers import CODE_CONTESTS_CHECKER
@@ -67,11 +68,13 @@ class _ContestEntry(msgspec.Struct, frozen=True, kw_only=True):
     output_file: str = ""
 
 
+@validated
 def code_contests(data: Path | None = None) -> Task:
     """Return the test split (165 problems); `data` is a file of rows of the data set."""
     return _task("code_contests", data, split="test")
 
 
+@validated
 def code_contests_valid(data: Path | None = None) -> Task:
     """Return the validation split (117 problems); `data` as for `code_contests`."""
     return _task("code_contests_valid", data, split="valid")

@@ -12,6 +12,7 @@ from codesample.data_files import Entry, entries_of
 from codesample.errors import DataError
 from codesample.extraction import Wanted
 from codesample.records import InputTests, Problem
+from codesample.records.validation import validated
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.cruxeval.assertion_prompts import BASE_HEADERS, CHAT_INSTRUCTIONS, question
 from codesample.tasks.cruxeval.cruxeval_facts import cruxeval_facts
@@ -40,21 +41,25 @@ class _CruxEntry(msgspec.Struct, frozen=True):
     output: str
 
 
+@validated
 def cruxeval_output(data: Path | None = None) -> Task:
     """Return output prediction (800); `data` is a copy of `cruxeval.jsonl`."""
     return _task("output", data, in_steps=False)
 
 
+@validated
 def cruxeval_output_cot(data: Path | None = None) -> Task:
     """Return output prediction, asked for step by step; `data` is a copy of `cruxeval.jsonl`."""
     return _task("output", data, in_steps=True)
 
 
+@validated
 def cruxeval_input(data: Path | None = None) -> Task:
     """Return input prediction (800); `data` is a copy of `cruxeval.jsonl`."""
     return _task("input", data, in_steps=False)
 
 
+@validated
 def cruxeval_input_cot(data: Path | None = None) -> Task:
     """Return input prediction, asked for step by step; `data` is a copy of `cruxeval.jsonl`."""
     return _task("input", data, in_steps=True)

@@ -11,6 +11,7 @@ import msgspec
 from codesample.data_files import Entry, read_entries
 from codesample.errors import DataError
 from codesample.records import InputTests, Problem
+from codesample.records.validation import validated
 from codesample.tasks.chat_forms import COMPLETE, DOCSTRING
 from codesample.tasks.contract import Task
 from codesample.tasks.evalplus.argument_types import typed_arguments
@@ -42,6 +43,7 @@ class _PlusEntry(msgspec.Struct, frozen=True):
     atol: float = 0.0
 
 
+@validated
 def humaneval_plus(data: Path | None = None) -> Task:
     """Return HumanEval+; `data` is the release file `HumanEvalPlus.jsonl.gz`, which is needed."""
     return Task(
@@ -56,6 +58,7 @@ def humaneval_plus(data: Path | None = None) -> Task:
     )
 
 
+@validated
 def mbpp_plus(data: Path | None = None) -> Task:
     """Return MBPP+; `data` is the release file `MbppPlus.jsonl.gz`, which is needed."""
     return Task(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codesample.data_files import entries_of
+from codesample.records.validation import validated
 from codesample.tasks.chat_forms import COMPLETE
 from codesample.tasks.contract import Task
 from codesample.tasks.facts import TaskFacts
@@ -35,6 +36,7 @@ _FACTS = TaskFacts(
 )
 
 
+@validated
 def humaneval(data: Path | None = None) -> Task:
     """Return the task; `data` is `HumanEval.jsonl.gz` or another copy of its entries, default the hub's."""
     return Task(

@@ -13,6 +13,7 @@ import msgspec
 from codesample.data_files import Entry, hub_file, read_entries
 from codesample.errors import DataError, ParameterError
 from codesample.records import Example, InputTests, Problem, ScriptExample, ScriptTests, Tests
+from codesample.records.validation import validated
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.given_names import GivenNames, as_script, with_method_as_function
 from codesample.tasks.livecodebench.errata import ERRATA
@@ -75,31 +76,37 @@ class _Case(msgspec.Struct, frozen=True):
     testtype: str = "stdin"
 
 
+@validated
 def livecodebench_v1(data: Path | None = None) -> Task:
     """Return release_v1: 400 problems, May 2023 to March 2024; `data` as for `livecodebench`."""
     return _release(1, data)
 
 
+@validated
 def livecodebench_v2(data: Path | None = None) -> Task:
     """Return release_v2: 511 problems, May 2023 to May 2024; `data` as for `livecodebench`."""
     return _release(2, data)
 
 
+@validated
 def livecodebench_v3(data: Path | None = None) -> Task:
     """Return release_v3: 612 problems, May 2023 to July 2024; `data` as for `livecodebench`."""
     return _release(3, data)
 
 
+@validated
 def livecodebench_v4(data: Path | None = None) -> Task:
     """Return release_v4: 713 problems, May 2023 to September 2024; `data` as for `livecodebench`."""
     return _release(4, data)
 
 
+@validated
 def livecodebench_v5(data: Path | None = None) -> Task:
     """Return release_v5: 880 problems, May 2023 to January 2025; `data` as for `livecodebench`."""
     return _release(5, data)
 
 
+@validated
 def livecodebench_v6(data: Path | None = None) -> Task:
     """Return release_v6: 1,055 problems, May 2023 to April 2025; `data` as for `livecodebench`."""
     return _release(6, data)
@@ -109,6 +116,7 @@ def _release(number: int, data: Path | None) -> Task:
     return livecodebench(data, release=number, name=f"livecodebench_v{number}")
 
 
+@validated
 def livecodebench(
     data: Path | None = None,
     *,

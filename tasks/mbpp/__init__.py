@@ -12,6 +12,7 @@ import msgspec
 from codesample.data_files import Entry, entries_of
 from codesample.errors import DataError, ParameterError
 from codesample.records import CodeTests, Problem
+from codesample.records.validation import validated
 from codesample.tasks.contract import Task, completion_alone
 from codesample.tasks.mbpp.asserts import function_asked_for, modules_relied_on
 from codesample.tasks.mbpp.mbpp_facts import mbpp_facts
@@ -78,36 +79,43 @@ _KINDS: dict[Config, type[_FullEntry] | type[_SanitizedEntry]] = {
 }
 
 
+@validated
 def mbpp(data: Path | None = None) -> Task:
     """Return the full data set, evaluated on its test split (500); `data` is a copy of `mbpp.jsonl`."""
     return mbpp_task(data)
 
 
+@validated
 def mbpp_sanitized(data: Path | None = None) -> Task:
     """Return the hand-verified part, test split (257); `data` is a copy of `sanitized-mbpp.json`."""
     return mbpp_task(data, config="sanitized")
 
 
+@validated
 def mbpp_zero_shot(data: Path | None = None) -> Task:
     """Return `mbpp` without examples: a docstring to be followed by the code."""
     return mbpp_task(data, shots=0)
 
 
+@validated
 def mbpp_sanitized_zero_shot(data: Path | None = None) -> Task:
     """Return `mbpp_sanitized` without examples: a docstring to be followed by the code."""
     return mbpp_task(data, config="sanitized", shots=0)
 
 
+@validated
 def mbpp_validation(data: Path | None = None) -> Task:
     """Return `mbpp` on its validation split (90)."""
     return mbpp_task(data, split="validation")
 
 
+@validated
 def mbpp_train(data: Path | None = None) -> Task:
     """Return `mbpp` on its train split (374)."""
     return mbpp_task(data, split="train")
 
 
+@validated
 def mbpp_task(
     data: Path | None = None, *, config: Config = "full", split: str = "test", shots: int = 3
 ) -> Task:

@@ -12,6 +12,7 @@ import msgspec
 from codesample.data_files import Entry, read_entries
 from codesample.errors import DataError
 from codesample.records import Problem
+from codesample.records.validation import validated
 from codesample.tasks.chat_forms import COMPLETE
 from codesample.tasks.contract import Task
 from codesample.tasks.examples import prompt_examples
@@ -44,6 +45,7 @@ _BLIND = replace(
 _EXAMPLES = re.compile(r"(?:[ \t]*\n)*^[ \t]*>>>(?:.*\n)*?(?=[ \t]*(?:\"\"\"|''')[ \t]*\n)", re.MULTILINE)
 
 
+@validated
 def mini(data: Path | None = None) -> Task:
     """Return the task; `data` replaces the embedded problems by others of the same form."""
     return Task(
@@ -58,6 +60,7 @@ def mini(data: Path | None = None) -> Task:
     )
 
 
+@validated
 def mini_blind(data: Path | None = None) -> Task:
     """Return the same problems, by the same ids, whose prompts show no examples; `data` as in `mini`.
 

@@ -10,10 +10,12 @@ from codesample.execution.isolation.level import Level
 from codesample.execution.judge import Program
 from codesample.execution.limits import Limits
 from codesample.records import Verdict
+from codesample.records.validation import validated
 
 __all__ = ["run", "run_async"]
 
 
+@validated
 def run(
     programs: Iterable[Program],
     *,
@@ -45,6 +47,7 @@ def run(
         return [future.result() for future in futures]
 
 
+@validated
 async def run_async(
     programs: Iterable[Program],
     *,
