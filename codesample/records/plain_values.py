@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from codesample.records.annotations import Elsewhere
-from codesample.records.refusal import refused
+from codesample.records.refusal import Refused
 
 __all__ = [
     "elsewhere",
@@ -41,7 +41,7 @@ def truth(value: Any) -> bool:
     plain = _plain(value)
     if isinstance(plain, bool):
         return plain
-    raise refused(value, bool)
+    raise Refused(value, hint=bool)
 
 
 def whole(value: Any) -> int:
@@ -49,7 +49,7 @@ def whole(value: Any) -> int:
     plain = _plain(value)
     if isinstance(plain, int) and not isinstance(plain, bool):
         return plain
-    raise refused(value, int)
+    raise Refused(value, hint=int)
 
 
 def number(value: Any) -> float:
@@ -59,7 +59,7 @@ def number(value: Any) -> float:
         return plain
     if isinstance(plain, Real) and not isinstance(plain, bool):
         return float(plain)
-    raise refused(value, float)
+    raise Refused(value, hint=float)
 
 
 def path(value: Any) -> Path:
@@ -68,7 +68,7 @@ def path(value: Any) -> Path:
         return value
     if isinstance(value, str | os.PathLike) and isinstance(name := os.fspath(value), str):
         return Path(name)
-    raise refused(value, Path)
+    raise Refused(value, hint=Path)
 
 
 def literal(values: tuple[Any, ...], value: Any) -> Any:
@@ -76,28 +76,28 @@ def literal(values: tuple[Any, ...], value: Any) -> Any:
     # True equals 1
     if any(type(value) is type(each) and value == each for each in values):
         return value
-    raise refused(value, Literal[values])
+    raise Refused(value, hint=Literal[values])
 
 
 def told_by(hint: Any, told: Callable[[Any], bool], value: Any) -> Any:
     """Take what a function says yes to."""
     if told(value):
         return value
-    raise refused(value, hint)
+    raise Refused(value, hint=hint)
 
 
 def stream(hint: Any, value: Any) -> Any:
     """Take what can be written to or read from."""
     if hasattr(value, "write") or hasattr(value, "read"):
         return value
-    raise refused(value, hint)
+    raise Refused(value, hint=hint)
 
 
 def instance(hint: Any, kind: type[Any], value: Any) -> Any:
     """Take an instance of a class."""
     if isinstance(value, kind):
         return value
-    raise refused(value, hint)
+    raise Refused(value, hint=hint)
 
 
 def elsewhere(hint: Any, kind: type[Elsewhere], value: Any) -> Any:
@@ -105,7 +105,7 @@ def elsewhere(hint: Any, kind: type[Elsewhere], value: Any) -> Any:
     real = kind.loaded()
     if isinstance(real, type) and isinstance(value, real):
         return value
-    raise refused(value, hint)
+    raise Refused(value, hint=hint)
 
 
 def member(kind: type[Enum], value: Any) -> Any:
@@ -116,4 +116,4 @@ def member(kind: type[Enum], value: Any) -> Any:
         for each in kind:
             if value == each.value or value.upper() == each.name:
                 return each
-    raise refused(value, kind)
+    raise Refused(value, hint=kind)

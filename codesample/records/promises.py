@@ -6,7 +6,7 @@ from inspect import getattr_static
 from typing import Any, Protocol
 
 from codesample.records.refusal import Refused
-from codesample.records.type_words import any_of, note_on, words_for
+from codesample.records.type_words import any_of
 
 __all__ = ["keeps_promises", "missing_of"]
 
@@ -14,14 +14,13 @@ __all__ = ["keeps_promises", "missing_of"]
 def keeps_promises(kind: type[Any], value: Any) -> Any:
     """Take an object that has all that a protocol promises."""
     if isinstance(value, type):
-        raise Refused(value, words_for(kind), note=f" (a class given; make one of it: {value.__name__}(...))")
+        raise Refused(value, hint=kind, note=f" (a class given; make one of it: {value.__name__}(...))")
     lacks = missing_of(kind, value)
     if not lacks:
         return value
     # whoever has part of it meant to be one
     whole = len(lacks) == len(_members(kind))
-    note = "" if whole else f" (it has no {any_of(lacks)})"
-    raise Refused(value, words_for(kind), note=note or note_on(value, kind))
+    raise Refused(value, hint=kind, note=None if whole else f" (it has no {any_of(lacks)})")
 
 
 def missing_of(kind: type[Any], value: Any) -> list[str]:

@@ -9,34 +9,44 @@ from codesample.errors import WrongTypeError
 from codesample.records.shown_values import shown
 from codesample.records.type_words import note_on, words_for
 
-__all__ = ["Refused", "Taker", "anything", "refused"]
+__all__ = ["Refused", "Taker", "anything"]
 
 
 class Refused(WrongTypeError):
     """A value is not taken; whoever knows what it is called says so, see `told`.
 
+    One of several alternatives refuses what another one takes, so words are found when asked for.
+
     Attributes:
         value: It, or the item of it that is at fault.
-        words: What is taken there.
+        hint: The type of which it is not.
+        words: What is taken there; "" takes those of the type.
         place: Where the item stands, such as "[3]"; "" for the value itself.
-        note: What to write instead, in brackets, or "".
+        note: What to write instead, in brackets; None finds it by the type.
     """
 
-    def __init__(self, value: Any, words: str, *, place: str = "", note: str = "") -> None:
+    def __init__(
+        self, value: Any, words: str = "", *, hint: Any = Any, place: str = "", note: str | None = None
+    ) -> None:
         super().__init__()
-        self.value, self.words, self.place, self.note = value, words, place, note
+        self.value, self.words, self.hint, self.place, self.note = value, words, hint, place, note
 
     def __str__(self) -> str:
         return self.told("item")
 
+    @property
+    def advice(self) -> str:
+        """What to write instead, in brackets, or ""."""
+        return note_on(self.value, self.hint) if self.note is None else self.note
+
     def told(self, name: str, expected: str = "") -> str:
         """Return the message for a value of that name, which must be what is `expected` in words."""
-        words = expected if expected and not self.place else self.words
-        return f"{name}{self.place} = {shown(self.value)}: expected {words}{self.note}"
+        words = expected if expected and not self.place else self.words or words_for(self.hint)
+        return f"{name}{self.place} = {shown(self.value)}: expected {words}{self.advice}"
 
     def at(self, place: str) -> Refused:
         """Return the same of what holds the value, at a place of it."""
-        return Refused(self.value, self.words, place=f"{place}{self.place}", note=self.note)
+        return Refused(self.value, self.words, hint=self.hint, place=f"{place}{self.place}", note=self.note)
 
 
 class Taker(NamedTuple):
@@ -56,11 +66,6 @@ class Taker(NamedTuple):
     def takes_all(self) -> bool:
         """Whether there is nothing to tell."""
         return self.take is anything
-
-
-def refused(value: Any, hint: Any) -> Refused:
-    """Return what is raised for a value that is not of a type."""
-    return Refused(value, words_for(hint), note=note_on(value, hint))
 
 
 def anything(value: Any) -> Any:

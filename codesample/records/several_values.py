@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from codesample.records.refusal import Refused, Taker, refused
+from codesample.records.refusal import Refused, Taker
 
 __all__ = ["pairs", "row", "several"]
+
+_LISTS = (list, tuple)
+_NEAR: dict[Any, Any] = {
+    tuple: Sequence,
+    list: Sequence,
+    set: Set | list | tuple,
+    frozenset: Set | list | tuple,
+}
 
 
 def row(hint: Any, items: list[Taker], value: Any) -> tuple[Any, ...]:
     """Take a tuple of so many values, each of a type of its own."""
     if not isinstance(value, tuple | list) or len(value) != len(items):
-        raise refused(value, hint)
+        raise Refused(value, hint=hint)
     taken = [_item(item, each, f"[{at}]") for at, (item, each) in enumerate(zip(items, value, strict=True))]
     same = isinstance(value, tuple) and all(map(_same, taken, value))
     return value if same else tuple(taken)  # type: ignore[return-value]
@@ -21,25 +29,21 @@ def row(hint: Any, items: list[Taker], value: Any) -> tuple[Any, ...]:
 
 def several(hint: Any, kind: type[Any], item: Taker, value: Any) -> Any:
     """Take any number of values of one type; an iterator is looked at as it is used."""
+    if (type(value) is kind or (kind is Sequence and type(value) in _LISTS)) and _all_quick(item, value):
+        return value
     ordered = kind in (tuple, list, Sequence)
     if isinstance(value, str | bytes | bytearray):
         if isinstance(value, str) and ordered and str in item.quick:
             value = [value]
         else:
-            raise refused(value, hint)
+            raise Refused(value, hint=hint)
     elif ordered and len(getattr(value, "shape", ())) == 1 and hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Iterator) and kind in (Iterable, Iterator):
         return value if item.takes_all else (_item(item, each, f"[{at}]") for at, each in enumerate(value))
-    near: dict[Any, Any] = {
-        tuple: Sequence,
-        list: Sequence,
-        set: Set | list | tuple,
-        frozenset: Set | list | tuple,
-    }
-    if not isinstance(value, near.get(kind, kind)) or isinstance(value, Mapping):
-        raise refused(value, hint)
-    if not item.takes_all and not item.quick.issuperset(map(type, value)):
+    if not isinstance(value, _NEAR.get(kind, kind)) or isinstance(value, Mapping):
+        raise Refused(value, hint=hint)
+    if not _all_quick(item, value):
         taken = [_item(item, each, f"[{at}]") for at, each in enumerate(value)]
         if not all(map(_same, taken, value)):
             value = taken
@@ -62,7 +66,7 @@ def _same(one: Any, other: Any) -> bool:
 def pairs(hint: Any, kind: type[Any], key: Taker, item: Taker, value: Any) -> Any:
     """Take a mapping of keys of one type to values of one type."""
     if not isinstance(value, kind):
-        raise refused(value, hint)
+        raise Refused(value, hint=hint)
     if _all_quick(key, value) and _all_quick(item, value.values()):
         return value
     taken = {
@@ -74,4 +78,4 @@ def pairs(hint: Any, kind: type[Any], key: Taker, item: Taker, value: Any) -> An
 
 
 def _all_quick(item: Taker, values: Iterable[Any]) -> bool:
-    return item.takes_all or item.quick.issuperset(map(type, values))
+    return item.takes_all or item.quick.issuperset({*map(type, values)})

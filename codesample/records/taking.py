@@ -29,7 +29,7 @@ from codesample.records.plain_values import (
 from codesample.records.promises import keeps_promises
 from codesample.records.refusal import Refused, Taker, anything
 from codesample.records.several_values import pairs, row, several
-from codesample.records.type_words import note_on, unwrapped, words_for
+from codesample.records.type_words import note_on, unwrapped
 
 __all__ = ["taker_of", "takes_by"]
 
@@ -112,7 +112,7 @@ def _one_of(hint: Any, parts: list[Taker], value: Any) -> Any:
     if inside.place:
         raise inside
     said = [each.note for each in refusals if each.note]
-    raise Refused(value, words_for(hint), note=note_on(value, hint) or (said[0] if said else ""))
+    raise Refused(value, hint=hint, note=said[0] if said and not note_on(value, hint) else None)
 
 
 def _depth(refusal: Refused) -> int:
