@@ -34,6 +34,7 @@ ANYTHING = {
     "Outcome(value)": "whatever a program returned",
     "Reranker.with_parameters(values)": "parameters of the reranker's own, which it refuses",
     "Sampler.sample(changes)": "fields of `SamplingParams`, which refuses them",
+    "Sampler(model)": "objects of many libraries, of which those that are no model are told by their kind",
     "Sampler(tokenizer)": "transformers has no one class of tokenizers",
     "reranker(name)": "a text, or the function that it stands on",
 }
@@ -176,7 +177,7 @@ def tiny() -> codesample.Sampler:
             lambda s: codesample.Sampler("tiny", memory_fraction="0.5"),
             "memory_fraction = '0.5': expected a num",
         ),
-        (lambda s: codesample.Sampler(None), "model = None: expected a text, a path or a"),
+        (lambda s: codesample.Sampler(None), "the model is builtins.NoneType; expected a name, a folder, or"),
         (lambda s: codesample.evaluate(None), "task = None: expected a text, a path, a Task or a ProblemSet"),
         (lambda s: codesample.evaluate("mini", n="3"), "n = '3': expected a whole number"),
         (lambda s: codesample.evaluate("mini", k=(1, 1.5)), "k[1] = 1.5: expected a whole number"),
