@@ -20,6 +20,7 @@ from codesample.errors import CodesampleError, ParameterError
 
 # Names of which nothing is called by users with arguments of their own, and why.
 NOT_CALLED = {
+    "AsyncStream": "made by `AsyncSampler`",
     "Isolation": "what the sandbox found out",
     "Mechanism": "what the sandbox found out",
     "Observer": "a run calls it, with what it has found out",
@@ -31,6 +32,10 @@ METHODS_NOT_CALLED = {
 # Arguments that may be anything, and why.
 ANYTHING = {
     "Artefacts.put(value)": "plain JSON data of any shape",
+    **{
+        f"AsyncSampler.{name}(changes)": "fields of `SamplingParams`, which refuses them"
+        for name in ("sample", "stream", "stream_text")
+    },
     "Outcome(value)": "whatever a program returned",
     "Reranker.with_parameters(values)": "parameters of the reranker's own, which it refuses",
     "Sampler.sample(changes)": "fields of `SamplingParams`, which refuses them",

@@ -133,7 +133,7 @@ def note_on(value: Any, hint: Any) -> str:
         return " (bytes given; decode them)"
     if isinstance(value, type) and any(map(value.__mro__.__contains__, kinds)):
         return f" (the class given; make one of it: {value.__name__}(...))"
-    if "Engine" in names and "PreTrainedModel" in {base.__name__ for base in type(value).__mro__}:
+    if {"Engine", "Sampler"} & names and "PreTrainedModel" in {base.__name__ for base in type(value).__mro__}:
         return " (a model of transformers given; wrap it: codesample.Sampler(model, tokenizer=tokenizer))"
     if "Reranker" in names and callable(value) and not isinstance(value, type):
         return " (a function given; decorate it with @codesample.reranker)"

@@ -12,6 +12,7 @@ from typing import Any
 from codesample.engines.contract import Engine
 from codesample.errors import ParameterError
 from codesample.records import Candidate, PromptLike, Request, SamplingParams, prompt_from
+from codesample.records.validation import validated
 from codesample.sampling.logit_edits import LogitsProcessor
 from codesample.sampling.sampler import Sampler, changed_params
 from codesample.serving.async_stream import AsyncStream
@@ -23,6 +24,7 @@ from codesample.serving.text_call import TextCall, TextPiece
 __all__ = ["AsyncSampler"]
 
 
+@validated
 class AsyncSampler:
     """Draws candidates for many callers at once, from any event loop or thread.
 

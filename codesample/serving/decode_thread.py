@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from codesample.errors import CodesampleError, ModelError, ServiceBusyError, ServiceClosedError
+from codesample.records.validation import validated
 from codesample.sampling.running_loop import RunningLoop
 from codesample.sampling.sampler import Sampler
 from codesample.serving.client_call import ClientCall
@@ -24,6 +25,7 @@ _started: weakref.WeakSet[DecodeThread] = weakref.WeakSet()
 _PATIENCE = 30
 
 
+@validated
 class ServiceLoad(NamedTuple):
     """What a service has to do now.
 

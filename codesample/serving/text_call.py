@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from codesample.errors import ModelError
 from codesample.records import Candidate
+from codesample.records.validation import validated
 from codesample.sampling.rows import Row
 from codesample.serving.client_call import Asked, ClientCall
 
@@ -14,6 +15,7 @@ __all__ = ["TextCall", "TextPiece"]
 Key = tuple[str, int]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class TextPiece:
     """What a candidate has got since its last piece.

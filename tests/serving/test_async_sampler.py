@@ -336,7 +336,7 @@ def test_a_model_that_cannot_be_loaded_is_told_of_where_it_is_used(run):
             await AsyncSampler(Path("./no/such/folder")).sample("a")
 
     run(main)
-    with pytest.raises(ParameterError, match="make a Sampler of a loaded model"):
+    with pytest.raises(ParameterError, match="model = 3: expected a text, a path or a Sampler"):
         AsyncSampler(3)
     with pytest.raises(ParameterError, match="buffer = 0: expected at least 1"):
         AsyncSampler("tiny", buffer=0)
