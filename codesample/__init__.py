@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from codesample.sampling.sampler import Sampler
     from codesample.serving.async_sampler import AsyncSampler
     from codesample.serving.async_stream import AsyncStream
+    from codesample.serving.best_of_n_events import CandidateDrawn, CandidateJudged, stream_best_of_n
     from codesample.serving.decode_thread import ServiceLoad
     from codesample.serving.text_call import TextPiece
     from codesample.tasks.contract import Task
@@ -93,6 +94,8 @@ _HOME = {
     "CacheInfo": "codesample.sampling.prefix_cache",
     "CallExample": "codesample.records",
     "Candidate": "codesample.records",
+    "CandidateDrawn": "codesample.serving.best_of_n_events",
+    "CandidateJudged": "codesample.serving.best_of_n_events",
     "ChatForm": "codesample.tasks.prompt_form",
     "CheckRunner": "codesample.rerankers.context",
     "CodeTests": "codesample.records",
@@ -177,6 +180,7 @@ _HOME = {
     "read_problems": "codesample.evaluation.problem_set",
     "read_run": "codesample.evaluation.run_contents",
     "reranker": "codesample.rerankers.contract",
+    "stream_best_of_n": "codesample.serving.best_of_n_events",
 }
 
 __all__ = [
@@ -191,6 +195,8 @@ __all__ = [
     "CacheInfo",
     "CallExample",
     "Candidate",
+    "CandidateDrawn",
+    "CandidateJudged",
     "ChatForm",
     "CheckRunner",
     "CodeTests",
@@ -275,6 +281,7 @@ __all__ = [
     "read_problems",
     "read_run",
     "reranker",
+    "stream_best_of_n",
 ]
 
 

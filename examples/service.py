@@ -1,78 +1,80 @@
-r"""Best-of-n behind one HTTP route.
+r"""Best-of-n behind one HTTP route, as a stream of lines.
 
     pip install "codesample[examples]"
     MODEL=tiny uvicorn --app-dir examples service:app
-    curl localhost:8000/best --json '{"n": 32, "entry_point": "total", "prompt":
+    curl -N localhost:8000/best --json '{"n": 32, "entry_point": "total", "prompt":
         "def total(numbers: list[int]) -> int:\n    \"\"\"Return the sum.\n\n    total([1, 2]) -> 3\n    \"\"\"\n"}'
 
-One model and one sandbox serve all requests. Programs that a model wrote run in the sandbox alone.
+One model serves all requests in one running batch; programs that it wrote run in the sandbox alone. Who hangs
+up, or whose deadline passes, frees the rows of the request before the model's next step.
 """  # noqa: E501
 
+import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 import codesample
-from codesample.errors import ParameterError
+from codesample.errors import CodesampleError
 from codesample.tasks.examples import prompt_examples
 
 
 class Asked(BaseModel):
-    """What is asked for: a prompt to continue, and the function that it begins."""
+    """A prompt to continue, the function that it begins, and how long that may take, in seconds."""
 
     prompt: str = Field(max_length=20_000)
     entry_point: str | None = None
     n: int = Field(16, ge=1, le=128)
     seed: int = 0
-
-
-class Answer(BaseModel):
-    """The program that was chosen, and what speaks for it."""
-
-    program: str | None
-    why: str
-    examples_passed: bool | None
-    drawn: int
-    notes: list[str]
+    max_new_tokens: int = Field(512, ge=1, le=4096)
+    deadline: float | None = Field(None, gt=0)
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Load the model and open the sandbox once."""
+    sampler = codesample.AsyncSampler(os.environ.get("MODEL", "tiny"), max_waiting=256)
     with codesample.Executor() as app.state.judge:
-        app.state.sampler = codesample.Sampler(os.environ.get("MODEL", "tiny"))
-        yield
+        async with sampler as app.state.sampler:
+            yield
 
 
 app = FastAPI(title="best of n", lifespan=lifespan)
 
 
-# a plain function: it is run in a thread, and the loop goes on serving
 @app.post("/best")
-def best(asked: Asked, request: Request) -> Answer:
-    """Draw up to n programs, stop at one that gets the prompt's examples right, and return the best."""
-    state = request.app.state
+async def best(asked: Asked, request: Request) -> StreamingResponse:
+    """Draw up to n programs, stop at one that gets the prompt's examples right; each event is a line."""
     shown = prompt_examples(asked.prompt, asked.entry_point) if asked.entry_point else ()
-    try:
-        found = codesample.best_of_n(
-            state.sampler,
-            asked.prompt,
-            n=asked.n,
-            entry_point=asked.entry_point,
-            reranker="public_examples > mean_logprob",
-            params=codesample.SamplingParams(seed=asked.seed),
-            until=codesample.passed if shown else None,
-            judge=state.judge,
-        )
-    except ParameterError as error:
-        raise HTTPException(422, str(error)) from error
-    return Answer(
-        program=found.best.program,
-        why=found.why,
-        examples_passed=found.examples_passed,
-        drawn=len(found.candidates),
-        notes=[*found.notes, *found.failures],
+    events = codesample.stream_best_of_n(
+        request.app.state.sampler,
+        **asked.model_dump(include={"prompt", "n", "entry_point", "deadline"}),
+        reranker="public_examples > mean_logprob",
+        params=codesample.SamplingParams(seed=asked.seed, max_new_tokens=asked.max_new_tokens),
+        until=codesample.passed if shown else None,
+        judge=request.app.state.judge,
     )
+    return StreamingResponse(lines(events), media_type="application/x-ndjson")
+
+
+async def lines(events: Any) -> AsyncIterator[str]:
+    """Write each event as a line of JSON; an error is the last one."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                match event:
+                    case codesample.CandidateDrawn(candidate):
+                        line = {"drawn": candidate.index, "text": candidate.completion}
+                    case codesample.CandidateJudged(candidate, good):
+                        line = {"judged": candidate.index, "good": good}
+                    case chosen:
+                        said = {name: getattr(chosen, name) for name in ("why", "examples_passed", "notes")}
+                        line = {"chosen": chosen.best.index, "program": chosen.best.program, **said}
+                yield json.dumps(line) + "\n"
+    except CodesampleError as error:
+        yield json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n"

@@ -89,7 +89,7 @@ ARROWS = {
     "tiny.training": {"errors"},
     "sampling": {"engines", "errors", "hub", "kernels.*", "records", "sampling.loading", "stops"},
     "sampling.loading": {"errors", "quiet", "sampling"},
-    "serving": {"engines", "errors", "records", "sampling"},
+    "serving": {"engines", "errors", "evaluation", "execution", "records", "rerankers", "sampling"},
     "runs": {"decoding", "errors", "records"},
     "foreign": {"data_files", "decoding", "errors", "records"},
     "evaluation": {

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from inspect import unwrap
 from pathlib import Path
 
 from codesample.engines.contract import Engine
@@ -301,7 +302,7 @@ class _Job:
 def _enough(until: Until | EarlyStop | None, view: PublicView) -> tuple[EarlyStop | None, bool]:
     """Return when to stop sampling, and whether the prompt's examples say so."""
     enough = EarlyStop(until) if callable(until) else until
-    by_examples = enough is not None and enough.until is passed
+    by_examples = enough is not None and unwrap(enough.until) is passed
     if by_examples:
         expect_examples(view)
     return enough, by_examples
