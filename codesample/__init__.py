@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from codesample.rerankers.made_once import Assert, Cost, GeneratedTests, Outputs, Passes
     from codesample.rerankers.parameters import Bounds
     from codesample.runs import Artefacts, Manifest, RunFolder, ScoreOrigin
+    from codesample.sampling.drop_in import generate
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
@@ -176,6 +177,7 @@ _HOME = {
     "bifurcated_generate": "codesample.sampling.generate",
     "evaluate": "codesample.evaluation.evaluate",
     "evaluate_table": "codesample.evaluation.run_table",
+    "generate": "codesample.sampling.drop_in",
     "passed": "codesample.evaluation.best_of_n",
     "read_problems": "codesample.evaluation.problem_set",
     "read_run": "codesample.evaluation.run_contents",
@@ -277,6 +279,7 @@ __all__ = [
     "bifurcated_generate",
     "evaluate",
     "evaluate_table",
+    "generate",
     "passed",
     "read_problems",
     "read_run",

@@ -41,6 +41,10 @@ ANYTHING = {
     "Sampler.sample(changes)": "fields of `SamplingParams`, which refuses them",
     "Sampler(model)": "objects of many libraries, of which those that are no model are told by their kind",
     "Sampler(tokenizer)": "transformers has no one class of tokenizers",
+    "generate(model)": "refuses by name what is no model, and what is around one",
+    "generate(others)": "arguments of transformers, which refuses those that it does not know",
+    "generate(streamer)": "whatever has put and end",
+    "generate(tokenizer)": "transformers has no one class of tokenizers",
     "reranker(name)": "a text, or the function that it stands on",
 }
 

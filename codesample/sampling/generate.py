@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -22,11 +21,12 @@ from transformers.generation.utils import GenerateDecoderOnlyOutput
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import DecodeBatch, PreparedBatch, Segment, prepare_batch
 from codesample.sampling.attention_hook import DecodeState, attached, detached
-from codesample.sampling.attention_probe import Probed, probe_shared_path
+from codesample.sampling.generation_modes import refuse_other_modes
 from codesample.sampling.kv_store import KVStore
+from codesample.sampling.model_state import ModelState, state_of
 from codesample.sampling.prefill import SegmentTokens, prefill
 
-__all__ = ["bifurcated_generate"]
+__all__ = ["bifurcated_generate", "decode_shared"]
 
 # own tokens per row by which the store grows: copying it so seldom costs next to nothing beside the steps
 _GROWTH = 256
@@ -41,7 +41,6 @@ _IMPLIED = {
 }
 
 _log = logging.getLogger("codesample.sampling")
-_probed: WeakKeyDictionary[PreTrainedModel, Probed] = WeakKeyDictionary()
 
 
 @torch.no_grad()
@@ -71,16 +70,43 @@ def bifurcated_generate(
         ParameterError: beam search, inputs other than token ids and their mask, or hidden states and
             attentions asked for.
     """
-    if generation_config.num_beams > 1 or model.config.is_encoder_decoder or not input_ids.shape[1]:
+    return decode_shared(
+        model,
+        input_ids,
+        logits_processor,
+        stopping_criteria,
+        generation_config,
+        streamer,
+        model_kwargs,
+        instead="call generate without custom_generate",
+    )
+
+
+@torch.no_grad()
+def decode_shared(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    logits_processor: LogitsProcessorList,
+    stopping_criteria: StoppingCriteriaList,
+    generation_config: GenerationConfig,
+    streamer: Any,
+    model_kwargs: dict[str, Any],
+    *,
+    instead: str,
+) -> Tensor | GenerateDecoderOnlyOutput:
+    """Do what `bifurcated_generate` does; `instead` is what serves whoever is refused, for messages."""
+    refuse_other_modes(
+        lambda name: None if name == "past_key_values" else getattr(generation_config, name, None),
+        caller="this",
+        instead=instead,
+    )
+    if model.config.is_encoder_decoder or not input_ids.shape[1]:
         raise ParameterError(
-            "bifurcated_generate decodes greedily or samples from token ids; "
-            "call generate without custom_generate for beams, encoder-decoders or embeddings"
+            f"expected a decoder alone and token ids; {instead} for encoder-decoders or embeddings"
         )
-    if model not in _probed:
-        _probed[model] = probe_shared_path(model)
-        if _probed[model].notice:
-            _log.warning("%s; generating on the ordinary path", _probed[model].notice)
-    shapes, switch = _probed[model].kv_shapes, _probed[model].rope_switch
+    state = state_of(model)
+    generation = state.renew()
+    shapes, switch = state.probed.kv_shapes, state.probed.rope_switch
     if not shapes or (switch is not None and generation_config.max_length > switch):
         kind: Any = type(model)
         ordinary: Callable[..., Tensor | GenerateDecoderOnlyOutput] = kind._sample
@@ -96,11 +122,12 @@ def bifurcated_generate(
             )
     left_out = next(_left_out(input_ids, model_kwargs, generation_config), None)
     if left_out is not None:
-        raise ParameterError(
-            f"{left_out}: bifurcated_generate does not use this; call generate without custom_generate for it"
-        )
-    rows = _Generation(model, input_ids, model_kwargs.get("attention_mask"), generation_config)
-    return rows.run(logits_processor, stopping_criteria, streamer)
+        raise ParameterError(f"{left_out}: this is not used here; {instead} for it")
+    rows = _Generation(state, input_ids, model_kwargs.get("attention_mask"), generation_config)
+    result = rows.run(logits_processor, stopping_criteria, streamer)
+    if state.renew(thorough=False) != generation:
+        _log.warning("the model was changed while it generated: its sequences are of several states of it")
+    return result
 
 
 def _left_out(ids: Tensor, model_kwargs: dict[str, Any], config: GenerationConfig) -> Iterator[str]:
@@ -123,18 +150,20 @@ class _Generation:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        state: ModelState,
         input_ids: Tensor,
         attention_mask: Tensor | None,
         config: GenerationConfig,
     ) -> None:
-        self._model, self._config, self._ids = model, config, input_ids
+        model = state.model
+        self._model, self._packed = model, state.packed
+        self._config, self._ids = config, input_ids
         self._steps = max(1, config.max_length - input_ids.shape[1])
         self._prompts = _prompts(input_ids, attention_mask)
         self._rows_of = _runs(self._prompts)
         prompts = [self._prompts[begin] for begin, _ in self._rows_of]
         self._store = KVStore(
-            _probed[model].kv_shapes,
+            state.probed.kv_shapes,
             shared_tokens=sum(map(len, prompts)),
             rows=len(input_ids),
             row_tokens=min(self._steps, _GROWTH),
@@ -154,27 +183,33 @@ class _Generation:
         # transformers annotates with tensor subclasses that nothing ever makes
         ids: Any = self._ids
         config = self._config
-        scores: list[Any] = []
-        raw: list[Any] = []
-        calls_out = any(hasattr(p, "model") or "transformers" not in type(p).__module__ for p in processors)
-        with attached(self._model):
+        scores: list[Any] | None = [] if config.return_dict_in_generate and config.output_scores else None
+        raw: list[Any] | None = [] if config.return_dict_in_generate and config.output_logits else None
+        # one that holds the model calls it itself, as guidance does
+        aside = [each for each in (*processors, *criteria, streamer) if each is not None]
+        calls_out = any(hasattr(e, "model") or "transformers" not in type(e).__module__ for e in aside)
+        # as with `generate`, rows are padded behind their end where tokens can end them, and go on otherwise
+        self._pads = any(hasattr(each, "eos_token_id") for each in criteria)
+        unfinished = torch.ones_like(self._live)
+        with attached(self._model), self._packed.used() if self._packed else nullcontext():
             logits = self._prefill()
             for step in range(self._steps):
-                # a processor that holds the model calls it itself, as guidance does
                 with detached(self._model) if calls_out else nullcontext():
                     changed = processors(ids, logits.clone())
-                if config.output_scores:
-                    scores.append(changed)
-                if config.output_logits:
-                    raw.append(logits)
-                tokens = self._choose(changed)
-                ids = torch.cat([ids, tokens[:, None]], dim=-1)
-                if streamer is not None:
-                    streamer.put(tokens.cpu())
-                ended = self._live & criteria(ids, changed)
+                    if scores is not None:
+                        scores.append(changed)
+                    if raw is not None:
+                        raw.append(logits)
+                    tokens = self._choose(changed)
+                    ids = torch.cat([ids, tokens[:, None]], dim=-1)
+                    ended = unfinished & criteria(ids, None if scores is None else tuple(scores))
+                    if streamer is not None:
+                        streamer.put(tokens.cpu())
                 if ended.any():
-                    self._live, self._prepared = self._live & ~ended, None
-                if not self._live.any() or step + 1 == self._steps:
+                    unfinished = unfinished & ~ended
+                    if self._pads:
+                        self._live, self._prepared = unfinished, None
+                if not unfinished.any() or step + 1 == self._steps:
                     break
                 logits = self._step(tokens, step)
         if streamer is not None:
@@ -184,8 +219,8 @@ class _Generation:
             return sequences
         return GenerateDecoderOnlyOutput(
             sequences=ids,
-            scores=tuple(scores) if config.output_scores else None,
-            logits=tuple(raw) if config.output_logits else None,
+            scores=None if scores is None else tuple(scores),
+            logits=None if raw is None else tuple(raw),
         )
 
     def _starts(self, prompts: Sequence[tuple[int, ...]]) -> list[int]:
@@ -202,8 +237,8 @@ class _Generation:
             tokens = torch.multinomial(scores.softmax(-1), 1)[:, 0]
         else:
             tokens = scores.argmax(-1)
-        pad = self._config._pad_token_tensor
-        return tokens if pad is None else torch.where(self._live, tokens, pad.to(tokens.device))
+        pad: Any = self._config._pad_token_tensor
+        return torch.where(self._live, tokens, pad.to(tokens.device)) if self._pads else tokens
 
     def _step(self, tokens: Tensor, step: int) -> Tensor:
         """Return the next logits, [B, V] float32, 0 for rows that have ended."""

@@ -86,15 +86,12 @@ class ModelState:
             _log.warning("the model has changed: %s; from now on it takes the ordinary path", notice)
 
 
-def state_of(model: PreTrainedModel, probed: Probed | None = None) -> ModelState:
-    """Return the state of a model, which is kept with it, so that all who use the model share it.
-
-    Args:
-        model: Loaded; in whatever shape.
-        probed: What `probe_shared_path` says of the model now, where it was asked already.
-    """
+def state_of(model: PreTrainedModel) -> ModelState:
+    """Return the state of a model, which is kept with it, so that every call finds the same."""
     state = model.__dict__.get(STATE_KEY)
     if not isinstance(state, ModelState) or state._model() is not model:
-        state = ModelState(model, probed or probe_shared_path(model))
+        state = ModelState(model, probe_shared_path(model))
         model.__dict__[STATE_KEY] = state
+        if state.probed.notice:
+            _log.warning("%s; generating on the ordinary path", state.probed.notice)
     return state

@@ -112,8 +112,9 @@ def test_rows_that_end_early_are_padded_and_not_computed(llama, monkeypatch):
             sizes.append(input_ids.shape[0])
             return forward(self, input_ids=input_ids, **kwargs)
 
-        llama.generate(**ONE, **settings, custom_generate=bifurcated_generate)
         monkeypatch.setattr(type(llama), "forward", counted)
+        llama.generate(**ONE, **settings, custom_generate=bifurcated_generate)
+        sizes.clear()
         got = llama.generate(**ONE, **settings, custom_generate=bifurcated_generate)[:, 50:]
     finally:
         llama.generation_config.eos_token_id = EOS

@@ -13,7 +13,7 @@ from torch import nn
 
 from codesample.errors import CodesampleError, ModelError
 from codesample.records import GivenText, Request, SamplingParams
-from codesample.sampling import Sampler, model_state
+from codesample.sampling import Sampler, model_state, weights_watch
 from codesample.sampling.weights_watch import Change, WeightsWatch
 from codesample.testing.models import random_model
 
@@ -497,6 +497,36 @@ def test_weights_that_were_made_in_inference_mode_have_no_counter(model, tokeniz
     with torch.inference_mode():
         model.model.layers[0].mlp.up_proj.weight[:, 3:9] = 2.0
     assert_as_new(sampler)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("kept", [0, 2**29], ids=["views made anew", "views kept"])
+def test_every_row_and_every_column_of_a_matrix_is_looked_at(kept, dtype, model, monkeypatch):
+    monkeypatch.setattr(weights_watch, "_KEPT_VIEWS", kept)
+    model.to(dtype)
+    model.model.layers[1].self_attn.q_proj.weight = nn.Parameter(torch.randn(64, 64, dtype=dtype).T)
+    watch = WeightsWatch(model)
+    for weight in (
+        model.model.layers[0].mlp.up_proj.weight.data,
+        model.model.layers[0].mlp.down_proj.weight.data,
+        model.model.layers[1].self_attn.q_proj.weight.data,
+        model.model.embed_tokens.weight.data,
+    ):
+        for lines in (weight, weight.T):
+            for line in lines:
+                before = line.clone()
+                line += 1.0
+                assert watch.same(thorough=False)
+                assert not watch.same(thorough=True)
+                line.copy_(before)
+    assert watch.same(thorough=True)
+
+
+def test_numbers_that_are_none_are_no_change(model):
+    model.lm_head.weight.data[3:9] = float("nan")
+    watch = WeightsWatch(model)
+    assert watch.same(thorough=True)
+    assert watch.look() is Change.NONE
 
 
 def test_a_weight_that_was_replaced_is_not_kept(model):
