@@ -30,8 +30,10 @@ __all__ = [
     "attached",
     "check_arguments",
     "detached",
+    "in_use",
     "looked_at_anew",
     "settle_on_eager",
+    "wanted_by_others",
 ]
 
 NAME = "codesample_bifurcated"
@@ -227,6 +229,12 @@ def detached(model: PreTrainedModel) -> Iterator[None]:
             yield
         finally:
             _name(configs, now)
+
+
+def in_use(model: PreTrainedModel) -> bool:
+    """Whether another thread has attached or detached the model."""
+    lock = _LOCKS.get(model)
+    return lock is not None and lock.held_elsewhere
 
 
 def wanted_by_others(model: PreTrainedModel) -> bool:

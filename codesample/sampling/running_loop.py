@@ -190,13 +190,23 @@ class RunningLoop:
         turns = [each for each in self._running.values() if each.turns and not each.caller.paused]
         if self._loop is not None:
             if self._loop.can_advance:
-                self._loop.advance((lambda: True) if turns else wanted)
-            if not self._loop.prompts:
+                self._advance_batch(self._loop, (lambda: True) if turns else wanted)
+            if self._loop is not None and not self._loop.prompts:
                 # its memory is for others until somebody asks again
                 self._loop = None
         for running in turns:
             self._take_turn(running)
         self._end_finished()
+
+    def _advance_batch(self, loop: DecodeLoop, wanted: Callable[[], bool]) -> None:
+        try:
+            loop.advance(wanted)
+        except ModelError as error:
+            # it is of those that run now; whoever comes later may fit
+            for running in list(self._running.values()):
+                if running.parts:
+                    self.fail(running.caller, error)
+            self._loop = None
 
     def _let_in(self) -> None:
         """Let parts join the batch, in their order, as far as there is memory for them."""

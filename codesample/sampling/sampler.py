@@ -25,6 +25,7 @@ from codesample.records import (
     prompt_from,
 )
 from codesample.records.validation import validated
+from codesample.sampling.after_fork import OwnProcess, do_without_threads
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
@@ -105,6 +106,23 @@ class Sampler:
             raise ParameterError(f"step = {step!r}: expected 'auto', 'plain' or 'compiled'")
         if not 0 < memory_fraction <= 1:
             raise ParameterError(f"memory_fraction = {memory_fraction}: expected a number in (0, 1]")
+        do_without_threads()
+        self._home = OwnProcess()
+        # what another one can be made of, in another process
+        self._made_of = {
+            "model": model,
+            "tokenizer": tokenizer,
+            "adapter": adapter,
+            "device": device,
+            "dtype": dtype,
+            "max_rows": max_rows,
+            "prefix_cache": prefix_cache,
+            "memory_fraction": memory_fraction,
+            "revision": revision,
+            "impl": impl,
+            "step": step,
+            "trust_remote_code": trust_remote_code,
+        }
         self.checkpoint = load_checkpoint(
             model,
             tokenizer=tokenizer,
@@ -136,6 +154,19 @@ class Sampler:
         model = self.checkpoint.model
         kind = f"{type(model).__name__}, {model.dtype}".replace("torch.", "")
         return f"Sampler({self.name!r}: {kind} on {model.device})"
+
+    def __reduce__(self) -> tuple[Any, tuple[dict[str, Any]]]:
+        if not isinstance(self._made_of["model"], str | Path):
+            raise ParameterError(
+                "a Sampler of a loaded model cannot be pickled; save the model with its tokenizer, and make "
+                "the Sampler of that folder"
+            )
+        if self._state.renew():
+            raise ParameterError(
+                "a Sampler whose model was changed after it was loaded cannot be pickled: the copy would be "
+                "of the model as it was; save the model, and make the Sampler of that folder"
+            )
+        return _remade, (self._made_of,)
 
     def stream(
         self,
@@ -270,6 +301,7 @@ class Sampler:
 
     def _renew(self) -> None:
         """Drop what was derived from the model as it was before a change, as by a training step."""
+        self._home.settle(self.checkpoint.model)
         self._cache.follow(self._state.renew())
         if self._state.probed is not self._probed:
             self._probed = self._state.probed
@@ -315,6 +347,10 @@ class Sampler:
             state=self._state,
             packs=self._packs,
         )
+
+
+def _remade(made_of: dict[str, Any]) -> Sampler:
+    return Sampler(**made_of)
 
 
 def _in_turn(streams: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:

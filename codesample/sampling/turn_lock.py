@@ -23,6 +23,11 @@ class TurnLock:
         self._queue: deque[tuple[int, threading.Event]] = deque()
 
     @property
+    def held_elsewhere(self) -> bool:
+        """Whether another thread has it."""
+        return self._owner not in (None, threading.get_ident())
+
+    @property
     def wanted(self) -> bool:
         """Whether another thread waits for it."""
         return bool(self._queue)

@@ -1,4 +1,5 @@
 import gc
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -275,6 +276,47 @@ def test_two_threads_may_share_a_model(double, tokenizer, expected):
         for got in threads.map(lambda s: list(s.stream(REQUESTS, PARAMS)), samplers):
             assert keyed(got) == expected
     assert double.config._attn_implementation == before
+
+
+def test_a_call_that_nobody_waits_for_any_more_does_not_keep_another_thread_waiting(double, tokenizer):
+    sampler = Sampler(double, tokenizer=tokenizer)
+    endless = SamplingParams(max_new_tokens=3000, allowed_tokens=tuple(range(65, 90)))
+    stopped = threading.Event()
+
+    def until_told(ids, scores):
+        if stopped.is_set():
+            raise KeyError("told to stop")
+        return scores
+
+    with ThreadPoolExecutor(1) as threads:
+        abandoned = threads.submit(lambda: list(sampler.stream(REQUESTS, endless, processors=[until_told])))
+        half_read = sampler.stream(REQUESTS, PARAMS)
+        next(half_read)
+        assert len(sampler.sample("another", n=3, params=PARAMS)) == 3
+        assert not abandoned.done()
+        assert len(list(half_read)) == 23
+        stopped.set()
+        with pytest.raises(KeyError, match="told to stop"):
+            abandoned.result(60)
+
+
+@pytest.mark.parametrize("leave", [lambda stream: stream.close(), lambda stream: None], ids=["close", "drop"])
+def test_a_stream_that_is_left_frees_its_keys_and_values(double, tokenizer, monkeypatch, leave):
+    stores = []
+
+    class Watched(engine.KVStore):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            stores.append(weakref.ref(self))
+
+    monkeypatch.setattr(engine, "KVStore", Watched)
+    stream = Sampler(double, tokenizer=tokenizer).stream(REQUESTS, PARAMS)
+    next(stream)
+    assert stores[0]() is not None
+    leave(stream)
+    del stream
+    gc.collect()
+    assert [store() for store in stores] == [None]
 
 
 def test_a_processor_may_call_the_model(double, tokenizer):

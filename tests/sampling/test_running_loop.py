@@ -288,6 +288,22 @@ def test_logits_that_are_no_numbers_fail_the_call_that_they_are_of(double, token
     assert double_use.ended
 
 
+def test_a_model_that_is_changed_meanwhile_draws_anew_what_has_not_finished(tokenizer):
+    model = random_model("llama", seed=5).double()
+    loop = RunningLoop(Sampler(model, tokenizer=tokenizer))
+    params = SamplingParams(max_new_tokens=12, allowed_tokens=tuple(range(65, 90)))
+    client = Client(requests_of(1, 3), params).join(loop)
+    for _ in range(4):
+        loop.advance(lambda: True)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(-1)
+    other = Client(requests_of(2, 3), params).join(loop)
+    run(loop)
+    fresh = Sampler(model, tokenizer=tokenizer)
+    for each in (client, other):
+        assert each.found == {(c.task_id, c.index): c for c in fresh.stream(each.requests, params)}
+
+
 def test_a_model_that_fails_is_told_of_to_whoever_advances(double, tokenizer, monkeypatch):
     loop = RunningLoop(Sampler(double, tokenizer=tokenizer))
     Client(requests_of(1, 5), KINDS[0]).join(loop)
@@ -298,6 +314,24 @@ def test_a_model_that_fails_is_told_of_to_whoever_advances(double, tokenizer, mo
     monkeypatch.setattr(type(double), "forward", broken)
     with pytest.raises(RuntimeError, match="shapes differ"):
         loop.advance()
+
+
+def test_memory_for_not_even_one_candidate_ends_the_calls_there_are_and_no_later_ones(
+    double, tokenizer, alone, monkeypatch
+):
+    loop = RunningLoop(Sampler(double, tokenizer=tokenizer))
+    clients = [Client(requests_of(i, 2), KINDS[0]).join(loop) for i in range(2)]
+
+    def failing(*_, **__):
+        raise torch.OutOfMemoryError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(double), "forward", failing)
+        run(loop)
+    assert all("out of memory with a single candidate" in str(client.error) for client in clients)
+    later = Client(requests_of(3, 2), KINDS[0]).join(loop)
+    run(loop)
+    assert later.found == alone(later)
 
 
 @pytest.mark.parametrize("at", [2, 5, 9, 14])
