@@ -15,6 +15,8 @@ from codesample.errors import DeadlineError, ParameterError
 from codesample.evaluation.best_of_n import BestOfN, EarlyStop, Until, best_of_n
 from codesample.execution import Judge
 from codesample.records import Candidate, Example, PromptLike, PublicView, Request, SamplingParams
+from codesample.records.short import one_line
+from codesample.records.validation import validated
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
 from codesample.serving.async_sampler import AsyncSampler
@@ -23,13 +25,17 @@ from codesample.serving.served_engine import ServedEngine
 __all__ = ["CandidateDrawn", "CandidateJudged", "stream_best_of_n"]
 
 
+@validated
 @dataclass(frozen=True, slots=True)
 class CandidateDrawn:
     """A candidate has finished. Its `program` is not made yet."""
 
     candidate: Candidate
 
+    __repr__ = one_line
 
+
+@validated
 @dataclass(frozen=True, slots=True)
 class CandidateJudged:
     """`until` has said of a candidate whether it is good enough to stop at."""
@@ -37,10 +43,13 @@ class CandidateJudged:
     candidate: Candidate
     good: bool
 
+    __repr__ = one_line
+
 
 Event = CandidateDrawn | CandidateJudged | BestOfN
 
 
+@validated
 async def stream_best_of_n(
     sampler: AsyncSampler,
     prompt: PromptLike,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from codesample.errors import ModelError
 from codesample.records import Candidate
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 from codesample.sampling.rows import Row
 from codesample.serving.client_call import Asked, ClientCall
@@ -35,6 +36,8 @@ class TextPiece:
     text: str
     token_ids: tuple[int, ...]
     candidate: Candidate | None = None
+
+    __repr__ = one_line
 
 
 @dataclass
