@@ -109,7 +109,7 @@ _SAID: dict[tuple[str, ...], str] = {
     ("check-references", "check-gt-only", "no-gt", "check-integrity"): (
         "references are run by: codesample tasks verify TASK"
     ),
-    ("tokenizer", "tokenizer-mode", "tokenizer-name"): "leave it out: the model's own is used",
+    ("tokenizer-mode", "tokenizer-name"): "leave it out: the model's own is used, or that of --tokenizer",
     ("lang", "language", "languages"): "leave it out: programs are Python",
     (
         "output",

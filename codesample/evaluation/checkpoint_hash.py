@@ -30,7 +30,7 @@ def fingerprint(place: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        for path in sorted(place.iterdir()) if place.is_dir() else [place]:
+        for path in [place] if place.is_file() else sorted(place.iterdir()):
             if path.suffix.lower() in _SUFFIXES and path.is_file():
                 _add(digest, path)
     except OSError as error:

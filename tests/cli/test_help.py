@@ -105,7 +105,7 @@ print(json.dumps(sorted(sys.modules)), file=sys.stderr)
     ],
 )
 def test_defaults_shown_are_those_of_the_records(option: str, default: object) -> None:
-    (line,) = [line for line in page("eval").splitlines() if option in line]
+    (line,) = [line for line in page("eval", width=400).splitlines() if option in line]
     assert f"[default: {default}]" in line
 
 
