@@ -85,7 +85,7 @@ def test_a_passed_deadline_is_the_last_line(client: Any) -> None:
 def test_thirty_two_clients_each_get_what_they_would_get_alone(client: Any) -> None:
     """Over a loop of its own, all at once; the texts are those that a sampler draws alone."""
     asked = [
-        {"prompt": f"def f{i}(xs):\n    # number {i}\n", "n": 1 + i % 3, "seed": i % 5, "max_new_tokens": 16}
+        {"prompt": f"def f{i}(xs):\n    # number {i}\n", "n": 1 + i % 3, "seed": i % 5, "max_new_tokens": 8}
         for i in range(32)
     ]
 

@@ -44,6 +44,7 @@ def run(program):
     return done.stdout.splitlines(), done.stderr
 
 
+@pytest.mark.slow
 def test_a_sampler_on_a_cpu_goes_on_and_says_that_it_has_one_thread():
     said, log = run(
         """
@@ -60,6 +61,7 @@ print(sample(sampler) == expected, torch.get_num_threads())
     assert log.count("this process was forked") == 1
 
 
+@pytest.mark.slow
 def test_a_fork_in_the_middle_of_a_threads_step_and_a_services_thread_are_refused():
     said, _ = run(
         """

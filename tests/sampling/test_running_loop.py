@@ -90,7 +90,7 @@ def alone(double, tokenizer):
     return candidates
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     calls=st.lists(
         st.tuples(
