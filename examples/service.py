@@ -38,9 +38,8 @@ class Asked(BaseModel):
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Load the model and open the sandbox once."""
-    sampler = codesample.AsyncSampler(os.environ.get("MODEL", "tiny"), max_waiting=256)
     with codesample.Executor() as app.state.judge:
-        async with sampler as app.state.sampler:
+        async with codesample.AsyncSampler(os.getenv("MODEL", "tiny"), max_waiting=256) as app.state.sampler:
             yield
 
 

@@ -169,4 +169,4 @@ def test_it_runs_as_the_readme_shows_it() -> None:
 
 
 def test_the_example_stays_small() -> None:
-    assert len(SERVICE.read_text(encoding="utf-8").splitlines()) <= 80
+    assert len(SERVICE.read_text(encoding="utf-8").splitlines()) < 80
