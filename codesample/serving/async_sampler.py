@@ -49,11 +49,6 @@ class AsyncSampler:
     def __init__(
         self, model: str | Path | Sampler, *, max_waiting: int | None = None, buffer: int = 64
     ) -> None:
-        if not isinstance(model, str | Path | Sampler):
-            raise ParameterError(
-                f"model is {type(model).__name__}: expected a name, a folder or a Sampler; make a Sampler of "
-                "a loaded model"
-            )
         for name, number in (("max_waiting", max_waiting), ("buffer", buffer)):
             if number is not None and number < 1:
                 raise ParameterError(f"{name} = {number}: expected at least 1")
