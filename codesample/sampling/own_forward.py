@@ -20,8 +20,8 @@ from codesample.sampling.attention_hook import detached
 
 __all__ = ["OwnForward", "forget_lengths", "rope_switch"]
 
-# under which names models give and take what they have read
-_CACHES = ("past_key_values", "cache_params")
+# under which names models give and take what they have read; newer versions give one cache under several
+_CACHES = ("cache", "past_key_values", "cache_params")
 
 
 class OwnForward:
@@ -84,10 +84,15 @@ class OwnForward:
             if self._switch is not None:
                 forget_lengths(model)
             output = model(input_ids=ids, use_cache=self._cached, **given)
-        found = {name: getattr(output, name, None) for name in _CACHES} if self._cached else {}
-        self._cache = {name: cache for name, cache in found.items() if hasattr(cache, "reorder_cache")}
+        self._cache = _cache_of(output) if self._cached else {}
         logits: Tensor = output.logits[:, -1]
         return logits
+
+
+def _cache_of(output: Any) -> dict[str, Any]:
+    """Return the cache by its name, or nothing where rows cannot be picked from it."""
+    found = ((name, getattr(output, name, None)) for name in _CACHES)
+    return dict(next(([each] for each in found if hasattr(each[1], "reorder_cache")), []))
 
 
 def rope_switch(config: Any) -> int | None:

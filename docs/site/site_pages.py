@@ -41,6 +41,7 @@ BOOKS: dict[str, list[str]] = {
         "docs/tutorial.md",
         "docs/results.md",
         "docs/checkpoints.md",
+        "docs/models.md",
         "docs/coming-from.md",
         "docs/prompt-forms.md",
         "docs/service.md",

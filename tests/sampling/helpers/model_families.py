@@ -105,6 +105,7 @@ class Family(NamedTuple):
         reference: What its numbers are held against: "generate" of transformers, or "forward", a pass of the
             model over all tokens, where `generate` of some version is known to be wrong.
         rough: Whether its code computes in float32 whatever the model's dtype.
+        shared_since: Version of transformers from which on it is shared all the same.
         quick: Whether it is among the few that every test run tries.
     """
 
@@ -116,7 +117,13 @@ class Family(NamedTuple):
     note: str = ""
     reference: str = "generate"
     rough: bool = False
+    shared_since: str = ""
     quick: bool = False
+
+    @property
+    def because(self) -> str:
+        """What people are told of the path."""
+        return _BECAUSE.get(self.reason, f"setting `{self.reason}`") if self.reason else _OWN_STATE
 
     def config(self) -> Any:
         """Return the small configuration."""
@@ -136,6 +143,19 @@ _INTERFACE = "cannot be served from the shared store: its attention cannot be re
 _STATE = "layers other than self-attention over all or recent tokens"
 _WIDTHS = "keys are 12 wide and values 8"
 _LATER = "lets tokens see later ones"
+
+_OWN_STATE = "a state instead of keys, or beside them"
+_BECAUSE = {
+    _INTERFACE: "attention of its own code, which cannot be routed",
+    _STATE: "layers of other kinds",
+    _WIDTHS: "keys and values of different widths",
+    _LATER: "tokens see later ones",
+    "did not pass codesample_kv on": "its attention drops what is handed to it",
+    "other logits": "other attention than the usual one",
+    "in its mask alone": "windows that its attention function is not told of",
+    "chunked_attention": "layers of other kinds: chunks",
+}
+"""What a reason means, by what is said of it."""
 
 FAMILIES = (
     # every token, or the recent ones
@@ -229,8 +249,17 @@ FAMILIES = (
     Family("MPT", "mpt", ORDINARY, "attn_config", note="position biases"),
     Family("Falcon", "falcon", ORDINARY, _INTERFACE, settings={"new_decoder_architecture": True}),
     Family("Falcon with position biases", "falcon", ORDINARY, "alibi", settings={"alibi": True}),
-    Family("GPT-J", "gptj", ORDINARY, _INTERFACE),
-    Family("CodeGen", "codegen", ORDINARY, _INTERFACE),
+    Family(
+        "GPT-J", "gptj", ORDINARY, _INTERFACE, shared_since="5.24", note="shared from transformers 5.24 on"
+    ),
+    Family(
+        "CodeGen",
+        "codegen",
+        ORDINARY,
+        _INTERFACE,
+        shared_since="5.24",
+        note="shared from transformers 5.24 on",
+    ),
     Family(
         "GPT-Neo",
         "gpt_neo",
@@ -271,7 +300,15 @@ FAMILIES = (
     Family("Mamba", "mamba", ORDINARY, _STATE),
     Family("Mamba 2", "mamba2", ORDINARY, _STATE, settings={"num_heads": 8, "head_dim": 8}),
     Family("Falcon Mamba", "falcon_mamba", ORDINARY, _STATE),
-    Family("RWKV", "rwkv", ORDINARY, "", settings={"attention_hidden_size": 32}, reference="forward"),
+    Family(
+        "RWKV",
+        "rwkv",
+        ORDINARY,
+        "",
+        settings={"attention_hidden_size": 32},
+        reference="forward",
+        note="held against passes over all tokens: the cached steps of `generate` mix rows",
+    ),
     Family("Bamba", "bamba", ORDINARY, _STATE, settings={"attn_layer_indices": [1]}, quick=True),
     Family(
         "Jamba",

@@ -1,0 +1,98 @@
+"""Writes docs/models.md from the table of model families that the tests hold codesample to.
+
+    python docs/write_models.py
+
+No model is made for it: `tests/sampling/test_model_families.py` proves what the table says.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "models.md"
+TABLE = ROOT / "tests" / "sampling" / "helpers" / "model_families.py"
+HEAD = """# The models
+
+Written by `docs/write_models.py` from the table of families in `tests/sampling/helpers/model_families.py`;
+`make map` writes it anew. Each row is a test: a small model of that family with random weights, in float64,
+with prompts longer than its windows. Its candidates' tokens and log-probabilities are those of `generate` of
+transformers, greedily and sampled; `make test-transformers` holds the oldest and the newest transformers that
+are tried to it.
+
+The table is no list of what is allowed: every checkpoint is looked at when it is loaded, whatever its family.
+
+- **Shared**: a prompt's keys and values are stored once and read once for all of its candidates.
+- **Ordinary**: the model runs its own attention, with a cache for each candidate: the same candidates,
+  slower. The log says why, and so do `Sampler.describe()` and the record of a run, as `notice`.
+- **Refused**: a `ModelError` at load.
+
+## How the path is found
+
+1. The logits of a text must not change with what follows it. Where they do, nothing can be sampled token by
+   token, and the model is refused.
+2. The reference is the model's eager attention, which defines it. Where another one gives something else,
+   as SDPA of some versions does for soft caps, the model's own passes use eager attention too, and the log
+   says so.
+3. Layers of other kinds than attention over all or over recent tokens take the ordinary path, and so do
+   settings of the configuration whose names speak of attention in words that nothing here knows.
+4. Each layer must call its attention function with nothing but scale, window, soft cap and sinks. Its mask is
+   asked about positions up to two million: it must be that of all earlier tokens, or of the window.
+5. A prefill and decode steps over the shared store must give the reference's logits, past windows and chunks
+   of up to 256 tokens.
+6. On the ordinary path, steps over the model's own cache must give what a pass over all tokens gives; else
+   all tokens are read again in each step.
+
+Where rotary frequencies depend on the longest text of a pass (long context of Phi-3, dynamic scaling), a
+prompt that may grow past the switch takes the ordinary path by itself. Phi-3 then computes its keys anew, as
+its own `generate` does; that of transformers 5.17 loses the prompt there, and is no reference.
+"""
+SECTIONS = {
+    "shared": ("## Shared", ("family", "`model_type`", "besides plain attention")),
+    "ordinary": ("## Ordinary", ("family", "`model_type`", "because", "what it is")),
+    "refused": ("## Refused", ("family", "`model_type`", "because")),
+}
+ALSO_REFUSED = """
+Refused as well, before any of this: models with an encoder (T5, BART), classifiers and other heads, and
+checkpoints with code of their own unless it is allowed; see [the tutorial](tutorial.md).
+"""
+
+
+def families() -> tuple[Any, ...]:
+    """Return the table."""
+    return tuple(_table().FAMILIES)
+
+
+def page(table: tuple[Any, ...]) -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for path, (heading, columns) in SECTIONS.items():
+        parts.append(f"\n{heading}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
+        parts += [f"| {' | '.join(_cells(each))} |\n" for each in table if each.path == path]
+    return "".join([*parts, ALSO_REFUSED])
+
+
+def _cells(family: Any) -> Iterator[str]:
+    yield family.name
+    yield f"`{family.model_type}`"
+    if family.path != "shared":
+        yield family.because
+    if family.path != "refused":
+        yield family.note
+
+
+def _table() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("model_families", TABLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(families()), encoding="utf-8")
