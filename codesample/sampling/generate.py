@@ -136,10 +136,10 @@ def _left_out(ids: Tensor, model_kwargs: dict[str, Any], config: GenerationConfi
     yield from (name for name, value in model_kwargs.items() if value is not None and name not in _IMPLIED)
     if config.return_dict_in_generate:
         yield from (name for name in ("output_attentions", "output_hidden_states") if getattr(config, name))
-    stored, mask, positions = (
-        model_kwargs.get(n) for n in ("past_key_values", "attention_mask", "position_ids")
+    stored, newer, mask, positions = (
+        model_kwargs.get(n) for n in ("past_key_values", "cache", "attention_mask", "position_ids")
     )
-    if stored is not None and stored.get_seq_length():
+    if any(each is not None and each.get_seq_length() for each in (stored, newer)):
         yield "past_key_values"
     kept = torch.ones_like(ids) if mask is None else mask
     if positions is not None and ((positions - kept.cumsum(-1) + 1) * kept).any():

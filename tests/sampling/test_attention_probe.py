@@ -113,7 +113,7 @@ def test_a_step_that_does_not_follow_from_the_cache_reads_everything_again(monke
 
     def off_by_one(input_ids, position_ids=None, **kwargs):
         output = forward(input_ids, **kwargs)
-        if kwargs.get("past_key_values") is not None:
+        if kwargs.get("past_key_values") is not None or kwargs.get("cache") is not None:
             output.logits = output.logits.roll(1, -1)
         return output
 

@@ -28,6 +28,9 @@ SEVERAL = batch(list(range(40, 90)), [5, 6, 7], list(range(100, 120)))
 @pytest.mark.parametrize("inputs", [ONE, SEVERAL], ids=["one prompt", "padded prompts"])
 def test_greedy_output_equals_that_of_generate(architecture, inputs):
     model = random_model(architecture)
+    if architecture == "gemma2":
+        # sdpa attention of transformers 5.17 leaves the soft cap out
+        model.set_attn_implementation("eager")
     settings = {
         "max_new_tokens": 16,
         "do_sample": False,

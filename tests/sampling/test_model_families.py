@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 import transformers
-from model_families import FAMILIES, VOCABULARY, Family
+from model_families import FAMILIES, LATER, VOCABULARY, Family
 from packaging.version import Version
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, LogitsProcessor, LogitsProcessorList
 
@@ -110,14 +110,15 @@ def check_numbers(family: Family, tokenizer):
 
 
 def check_refusal(family: Family, tokenizer):
-    with pytest.raises(ModelError, match=family.reason):
+    with pytest.raises(ModelError, match=family.reason if family.path == "refused" else LATER):
         Sampler(made(family), tokenizer=tokenizer)
 
 
 def check(family: Family, tokenizer):
     if family.model_type not in CONFIG_MAPPING:
         pytest.skip(f"transformers has no {family.model_type} in this version")
-    (check_refusal if family.path == "refused" else check_numbers)(family, tokenizer)
+    too_old = bool(family.since and Version(family.since) > HERE)
+    (check_refusal if family.path == "refused" or too_old else check_numbers)(family, tokenizer)
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f.quick], ids=lambda f: f.name)

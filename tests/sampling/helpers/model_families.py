@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-__all__ = ["FAMILIES", "VOCABULARY", "Family"]
+__all__ = ["FAMILIES", "LATER", "VOCABULARY", "Family"]
 
 VOCABULARY = 259
 
@@ -105,6 +105,7 @@ class Family(NamedTuple):
         reference: What its numbers are held against: "generate" of transformers, or "forward", a pass of the
             model over all tokens, where `generate` of some version is known to be wrong.
         rough: Whether its code computes in float32 whatever the model's dtype.
+        since: Version of transformers from which on it is served; in older ones its tokens see later ones.
         shared_since: Version of transformers from which on it is shared all the same.
         quick: Whether it is among the few that every test run tries.
     """
@@ -117,6 +118,7 @@ class Family(NamedTuple):
     note: str = ""
     reference: str = "generate"
     rough: bool = False
+    since: str = ""
     shared_since: str = ""
     quick: bool = False
 
@@ -142,14 +144,14 @@ LATENT = {"num_key_value_heads": 4}
 _INTERFACE = "cannot be served from the shared store: its attention cannot be replaced"
 _STATE = "layers other than self-attention over all or recent tokens"
 _WIDTHS = "keys are 12 wide and values 8"
-_LATER = "lets tokens see later ones"
+LATER = "lets tokens see later ones|lets a token see those behind it"
 
 _OWN_STATE = "a state instead of keys, or beside them"
 _BECAUSE = {
     _INTERFACE: "attention of its own code, which cannot be routed",
     _STATE: "layers of other kinds",
     _WIDTHS: "keys and values of different widths",
-    _LATER: "tokens see later ones",
+    LATER: "tokens see later ones",
     "did not pass codesample_kv on": "its attention drops what is handed to it",
     "other logits": "other attention than the usual one",
     "in its mask alone": "windows that its attention function is not told of",
@@ -270,7 +272,14 @@ FAMILIES = (
     Family("StableLM", "stablelm", ORDINARY, "did not pass codesample_kv on"),
     Family("Nemotron", "nemotron", ORDINARY, "did not pass codesample_kv on"),
     Family("DiffLlama", "diffllama", ORDINARY, "other logits", note="differential attention"),
-    Family("Doge", "doge", ORDINARY, "keep_window_size", note="a mask that depends on the text"),
+    Family(
+        "Doge",
+        "doge",
+        ORDINARY,
+        "keep_window_size",
+        since="5.23",
+        note="a mask that depends on the text; refused with transformers 5.17",
+    ),
     Family("Phi-3.5 MoE", "phimoe", ORDINARY, "in its mask alone", note="shared without windows"),
     Family(
         "Qwen2 MoE with windows",
@@ -346,17 +355,17 @@ FAMILIES = (
     ),
     Family("Nemotron H", "nemotron_h", ORDINARY, _STATE, rough=True),
     # nothing can be sampled from these token by token
-    Family("BERT", "bert", REFUSED, _LATER),
-    Family("RoBERTa", "roberta", REFUSED, _LATER, settings={"pad_token_id": 1}),
-    Family("ELECTRA", "electra", REFUSED, _LATER),
-    Family("XLNet", "xlnet", REFUSED, _LATER, settings={"d_head": 8, "d_inner": 32}),
-    Family("XLM", "xlm", REFUSED, _LATER, settings={"emb_dim": 32}),
-    Family("RoFormer", "roformer", REFUSED, _LATER),
+    Family("BERT", "bert", REFUSED, LATER),
+    Family("RoBERTa", "roberta", REFUSED, LATER, settings={"pad_token_id": 1}),
+    Family("ELECTRA", "electra", REFUSED, LATER),
+    Family("XLNet", "xlnet", REFUSED, LATER, settings={"d_head": 8, "d_inner": 32}),
+    Family("XLM", "xlm", REFUSED, LATER, settings={"emb_dim": 32}),
+    Family("RoFormer", "roformer", REFUSED, LATER),
     Family(
         "Gemma 3 embedding models",
         "gemma3_text",
         REFUSED,
-        _LATER,
+        LATER,
         settings={"use_bidirectional_attention": True},
     ),
 )
