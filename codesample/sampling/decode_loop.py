@@ -176,6 +176,8 @@ class DecodeLoop:
             if not is_out_of_memory(error):
                 raise
             self._retreat(error)
+        if self._state is not None:
+            self._state.settle()
         self._groups.close()
 
     def _follow(self) -> None:
@@ -184,9 +186,7 @@ class DecodeLoop:
             return
         self._generation = self._state.generation
         self._cache.follow(self._generation)
-        checkpoint, stored = self._checkpoint, self._store.layers[0].k_shared
-        placed = (stored.dtype, stored.device) == (checkpoint.model.dtype, checkpoint.model.device)
-        if not placed or self._state.probed != checkpoint.probed:
+        if not self._state.serves(self._checkpoint.probed, self._store.layers[0].k_shared):
             raise ModelError(
                 "the model was changed so much while its candidates were drawn that they cannot be drawn on; "
                 "ask for those that are missing in a new call"

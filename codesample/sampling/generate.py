@@ -157,7 +157,7 @@ class _Generation:
         config: GenerationConfig,
     ) -> None:
         model = state.model
-        self._model, self._packed = model, state.packed
+        self._state, self._model, self._packed = state, model, state.packed
         self._config, self._ids = config, input_ids
         self._steps = max(1, config.max_length - input_ids.shape[1])
         self._prompts = _prompts(input_ids, attention_mask)
@@ -192,8 +192,10 @@ class _Generation:
         # as with `generate`, rows are padded behind their end where tokens can end them, and go on otherwise
         self._pads = any(hasattr(each, "eos_token_id") for each in criteria)
         unfinished = torch.ones_like(self._live)
-        with attached(self._model), self._packed.used() if self._packed else nullcontext():
+        with attached(self._model):
             logits = self._prefill()
+        self._state.settle()
+        with attached(self._model), self._packed.used() if self._packed else nullcontext():
             for step in range(self._steps):
                 with detached(self._model) if calls_out else nullcontext():
                     changed = processors(ids, logits.clone())

@@ -6,6 +6,7 @@ import logging
 import weakref
 from typing import Any
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from codesample.sampling.attention_hook import looked_at_anew
@@ -66,6 +67,18 @@ class ModelState:
                 self._look()
         return self.generation
 
+    def settle(self) -> None:
+        """Take what a pass of ours has done to the model for no change of it.
+
+        Some models keep the rotary frequencies of the longest text that they have read.
+        """
+        self._watch.settle()
+
+    def serves(self, probed: Probed, stored: Tensor) -> bool:
+        """Whether the model still takes the path that was probed, and keys like those stored."""
+        model = self.model
+        return self.probed == probed and (stored.dtype, stored.device) == (model.dtype, model.device)
+
     def forget(self) -> None:
         """Take the model for another one at the next `renew`."""
         self._forgotten = True
@@ -74,11 +87,14 @@ class ModelState:
         change, forgotten = self._watch.look(), self._forgotten
         if change is Change.NONE and not forgotten:
             return
-        self._packed, self._forgotten = None, False
+        self._packed = None
         self.generation += 1
         if change is Change.WEIGHTS and not forgotten:
             return
+        # until it is known what the model has become, for a probe may refuse it
+        self._forgotten = True
         before, self.probed = self.probed.notice, probe_shared_path(self.model)
+        self._forgotten = False
         # passes through a model may leave their traces in it
         self._watch.look()
         notice = self.probed.notice

@@ -56,6 +56,8 @@ class OrdinaryLoop:
                 for candidate in self._slice(prompt, waiting[: self._rows]):
                     if candidate is not None:
                         waiting.remove(candidate.index)
+                    if self._state is not None:
+                        self._state.settle()
                     yield candidate
                     if self._generation() != generation:
                         # the others are drawn from the start, by the model as it is now

@@ -278,7 +278,12 @@ class Sampler:
         self._renew()
         texts = given_tokens(self.checkpoint, given)
         loop = ReadLoop(self.checkpoint, memory_fraction=self._memory_fraction, progress=progress)
-        return loop.run(texts)
+        return self._settled(loop.run(texts))
+
+    def _settled(self, readings: Iterator[Reading]) -> Iterator[Reading]:
+        for reading in readings:
+            self._state.settle()
+            yield reading
 
     def describe(self) -> dict[str, Any]:
         """Facts about the checkpoint for the record of a run."""

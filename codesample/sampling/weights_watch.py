@@ -10,16 +10,14 @@ outside of the model until it needs them.
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
@@ -27,20 +25,15 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from codesample.sampling.attention_hook import NAME
 from codesample.sampling.packed_weights import is_packed
+from codesample.sampling.weight_numbers import WeightNumbers, has_storage
 
 __all__ = ["STATE_KEY", "Change", "WeightsWatch"]
 
 STATE_KEY = "_codesample_state"
 """Attribute of a model that belongs to this toolkit and is no part of what the model computes."""
 
-# numbers of a tensor that are compared
-_MOST_NUMBERS = 4096
-# bytes of weights on a CPU up to which views of them are kept, which keeps replaced weights until the next
-# look; to make the views anew takes longer than all the rest
-_KEPT_VIEWS = 2**29
 # what is longer or deeper is no setting
 _MOST_ENTRIES, _DEPTH = 4096, 4
-_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _CONTENTS = ("_parameters", "_buffers", "_modules")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 # all else that torch keeps of a module is for gradients and state dicts
@@ -70,8 +63,7 @@ class WeightsWatch:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = weakref.ref(model)
-        self._seen = _Snapshot(model, {})
-        self._numbers = _Numbers(self._seen.tensors)
+        self._remember(_Snapshot(model, {}))
 
     def same(self, *, thorough: bool) -> bool:
         """Whether all is certainly as it was; False also where something was set to what it was before.
@@ -83,45 +75,103 @@ class WeightsWatch:
         model = self._model()
         if model is None or not self._seen.untouched(model):
             return False
-        return not thorough or (self._seen.same_code() and self._numbers.same(self._seen.tensors))
+        return not thorough or (self._seen.same_code() and self._same_numbers())
 
     def look(self) -> Change:
         """Return what has changed since the last look, and remember how it is now."""
         model, before = self._model(), self._seen
         assert model is not None, "whoever asks has the model"
-        self._seen = _Snapshot(model, before.attention)
-        change = self._seen.compared_with(before)
-        if change is Change.NONE and not self._numbers.same(before.tensors):
+        now = _Snapshot(model, before.attention)
+        change = now.compared_with(before)
+        if change is Change.NONE and not self._same_numbers():
             change = Change.WEIGHTS
-        self._numbers = _Numbers(self._seen.tensors)
+        self._remember(now)
         return change
+
+    def settle(self) -> None:
+        """Take numbers and tensors that have changed as what a pass did to the model, but for parameters."""
+        model, others = self._model(), self._seen.others
+        if model is None or (self._seen.untouched(model) and (others.counted or self._others.same())):
+            return
+        now = _Snapshot(model, self._seen.attention)
+        if now.is_after_pass_of(self._seen) and self._parameters.same():
+            self._remember(now)
+
+    def _remember(self, seen: _Snapshot) -> None:
+        self._seen = seen
+        self._parameters, self._others = (
+            WeightNumbers(seen.parameters.alive),
+            WeightNumbers(seen.others.alive),
+        )
+
+    def _same_numbers(self) -> bool:
+        return self._parameters.same() and self._others.same()
+
+
+class _Tensors:
+    """Tensors with numbers, as far as torch knows them; weakly, for one that is replaced must not live on.
+
+    Args:
+        tensors: Any.
+        gone: Called when one of them or its storage is no more.
+    Attributes:
+        counted: Whether torch counts the writes to all of them.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], gone: Callable[[Any], None]) -> None:
+        solid = [t for t in tensors if not t.is_meta]
+        versioned, stored = ([t for t in solid if has(t)] for has in (_has_version, has_storage))
+        self._all, self._versioned, self._stored = (
+            [weakref.ref(t, gone) for t in each] for each in (solid, versioned, stored)
+        )
+        self._versions = [t._version for t in versioned]
+        self.counted = len(versioned) == len(solid)
+        self._pointers = [t.data_ptr() for t in stored]
+        # once a storage is gone, new numbers may have its address
+        self._storages = [weakref.ref(t.untyped_storage(), gone) for t in stored]
+
+    def untouched(self) -> bool:
+        """Whether torch has counted no write and given no other storage, while all of them live."""
+        return (
+            [r()._version for r in self._versioned] == self._versions  # type: ignore[union-attr]
+            and [r().data_ptr() for r in self._stored] == self._pointers  # type: ignore[union-attr]
+        )
+
+    def same(self, before: _Tensors) -> bool:
+        """Whether these are the same tensors as those, as they were."""
+        return (
+            _same_objects(self._all, before._all)
+            and _same_objects(self._storages, before._storages)
+            and self._versions == before._versions
+            and self._pointers == before._pointers
+        )
+
+    def alive(self) -> list[Tensor]:
+        """Return those that are still there."""
+        return [t for r in self._all if (t := r()) is not None]
 
 
 class _Snapshot:
     """All that a model's logits follow from, as it is now, but for the numbers themselves.
 
     Attributes:
-        tensors: Those with numbers, weakly: a weight that is replaced must not live on here.
+        parameters, others: Tensors with numbers.
         attention: By configuration, the attention that it named before ours was attached.
     """
 
     def __init__(self, model: PreTrainedModel, attention: Mapping[int, Any]) -> None:
         walk = _Walk(model)
         self._gone: list[object] = []
-        self._modules = self._weak(walk.modules)
+        gone = self._gone.append
+        self._modules = [weakref.ref(m, gone) for m in walk.modules]
         self._kinds = list(map(type, walk.modules))
         self._contents = [m.__dict__[name].values() for m in walk.modules[1:] for name in _CONTENTS]
         self._ids = self._content_ids(model)
         self._own, self._live, self._code = _own(model), walk.live, walk.code
         self._copies, self._code_copies = list(map(_copied, walk.live)), list(map(dict, walk.code))
         self._around = _around()
-        solid = [t for t in walk.tensors if not t.is_meta]
-        versioned, stored = ([t for t in solid if has(t)] for has in (_has_version, _has_storage))
-        self.tensors, self._versioned, self._stored = map(self._weak, (solid, versioned, stored))
-        self._versions = [t._version for t in versioned]
-        self._pointers = [t.data_ptr() for t in stored]
-        # once a storage is gone, new numbers may have its address
-        self._storages = self._weak([t.untyped_storage() for t in stored])
+        self.parameters = _Tensors([t for t in walk.tensors if isinstance(t, nn.Parameter)], gone)
+        self.others = _Tensors([t for t in walk.tensors if not isinstance(t, nn.Parameter)], gone)
         self._layouts = [_layout(t) for t in walk.tensors]
         self.attention = {
             id(each): attention.get(id(each)) if _is_ours(each[_ATTENTION]) else each[_ATTENTION]
@@ -140,8 +190,8 @@ class _Snapshot:
                 and [type(r()) for r in self._modules] == self._kinds
                 and self._live == self._copies
                 and _own(model) == self._own
-                and [r()._version for r in self._versioned] == self._versions  # type: ignore[union-attr]
-                and [r().data_ptr() for r in self._stored] == self._pointers  # type: ignore[union-attr]
+                and self.parameters.untouched()
+                and self.others.untouched()
                 and _around() == self._around
             )
         except Exception:
@@ -169,16 +219,20 @@ class _Snapshot:
                 return Change.BEHAVIOUR
         except Exception:
             return Change.BEHAVIOUR
-        same = (
-            _same_objects(self.tensors, before.tensors)
-            and _same_objects(self._storages, before._storages)
-            and self._versions == before._versions
-            and self._pointers == before._pointers
-        )
+        same = self.parameters.same(before.parameters) and self.others.same(before.others)
         return Change.NONE if same else Change.WEIGHTS
 
-    def _weak(self, things: Iterable[Any]) -> list[weakref.ref[Any]]:
-        return [weakref.ref(thing, self._gone.append) for thing in things]
+    def is_after_pass_of(self, before: _Snapshot) -> bool:
+        """Whether nothing differs from `before` but what modules keep of the texts that they have read."""
+        try:
+            return (
+                self.parameters.same(before.parameters)
+                and _same_objects(self._modules, before._modules)
+                and self._kinds == before._kinds
+                and list(map(_fixed, self._settings)) == list(map(_fixed, before._settings))
+            )
+        except Exception:
+            return False
 
     def _content_ids(self, model: nn.Module) -> list[int]:
         own = model.__dict__
@@ -259,50 +313,6 @@ class _Walk:
         return True
 
 
-class _Numbers:
-    """Some numbers of each tensor, bit by bit."""
-
-    def __init__(self, tensors: Sequence[weakref.ref[Tensor]]) -> None:
-        alive = [t for r in tensors if (t := r()) is not None]
-        small = sum(t.nbytes for t in alive) <= _KEPT_VIEWS and all(t.device.type == "cpu" for t in alive)
-        self._views = [view.numpy() for view in _views(alive)] if small else None
-        self._kept = self._read(tensors)
-
-    def same(self, tensors: Sequence[weakref.ref[Tensor]]) -> bool:
-        """Whether they are what they were; `tensors` are the same ones."""
-        now = self._read(tensors)
-        if self._views is not None:
-            return np.array_equal(now, self._kept)
-        return all(map(torch.equal, now, self._kept))
-
-    def _read(self, tensors: Sequence[weakref.ref[Tensor]]) -> Any:
-        if self._views is not None:
-            return np.concatenate(self._views) if self._views else np.empty(0)
-        groups: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
-        for view in _views(t for r in tensors if (t := r()) is not None):
-            groups.setdefault((view.device, view.dtype), []).append(view)
-        return [torch.cat(views) for views in groups.values()]
-
-
-@torch.no_grad()
-def _views(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """Return some numbers of each tensor that has any, as integers of their size."""
-    found = []
-    for tensor in tensors:
-        if not _has_storage(tensor) or not tensor.numel() or tensor.element_size() not in _INTEGERS:
-            continue
-        bits = tensor.detach().as_subclass(Tensor).view(_INTEGERS[tensor.element_size()])
-        count, width = bits.numel(), bits.shape[-1] if bits.dim() > 1 else 1
-        # hardly more than a row or as many as there are rows, and without a common divisor with a row: so
-        # that neither a row nor a column is left out
-        step = max(min(count // width, width) - 1, -(-count // _MOST_NUMBERS), 1)
-        while math.gcd(step, width) > 1:
-            step -= 1
-        dense = 1 + sum((n - 1) * s for n, s in zip(bits.shape, bits.stride(), strict=True)) == count
-        found.append(bits.as_strided((-(-count // step),), (step,)) if dense else bits.flatten()[::step])
-    return found
-
-
 def _own(model: nn.Module) -> dict[str, Any]:
     # a copy with what is kept there would hold on to itself
     return {name: value for name, value in model.__dict__.items() if name != STATE_KEY}
@@ -327,6 +337,13 @@ def _is_ours(attention: Any) -> bool:
     return str(attention).startswith(NAME.partition("_")[0])
 
 
+def _fixed(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    kept = (int, float, tuple)
+    return {n: v for n, v in settings.items() if isinstance(v, bool) or not isinstance(v, kept)}
+
+
 def _copied(live: Any) -> Any:
     kind = list if isinstance(live, list) else set if isinstance(live, set) else dict
     return kind(live)
@@ -334,17 +351,6 @@ def _copied(live: Any) -> Any:
 
 def _has_version(tensor: Tensor) -> bool:
     return not tensor.is_inference()
-
-
-def _has_storage(tensor: Tensor) -> bool:
-    if tensor.layout is not torch.strided or tensor.is_meta:
-        return False
-    try:
-        tensor.data_ptr()
-    except RuntimeError:
-        # made of other tensors
-        return False
-    return True
 
 
 def _layout(tensor: Tensor) -> tuple[Any, ...]:

@@ -84,6 +84,9 @@ def test_a_full_memory_halves_the_rows_and_changes_no_candidate(tokenizer, caplo
     expected = Sampler(model, tokenizer=tokenizer).sample(PROMPT, n=9, max_new_tokens=8, stop="e")
     sampler = Sampler(model, tokenizer=tokenizer)
     memory = _Memory(model, rows=2)
+    # another forward is another model, which is looked at first
+    sampler.sample(PROMPT, max_new_tokens=1)
+    memory.sizes.clear()
     with caplog.at_level(logging.WARNING):
         assert sampler.sample(PROMPT, n=9, max_new_tokens=8, stop="e") == expected
     assert "out of memory: going on with 2 rows at a time" in caplog.text

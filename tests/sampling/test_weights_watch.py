@@ -10,10 +10,11 @@ import peft
 import pytest
 import torch
 from torch import nn
+from transformers import AutoModelForCausalLM, Phi3Config
 
 from codesample.errors import CodesampleError, ModelError
 from codesample.records import GivenText, Request, SamplingParams
-from codesample.sampling import Sampler, model_state, weights_watch
+from codesample.sampling import Sampler, model_state, weight_numbers
 from codesample.sampling.weights_watch import Change, WeightsWatch
 from codesample.testing.models import random_model
 
@@ -236,6 +237,7 @@ def stale(sampler):
     """Draw as if changes were not looked for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WeightsWatch, "same", lambda *_, **__: True)
+        patch.setattr(WeightsWatch, "settle", lambda _: None)
         try:
             return drawn(sampler)
         except (CodesampleError, RuntimeError):
@@ -366,6 +368,18 @@ def test_a_hook_that_the_shared_path_cannot_serve_leads_to_the_ordinary_one(mode
     assert equal(drawn(sampler), plain)
 
 
+def test_a_model_that_no_text_can_be_drawn_from_any_more_is_refused_by_every_call(model, tokenizer):
+    sampler = Sampler(model, tokenizer=tokenizer)
+    plain = drawn(sampler)
+    # each position sees the last one
+    handle = model.model.layers[0].mlp.register_forward_hook(lambda _, x, y: y + y[:, -1:])
+    for _ in range(2):
+        with pytest.raises(ModelError, match="lets tokens see later ones"):
+            drawn(sampler)
+    handle.remove()
+    assert equal(drawn(sampler), plain)
+
+
 def test_a_plain_edit_of_weights_does_not_probe_again(model, tokenizer, monkeypatch):
     sampler = Sampler(model, tokenizer=tokenizer)
     drawn(sampler)
@@ -478,6 +492,39 @@ def test_candidates_of_an_open_stream_are_each_of_one_state_of_the_model(archite
     assert any(c.token_ids != old[c.task_id, c.index].token_ids for c in rest)
 
 
+@pytest.fixture(scope="module")
+def growing():
+    """A model that keeps the rotary frequencies of the longest text of its last pass."""
+    rope = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+    sizes = {"vocab_size": 259, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
+    more = {"num_attention_heads": 2, "pad_token_id": 258, "original_max_position_embeddings": 40}
+    torch.manual_seed(0)
+    config = Phi3Config(**sizes, **more, rope_parameters=rope)
+    return AutoModelForCausalLM.from_config(config).double().eval()
+
+
+def test_what_a_model_does_to_itself_is_no_change(growing, tokenizer):
+    sampler = Sampler(growing, tokenizer=tokenizer, max_rows=2)
+    requests = [Request("short", "x" * 12, tuple(range(5))), Request("long", "y" * 36, tuple(range(3)))]
+    params = SamplingParams(max_new_tokens=9, temperature=1.5)
+    states = set()
+    alone = [c for r in requests for c in Sampler(growing, tokenizer=tokenizer).stream([r], params)]
+    generation = sampler._state.generation
+    streams = [sampler.stream([request], params) for request in requests]
+    found = []
+    while streams:
+        # the two paths by turns
+        streams = [s for s in streams if (c := next(s, None)) is not None and found.append(c) is None]
+        states.add(str([id(buffer) for buffer in growing.buffers()]) + str(list(growing.buffers())))
+    assert {(c.task_id, c.index): c.token_ids for c in found} == {
+        (c.task_id, c.index): c.token_ids for c in alone
+    }
+    assert len(found) == 8
+    list(sampler.read([GivenText("y" * 36, "z" * 12)]))
+    assert len(states) > 1
+    assert sampler._state.generation - generation <= 1
+
+
 def test_a_stream_that_the_changed_model_cannot_go_on_with_says_so(model, tokenizer):
     sampler = Sampler(model, tokenizer=tokenizer, max_rows=2)
     stream = sampler.stream([Request("a", PROMPT, (0, 1, 2, 3))], SamplingParams(max_new_tokens=4))
@@ -502,7 +549,7 @@ def test_weights_that_were_made_in_inference_mode_have_no_counter(model, tokeniz
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("kept", [0, 2**29], ids=["views made anew", "views kept"])
 def test_every_row_and_every_column_of_a_matrix_is_looked_at(kept, dtype, model, monkeypatch):
-    monkeypatch.setattr(weights_watch, "_KEPT_VIEWS", kept)
+    monkeypatch.setattr(weight_numbers, "_KEPT_VIEWS", kept)
     model.to(dtype)
     model.model.layers[1].self_attn.q_proj.weight = nn.Parameter(torch.randn(64, 64, dtype=dtype).T)
     watch = WeightsWatch(model)
