@@ -32,7 +32,7 @@ class Asked(BaseModel):
     n: int = Field(16, ge=1, le=128)
     seed: int = 0
     max_new_tokens: int = Field(512, ge=1, le=4096)
-    deadline: float | None = Field(None, gt=0)
+    deadline: float | None = None
 
 
 @asynccontextmanager
@@ -49,21 +49,21 @@ app = FastAPI(title="best of n", lifespan=lifespan)
 @app.post("/best")
 async def best(asked: Asked, request: Request) -> StreamingResponse:
     """Draw up to n programs, stop at one that gets the prompt's examples right; each event is a line."""
-    shown = prompt_examples(asked.prompt, asked.entry_point) if asked.entry_point else ()
-    events = codesample.stream_best_of_n(
-        request.app.state.sampler,
-        **asked.model_dump(include={"prompt", "n", "entry_point", "deadline"}),
-        reranker="public_examples > mean_logprob",
-        params=codesample.SamplingParams(seed=asked.seed, max_new_tokens=asked.max_new_tokens),
-        until=codesample.passed if shown else None,
-        judge=request.app.state.judge,
-    )
-    return StreamingResponse(lines(events), media_type="application/x-ndjson")
+    return StreamingResponse(lines(asked, request.app.state), media_type="application/x-ndjson")
 
 
-async def lines(events: Any) -> AsyncIterator[str]:
+async def lines(asked: Asked, state: Any) -> AsyncIterator[str]:
     """Write each event as a line of JSON; an error is the last one."""
     try:
+        shown = prompt_examples(asked.prompt, asked.entry_point) if asked.entry_point else ()
+        events = codesample.stream_best_of_n(
+            state.sampler,
+            **asked.model_dump(include={"prompt", "n", "entry_point", "deadline"}),
+            reranker="public_examples > mean_logprob",
+            params=codesample.SamplingParams(seed=asked.seed, max_new_tokens=asked.max_new_tokens),
+            until=codesample.passed if shown else None,
+            judge=state.judge,
+        )
         async with aclosing(events):
             async for event in events:
                 match event:

@@ -166,4 +166,5 @@ def _opened(prompt: str) -> _Opened:
 
 
 def _width(line: str) -> int:
-    return len(indentation(line).expandtabs(8))
+    # a form feed begins the line anew for whoever counts columns, as Python does
+    return len(indentation(line).rpartition("\f")[2].expandtabs(8))

@@ -250,10 +250,11 @@ def settle_on_eager(model: PreTrainedModel) -> None:
 
 @contextmanager
 def looked_at_anew(model: PreTrainedModel) -> Iterator[None]:
-    """Keep other threads away, and ask the model for its configurations when it is attached next."""
+    """Keep other threads away, and let the next look settle what is the model's own attention."""
     with _LOCKS.setdefault(model, TurnLock()):
         if not _BEFORE.get(model):
             _CONFIGS.pop(model, None)
+            _EAGER.discard(model)
         yield
 
 

@@ -197,13 +197,13 @@ class DecodeLoop:
         self._steps.clear()
         self._groups.begin_again()
 
-    def _fail(self, works: Sequence[Work], error: Exception) -> None:
+    def _fail(self, works: Sequence[Work], error: BaseException) -> None:
         for work in works:
             self._groups.drop(work)
             work.fail(error)
         self._changed = True
 
-    def _retreat(self, error: Exception) -> None:
+    def _retreat(self, error: BaseException) -> None:
         """Take live rows back and go on with half as many; what they draw again is the same."""
         if self._row_limit == 1 and self._chunk <= _SMALLEST_CHUNK:
             raise ModelError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,9 +87,19 @@ class LogitEdits:
             )
             changed = logits[members]
             for processor in self._processors:
-                changed = processor(ids, changed)
+                changed = _of_shape(processor(ids, changed), changed.shape, processor)
             logits[members] = changed.to(logits)
         return logits
+
+
+def _of_shape(given: Any, shape: torch.Size, processor: LogitsProcessor) -> Tensor:
+    if isinstance(given, Tensor) and given.shape == shape:
+        return given
+    name = getattr(processor, "__name__", type(processor).__name__)
+    got = f"a tensor of shape {tuple(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+    raise ParameterError(
+        f"the logits processor {name} returned {got}; expected the changed logits, of shape {tuple(shape)}"
+    )
 
 
 def _bias(params: SamplingParams, vocabulary: int) -> Tensor | None:

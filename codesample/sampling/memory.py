@@ -45,7 +45,7 @@ def free_memory(device: torch.device) -> int:
     return min([int(psutil.virtual_memory().available), *_group_limits()])
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, on any device; torch raises a plain RuntimeError for one on a CPU."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 

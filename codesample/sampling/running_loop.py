@@ -44,7 +44,7 @@ class Caller(Protocol):
         """Be told that a candidate has got one more token and goes on."""
         ...
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Be told why nothing more will come."""
         ...
 
@@ -71,7 +71,7 @@ class _Part(Work):
     def grow(self, row: Row) -> None:
         self._running.caller.grow(row)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         self._loop.fail(self._running.caller, error)
 
 
@@ -171,7 +171,7 @@ class RunningLoop:
         running.turns = None
         caller.end()
 
-    def fail(self, caller: Caller, error: Exception) -> None:
+    def fail(self, caller: Caller, error: BaseException) -> None:
         """Tell a caller why nothing more will come, and forget the call."""
         if caller in self._running:
             caller.fail(error)

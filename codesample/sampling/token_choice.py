@@ -187,7 +187,7 @@ def _likeliest(logits: Tensor) -> Tensor:
     return torch.where(logits == top, ids, logits.shape[-1] - 1).amin(-1)
 
 
-def _shaped(logits: Tensor, params: SamplingParams, *, ask: bool) -> Tensor:
+def _shaped(logits: Tensor, params: SamplingParams, *, ask: bool = True) -> Tensor:
     """Return log-probabilities after temperature and typical-p, [R, V]; the host is asked only if `ask`."""
     logprobs = (logits / params.temperature).log_softmax(-1)
     if params.typical_p == 1:

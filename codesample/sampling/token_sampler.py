@@ -43,7 +43,7 @@ def refuse_nan(name: str, dtype: torch.dtype, logprobs: Iterable[float]) -> None
 class ProcessorFailed(Exception):
     """One of the caller's logits processors raised `error`; of interest to those of this `kind` alone."""
 
-    def __init__(self, kind: Hashable, error: Exception) -> None:
+    def __init__(self, kind: Hashable, error: BaseException) -> None:
         super().__init__(f"a logits processor failed: {error}")
         self.kind, self.error = kind, error
 
@@ -157,7 +157,8 @@ class TokenSampler:
     def _edited(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:
         try:
             return self._edits(logits, rows)
-        except Exception as error:
-            if not self._edits.calls_out or is_out_of_memory(error):
+        except BaseException as error:
+            # an end of the process that a processor asks for is its caller's as well
+            if not self._edits.calls_out or is_out_of_memory(error) or isinstance(error, KeyboardInterrupt):
                 raise
             raise ProcessorFailed(self.kind, error) from error

@@ -26,7 +26,7 @@ class Work:
     def __init__(self, token_sampler: TokenSampler, *, progress: Progress | None = None) -> None:
         self.token_sampler, self.progress = token_sampler, progress
         self.done: list[Candidate] = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     @property
     def paused(self) -> bool:
@@ -37,7 +37,7 @@ class Work:
         """Be told of a finished candidate."""
         self.done.append(candidate)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Be told why nothing more will come."""
         self.error = error
 

@@ -21,7 +21,10 @@ from codesample.serving.decode_thread import DecodeThread, ServiceLoad
 from codesample.serving.served_engine import ServedEngine
 from codesample.serving.text_call import TextCall, TextPiece
 
-__all__ = ["AsyncSampler"]
+__all__ = ["AsyncSampler", "settled_deadline"]
+
+# seconds, some thirty years: locks and event loops cannot wait for just any number
+_LONGEST = 1e9
 
 
 @validated
@@ -159,7 +162,7 @@ class AsyncSampler:
         Args:
             deadline: Seconds from now after which its streams end with `DeadlineError`.
         """
-        return ServedEngine(self._thread, buffer=self._buffer, deadline=_checked(deadline))
+        return ServedEngine(self._thread, buffer=self._buffer, deadline=settled_deadline(deadline))
 
     def close(self) -> None:
         """End every call with `ServiceClosedError`, and the thread before its next step."""
@@ -187,14 +190,19 @@ def _asked(
         if n < 1:
             raise ParameterError(f"n = {n}: expected at least 1")
         requests = (Request(task_id, prompt_from(asked), tuple(range(n))),)
-    return Asked(requests, params, tuple(processors), _checked(deadline))
+    return Asked(requests, params, tuple(processors), settled_deadline(deadline))
 
 
 def _settled(params: SamplingParams | None, changes: dict[str, Any]) -> SamplingParams:
     return changed_params(params or SamplingParams(), changes)
 
 
-def _checked(deadline: float | None) -> float | None:
+def settled_deadline(deadline: float | None) -> float | None:
+    """Return it, or None where it lies further off than anything can wait.
+
+    Raises:
+        ParameterError: not above 0.
+    """
     if deadline is not None and not deadline > 0:
         raise ParameterError(f"deadline = {deadline}: expected a number of seconds above 0")
-    return deadline
+    return None if deadline is None or deadline > _LONGEST else deadline

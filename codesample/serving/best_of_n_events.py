@@ -19,7 +19,7 @@ from codesample.records.short import one_line
 from codesample.records.validation import validated
 from codesample.rerankers.context import Context
 from codesample.rerankers.contract import Reranker
-from codesample.serving.async_sampler import AsyncSampler
+from codesample.serving.async_sampler import AsyncSampler, settled_deadline
 from codesample.serving.served_engine import ServedEngine
 
 __all__ = ["CandidateDrawn", "CandidateJudged", "stream_best_of_n"]
@@ -83,6 +83,7 @@ async def stream_best_of_n(
             f"sampler is {type(sampler).__name__}: expected an AsyncSampler; in a thread, `best_of_n` takes "
             "any engine"
         )
+    deadline = settled_deadline(deadline)
     told = _Told(asyncio.get_running_loop())
     engine = _TellingEngine(cast(ServedEngine, sampler.engine(deadline=deadline)), told)
     chosen = partial(

@@ -66,7 +66,7 @@ class ClientCall(Generic[T]):
         self._lock = threading.Lock()
         self._notified: list[Notify] = []
         self._finished: list[Candidate] = []
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._at_once = False
 
     # what subclasses keep until it is taken
@@ -99,7 +99,7 @@ class ClientCall(Generic[T]):
         """Take one more token of a candidate that goes on."""
         self.begun = True
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Take why nothing more will come; what has finished can be taken all the same."""
         with self._lock:
             self._error = self._error or error

@@ -76,6 +76,15 @@ def test_what_cannot_be_asked_for_is_refused(client: Any, asked: dict[str, Any])
     assert client.post("/best", json=asked).status_code == 422
 
 
+@pytest.mark.parametrize("asked", ['"seed": 1e30', '"deadline": NaN', '"deadline": -1'])
+def test_what_the_sampler_refuses_is_the_last_line(client: Any, asked: str) -> None:
+    body = json.dumps({"prompt": PROMPT, "n": 1})[:-1] + f", {asked}}}"
+    answer = client.post("/best", content=body, headers=JSON)
+    if answer.status_code != 422:
+        *_, last = lines(answer)
+        assert last["error"] in ("ParameterError", "WrongTypeError")
+
+
 def test_a_passed_deadline_is_the_last_line(client: Any) -> None:
     *_, last = lines(client.post("/best", json=ASKED | {"n": 128, "deadline": 0.05}))
     assert last["error"] == "DeadlineError"

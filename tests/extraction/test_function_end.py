@@ -22,6 +22,8 @@ BEHIND = [
     "\nclass Unrelated:\n    pass\n",
     "\n```\nThis function",
     "\nimport os\n",
+    "\x0cprint(1)\n",
+    "    \x0cprint(1)\n",
     '\n"""\nExplanation',
     "\n<file_sep>",
 ]

@@ -15,9 +15,10 @@ from transformers.integrations import sdpa_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from codesample.errors import ModelError
-from codesample.sampling.attention_hook import detached
+from codesample.sampling import Sampler
+from codesample.sampling.attention_hook import attached, detached, settle_on_eager
 from codesample.sampling.attention_probe import probe_shared_path
-from codesample.testing.models import ARCHITECTURES, random_model
+from codesample.testing.models import ARCHITECTURES, byte_tokenizer, random_model
 
 SIZES = {
     "vocab_size": 60,
@@ -145,6 +146,17 @@ def test_attention_that_leaves_out_a_soft_cap_is_not_the_reference(monkeypatch, 
         eager = model(ids).logits
     torch.testing.assert_close(own, eager)
     assert (left_out - eager).abs().max() > 0.01
+
+
+def test_a_model_whose_own_attention_was_settled_is_sampled_when_it_has_changed(monkeypatch):
+    model = random_model("llama", seed=5)
+    sampler = Sampler(model, tokenizer=byte_tokenizer())
+    with attached(model):
+        settle_on_eager(model)
+    model.model.layers[0].mlp.register_forward_hook(lambda *_: None)
+    expected = sampler.sample("ab", max_new_tokens=2)
+    assert sampler.checkpoint.shared
+    assert Sampler(model, tokenizer=byte_tokenizer()).sample("ab", max_new_tokens=2) == expected
 
 
 def test_windows_of_some_dozen_tokens_are_read_past(monkeypatch):

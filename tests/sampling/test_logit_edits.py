@@ -3,7 +3,7 @@ import torch
 from transformers import RepetitionPenaltyLogitsProcessor, TypicalLogitsWarper
 
 from codesample.errors import ParameterError
-from codesample.records import SamplingParams
+from codesample.records import Request, SamplingParams
 from codesample.sampling import Sampler
 from codesample.sampling.token_choice import _shaped, choose
 from codesample.testing.models import random_model
@@ -60,8 +60,6 @@ def test_processors_see_prompt_and_candidate_as_in_generate(llama, tokenizer, sa
     processors = [RepetitionPenaltyLogitsProcessor(1.7)]
     request = {"temperature": 0, "max_new_tokens": 15}
     expected = sampler.sample(PROMPT, repetition_penalty=1.7, **request)[0].token_ids
-    from codesample.records import Request
-
     requests = [Request("a", PROMPT, (0, 1)), Request("b", PROMPT + "xyz", (0,))]
     got = list(sampler.stream(requests, SamplingParams(**request), processors=processors))
     assert [c.token_ids for c in got if c.task_id == "a"] == [expected] * 2
@@ -90,6 +88,20 @@ def test_typical_p_keeps_what_transformers_keeps():
 def test_impossible_settings_are_refused(sampler, params, message):
     with pytest.raises(ParameterError, match=message):
         sampler.sample(PROMPT, **params)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (lambda ids, scores: None, "NoneType"),
+        (lambda ids, scores: scores[0, :3], r"a tensor of shape \(3,\)"),
+    ],
+)
+def test_a_processor_that_returns_no_logits_is_named(sampler, returned, said):
+    returned.__name__ = "shout"
+    request = Request("a", PROMPT, (0,))
+    with pytest.raises(ParameterError, match=f"logits processor shout returned {said}; expected"):
+        list(sampler.stream([request], SamplingParams(), processors=[returned]))
 
 
 @pytest.mark.parametrize("params", [{"repetition_penalty": 3.0}, {"frequency_penalty": 2.0}])

@@ -289,6 +289,32 @@ def test_an_error_of_one_call_reaches_its_caller_alone(plain, served, run):
     assert run(main) == alone
 
 
+def test_no_deadline_is_too_far_off(served, run):
+    async def main():
+        for deadline in (1e7, 1e10, 1e300, float("inf")):
+            await served.sample("a", max_new_tokens=1, deadline=deadline)
+            events = codesample.stream_best_of_n(
+                served, "a", n=1, params=SamplingParams(max_new_tokens=1), deadline=deadline
+            )
+            assert [event async for event in events]
+        return await served.sample("a", max_new_tokens=1)
+
+    assert len(run(main)) == 1
+
+
+def test_a_processor_that_ends_the_process_ends_its_own_call(served, run):
+    def leaving(ids, scores):
+        raise SystemExit(3)
+
+    async def asked():
+        # a task that raises this ends the loop that runs it
+        with pytest.raises(SystemExit):
+            await served.sample("a", processors=[leaving])
+        return await served.sample("a", max_new_tokens=1)
+
+    assert len(run(asked)) == 1
+
+
 def test_a_model_that_fails_ends_every_call_and_is_told_of_afterwards(plain, run, monkeypatch):
     model = plain.checkpoint.model
 
