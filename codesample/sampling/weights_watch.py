@@ -126,7 +126,7 @@ class _Tensors:
         )
         self._versions = [t._version for t in versioned]
         self.counted = len(versioned) == len(solid)
-        self._pointers = [t.data_ptr() for t in stored]
+        self._places = list(map(_place, stored))
         # once a storage is gone, new numbers may have its address
         self._storages = [weakref.ref(t.untyped_storage(), gone) for t in stored]
 
@@ -134,7 +134,7 @@ class _Tensors:
         """Whether torch has counted no write and given no other storage, while all of them live."""
         return (
             [r()._version for r in self._versioned] == self._versions  # type: ignore[union-attr]
-            and [r().data_ptr() for r in self._stored] == self._pointers  # type: ignore[union-attr]
+            and [_place(r()) for r in self._stored] == self._places
         )
 
     def same(self, before: _Tensors) -> bool:
@@ -143,7 +143,7 @@ class _Tensors:
             _same_objects(self._all, before._all)
             and _same_objects(self._storages, before._storages)
             and self._versions == before._versions
-            and self._pointers == before._pointers
+            and self._places == before._places
         )
 
     def alive(self) -> list[Tensor]:
@@ -351,6 +351,10 @@ def _copied(live: Any) -> Any:
 
 def _has_version(tensor: Tensor) -> bool:
     return not tensor.is_inference()
+
+
+def _place(tensor: Any) -> tuple[int, tuple[int, ...]]:
+    return tensor.data_ptr(), tensor.stride()
 
 
 def _layout(tensor: Tensor) -> tuple[Any, ...]:

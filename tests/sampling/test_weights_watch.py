@@ -81,6 +81,13 @@ def replaced_twice(model):
     weight.data = weight.data.roll(1, 0)
 
 
+def transposed(model):
+    # the same storage, read in another order
+    weight = model.model.layers[0].self_attn.q_proj.weight
+    assert weight.shape[0] == weight.shape[1]
+    weight.data = weight.data.t()
+
+
 def in_inference_mode(model):
     with torch.inference_mode():
         model.model.layers[0].mlp.gate_proj.weight[7].mul_(3)
@@ -185,6 +192,7 @@ EDITS = {
         m.model.layers[1].self_attn.o_proj, "forward", lambda x: x.flip(-1)
     ),
     "another class for a module": lambda m: louder(m.model.layers[0].mlp),
+    "a weight transposed by .data": transposed,
     "a parametrization": parametrized,
     "a layer in a plain list": kept_in_a_list,
     "an adapter added": with_lora,
