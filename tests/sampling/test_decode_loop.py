@@ -39,16 +39,20 @@ def expected(double, tokenizer):
 class Failing:
     """Lets the model's forward pass run out of memory at chosen calls, or whenever a batch is too large."""
 
-    def __init__(self, monkeypatch, model, *, at=(), above=10**9):
-        self.calls, forward = 0, type(model).forward
+    def __init__(self, monkeypatch, sampler, *, at=(), above=10**9):
+        model = sampler.checkpoint.model
+        self.calls, forward = -(10**9), type(model).forward
 
         def failing(module, input_ids=None, **kwargs):
             self.calls += 1
-            if self.calls in at or input_ids.numel() > above:
+            if self.calls in at or (self.calls > 0 and input_ids.numel() > above):
                 raise torch.OutOfMemoryError("out of memory")
             return forward(module, input_ids=input_ids, **kwargs)
 
         monkeypatch.setattr(type(model), "forward", failing)
+        # with another forward it is another model, which is probed first
+        sampler._renew()
+        self.calls = 0
 
 
 @settings(max_examples=20, deadline=None)
@@ -56,7 +60,7 @@ class Failing:
 def test_running_out_of_memory_at_any_call_loses_and_changes_nothing(double, tokenizer, expected, at, rows):
     sampler = Sampler(double, tokenizer=tokenizer, max_rows=rows)
     with pytest.MonkeyPatch.context() as patch:
-        Failing(patch, double, at=at)
+        Failing(patch, sampler, at=at)
         got = list(sampler.stream(REQUESTS, PARAMS))
     assert len(got) == len(expected)
     assert keyed(got) == expected
@@ -64,14 +68,14 @@ def test_running_out_of_memory_at_any_call_loses_and_changes_nothing(double, tok
 
 def test_the_batch_shrinks_until_it_fits_and_says_so(double, tokenizer, expected, monkeypatch, caplog):
     sampler = Sampler(double, tokenizer=tokenizer, max_rows=24)
-    Failing(monkeypatch, double, above=70)
+    Failing(monkeypatch, sampler, above=70)
     assert keyed(sampler.stream(REQUESTS, PARAMS)) == expected
     assert "out of memory: going on with" in caplog.text
 
 
 def test_memory_for_not_even_one_row_is_an_error_with_a_way_out(double, tokenizer, monkeypatch):
     sampler = Sampler(double, tokenizer=tokenizer)
-    Failing(monkeypatch, double, above=0)
+    Failing(monkeypatch, sampler, above=0)
     with pytest.raises(ModelError, match=r"out of memory with a single candidate; lower"):
         list(sampler.stream(REQUESTS, PARAMS))
 
@@ -91,7 +95,7 @@ def test_how_far_the_device_runs_ahead_changes_nothing(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decode_loop, "CPU_PACE", decode_loop.Pace(lag, patience))
         patch.setattr(decode_step, "_NARROW", narrow)
-        Failing(patch, double, at=fail)
+        Failing(patch, sampler, at=fail)
         got = list(sampler.stream(REQUESTS, PARAMS))
     assert len(got) == len(expected)
     assert keyed(got) == expected
@@ -193,6 +197,8 @@ def test_a_header_is_run_once_for_all_prompts(double, tokenizer, monkeypatch):
 
     sampler = Sampler(double, tokenizer=tokenizer, prefix_cache=0)
     monkeypatch.setattr(type(double), "forward", counted)
+    sampler._renew()
+    sizes.clear()
     list(sampler.stream(REQUESTS, SamplingParams(max_new_tokens=1)))
     assert sizes == [len("shared start of all\n" * 4), 2 + 5 + 8 + 11]
 
