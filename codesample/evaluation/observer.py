@@ -99,8 +99,7 @@ class Tally:
     def __init__(self, expected: dict[str, int], *, strict: bool = False) -> None:
         self._strict = strict
         self._open = dict(expected)
-        self._judged = dict.fromkeys(expected, 0)
-        self._passed = dict.fromkeys(expected, 0)
+        self._judged, self._passed = dict.fromkeys(expected, 0), dict.fromkeys(expected, 0)
         self.candidates_done = 0
         self.problems_done = sum(count == 0 for count in expected.values())
 

@@ -41,12 +41,12 @@ def generate(
     """Generate as `model.generate` does, with prompts stored and read once for all their sequences.
 
     Greedy tokens are those of `model.generate`, and so are sampled ones from the same state of torch's
-    generator, rounding aside. Rows that have ended are not computed any more. On a CPU in float32 linear
-    layers multiply with copies of their weights, which are kept with the model and follow its changes.
+    generator, rounding aside. Rows that have ended are not computed. On a CPU in float32 linear layers
+    multiply with copies of their weights, which are kept with the model and follow its changes.
 
     Args:
         model: A causal language model of transformers, or a `PeftModel` around one.
-        inputs: [B, S], int64, token ids, left-padded where prompts differ in length; or give `input_ids`.
+        inputs: [B, S], int64, left-padded token ids, or `input_ids`; padding behind a prompt is not read.
         generation_config: As for `model.generate`; its own defaults count as there.
         stopping_criteria: Those of transformers, or like them.
         streamer: Gets the prompt, then each step's tokens, [B], then its end; those of transformers take one

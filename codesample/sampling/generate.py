@@ -281,7 +281,12 @@ def _prompts(input_ids: Tensor, attention_mask: Tensor | None) -> list[tuple[int
     if attention_mask is None:
         return [tuple(row) for row in input_ids.tolist()]
     pairs = zip(input_ids.tolist(), attention_mask.tolist(), strict=True)
-    return [tuple(token for token, kept in zip(*pair, strict=True) if kept) for pair in pairs]
+    prompts = [tuple(token for token, kept in zip(*pair, strict=True) if kept) for pair in pairs]
+    if () in prompts:
+        raise ParameterError(
+            f"attention_mask: row {prompts.index(())} keeps no token; expected one at least in each row"
+        )
+    return prompts
 
 
 def _runs(prompts: Sequence[tuple[int, ...]]) -> list[tuple[int, int]]:

@@ -96,9 +96,8 @@ class TextCall(ClientCall[TextPiece]):
     def _join(self, key: Key, piece: TextPiece) -> None:
         before = self._pieces.get(key)
         if before is not None:
-            piece = replace(
-                piece, text=before.text + piece.text, token_ids=before.token_ids + piece.token_ids
-            )
+            tokens = before.token_ids + piece.token_ids
+            piece = replace(piece, text=before.text + piece.text, token_ids=tokens)
         self._pieces[key] = piece
 
     def _waiting(self) -> int:

@@ -353,3 +353,16 @@ def test_a_model_that_is_changed_meanwhile_is_told_of(double, caplog):
     assert "changed while it generated" in caplog.text
     theirs, ours = both(model, **ONE)
     assert torch.equal(ours, theirs)
+
+
+def test_padding_behind_a_prompt_is_not_read(double):
+    alone = codesample.generate(double, torch.tensor([[65, 66, 67]]), max_new_tokens=4, do_sample=False)
+    padded, mask = torch.tensor([[65, 66, 67, 258]]), torch.tensor([[1, 1, 1, 0]])
+    both = codesample.generate(double, padded, attention_mask=mask, max_new_tokens=4, do_sample=False)
+    assert both[0, 4:].tolist() == alone[0, 3:].tolist()
+
+
+def test_a_row_without_a_token_is_refused(double):
+    ids, mask = torch.tensor([[258, 258], [65, 66]]), torch.tensor([[0, 0], [1, 1]])
+    with pytest.raises(ParameterError, match="row 0 keeps no token"):
+        codesample.generate(double, ids, attention_mask=mask, max_new_tokens=2)

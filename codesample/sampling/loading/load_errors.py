@@ -13,7 +13,11 @@ __all__ = ["adapter_error", "load_error", "untrusted"]
 def load_error(error: Exception, origin: CheckpointOrigin) -> ModelError | HubUnavailableError:
     """Return the error to raise in the place of one that transformers raised, in one line."""
     text = str(error).strip() or type(error).__name__
-    first = text.splitlines()[0]
+    first, *more = text.splitlines()
+    if more and first.rstrip(":;") != first:
+        first = f"{first.rstrip(':;')}: {' '.join(more[0].split())}"
+    if isinstance(error, KeyError):
+        first = f"transformers does not know {first}"
     if not origin.trusted and "trust_remote_code" in text:
         return untrusted(origin)
     if not os.path.isdir(origin.source) and isinstance(error, OSError | ConnectionError):

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from codesample.errors import HubUnavailableError, ModelError, ParameterError, UnknownNameError
 from codesample.quiet import without_bars
@@ -48,7 +48,7 @@ def load_tokenizer(origin: CheckpointOrigin, named: str | Path | None = None) ->
     try:
         tokenizer = AutoTokenizer.from_pretrained(place.source, **place.options)
     except Exception as error:
-        raise _tokenizer_error(error, place) from error
+        raise (_config_error(place) or _tokenizer_error(error, place)) from error
     if not _has_words(tokenizer):
         # transformers makes one of the model's kind where there are no files
         raise ModelError(f"{place.name}: its tokenizer has no vocabulary; {_OPTION}")
@@ -104,6 +104,17 @@ def _has_words(tokenizer: Any) -> bool:
         return True
     added = getattr(tokenizer, "added_tokens_encoder", {})
     return bool(words - set(added) - set(getattr(tokenizer, "all_special_tokens", ())))
+
+
+def _config_error(place: CheckpointOrigin) -> ModelError | HubUnavailableError | None:
+    """Return what is wrong with the settings beside a tokenizer, which loading it reads too."""
+    if place.gguf_file is None and not (Path(place.source) / "config.json").is_file():
+        return None
+    try:
+        AutoConfig.from_pretrained(place.source, **place.options)
+    except Exception as error:
+        return load_error(error, place)
+    return None
 
 
 def _tokenizer_error(error: Exception, place: CheckpointOrigin) -> ModelError | HubUnavailableError:

@@ -61,3 +61,18 @@ def test_a_damaged_tokenizer_is_said_to_be_that(folder):
     with pytest.raises(ModelError, match=r"its tokenizer cannot be loaded: .*--tokenizer") as error:
         load_checkpoint(path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("{", "config.json' is not a valid JSON file"),
+        ('{"model_type": "llama", "num_hidden_layers": "3"}', "field 'num_hidden_layers': .*expected int"),
+        ('{"model_type": "llama", "hidden_size": 64, "num_attention_heads": 5}', "not a multiple of"),
+    ],
+)
+def test_broken_settings_are_not_blamed_on_the_tokenizer(folder, settings, said):
+    path = folder().path
+    (path / "config.json").write_text(settings)
+    with pytest.raises(ModelError, match=f"cannot be loaded as a causal language model: .*{said}"):
+        load_checkpoint(path)
