@@ -145,6 +145,13 @@ class _NoText:
     def decode(ids: Sequence[int], **_: Any) -> str:
         return "x" * len(ids)
 
+    @staticmethod
+    def convert_ids_to_tokens(ids: int | Sequence[int]) -> str | list[str]:
+        return "x" if isinstance(ids, int) else ["x"] * len(ids)
+
+    def __call__(self, text: str, **_: Any) -> Any:
+        raise NotImplementedError("prompts are given as tokens")
+
 
 def _sampler(model: PreTrainedModel, *, shared: bool) -> Sampler:
     sampler = Sampler(model, tokenizer=_NoText(), prefix_cache=0)
