@@ -18,7 +18,7 @@ import pytest
 
 import codesample
 
-httpx = pytest.importorskip("httpx", reason="needs the extra 'examples': pip install .[examples]")
+httpx = pytest.importorskip("httpx2", reason="needs the extra 'examples': pip install .[examples]")
 testing = pytest.importorskip(
     "fastapi.testclient", reason="needs the extra 'examples': pip install .[examples]"
 )
