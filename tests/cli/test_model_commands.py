@@ -19,7 +19,7 @@ from codesample.runs import RunFolder
 pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
-N = 24
+N = 12
 
 
 @pytest.fixture(scope="module")
