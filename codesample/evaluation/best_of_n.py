@@ -302,7 +302,7 @@ class _Job:
 def _enough(until: Until | EarlyStop | None, view: PublicView) -> tuple[EarlyStop | None, bool]:
     """Return when to stop sampling, and whether the prompt's examples say so."""
     enough = EarlyStop(until) if callable(until) else until
-    by_examples = enough is not None and unwrap(enough.until) is passed
+    by_examples = enough is not None and unwrap(enough.until) is unwrap(passed)
     if by_examples:
         expect_examples(view)
     return enough, by_examples

@@ -33,10 +33,9 @@ os.register_at_fork(after_in_child=_in_child)
 def do_without_threads() -> None:
     """Let torch compute in this thread alone, where this process was forked from one that had torch."""
     global _told
-    if not _forked:
+    if not _forked or torch.get_num_threads() == 1:
         return
-    if torch.get_num_threads() > 1:
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     if not _told:
         _told = True
         _log.warning(

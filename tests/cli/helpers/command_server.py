@@ -83,6 +83,8 @@ def leave(run: Callable[[], None]) -> NoReturn:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # a fork that found more would be told that it has lost them
+    torch.set_num_threads(1)
     asked = serve(socket.socket(fileno=int(sys.argv[1])))
     os.chdir(str(asked["cwd"]))
     sys.argv = ["codesample", *asked["words"]]
