@@ -128,7 +128,7 @@ def finish(result: Any) -> None:
         asyncio.run(result)
 
 
-@pytest.mark.parametrize(("call", "is_method", "parameter"), arguments())
+@pytest.mark.parametrize(("call", "is_method", "parameter"), list(arguments()))
 def test_an_alien_argument_is_refused_by_name(
     call: Callable[..., Any], is_method: bool, parameter: inspect.Parameter
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,8 +39,9 @@ class AsyncSampler:
     and `close` or `aclose` ends it.
 
     Args:
-        model: A name, folder or hub id as for `Sampler`, which is loaded in the thread, or a `Sampler`.
-            Others may use that one meanwhile: they take turns.
+        model: A name, folder or hub id as for `Sampler`, or a function that makes a `Sampler`; loaded in the
+            thread. Or a `Sampler`, which others may use meanwhile: they take turns. On a CPU that is slower:
+            torch keeps threads for each thread that has computed, and they get into each other's way.
         max_waiting: Calls that may wait for their first token; a further one is refused with
             `ServiceBusyError`. Default: any number may wait.
         buffer: Items of a stream that may wait for their reader; then no further candidate of it begins.
@@ -50,15 +51,17 @@ class AsyncSampler:
     """
 
     def __init__(
-        self, model: str | Path | Sampler, *, max_waiting: int | None = None, buffer: int = 64
+        self,
+        model: str | Path | Sampler | Callable[[], Sampler],
+        *,
+        max_waiting: int | None = None,
+        buffer: int = 64,
     ) -> None:
         for name, number in (("max_waiting", max_waiting), ("buffer", buffer)):
             if number is not None and number < 1:
                 raise ParameterError(f"{name} = {number}: expected at least 1")
         self._buffer = buffer
-        self._thread = DecodeThread(
-            lambda: model if isinstance(model, Sampler) else Sampler(model), max_waiting=max_waiting
-        )
+        self._thread = DecodeThread(lambda: _opened(model), max_waiting=max_waiting)
         self._close = weakref.finalize(self, self._thread.close)
 
     async def __aenter__(self) -> AsyncSampler:
@@ -172,6 +175,15 @@ class AsyncSampler:
         """Close, and wait until the thread has ended."""
         self._close()
         await asyncio.to_thread(self._thread.join)
+
+
+def _opened(model: Any) -> Sampler:
+    if isinstance(model, str | Path):
+        return Sampler(model)
+    sampler = model if isinstance(model, Sampler) else model()
+    if not isinstance(sampler, Sampler):
+        raise ParameterError(f"model() made a {type(sampler).__name__}: expected a Sampler")
+    return sampler
 
 
 def _asked(

@@ -3,9 +3,10 @@
     python docs/benchmarks/service.py [--model tiny] [--clients 32] [-n 8] [--rounds 4]
 
 Each client asks for n candidates of a problem of its own, all at once. The one batch is a single call of
-`Sampler.stream` with all the requests; both use one sampler without a prefix cache, in turns, after a round
-that is not counted. The latency of a client is the time until it has all of its candidates; in the batch,
-until the last of that prompt's is there. Appends to service.jsonl beside this file and prints the row.
+`Sampler.stream` with all the requests. Each has a process of its own, as in use, and they take turns, after a
+round that is not counted; so both find the prompts stored. The latency of a client is the time until it has
+all of its candidates; in the batch, until the last of that prompt's is there. Appends to service.jsonl beside
+this file and prints the row.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 from typing import Any, NamedTuple
+
+import torch
 
 from codesample.bench.machine import MODELS, machine
 from codesample.records import Request, SamplingParams
@@ -39,7 +44,7 @@ class Round(NamedTuple):
     latencies: list[float]
 
 
-async def in_one_batch(sampler: Sampler, requests: Sequence[Request], params: SamplingParams) -> Round:
+def in_one_batch(sampler: Sampler, requests: Sequence[Request], params: SamplingParams) -> Round:
     """Draw everything by one call of a sampler."""
     begun, tokens, texts = perf_counter(), 0, {}
     times = defaultdict[str, list[float]](list)
@@ -80,27 +85,49 @@ def figures(name: str, rounds: Sequence[Round]) -> dict[str, Any]:
     }
 
 
-async def measure(model: str, clients: int, n: int, rounds: int) -> dict[str, Any]:
-    """Return the row."""
+def requests_of(clients: int, n: int) -> tuple[list[Request], SamplingParams]:
+    """Return what is asked for, one request for each client."""
     task = load_task("mini")
-    problems = task.load()[:clients]
-    requests = [Request(each.task_id, each.prompt, tuple(range(n))) for each in problems]
-    params = SamplingParams().settled(stop=task.stop, max_new_tokens=task.max_new_tokens)
-    sampler = Sampler(model, prefix_cache=0)
+    requests = [Request(each.task_id, each.prompt, tuple(range(n))) for each in task.load()[:clients]]
+    return requests, SamplingParams().settled(stop=task.stop, max_new_tokens=task.max_new_tokens)
+
+
+async def work(way: str, model: str, clients: int, n: int, turns: Connection) -> None:
+    """Do the work in one of the two ways whenever asked to."""
+    requests, params = requests_of(clients, n)
+    if way == "batch":
+        sampler = Sampler(model)
+        while turns.recv():
+            turns.send(in_one_batch(sampler, requests, params))
+        return
+    async with AsyncSampler(model) as served:
+        while turns.recv():
+            turns.send(await by_clients(served, requests, params))
+
+
+def worker(*given: Any) -> None:
+    """Be the process of one way."""
+    asyncio.run(work(*given))
+
+
+def measure(model: str, clients: int, n: int, rounds: int) -> dict[str, Any]:
+    """Return the row."""
     found: dict[str, list[Round]] = {"batch": [], "service": []}
-    async with AsyncSampler(sampler) as served:
-        ways: dict[str, Callable[[], Awaitable[Round]]] = {
-            "batch": lambda: in_one_batch(sampler, requests, params),
-            "service": lambda: by_clients(served, requests, params),
-        }
-        for number in range(rounds + 1):
-            for name, way in ways.items():
-                once = await way()
-                if number:
-                    found[name].append(once)
+    spawning, turns = multiprocessing.get_context("spawn"), {}
+    for way in found:
+        turns[way], theirs = spawning.Pipe()
+        spawning.Process(target=worker, args=(way, model, clients, n, theirs), daemon=True).start()
+    for number in range(rounds + 1):
+        for way, each in turns.items():
+            each.send(True)
+            once = each.recv()
+            if number:
+                found[way].append(once)
+    for each in turns.values():
+        each.send(False)
     pairs = list(zip(found["batch"], found["service"], strict=True))
     alike = [batch.texts[key] == text for batch, service in pairs for key, text in service.texts.items()]
-    asked = {"kind": "service", "model": model, "clients": len(requests), "n": n, "rounds": rounds}
+    asked = {"kind": "service", "model": model, "clients": clients, "n": n, "rounds": rounds}
     return (
         asked
         | {name: value for way, each in found.items() for name, value in figures(way, each).items()}
@@ -110,7 +137,7 @@ async def measure(model: str, clients: int, n: int, rounds: int) -> dict[str, An
             "throughput": round(median(b.seconds / b.tokens / (s.seconds / s.tokens) for b, s in pairs), 3),
             "alike": round(sum(alike) / len(alike), 4),
         }
-        | machine(MODELS, sampler.checkpoint.model.device)
+        | machine(MODELS, torch.device("cpu"))
     )
 
 
@@ -122,7 +149,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=4)
     args = parser.parse_args()
-    row = asyncio.run(measure(args.model, args.clients, args.n, args.rounds))
+    row = measure(args.model, args.clients, args.n, args.rounds)
     print(json.dumps(row, indent=1))
     with ROWS.open("a", encoding="utf-8") as rows:
         rows.write(json.dumps(row) + "\n")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import torch
@@ -155,7 +154,7 @@ def _views(store: LayerStore, start: int, stop: int) -> tuple[Tensor, Tensor]:
 
 
 class Block(NamedTuple):
-    """Rows [row_start, row_stop) read tokens [start, stop) of slots [slot_start, slot_stop).
+    """Rows [row_start, row_stop), by slot, read tokens [start, stop) of slots [slot_start, slot_stop).
 
     `offsets` gives each row's slot within the block, or is None where every slot is a row's.
     """
@@ -173,7 +172,8 @@ class Block(NamedTuple):
 class Layout(NamedTuple):
     """One step: per level the pieces that tile all rows, the blocks that tile them, where new tokens go.
 
-    `into` is (slots, tokens), [R, 1] and [R, Q] int64, or None where one slice takes all new tokens.
+    Blocks take the rows in the order of their slots. `into` is (slots, tokens), [R, 1] and [R, Q] int64, or
+    None where one slice takes all new tokens.
     """
 
     levels: tuple[Level, ...]
@@ -188,6 +188,7 @@ class Step(NamedTuple):
         batch: The rows and what they see.
         restricted: Segments of which a key selection may leave keys out.
         slots: [R, 1] int64, the batch's slots, on the device of its calls.
+        by_slot: R, the rows in the order of their slots.
         stored: Own tokens per row before the step's; -1 and less where queries lie in a shared segment.
         queries: Q, new tokens per row.
         group: Query heads per KV head.
@@ -198,6 +199,7 @@ class Step(NamedTuple):
     batch: DecodeBatch
     restricted: Collection[Segment]
     slots: Tensor
+    by_slot: Sequence[int]
     stored: Sequence[int]
     queries: int
     group: int
@@ -246,9 +248,14 @@ def layout_of(step: Step, whole: tuple[Level, ...]) -> Layout:
             Level(_tile([_windowed(s, step, step.window) for s in level], batch.rows))
             for level in batch.levels
         )
-    blocks = tuple(_block(step, *rows) for rows in _row_ranges(batch.slots, stored, queries, step.slot_bytes))
+    slots, lens = [batch.slots[row] for row in step.by_slot], [stored[row] for row in step.by_slot]
+    blocks = tuple(
+        _block(step, slots[begin:end], lens[begin:end], begin)
+        for begin, end in _row_ranges(slots, lens, queries, step.slot_bytes)
+    )
     into = None
-    if len(blocks) > 1 or blocks[0].offsets is not None or min(stored) != max(stored):
+    ordered = slots == list(batch.slots)
+    if not ordered or len(blocks) > 1 or blocks[0].offsets is not None or min(stored) != max(stored):
         tokens = torch.tensor(stored, device=step.device)[:, None] + torch.arange(queries, device=step.device)
         into = (step.slots, tokens)
     return Layout(levels, blocks, into)
@@ -308,13 +315,10 @@ def _row_ranges(
     >>> _row_ranges([0, 1, 9, 10], [7, 7, 7, 799], queries=1, slot_bytes=1000)
     [(0, 3), (3, 4)]
 
-    Slots must rise within a block, since a view cannot turn back:
-
-    >>> _row_ranges([4, 1, 2], [7, 7, 7], queries=1, slot_bytes=1000)
-    [(0, 1), (1, 3)]
+    Slots rise, since a view cannot turn back.
     """
     rows = len(slots)
-    if slots[-1] - slots[0] == rows - 1 and min(stored) == max(stored) and _ascending(slots):
+    if slots[-1] - slots[0] == rows - 1 and min(stored) == max(stored):
         return [(0, rows)]
 
     def cost(span: int, tokens: int) -> float:
@@ -326,7 +330,7 @@ def _row_ranges(
         alone = cost(1, stored[row] + queries)
         joined_longest = max(longest, stored[row])
         joined = cost(slots[row] - slots[begin] + 1, joined_longest + queries)
-        if slots[row] > slots[row - 1] and joined <= spent + alone + _BLOCK_US:
+        if joined <= spent + alone + _BLOCK_US:
             longest, spent = joined_longest, joined
         else:
             ranges.append((begin, row))
@@ -334,17 +338,12 @@ def _row_ranges(
     return [*ranges, (begin, rows)]
 
 
-def _ascending(slots: Sequence[int]) -> bool:
-    return all(a < b for a, b in pairwise(slots))
-
-
-def _block(step: Step, begin: int, end: int) -> Block:
+def _block(step: Step, slots: Sequence[int], lens: Sequence[int], begin: int) -> Block:
     queries, window, device = step.queries, step.window, step.device
-    slots, lens = step.batch.slots[begin:end], step.stored[begin:end]
     slot_start, slot_stop = slots[0], slots[-1] + 1
     span = slot_stop - slot_start
     offsets = None
-    if span > end - begin:
+    if span > len(slots):
         offsets = torch.tensor([slot - slot_start for slot in slots], device=device)
     stop = max(max(lens) + queries, 0)
     start = 0 if window is None else min(max(min(lens) + 1 - window, 0), stop)
@@ -361,4 +360,4 @@ def _block(step: Step, begin: int, end: int) -> Block:
         if window is not None:
             firsts[at] = last + 1 - window - start
         visible = Visible(step.per_query_row(firsts)[:, None], step.per_query_row(stops)[:, None])
-    return Block(begin, end, slot_start, slot_stop, start, stop, offsets, visible)
+    return Block(begin, begin + len(slots), slot_start, slot_stop, start, stop, offsets, visible)

@@ -68,6 +68,12 @@ class PreparedTorch(PreparedBatch):
         super().__init__(batch, device, selection)
         self._whole = whole_levels(batch, self.restricted)
         self._slots = torch.tensor(batch.slots, device=self.device)[:, None]
+        self._by_slot = sorted(range(batch.rows), key=batch.slots.__getitem__)
+        self._order: Tensor | None = None
+        self._back: Tensor | None = None
+        if self._by_slot != sorted(self._by_slot):
+            self._order = torch.tensor(self._by_slot, device=self.device)
+            self._back = self._order.argsort()
         # own tokens per row that the layouts were made for
         self._stored: list[int] = []
         self._layouts: dict[_LayoutOf, Layout] = {}
@@ -83,7 +89,7 @@ class PreparedTorch(PreparedBatch):
         attend = partial(_attend, scale=scores.scale_for(width), softcap=scores.softcap)
         # [R, G, Q * H / G, D]
         by_row = _by_row(q.to(_partial_dtype(q)), call.kv_heads)
-        part = _own_part(attend, by_row, store, layout.blocks)
+        part = self._own_part(attend, by_row, call, layout.blocks)
         if layout.levels:
             # [1, G, R * Q * H / G, D]
             stacked = by_row.transpose(0, 1).reshape(1, call.kv_heads, -1, width)
@@ -110,9 +116,17 @@ class PreparedTorch(PreparedBatch):
         key = _LayoutOf(q.shape[1], group, call.scores.window, slot_bytes)
         found = self._layouts.get(key)
         if found is None:
-            step = Step(self.batch, self.restricted, self._slots, stored, *key)
+            step = Step(self.batch, self.restricted, self._slots, self._by_slot, stored, *key)
             found = self._layouts[key] = layout_of(step, self._whole)
         return found
+
+    def _own_part(
+        self, attend: partial[_Part], by_row: Tensor, call: Call, blocks: tuple[Block, ...]
+    ) -> _Part:
+        if self._order is None or self._back is None:
+            return _own_part(attend, by_row, call.store, blocks)
+        out, lse = _own_part(attend, by_row.index_select(0, self._order), call.store, blocks)
+        return _Part(out.index_select(0, self._back), lse.index_select(0, self._back))
 
     def _shared_part(self, attend: partial[_Part], stacked: Tensor, level: Level, call: Call) -> _Part:
         _, kv_heads, queries, width = stacked.shape

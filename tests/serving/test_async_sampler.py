@@ -72,6 +72,27 @@ def test_the_built_in_model_serves_in_single_precision(run):
     ]
 
 
+def test_a_sampler_may_be_made_in_the_thread_that_uses_it(run):
+    made_in = []
+
+    def make():
+        made_in.append(threading.current_thread())
+        return Sampler("tiny", dtype="float64")
+
+    async def main():
+        async with AsyncSampler(make) as sampler:
+            return (await sampler.ready()).checkpoint.model.dtype
+
+    assert run(main) is torch.float64
+    assert made_in[0] is not threading.main_thread()
+
+    async def nothing():
+        await AsyncSampler(lambda: "tiny").ready()
+
+    with pytest.raises(ParameterError, match="made a str: expected a Sampler"):
+        run(nothing)
+
+
 def test_candidates_come_as_they_finish_and_a_newcomer_joins_the_batch(served, steps, run):
     async def main():
         long = served.stream("a" * 9, n=4, params=LONG)
@@ -362,7 +383,7 @@ def test_a_model_that_cannot_be_loaded_is_told_of_where_it_is_used(run):
             await AsyncSampler(Path("./no/such/folder")).sample("a")
 
     run(main)
-    with pytest.raises(ParameterError, match="model = 3: expected a text, a path or a Sampler"):
+    with pytest.raises(ParameterError, match="model = 3: expected a text, a path, a Sampler or a function"):
         AsyncSampler(3)
     with pytest.raises(ParameterError, match="buffer = 0: expected at least 1"):
         AsyncSampler("tiny", buffer=0)
