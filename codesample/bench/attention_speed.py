@@ -16,11 +16,12 @@ import torch
 from codesample.bench import attention_rivals
 from codesample.bench.attention_grid import Cell, Grid, cells
 from codesample.bench.attention_inputs import Expected, Inputs, checked_rows, draw_inputs, expected_rows
+from codesample.bench.launch_times import launch_figures
 from codesample.bench.machine import KERNELS, machine
 from codesample.bench.measurements import Measurement, reason_of
 from codesample.bench.memory_use import lack_of_memory
 from codesample.bench.model_shapes import HEADS
-from codesample.bench.settings import AttentionOptions
+from codesample.bench.settings import AttentionOptions, dtype_on
 from codesample.bench.timing import clock_of, copy_rate, median_time
 from codesample.kernels.bifurcated_decode import (
     DecodeOutput,
@@ -28,34 +29,37 @@ from codesample.kernels.bifurcated_decode import (
     bifurcated_decode,
     prepare_batch,
 )
-from codesample.sampling.devices import device_of, dtype_of
+from codesample.sampling.devices import device_of
 
-__all__ = ["measure_attention"]
+__all__ = ["COLD_BYTES", "measure_attention"]
 
-_COLD_BYTES = 192 << 20
+COLD_BYTES = 192 << 20
+"""Bytes of keys and values that are read in turn, more than a cache holds."""
 
 
-def measure_attention(grid: Grid, options: AttentionOptions) -> Iterator[Measurement]:
+def measure_attention(
+    grid: Grid, options: AttentionOptions, *, ceiling: float | None = None, cold_bytes: int = COLD_BYTES
+) -> Iterator[Measurement]:
     """Yield the figures of each cell as it is measured, the slower cells included.
 
     Args:
         grid: What to measure; the usual values of the kind of device stand in for what it leaves out.
         options: How.
+        ceiling: Bytes per second of a large copy, where that was measured before.
+        cold_bytes: Least size of all keys and values that are read in turn.
 
     Yields:
         Seconds per call and layer, bytes that must be read and written, their rate, the copy ceiling, ratios
-        to each rival ("faster_than"), versions. A cell that does not fit memory or whose result is wrong has
-        "refused" in place of figures.
+        to each rival ("faster_than"), versions, and of the Triton kernels what each launch takes alone. A
+        cell that does not fit memory or whose result is wrong has "refused" in place of figures.
 
     Raises:
         UnknownNameError: no such model.
         ParameterError: no such device or dtype.
     """
     device = device_of(options.device)
-    usual = torch.bfloat16 if device.type == "cuda" else torch.float32
-    dtype = usual if options.dtype is None else dtype_of(options.dtype)
-    bench = _Bench(device, dtype, options.repeats, options.impl)
-    return bench.measure_all(list(cells(grid.completed(device))))
+    bench = _Bench(device, dtype_on(device, options.dtype), options.repeats, options.impl, cold_bytes)
+    return bench.measure_all(list(cells(grid.completed(device))), ceiling)
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ class _Bench:
     dtype: torch.dtype
     repeats: int
     impl: str
+    cold_bytes: int
 
-    def measure_all(self, wanted: Iterable[Cell]) -> Iterator[Measurement]:
+    def measure_all(self, wanted: Iterable[Cell], ceiling: float | None) -> Iterator[Measurement]:
         common = {
             "kind": "attention",
             **machine(KERNELS, self.device),
@@ -73,7 +78,7 @@ class _Bench:
             "dtype": str(self.dtype).removeprefix("torch."),
             "impl": self.impl,
         }
-        ceiling = copy_rate(self.device)
+        ceiling = ceiling or copy_rate(self.device)
         for cell in wanted:
             yield {**common, **vars(cell), "copy_bytes_per_second": ceiling, **self.measure(cell)}
 
@@ -81,7 +86,7 @@ class _Bench:
         _, kv_heads, width = HEADS[cell.model]
         token_bytes = 2 * kv_heads * width * self.dtype.itemsize
         shared_bytes = (cell.context + cell.rows * cell.own) * cell.prompts * token_bytes
-        copies = _cold_copies(shared_bytes)
+        copies = self._cold_copies(shared_bytes)
         if lack := lack_of_memory(shared_bytes * copies * 3, self.device):
             return {"refused": lack}
         x = draw_inputs(cell, device=self.device, dtype=self.dtype, copies=copies)
@@ -99,6 +104,8 @@ class _Bench:
             seconds = median_time([partial(call, store) for store in x.stores], self.device, self.repeats)
             least = shared_bytes + 2 * x.q.numel() * self.dtype.itemsize
             found: Measurement = {"seconds": seconds, "bytes": least, "bytes_per_second": least / seconds}
+            if batch.impl in ("auto", "triton"):
+                found["launches"] = launch_figures(x, self.repeats)
             return found | self._against_rivals(x, cell, expected, seconds)
 
     def _against_rivals(self, x: Inputs, cell: Cell, expected: Expected, seconds: float) -> Measurement:
@@ -130,7 +137,7 @@ class _Bench:
         heads, kv_heads, _ = HEADS[cell.model]
         held = heads if name == attention_rivals.EXPANDED else kv_heads
         needed = attention_rivals.per_row_bytes(x.stores[0], x.batch, cell.own + 1, held)
-        copies = min(_cold_copies(needed), len(x.stores))
+        copies = min(self._cold_copies(needed), len(x.stores))
         if lack := lack_of_memory(2 * needed * copies, self.device):
             return lack
         made = [make(x.q, store, x.batch, cell.own + 1) for store in x.stores[:copies]]
@@ -141,7 +148,6 @@ class _Bench:
             return f"wrong result: {wrong}"
         return median_time(calls, self.device, self.repeats)
 
-
-def _cold_copies(size: int) -> int:
-    """Return how many buffers of `size` bytes, read in turn, do not fit into a cache."""
-    return -(-_COLD_BYTES // size)
+    def _cold_copies(self, size: int) -> int:
+        """Return how many buffers of `size` bytes, read in turn, do not fit into a cache."""
+        return -(-self.cold_bytes // size)

@@ -14,9 +14,9 @@ from codesample.bench.decode_steps import measure_decode_step
 from codesample.bench.machine import MODELS, machine
 from codesample.bench.measurements import Measurement
 from codesample.bench.random_models import SHAPES, random_checkpoint
-from codesample.bench.settings import DecodeOptions, expect_known
+from codesample.bench.settings import DecodeOptions, dtype_on, expect_known
 from codesample.bench.workloads import WORKLOADS
-from codesample.sampling.devices import device_of, dtype_of
+from codesample.sampling.devices import device_of
 
 __all__ = ["STEP_CELLS", "USUAL_SHAPES", "measure_decode", "measure_jobs", "measure_steps"]
 
@@ -43,7 +43,7 @@ def measure_decode(options: DecodeOptions) -> Iterator[Measurement]:
     expect_known("shape", options.shapes, SHAPES)
     expect_known("workload", options.workloads, WORKLOADS)
     expect_known("method", options.methods, METHODS)
-    device_of(options.device), dtype_of(options.dtype)
+    dtype_on(device_of(options.device), options.dtype)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     jobs = measure_jobs(options) if options.jobs else ()
@@ -82,7 +82,8 @@ def measure_steps(
 
 
 def _checkpoint(shape: str, options: DecodeOptions) -> PreTrainedModel:
-    return random_checkpoint(shape, device=device_of(options.device), dtype=dtype_of(options.dtype))
+    device = device_of(options.device)
+    return random_checkpoint(shape, device=device, dtype=dtype_on(device, options.dtype))
 
 
 def _facts(model: PreTrainedModel) -> Measurement:

@@ -70,6 +70,10 @@ def measure_job(
         }
 
 
+def _untimed_rows(n: int, device: torch.device) -> int:
+    return n if device.type == "cuda" else min(n, _CHECKED_ROWS)
+
+
 class _Run(NamedTuple):
     # seconds in all and to the first token; peak of memory above what was held before, in bytes
     seconds: float
@@ -99,13 +103,14 @@ class _Job:
     def refusal(self, method: str) -> str:
         """Return why no speed of `method` may be shown; "" where its greedy tokens are right.
 
-        Checked are a few candidates of every prompt, drawn as the timed ones are, all in one call.
+        Checked are a few candidates of every prompt, drawn as the timed ones are, all in one call. On a GPU
+        as many are drawn as will be, so that all is compiled for batches of that size before the clock runs.
         """
         if method != OURS and (
             lack := lack_of_memory(self._bytes_without_sharing(method), self.model.device)
         ):
             return lack
-        n = min(self.workload.n, _CHECKED_ROWS)
+        n = _untimed_rows(self.workload.n, self.model.device)
         try:
             drawn = METHODS[method](self.model, self.prompts, n, _CHECKED_TOKENS, True).tokens
             return self._wrong_tokens(drawn, n)

@@ -34,7 +34,8 @@ def machine(facts: Sequence[str], device: torch.device | None = None) -> dict[st
         device: On which was measured; needed for "device" and "threads".
 
     Returns:
-        "device": name of the GPU or the processor; "commit": of this code, None outside of git;
+        "device": name of the GPU or the processor; "commit": of this code, as CODESAMPLE_COMMIT in the
+        environment says or git, None where neither does;
         "torch", "triton", "transformers", "python": versions, None where one is missing; "threads": torch's,
         None on a GPU; "date": today's, in UTC; "kernel": of the system; "cores": of the machine; "load": mean
         number of runnable processes over the last minute.
@@ -81,6 +82,9 @@ def _threads(device: torch.device | None) -> int | None:
 
 
 def _commit() -> str | None:
+    # a copy on another machine often comes without its history
+    if named := os.environ.get("CODESAMPLE_COMMIT", "").strip():
+        return named
     here = Path(__file__).resolve().parent
     try:
         git = subprocess.run(
@@ -88,7 +92,7 @@ def _commit() -> str | None:
         )
     except OSError:
         return None
-    return git.stdout.strip() or None
+    return (git.returncode == 0 and git.stdout.strip()) or None
 
 
 def _version(package: str) -> str | None:

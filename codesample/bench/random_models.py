@@ -60,9 +60,11 @@ SHAPES: dict[str, PreTrainedConfig] = {
 
 
 def random_checkpoint(shape: str, *, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
-    """Return a model with random weights that never ends a candidate by itself."""
+    """Return a model with random weights, made on the device, that never ends a candidate by itself."""
     torch.manual_seed(0)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(SHAPES[shape], dtype=dtype)
+    # billions of weights take minutes on a CPU and seconds on a GPU
+    with device:
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(SHAPES[shape], dtype=dtype)
     model.to(device).eval()  # type: ignore[arg-type]
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0

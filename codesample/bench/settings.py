@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from codesample.errors import UnknownNameError
 from codesample.records.fields import check_settings, setting
 
-__all__ = ["AttentionOptions", "DecodeOptions", "expect_known"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["AttentionOptions", "DecodeOptions", "dtype_on", "expect_known"]
+
+
+def dtype_on(device: torch.device, name: str | None) -> torch.dtype:
+    """Return the dtype of that name; None and "auto" are bf16 on a GPU and fp32 on a CPU.
+
+    Raises:
+        ParameterError: there is none.
+    """
+    from codesample.sampling.devices import dtype_of
+
+    usual = "bfloat16" if device.type == "cuda" else "float32"
+    return dtype_of(usual if name in (None, "auto") else name)
 
 
 def expect_known(kind: str, names: Iterable[str], known: Mapping[str, object]) -> None:
@@ -35,7 +51,7 @@ class DecodeOptions:
         repeats: Timed runs of each job; medians are kept.
         jobs, steps: Whether whole jobs and single steps are measured.
         device: "auto" takes CUDA when there is one.
-        dtype: Of the checkpoints: name of a torch dtype.
+        dtype: Of the checkpoints, see `dtype_on`.
         threads: Of torch; None leaves them as they are.
 
     Raises:
@@ -51,7 +67,7 @@ class DecodeOptions:
     jobs: bool = setting(True, "Measure whole jobs.", flag="--jobs/--no-jobs")
     steps: bool = setting(True, "Measure single decode steps.", flag="--steps/--no-steps")
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
-    dtype: str = setting("float32", "auto, float32, bfloat16 or float16.")
+    dtype: str = setting("auto", "auto, float32, bfloat16 or float16; auto is bfloat16 on CUDA.")
     threads: int | None = setting(
         None, "Threads of torch; default: its own.", expected="at least 1", holds=_positive
     )
@@ -68,7 +84,7 @@ class AttentionOptions:
         impl: Implementation under test, see `bifurcated_decode`.
         repeats: Timed rounds; the median is kept.
         device: "auto" takes CUDA when there is one.
-        dtype: Name of a torch dtype; None takes bf16 on a GPU and fp32 on a CPU.
+        dtype: See `dtype_on`.
 
     Raises:
         ParameterError: `repeats` below 1.

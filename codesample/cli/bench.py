@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codesample.bench.settings import AttentionOptions, DecodeOptions
+from codesample.bench.settings import AttentionOptions, DecodeOptions, dtype_on
 from codesample.cli import options
 from codesample.cli.errors import Commands
 from codesample.cli.output import say, show_plain
@@ -156,14 +156,15 @@ def step(
     """Time a whole decode step of a model with random weights, in one CUDA graph where there is CUDA."""
     from codesample.bench.model_step import measure_step
     from codesample.bench.tables import table_of
-    from codesample.sampling.devices import device_of, dtype_of
+    from codesample.sampling.devices import device_of
 
+    here = device_of(device)
     measured = measure_step(
         model,
         rows=options.numbers(n, "--n") or (),
         contexts=options.numbers(context, "--context") or (),
-        device=device_of(device),
-        dtype=dtype_of(dtype),
+        device=here,
+        dtype=dtype_on(here, dtype),
         own=own,
         repeats=repeats,
         impl=impl,

@@ -293,6 +293,7 @@ class DecodeLoop:
             rows,
             ahead=ahead,
             pool=next((other.pool for other in self._steps.values() if other.captured), None),
+            uncaptured=self._state.uncaptured if self._state else None,
         )
 
     def _decode_until_an_end(self, batch: _Batch, wanted: Callable[[], bool]) -> None:
@@ -377,12 +378,8 @@ class DecodeLoop:
         )
         if wanted is None:
             return False
-        sizes = {"shared_tokens": wanted.shared_tokens, "rows": wanted.rows, "row_tokens": wanted.row_tokens}
-        if sizes == {
-            "shared_tokens": store.pool.capacity,
-            "rows": store.rows,
-            "row_tokens": store.row_tokens,
-        }:
+        sizes = wanted.shared_tokens, wanted.rows, wanted.row_tokens
+        if sizes == (store.pool.capacity, store.rows, store.row_tokens):
             return True
         if self._batch is not None:
             self._leave(self._batch)

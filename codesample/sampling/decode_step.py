@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import nullcontext
 from functools import cache
 from typing import Any
@@ -80,6 +80,8 @@ class DecodeStep:
         ahead: Whether the host reads late: choosing tokens then never asks it anything, and on CUDA the step
             becomes a graph.
         pool: Memory of other graphs to share while one of them lives; see `torch.cuda.graph_pool_handle`.
+        uncaptured: Kinds of token choice with which a capture of this model failed once, so that none tries
+            again; filled here.
     Attributes:
         rows: Those it steps now.
         ahead: As given.
@@ -96,12 +98,13 @@ class DecodeStep:
         *,
         ahead: bool = False,
         pool: Any = None,
+        uncaptured: set[Hashable] | None = None,
     ) -> None:
         self._forward, self._token_sampler = forward, token_sampler
         self._layers, self.ahead, self.pool = layers, ahead, pool
         places, device = prepared.batch.rows, prepared.device
         self._device = device
-        self._captures = ahead and device.type == "cuda" and not isinstance(token_sampler, MixedSampler)
+        self._uncaptured = set() if uncaptured is None else uncaptured
         self._runs: Counter[bool] = Counter()
         self._graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
         self._tokens, self._drawn, self._limits, self._keys, self._own_starts = (
@@ -112,6 +115,12 @@ class DecodeStep:
         self._numbered = torch.zeros_like(self._drawn)
         self._numbers = torch.zeros(places, _NUMBERS, dtype=torch.float64, device=device)
         self._take(prepared, rows)
+
+    @property
+    def _captures(self) -> bool:
+        if not self.ahead or self._device.type != "cuda" or isinstance(self._token_sampler, MixedSampler):
+            return False
+        return self._token_sampler.kind not in self._uncaptured
 
     @property
     def captured(self) -> bool:
@@ -213,7 +222,7 @@ class DecodeStep:
             torch.cuda.set_stream(stream)
             if is_out_of_memory(error):
                 raise
-            self._captures = False
+            self._uncaptured.add(self._token_sampler.kind)
             reason = str(error).strip().splitlines()[0]
             _log.warning(
                 "a step of this model cannot be captured as a CUDA graph and runs as it is: %s", reason

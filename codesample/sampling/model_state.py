@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from collections.abc import Hashable
 from typing import Any
 
 from torch import Tensor
@@ -28,11 +29,14 @@ class ModelState:
     Attributes:
         probed: As of the last `renew`; another object after each probe.
         generation: Grows whenever the model has changed: what was computed under an earlier one is stale.
+        uncaptured: Kinds of token choice with which a step of the model as it is could not be captured as a
+            CUDA graph; see `DecodeStep`.
     """
 
     def __init__(self, model: PreTrainedModel, probed: Probed) -> None:
         self._model = weakref.ref(model)
         self.probed, self.generation = probed, 0
+        self.uncaptured: set[Hashable] = set()
         self._packed: tuple[PackedWeights | None] | None = None
         self._forgotten = False
         self._watch = WeightsWatch(model)
@@ -88,6 +92,7 @@ class ModelState:
         if change is Change.NONE and not forgotten:
             return
         self._packed = None
+        self.uncaptured.clear()
         self.generation += 1
         if change is Change.WEIGHTS and not forgotten:
             return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.backends.cuda import SDPAParams, can_use_flash_attention
+from torch.nn.attention.bias import causal_lower_right
 
 from codesample.kernels.bifurcated_decode import ScoreOptions
 
@@ -32,8 +34,14 @@ def attend_causally(
     """
     scale, window, softcap, sinks = scores
     queries, keys = q.shape[1], k.shape[1]
-    if softcap is None and sinks is None and queries == keys and (window is None or window >= keys):
-        return _sdpa(q, k, v, scale, None).transpose(0, 1)
+    if softcap is None and sinks is None and (window is None or window >= keys):
+        if queries == keys:
+            return _sdpa(q, k, v, scale, None).transpose(0, 1)
+        if _flash_serves(q, k, v):
+            return _sdpa(q, k, v, scale, causal_lower_right(queries, keys)).transpose(0, 1)
+    if q.device.type != "cpu" and len(q) != len(k):
+        # fused kernels of a GPU take a mask or grouped heads, not both; what serves both keeps all scores
+        k, v = (x.repeat_interleave(len(q) // len(k), 0) for x in (k, v))
     blocks = []
     for begin in range(0, queries, _BLOCK):
         end = min(begin + _BLOCK, queries)
@@ -50,6 +58,13 @@ def attend_causally(
         else:
             blocks.append(_explicit(*part, scores, seen))
     return torch.cat(blocks, dim=1).transpose(0, 1)
+
+
+def _flash_serves(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Whether flash attention of a GPU takes these: heads stay grouped, and it aligns the mask itself."""
+    if q.device.type != "cuda":
+        return False
+    return can_use_flash_attention(SDPAParams(q[None], k[None], v[None], None, 0.0, False, len(q) != len(k)))
 
 
 def _sdpa(q: Tensor, k: Tensor, v: Tensor, scale: float | None, seen: Tensor | None) -> Tensor:

@@ -18,13 +18,20 @@ ONE = Grid(["small-gqa"], [3], [40], [5], [2])
 
 @pytest.fixture(autouse=True)
 def _small_buffers(monkeypatch):
-    monkeypatch.setattr(attention_speed, "_COLD_BYTES", 1 << 20)
     monkeypatch.setattr(timing, "_COPY_BYTES", 1 << 22)
 
 
 def measure():
-    (found,) = attention_speed.measure_attention(ONE, AttentionOptions(repeats=1, device="cpu"))
+    options = AttentionOptions(repeats=1, device="cpu")
+    (found,) = attention_speed.measure_attention(ONE, options, cold_bytes=1 << 20)
     return found
+
+
+def test_a_copy_rate_that_is_known_is_not_measured_again(monkeypatch):
+    monkeypatch.setattr(attention_speed, "copy_rate", None)
+    options = AttentionOptions(repeats=1, device="cpu")
+    (found,) = attention_speed.measure_attention(ONE, options, ceiling=5e9, cold_bytes=1)
+    assert found["copy_bytes_per_second"] == 5e9
 
 
 def test_a_measurement_states_figures_rivals_and_versions():

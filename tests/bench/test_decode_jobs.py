@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from codesample.bench import decode_methods, memory_use
+from codesample.bench import decode_jobs, decode_methods, memory_use
 from codesample.bench.decode_benchmark import measure_jobs
 from codesample.bench.decode_results import decode_tables
 from codesample.bench.settings import DecodeOptions
@@ -24,6 +24,12 @@ def test_every_method_in_process_gives_a_measurement_with_its_ratio():
     assert all(each["tokens_per_second"] > 0 and each["first_token_seconds"] > 0 for each in found)
     assert found[-1]["codesample_is_faster_by"] == 1
     assert json.loads(json.dumps(found)) == found
+
+
+def test_on_a_gpu_batches_of_the_timed_size_are_compiled_before_the_clock_runs():
+    assert decode_jobs._untimed_rows(32, torch.device("cuda")) == 32
+    assert decode_jobs._untimed_rows(32, torch.device("cpu")) == 4
+    assert decode_jobs._untimed_rows(2, torch.device("cpu")) == 2
 
 
 def test_no_speed_is_given_for_a_method_that_draws_other_tokens(monkeypatch):

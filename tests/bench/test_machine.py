@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib import metadata
 
+import pytest
 import torch
 
 from codesample.bench import machine as module
@@ -48,8 +49,39 @@ def test_without_triton_its_version_is_missing(monkeypatch):
 
 
 def test_without_git_the_commit_is_missing(monkeypatch):
+    monkeypatch.delenv("CODESAMPLE_COMMIT", raising=False)
     monkeypatch.setenv("PATH", "")
     assert machine(KERNELS, CPU)["commit"] is None
+
+
+def fake_git(folder, script):
+    folder.mkdir()
+    git = folder / "git"
+    git.write_text(f"#!/bin/sh\n{script}\n")
+    git.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("script", "commit"),
+    [
+        ("echo 1234abcd", "1234abcd"),
+        ("echo 'fatal: not a git repository' >&2; exit 128", None),
+        ("echo HEAD; echo 'fatal: ambiguous argument' >&2; exit 128", None),
+    ],
+)
+def test_the_commit_is_what_git_says_where_it_succeeds(monkeypatch, tmp_path, script, commit):
+    monkeypatch.delenv("CODESAMPLE_COMMIT", raising=False)
+    monkeypatch.setenv("PATH", f"{fake_git(tmp_path / 'bin', script)}:/usr/bin:/bin")
+    assert machine(KERNELS, CPU)["commit"] == commit
+
+
+def test_the_environment_names_the_commit_of_a_copy_without_history(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", fake_git(tmp_path / "bin", "echo another"))
+    monkeypatch.setenv("CODESAMPLE_COMMIT", " 5678ef\n")
+    assert machine(KERNELS, CPU)["commit"] == "5678ef"
+    monkeypatch.setenv("CODESAMPLE_COMMIT", "")
+    assert machine(KERNELS, CPU)["commit"] == "another"
 
 
 def test_facts_about_processes_load_no_library():

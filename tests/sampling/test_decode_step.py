@@ -21,7 +21,7 @@ def forward(input_ids, **_):
     return SimpleNamespace(logits=(input_ids[..., None] * table).sin())
 
 
-def make_step(limits, *, params=None, ahead=True):
+def make_step(limits, *, params=None, ahead=True, uncaptured=None):
     model = SimpleNamespace(
         device=torch.device("cpu"),
         config=SimpleNamespace(get_text_config=lambda: SimpleNamespace(vocab_size=VOCABULARY)),
@@ -38,7 +38,8 @@ def make_step(limits, *, params=None, ahead=True):
     batch = DecodeBatch.build(
         [Segment(0, 2, 0, len(rows), 0)], slots=range(len(rows)), own_starts=[2] * len(rows)
     )
-    return DecodeStep(forward, token_sampler, [], prepare_batch(batch, "cpu"), rows, ahead=ahead)
+    prepared = prepare_batch(batch, "cpu")
+    return DecodeStep(forward, token_sampler, [], prepared, rows, ahead=ahead, uncaptured=uncaptured)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ class Machine:
     """Stands in for torch.cuda with several devices, and notes on which of them what is done."""
 
     def __init__(self):
-        self.current, self.done = 0, []
+        self.current, self.done, self.refuses = 0, [], False
 
     @contextmanager
     def device(self, device):
@@ -97,6 +98,8 @@ class Machine:
     def graph(self, graph, *, pool, stream, capture_error_mode):
         assert capture_error_mode == "thread_local"
         self.done.append(("captured", self.current, stream.device.index))
+        if self.refuses:
+            raise RuntimeError("operation not permitted when stream is capturing")
         yield
 
     def stand_in(self, monkeypatch):
@@ -116,6 +119,7 @@ class Machine:
             "CUDAGraph": Graph,
             "Stream": Stream,
             "current_stream": lambda device: Stream(device),
+            "set_stream": lambda stream: machine.done.append(("back on", stream.device.index)),
             "graph_pool_handle": object,
         }.items():
             monkeypatch.setattr(torch.cuda, name, value)
@@ -129,7 +133,7 @@ def test_two_devices_of_one_process_capture_each_on_a_stream_of_its_own(monkeypa
     for index in (0, 1):
         steps[index] = make_step([9, 9])
         # what it computes stays on the CPU; what it captures is noted
-        steps[index]._captures, steps[index]._device = True, torch.device("cuda", index)
+        steps[index]._device = torch.device("cuda", index)
     for _ in range(3):
         for step in steps.values():
             step.launch()
@@ -141,4 +145,29 @@ def test_two_devices_of_one_process_capture_each_on_a_stream_of_its_own(monkeypa
     streams = [_capture_stream(torch.device("cuda", index), threading.get_ident()) for index in (0, 1, 0)]
     assert streams[0] is streams[2]
     assert streams[0] is not streams[1]
+    _capture_stream.cache_clear()
+
+
+def on_gpu(step, index=0):
+    """What it computes stays on the CPU; what it captures is noted."""
+    step._device = torch.device("cuda", index)
+    return step
+
+
+def test_a_capture_that_failed_is_tried_again_by_no_other_batch_size(monkeypatch, caplog):
+    machine = Machine().stand_in(monkeypatch)
+    machine.refuses = True
+    uncaptured = set()
+    for rows in (2, 3, 5):
+        step = on_gpu(make_step([9] * rows, uncaptured=uncaptured))
+        drawn = [[token for token, _ in step.launch().read()] for _ in range(4)]
+        plain = make_step([9] * rows)
+        assert drawn == [[token for token, _ in plain.launch().read()] for _ in range(4)]
+    assert machine.done == [("captured", 0, 0), ("back on", 0)]
+    assert len(caplog.records) == 1
+    other = on_gpu(make_step([9], params=SamplingParams(temperature=0.3), uncaptured=uncaptured))
+    machine.refuses = False
+    for _ in range(3):
+        other.launch()
+    assert machine.done[2:] == [("captured", 0, 0), ("replayed", 0), ("replayed", 0)]
     _capture_stream.cache_clear()
