@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from codesample.evaluation.health_check import RunHealth
     from codesample.evaluation.intervals import Estimate
     from codesample.evaluation.leaks import HiddenOnly
+    from codesample.evaluation.merging import merge_runs
     from codesample.evaluation.observer import Observer, Snapshot
     from codesample.evaluation.options import PromptOptions, RunOptions
     from codesample.evaluation.paired import Paired
@@ -178,6 +179,7 @@ _HOME = {
     "evaluate": "codesample.evaluation.evaluate",
     "evaluate_table": "codesample.evaluation.run_table",
     "generate": "codesample.sampling.drop_in",
+    "merge_runs": "codesample.evaluation.merging",
     "passed": "codesample.evaluation.best_of_n",
     "read_problems": "codesample.evaluation.problem_set",
     "read_run": "codesample.evaluation.run_contents",
@@ -280,6 +282,7 @@ __all__ = [
     "evaluate",
     "evaluate_table",
     "generate",
+    "merge_runs",
     "passed",
     "read_problems",
     "read_run",

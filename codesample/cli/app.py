@@ -20,6 +20,7 @@ from codesample.cli import (
     execute,
     export,
     listing,
+    merge,
     report,
     rerank,
     rerankers,
@@ -42,6 +43,7 @@ app = typer.Typer(
     help="Sample many programs per prompt, choose among them, and prove the choice by running tests.",
 )
 app.command("eval")(evaluate.run)
+app.command("merge")(merge.run)
 app.command("sample")(sample.run)
 app.command("execute")(execute.run)
 app.command("export")(export.run)

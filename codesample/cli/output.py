@@ -140,6 +140,12 @@ def show_report(report: Report, *, as_json: bool, judged: bool = True, costs: bo
     Args:
         costs: Whether to show what the scores of each reranker took.
     """
+    if not report.problems:
+        # a shard without a problem has no figures
+        about = {"task": report.task, "model": report.model, "shard": report.shard, "problems": 0}
+        if as_json:
+            emit_json(about | {"run": str(report.run)})
+        return
     try:
         if as_json:
             emit_json(report.as_json() | {"run": str(report.run)})

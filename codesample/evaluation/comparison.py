@@ -321,7 +321,7 @@ def _settings(first: Manifest, second: Manifest) -> list[SettingChange]:
 def _flat(manifest: Manifest) -> dict[str, Any]:
     """Return what settles a run's figures, by name; where several calls wrote into it, of the last."""
     last = manifest.sessions[-1] if manifest.sessions else {}
-    named = ("task", "task_version", "data_hash", "model", "n")
+    named = ("task", "task_version", "data_hash", "model", "n", "shard")
     found = {name: getattr(manifest, name) for name in named}
     found |= {each.name: _plain(getattr(manifest.params, each.name)) for each in fields(SamplingParams)}
     found |= {f"prompt {name}": value for name, value in manifest.prompt.items()}

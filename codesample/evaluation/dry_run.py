@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codesample.errors import ParameterError
 from codesample.evaluation.evaluate import plan_evaluation
-from codesample.evaluation.headline import headline
+from codesample.evaluation.headline import headline, shard_text
 from codesample.evaluation.health_check import sample_of_references
 from codesample.evaluation.options import PromptOptions, RunOptions
 from codesample.evaluation.plan import EvaluationPlan, ModelSource
 from codesample.evaluation.preview import Preview, look_at
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.scoring import EXECUTED
+from codesample.evaluation.shard import nothing_to
 from codesample.evaluation.supply import supply_of_plan
 from codesample.records import Request, SamplingParams
 from codesample.rerankers.contract import Reranker
@@ -104,6 +106,8 @@ def dry_run(
         prompts=prompts or PromptOptions(),
         run=run or RunOptions(),
     )
+    if not plan.wanted:
+        raise ParameterError(nothing_to("do", plan.manifest.shard))
     if outline is not None:
         plan = plan.settled_for(outline)
         supply_of_plan(plan, outline).require(plan.rerankers)
@@ -183,5 +187,6 @@ def _new_tokens(
 
 def _open_headline(plan: EvaluationPlan) -> str:
     """Return the first line as far as it is known before another library's engine is open."""
-    start = f"{plan.chosen.task.name}: {len(plan.chosen.problems)} problems x {plan.n} candidates"
+    problems = f"{shard_text(plan.manifest.shard)}{len(plan.chosen.problems)} problems"
+    start = f"{plan.chosen.task.name}: {problems} x {plan.n} candidates"
     return f"{start} of {plan.source.name}, prompts base or chat: known once the engine is open"

@@ -12,7 +12,7 @@ from typing import Any
 from codesample.evaluation.report import EngineFacts
 from codesample.execution import Level
 
-__all__ = ["PACKAGES", "engine_facts", "session_facts", "versions", "weakest_isolation"]
+__all__ = ["PACKAGES", "engine_facts", "session_facts", "versions", "weakest_isolation", "weakest_session"]
 
 PACKAGES = ("codesample", "torch", "triton", "transformers", "tokenizers", "datasets")
 """Distributions whose version can change a result."""
@@ -55,7 +55,12 @@ def session_facts(
 
 def weakest_isolation(sessions: Sequence[Mapping[str, Any]]) -> str:
     """Return the label of the weakest level under which any of a run's sessions ran programs."""
-    return min(Level.parse(session["isolation"]["level"]) for session in sessions).label
+    return str(weakest_session(sessions)["isolation"]["level"])
+
+
+def weakest_session(sessions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the session that ran programs at the weakest level, the first of equal ones."""
+    return min(sessions, key=lambda session: Level.parse(session["isolation"]["level"]))
 
 
 def engine_facts(sessions: Sequence[Mapping[str, Any]]) -> EngineFacts:

@@ -107,8 +107,8 @@ def fit_reranker(runs: Sequence[RunContents], options: FitOptions | None = None)
         options: Default: every method of all runs, logistic regression, five folds.
 
     Raises:
-        RerankerError: a run is not scored by the methods, or by something that is no finite number; or
-            scikit-learn is not installed.
+        RerankerError: a run is a shard, is not scored by the methods, or by something that is no finite
+            number; or scikit-learn is not installed.
         ParameterError: a run that is named twice; too few problems with right candidates and wrong ones for
             the folds.
         CodesampleError: as `load_reranker`, of a method that is named.
@@ -171,6 +171,10 @@ def _methods(runs: Sequence[RunContents], named: Sequence[str]) -> tuple[dict[st
     if twice := next((run.path for run in runs if places.count(run.path.resolve()) > 1), None):
         raise ParameterError(f"{twice}: is named twice, and would count twice; name each run once")
     for run in runs:
+        if run.manifest.shard is not None:
+            raise RerankerError(
+                f"{run.path}: is shard {run.manifest.shard} of a run; learn from the whole: codesample merge"
+            )
         if not run.scores:
             raise RerankerError(
                 f"{run.path}: is scored by no reranker; score it first: codesample rerank {run.path} -r NAME"

@@ -7,7 +7,7 @@ from typing import Any
 
 from codesample.evaluation.plan import Able, EvaluationPlan
 
-__all__ = ["form_text", "headline"]
+__all__ = ["form_text", "headline", "shard_text"]
 
 
 def headline(plan: EvaluationPlan, engine: Able) -> str:
@@ -20,13 +20,18 @@ def headline(plan: EvaluationPlan, engine: Able) -> str:
     candidates = f"{problems} problems x {plan.n} candidates"
     if len(plan.wanted) != problems * plan.n:
         candidates = f"{problems} problems, {len(plan.wanted)} candidates"
-    start = f"{plan.chosen.task.name}: {candidates}"
+    start = f"{plan.chosen.task.name}: {shard_text(plan.manifest.shard)}{candidates}"
     if plan.prompts is None:
         return f"{start}, recorded: {plan.source.name}"
     params = plan.manifest.params
     drawn = "greedy" if params.temperature == 0 else f"temperature {params.temperature:g}"
     form = form_text(plan.manifest.prompt)
     return f"{start} of {engine.name}, prompts {form}{_reason(plan, engine)}, {drawn}, seed {params.seed}"
+
+
+def shard_text(shard: str | None) -> str:
+    """Return what stands before the number of problems of a shard; "" for a whole run."""
+    return f"shard {shard}, " if shard else ""
 
 
 def form_text(prompt: Mapping[str, Any]) -> str:

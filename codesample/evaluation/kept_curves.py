@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     # it calls `keep_curve`
     from codesample.evaluation.scoring import Pool, Scores
 
-__all__ = ["Rescorer", "curve_columns", "curve_sizes", "keep_curve", "kept_curve"]
+__all__ = ["Rescorer", "curve_columns", "curve_sizes", "keep_curve", "kept_curve", "put_curve"]
 
 Rescorer = Callable[[int, Sequence[int]], Sequence[Score]]
 """Scores some candidates of the pool of a number, by their positions, as if there were no others."""
@@ -81,7 +81,6 @@ def keep_curve(
 
     Returns: why nothing was kept, where scoring was slow or failed; "" else.
     """
-    graded = [pool for pool in gathered if pool.graded]
     if reranker.independent:
         record = _Kept(True)
     elif why := next((why for need, why in _DEAR.items() if need in reranker.needs), ""):
@@ -90,8 +89,14 @@ def keep_curve(
         record, lacking = _scored(gathered, column, rescore, seed, patience)
         if lacking:
             return f"{reranker.name} has no curve over n: {lacking}"
-    run.artefacts(_KIND).put(_key(reranker.name, graded, column), asdict(record))
+    put_curve(run, reranker.name, gathered, column, asdict(record))
     return ""
+
+
+def put_curve(run: RunFolder, name: str, gathered: Sequence[Pool], column: Scores, record: Any) -> None:
+    """Keep what `kept_curve` is to give for these very scores and verdicts."""
+    graded = [pool for pool in gathered if pool.graded]
+    run.artefacts(_KIND).put(_key(name, graded, column), record)
 
 
 def kept_curve(run: RunFolder, name: str, gathered: Sequence[Pool], column: Scores) -> Any:

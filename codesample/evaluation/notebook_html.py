@@ -35,7 +35,7 @@ def report_html(report: Report) -> str:
         rows.append(_figure(f"by {name}", selection.best_of_n, gap))
     rows.append(_figure("by an oracle", report.oracle, "100 %"))
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items()))
-    title = f"{report.task}, {report.model}: {report.problems} problems × {each}"
+    title = f"{report.task}, {report.model}: {report.size.replace(' x ', ' × ')}"
     return _box(
         _title(title),
         _table(("figure", "value", "95 % interval", "gap closed"), rows),

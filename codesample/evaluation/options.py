@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codesample.errors import MetricError, ParameterError
+from codesample.evaluation.shard import Shard
 from codesample.evaluation.test_options import TestOptions
 from codesample.execution.judge import Judge
 from codesample.records import SamplingParams
@@ -96,6 +97,8 @@ class RunOptions:
     Attributes:
         out: Run folder; None makes one under `runs/`.
         resume: Go on with the run in `out`; n may grow, the rest must agree.
+        shard: "3/8": only every eighth problem, from the third on, of those that are chosen; such runs, one
+            in each folder, are made one by `merge_runs`.
         workers: Sandbox workers; None takes one per usable core.
         allow_weak_isolation: Level to be content with, "limited" or "none", where the sandbox reaches no
             more; None insists on "confined".
@@ -113,11 +116,17 @@ class RunOptions:
             made with, or the defaults.
 
     Raises:
-        ParameterError: `resume` without `out`, `imports` beside a `judge`, or a value outside its range.
+        ParameterError: `resume` without `out`, a shard that is none, `imports` beside a `judge`, or a value
+            outside its range.
     """
 
     out: Path | None = setting(None, "Run folder; default: a new one under runs/.")
     resume: bool = setting(False, "Go on with the run in --out.")
+    shard: str | None = setting(
+        None,
+        "Only every N-th problem, from the K-th on; `codesample merge` makes one run of all shards.",
+        metavar="K/N",
+    )
     workers: int | None = setting(
         None,
         "Sandbox workers; default: one per usable core.",
@@ -168,6 +177,8 @@ class RunOptions:
             object.__setattr__(self, "out", Path(self.out))
         check_settings(self)
         self._spread_imports()
+        if self.shard is not None:
+            object.__setattr__(self, "shard", str(Shard.parse(self.shard)))
         if self.resume and self.out is None:
             raise ParameterError(
                 "resume without a run folder; name the one to go on with: --out RUN --resume"

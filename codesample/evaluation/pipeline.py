@@ -10,6 +10,7 @@ from time import monotonic
 
 from codesample.engines.contract import Engine
 from codesample.errors import ModelError, ParameterError
+from codesample.evaluation.empty_shard import leave_empty
 from codesample.evaluation.environment import session_facts
 from codesample.evaluation.headline import headline
 from codesample.evaluation.health_check import RunHealth, check_references
@@ -44,6 +45,8 @@ def carry_out(
         CodesampleError: as `evaluate`, from opening the sandbox on; a reranker's failure after the results
             without it are written.
     """
+    if not plan.wanted:
+        return leave_empty(plan, observer)
     with open_judge(plan.run) as judge:
         health = RunHealth() if plan.run.skip_health_check else check_references(plan.chosen, judge)
         # a check of health is one of today; the rest may come from earlier sessions
@@ -59,7 +62,8 @@ def carry_out(
             for notice in (*notices, *plan.notices, *health.notices, *run.notices):
                 observer.notice(notice)
             notice_weakness(judge, observer)
-            run.write_origins(plan.source.origins)
+            of_problems = plan.chosen.by_id
+            run.write_origins(each for each in plan.source.origins if each.task_id in of_problems)
             try:
                 spent = sample_and_judge(plan, run, engine=engine, judge=judge, observer=observer)
                 with closing(_models(plan, run, engine)) as models:

@@ -22,6 +22,7 @@ from codesample.evaluation.named_models import expect_named_models
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.run_place import check_run_folder, new_run_folder
+from codesample.evaluation.shard import apart
 from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import expect_own_name, load_reranker
@@ -195,8 +196,7 @@ def build_plan(
         wanted: Keys of candidates, at least one, all of them of these problems.
         params: How tokens are chosen; with `prompts`, the form's stops and limit come to them.
         k: The k of pass@k; None takes those of 1, 5, 10 that the problem with the fewest candidates allows.
-        rerankers: From `choose_rerankers`.
-        settings: What the run is to record besides.
+        rerankers, settings: From `choose_rerankers`; what the run is to record besides.
         prompts: How problems are put to the model; None leaves them in the form that `chosen` has.
         reader: Writes and reads text for rerankers of recorded samples.
 
@@ -211,16 +211,17 @@ def build_plan(
     n, ks = min(per_problem.values()), _chosen_k(k, per_problem)
     expect_readable(chosen.task.name, (each for each in chosen.problems if each.task_id in per_problem))
     chosen = chosen.put(_provisional(prompts, run), prompts) if prompts else chosen
+    part = chosen.sharded(run.shard)
     params, lacks = _as_the_run_records(params, run) if prompts else (params, None)
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
-    manifest = _manifest(chosen, source, settled, n=n, imports=run.imports)
-    out = run.out or new_run_folder(chosen.task.name, source.label or source.name)
+    manifest = _manifest(chosen, source, settled, n=n, run=run)
+    out = run.out or new_run_folder(chosen.task.name, source.label or source.name, shard=run.shard)
     check_run_folder(out, manifest, resume=run.resume)
     return EvaluationPlan(
         command=command,
-        chosen=replace(chosen, problems=tuple(p for p in chosen.problems if p.task_id in per_problem)),
-        of_problems=len(chosen.problems),
-        wanted=frozenset(wanted),
+        chosen=replace(part, problems=tuple(p for p in part.problems if p.task_id in per_problem)),
+        of_problems=len(part.problems),
+        wanted=frozenset(key for key in wanted if key[0] in part.by_id),
         n=n,
         k=ks,
         rerankers=rerankers,
@@ -231,7 +232,7 @@ def build_plan(
         settings=settings or {},
         prompts=prompts,
         params=params,
-        notices=tuple(filter(None, [left_out, lacks])),
+        notices=tuple(filter(None, [apart(run.shard), left_out, lacks])),
         reader=reader,
     )
 
@@ -280,7 +281,7 @@ def _chosen_k(k: int | Sequence[int] | None, per_problem: Mapping[str, int]) -> 
 
 
 def _manifest(
-    chosen: ProblemSet, source: ModelSource, params: SamplingParams, *, n: int, imports: tuple[str, ...]
+    chosen: ProblemSet, source: ModelSource, params: SamplingParams, *, n: int, run: RunOptions
 ) -> Manifest:
     return Manifest(
         task=chosen.task.name,
@@ -289,8 +290,9 @@ def _manifest(
         model=source.name,
         params=params,
         n=n,
-        imports=imports,
+        imports=run.imports,
         prompt=chosen.prompt_form.as_json(),
+        shard=run.shard,
     )
 
 

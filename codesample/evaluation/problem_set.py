@@ -11,6 +11,7 @@ from typing import Any
 from codesample.errors import DataError, ParameterError, RunFolderError
 from codesample.evaluation.options import PromptOptions
 from codesample.evaluation.problem_choice import Ids, Limit, choose_problems, parse_limit
+from codesample.evaluation.shard import Shard
 from codesample.records import Candidate, Problem, Request, SamplingParams
 from codesample.records.short import short
 from codesample.records.validation import validated
@@ -96,6 +97,12 @@ class ProblemSet:
             ids=None if named is None else tuple(each.task_id for each in named),
         )
 
+    def sharded(self, shard: str | None) -> ProblemSet:
+        """Return the set with the problems of a shard, such as "3/8"; None is the whole."""
+        if shard is None:
+            return self
+        return replace(self, problems=Shard.parse(shard).part(self.problems))
+
     @cached_property
     def by_id(self) -> dict[str, Problem]:
         """The problems by task id."""
@@ -167,12 +174,15 @@ def _lasting(spec: str) -> str:
     return f"{Path(where).resolve()}:{name}" if colon and where.endswith(".py") else spec
 
 
-def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | None = None) -> ProblemSet:
+def problems_of_run(
+    run: RunFolder, *, task: Task | None = None, data: Path | None = None, of_all_shards: bool = False
+) -> ProblemSet:
     """Find the task of a run and read the problems again that its last call covered.
 
     Args:
         task: The task itself, for a run that was made with one that has no name here.
         data: Where its data, or the user's own problems, are now; None takes the place that the run recorded.
+        of_all_shards: Whether, of a shard, those of the others are meant as well.
 
     Raises:
         RunFolderError: the task or its problems are not those of the run.
@@ -194,6 +204,7 @@ def problems_of_run(run: RunFolder, *, task: Task | None = None, data: Path | No
             "name the data it was made with: --data FILE"
         )
     found = found.narrowed(limit=settings.get("limit"), ids=settings.get("ids"))
+    found = found.sharded(None if of_all_shards else manifest.shard)
     return replace(found, form=_form_of(run, found.task))
 
 

@@ -135,6 +135,7 @@ class Report:
         prompt: The form in which problems were put to the model; `Manifest.prompt`. Of recorded samples, the
             form by which their answers were read, and {} where the texts were taken as they are.
         rules: How many programs came from their texts by each rule, most first; see `Candidate.rule`.
+        shard: Which part of the problems these figures are of, such as "3/8"; "" for all.
         run: The run folder; not part of `as_json`.
     """
 
@@ -168,6 +169,15 @@ class Report:
     variance: VarianceSplit | None = None
     greedy: Greedy | None = None
     hidden_only: HiddenOnly | None = None
+    shard: str = ""
+
+    @property
+    def size(self) -> str:
+        """What the figures are of, in words: "107 problems x 8", of a shard "shard 3/8, 13 problems x 8"."""
+        # samples of other origin may be unequally many
+        each = str(self.n) if self.n >= self.n_max else f"{self.n} to {self.n_max}"
+        part = f"shard {self.shard}, " if self.shard else ""
+        return f"{part}{self.problems} problems x {each}"
 
     @property
     def weak(self) -> Counted:
@@ -248,4 +258,4 @@ class Report:
         ]
         figures += [f"{name} {each.best_of_n.value:.3f}" for name, each in self.rerankers.items()]
         figures.append(f"oracle {self.oracle.value:.3f}")
-        return f"{self.task}, {self.model}, {self.problems} problems x {self.n}: {', '.join(figures)}"
+        return f"{self.task}, {self.model}, {self.size}: {', '.join(figures)}"

@@ -33,6 +33,7 @@ from codesample.evaluation.scoring import (
     saved_scores,
     score,
 )
+from codesample.evaluation.shard import nothing_to
 from codesample.evaluation.summary import compared, summarise
 from codesample.evaluation.supply import BY_MODEL, TOKEN_NUMBERS, Supply, able_of, held_by, needed, supply_of
 from codesample.evaluation.text_model import Models
@@ -181,15 +182,18 @@ def recount_run(
         return _marked(_report(opened, chosen, gathered, k=_chosen_k(opened, None)), opened)
 
 
-def open_run(folder: str | Path, *, write: bool = False) -> RunFolder:
+def open_run(folder: str | Path, *, write: bool = False, empty_too: bool = False) -> RunFolder:
     """Open a run folder; where a file of one, or samples, are given instead, say what to give or to do.
 
+    Args:
+        empty_too: Whether a shard that has no problem is opened as well.
+
     Raises:
-        RunFolderError: as `RunFolder.open`.
+        RunFolderError: as `RunFolder.open`; or it is such a shard.
     """
     path = Path(folder)
     try:
-        return RunFolder.open(path, write=write)
+        opened = RunFolder.open(path, write=write)
     except RunFolderError as error:
         # what cannot even be looked at, such as a name too long, is told of as it is
         if os.path.exists(path / "run.json") or holds_table(path):
@@ -208,6 +212,10 @@ def open_run(folder: str | Path, *, write: bool = False) -> RunFolder:
                 f"codesample execute {path} --task TASK"
             ) from error
         raise
+    if not empty_too and opened.manifest.shard is not None and not opened.manifest.settings.get("candidates"):
+        opened.close()
+        raise RunFolderError(f"{path}: {nothing_to('show', opened.manifest.shard)}")
+    return opened
 
 
 def _runs_in(folder: Path) -> list[Path]:

@@ -44,12 +44,13 @@ def _try_writing(path: Path) -> None:
                 folder.rmdir()
 
 
-def new_run_folder(task: str, model: str) -> Path:
-    """Return the path of a new run folder under `runs/`, named after task, model and time of day.
+def new_run_folder(task: str, model: str, *, shard: str | None = None) -> Path:
+    """Return the path of a new run folder under `runs/`, named after task, model, shard and time of day.
 
     To the millisecond, so that runs started together do not meet.
     """
     words = "-".join(part for part in (task, Path(model).name) if part)
     safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in words)
+    part = f"-{shard.replace('/', 'of')}" if shard else ""
     now = datetime.now()
-    return Path("runs") / f"{safe[:100]}-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}"
+    return Path("runs") / f"{safe[:100]}{part}-{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}"

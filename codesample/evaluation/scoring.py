@@ -31,6 +31,7 @@ __all__ = [
     "Pool",
     "Scored",
     "Scores",
+    "copies_of_verdicts",
     "outdated_notices",
     "pools",
     "saved_costs",
@@ -43,6 +44,10 @@ EXECUTED = frozenset({"run", "public_examples", "outputs", "tests"})
 
 _TELLING = 5
 """Problems with right and wrong programs from which on scores that are the verdicts are no chance."""
+
+_NO_TOKENS: dict[str, Any] = dict.fromkeys(
+    ("token_ids", "token_ends", "logprobs", "sampled_logprobs", "certainties", "confidences")
+)
 
 Scores = dict[str, list[float | None]]
 """One reranker's scores: by task id, in the order of the pool's candidates."""
@@ -107,10 +112,18 @@ class Scored:
             raise RerankerError("; ".join(map(str, self.failures))) from self.failures[0]
 
 
-def pools(run: RunFolder, chosen: ProblemSet, wanted: Collection[Key], *, strict: bool = False) -> list[Pool]:
+def pools(
+    run: RunFolder,
+    chosen: ProblemSet,
+    wanted: Collection[Key],
+    *,
+    strict: bool = False,
+    with_tokens: bool = True,
+) -> list[Pool]:
     """Gather the candidates of `wanted` that have a verdict by problem, in the task's order.
 
-    Problems without any are left out.
+    Problems without any are left out. Where nothing is scored, candidates do `with_tokens` turned off, which
+    take most of the memory.
 
     Raises:
         RunFolderError, DataError: a file of the run is malformed; names file and line.
@@ -120,7 +133,8 @@ def pools(run: RunFolder, chosen: ProblemSet, wanted: Collection[Key], *, strict
     keys = verdicts.keys() & wanted
     kept = (each for each in run.samples() if (each.task_id, each.index) in keys)
     for candidate, program in chosen.assembled(kept):
-        found.setdefault(candidate.task_id, []).append(replace(candidate, program=program))
+        dropped = {} if with_tokens else _NO_TOKENS
+        found.setdefault(candidate.task_id, []).append(replace(candidate, program=program, **dropped))
     gathered = []
     for problem in chosen.problems:
         candidates = sorted(found.get(problem.task_id, []), key=lambda candidate: candidate.index)
@@ -185,7 +199,7 @@ def score(
             f"{len(failures)} programs that rerankers could not have run, so that they rank last, "
             f"first of {failures[0]}"
         )
-    scored.notices.extend([*_counted(noted, len(gathered)), *_copies_of_verdicts(scored.scores, gathered)])
+    scored.notices.extend([*_counted(noted, len(gathered)), *copies_of_verdicts(scored.scores, gathered)])
     if lost is None and resources.made and any("tests" in each.needs for each in rerankers):
         written = {each.view.task_id: each.statements() for each in ready}
         scored.notices.extend(repeat_notices([each.problem for each in gathered], written))
@@ -201,7 +215,7 @@ def _counted(noted: Counter[str], problems: int) -> list[str]:
     return [f"{what} ({count} of {problems} problems)" for what, count in noted.items()]
 
 
-def _copies_of_verdicts(scores: Mapping[str, Scores], gathered: Sequence[Pool]) -> Iterator[str]:
+def copies_of_verdicts(scores: Mapping[str, Scores], gathered: Sequence[Pool]) -> Iterator[str]:
     """Say which rerankers' scores are the verdicts themselves, where that is hardly chance."""
     mixed = sum(len(set(pool.passed)) > 1 for pool in gathered)
     if mixed < _TELLING:

@@ -89,6 +89,7 @@ def summarise(
         rules=dict(Counter(filter(None, (each.rule for each in candidates))).most_common()),
         variance=variance_split(graded),
         hidden_only=hidden_only(graded, scores),
+        shard=run.manifest.shard or "",
     )
 
 

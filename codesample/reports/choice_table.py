@@ -42,10 +42,7 @@ class ChoiceTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         report = self._report
-        title = (
-            f"{report.task}, {report.model}: {report.problems} problems x {self._each}, "
-            f"{report.samples} samples"
-        )
+        title = f"{report.task}, {report.model}: {report.size}, {report.samples} samples"
         table = _table(title)
         sections, kept, width = self._fitting(options.max_width)
         for heading in _HEADINGS[:kept]:

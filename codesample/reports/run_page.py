@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from codesample.evaluation.headline import shard_text
 from codesample.evaluation.picks import Pick
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.run_lines import ProblemLine
@@ -45,7 +46,7 @@ def run_page(
         first, last: Which of them the page shows, by their places from 1.
     """
     manifest, shown = contents.manifest, chosen[first - 1 : last]
-    title = f"{manifest.task}, {manifest.model}: {len(every)} problems"
+    title = f"{manifest.task}, {manifest.model}: {shard_text(manifest.shard)}{len(every)} problems"
     if filters:
         title += f", {len(chosen)} of them {filters}"
     yield Text(surface.line(title), style="bold")

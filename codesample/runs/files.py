@@ -87,12 +87,20 @@ class JsonLines:
             RunFolderError: the file cannot be read, or a whole line is not a JSON object; names it.
             DataError: a field is missing or malformed; names the line and the field.
         """
+        return ((value, where) for value, where, _ in self.with_bytes(kind))
+
+    def with_bytes(self, kind: type[_T]) -> Iterator[tuple[_T, str, bytes]]:
+        """Read likewise, each line also as it stands in the file, with its end.
+
+        Raises:
+            RunFolderError, DataError: as `read`.
+        """
         try:
             with open(open_plain(self.path, os.O_RDONLY), "rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):
                         where = f"{self.path}:{number}"
-                        yield decoded(line, kind, where=where), where
+                        yield decoded(line, kind, where=where), where, line
         except FileNotFoundError:
             return
         except NotJsonError as error:

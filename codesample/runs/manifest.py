@@ -18,7 +18,8 @@ BASE_PROMPT = {"style": "base", "version": "", "system": None, "prefill": ""}
 """`Manifest.prompt` of runs that put the task's own prompt to the model, and of those that did not say."""
 
 _FORMAT = 1
-_IDENTITY = ("task", "task_version", "data_hash", "model", "imports")
+_IDENTITY = ("task", "task_version", "data_hash", "model", "imports", "shard")
+_OF_SHARDS = ("shard", "shards")
 _LOADED = ("checkpoint", "revision", "architecture", "parameters", "dtype")
 
 
@@ -38,6 +39,9 @@ class Manifest:
             isolation, settings.
         imports: Modules that programs may import, beside those that their tests name.
         prompt: `PromptForm.as_json` of the form in which problems were put to the model.
+        shard: Which part of the problems the run has, such as "3/8"; None where it has all.
+        shards: Of a merged run, the parts that it was made of: for each its name, its folder, and how many
+            problems, candidates and sessions it had.
     """
 
     task: str
@@ -49,6 +53,8 @@ class Manifest:
     sessions: tuple[Mapping[str, Any], ...] = field(default=())
     imports: tuple[str, ...] = ()
     prompt: Mapping[str, Any] = field(default_factory=lambda: dict(BASE_PROMPT))
+    shard: str | None = None
+    shards: tuple[Mapping[str, Any], ...] = ()
 
     __repr__ = one_line
 
@@ -64,21 +70,24 @@ class Manifest:
             RunFolderError: task, data, model, weights as far as both record them, granted modules, form
                 of the prompts or sampling parameters differ; names each with both values.
         """
-        differences = [
-            f"{name} is {theirs!r}, the run has {ours!r}"
-            for name, ours, theirs in (*_pairs(self, other), *_loaded_pairs(self, other))
-            if ours != theirs
-        ]
-        if differences:
+        if differences := self.differences(other):
+            named = [f"{name} is {theirs!r}, the run has {ours!r}" for name, ours, theirs in differences]
             raise RunFolderError(
-                f"{where}: cannot be resumed with other settings: {'; '.join(differences)}; "
+                f"{where}: cannot be resumed with other settings: {'; '.join(named)}; "
                 "repeat the run's own settings or choose another folder"
             )
         return replace(self, n=max(self.n, other.n), sessions=(*self.sessions, *other.sessions))
 
+    def differences(self, other: Manifest) -> list[tuple[str, Any, Any]]:
+        """Return what keeps two runs from being one: names, with our value and the other's."""
+        pairs = (*_pairs(self, other), *_loaded_pairs(self, other))
+        return [each for each in pairs if each[1] != each[2]]
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data; `from_json` gives an equal manifest."""
-        return {"format": _FORMAT, **asdict(self)}
+        content = {"format": _FORMAT, **asdict(self)}
+        # of runs that have nothing to do with shards nothing is said
+        return {name: value for name, value in content.items() if value or name not in _OF_SHARDS}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any], *, where: str) -> Manifest:

@@ -41,7 +41,7 @@ def run_of(pools: Sequence[Pool], scores: dict[str, list[list[float | None]]], p
         name: {each.problem.task_id: row for each, row in zip(pools, rows, strict=True)}
         for name, rows in scores.items()
     }
-    manifest = SimpleNamespace(task="t", task_version="1", data_hash="h", model="m")
+    manifest = SimpleNamespace(task="t", task_version="1", data_hash="h", model="m", shard=None)
     return SimpleNamespace(path=Path(path), pools=pools, scores=columns, manifest=manifest, given_by={})
 
 
@@ -233,6 +233,13 @@ def test_scores_that_are_no_finite_numbers_are_named(score: float) -> None:
 def test_a_run_that_is_named_twice_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"runs/\.\./runs/a: is named twice"):
         fit_reranker([planted(path="runs/../runs/a"), planted()])
+
+
+def test_a_shard_is_refused_and_the_whole_is_asked_for() -> None:
+    shard = planted()
+    shard.manifest.shard = "1/2"
+    with pytest.raises(RerankerError, match="is shard 1/2 of a run; learn from the whole: codesample merge"):
+        fit_reranker([shard])
 
 
 def test_files_within_expressions_are_kept_by_their_absolute_paths(

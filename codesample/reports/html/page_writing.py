@@ -28,6 +28,7 @@ from codesample.evaluation.curves import (
     separations,
 )
 from codesample.evaluation.environment import versions
+from codesample.evaluation.headline import shard_text
 from codesample.evaluation.members import keeps_some
 from codesample.evaluation.picks import pick_of
 from codesample.evaluation.run_contents import RunContents
@@ -98,7 +99,8 @@ def page_of(contents: RunContents, *, now: datetime | None = None) -> str:
         else contents.manifest.model,
         "size": page_facts.size_text(contents),
         "how": page_facts.how_made(contents),
-        "problems": f"{sum(bool(pool.graded) for pool in contents.pools):,} problems",
+        "problems": f"{shard_text(contents.manifest.shard)}"
+        f"{sum(bool(pool.graded) for pool in contents.pools):,} problems",
         "run": str(contents.path),
         "written": (now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
     }

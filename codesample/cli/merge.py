@@ -1,0 +1,29 @@
+"""`codesample merge`: the shards of a run become one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codesample.cli import options
+from codesample.cli.output import show_report
+
+__all__ = ["run"]
+
+
+def run(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Folders of all shards: what `codesample eval --shard` made."),
+    ],
+    *,
+    out: Annotated[Path | None, typer.Option(help="New run folder; default: one under runs/.")] = None,
+    data: options.MovedData = None,
+    json: options.Json = False,
+) -> None:
+    """Make one run of all shards of a run, equal to the run of a single process; the shards stay."""
+    from codesample.evaluation.merging import merge_runs
+
+    show_report(merge_runs(runs, out, data=data), as_json=json, judged=False)
