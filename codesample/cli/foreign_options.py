@@ -250,6 +250,7 @@ _DRAWING = frozenset(
         "trust-remote-code",
         "max-rows",
         "compile",
+        "cpu-matmul",
     }
 )
 _DRAWN = "it says how candidates are drawn, which codesample eval does"

@@ -35,6 +35,8 @@ class ModelOptions:
         max_rows: Most candidates decoded together; None lets memory decide.
         memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
         compile: Whether decode steps run through `torch.compile`.
+        cpu_matmul: What sampling multiplies in on a CPU: "float32", or "int8", which is faster and changes
+            what the model says; see `Sampler`.
         trust_remote_code: Whether code that a checkpoint brings may run here, with all rights of the caller.
 
     Raises:
@@ -65,12 +67,20 @@ class ModelOptions:
         holds=lambda value: 0 < value <= 1,
     )
     compile: bool = setting(False, "Run decode steps through torch.compile.")
+    cpu_matmul: str = setting(
+        "float32",
+        "What a CPU multiplies in: float32, or int8, which is faster and less exact.",
+        expected="'float32' or 'int8'",
+        holds=lambda value: value in ("float32", "int8"),
+    )
     trust_remote_code: bool = setting(False, "Run code that the checkpoint brings, with all your rights.")
 
     __repr__ = one_line
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.compile and self.cpu_matmul != "float32":
+            raise ParameterError(f"cpu_matmul = {self.cpu_matmul!r} with compile: expected one of the two")
 
     @property
     def name(self) -> str:

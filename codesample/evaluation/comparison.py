@@ -327,7 +327,8 @@ def _flat(manifest: Manifest) -> dict[str, Any]:
     found |= {f"prompt {name}": value for name, value in manifest.prompt.items()}
     found["imports"] = list(manifest.imports)
     loaded = last.get("model", {})
-    found |= {name: loaded.get(name) for name in ("revision", "checkpoint", "parameters", "dtype", "device")}
+    kept = ("revision", "checkpoint", "parameters", "dtype", "matmul", "device")
+    found |= {name: loaded.get(name) for name in kept}
     found["isolation"] = last.get("isolation", {}).get("level")
     found["integrity"] = manifest.settings.get("integrity", "any")
     return found | {f"version of {name}": value for name, value in last.get("versions", {}).items()}

@@ -20,7 +20,7 @@ BASE_PROMPT = {"style": "base", "version": "", "system": None, "prefill": ""}
 _FORMAT = 1
 _IDENTITY = ("task", "task_version", "data_hash", "model", "imports", "shard")
 _OF_SHARDS = ("shard", "shards")
-_LOADED = ("checkpoint", "revision", "architecture", "parameters", "dtype")
+_LOADED = ("checkpoint", "revision", "architecture", "parameters", "dtype", "matmul")
 
 
 @validated

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from codesample.sampling.attention_hook import looked_at_anew
 from codesample.sampling.attention_probe import Probed, probe_shared_path
-from codesample.sampling.packed_weights import PackedWeights
+from codesample.sampling.packed_weights import Matmul, PackedWeights, expect_matmul
 from codesample.sampling.weights_watch import STATE_KEY, Change, WeightsWatch
 
 __all__ = ["ModelState", "state_of"]
@@ -26,6 +26,7 @@ class ModelState:
     Args:
         model: Not kept alive.
         probed: What `probe_shared_path` says of it.
+        matmul: What its copies are multiplied in; see `expect_matmul`.
     Attributes:
         probed: As of the last `renew`; another object after each probe.
         generation: Grows whenever the model has changed: what was computed under an earlier one is stale.
@@ -33,12 +34,12 @@ class ModelState:
             CUDA graph; see `DecodeStep`.
     """
 
-    def __init__(self, model: PreTrainedModel, probed: Probed) -> None:
-        self._model = weakref.ref(model)
-        self.probed, self.generation = probed, 0
+    def __init__(self, model: PreTrainedModel, probed: Probed, matmul: Matmul = "float32") -> None:
+        expect_matmul(model, matmul)
+        self._model, self.matmul = weakref.ref(model), matmul
+        self.probed, self.generation, self._forgotten = probed, 0, False
         self.uncaptured: set[Hashable] = set()
         self._packed: tuple[PackedWeights | None] | None = None
-        self._forgotten = False
         self._watch = WeightsWatch(model)
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
@@ -49,7 +50,7 @@ class ModelState:
     def packed(self) -> PackedWeights | None:
         """Copies of the weights as of the last `renew`, where these serve; see `PackedWeights.of`."""
         if self._packed is None:
-            self._packed = (PackedWeights.of(self.model),)
+            self._packed = (PackedWeights.of(self.model, self.matmul),)
         return self._packed[0]
 
     @property

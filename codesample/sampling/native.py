@@ -49,7 +49,7 @@ def open_native(model: str, options: ModelOptions) -> Engine:
         dtype=options.dtype,
         max_rows=options.max_rows,
         memory_fraction=options.memory_fraction,
-        step="compiled" if options.compile else "auto",
+        step="compiled" if options.compile else "int8" if options.cpu_matmul == "int8" else "auto",
         trust_remote_code=options.trust_remote_code,
     )
 

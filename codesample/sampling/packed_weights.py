@@ -3,6 +3,9 @@
 A decode step multiplies a few dozen rows with every weight of the model. torch's product arranges the
 weight anew for each call; oneDNN can keep it arranged, and then takes half the time for 8 rows and four
 fifths for 32 (0.1B parameters in float32, two cores of an AVX2 server). Outputs differ by rounding.
+
+Copies in 8 bits take a quarter of the memory and less than half of the time, and change what the model says:
+see `codesample.sampling.int8_matmul`, and docs/models.md for by how much.
 """
 
 from __future__ import annotations
@@ -10,16 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from codesample.sampling.memory import free_memory
+from codesample.errors import ModelError
+from codesample.sampling.int8_matmul import Int8Weight, int8_kernel
+from codesample.sampling.memory import free_memory, size_text
 
-__all__ = ["PackedWeights", "is_packed"]
+__all__ = ["Matmul", "PackedWeights", "expect_matmul", "is_packed"]
+
+Matmul = Literal["float32", "int8"]
+"""In which numbers the linear layers of a model on a CPU multiply."""
 
 # for more rows, as in a prefill, arranging a weight costs nothing beside the product
 _MOST_ROWS = 256
@@ -34,17 +42,30 @@ class PackedWeights:
 
     Args:
         model: Float32 weights on a CPU are copied; layers that are more than `nn.Linear` are left alone.
+        matmul: What the copies are multiplied in.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self._forwards = [(layer, _forward_of(layer)) for layer in _layers(model)]
+    def __init__(self, model: PreTrainedModel, matmul: Matmul = "float32") -> None:
+        forward_of = _forward_in_int8 if matmul == "int8" else _forward_of
+        self._forwards = [(layer, forward_of(layer)) for layer in _layers(model)]
 
     @classmethod
-    def of(cls, model: PreTrainedModel) -> PackedWeights | None:
-        """Pack where there is anything to pack, a library to do it, and memory for the copies."""
-        needed = sum(layer.weight.nbytes for layer in _layers(model))
-        serves = 0 < needed <= _MOST_MEMORY * free_memory(torch.device("cpu")) and _works()
-        return cls(model) if serves else None
+    def of(cls, model: PreTrainedModel, matmul: Matmul = "float32") -> PackedWeights | None:
+        """Pack where there is anything to pack, a library to do it, and memory for the copies.
+
+        Raises:
+            ModelError: there is no memory for copies in 8 bits, which are more than a faster layout.
+        """
+        layers, free = _layers(model), free_memory(torch.device("cpu"))
+        if matmul == "int8":
+            if (needed := sum(layer.weight.numel() for layer in layers)) > free:
+                raise ModelError(
+                    f"copies of the weights in 8 bits take {size_text(needed)}, and {size_text(free)} of "
+                    "memory are free; choose a smaller model, or leave out the matrices in int8"
+                )
+            return cls(model, matmul)
+        needed = sum(layer.weight.nbytes for layer in layers)
+        return cls(model) if 0 < needed <= _MOST_MEMORY * free and _works() else None
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -60,6 +81,23 @@ class PackedWeights:
                     layer.__dict__.pop("forward", None)
                 else:
                     layer.__dict__["forward"] = own
+
+
+def expect_matmul(model: PreTrainedModel, matmul: Matmul) -> None:
+    """Refuse what a model or this processor cannot do.
+
+    Raises:
+        ModelError: matrices in 8 bits of weights that are not float32 on a CPU, or without a library for it.
+    """
+    if matmul != "int8":
+        return
+    if not _layers(model):
+        raise ModelError(
+            f"int8: expected a model with linear layers in float32 on a CPU, got {model.dtype} on "
+            f"{model.device}; leave it out, or choose that device and dtype"
+        )
+    if int8_kernel() is None:
+        raise ModelError("int8: no library here multiplies in 8 bits exactly on this processor; leave it out")
 
 
 def is_packed(forward: Any) -> bool:
@@ -88,6 +126,21 @@ def _forward_of(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
         if not few or torch.is_grad_enabled():
             return F.linear(input, layer.weight, layer.bias)
         return _multiplied(input, packed, layer.bias)
+
+    forward.__dict__[_MARK] = True
+    return forward
+
+
+def _forward_in_int8(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
+    kernel = int8_kernel()
+    assert kernel is not None, "`expect_matmul` has looked"
+    packed = Int8Weight(layer.weight.detach(), kernel)
+
+    def forward(input: Tensor) -> Tensor:
+        if input.dtype != torch.float32 or torch.is_grad_enabled():
+            return F.linear(input, layer.weight, layer.bias)
+        product = packed.multiplied(input)
+        return product if layer.bias is None else product.add_(layer.bias)
 
     forward.__dict__[_MARK] = True
     return forward

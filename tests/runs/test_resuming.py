@@ -36,6 +36,7 @@ def test_resuming_another_run_is_refused_field_by_field(
     ("fact", "before", "now"),
     [
         ("dtype", "float32", "bfloat16"),
+        ("matmul", "float32", "int8"),
         ("revision", "1a2b", "3c4d"),
         ("checkpoint", "1a2b", "3c4d"),
         ("architecture", "LlamaForCausalLM", "Qwen2ForCausalLM"),

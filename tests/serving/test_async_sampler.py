@@ -209,24 +209,32 @@ def test_a_passed_deadline_says_so_and_carries_what_has_finished(served, steps, 
     requests = [Request("quick", "q" * 7, (0, 1, 2)), Request("slow", "s" * 9, (0, 1))]
     never = SamplingParams(max_new_tokens=1500, allowed_tokens=(65,))
 
-    async def main():
+    async def until_it_passes(deadline):
         taken = []
-        stays = served.stream("l" * 9, n=2, params=never)
         stream = served.stream(
-            [*requests, Request("more", "m", tuple(range(999)))], params=params, deadline=0.7
+            [*requests, Request("more", "m", tuple(range(999)))], params=params, deadline=deadline
         )
 
         async def read_all():
             async for each in stream:
                 taken.append(each)
 
-        with pytest.raises(DeadlineError, match=r"0.7 s passed with \d+ of 1004 candid") as caught:
+        with pytest.raises(DeadlineError, match=rf"{deadline} s passed with \d+ of 1004 candid") as caught:
             await read_all()
-        before = len(steps)
-        assert isinstance(caught.value, TimeoutError)
-        assert isinstance(caught.value, codesample.CodesampleError)
+        return taken, caught.value
+
+    async def main():
+        stays = served.stream("l" * 9, n=2, params=never)
+        for deadline in (0.7, 3.5, 15.5):
+            taken, error = await until_it_passes(deadline)
+            before = len(steps)
+            if taken:
+                # a busy machine may need longer for the first one
+                break
+        assert isinstance(error, TimeoutError)
+        assert isinstance(error, codesample.CodesampleError)
         assert taken
-        assert set(taken) <= set(caught.value.candidates)
+        assert set(taken) <= set(error.candidates)
         await until(lambda: served.load.calls == 1 and len(steps) > before + 3)
         assert sum(rows > 2 for rows in steps[before:]) <= 1
         stays.cancel()

@@ -1,0 +1,118 @@
+"""Products of float32 rows with weights of 8 bits on a CPU.
+
+Each output channel of a weight has a scale of its own, set when it is packed; each row of the input has one
+of its own, found when it comes. Both are symmetric, so that a row's product is the same whatever rows it is
+multiplied with. Sums are of whole numbers, exact in 32 bits.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Int8Weight", "int8_kernel"]
+
+# a row of zeros has a scale, too
+_TINY = torch.finfo(torch.float32).tiny
+
+
+class _Kernel(NamedTuple):
+    """Bits of inputs and of weights: 7 of one where a processor adds two products of 8 in too few."""
+
+    bits: int = 8
+    weight_bits: int = 7
+
+
+class _Fbgemm(_Kernel):
+    """Few rows fastest where the processor has no instructions for it."""
+
+    def pack(self, weight: Tensor, scales: Tensor) -> Any:
+        before = torch.backends.quantized.engine
+        with warnings.catch_warnings():
+            # of tensors that know that they are quantised; the packed form is no such tensor
+            warnings.simplefilter("ignore")
+            try:
+                torch.backends.quantized.engine = "fbgemm"
+                zeros = torch.zeros(len(weight), dtype=torch.int64)
+                tensor = torch._make_per_channel_quantized_tensor(weight, scales.double(), zeros, 0)
+                return torch.ops.quantized.linear_prepack(tensor, None)
+            finally:
+                torch.backends.quantized.engine = before
+
+    def multiply(self, rows: Tensor, packed: Any) -> Tensor:
+        call = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+        product: Tensor = call(rows, 1.0, 1 << (self.bits - 1), packed)
+        return product
+
+
+class _OneDnn(_Kernel):
+    """Uses the processor's instructions for products of 8 bits."""
+
+    def pack(self, weight: Tensor, scales: Tensor) -> Any:
+        packed = torch.ops.onednn.qlinear_prepack(weight, None)
+        return packed, scales, torch.zeros(len(weight), dtype=torch.int32)
+
+    def multiply(self, rows: Tensor, packed: Any) -> Tensor:
+        middle = 1 << (self.bits - 1)
+        whole = rows.round().add_(middle).to(torch.uint8)
+        product: Tensor = torch.ops.onednn.qlinear_pointwise(
+            whole, 1.0, middle, *packed, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+        return product
+
+
+class Int8Weight:
+    """A weight in 8 bits, arranged for products with few or many rows.
+
+    Args:
+        weight: [O, I] float32.
+        kernel: See `int8_kernel`.
+    """
+
+    def __init__(self, weight: Tensor, kernel: _Fbgemm | _OneDnn) -> None:
+        scales = (weight.abs().amax(dim=1) / _top(kernel.weight_bits)).clamp_min_(_TINY)
+        whole = (weight / scales[:, None]).round_().to(torch.int8)
+        self._kernel, self._packed = kernel, kernel.pack(whole, scales)
+        self._top = _top(kernel.bits)
+
+    def multiplied(self, rows: Tensor) -> Tensor:
+        """Return rows [..., I] times the weight: [..., O], both float32."""
+        scales = rows.abs().amax(dim=-1, keepdim=True).div_(self._top).clamp_min_(_TINY)
+        return self._kernel.multiply(rows / scales, self._packed).mul_(scales)
+
+
+def int8_kernel() -> _Fbgemm | _OneDnn | None:
+    """Return what multiplies in 8 bits fastest on this processor; None where nothing here does it right."""
+    return _chosen(torch.cpu._is_vnni_supported())
+
+
+@cache
+def _chosen(has_instructions: bool) -> _Fbgemm | _OneDnn | None:
+    order: list[_Fbgemm | _OneDnn] = [_Fbgemm(), _OneDnn()]
+    if has_instructions:
+        order = [_OneDnn(8, 8), *reversed(order)]
+    return next((kernel for kernel in order if _is_exact(kernel)), None)
+
+
+def _top(bits: int) -> int:
+    return (1 << (bits - 1)) - 1
+
+
+@torch.inference_mode()
+def _is_exact(kernel: _Fbgemm | _OneDnn) -> bool:
+    """Try it once, with numbers whose sums overflow first: none of the calls is one that torch promises."""
+    top, most = _top(kernel.bits), _top(kernel.weight_bits)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(-top, top + 1, (5, 192), generator=generator)
+    weight = torch.randint(-most, most + 1, (80, 192), generator=generator)
+    rows[0], rows[1], weight[0], weight[1] = top, -top, most, -most
+    try:
+        packed = kernel.pack(weight.to(torch.int8), torch.ones(80))
+        found = kernel.multiply(rows.float(), packed)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return torch.equal(found.double(), rows.double() @ weight.double().t())

@@ -1,0 +1,131 @@
+"""What the numbers that a CPU multiplies in cost and change: speed in turns, and what the model says.
+
+    python docs/benchmarks/matmul.py MODEL HumanEval.jsonl [--problems 12] [-n 32] [--rounds 5]
+
+For each way of `Sampler(step=...)`: milliseconds of a decode step with n rows behind the first problem's
+prompt, each way in turn; and over the problems' prompts with their references, token by token, against
+float64: the mean and the largest difference of a token's log-probability, the mean Kullback-Leibler
+divergence from float64's distribution in nats, and how often both have the same likeliest token. Appends a
+row to matmul_cpu.jsonl beside this file and prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codesample import Sampler
+from codesample.bench.machine import MODELS, machine
+from codesample.bench.rounds import Rounds
+from codesample.sampling.model_state import ModelState
+
+ROWS = Path(__file__).with_name("matmul_cpu.jsonl")
+WAYS = ("plain", "auto", "int8")
+SHORT, LONG = 4, 28
+
+
+def texts(data: Path, problems: int) -> list[tuple[str, str]]:
+    """Return prompts and their references."""
+    entries = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()[:problems]]
+    return [(each["prompt"], each["canonical_solution"]) for each in entries]
+
+
+def step_seconds(sampler: Sampler, prompt: str, n: int) -> float:
+    """Time one decode step: a long job less a short one, whose prompt is stored."""
+    took = []
+    for tokens in (SHORT, LONG):
+        begun = perf_counter()
+        sampler.sample(prompt, n=n, max_new_tokens=tokens, stop=("no such text",), top_p=0.95)
+        took.append(perf_counter() - begun)
+    return (took[1] - took[0]) / (LONG - SHORT)
+
+
+@torch.inference_mode()
+def said(model: Any, state: ModelState, ids: Tensor) -> Tensor:
+    """Return the log-probabilities behind each token, as a sampler's passes have them, [T, V] float64."""
+    packed = state.packed
+    if packed is None:
+        return model(ids).logits[0].double().log_softmax(-1)
+    with packed.used():
+        return model(ids).logits[0].double().log_softmax(-1)
+
+
+def differences(exact: Tensor, found: Tensor, ids: Tensor) -> Tensor:
+    """Return per token: the difference of its log-probability, the divergence, whether both agree; [3, T]."""
+    exact, found, next_ids = exact[:-1], found[:-1], ids[0, 1:, None]
+    change = (exact - found).gather(-1, next_ids)[:, 0].abs()
+    divergence = (exact.exp() * (exact - found)).sum(-1)
+    return torch.stack([change, divergence, (exact.argmax(-1) == found.argmax(-1)).double()])
+
+
+def accuracy(samplers: dict[str, Sampler], given: list[tuple[str, str]]) -> dict[str, dict[str, float]]:
+    """Return what each way changes, by name."""
+    model, tokenizer = samplers["plain"].checkpoint.model, samplers["plain"].checkpoint.tokenizer
+    double = copy.deepcopy(model).double()
+    every: dict[str, list[Tensor]] = {way: [] for way in samplers}
+    for prompt, reference in given:
+        ids = torch.tensor(tokenizer(prompt + reference)["input_ids"])[None]
+        with torch.inference_mode():
+            exact = double(ids).logits[0].log_softmax(-1)
+        for way, sampler in samplers.items():
+            found = model(ids).logits[0].detach().double().log_softmax(-1)
+            if way != "plain":
+                found = said(model, sampler._state, ids)
+            every[way].append(differences(exact, found, ids))
+    kept = {}
+    for way, each in every.items():
+        change, divergence, agree = torch.cat(each, 1)
+        kept[way] = {
+            "tokens": len(change),
+            "change_mean": float(f"{change.mean():.3g}"),
+            "change_largest": float(f"{change.max():.3g}"),
+            "divergence_mean": float(f"{divergence.mean():.3g}"),
+            "same_likeliest": round(agree.mean().item(), 4),
+        }
+    return kept
+
+
+def main() -> None:
+    """Measure, print and keep the row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--problems", type=int, default=12)
+    parser.add_argument("-n", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    given = texts(args.data, args.problems)
+    first = Sampler(args.model, step="plain")
+    model, tokenizer = first.checkpoint.model, first.checkpoint.tokenizer
+    samplers = {
+        way: first if way == "plain" else Sampler(model, tokenizer=tokenizer, step=way) for way in WAYS
+    }
+    rounds = Rounds()
+    for number in range(args.rounds + 1):
+        for way, sampler in samplers.items():
+            took = step_seconds(sampler, given[0][0], args.n)
+            if number:
+                rounds.add(way, took)
+    row = {
+        "kind": "matmul",
+        "model": Path(args.model).name,
+        "n": args.n,
+        "step_ms": {way: round(1000 * median(each), 1) for way, each in rounds.seconds.items()},
+        "times_auto": {way: round(1 / median(each), 2) for way, each in rounds.ratios("auto").items()},
+        "against_float64": accuracy(samplers, given),
+    } | machine(MODELS, torch.device("cpu"))
+    print(json.dumps(row, indent=1))
+    with ROWS.open("a", encoding="utf-8") as rows:
+        rows.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()
