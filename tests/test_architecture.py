@@ -130,7 +130,7 @@ ARROWS = {
         "tasks",
     },
     "reports.html": {"errors", "evaluation", "records", "runs"},
-    "bench": {"errors", "execution.*", "kernels.*", "records", "sampling"},
+    "bench": {"errors", "execution.*", "kernels.*", "records", "sampling", "testing"},
     "testing": {
         "engines",
         "errors",
@@ -182,7 +182,7 @@ ARROWS = {
 DOORS = {
     "codesample.cli": {"codesample.__main__"},
     "codesample.bench": {"codesample.cli.bench"},
-    "codesample.testing": {"codesample.cli.rerankers"},
+    "codesample.testing": {"codesample.bench.kernel_checks", "codesample.cli.rerankers"},
     "codesample.tiny": set(),
 }
 

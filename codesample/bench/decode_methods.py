@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 
+from codesample.errors import ModelError
 from codesample.records import SamplingParams
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.sampler import Sampler
 
-__all__ = ["METHODS", "Drawn", "Method"]
+__all__ = ["METHODS", "Drawn", "Method", "sampler_without_text"]
 
 
 class Drawn(NamedTuple):
@@ -153,7 +154,8 @@ class _NoText:
         raise NotImplementedError("prompts are given as tokens")
 
 
-def _sampler(model: PreTrainedModel, *, shared: bool) -> Sampler:
+def sampler_without_text(model: PreTrainedModel, *, shared: bool = True) -> Sampler:
+    """Return a sampler of prompts that are tokens, on the shared path or the ordinary one."""
     sampler = Sampler(model, tokenizer=_NoText(), prefix_cache=0)
     if not shared:
         sampler.checkpoint = replace(sampler.checkpoint, kv_shapes=())
@@ -164,7 +166,9 @@ def _ours(shared: bool) -> Method:
     def draw(
         model: PreTrainedModel, prompts: Sequence[Sequence[int]], n: int, new: int, greedy: bool
     ) -> Drawn:
-        sampler = _sampler(model, shared=shared)
+        sampler = sampler_without_text(model, shared=shared)
+        if shared and not sampler.checkpoint.shared:
+            raise ModelError("the model takes the ordinary path; its shared one cannot be measured")
         params = SamplingParams(temperature=0 if greedy else 1, top_p=1.0, max_new_tokens=new)
         work = [Prompt(str(i), tuple(ids), tuple(range(n)), new) for i, ids in enumerate(prompts)]
         begun, first = time.perf_counter(), 0.0

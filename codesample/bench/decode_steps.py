@@ -45,7 +45,9 @@ _ROUNDS_SECONDS = 45.0
 _OURS = "codesample"
 
 
-def measure_decode_step(model: PreTrainedModel, context: int, n: int) -> Measurement:
+def measure_decode_step(
+    model: PreTrainedModel, context: int, n: int, *, most_rounds: int = _MOST_ROUNDS
+) -> Measurement:
     """Time one step of `n` rows behind a prompt of `context` tokens, and the attention in it.
 
     Returns: milliseconds by method ("ms"), the number of rounds, how often longer than codesample each method
@@ -54,7 +56,7 @@ def measure_decode_step(model: PreTrainedModel, context: int, n: int) -> Measure
     """
     try:
         bench = StepBench(model, context, n)
-        times = bench.run()
+        times = bench.run(most_rounds)
         attention = bench.attention()
     except (CodesampleError, MemoryError, RuntimeError) as error:
         return {"refused": reason_of(error)}
@@ -117,10 +119,11 @@ class StepBench:
         batch = DecodeBatch.build([segment], slots=range(self.rows), own_starts=starts)
         self._prepared = prepare_batch(batch, model.device)
 
-    def run(self) -> Rounds:
+    def run(self, most_rounds: int = _MOST_ROUNDS) -> Rounds:
         """Time every method whose last logits are, for a few rows, those of the model with its own cache.
 
         "codesample" steps as sampling does, which on CUDA is a graph; there it is timed without one as well.
+        A step that cannot be captured is left out as "codesample".
         """
         ways: dict[str, Callable[[], tuple[list[float], Tensor]]] = {
             "repeated cache": lambda: self._repeated(range(self.rows)),
@@ -133,9 +136,7 @@ class StepBench:
         _, exact = self._repeated(checked)
         times = Rounds()
         begun, done = time.perf_counter(), 0
-        while done < _FEWEST_ROUNDS or (
-            done < _MOST_ROUNDS and time.perf_counter() - begun < _ROUNDS_SECONDS
-        ):
+        while done < _FEWEST_ROUNDS or (done < most_rounds and time.perf_counter() - begun < _ROUNDS_SECONDS):
             for name, way in ways.items():
                 if name not in times.left_out:
                     self._one_round(name, way, exact, checked, times)
@@ -209,7 +210,10 @@ class StepBench:
             return given.logits
 
         with attached(self.model), self._multiplying():
-            return self._timed(forward)
+            found = self._timed(forward)
+        if ahead and self.model.device.type == "cuda" and not step.captured:
+            raise ModelError("the step was not captured as a CUDA graph")
+        return found
 
     @torch.inference_mode()
     def _joined(self) -> tuple[list[float], Tensor]:

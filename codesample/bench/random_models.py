@@ -54,7 +54,7 @@ SHAPES: dict[str, PreTrainedConfig] = {
     "0.1b-gqa": LlamaConfig(**_SMALL, num_key_value_heads=4),
     "qwen2.5-coder-0.5b": _qwen(896, 4864, 24, 14),
     "qwen2.5-coder-1.5b": _qwen(1536, 8960, 28, 12),
-    "7b-mha": _llama(DECODERS["7b-mha"]),
+    **{name: _llama(shape) for name, shape in DECODERS.items()},
 }
 """Shapes by name."""
 

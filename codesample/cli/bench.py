@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +12,9 @@ import typer
 from codesample.bench.settings import AttentionOptions, DecodeOptions, dtype_on
 from codesample.cli import options
 from codesample.cli.errors import Commands
-from codesample.cli.output import say, show_plain
+from codesample.cli.output import UNJUDGED, say, show_plain
 from codesample.cli.records import takes_records
+from codesample.errors import ParameterError
 
 if TYPE_CHECKING:
     from codesample.bench.measurements import Measurement
@@ -171,6 +173,41 @@ def step(
     )
     found = _kept(measured, out, "{model}, n {rows}, context {context}")
     show_plain(table_of(found, ["model", "rows", "context", "seconds", "bytes_per_second", "refused"]))
+
+
+@app.command()
+def gpu(
+    out: Annotated[Path, typer.Option(help="Folder for rows and summary; one that holds rows goes on.")],
+    minutes: Annotated[float, typer.Option(help="End in this time.")] = 12.0,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Go through all of it in small on the CPU; no figure counts.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cuda, cuda:1, ...")] = "cuda",
+) -> None:
+    """Check and measure one GPU: correctness first, then what is worth most, until the time is up."""
+    begun = time.monotonic()
+    if not minutes > 0:
+        raise ParameterError(f"--minutes {minutes}: expected more than 0")
+    from codesample.bench.gpu_bench import measure_gpu, plan_for
+    from codesample.bench.gpu_clock import Clock
+    from codesample.bench.gpu_rows import RowFolder
+    from codesample.bench.gpu_summary import summary_files
+
+    plan, folder = plan_for(device, rehearse=rehearse), RowFolder(out)
+    for row in measure_gpu(plan, folder, Clock(60 * minutes, begun=begun)):
+        say(_told(row))
+    show_plain(dict(summary_files(folder.rows))["summary.md"])
+    if any(row["kind"] == "check" and row["passed"] is False for row in folder.rows):
+        raise typer.Exit(UNJUDGED)
+
+
+def _told(row: Measurement) -> str:
+    words = [str(row[name]) for name in ("what", "model", "method") if row.get(name)]
+    words += [f"{name} {row[key]}" for name, key in (("n", "rows"), ("context", "context")) if key in row]
+    said = [f"{row['kind']}: {', '.join(words) or row.get('device', '')}"]
+    if row.get("passed") is not None:
+        said.append("passed" if row["passed"] else "FAILED")
+    return ": ".join([*said, *(row[name] for name in ("reason", "refused") if name in row)])
 
 
 def _kept(measured: Iterable[Measurement], out: Path | None, said: str = "") -> list[Measurement]:

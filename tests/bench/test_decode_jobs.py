@@ -9,6 +9,8 @@ from codesample.bench import decode_jobs, decode_methods, memory_use
 from codesample.bench.decode_benchmark import measure_jobs
 from codesample.bench.decode_results import decode_tables
 from codesample.bench.settings import DecodeOptions
+from codesample.bench.workloads import Workload
+from codesample.testing.models import random_model
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -83,3 +85,10 @@ def test_a_method_that_would_not_fit_memory_is_not_tried(monkeypatch):
     found = list(jobs("generate", "codesample"))
     assert found[0]["refused"].endswith("0.0 GB are free")
     assert found[1]["tokens_per_second"] > 0
+
+
+def test_the_ordinary_path_is_not_measured_as_the_shared_one():
+    (found,) = decode_jobs.measure_job(
+        random_model("bloom"), Workload(0, (5,), 2, 8), methods=["codesample"], repeats=1
+    )
+    assert "takes the ordinary path" in found["refused"]

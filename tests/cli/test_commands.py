@@ -167,6 +167,15 @@ def test_bench_step_prints_a_row_per_cell(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_bench_gpu_rehearses_all_of_it_and_prints_the_summary(tmp_path: Path) -> None:
+    done = call("bench", "gpu", "--rehearse", "--out", "card", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (tmp_path / "card" / "summary.md").read_text()
+    assert done.stdout.startswith("# Rehearsal: CPU (")
+    assert "check: sampler, bfloat16, prompts of (40, 7) tokens: passed" in done.stderr
+
+
+@pytest.mark.slow
 def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
     done = call("bench", "execution", "--count", 4, "--rounds", 1, "--out", "rows.jsonl", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -215,6 +224,8 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["bench", "decode", "--dtype", "float33"], "dtype = 'float33'"),
         (["bench", "attention", "--model", "mistrl-7b"], "did you mean 'mistral-7b'?"),
         (["bench", "attention", "--n", "1;2"], "--n 1;2: expected whole numbers"),
+        (["bench", "gpu", "--rehearse", "--out", "asked.txt/rows"], "rows cannot be written there"),
+        (["bench", "gpu", "--rehearse", "--out", "rows", "--minutes", "0"], "--minutes 0.0: expected more"),
         (["rerank", "absent"], "not a run folder"),
         (["report", "absent"], "not a run folder (there is no such folder); expected what `codesample eval`"),
         (["report", TOO_LONG], "cannot be read: File name too long"),

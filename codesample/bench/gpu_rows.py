@@ -1,0 +1,97 @@
+"""The folder of one card's measurements: every row is on disk once it is known, and a later call goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from codesample.bench.measurements import Measurement
+from codesample.errors import ParameterError
+
+__all__ = ["IDENTITY", "RowFolder"]
+
+IDENTITY = ("kind", "model", "rows", "context")
+"""Names of what tells the rows of one cell from those of all others."""
+
+_SAME = ("device", "driver", "torch", "triton", "transformers", "commit", "rehearsal")
+
+
+class RowFolder:
+    """Appends rows to `rows.jsonl` and replaces whole files beside it.
+
+    Args:
+        path: Of the folder, which is made where it is missing.
+
+    Attributes:
+        rows: All rows, those of earlier calls first.
+
+    Raises:
+        ParameterError: the folder cannot be written, or holds rows that are none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, path / "rows.jsonl"
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with self._file.open("ab"):
+                lines = self._file.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ParameterError(
+                f"--out {path}: rows cannot be written there: {error.strerror or error}; name a folder that "
+                "can be"
+            ) from error
+        self.rows: list[Measurement] = [self._row(line, at) for at, line in enumerate(lines, 1)]
+
+    def _row(self, line: str, at: int) -> Measurement:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict) or "kind" not in row:
+            raise ParameterError(f"{self._file}: line {at} is no row of this command; name another folder")
+        return row
+
+    def expect_same(self, environment: Measurement) -> None:
+        """Refuse to go on with rows of another card, of other versions or of a rehearsal.
+
+        Raises:
+            ParameterError: what differs.
+        """
+        for row in (row for row in self.rows if row["kind"] == "environment"):
+            for name in _SAME:
+                if row.get(name) != environment.get(name):
+                    raise ParameterError(
+                        f"{self._file}: its rows are of {name} {row.get(name)!r}, this is "
+                        f"{environment.get(name)!r}; name another folder"
+                    )
+
+    def has(self, identity: Measurement) -> bool:
+        """Whether a cell was tried before: it has figures, or a reason that time will not mend."""
+        return any(
+            "no_time" not in row and all(row.get(name) == value for name, value in identity.items())
+            for row in self.rows
+        )
+
+    def add(self, row: Measurement) -> None:
+        """Keep a row; it is on disk when this returns.
+
+        Raises:
+            ParameterError: it cannot be written.
+        """
+        self.rows.append(row)
+        try:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ParameterError(f"{self._file}: {error.strerror or error}") from error
+
+    def replace(self, files: Sequence[tuple[str, str]]) -> None:
+        """Write files, each name with its text, whole or not at all."""
+        for name, text in files:
+            beside = self._path / f".{name}.part"
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(self._path / name)
