@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from codesample import rewards as rewards
     from codesample import stops as stops
     from codesample.engines.contract import Engine, Reader, Reproducibility
     from codesample.engines.model_options import ModelOptions
@@ -187,6 +188,8 @@ _HOME = {
     "stream_best_of_n": "codesample.serving.best_of_n_events",
 }
 
+_MODULES = ("rewards", "stops")
+
 __all__ = [
     "Agreement",
     "Artefacts",
@@ -292,8 +295,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "stops":
-        return importlib.import_module("codesample.stops")
+    if name in _MODULES:
+        return importlib.import_module(f"codesample.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(importlib.import_module(_HOME[name]), name)
@@ -302,4 +305,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "stops"})
+    return sorted({*globals(), *__all__, *_MODULES})

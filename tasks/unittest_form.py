@@ -111,7 +111,7 @@ def refuse_idle_tests(text: str, *, where: str) -> None:
 
 
 def _dropped_result(tree: ast.Module) -> ast.stmt | None:
-    """Return the statement that runs tests and looks at no result, in a text that asserts nothing else."""
+    """Return the statement that tests or compares and drops the result, in a text that asserts nothing."""
     others = (node for node in tree.body if not isinstance(node, ast.ClassDef))
     if any(isinstance(node, ast.Assert | ast.Raise) for each in others for node in ast.walk(each)):
         return None
@@ -119,6 +119,8 @@ def _dropped_result(tree: ast.Module) -> ast.stmt | None:
     for node in ast.walk(tree):
         match node:
             case ast.Expr(value=ast.Call() as call) if _returns_result(call):
+                return node
+            case ast.Expr(value=ast.Compare()):
                 return node
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if _returns_result(call):
                 if name not in read:

@@ -26,7 +26,7 @@ from codesample.tasks.user_entry import (
     turns,
 )
 
-__all__ = ["user_task"]
+__all__ = ["task_of_entries", "user_task"]
 
 _T = TypeVar("_T")
 _ExampleT = TypeVar("_ExampleT", CallExample, ScriptExample)
@@ -49,27 +49,39 @@ def user_task(path: Path) -> Task:
     Raises:
         DataError: the file or an entry is malformed; names file and line.
     """
-    entries = [read_entry(found) for found in read_entries(path, dict)]
+    return task_of_entries(list(read_entries(path, dict)), name=path.name.split(".")[0], source=str(path))
+
+
+def task_of_entries(found: Sequence[Entry[dict[str, Any]]], *, name: str, source: str) -> Task:
+    """Return a task of entries as they stand in a file, wherever they come from.
+
+    Args:
+        source: What complaints about all of them begin with, such as the file's path.
+
+    Raises:
+        DataError: an entry is malformed, or two of them disagree; names its place.
+    """
+    entries = [read_entry(each) for each in found]
     texts = _agreed(entries, _kind_of_prompt, "prompt", _TEXT) == _TEXT
     form = _agreed(
         entries, lambda entry: entry.record.completion, "completion", CONTINUES if texts else WHOLE
     )
     if form not in _FORMS:
-        raise DataError(f"{path}: completion {form!r}; expected one of {', '.join(_FORMS)}")
+        raise DataError(f"{source}: completion {form!r}; expected one of {', '.join(_FORMS)}")
     continues = form == CONTINUES
     if continues and not texts:
-        raise DataError(f"{path}: completion {form!r}: needs a prompt that is a text; messages are answered")
+        raise DataError(f"{source}: completion {form!r}: needs a prompt that is a text, no messages")
     problems = [_problem(entry, form) for entry in entries]
     instruction = _agreed(entries, lambda entry: entry.record.instruction, "instruction", None)
     return Task(
-        name=path.name.split(".")[0],
+        name=name,
         version="file",
-        source=str(path),
+        source=source,
         stop=_agreed(entries, _stop, "stop", _STOPS[form]),
         max_new_tokens=512,
         load=lambda: problems,
         assemble=_FORMS[form],
-        chat=user_chat(entries, problems, instruction=instruction, form=form, source=str(path)),
+        chat=user_chat(entries, problems, instruction=instruction, form=form, source=source),
         base=texts,
         finish=_finished if form == EXPRESSION else as_it_is,
     )

@@ -129,6 +129,17 @@ ARROWS = {
         "sampling",
         "tasks",
     },
+    "rewards": {
+        "data_files",
+        "errors",
+        "evaluation",
+        "execution",
+        "execution.caller",
+        "records",
+        "sampling",
+        "stops",
+        "tasks",
+    },
     "reports.html": {"errors", "evaluation", "records", "runs"},
     "bench": {"errors", "execution.*", "kernels.*", "records", "sampling", "testing"},
     "testing": {
@@ -169,6 +180,7 @@ ARROWS = {
         "records",
         "reports",
         "rerankers",
+        "rewards",
         "runs",
         "sampling",
         "serving",
@@ -204,7 +216,7 @@ FREE_OF = {
 }
 
 # Parts that load no heavy library until they are asked for what needs one.
-LATE = ("cli", "evaluation", "reports", "rerankers")
+LATE = ("cli", "evaluation", "reports", "rerankers", "rewards")
 
 # Modules that a library loads, which is then there with all that it brings; nothing of ours imports them.
 GUESTS = {"codesample.evaluation.pass_at_k_metric.pass_at_k_metric": "a metric of `evaluate`"}

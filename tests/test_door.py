@@ -65,6 +65,7 @@ TASKS = (
 PARTS = (
     *(f"codesample.tasks.{name}" for name in TASKS),
     *(f"codesample.testing.{name}" for name in ("engines", "judges", "rerankers", "tasks")),
+    "codesample.rewards",
     "codesample.execution.caller.run_all",
     "codesample.extraction.extract",
 )

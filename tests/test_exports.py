@@ -21,6 +21,7 @@ import codesample
 # Types, by whole name, that stand in a public call and are no one's to make or to take apart, and why.
 NOT_FOR_USERS = {
     "codesample.sampling.prompts.Prompt": "prompts that are tokens already, for benchmarks of the loop",
+    "codesample.sampling.trajectory.Trajectory": "what drew `Prompt`s tells; of use to rollouts alone",
     "codesample.runs.lock.FolderLock": "what keeps a run to one writer; `RunFolder.open` takes it",
 }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from codesample.records import Candidate, FinishReason
 from codesample.sampling.text import TextStream
+from codesample.sampling.trajectory import Trajectory
 
 __all__ = ["Row"]
 
@@ -21,7 +22,9 @@ class Row:
         text: Fresh stream that starts behind the prompt.
         ends: Tokens that end it, each with the stop string that it is, or None for EOS.
         limit: Most tokens it may draw.
-        known: Fields of a candidate for what `push` is told of each token, in its order.
+        known: Fields of a candidate for what `push` is told of each token, in its order; the first two are
+            its log-probabilities.
+        told: Is told of every token drawn once the candidate is done.
     Attributes:
         ids: Tokens drawn, without the one that ended it.
         limit: As given.
@@ -33,6 +36,7 @@ class Row:
         "_known",
         "_names",
         "_text",
+        "_told",
         "ids",
         "index",
         "key",
@@ -53,6 +57,7 @@ class Row:
         ends: Mapping[int, str | None],
         limit: int,
         known: Sequence[str] = ("logprobs", "sampled_logprobs"),
+        told: Callable[[Trajectory], None] | None = None,
     ) -> None:
         self.task_id, self.index, self.prompt_ids, self.key = task_id, index, prompt_ids, key
         self.ids: list[int] = []
@@ -60,7 +65,7 @@ class Row:
         self._names = known
         self._known: list[tuple[float, ...]] = []
         self.limit = limit
-        self._text, self._ends = text, ends
+        self._text, self._ends, self._told = text, ends, told
 
     @property
     def text(self) -> str:
@@ -79,14 +84,23 @@ class Row:
             known: Of the token, what the row was to be told; what comes behind that is not kept.
         """
         if token in self._ends:
+            self._tell((token, known))
             return self._finish(FinishReason.EOS, self._ends[token])
         self.ids.append(token)
         self._known.append(known[: len(self._names)])
-        if self._text.push(token):
-            return self._finish(FinishReason.STOP)
-        if len(self.ids) == self.limit:
-            return self._finish(FinishReason.LENGTH)
-        return None
+        stopped = self._text.push(token)
+        if not stopped and len(self.ids) < self.limit:
+            return None
+        self._tell()
+        return self._finish(FinishReason.STOP if stopped else FinishReason.LENGTH)
+
+    def _tell(self, *ended_by: tuple[int, tuple[float, ...]]) -> None:
+        if self._told is None:
+            return
+        drawn = [*zip(self.ids, self._known, strict=True), *ended_by]
+        own, sampled = zip(*(known[:2] for _, known in drawn), strict=True)
+        ids = tuple(token for token, _ in drawn)
+        self._told(Trajectory(self.task_id, self.index, self.prompt_ids, ids, own, sampled))
 
     def _finish(self, reason: FinishReason, stop: str | None = None) -> Candidate:
         kept = len(self.ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import chain
@@ -42,6 +42,7 @@ from codesample.sampling.prompts import Prompt, prompts_of
 from codesample.sampling.read_loop import ReadLoop
 from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
 from codesample.sampling.token_sampler import TokenSampler
+from codesample.sampling.trajectory import Trajectory
 from codesample.sampling.work import Work
 
 __all__ = ["Sampler", "changed_params"]
@@ -199,16 +200,21 @@ class Sampler:
         *,
         progress: Progress | None = None,
         processors: Sequence[LogitsProcessor] = (),
+        told: Callable[[Trajectory], None] | None = None,
     ) -> Iterator[Candidate]:
-        """Do what `stream` does for prompts that are tokens already."""
-        parts = self._parts(prompts, params, processors)
+        """Do what `stream` does for prompts that are tokens already; `told` gets every token drawn."""
+        parts = self._parts(prompts, params, processors, told)
         if not parts:
             return iter(())
         first = self._of_one_kind(parts[0], progress)
         return _in_turn(chain([first], (self._of_one_kind(part, progress) for part in parts[1:])))
 
     def _parts(
-        self, prompts: Sequence[Prompt], params: SamplingParams, processors: Sequence[LogitsProcessor]
+        self,
+        prompts: Sequence[Prompt],
+        params: SamplingParams,
+        processors: Sequence[LogitsProcessor],
+        told: Callable[[Trajectory], None] | None = None,
     ) -> list[_Part]:
         self._renew()
         checkpoint, parts = self.checkpoint, []
@@ -225,7 +231,9 @@ class Sampler:
                     len(others),
                     checkpoint.rope_switch,
                 )
-            token_sampler = TokenSampler(checkpoint, params, chat=alike[0].chat, processors=processors)
+            token_sampler = TokenSampler(
+                checkpoint, params, chat=alike[0].chat, processors=processors, told=told
+            )
             parts.append(_Part(token_sampler, with_headers(shared), others))
         return parts
 

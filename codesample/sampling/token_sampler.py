@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -23,6 +23,7 @@ from codesample.sampling.stopping import special_stops
 from codesample.sampling.text import TextStream
 from codesample.sampling.token_choice import Choice, choose
 from codesample.sampling.token_decoder import TokenDecoder
+from codesample.sampling.trajectory import Trajectory
 from codesample.stops import words_in
 
 __all__ = ["ProcessorFailed", "TokenSampler", "refuse_nan"]
@@ -55,6 +56,7 @@ class TokenSampler:
         checkpoint, params: What is sampled from, and how.
         chat: Whether its rows answer messages, so that the chat template's end tokens end them.
         processors: See `Sampler.stream`.
+        told: See `Row`.
     Attributes:
         kind: Equal for those that draw alike, whatever their seeds, texts that stop them, and limits.
 
@@ -71,8 +73,9 @@ class TokenSampler:
         *,
         chat: bool = False,
         processors: Sequence[LogitsProcessor] = (),
+        told: Callable[[Trajectory], None] | None = None,
     ) -> None:
-        self._params, self._name = params, checkpoint.name
+        self._params, self._name, self._told = params, checkpoint.name, told
         # an answer holds prose and whole programs
         words = words_in(params.stop) if chat else ()
         self._stops = tuple(stop for stop in params.stop if stop not in words)
@@ -121,6 +124,7 @@ class TokenSampler:
                 ends=self._ends,
                 limit=prompt.limit,
                 known=self._known,
+                told=self._told,
             )
             for index in indices
         ]
