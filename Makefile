@@ -26,7 +26,7 @@ help:
 	@echo "make test-transformers  model families with the oldest and the newest transformers that are tried"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"
-	@echo "make map       write docs/tasks.md, docs/rerankers.md, docs/models.md and the table in docs/architecture.md anew"
+	@echo "make map       write docs/tasks.md, docs/rerankers.md, docs/models.md and the tables in docs/architecture.md and docs/engines.md anew"
 	@echo "make docs      write the pages as a site to build/site; a broken link is an error"
 	@echo "make clean     remove .venv and caches"
 
@@ -118,6 +118,7 @@ map: setup
 	$(BIN)/python docs/write_tasks.py
 	$(BIN)/python docs/write_rerankers.py
 	$(BIN)/python docs/write_models.py
+	$(BIN)/python docs/write_engines.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file docs/mkdocs.yml

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         ScriptTests,
         Status,
         Tests,
+        Usage,
         Verdict,
     )
     from codesample.reports.progress import RunProgress
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
+    from codesample.servers.server_engine import ServerEngine
+    from codesample.servers.server_facts import ServerFacts
     from codesample.serving.async_sampler import AsyncSampler
     from codesample.serving.async_stream import AsyncStream
     from codesample.serving.best_of_n_events import CandidateDrawn, CandidateJudged, stream_best_of_n
@@ -162,6 +165,8 @@ _HOME = {
     "ScriptTests": "codesample.records",
     "Seconds": "codesample.evaluation.report",
     "Selection": "codesample.evaluation.choice",
+    "ServerEngine": "codesample.servers.server_engine",
+    "ServerFacts": "codesample.servers.server_facts",
     "ServiceLoad": "codesample.serving.decode_thread",
     "Snapshot": "codesample.evaluation.observer",
     "Status": "codesample.records",
@@ -172,6 +177,7 @@ _HOME = {
     "Tests": "codesample.records",
     "TextModel": "codesample.rerankers.context",
     "TextPiece": "codesample.serving.text_call",
+    "Usage": "codesample.records",
     "VarianceSplit": "codesample.evaluation.choice",
     "Verdict": "codesample.records",
     "Wanted": "codesample.extraction",
@@ -267,6 +273,8 @@ __all__ = [
     "ScriptTests",
     "Seconds",
     "Selection",
+    "ServerEngine",
+    "ServerFacts",
     "ServiceLoad",
     "Snapshot",
     "Status",
@@ -277,6 +285,7 @@ __all__ = [
     "Tests",
     "TextModel",
     "TextPiece",
+    "Usage",
     "VarianceSplit",
     "Verdict",
     "Wanted",

@@ -282,7 +282,7 @@ class Context:
         with self._sharing() as clock:
             drawn = self._chosen_model(model).generate_all([(key, each) for each in put], n=n, params=asked)
         for prompt, texts in zip(put, drawn, strict=True):
-            spent = Cost(sum(len(each.token_ids or ()) for each in texts), seconds=clock() / len(put))
+            spent = Cost(sum(each.tokens_drawn for each in texts), seconds=clock() / len(put))
             self._charge(cost_of(texts, spent), "generate", model, prompt, n, asked, key)
         return [list(texts) for texts in drawn]
 

@@ -89,6 +89,7 @@ ARROWS = {
     "tiny.training": {"errors"},
     "sampling": {"engines", "errors", "hub", "kernels.*", "records", "sampling.loading", "stops"},
     "sampling.loading": {"errors", "quiet", "sampling"},
+    "servers": {"engines", "errors", "records"},
     "serving": {"engines", "errors", "evaluation", "execution", "records", "rerankers", "sampling"},
     "runs": {"decoding", "errors", "records"},
     "foreign": {"data_files", "decoding", "errors", "records"},
@@ -183,6 +184,7 @@ ARROWS = {
         "rewards",
         "runs",
         "sampling",
+        "servers",
         "serving",
         "stops",
         "tasks",
@@ -212,6 +214,7 @@ FREE_OF = {
     "plugins": HEAVY,
     "records": HEAVY,
     "runs": HEAVY,
+    "servers": HEAVY,
     "tasks": HEAVY,
 }
 

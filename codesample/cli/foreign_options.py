@@ -35,7 +35,6 @@ _SAID: dict[tuple[str, ...], str] = {
         "max-batch-size",
         "max-num-seqs",
         "batch-size-per-gpu",
-        "max-connections",
     ): "n candidates of a problem are decoded together as memory allows; --max-rows sets the most",
     ("tasks", "dataset", "datasets", "eval-name", "root-dataset"): "{task}",
     (
@@ -195,8 +194,17 @@ _SAID: dict[tuple[str, ...], str] = {
     ("tensor-parallel-size", "tp", "dp", "data-parallel-size", "num-gpus", "pipeline-parallel-size"): (
         "one device holds the model here; another engine may do otherwise: --model ENGINE:MODEL"
     ),
-    ("backend", "engine", "provider", "model-type", "modeltype", "model-base-url", "base-url", "api-key"): (
+    ("backend", "engine", "provider", "model-type", "modeltype"): (
         "another engine is named with the model: --model ENGINE:MODEL; see codesample list engines"
+    ),
+    ("model-base-url", "api-base", "openai-api-base", "server-url", "endpoint"): (
+        "a server is asked with --model openai:MODEL --base-url URL"
+    ),
+    ("api-key", "openai-api-key"): (
+        "a server's key is read from OPENAI_API_KEY, or from the variable that --api-key-env names"
+    ),
+    ("max-connections", "num-concurrent", "max-concurrency"): (
+        "requests to a server under way at a time are --max-requests; the model here takes --max-rows"
     ),
     ("continue-existing", "use-cache", "cache-requests", "continue-existing-with-eval", "skip-existing"): (
         "an interrupted run goes on with --out RUN --resume"

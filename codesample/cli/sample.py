@@ -47,7 +47,7 @@ def run(
         with lines_to(out) as write:
             for candidate in candidates:
                 write(candidate_line(candidate, with_program=False))
-                count, tokens = count + 1, tokens + len(candidate.token_ids or ())
+                count, tokens = count + 1, tokens + candidate.tokens_drawn
     finally:
         # where it ends early, this much is there
         if out is not None and count:

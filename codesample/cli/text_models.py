@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from codesample.engines.model_options import ModelOptions
+from codesample.engines.model_options import SERVER_OPTIONS, ModelOptions
 from codesample.errors import ParameterError
 
 __all__ = ["LOADING", "TextModel", "text_model"]
 
-LOADING = ("revision", "adapter", "tokenizer", "device", "dtype", "trust_remote_code")
-"""How a model is loaded that writes and reads text; fields of `ModelOptions`."""
+LOADING = ("revision", "adapter", "tokenizer", "device", "dtype", "trust_remote_code", *SERVER_OPTIONS)
+"""How a model is loaded that writes and reads text, or its server asked; fields of `ModelOptions`."""
 
 TextModel = Annotated[
     str | None,
@@ -36,6 +36,7 @@ def text_model(name: str | None, loading: ModelOptions) -> ModelOptions | None:
     if loading != ModelOptions():
         raise ParameterError(
             "how a model is loaded (--adapter, --device, --dtype, --revision, --tokenizer, "
-            "--trust-remote-code) was said, and not which: name it too, --model MODEL"
+            "--trust-remote-code) or its server asked (--base-url and the like) was said, and not which: "
+            "name it too, --model MODEL"
         )
     return None

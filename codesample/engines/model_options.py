@@ -6,15 +6,27 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from codesample.errors import ModelError, ParameterError
 from codesample.records.fields import check_settings, setting
 from codesample.records.short import one_line
 from codesample.records.validation import validated
 
-__all__ = ["DEFAULT_MODEL", "ModelOptions"]
+__all__ = ["DEFAULT_MODEL", "SERVER_OPTIONS", "ModelOptions", "expect_plain_url"]
 
 DEFAULT_MODEL = "tiny"
+
+SERVER_OPTIONS = (
+    "base_url",
+    "api",
+    "api_key_env",
+    "max_requests",
+    "choices_per_request",
+    "request_timeout",
+    "max_retries",
+)
+"""Fields of `ModelOptions` that say how a server is asked."""
 
 _ADAPTER, _TOKENIZER = " +adapter=", " +tokenizer="
 
@@ -38,9 +50,19 @@ class ModelOptions:
         cpu_matmul: What sampling multiplies in on a CPU: "float32", or "int8", which is faster and changes
             what the model says; see `Sampler`.
         trust_remote_code: Whether code that a checkpoint brings may run here, with all rights of the caller.
+        base_url: Address of the server that "openai:MODEL" is asked of, such as "http://localhost:8000/v1";
+            without a key. None takes that of OPENAI_BASE_URL.
+        api: "chat" puts messages to it, "completions" text to continue; "auto" is chat where the server
+            answers to that.
+        api_key_env: Environment variable that holds the server's key; None takes OPENAI_API_KEY.
+        max_requests: Most requests under way at a time.
+        choices_per_request: Candidates that one request asks for. With more than 1, a candidate depends on
+            which ones are asked for with it.
+        request_timeout: Most that one answer may take, in seconds.
+        max_retries: How often a request is sent again that was turned away for now or broke off.
 
     Raises:
-        ParameterError: a value outside its range.
+        ParameterError: a value outside its range, or a URL that holds a user name, a password or a query.
     """
 
     model: str = setting(
@@ -74,10 +96,48 @@ class ModelOptions:
         holds=lambda value: value in ("float32", "int8"),
     )
     trust_remote_code: bool = setting(False, "Run code that the checkpoint brings, with all your rights.")
+    base_url: str | None = setting(
+        None, "Address of the server for openai:MODEL, such as http://HOST:8000/v1."
+    )
+    api: str = setting(
+        "auto",
+        "chat (messages), completions (text to continue), or auto.",
+        expected="auto, chat or completions",
+        holds=lambda value: value in ("auto", "chat", "completions"),
+    )
+    api_key_env: str | None = setting(
+        None, "Environment variable with the server's key; default: OPENAI_API_KEY."
+    )
+    max_requests: int = setting(
+        16,
+        "Requests to a server under way at a time.",
+        expected="at least 1",
+        holds=lambda value: value >= 1,
+    )
+    choices_per_request: int = setting(
+        1,
+        "Candidates that one request asks for.",
+        expected="at least 1",
+        holds=lambda value: value >= 1,
+    )
+    request_timeout: float = setting(
+        600.0,
+        "Seconds that one answer of a server may take.",
+        expected="a number of seconds above 0",
+        holds=lambda value: 0 < value < float("inf"),
+    )
+    max_retries: int = setting(
+        8,
+        "How often a request is sent again that was turned away for now or broke off.",
+        expected="at least 0",
+        holds=lambda value: value >= 0,
+    )
 
     __repr__ = one_line
 
     def __post_init__(self) -> None:
+        if isinstance(self.base_url, str):
+            expect_plain_url(self.base_url, name="base_url")
         check_settings(self)
         if self.compile and self.cpu_matmul != "float32":
             raise ParameterError(f"cpu_matmul = {self.cpu_matmul!r} with compile: expected one of the two")
@@ -114,6 +174,19 @@ class ModelOptions:
         """What is put on the model or beside it, by name, with its folder as `folder` is the model's."""
         return {each: _there(each) for each in (self.adapter, self.tokenizer) if each is not None}
 
+    def expect_loaded_here(self) -> None:
+        """Refuse options of servers, for a model that is loaded in this process.
+
+        Raises:
+            ParameterError: one was set; names it.
+        """
+        for each in fields(self):
+            if each.name in SERVER_OPTIONS and getattr(self, each.name) != each.default:
+                raise ParameterError(
+                    f"{each.name} = {getattr(self, each.name)!r}: is for models of a server (--model "
+                    f"openai:MODEL), and {self.model!r} is loaded here; leave it out"
+                )
+
     def expect_only(self, known: Collection[str], *, engine: str) -> None:
         """Refuse options that an engine would ignore.
 
@@ -139,3 +212,29 @@ def _there(name: str) -> Path | None:
         return path if is_gguf or path.is_dir() else None
     except OSError as error:
         raise ModelError(f"{name}: cannot be looked at: {error.strerror}") from error
+
+
+def expect_plain_url(url: str, *, name: str) -> None:
+    """Refuse what is no HTTP address, or holds more than one; the message shows nothing that may be secret.
+
+    Args:
+        name: What it is called in the message.
+
+    Raises:
+        ParameterError: as said.
+    """
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ParameterError(f"{name}: {_EXPECTED_URL}") from None
+    if not set(url).isdisjoint("@?#"):
+        raise ParameterError(
+            f"{name}: holds a user name, a password or a query, which would be recorded; give the address "
+            "alone, and the key in an environment variable (--api-key-env NAME)"
+        )
+    if not known:
+        raise ParameterError(f"{name} = {url!r}: {_EXPECTED_URL}")
+
+
+_EXPECTED_URL = "expected an address such as http://localhost:8000/v1"

@@ -56,8 +56,12 @@ def expect_engine(options: ModelOptions) -> None:
     Raises:
         UnknownNameError: no engine of that name; suggests a near one.
         ModelError: two distributions claim one name, or as `split_model`.
+        ParameterError: a server's option for a model that is loaded here.
     """
-    ENGINES.expect(split_model(options).engine)
+    name = split_model(options).engine
+    ENGINES.expect(name)
+    if name == NATIVE:
+        options.expect_loaded_here()
 
 
 def open_engine(options: ModelOptions) -> Engine:

@@ -268,7 +268,7 @@ class _Job:
         choice = chosen(self.ranker, context.given, among)
         best = drawn[choice.index]
         held, fault = _held(self.view, best, context)
-        tokens, spared = sum(len(each.token_ids or ()) for each in drawn), self.n - len(drawn)
+        tokens, spared = sum(each.tokens_drawn for each in drawn), self.n - len(drawn)
         return BestOfN(
             best=best,
             why=self._stopped(good, drawn) + choice.why,

@@ -323,7 +323,7 @@ def style_for(engine: Able, prompts: PromptOptions, task: Task | None = None) ->
         asked = "--prompt chat" if prompts.style == "chat" else "a system turn or a prefill"
         raise ParameterError(
             f"{engine.name} has no chat template, which {asked} needs; leave it out, or choose an "
-            "instruct model"
+            "instruct model, or of a server its chat endpoint (--api chat)"
         )
     return "base"
 

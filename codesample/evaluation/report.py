@@ -24,7 +24,7 @@ from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.leaks import HiddenOnly
 from codesample.evaluation.notebook_html import report_html
 from codesample.evaluation.observer import WEAK
-from codesample.records import Status
+from codesample.records import Status, Usage
 from codesample.records.short import one_line
 from codesample.records.validation import validated
 
@@ -121,7 +121,8 @@ class Report:
         greedy: What a run of temperature 0 gives; None where none was named.
         hidden_only: Figures by the checks that no prompt shows; None where no prompt shows one.
         seconds: Wall time.
-        tokens: Drawn for all candidates, cut ones excluded.
+        tokens: Drawn for all candidates, cut ones excluded, unless a server counted them.
+        usage: What a server says that all candidates took; None where none said so.
         tokens_per_second: Sampling speed of the process that ended the run; None where it sampled nothing.
         statuses: Verdicts by status; harness errors are no grade and count in no figure.
         integrity: Verdicts by integrity: "split", "io" or "weak", which a program could have faked.
@@ -170,6 +171,7 @@ class Report:
     greedy: Greedy | None = None
     hidden_only: HiddenOnly | None = None
     shard: str = ""
+    usage: Usage | None = None
 
     @property
     def size(self) -> str:
@@ -220,6 +222,7 @@ class Report:
             known["hidden_only"] = HiddenOnly.from_json(known.get("hidden_only"))
             known["random"], known["oracle"] = Estimate(**known["random"]), Estimate(**known["oracle"])
             known["seconds"] = Seconds(**known["seconds"])
+            known["usage"] = Usage(**known["usage"]) if known.get("usage") else None
             known["notices"] = tuple(known["notices"])
             engine = known.get("engine", {})
             known["engine"] = EngineFacts(**engine | {"abilities": tuple(engine.get("abilities", ()))})

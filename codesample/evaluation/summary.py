@@ -21,7 +21,7 @@ from codesample.evaluation.parse_check import parse_notice
 from codesample.evaluation.parts import counts_by_part
 from codesample.evaluation.report import Counted, Report, Seconds
 from codesample.evaluation.scoring import Pool, Scores
-from codesample.records import Candidate, Status, Verdict
+from codesample.records import Candidate, Status, Usage, Verdict
 from codesample.rerankers.made_once import Cost
 from codesample.runs import RunFolder
 
@@ -74,8 +74,9 @@ def summarise(
         rerankers=selections(run, graded, scores, costs=costs),
         **bounds(graded)._asdict(),
         seconds=seconds,
-        tokens=sum(len(each.token_ids or ()) for each in candidates),
+        tokens=sum(each.tokens_drawn for each in candidates),
         tokens_per_second=tokens_per_second,
+        usage=Usage.total(usages) if (usages := [each.usage for each in candidates if each.usage]) else None,
         statuses=dict(Counter(str(each.status) for each in verdicts)),
         engine=engine_facts(run.manifest.sessions),
         isolation=weakest_isolation(run.manifest.sessions),

@@ -18,7 +18,16 @@ from codesample.errors import RerankerError
 from codesample.evaluation.behaviour import Store
 from codesample.evaluation.plan import ModelSource, model_source
 from codesample.evaluation.supply import RECORDED
-from codesample.records import Candidate, FinishReason, GivenText, Prompt, Reading, Request, SamplingParams
+from codesample.records import (
+    Candidate,
+    FinishReason,
+    GivenText,
+    Prompt,
+    Reading,
+    Request,
+    SamplingParams,
+    Usage,
+)
 from codesample.rerankers.made_once import Cost, Costed
 from codesample.runs.artefacts import artefact_key
 
@@ -212,12 +221,13 @@ def _plain(prompt: Prompt) -> Any:
 
 def _plain_candidate(candidate: Candidate) -> dict[str, Any]:
     kept = {name: getattr(candidate, name) for name in ("completion", *_TUPLES, "finish_reason", "stop")}
+    kept["usage"] = None if candidate.usage is None else asdict(candidate.usage)
     return {name: value for name, value in kept.items() if value is not None}
 
 
 def _continuations(key: str, value: Mapping[str, Any]) -> Costed[Candidate]:
     drawn = [_candidate(key, index, kept) for index, kept in enumerate(value["candidates"])]
-    tokens = sum(len(each.token_ids or ()) for each in drawn)
+    tokens = sum(each.tokens_drawn for each in drawn)
     return Costed(drawn, Cost(tokens_drawn=tokens, seconds=value["seconds"]))
 
 
@@ -225,6 +235,8 @@ def _candidate(key: str, index: int, kept: Mapping[str, Any]) -> Candidate:
     known: dict[str, Any] = {name: tuple(kept[name]) for name in _TUPLES if name in kept}
     if "finish_reason" in kept:
         known["finish_reason"] = FinishReason(kept["finish_reason"])
+    if "usage" in kept:
+        known["usage"] = Usage(**kept["usage"])
     return Candidate(key, index, kept["completion"], stop=kept.get("stop"), **known)
 
 

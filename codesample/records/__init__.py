@@ -13,6 +13,7 @@ from codesample.records.origin import Origin
 from codesample.records.problem import Problem, PublicView
 from codesample.records.sampling import Request, SamplingParams
 from codesample.records.tests import CodeTests, InputTests, ScriptTests, Tests
+from codesample.records.usage import Usage
 from codesample.records.verdict import Status, Verdict
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ScriptTests",
     "Status",
     "Tests",
+    "Usage",
     "Verdict",
     "prompt_from",
 ]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from codesample.records.short import short
+from codesample.records.usage import Usage
 from codesample.records.validation import validated
 
 __all__ = ["Candidate", "FinishReason"]
@@ -16,11 +17,12 @@ _T = TypeVar("_T")
 
 
 class FinishReason(StrEnum):
-    """Why a candidate ended."""
+    """Why a candidate ended; the last one is that its server withheld the rest."""
 
     STOP = "stop"
     EOS = "eos"
     LENGTH = "length"
+    CONTENT_FILTER = "content_filter"
 
 
 @validated
@@ -50,6 +52,8 @@ class Candidate:
         rule: Which rule made `program` of the text, such as "fence"; None before, and for a program that was
             given as one.
         spans: Which parts of `completion` the program was made of: (begin, end) in characters, ascending.
+        usage: What it took, as a server says that drew it. Of candidates that one request asked for, the
+            first has it all.
     """
 
     task_id: str
@@ -66,6 +70,12 @@ class Candidate:
     spans: tuple[tuple[int, int], ...] | None = None
     certainties: tuple[float, ...] | None = None
     confidences: tuple[float, ...] | None = None
+    usage: Usage | None = None
+
+    @property
+    def tokens_drawn(self) -> int:
+        """How many tokens it took: its server's count, or else of `token_ids`; 0 where nobody knows."""
+        return self.usage.completion_tokens if self.usage is not None else len(self.token_ids or ())
 
     def __repr__(self) -> str:
         parts = [short(self.task_id), f"{self.index}", short(self.completion)]

@@ -96,6 +96,12 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"sampling    {seconds.sampling:.1f} s{last}, {report.tokens:,} tokens{every}, {speed}"
     elif report.tokens:
         yield f"sampling    {report.tokens:,} tokens, drawn in earlier sessions"
+    if report.usage is not None:
+        cost = "" if report.usage.cost is None else f", cost {report.usage.cost:,.4g}"
+        yield (
+            f"server      says {report.usage.prompt_tokens:,} tokens of prompts, "
+            f"{report.usage.completion_tokens:,} drawn{cost}"
+        )
     beside = ", beside sampling" if report.tokens_per_second else ""
     yield f"execution   {seconds.execution:.1f} s{beside}; {seconds.total:.1f} s in all"
     yield f"run folder  {escape(str(report.run))}"

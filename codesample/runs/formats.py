@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import msgspec
 
@@ -134,6 +134,8 @@ def candidate_line(candidate: Candidate, *, with_program: bool) -> str:
         "stop": candidate.stop,
     }
     stated |= {name: value for name in _OPTIONAL if (value := getattr(candidate, name)) is not None}
+    if candidate.usage is not None:
+        stated["usage"] = asdict(candidate.usage)
     if with_program:
         stated["program"] = candidate.program
     return _line(stated)

@@ -36,7 +36,9 @@ def open_native(model: str, options: ModelOptions) -> Engine:
 
     Raises:
         UnknownNameError, HubUnavailableError, ModelError: see `Sampler`.
+        ParameterError: an option of servers was set.
     """
+    options.expect_loaded_here()
     _expect_hubs(replace(options, model=model))
     from codesample.sampling.sampler import Sampler
 

@@ -42,6 +42,7 @@ BOOKS: dict[str, list[str]] = {
         "docs/results.md",
         "docs/checkpoints.md",
         "docs/models.md",
+        "docs/engines.md",
         "docs/coming-from.md",
         "docs/prompt-forms.md",
         "docs/service.md",
@@ -65,7 +66,7 @@ NOT_PAGES = ("tests/",)
 """Folders whose texts are no pages."""
 
 REFERENCE = {
-    "Sampling": ("codesample.sampling", "codesample.engines", "codesample.serving"),
+    "Sampling": ("codesample.sampling", "codesample.engines", "codesample.servers", "codesample.serving"),
     "Choosing": ("codesample.rerankers", "codesample.evaluation.best_of_n"),
     "Evaluating": ("codesample.evaluation", "codesample.runs", "codesample.reports"),
     "Running programs": ("codesample.execution", "codesample.extraction"),
