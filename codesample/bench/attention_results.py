@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from codesample.bench.attention_rivals import CASCADE, EXPANDED
+from codesample.bench.attention_rivals import CASCADE, EXPANDED, TORCH_CASCADE
 from codesample.bench.measurements import Measurement
 from codesample.bench.plots import Plot
 from codesample.bench.tables import not_shown, table
@@ -20,6 +20,7 @@ _FIGURES = (
     "over expanded SDPA",
     "over best single sequence",
     "over FlashInfer cascade",
+    "over torch cascade",
 )
 _AS_FAST = 0.97
 
@@ -38,7 +39,10 @@ def _row(m: Measurement) -> list[object]:
     return (
         cell
         + figures
-        + [_ratio(m["faster_than"].get(name)) for name in (EXPANDED, m["best_single"], CASCADE)]
+        + [
+            _ratio(m["faster_than"].get(name))
+            for name in (EXPANDED, m["best_single"], CASCADE, TORCH_CASCADE)
+        ]
     )
 
 

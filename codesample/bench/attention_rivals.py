@@ -1,4 +1,4 @@
-"""What the benchmark compares with: attention that reads the context once per row, and FlashInfer's cascade.
+"""What the benchmark compares with: attention that reads the context once per row, and what shares it.
 
 Each rival owns its layout of the same keys and values, made before anything is timed, and returns
 [R, H, D] for one query token per row.
@@ -15,31 +15,48 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from codesample.bench.torch_rivals import flex, torch_cascade
 from codesample.kernels.bifurcated_decode import DecodeBatch, LayerStore
 
-__all__ = ["CASCADE", "EXPANDED", "Make", "Rival", "per_row_bytes", "rivals_on"]
+__all__ = [
+    "CASCADE",
+    "EXPANDED",
+    "FLEX",
+    "SHARING",
+    "TORCH_CASCADE",
+    "Make",
+    "Rival",
+    "rival_bytes",
+    "rivals_on",
+]
 
 Rival = Callable[[], torch.Tensor]
 Make = Callable[[torch.Tensor, LayerStore, DecodeBatch, int], Rival | None]
 EXPANDED, CASCADE = "expanded SDPA", "FlashInfer cascade"
+TORCH_CASCADE, FLEX = "torch cascade", "flex_attention"
+SHARING = (CASCADE, TORCH_CASCADE, FLEX)
+"""Rivals that read a context once."""
+
 _PAGE = 16
 _CASCADE_WORKSPACE = 256 << 20
 
 
-def per_row_bytes(store: LayerStore, batch: DecodeBatch, own: int, heads: int) -> int:
-    """Bytes of keys and values when every row keeps its own copy of all it sees, for `heads` heads."""
-    tokens = sum(batch.own_starts) + batch.rows * own
-    return 2 * tokens * heads * store.k_shared.shape[2] * store.k_shared.element_size()
+def rival_bytes(name: str, store: LayerStore, batch: DecodeBatch, own: int, heads: int) -> int:
+    """Bytes of keys and values in a rival's layout: mostly every row has its own copy of all it sees."""
+    context = sum(s.length for s in batch.segments) if name in SHARING else sum(batch.own_starts)
+    held = heads if name == EXPANDED else store.k_shared.shape[0]
+    width, size = store.k_shared.shape[2], store.k_shared.element_size()
+    return 2 * (context + batch.rows * own) * held * width * size
 
 
 def rivals_on(device: torch.device) -> dict[str, Make]:
-    """Name every rival that could run on `device`; FlashInfer's cascade alone reads a context once."""
+    """Name every rival that could run on `device`."""
     found: dict[str, Make] = {EXPANDED: _expanded}
     if device.type != "cuda":
         return {**found, "SDPA": partial(_single_sequence, None)}
     for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION):
         found[f"SDPA {backend.name.split('_')[0].lower()}"] = partial(_single_sequence, backend)
-    return {**found, "flash_attn": _flash_attn, CASCADE: _cascade}
+    return {**found, "flash_attn": _flash_attn, CASCADE: _cascade, TORCH_CASCADE: torch_cascade, FLEX: flex}
 
 
 def _expanded(q: torch.Tensor, store: LayerStore, batch: DecodeBatch, own: int) -> Rival:

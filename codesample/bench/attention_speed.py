@@ -7,7 +7,7 @@ a result that is further from exact attention than rounding explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,7 +38,12 @@ COLD_BYTES = 192 << 20
 
 
 def measure_attention(
-    grid: Grid, options: AttentionOptions, *, ceiling: float | None = None, cold_bytes: int = COLD_BYTES
+    grid: Grid,
+    options: AttentionOptions,
+    *,
+    ceiling: float | None = None,
+    cold_bytes: int = COLD_BYTES,
+    without: Collection[str] = (),
 ) -> Iterator[Measurement]:
     """Yield the figures of each cell as it is measured, the slower cells included.
 
@@ -47,6 +52,7 @@ def measure_attention(
         options: How.
         ceiling: Bytes per second of a large copy, where that was measured before.
         cold_bytes: Least size of all keys and values that are read in turn.
+        without: Rivals that are not measured.
 
     Yields:
         Seconds per call and layer, bytes that must be read and written, their rate, the copy ceiling, ratios
@@ -58,7 +64,8 @@ def measure_attention(
         ParameterError: no such device or dtype.
     """
     device = device_of(options.device)
-    bench = _Bench(device, dtype_on(device, options.dtype), options.repeats, options.impl, cold_bytes)
+    dtype = dtype_on(device, options.dtype)
+    bench = _Bench(device, dtype, options.repeats, options.impl, cold_bytes, without)
     return bench.measure_all(list(cells(grid.completed(device))), ceiling)
 
 
@@ -69,6 +76,7 @@ class _Bench:
     repeats: int
     impl: str
     cold_bytes: int
+    without: Collection[str]
 
     def measure_all(self, wanted: Iterable[Cell], ceiling: float | None) -> Iterator[Measurement]:
         common = {
@@ -112,6 +120,8 @@ class _Bench:
         times: dict[str, float] = {}
         left_out: dict[str, str] = {}
         for name, make in attention_rivals.rivals_on(self.device).items():
+            if name in self.without:
+                continue
             try:
                 found = self._rival(name, make, x, cell, expected)
             except Exception as error:
@@ -120,9 +130,8 @@ class _Bench:
                 left_out[name] = found
             else:
                 times[name] = found
-        singles = [
-            name for name in times if name not in (attention_rivals.EXPANDED, attention_rivals.CASCADE)
-        ]
+        shared = (attention_rivals.EXPANDED, *attention_rivals.SHARING)
+        singles = [name for name in times if name not in shared]
         return {
             "rival_seconds": times,
             "best_single": min(singles, key=times.__getitem__, default=None),
@@ -134,9 +143,8 @@ class _Bench:
         self, name: str, make: attention_rivals.Make, x: Inputs, cell: Cell, expected: Expected
     ) -> float | str:
         """Return seconds per call of a rival, or why it has no time."""
-        heads, kv_heads, _ = HEADS[cell.model]
-        held = heads if name == attention_rivals.EXPANDED else kv_heads
-        needed = attention_rivals.per_row_bytes(x.stores[0], x.batch, cell.own + 1, held)
+        heads = HEADS[cell.model].heads
+        needed = attention_rivals.rival_bytes(name, x.stores[0], x.batch, cell.own + 1, heads)
         copies = min(self._cold_copies(needed), len(x.stores))
         if lack := lack_of_memory(2 * needed * copies, self.device):
             return lack

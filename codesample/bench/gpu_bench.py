@@ -40,7 +40,10 @@ def plan_for(device: str, *, rehearse: bool) -> GpuPlan:
     found = device_of(device)
     if found.type != "cuda":
         raise ParameterError(f"device = {device!r}: expected cuda or cuda:N; a CPU takes --rehearse")
-    return gpu_plan(torch.device("cuda", found.index or 0))
+    card = torch.device("cuda", found.index or 0)
+    # graphs and events go to the current one
+    torch.cuda.set_device(card)
+    return gpu_plan(card)
 
 
 def measure_gpu(plan: GpuPlan, folder: RowFolder, clock: Clock) -> Iterator[Measurement]:

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from codesample.bench.attention_grid import Grid
+from codesample.bench.attention_rivals import FLEX
 from codesample.bench.attention_speed import measure_attention
 from codesample.bench.decode_jobs import measure_job
 from codesample.bench.decode_steps import measure_decode_step
@@ -59,8 +60,8 @@ class GpuCells:
     repeats: int
     cold_bytes: int
 
-    def attention(self, model: str, rows: int, context: int, own: int) -> GpuCell:
-        """Return attention of one layer beside its rivals."""
+    def attention(self, model: str, rows: int, context: int, own: int, *, flex: bool = False) -> GpuCell:
+        """Return attention of one layer beside its rivals, with `flex_attention` among them where asked."""
         grid = Grid([model], [rows], [context], [own], [1])
         options = AttentionOptions(
             impl=self.impl,
@@ -68,8 +69,16 @@ class GpuCells:
             device=str(self.device),
             dtype=str(self.dtype).removeprefix("torch."),
         )
-        measure = partial(measure_attention, grid, options, ceiling=self.ceiling, cold_bytes=self.cold_bytes)
-        seconds = self._attention_seconds(model, rows, context + own)
+        measure = partial(
+            measure_attention,
+            grid,
+            options,
+            ceiling=self.ceiling,
+            cold_bytes=self.cold_bytes,
+            without=() if flex else (FLEX,),
+        )
+        # it is compiled for every shape
+        seconds = self._attention_seconds(model, rows, context + own) + (20 if flex else 0)
         return GpuCell(_identity("attention", model, rows, context), seconds, measure)
 
     def _attention_seconds(self, model: str, rows: int, tokens: int) -> float:

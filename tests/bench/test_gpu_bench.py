@@ -217,7 +217,10 @@ def test_a_device_that_is_no_gpu_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ParameterError, match="device = 'cpu': expected cuda or cuda:N"):
         plan_for("cpu", rehearse=False)
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     assert plan_for("cuda:1", rehearse=False).device == torch.device("cuda", 1)
+    assert chosen == [torch.device("cuda", 1)]
 
 
 def test_all_of_it_runs_on_a_cpu_and_says_so_in_every_row(tmp_path, monkeypatch):
