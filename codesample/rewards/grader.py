@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from codesample.errors import ParameterError
 from codesample.evaluation.health_check import check_references
 from codesample.evaluation.options import RunOptions
 from codesample.execution.judge import Judge
-from codesample.records import Status
+from codesample.records import Status, Verdict
 from codesample.rewards.asked import Source, answer_text, is_conversation
 from codesample.rewards.graded import Graded, Weights
 from codesample.rewards.process_judge import give_back, judge_for
@@ -112,5 +113,12 @@ class Grader:
         return judge
 
     def _graded(self, jobs: Sequence[Job]) -> list[Graded]:
-        verdicts = [job.verdict for job in jobs if job.verdict is not None]
+        verdicts = [self._counted(job.verdict) for job in jobs if job.verdict is not None]
         return [self._weights.graded(verdict, job.rule) for job, verdict in zip(jobs, verdicts, strict=True)]
+
+    def _counted(self, verdict: Verdict) -> Verdict:
+        """Take for no pass what its judge says could have been faked, where that was not accepted."""
+        if not verdict.passed or verdict.integrity != "weak" or self._run.integrity == "any":
+            return verdict
+        why = "it passed tests that ran beside it; accept that by run=RunOptions(integrity='any')"
+        return replace(verdict, status=Status.HARNESS_ERROR, detail=why, checks=())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -63,17 +62,23 @@ class RowSource:
                 f"{', '.join(UserEntry.__struct_fields__)}"
             )
         self._columns, self._style, self._run = dict(columns), style, run
-        self._kept: OrderedDict[str, tuple[Task, Problem, str]] = OrderedDict()
+        self._kept: dict[str, tuple[Task, Problem, str]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # made of rows, and made again of them wherever they come up
+        return {**self.__dict__, "_kept": {}}
 
     def asked(self, row: Mapping[str, Any], prompt: Any, *, conversation: bool) -> Asked:
         """See `Source.asked`; raises DataError for fields that are no tests, as a file's would be refused."""
         entry = self._entry(row, prompt)
         key = _digest(entry)
-        if key not in self._kept:
-            self._kept[key] = self._made(entry, key)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        task, problem, unfit = self._kept[key]
+        made = self._kept.get(key)
+        if made is None:
+            made = self._kept[key] = self._made(entry, key)
+            while len(self._kept) > _KEPT:
+                # another thread may have taken the last one out
+                self._kept.pop(next(iter(self._kept)), None)
+        task, problem, unfit = made
         continued = task.base and isinstance(prompt, str) and ends_in_function(prompt)
         style = style_of(self._style, conversation=conversation, continued=continued)
         return Asked(problem, task.form(style), unfit)

@@ -68,6 +68,7 @@ def test_workers_of_a_trainer_judge_by_processes_of_their_own(start: str, tmp_pa
     assert lines[-3:] == [f"{[EXPECTED] * 2} [0, 0]", "True", f"{EXPECTED}"]
 
 
+@pytest.mark.slow
 def test_nothing_is_started_before_the_first_batch_and_nothing_stays_behind_the_process() -> None:
     script = (
         "from codesample import RunOptions, rewards\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,12 @@ def test_an_answer_to_a_prompt_in_words_is_searched_for_its_program() -> None:
 
 def test_a_column_of_a_known_name_that_grades_nothing_is_left_alone() -> None:
     assert score(ADD, [RIGHT], test=ASSERTS, metadata="a text", completion=7, stop=3, examples=1) == [1.0]
+
+
+def test_a_reward_that_has_read_rows_can_be_pickled() -> None:
+    reward = rewards.for_trl(run=TWO)
+    rows: dict[str, Any] = {"prompts": [ADD], "completions": [RIGHT], "test": [ASSERTS]}
+    assert reward(**rows) == pickle.loads(pickle.dumps(reward))(**rows) == [1.0]
 
 
 def test_rows_of_one_batch_may_bring_different_kinds_of_tests() -> None:

@@ -224,6 +224,15 @@ def test_tests_that_can_be_faked_are_not_judged_unless_accepted(caplog: pytest.L
         rewards.for_trl([weak])
 
 
+@pytest.mark.parametrize(("integrity", "worth"), [(None, None), ("strict", None), ("any", 1.0)])
+def test_a_pass_that_its_judge_calls_weak_counts_only_where_accepted(
+    integrity: str | None, worth: float | None
+) -> None:
+    run = RunOptions(judge=FailingJudge(integrity="weak"), skip_health_check=True, integrity=integrity)
+    bodies = ["    return x + 1\n", "    return 0\n"]
+    assert earned(rewards.for_trl(adding(), style="base", run=run), bodies) == [worth, 0.0]
+
+
 def test_less_isolation_than_asked_for_is_refused_with_what_to_do() -> None:
     judge = FailingJudge(level="none")
     reward = rewards.for_trl(adding(), run=RunOptions(judge=judge))

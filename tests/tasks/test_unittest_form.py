@@ -198,6 +198,8 @@ DROPPED = [
     (CASE + "result = unittest.TextTestRunner().run(unittest.makeSuite(A))", 4),
     (CASE + "def go():\n    unittest.main(exit=False)\ngo()", 5),
     ("X = 'not for >>> f(1)'\nimport doctest\ndoctest.testmod()", 3),
+    ("x = f(1)\nx == 2", 2),
+    ("def check(f):\n    f(1) == 2\ncheck(f)", 2),
 ]
 
 

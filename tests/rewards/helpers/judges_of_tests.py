@@ -19,14 +19,20 @@ class FailingJudge:
         failures: By a mark in a program, how often the harness fails on that.
         broken: Whether no program can be judged at all.
         level: Of isolation that it says it has.
+        integrity: Of its verdicts.
     """
 
     workers, in_flight = 1, 64
 
     def __init__(
-        self, *, failures: dict[str, int] | None = None, broken: bool = False, level: str = "confined"
+        self,
+        *,
+        failures: dict[str, int] | None = None,
+        broken: bool = False,
+        level: str = "confined",
+        integrity: str = "split",
     ) -> None:
-        self._failures, self._broken = dict(failures or {}), broken
+        self._failures, self._broken, self._integrity = dict(failures or {}), broken, integrity
         self.isolation = replace(probe_isolation(), level=Level.parse(level))
 
     def submit(self, program: Program) -> Future[Verdict]:
@@ -40,7 +46,8 @@ class FailingJudge:
             verdict = Verdict(program.task_id, program.index, Status.HARNESS_ERROR, detail="out of order")
         else:
             right = "x + 1\n" in program.source or "x + 1  #" in program.source
-            verdict = Verdict(program.task_id, program.index, Status.PASSED if right else Status.WRONG)
+            status = Status.PASSED if right else Status.WRONG
+            verdict = Verdict(program.task_id, program.index, status, integrity=self._integrity)
         future.set_result(verdict)
         return future
 
