@@ -34,7 +34,8 @@ def _parts(found: Measurement, rows: Sequence[Measurement]) -> Iterator[str]:
         yield f"A large copy moves {copy / 1e12:.3g} TB/s, read plus written.\n"
     checks = found["checks"]
     total = checks["passed"] + len(checks["failed"]) + checks["without_time"]
-    yield f"## Correctness\n\n{checks['passed']} of {total} checks passed.\n"
+    late = f", {checks['without_time']} had no time" if checks["without_time"] else ""
+    yield f"## Correctness\n\n{checks['passed']} of {total} checks passed{late}.\n"
     for row in checks["failed"]:
         yield f"- FAILED: {row['what']}: {row['reason']}"
     if found["bars"]:

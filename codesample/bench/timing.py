@@ -37,11 +37,16 @@ def median_time(
         return statistics.median(taken)
     # one call over one buffer would find it in the cache; a graph of few calls is mostly its own launch
     rounds = rounds or max(1, 8 // len(calls))
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for _ in range(rounds):
-            for call in calls:
-                call()
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    try:
+        with torch.cuda.graph(graph):
+            for _ in range(rounds):
+                for call in calls:
+                    call()
+    except BaseException:
+        # a capture that cannot be ended leaves its own stream behind, on which nothing else should be timed
+        torch.cuda.set_stream(stream)
+        raise
     started, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     taken = []
     for _ in range(repeats + 2):

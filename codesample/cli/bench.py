@@ -194,10 +194,13 @@ def gpu(
     from codesample.bench.gpu_summary import summary_files
 
     plan, folder = plan_for(device, rehearse=rehearse), RowFolder(out)
+    sound = True
     for row in measure_gpu(plan, folder, Clock(60 * minutes, begun=begun)):
         say(_told(row))
+        # a check without time is none that passed, and nothing was timed then
+        sound = sound and row.get("passed", True) is True
     show_plain(dict(summary_files(folder.rows))["summary.md"])
-    if any(row["kind"] == "check" and row["passed"] is False for row in folder.rows):
+    if not sound:
         raise typer.Exit(UNJUDGED)
 
 

@@ -48,7 +48,7 @@ def test_a_failed_check_is_told_with_its_reason():
     failed = CHECK | {"what": "sampler", "passed": False, "reason": "error 0.1"}
     unknown = CHECK | {"what": "more", "passed": None, "no_time": True, "refused": "no time"}
     found, page = summed(CARD, CHECK, failed, unknown)
-    assert "1 of 3 checks passed" in page
+    assert "1 of 3 checks passed, 1 had no time." in page
     assert "- FAILED: sampler: error 0.1" in page
     assert found["checks"]["failed"] == [failed]
     assert found["checks"]["without_time"] == 1

@@ -1,6 +1,7 @@
 """Times of calls on one device."""
 
 import time
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -49,3 +50,19 @@ def test_now_moves_on():
     begun = now(CPU)
     time.sleep(0.002)
     assert now(CPU) - begun >= 0.002
+
+
+def test_a_capture_that_fails_leaves_the_stream_as_it_was(monkeypatch):
+    done, calls = [], iter([None, RuntimeError("operation not permitted when stream is capturing")])
+
+    def call():
+        if error := next(calls):
+            raise error
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "the stream before")
+    monkeypatch.setattr(torch.cuda, "set_stream", done.append)
+    with pytest.raises(RuntimeError, match="not permitted"):
+        median_time([call], torch.device("cuda"), repeats=1)
+    assert done == ["the stream before"]

@@ -176,6 +176,15 @@ def test_bench_gpu_rehearses_all_of_it_and_prints_the_summary(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_bench_gpu_without_time_for_its_checks_times_nothing_and_says_so(tmp_path: Path) -> None:
+    done = call("bench", "gpu", "--rehearse", "--out", "card", "--minutes", 0.01, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "0 of 4 checks passed, 4 had no time." in done.stdout
+    rows = [json.loads(line) for line in (tmp_path / "card" / "rows.jsonl").read_text().splitlines()]
+    assert not any("took_seconds" in row for row in rows)
+
+
+@pytest.mark.slow
 def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
     done = call("bench", "execution", "--count", 4, "--rounds", 1, "--out", "rows.jsonl", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -224,7 +233,7 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["bench", "decode", "--dtype", "float33"], "dtype = 'float33'"),
         (["bench", "attention", "--model", "mistrl-7b"], "did you mean 'mistral-7b'?"),
         (["bench", "attention", "--n", "1;2"], "--n 1;2: expected whole numbers"),
-        (["bench", "gpu", "--rehearse", "--out", "asked.txt/rows"], "rows cannot be written there"),
+        (["bench", "gpu", "--rehearse", "--out", "broken.jsonl/rows"], "rows cannot be written there"),
         (["bench", "gpu", "--rehearse", "--out", "rows", "--minutes", "0"], "--minutes 0.0: expected more"),
         (["rerank", "absent"], "not a run folder"),
         (["report", "absent"], "not a run folder (there is no such folder); expected what `codesample eval`"),
