@@ -42,6 +42,8 @@ class _Sample(msgspec.Struct):
 
 _READ = frozenset({"id", "epoch", "output", "events", "attachments"})
 
+_REASONS = {"length": "max_tokens", "content_filter": "content_filter"}
+
 
 def is_log_without_samples(value: object) -> bool:
     """Whether a JSON value is a log's header alone."""
@@ -243,7 +245,7 @@ def _samples_of(writing: Writing) -> Iterator[dict[str, Any]]:
 def _written(problem: Problem, each: Written, epoch: int, model: str) -> dict[str, Any]:
     choice = {
         "message": {"role": "assistant", "content": each.answer, "source": "generate"},
-        "stop_reason": "max_tokens" if each.candidate.finish_reason == "length" else "stop",
+        "stop_reason": _REASONS.get(each.candidate.finish_reason or "", "stop"),
     }
     sample = {
         "id": each.name,

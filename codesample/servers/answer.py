@@ -53,14 +53,19 @@ class Choice:
         reason: Why it ended: EOS for a stop string, too. None where the server gives another reason.
         stop: The stop string that the server names.
         pieces: Its tokens, those of reasoning and of what is cut off included; None where there are none.
-        reasoned: Whether the server keeps reasoning apart.
+        reasoning: What the server keeps apart of it.
     """
 
     text: str
     reason: FinishReason | None
     stop: str | None = None
     pieces: tuple[Piece, ...] | None = None
-    reasoned: bool = False
+    reasoning: str = ""
+
+    @property
+    def whole(self) -> str:
+        """All that was written; of a short answer, reasoning may be all."""
+        return self.reasoning + self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,10 @@ def _choice(given: Mapping[str, Any]) -> Choice:
     said = given.get("finish_reason")
     if said in _BROKEN:
         raise BrokenAnswerError(f"the server broke the answer off: finish_reason {said!r}")
-    reasoned = False
+    reasoning = ""
     if isinstance(message, dict):
         text = _content(message.get("content")) or _content(message.get("refusal")) or ""
-        reasoned = bool(message.get("reasoning_content") or message.get("reasoning"))
+        reasoning = _content(message.get("reasoning_content") or message.get("reasoning")) or ""
     elif isinstance(given.get("text"), str):
         text = given["text"]
     else:
@@ -104,7 +109,7 @@ def _choice(given: Mapping[str, Any]) -> Choice:
         # numbers are those of tokens that end a turn
         stop=next((each for each in stops if isinstance(each, str) and each), None),
         pieces=_pieces(given),
-        reasoned=reasoned,
+        reasoning=reasoning,
     )
 
 

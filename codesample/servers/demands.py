@@ -41,6 +41,9 @@ def expect_taken(params: SamplingParams, facts: ServerFacts, *, name: str, max_r
     for option, off in _NEVER.items():
         if (value := getattr(params, option)) != off:
             raise _refusal(name, option, value, "has no such option", "leave it out, or load the model here")
+    if facts.limit == "ignored":
+        why = "it draws more tokens than it is told to"
+        raise _refusal(name, "max_new_tokens", params.token_limit, why, "choose another server")
     _expect_temperature(params, facts, name)
     if params.seed != 0 and facts.seed not in ("honoured", "alone"):
         raise _refusal(
@@ -106,10 +109,11 @@ async def expect_honoured(params: SamplingParams, facts: ServerFacts, asking: As
 
 async def _collapses(option: str, facts: ServerFacts, asking: Asking) -> bool:
     texts = [
-        (await asking.choice(_drawn(facts, seed, 1.0, **{option: _COLLAPSE[option]}))).text
+        (await asking.choice(_drawn(facts, seed, 1.0, **{option: _COLLAPSE[option]}))).whole
         for seed in range(4, 7)
     ]
-    return all(one == other for one, other in pairwise(texts))
+    # hidden reasoning shows nothing
+    return bool(texts[0]) and all(one == other for one, other in pairwise(texts))
 
 
 async def _changes(option: str, facts: ServerFacts, asking: Asking) -> bool:
@@ -117,7 +121,7 @@ async def _changes(option: str, facts: ServerFacts, asking: Asking) -> bool:
     fields = _drawn(facts, 1, 0.0) | limit
     plain = await asking.choice(fields, prompt=prompt)
     changed = await asking.choice({**fields, option: _CHANGE[option]}, prompt=prompt)
-    return plain.text != changed.text
+    return plain.whole != changed.whole
 
 
 async def _expect_bias(params: SamplingParams, facts: ServerFacts, asking: Asking, name: str) -> None:
@@ -127,7 +131,7 @@ async def _expect_bias(params: SamplingParams, facts: ServerFacts, asking: Askin
         biased = await asking.choice(_drawn(facts, 1, 0.0, logit_bias={str(token): _BIAS}))
     except RefusedError as refusal:
         raise _refusal(name, "logit_bias", (token, amount), f"it says {refusal}", "leave it out") from None
-    if plain.text == biased.text:
+    if plain.whole == biased.whole:
         raise _refusal(name, "logit_bias", (token, amount), "it was tried and has no effect", "leave it out")
 
 

@@ -79,7 +79,7 @@ def ending_of(choice: Choice, stops: tuple[str, ...], *, names_stops: bool) -> E
     named = choice.stop if choice.stop in stops else None
     if named is None and choice.pieces is not None:
         spelt = [piece.text for piece in choice.pieces]
-        named = stop_behind(text, spelt[start_of(text, spelt) if choice.reasoned else 0 :], stops)
+        named = stop_behind(text, spelt[start_of(text, spelt) if choice.reasoning else 0 :], stops)
     if named is not None:
         return Ending(len(text), FinishReason.STOP, named)
     return Ending(len(text), FinishReason.EOS if names_stops else None)
@@ -90,7 +90,7 @@ def _tokens(choice: Choice, ending: Ending) -> tuple[tuple[Piece, ...] | None, t
     if choice.pieces is None:
         return None, None
     pieces = choice.pieces
-    if choice.reasoned:
+    if choice.reasoning:
         pieces = pieces[start_of(choice.text, [each.text for each in pieces]) :]
     ends = ends_in(choice.text, [each.text for each in pieces])
     if ends is None:

@@ -22,6 +22,7 @@ class ServerFacts:
         api: "chat" or "completions": which of its endpoints is asked.
         software: What it calls itself, as far as it does.
         limit_field: The field that limits tokens.
+        limit: What becomes of it: "honoured", "ignored" or "unclear".
         choices: What becomes of `n`: "honoured", "equal" (choices repeat one another), "ignored", "refused".
         logprobs: "raw" (the model's own), "processed" (of the distribution drawn from), "unclear", "ignored"
             or "refused".
@@ -44,6 +45,7 @@ class ServerFacts:
     api: str
     software: str = ""
     limit_field: str = "max_tokens"
+    limit: str = "unclear"
     choices: str = "ignored"
     logprobs: str = "ignored"
     logprob_fields: Mapping[str, Any] = field(default_factory=dict)

@@ -8,7 +8,15 @@ from itertools import combinations
 from codesample.servers.answer import Answer, Choice, Piece
 from codesample.servers.harvest import ending_of
 
-__all__ = ["choices_fact", "logprobs_fact", "middle", "seed_fact", "stop_facts", "temperature_fact"]
+__all__ = [
+    "choices_fact",
+    "limit_fact",
+    "logprobs_fact",
+    "middle",
+    "seed_fact",
+    "stop_facts",
+    "temperature_fact",
+]
 
 # log-probabilities of one token that differ by less are one, computed in low precision
 _SAME = 0.1
@@ -24,7 +32,16 @@ def choices_fact(first: Answer, *, asked: int, refused: bool) -> str:
         return "refused"
     if len(first.choices) < asked:
         return "ignored"
-    return "equal" if len({each.text for each in first.choices}) == 1 else "honoured"
+    return "equal" if len({each.whole for each in first.choices}) == 1 else "honoured"
+
+
+def limit_fact(first: Answer, *, asked: int) -> str:
+    """Say what became of the limit of tokens, as far as the server says how many it drew."""
+    drawn = max((len(each.pieces) for each in first.choices if each.pieces is not None), default=0)
+    if first.usage is not None:
+        drawn = max(drawn, first.usage.completion_tokens // len(first.choices))
+    # some count the end of a turn, or reasoning apart from the answer
+    return "unclear" if not drawn else "honoured" if drawn <= 2 * asked else "ignored"
 
 
 def logprobs_fact(alone: Choice, cool: Choice, *, refused: bool) -> str:
@@ -74,8 +91,8 @@ def temperature_fact(drawn: Sequence[str], greedy: Sequence[str], *, refused: bo
         return "refused"
     one, two = greedy
     if len(set(drawn)) == 1:
-        # nothing was drawn; and where 0 gives another text, nobody knows what was
-        return "greedy" if set(drawn) == {one} else "unclear"
+        # nothing was drawn; where 0 gives another text, or reasoning is hidden, nobody knows what was
+        return "greedy" if set(drawn) == {one} and one else "unclear"
     shared = max(_common(*pair) for pair in combinations(set(drawn), 2))
     repeats = one == two or _common(one, two) >= shared + _SHARED
     return "honoured" if repeats else "sampled"

@@ -14,6 +14,7 @@ from codesample.servers.refusals import RefusedError
 from codesample.servers.server_facts import ServerFacts
 from codesample.servers.sightings import (
     choices_fact,
+    limit_fact,
     logprobs_fact,
     middle,
     seed_fact,
@@ -91,12 +92,12 @@ async def tried(asking: Asking, api: str, software: str) -> ServerFacts:
         logprob_fields=_LOGPROBS[api] if alone.pieces is not None else {},
         token_ids=any(each.token_id is not None for each in alone.pieces or ()),
         seed=seed_fact(
-            alone.text, later.text, [again.text, twice.text], other.text, refused="seed" in refused
+            alone.whole, later.whole, [again.whole, twice.whole], other.whole, refused="seed" in refused
         ),
         seed_bits=terms.bits,
         temperature=temperature_fact(
-            [alone.text, other.text, again.text],
-            [greedy.text, greedy_again.text],
+            [alone.whole, other.whole, again.whole],
+            [greedy.whole, greedy_again.whole],
             refused="temperature" in refused,
         ),
         stop=stop,
@@ -105,6 +106,7 @@ async def tried(asking: Asking, api: str, software: str) -> ServerFacts:
         neutral={name: value for name, value in NEUTRAL.items() if name not in refused},
         token_id_fields=dict(terms.taken.get("return_token_ids", {})),
         usage=first.usage is not None,
+        limit=limit_fact(first, asked=PROBE_TOKENS),
     )
 
 

@@ -55,6 +55,7 @@ def test_a_server_that_honours_everything_is_seen_to(api: str) -> None:
         (FakeServer(one_stream=True, delay=0.01), {"seed": "alone", "reproducibility": "none"}),
         (FakeServer(honours=KNOWN - {"temperature"}), {"temperature": "sampled"}),
         (FakeServer(honours=KNOWN - {"stop"}), {"stop": "ignored"}),
+        (FakeServer(limits=False), {"limit": "ignored"}),
         (FakeServer(trims=False), {"stop": "kept", "names_stops": True}),
         (FakeServer(honours=KNOWN - {"return_token_ids"}), {"token_ids": False}),
         (
@@ -77,6 +78,23 @@ def test_a_server_that_honours_everything_is_seen_to(api: str) -> None:
 def test_what_a_server_does_not_do_is_seen(fake: FakeServer, seen: dict[str, Any]) -> None:
     found = facts_of(fake, api="completions")
     assert {name: found[name] for name in seen} == seen
+
+
+def test_short_answers_that_are_all_reasoning_show_as_much() -> None:
+    found = facts_of(FakeServer(reasoning=-1), api="chat")
+    assert [found[name] for name in ("seed", "temperature", "choices", "logprobs")] == [
+        "honoured",
+        "honoured",
+        "honoured",
+        "raw",
+    ]
+
+
+def test_a_limit_that_is_ignored_is_an_error_first() -> None:
+    with serving(FakeServer(limits=False)) as server:
+        engine = ServerEngine("model", ModelOptions("openai:model", base_url=server.url, api="completions"))
+        with pytest.raises(ParameterError, match=r"max_new_tokens = 8: .* more tokens than it is told"):
+            engine.stream([Request("a", "def f", (0,))], SamplingParams(max_new_tokens=8))
 
 
 def test_another_name_of_the_limit_is_found() -> None:

@@ -80,7 +80,9 @@ class FakeServer:
         processed: Whether log-probabilities are those of the distribution drawn from.
         names_stops: Whether it says which stop ended a text; trims: whether it cuts it off.
         equal_choices: Whether the choices of one request are one.
-        reasoning: What a chat answer begins with that is kept apart, in tokens of "(thinking)".
+        reasoning: What a chat answer begins with that is kept apart, in tokens of "(thinking)"; below 0,
+            all of a short answer is.
+        limits: Whether it draws no more tokens than it is told to.
         faults: What goes wrong with the next requests that draw, one for each; None leaves one alone.
         key: What it opens to, where it is shut.
         most_stops: How many stop strings it takes.
@@ -98,6 +100,7 @@ class FakeServer:
     trims: bool = True
     equal_choices: bool = False
     reasoning: int = 0
+    limits: bool = True
     faults: list[Fault | None] = field(default_factory=list)
     key: str | None = None
     most_stops: int = 100
@@ -194,6 +197,8 @@ class FakeServer:
             choice["text"] = text
         else:
             choice["message"] = {"role": "assistant", "content": text}
+            if self.reasoning < 0 and len(tokens) >= body["max_tokens"]:
+                choice["message"] = {"role": "assistant", "content": None, "reasoning": text}
             if thought:
                 choice["message"]["reasoning_content"] = "".join(thought)
         told = processed if self.processed else raw
@@ -219,7 +224,8 @@ class FakeServer:
         processed: list[float] = []
         tops: list[float] = []
         before = ""
-        while len(tokens) < body["max_tokens"] and (not tokens or tokens[-1] != EOS):
+        limit = body["max_tokens"] if self.limits else 40
+        while len(tokens) < limit and (not tokens or tokens[-1] != EOS):
             own = _logits(prompt, len(tokens), tokens, body)
             drawn_from = _filtered(own, body)
             token = stream.choices(range(len(own)), [math.exp(each) for each in drawn_from])[0]
