@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codesample.evaluation.health_check import RunHealth
     from codesample.evaluation.intervals import Estimate
     from codesample.evaluation.leaks import HiddenOnly
+    from codesample.evaluation.merged_table import merge_tables
     from codesample.evaluation.merging import merge_runs
     from codesample.evaluation.observer import Observer, Snapshot
     from codesample.evaluation.options import PromptOptions, RunOptions
@@ -187,6 +188,7 @@ _HOME = {
     "evaluate_table": "codesample.evaluation.run_table",
     "generate": "codesample.sampling.drop_in",
     "merge_runs": "codesample.evaluation.merging",
+    "merge_tables": "codesample.evaluation.merged_table",
     "passed": "codesample.evaluation.best_of_n",
     "read_problems": "codesample.evaluation.problem_set",
     "read_run": "codesample.evaluation.run_contents",
@@ -295,6 +297,7 @@ __all__ = [
     "evaluate_table",
     "generate",
     "merge_runs",
+    "merge_tables",
     "passed",
     "read_problems",
     "read_run",

@@ -141,7 +141,7 @@ def _told(
         longest_prompt=max(lengths, default=0) if outline else None,
         new_tokens=_new_tokens(requests, lengths, settled.token_limit, outline),
         checks=sum(max(1, tests[task_id].check_count) for task_id, _ in left),
-        references=0 if plan.run.skip_health_check else len(sample_of_references(plan.chosen.problems)),
+        references=0 if plan.run.skip_health_check else _references(plan),
         by_rerankers=executing * len(plan.wanted),
         k=plan.k,
         rerankers={each.name: tuple(sorted(each.needs)) for each in plan.rerankers},
@@ -155,6 +155,10 @@ def _told(
         ),
         notices=(*notices, *plan.notices),
     )
+
+
+def _references(plan: EvaluationPlan) -> int:
+    return len(sample_of_references(plan.chosen.of_all_shards or plan.chosen.problems))
 
 
 def _done(plan: EvaluationPlan) -> tuple[frozenset[tuple[str, int]], frozenset[tuple[str, int]]]:

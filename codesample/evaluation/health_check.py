@@ -96,6 +96,8 @@ def sample_of_references(problems: Sequence[Problem], count: int = TRIED) -> lis
 def check_references(chosen: ProblemSet, judge: Judge) -> RunHealth:
     """Run the references of a few problems against their hidden tests, as a run's programs will be.
 
+    All shards of a run try the same ones: those that one process would try.
+
     Args:
         judge: Open; the run's own.
 
@@ -104,7 +106,7 @@ def check_references(chosen: ProblemSet, judge: Judge) -> RunHealth:
     """
     programs = [
         Program(problem.task_id, 0, chosen.task.program(problem, problem.reference or ""), problem.tests)
-        for problem in sample_of_references(chosen.problems)
+        for problem in sample_of_references(chosen.of_all_shards or chosen.problems)
     ]
     verdicts = list(settled(judge, (partial(judge.submit, program) for program in programs)))
     failed = tuple(_told(verdict) for verdict in verdicts if not verdict.passed)

@@ -51,13 +51,18 @@ def merged_report(
         k=run.manifest.settings["k"],
         seconds=_seconds(before),
         tokens_per_second=_speed(before),
-        notices=[*notices, *copies_of_verdicts(scores, gathered), *_apart(shards)],
+        notices=[
+            *notices,
+            *copies_of_verdicts(scores, gathered),
+            *_apart(shards),
+            f"merged of {len(run.manifest.shards)} shards, whose times are added up",
+        ],
         health=_health(before),
         costs=saved_costs(scores, run),
     )
     report = replace(
         compared(report, run, gathered),
-        tokens=sum(each.tokens for each in before),
+        tokens=sum(each.tokens for each in shards),
         recalled=sum(each.recalled for each in before),
     )
     told = _told_by_shards(shards, report.notices, problems=len(gathered))
@@ -82,11 +87,13 @@ def _speed(before: Sequence[Report]) -> float | None:
 
 
 def _health(before: Sequence[Report]) -> RunHealth:
-    every = [each.health for each in before]
+    """Return what the worst of the shards saw: all of them try the same references."""
+    every = [each.health for each in before] or [RunHealth()]
+    worst = max(every, key=lambda each: (len(each.references_failed), each.references_tried))
     return RunHealth(
-        references_tried=sum(each.references_tried for each in every),
-        references_passed=sum(each.references_passed for each in every),
-        references_failed=tuple(failed for each in every for failed in each.references_failed),
+        references_tried=worst.references_tried,
+        references_passed=worst.references_passed,
+        references_failed=worst.references_failed,
         load=max((each.load for each in every if each.load is not None), default=None),
         processors=max(each.processors for each in every),
     )

@@ -23,7 +23,7 @@ from codesample.runs import Manifest, RunFolder
 from codesample.runs.joining import in_one_step, join_artefacts, join_lines
 from codesample.tasks.contract import Task
 
-__all__ = ["merge_runs"]
+__all__ = ["expect_outside", "merge_runs"]
 
 
 @validated
@@ -60,7 +60,7 @@ def merge_runs(
     expect_whole(shards, [each.task_id for each in chosen.problems])
     manifest = _manifest(shards, first, chosen)
     place = Path(out) if out is not None else new_run_folder(manifest.task, f"{manifest.model}-merged")
-    _expect_outside(place, shards)
+    expect_outside(place, [each.run.path for each in shards])
     with in_one_step(Path(os.path.abspath(place))) as folder, RunFolder.create(folder, manifest) as run:
         report = replace(_joined(run, shards, chosen), run=place)
         run.write_results(report.as_json())
@@ -130,9 +130,9 @@ def _manifest(shards: Sequence[ShardRun], first: ShardRun, chosen: ProblemSet) -
     )
 
 
-def _expect_outside(out: Path, shards: Sequence[ShardRun]) -> None:
-    """Refuse to write into a shard, which merging leaves as it is."""
+def expect_outside(out: Path, shards: Sequence[Path]) -> None:
+    """Refuse to write into a shard, which merging leaves as it is; raises RunFolderError."""
     target = out.resolve()
     for each in shards:
-        if each.run.path.resolve() in (target, *target.parents):
-            raise RunFolderError(f"{out}: is in {each.run.path}, a shard; choose another folder with --out")
+        if each.resolve() in (target, *target.parents):
+            raise RunFolderError(f"{out}: is in {each}, a shard; choose another folder with --out")

@@ -219,7 +219,7 @@ def build_plan(
     check_run_folder(out, manifest, resume=run.resume)
     return EvaluationPlan(
         command=command,
-        chosen=replace(part, problems=tuple(p for p in part.problems if p.task_id in per_problem)),
+        chosen=part.only(frozenset(per_problem)),
         of_problems=len(part.problems),
         wanted=frozenset(key for key in wanted if key[0] in part.by_id),
         n=n,

@@ -37,6 +37,7 @@ class ProblemSet:
         ids: The task ids that were asked for by their names; None for all.
         spec: What names the task here, a file by its absolute path; None for a task that was handed over.
         form: How problems are put to the model and its answers read; None takes the task's base form.
+        of_all_shards: Of a shard, the problems of all of them; None where `problems` are all.
     """
 
     task: Task
@@ -47,6 +48,7 @@ class ProblemSet:
     ids: tuple[str, ...] | None = None
     spec: str | None = None
     form: PromptForm | None = None
+    of_all_shards: tuple[Problem, ...] | None = None
 
     def __repr__(self) -> str:
         return f"ProblemSet({short(self.task.name)}, {len(self.problems)} problems)"
@@ -101,7 +103,16 @@ class ProblemSet:
         """Return the set with the problems of a shard, such as "3/8"; None is the whole."""
         if shard is None:
             return self
-        return replace(self, problems=Shard.parse(shard).part(self.problems))
+        return replace(self, problems=Shard.parse(shard).part(self.problems), of_all_shards=self.problems)
+
+    def only(self, ids: Collection[str]) -> ProblemSet:
+        """Return the set without the problems of other ids, those of other shards as well."""
+        every = self.of_all_shards
+        return replace(
+            self,
+            problems=tuple(each for each in self.problems if each.task_id in ids),
+            of_all_shards=None if every is None else tuple(each for each in every if each.task_id in ids),
+        )
 
     @cached_property
     def by_id(self) -> dict[str, Problem]:

@@ -253,6 +253,8 @@ class Report:
         return report_html(self)
 
     def __str__(self) -> str:
+        if not self.problems:
+            return f"{self.task}, {self.model}, shard {self.shard}: none of the problems"
         figures = [f"pass@{k} {each.value:.3f}" for k, each in list(self.pass_at_k.items())[:1]]
         figures += [
             f"pass@{k} on {name} {each.value:.3f}"

@@ -28,6 +28,7 @@ from codesample.evaluation.pipeline import carry_out
 from codesample.evaluation.plan import EvaluationPlan, ModelSource, choose_rerankers, model_source
 from codesample.evaluation.problem_set import ProblemSet, read_problems
 from codesample.evaluation.report import Report
+from codesample.evaluation.shard import nothing_to
 from codesample.records import SamplingParams
 from codesample.records.short import one_line
 from codesample.records.validation import validated
@@ -189,8 +190,11 @@ def load_table(folder: Path) -> RunTable:
         row = TableRow(entry.task, entry.model, entry.temperature, folder / entry.folder)
         try:
             with RunFolder.open(row.run) as run:
-                found = run.results()
-            done = replace(row, error="not finished") if found is None else _reported(row, found)
+                found, shard, settings = run.results(), run.manifest.shard, run.manifest.settings
+            if found is None and shard is not None and not settings.get("candidates"):
+                done = replace(row, error=nothing_to("show", shard))
+            else:
+                done = replace(row, error="not finished") if found is None else _reported(row, found)
         except CodesampleError as error:
             done = replace(row, error=str(error))
         rows.append(done)

@@ -148,6 +148,9 @@ def _unfinished(shard: ShardRun, own: Sequence[str]) -> str:
         lack = f"{shard.candidates - len(judged)} of {shard.candidates} candidates have no verdict"
         return f"{shard}: {lack} ({few(missing)})"
     report = shard.report
+    if report is None and not shard.has_grades:
+        # there is nothing to report on, but there may be in the others
+        return ""
     if report is None or (report.samples, report.n) != (len(judged), n):
         return f"{shard}: every candidate has a verdict, but scores and results are not there yet"
     return ""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from codesample.errors import RunFolderError
+from codesample.evaluation.observer import is_graded
 from codesample.evaluation.report import Report
 from codesample.evaluation.shard import Shard
 from codesample.runs import Key, RunFolder
@@ -71,6 +72,20 @@ class ShardRun:
     def _recorded(self) -> bool:
         # such samples have indices of their own
         return "samples" in self.settings
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens its candidates have."""
+        if self.report is not None:
+            return self.report.tokens
+        asked = (each for each in self.run.samples() if (each.task_id, each.index) in self.keys)
+        return sum(len(each.token_ids or ()) for each in asked)
+
+    @property
+    def has_grades(self) -> bool:
+        """Whether any verdict says something of its program; where none does, there are no results."""
+        strict = self.settings.get("integrity") == "strict"
+        return any(is_graded(each, strict=strict) for each in self.run.verdicts().values())
 
     @cached_property
     def report(self) -> Report | None:

@@ -63,7 +63,7 @@ class _SideBySide:
             if len(found) == 1
         ]
         shown = Table(
-            title=escape(", ".join([*shared, f"{len(rows)} runs"])),
+            title=escape(", ".join([*shared, *self._shards(), f"{len(rows)} runs"])),
             title_justify="left",
             title_style="bold",
             box=box.SIMPLE_HEAD,
@@ -74,9 +74,14 @@ class _SideBySide:
         for heading in ("n", *self._headings(roomy), "oracle"):
             shown.add_column(heading, justify="right", no_wrap=True)
         for row in rows:
-            cells = self._cells(row.report, roomy) if row.report else ("[red]failed[/red]",)
+            cells = list(self._cells(row.report, roomy)) if row.report else ["[red]failed[/red]"]
             shown.add_row(*(escape(_PARTS[name](row)) for name in differing), *cells)
         return shown
+
+    def _shards(self) -> list[str]:
+        """Say that the figures are of shards alone."""
+        found = {row.report.shard for row in self.runs.rows if row.report}
+        return [f"shard {each}" for each in sorted(found - {""})]
 
     def _headings(self, roomy: bool) -> Iterator[str]:
         for k in self.ks:
@@ -86,6 +91,9 @@ class _SideBySide:
         yield from (f"by {number}" for number, _ in enumerate(self.rerankers, 1))
 
     def _cells(self, report: Report, roomy: bool) -> Iterator[str]:
+        if not report.problems:
+            yield "none"
+            return
         yield str(report.n)
         for k in self.ks:
             found = report.pass_at_k.get(k)

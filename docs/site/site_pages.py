@@ -40,6 +40,7 @@ BOOKS: dict[str, list[str]] = {
     "Using it": [
         "docs/tutorial.md",
         "docs/results.md",
+        "docs/cluster.md",
         "docs/checkpoints.md",
         "docs/models.md",
         "docs/engines.md",

@@ -6,9 +6,13 @@ import hashlib
 import json
 import runpy
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from scored_runs import likely
 
 from codesample.errors import RunFolderError
 from codesample.evaluation.evaluate import evaluate
+from codesample.evaluation.execute_samples import execute_samples
 from codesample.evaluation.export_samples import export_samples
 from codesample.evaluation.merging import merge_runs
 from codesample.evaluation.options import RunOptions
@@ -140,8 +145,8 @@ def expect_equal(whole: Path, merged: Path) -> None:
     for each in named:
         if each.suffix in (".jsonl", ".members"):
             assert (merged / each).read_bytes() == (whole / each).read_bytes()
-    artefacts = sorted(each.name for each in (whole / "artefacts").iterdir())
-    assert artefacts == sorted(each.name for each in (merged / "artefacts").iterdir())
+    artefacts = sorted(each.name for each in (whole / "artefacts").glob("*"))
+    assert artefacts == sorted(each.name for each in (merged / "artefacts").glob("*"))
     for name in artefacts:
         assert made_once(merged / "artefacts" / name) == made_once(whole / "artefacts" / name)
     assert figures(results(merged)) == figures(results(whole))
@@ -152,7 +157,8 @@ def test_is_the_run_of_one_process(made: dict[str, Any], merged: Report) -> None
     expect_equal(whole.run, merged.run)
     assert (merged.pass_at_k, merged.oracle, merged.samples) == (whole.pass_at_k, whole.oracle, 4 * N)
     assert load_report(merged.run) == merged
-    assert merged.health.references_tried == 4
+    # all shards try the references that one process would try
+    assert merged.health.references_tried == whole.health.references_tried == 4
     # what one process says is said, and counts of problems are those of all shards
     assert set(whole.notices) <= set(merged.notices)
     assert any("has an odd length (2 of 4 problems)" in each for each in merged.notices)
@@ -437,3 +443,83 @@ def test_harness_errors_give_way_to_the_verdicts_that_came_later(
     merged = merge_runs(shards, tmp_path / "merged", task=made["task"])
     assert (merged.run / "verdicts.jsonl").read_text().count(first) == 1
     assert figures(results(merged.run)) == figures(results(made["whole"].run))
+
+
+def test_a_shard_of_which_nothing_could_be_judged_is_part_of_the_whole(
+    shards: list[Path], made: dict[str, Any], tmp_path: Path
+) -> None:
+    file = shards[2] / "verdicts.jsonl"
+    rows = [json.loads(line) | {"status": "harness_error", "passed": False} for line in file.open()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (shards[2] / "results.json").unlink()
+    merged = merge_runs(shards, tmp_path / "merged", task=made["task"])
+    assert (merged.problems, merged.harness_errors, merged.samples) == (3, N, 4 * N)
+    assert merged.tokens == made["whole"].tokens
+    assert any("1 problems have no candidate that could be judged" in each for each in merged.notices)
+
+
+def test_recorded_samples_are_judged_in_shards_too(made: dict[str, Any], tmp_path: Path) -> None:
+    rows = lines(made["whole"].run / "samples.jsonl")
+    told = [
+        {
+            "task_id": row["task_id"],
+            "completion": row["completion"],
+            "passed": row["index"] < 2,
+            "result": "x",
+        }
+        for row in rows
+    ]
+    file = tmp_path / "theirs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in told[:-1]))
+
+    def executed(name: str, shard: str | None) -> Report:
+        run = options(tmp_path / name, shard=shard)
+        return execute_samples(file, made["task"], run=run)
+
+    whole = executed("whole", None)
+    parts = [executed(f"part-{number}", f"{number}/2").run for number in (1, 2)]
+    assert load_report(parts[0]).theirs.compared == 2 * N
+    merged = merge_runs(parts, tmp_path / "merged", task=made["task"])
+    expect_equal(whole.run, merged.run)
+    assert merged.theirs == whole.theirs
+    assert merged.theirs.compared == 4 * N - 1
+
+
+SAMPLED = """
+import sys
+from pathlib import Path
+from time import sleep
+from codesample import ModelOptions, RunOptions, evaluate
+
+def sampled(out, shard, resume=False):
+    run = RunOptions(
+        out=Path(out), shard=shard, resume=resume, workers=1, allow_weak_isolation="none", cache=False
+    )
+    rerankers = ["public_examples,mean_logprob", "mbr_exec"]
+    model = ModelOptions("tiny", dtype="float64")
+    return evaluate("mini", limit=5, n=6, model=model, rerankers=rerankers, run=run)
+"""
+
+
+@pytest.mark.slow
+def test_a_shard_that_is_killed_and_goes_on_makes_no_difference(tmp_path: Path) -> None:
+    helpers: dict[str, Any] = {}
+    exec(SAMPLED, helpers)
+    sampled = helpers["sampled"]
+    whole = sampled(tmp_path / "whole", None)
+    shards = [tmp_path / "1", tmp_path / "2"]
+    sampled(shards[0], "1/2")
+    script = f"{SAMPLED}\nsampled({str(shards[1])!r}, '2/2')"
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL) as process:
+        samples = shards[1] / "samples.jsonl"
+        while not (samples.exists() and samples.stat().st_size):
+            assert process.poll() is None
+            sleep(0.001)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (shards[1] / "results.json").exists()
+    with pytest.raises(RunFolderError, match=r"1 of 2 shards are not finished: 2/2 "):
+        merge_runs(shards, tmp_path / "merged")
+    sampled(shards[1], "2/2", resume=True)
+    merged = merge_runs(shards, tmp_path / "merged")
+    expect_equal(whole.run, merged.run)
