@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from codesample.errors import ParameterError
+from codesample.evaluation.problem_set import ProblemSet
 from codesample.records import Problem
 from codesample.sampling.stopping import StopSearch
 from codesample.tasks.prompt_form import PromptForm, Style
@@ -41,6 +42,11 @@ class Asked(NamedTuple):
 
 class Source(Protocol):
     """Finds what samples were asked for."""
+
+    @property
+    def chosen_sets(self) -> Sequence[ProblemSet]:
+        """The problems of tasks among which it finds them; none where rows bring their own."""
+        ...
 
     def asked(self, row: Mapping[str, Any], prompt: Any, *, conversation: bool) -> Asked:
         """Return what one sample was asked for.

@@ -17,7 +17,6 @@ from codesample.rewards.asked import Source, answer_text, is_conversation
 from codesample.rewards.graded import Graded, Weights
 from codesample.rewards.process_judge import give_back, judge_for
 from codesample.rewards.reward_job import Job, Sample, job_of
-from codesample.rewards.task_source import TaskSource
 
 __all__ = ["Grader"]
 
@@ -105,10 +104,9 @@ class Grader:
 
     def _judge(self) -> Judge:
         judge = judge_for(self._run, self)
-        if not self._tried and isinstance(self._source, TaskSource):
-            health = check_references(self._source.chosen, judge)
-            for notice in health.notices:
-                _log.warning("%s: %s", self._source.chosen.task.name, notice)
+        for chosen in () if self._tried else self._source.chosen_sets:
+            for notice in check_references(chosen, judge).notices:
+                _log.warning("%s: %s", chosen.task.name, notice)
         self._tried = True
         return judge
 

@@ -10,7 +10,8 @@ from codesample.evaluation.options import RunOptions
 from codesample.rewards.graded import Weights
 from codesample.rewards.grader import Grader
 from codesample.rewards.row_source import RowSource
-from codesample.rewards.task_source import TaskLike, TaskSource
+from codesample.rewards.several_tasks import SeveralTasks, task_sources
+from codesample.rewards.task_source import TaskLike
 from codesample.tasks.prompt_form import Style
 
 __all__ = ["make_grader"]
@@ -42,4 +43,6 @@ def make_grader(
             f"columns: {next(iter(columns))!r} beside a task, whose problems bring their tests; only the "
             "column of 'task_id' may have another name. Without a task, tests come from the rows"
         )
-    return Grader(TaskSource(task, data=data, style=style, id_column=id_column, run=run), weights, run)
+    sources = task_sources(task, data=data, style=style, id_column=id_column, run=run)
+    source = sources[0] if len(sources) == 1 else SeveralTasks(sources, id_column=id_column)
+    return Grader(source, weights, run)

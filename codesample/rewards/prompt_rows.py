@@ -10,6 +10,7 @@ from codesample.errors import ParameterError
 from codesample.evaluation.options import RunOptions
 from codesample.records import Problem, Prompt
 from codesample.records.validation import validated
+from codesample.rewards.several_tasks import task_sources
 from codesample.rewards.task_source import TaskLike, TaskSource
 from codesample.tasks.prompt_form import PromptForm, Style
 
@@ -28,7 +29,7 @@ def dataset(
     trainer: Literal["trl", "verl", "openrlhf"] = "trl",
     run: RunOptions | None = None,
 ) -> Any:
-    """Return a task's problems as a `datasets.Dataset` for a trainer, in the task's order.
+    """Return problems of a task, or of several, as a `datasets.Dataset` for a trainer, in their order.
 
     Left out, with a notice, are problems that cannot be judged here: their packages are not installed, or
     their tests run beside the program, which could fake a pass (`run=RunOptions(integrity="any")` keeps
@@ -50,19 +51,26 @@ def dataset(
         raise ParameterError("style = 'base': verl puts every prompt through a chat template; leave it out")
     from datasets import Dataset
 
-    source = TaskSource(task, data=data, style=None, id_column="task_id", run=run or RunOptions())
-    form = source.chosen.task.form(style, system=system)
-    left_out = len(source.chosen.problems) - len(source.fit)
-    if left_out:
+    sources = task_sources(task, data=data, style=None, id_column="task_id", run=run or RunOptions())
+    rows = [
+        row
+        for source in sources
+        for row in _rows(source, source.chosen.task.form(style, system=system), trainer)
+    ]
+    return Dataset.from_list(rows)
+
+
+def _rows(source: TaskSource, form: PromptForm, trainer: str) -> list[dict[str, Any]]:
+    name, problems = source.chosen.task.name, source.chosen.problems
+    if len(source.fit) < len(problems):
         _log.warning(
             "%s: %d of %d problems are left out: they cannot be judged here by tests that count",
-            source.chosen.task.name,
-            left_out,
-            len(source.chosen.problems),
+            name,
+            len(problems) - len(source.fit),
+            len(problems),
         )
     make = {"trl": _trl_row, "verl": _verl_row, "openrlhf": _openrlhf_row}[trainer]
-    name = source.chosen.task.name
-    return Dataset.from_list([make(name, at, each, form) for at, each in enumerate(source.fit)])
+    return [make(name, at, each, form) for at, each in enumerate(source.fit)]
 
 
 def _plain(prompt: Prompt) -> str | list[dict[str, str]]:

@@ -12,6 +12,7 @@ from codesample.data_files import Entry
 from codesample.errors import DataError, ParameterError
 from codesample.evaluation.lacking_packages import lacking_packages
 from codesample.evaluation.options import RunOptions
+from codesample.evaluation.problem_set import ProblemSet
 from codesample.records import CodeTests, Problem
 from codesample.rewards.asked import Asked, style_of
 from codesample.rewards.task_source import weakness
@@ -67,6 +68,11 @@ class RowSource:
     def __getstate__(self) -> dict[str, Any]:
         # made of rows, and made again of them wherever they come up
         return {**self.__dict__, "_kept": {}}
+
+    @property
+    def chosen_sets(self) -> tuple[ProblemSet, ...]:
+        """None: each row brings its problem."""
+        return ()
 
     def asked(self, row: Mapping[str, Any], prompt: Any, *, conversation: bool) -> Asked:
         """See `Source.asked`; raises DataError for fields that are no tests, as a file's would be refused."""

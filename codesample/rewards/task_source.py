@@ -20,15 +20,18 @@ from codesample.stops import PYTHON_FUNCTION, ends_in_function
 from codesample.tasks.contract import Task, completion_alone, prompt_then_completion
 from codesample.tasks.prompt_form import PromptForm, Style
 
-__all__ = ["TaskLike", "TaskSource", "problems_of", "weakness"]
+__all__ = ["OneTask", "TaskLike", "TaskSource", "problems_of", "weakness"]
 
-TaskLike = str | Path | Task | Sequence[Problem]
-"""A task by its name or by a file of problems, a task itself, or its problems."""
+OneTask = str | Path | Task
+"""A task by its name or by a file of problems, or the task itself."""
+
+TaskLike = OneTask | Sequence[OneTask | Problem]
+"""A task, several tasks, or the problems of one."""
 
 _log = logging.getLogger("codesample.rewards")
 
 
-def problems_of(task: TaskLike, *, data: Path | None = None) -> ProblemSet:
+def problems_of(task: OneTask | Sequence[Problem], *, data: Path | None = None) -> ProblemSet:
     """Read the problems of a task; see `read_problems` for what is raised.
 
     Of problems that are given as such, completions continue the prompts where all of these open a function,
@@ -89,7 +92,13 @@ class TaskSource:
     """
 
     def __init__(
-        self, task: TaskLike, *, data: Path | None, style: Style | None, id_column: str, run: RunOptions
+        self,
+        task: OneTask | Sequence[Problem],
+        *,
+        data: Path | None,
+        style: Style | None,
+        id_column: str,
+        run: RunOptions,
     ) -> None:
         self._made_of = (task, data, style, id_column, run)
         self.chosen = problems_of(task, data=data)
@@ -112,6 +121,11 @@ class TaskSource:
         if isinstance(task, Task):
             _expect_portable(task)
         return _remade, self._made_of
+
+    @property
+    def chosen_sets(self) -> tuple[ProblemSet, ...]:
+        """See `Source.chosen_sets`."""
+        return (self.chosen,)
 
     @cached_property
     def _unfit(self) -> dict[str, str]:
@@ -154,10 +168,9 @@ class TaskSource:
         return self._forms[style]
 
 
-def _remade(
-    task: TaskLike, data: Path | None, style: Style | None, column: str, run: RunOptions
-) -> TaskSource:
-    return TaskSource(task, data=data, style=style, id_column=column, run=run)
+def _remade(task: OneTask | Sequence[Problem], data: Path | None, *more: Any) -> TaskSource:
+    style, id_column, run = more
+    return TaskSource(task, data=data, style=style, id_column=id_column, run=run)
 
 
 def _expect_portable(task: Task) -> None:

@@ -123,10 +123,10 @@ def for_trl(
     processes of a training share the machine (`LOCAL_WORLD_SIZE`), they share its cores.
 
     Args:
-        task: Whose problems the rows name in their column `task_id`: a name, a file of problems, a task or
-            problems. None: the rows hold their tests themselves, in columns named as the fields of
-            `--task-file`: `test`, Python that calls the program, or a list of statements, each a check of its
-            own; or `io`, pairs of input and output; with `entry_point`, `time_limit` and so on.
+        task: Whose problems the rows name in their column `task_id`: a name, a file of problems, a task,
+            several of these, or problems. None: the rows hold their tests themselves, in columns named as the
+            fields of `--task-file`: `test`, Python that calls the program, or a list of statements, each a
+            check of its own; or `io`, pairs of input and output; with `entry_point`, `time_limit` and so on.
         data: The data of a named task, in their published form.
         columns: By field, which column it is, where its name is another: {"test": "asserts"}.
         style: "base": completions continue the task's prompt. "chat": they are answers, in which the program
@@ -161,7 +161,7 @@ def _samples(
     per_sample = {
         name: values
         for name, values in columns.items()
-        if isinstance(values, Sequence) and not isinstance(values, str) and len(values) == count
+        if hasattr(values, "__getitem__") and not isinstance(values, str | Mapping) and _size(values) == count
     }
     return [
         Sample(
@@ -171,3 +171,11 @@ def _samples(
         )
         for at, completion in enumerate(completions)
     ]
+
+
+def _size(values: Any) -> int | None:
+    # an array of one value has none
+    try:
+        return len(values)
+    except TypeError:
+        return None

@@ -50,7 +50,7 @@ def test_problems_that_cannot_be_judged_are_left_out(caplog: pytest.LogCaptureFi
     assert len(rewards.dataset([weak, *adding()], run=RunOptions(integrity="any"))) == 5
 
 
-@pytest.mark.parametrize("task", [[], ["mini"], 3])
+@pytest.mark.parametrize("task", [[], ["mini", *adding()], 3])
 def test_what_is_no_task_is_refused(task: object) -> None:
     with pytest.raises(ParameterError, match="task"):
         rewards.dataset(task)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judges_of_tests import FailingJudge
 
-from codesample import CodeTests, Problem, RunOptions, rewards
+from codesample import CodeTests, Problem, RunOptions, read_problems, rewards
 from codesample.errors import DataError, ExecutionError, ParameterError, UnknownNameError
 
 TWO = RunOptions(workers=2)
@@ -266,12 +266,12 @@ def test_threads_may_share_a_reward(reward: rewards.TrlReward) -> None:
 
 def test_a_reward_can_be_pickled_and_closed_and_used_again() -> None:
     reward = rewards.for_trl("mini", style="base", run=TWO)
-    solution = {"completions": ["    return sorted(set(items))\n"], "task_id": ["mini/0"]}
-    first = reward(**solution)
+    solution = {"completions": [read_problems("mini").problems[0].reference], "task_id": ["mini/0"]}
+    assert reward(**solution) == [1.0]
     copy = pickle.loads(pickle.dumps(reward))
     reward.close()
     reward.close()
-    assert copy(**solution) == reward(**solution) == first
+    assert copy(**solution) == reward(**solution) == [1.0]
     assert copy.__name__ == reward.__name__ == "codesample"
     copied = pickle.loads(pickle.dumps(rewards.for_trl(adding(), run=TWO)))
     assert earned(copied, ["    return x + 1\n"]) == [1.0]

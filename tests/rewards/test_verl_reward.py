@@ -15,7 +15,7 @@ import pytest
 from adding_tasks import adding, numbers_task
 from judges_of_tests import FailingJudge
 
-from codesample import RunOptions, rewards
+from codesample import RunOptions, read_problems, rewards
 from codesample.errors import ExecutionError, ParameterError, UnknownNameError
 
 TWO = RunOptions(workers=2)
@@ -94,9 +94,8 @@ def test_a_file_of_two_lines_is_enough_and_travels(tmp_path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     loaded = pickle.loads(pickle.dumps(module.compute_score))
-    solution = "```python\ndef unique_sorted(items):\n    return sorted(set(items))\n```"
-    assert (
-        loaded("mini", solution, "mini/0")["score"]
-        == module.compute_score("mini", solution, "mini/0")["score"]
-    )
+    problem = read_problems("mini").problems[0]
+    solution = f"```python\n{problem.prompt}{problem.reference}```"
+    assert loaded("mini", solution, "mini/0")["score"] == 1.0
+    assert module.compute_score("mini", solution, "mini/0")["score"] == 1.0
     loaded.close()
