@@ -125,25 +125,34 @@ class ServerEngine:
             return job, await send(session, job, terms)
 
         at_once = min(self._options.max_requests, len(jobs))
-        held: list[Candidate] | None = []
         found = gathered(jobs, lambda: self._transport.session(at_once=at_once), work, at_once=at_once)
         try:
-            for job, candidates in found:
-                ready = candidates
-                if held is not None:
-                    held += candidates
-                    ready, held = (held, None) if job is jobs[0] else ([], held)
-                for each in ready:
-                    if progress is not None:
-                        progress(each.tokens_drawn)
-                    yield each
-        except JobRefusedError as refusal:
-            said = f"{refusal.job}: {self.name} refuses it: {refusal}"
-            if refusal.job is jobs[0] and held is not None:
-                raise ParameterError(said) from None
-            raise ModelError(f"{said}; what was drawn is kept") from None
+            for each in self._released(found, jobs[0]):
+                if progress is not None:
+                    progress(each.tokens_drawn)
+                yield each
         finally:
             found.close()
+
+    def _released(self, found: Iterator[tuple[Job, list[Candidate]]], first: Job) -> Iterator[Candidate]:
+        """Yield candidates as they come, once the first request is answered; none where it is refused."""
+        held: list[Candidate] = []
+        waiting = True
+        try:
+            for job, candidates in found:
+                held += candidates
+                waiting = waiting and job is not first
+                while held and not waiting:
+                    yield held.pop(0)
+        except JobRefusedError as refusal:
+            said = f"{refusal.job}: {self.name} refuses it: {refusal}"
+            if refusal.job is first:
+                raise ParameterError(said) from None
+            yield from held
+            raise ModelError(f"{said}; what was drawn is kept") from None
+        except ModelError:
+            yield from held
+            raise
 
     def _terms(self, params: SamplingParams, begins_answers: bool) -> Terms:
         """Return what a call's requests say, once the server has shown that it heeds it."""

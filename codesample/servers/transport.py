@@ -164,7 +164,7 @@ class Session:
         status, refusal = answer.status_code, refusal_from(answer.status_code, text)
         if answer.is_redirect:
             # a key goes to nobody but whom it was given for
-            where = answer.headers.get("location", "?")
+            where = self._transport.address.without_key(answer.headers.get("location", "?"))
             raise RefusedError(status, f"it is said to be at {where}; name that address as base_url")
         passing = status in _PASSING or (status >= 500 and status not in _LASTING)
         if not passing or (status == 429 and any(word in text for word in _SPENT)):

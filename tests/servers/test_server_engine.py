@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -235,6 +236,22 @@ def test_a_later_refusal_keeps_what_was_drawn(server: FakeServer) -> None:
     assert [next(found).index, next(found).index] == [0, 1]
     with pytest.raises(ModelError, match=r"a, candidate 2: .*HTTP 403: closed for the night; what was drawn"):
         next(found)
+
+
+def test_what_came_while_the_longest_prompt_was_pending_is_kept_where_that_fails() -> None:
+    class Failing(FakeServer):
+        def _answered(self, path: str, body: dict[str, Any], *rest: Any) -> tuple[int, Any]:
+            if len(str(body.get("prompt"))) != 60:
+                return super()._answered(path, body, *rest)
+            time.sleep(0.3)
+            return 503, "gone"
+
+    requests = [Request("short", "x", (0, 1)), Request("long", "x" * 60, (0,))]
+    with serving(Failing()) as server:
+        found = opened(server, api="completions", max_retries=0).stream(requests, PLAIN)
+        assert {next(found).task_id, next(found).task_id} == {"short"}
+        with pytest.raises(ModelError, match=r"HTTP 503: gone"):
+            next(found)
 
 
 def test_prompts_of_the_other_kind_are_refused_with_what_to_choose(server: FakeServer) -> None:
