@@ -263,4 +263,5 @@ class Report:
         ]
         figures += [f"{name} {each.best_of_n.value:.3f}" for name, each in self.rerankers.items()]
         figures.append(f"oracle {self.oracle.value:.3f}")
-        return f"{self.task}, {self.model}, {self.size}: {', '.join(figures)}"
+        part = f"shard {self.shard}, " if self.shard else ""
+        return f"{self.task}, {self.model}, {part}{self.problems} problems x {self.n}: {', '.join(figures)}"
