@@ -8,6 +8,7 @@ No model is made for it: `tests/sampling/test_model_families.py` proves what the
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "models.md"
+MATMUL = ROOT / "docs" / "benchmarks" / "matmul_cpu.jsonl"
 TABLE = ROOT / "tests" / "sampling" / "helpers" / "model_families.py"
 HEAD = """# The models
 
@@ -60,6 +62,22 @@ ALSO_REFUSED = """
 Refused as well, before any of this: models with an encoder (T5, BART), classifiers and other heads, and
 checkpoints with code of their own unless it is allowed; see [the tutorial](tutorial.md).
 """
+WAYS = {"plain": "float32, torch's", "auto": "float32, packed (default)", "int8": "int8"}
+NUMBERS = """
+## In which numbers a CPU multiplies
+
+`--cpu-matmul int8`, or `Sampler(step="int8")`, multiplies with weights of 8 bits, scaled per channel, and
+inputs of 8 bits, scaled per row; where a processor would add two such products in 16 bits, weights have 7.
+Sums are exact, so that a candidate still depends on its prompt, seed, id and index alone. Keys, values, norms
+and softmax stay float32, and given texts are read in float32.
+
+{model}, {n} candidates of one prompt, {threads} threads ([rows](benchmarks/matmul_cpu.jsonl), made by
+`docs/benchmarks/matmul.py`). Differences are those of log-probabilities from float64's, over {tokens} tokens
+of HumanEval's prompts and references, and the divergence that of Kullback and Leibler, in nats:
+
+| matrices in | one step | speed | mean difference | largest | mean divergence | same likeliest |
+|---|---|---|---|---|---|---|
+"""
 
 
 def families() -> tuple[Any, ...]:
@@ -73,7 +91,20 @@ def page(table: tuple[Any, ...]) -> str:
     for path, (heading, columns) in SECTIONS.items():
         parts.append(f"\n{heading}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
         parts += [f"| {' | '.join(_cells(each))} |\n" for each in table if each.path == path]
-    return "".join([*parts, ALSO_REFUSED])
+    return "".join([*parts, ALSO_REFUSED, *_numbers(json.loads(MATMUL.read_text().splitlines()[-1]))])
+
+
+def _numbers(row: dict[str, Any]) -> Iterator[str]:
+    """Yield what the last measurement says of the numbers that a CPU multiplies in."""
+    against = row["against_float64"]
+    tokens = f"{against['int8']['tokens']:,}"
+    yield NUMBERS.format(model=row["model"], n=row["n"], threads=row["threads"], tokens=tokens)
+    for way, name in WAYS.items():
+        it, step, times = against[way], row["step_ms"][way], row["times_auto"][way]
+        yield (
+            f"| {name} | {step:.0f} ms | {times:.2f} | {it['change_mean']:.2g} | {it['change_largest']:.2g} "
+            f"| {it['divergence_mean']:.2g} | {100 * it['same_likeliest']:.1f} % |\n"
+        )
 
 
 def _cells(family: Any) -> Iterator[str]:
