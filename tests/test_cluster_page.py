@@ -93,7 +93,7 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_every_script_makes_the_run_of_one_process(shell: Shell) -> None:
     shell.run(["eval", "mini", "--out", "whole"])
     whole = shell.samples("whole")

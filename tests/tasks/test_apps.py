@@ -66,7 +66,7 @@ def recorded(sample: Path, file: str, *, endless: bool = True) -> Iterator[tuple
     [
         ("solutions.json", False, 101),
         ("gen_solutions.json", False, 79),
-        pytest.param("gen_solutions.json", True, 83, marks=pytest.mark.slow),
+        pytest.param("gen_solutions.json", True, 83, marks=pytest.mark.whole),
     ],
 )
 def test_verdicts_agree_with_the_recorded_ones(

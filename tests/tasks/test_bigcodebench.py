@@ -204,7 +204,7 @@ def test_the_published_rows_load_and_no_reference_is_cut(published_rows: Path) -
 
 
 @pytest.mark.parametrize(
-    "every", [pytest.param(4, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.whole)]
+    "every", [pytest.param(12, marks=pytest.mark.whole), pytest.param(1, marks=pytest.mark.whole)]
 )
 def test_the_published_references_pass_but_for_those_that_cannot(
     every: int, published_rows: Path, reference_verdicts: Callable[[Task], dict[str, Verdict]]

@@ -133,7 +133,7 @@ def test_a_malformed_row_is_named_by_file_and_line(
     assert str(caught.value).startswith(f"{path}:2")
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_the_published_references_pass_but_for_those_that_cannot(
     published: Callable[[str], Path], reference_verdicts: Callable[[Task], dict[str, Verdict]]
 ) -> None:

@@ -45,7 +45,7 @@ def recorded(published: Callable[[str], Path], every: int) -> list[tuple[str, st
     ("every", "count", "right"),
     [
         (16, 500, None),
-        pytest.param(4, 2000, None, marks=pytest.mark.slow),
+        pytest.param(4, 2000, None, marks=pytest.mark.whole),
         pytest.param(1, 8000, 2737, marks=pytest.mark.whole),
     ],
 )

@@ -95,7 +95,7 @@ def {name}(*arguments):
 
 
 @pytest.mark.parametrize(
-    "every", [pytest.param(4, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.whole)]
+    "every", [pytest.param(12, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.whole)]
 )
 @pytest.mark.parametrize("end", ["import os; os._exit(3)", "return 'no such result'"], ids=["dies", "wrong"])
 def test_references_that_break_at_the_first_plus_input_hold_base_alone(

@@ -42,7 +42,7 @@ def test_the_test_split_is_evaluated_and_every_row_is_at_hand(task: Task) -> Non
     assert set(numbers) <= set(range(11, 511))
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")
 def test_every_reference_of_every_split_passes_its_tests(task: Task) -> None:
     for problem in task.all_problems():

@@ -151,7 +151,7 @@ def test_every_composition_of_mini_can_be_written_with_the_stages():
     assert {key for s in signatures for key in s.split(" > ")} - rare <= known
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize(("mix", "seed"), [("broad", 0), ("plain", 1)])
 def test_whole_corpora_of_the_shipped_model_are_true_and_disjoint_from_mini(mix, seed):
     functions = list(generate(TrainOptions().functions, seed=seed, mix=mix))

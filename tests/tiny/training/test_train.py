@@ -56,7 +56,7 @@ def test_training_goes_on_from_a_checkpoint(trained, tmp_path):
     assert len(json.loads((tmp_path / "second" / "training.json").read_text())["runs"]) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_two_workers_repeat_each_other_bit_for_bit(tmp_path):
     options = ["--steps=2", "--functions=40", "--workers=2"]
     for name in ("first", "second"):
