@@ -208,7 +208,7 @@ def test_several_choices_are_refused_where_the_server_does_not_give_them(failing
 
 def test_no_more_requests_are_under_way_than_allowed(server: FakeServer) -> None:
     engine = opened(server, api="completions", max_requests=3)
-    server.most_at_once, server.delay = 0, 0.01
+    server.most_at_once, server.delay = 0, 0.05
     drawn(engine, n=12)
     assert server.most_at_once == 3
 
@@ -218,7 +218,7 @@ def test_a_prompt_that_is_refused_is_refused_before_any_candidate(server: FakeSe
     engine.stream([], PLAIN)
     drawn(engine, n=1)
     too_long = {"error": {"message": "maximum context length is 8 tokens", "param": "prompt"}}
-    server.faults = [Fault("status", 400, body=too_long)]
+    server.faults = [Fault("status", 400, body=too_long, prompt="x" * 50)]
     requests = [Request("short", "x", (0, 1)), Request("long", "x" * 50, (0, 1))]
     found = engine.stream(requests, PLAIN)
     with pytest.raises(

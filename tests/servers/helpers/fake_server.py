@@ -58,6 +58,7 @@ class Fault:
             half of one), "slow", or "empty" (no choices).
         status, headers, body: Of a status.
         seconds: Of a slow one.
+        prompt: The one text that it strikes, whenever that comes; by default whatever comes next.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = field(default_factory=lambda: {"error": {"message": "no luck"}})
     seconds: float = 0.0
+    prompt: str | None = None
 
 
 @dataclass
@@ -116,6 +118,12 @@ class FakeServer:
     def __post_init__(self) -> None:
         self._lock, self._under_way, self._stream = threading.Lock(), 0, random.Random(0)
 
+    def _fault(self, prompt: object) -> Fault | None:
+        for number, fault in enumerate(self.faults):
+            if fault is None or fault.prompt in (None, prompt):
+                return self.faults.pop(number)
+        return None
+
     # what is asked
 
     def answer(
@@ -126,7 +134,7 @@ class FakeServer:
             self.headers.append(headers)
             self._under_way += 1
             self.most_at_once = max(self.most_at_once, self._under_way)
-            fault = self.faults.pop(0) if self.faults else None
+            fault = self._fault(body.get("prompt"))
             others = self._under_way > 1
         try:
             if self.delay:
