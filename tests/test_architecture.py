@@ -90,10 +90,22 @@ ARROWS = {
     "sampling": {"engines", "errors", "hub", "kernels.*", "records", "sampling.loading", "stops"},
     "sampling.loading": {"errors", "quiet", "sampling"},
     "servers": {"engines", "errors", "records"},
+    "versions": set(),
+    "distributed": {
+        "engines",
+        "errors",
+        "execution",
+        "execution.caller",
+        "execution.isolation",
+        "execution.wire",
+        "records",
+        "versions",
+    },
     "serving": {"engines", "errors", "evaluation", "execution", "records", "rerankers", "sampling"},
     "runs": {"decoding", "errors", "records"},
     "foreign": {"data_files", "decoding", "errors", "records"},
     "evaluation": {
+        "distributed",
         "engines",
         "errors",
         "execution",
@@ -109,6 +121,7 @@ ARROWS = {
         "sampling",
         "stops",
         "tasks",
+        "versions",
     },
     "evaluation.pass_at_k_metric": {
         "errors",
@@ -205,6 +218,7 @@ HEAVY = {"torch", "transformers"}
 # Libraries that a part does without, wherever in it an import stands.
 FREE_OF = {
     "engines": HEAVY,
+    "distributed": HEAVY,
     "errors": HEAVY,
     "execution": HEAVY | {"numpy", "triton"},
     "foreign": HEAVY | {"datasets", "numpy"},
@@ -216,6 +230,7 @@ FREE_OF = {
     "runs": HEAVY,
     "servers": HEAVY,
     "tasks": HEAVY,
+    "versions": HEAVY,
 }
 
 # Parts that load no heavy library until they are asked for what needs one.

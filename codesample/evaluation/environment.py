@@ -6,11 +6,11 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from codesample.evaluation.report import EngineFacts
 from codesample.execution import Level
+from codesample.versions import versions_of
 
 __all__ = ["PACKAGES", "engine_facts", "session_facts", "versions", "weakest_isolation", "weakest_session"]
 
@@ -22,13 +22,7 @@ _WEAKEST_FIRST = ("unknown", "recorded", "none", "seeded", "exact")
 
 def versions() -> dict[str, str | None]:
     """Return the version of Python and of each of `PACKAGES`, importing none; None where it is missing."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+    return versions_of(PACKAGES)
 
 
 def session_facts(

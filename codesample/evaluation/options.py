@@ -114,10 +114,14 @@ class RunOptions:
         judge: Judges the programs, in place of an `Executor` of this run's own; it stays open.
         tests: What is made for rerankers that compare what programs do. None takes what the run in hand was
             made with, or the defaults.
+        ray: A Ray cluster on whose nodes the model samples and programs are judged: "HOST:PORT" of its head,
+            or "auto" for the one that this machine is a node of. An engine that is open already, and one
+            that asks a server, stay here. `workers` then counts for each node. See docs/cluster.md.
+        ray_gpus: GPUs of each sampling actor, where the cluster has any.
 
     Raises:
-        ParameterError: `resume` without `out`, a shard that is none, `imports` beside a `judge`, or a value
-            outside its range.
+        ParameterError: `resume` without `out`, a shard that is none, `imports` or `ray` beside a `judge`, or
+            a value outside its range.
     """
 
     out: Path | None = setting(None, "Run folder; default: a new one under runs/.")
@@ -169,6 +173,19 @@ class RunOptions:
         expected="TestOptions, or None for what the run was made with",
         flag=None,
     )
+    ray: str | None = setting(
+        None,
+        "Sample and judge on the nodes of a Ray cluster.",
+        expected="HOST:PORT of a cluster's head, auto, or None",
+        holds=lambda value: value is None or bool(value),
+        metavar="ADDRESS|auto",
+    )
+    ray_gpus: float = setting(
+        1.0,
+        "GPUs of each sampling actor on a Ray cluster that has any.",
+        expected="above 0",
+        holds=lambda value: 0 < value < float("inf"),
+    )
 
     __repr__ = one_line
 
@@ -177,6 +194,8 @@ class RunOptions:
             object.__setattr__(self, "out", Path(self.out))
         check_settings(self)
         self._spread_imports()
+        if self.ray is not None and self.judge is not None:
+            raise ParameterError(f"ray = {self.ray!r} beside a judge of your own: expected one of the two")
         if self.shard is not None:
             object.__setattr__(self, "shard", str(Shard.parse(self.shard)))
         if self.resume and self.out is None:

@@ -15,6 +15,7 @@ from codesample.evaluation.environment import session_facts
 from codesample.evaluation.headline import headline
 from codesample.evaluation.health_check import RunHealth, check_references
 from codesample.evaluation.observer import Observer
+from codesample.evaluation.on_ray import befallen, keep_record, on_cluster
 from codesample.evaluation.plan import EvaluationPlan
 from codesample.evaluation.report import EngineFacts, Report, Seconds
 from codesample.evaluation.resources import Resources, resources_for
@@ -47,7 +48,7 @@ def carry_out(
     """
     if not plan.wanted:
         return leave_empty(plan, observer)
-    with open_judge(plan.run) as judge:
+    with on_cluster(plan) as (plan, cluster), open_judge(plan.run, cluster) as judge:
         health = RunHealth() if plan.run.skip_health_check else check_references(plan.chosen, judge)
         # a check of health is one of today; the rest may come from earlier sessions
         recall(judge, plan.run)
@@ -58,8 +59,9 @@ def carry_out(
         supply.require(plan.rerankers)
         observer.planned(headline(plan, engine))
         start = RunFolder.resume if plan.run.resume else RunFolder.create
-        with start(plan.out, replace(plan.manifest, sessions=(_session(plan, engine, judge),))) as run:
-            for notice in (*notices, *plan.notices, *health.notices, *run.notices):
+        manifest = replace(plan.manifest, sessions=(_session(plan, engine, judge),))
+        with start(plan.out, manifest) as run, keep_record(run, cluster, judge):
+            for notice in (*notices, *plan.notices, *health.notices, *run.notices, *befallen(cluster)):
                 observer.notice(notice)
             notice_weakness(judge, observer)
             of_problems = plan.chosen.by_id
@@ -76,6 +78,7 @@ def carry_out(
                         recorded=plan.recorded,
                         tests=plan.run.tests,
                     )
+                    plan = replace(plan, notices=(*plan.notices, *befallen(cluster)))
                     return _conclude(plan, run, spent, resources, observer, health=health, began=began)
             except ParameterError:
                 # the same call would be refused again, and a corrected one is another run

@@ -57,6 +57,7 @@ class ModelSource:
         origins: What is known of recorded candidates besides their texts.
         notices: What the report is to say of them.
         unread: What it is to say of texts that look like answers and are run as they are.
+        options: By which the model is opened; None where it is open, or candidates are recorded.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ModelSource:
     origins: Sequence[Origin] = ()
     notices: Sequence[str] = ()
     unread: Sequence[str] = ()
+    options: ModelOptions | None = None
 
     @property
     def identity(self) -> str:
@@ -164,6 +166,7 @@ class EvaluationPlan:
             "workers": self.run.workers,
             "allow_weak_isolation": self.run.allow_weak_isolation,
             "imports": list(self.run.imports),
+            **({"ray": self.run.ray} if self.run.ray else {}),
             "integrity": self.run.integrity or "any",
             **({"prompt": self.prompts.style} if self.prompts else {}),
             **self.chosen.origin,
@@ -360,6 +363,7 @@ def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
         lambda: open_engine(options),
         checkpoint=_fingerprint(folder, options),
         abilities=NATIVE_ABILITIES if name == NATIVE else None,
+        options=options,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from codesample.errors import IsolationError, ParameterError
 from codesample.evaluation.observer import Observer
+from codesample.evaluation.on_ray import RunCluster, open_cluster
 from codesample.evaluation.options import RunOptions
 from codesample.execution import Executor, Level, Limits
 from codesample.execution.caller.granted_modules import missing_modules
@@ -18,13 +19,17 @@ __all__ = ["notice_weakness", "open_judge", "recall", "recalled"]
 
 
 @contextmanager
-def open_judge(run: RunOptions) -> Iterator[Judge]:
+def open_judge(run: RunOptions, cluster: RunCluster | None = None) -> Iterator[Judge]:
     """Give a judge within a `with` block; one that the caller brought stays open behind it.
+
+    Args:
+        run: What was asked for.
+        cluster: That it names; None connects to it.
 
     Raises:
         UnknownNameError: no such level of isolation.
         IsolationError: this machine, or the caller's judge, grants less than asked for.
-        ParameterError: a module to be imported that programs cannot import; names it.
+        ParameterError: a module to be imported that programs cannot import; names it. Or as `open_cluster`.
     """
     weakest = run.allow_weak_isolation
     minimum = Level.CONFINED if weakest is None else Level.parse(weakest)
@@ -32,12 +37,27 @@ def open_judge(run: RunOptions) -> Iterator[Judge]:
         _expect_isolation(run.judge, minimum)
         yield run.judge
         return
+    if run.ray is not None:
+        with _judge_of(run, cluster, minimum) as judge:
+            yield judge
+        return
     if missing := missing_modules(run.imports):
         raise ParameterError(f"imports {', '.join(missing)}: not among the packages installed here")
     with Executor(workers=run.workers, limits=Limits(imports=run.imports), minimum=minimum) as executor:
         if run.imports:
             _try_imports(executor, run.imports)
         yield executor
+
+
+@contextmanager
+def _judge_of(run: RunOptions, cluster: RunCluster | None, minimum: Level) -> Iterator[Judge]:
+    with ExitStack() as stack:
+        there = cluster or stack.enter_context(open_cluster(run, samples=False))
+        assert there is not None
+        judge = stack.enter_context(there.judge(minimum))
+        if run.imports:
+            _try_imports(judge, run.imports)
+        yield judge
 
 
 def recall(judge: Judge, run: RunOptions) -> None:
@@ -60,10 +80,10 @@ def _expect_isolation(judge: Judge, minimum: Level) -> None:
         )
 
 
-def _try_imports(executor: Executor, names: Sequence[str]) -> None:
+def _try_imports(judge: Judge, names: Sequence[str]) -> None:
     """Import the modules in a process as programs have it, before anything is sampled."""
     lines = "".join(f"import {name}\n" for name in names)
-    (outcome,) = executor.submit_calls(f"{lines}def found():\n    return True", "found", [()]).result()
+    (outcome,) = judge.submit_calls(f"{lines}def found():\n    return True", "found", [()]).result()
     if outcome.status is not Status.PASSED:
         why = outcome.detail.strip().splitlines()[-1:] or [str(outcome.status)]
         raise ParameterError(f"imports {', '.join(names)}: cannot be imported by programs: {why[0]}")

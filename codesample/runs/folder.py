@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -217,6 +218,13 @@ class RunFolder:
         if (unfinished := self._unfinished.pop(reranker, None)) is not None:
             unfinished.close()
         self._scores.write(reranker, scores, cost=cost, origin=origin, members=members)
+
+    def amend_session(self, facts: Mapping[str, Any]) -> None:
+        """Record more of the session in hand, or other than was known when it began."""
+        self._need_lock()
+        *before, own = self.manifest.sessions
+        self.manifest = replace(self.manifest, sessions=(*before, {**own, **facts}))
+        _write_json(self.path / "run.json", self.manifest.to_json())
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Replace `results.json` in one step; a reader sees the old or the new one, whole."""
