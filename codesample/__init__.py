@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from codesample.sampling.generate import bifurcated_generate
     from codesample.sampling.prefix_cache import CacheInfo
     from codesample.sampling.sampler import Sampler
+    from codesample.sampling.sharded.led_sampler import tensor_parallel
     from codesample.servers.server_engine import ServerEngine
     from codesample.servers.server_facts import ServerFacts
     from codesample.serving.async_sampler import AsyncSampler
@@ -194,6 +195,7 @@ _HOME = {
     "read_run": "codesample.evaluation.run_contents",
     "reranker": "codesample.rerankers.contract",
     "stream_best_of_n": "codesample.serving.best_of_n_events",
+    "tensor_parallel": "codesample.sampling.sharded.led_sampler",
 }
 
 _MODULES = ("rewards", "stops")
@@ -303,6 +305,7 @@ __all__ = [
     "read_run",
     "reranker",
     "stream_best_of_n",
+    "tensor_parallel",
 ]
 
 

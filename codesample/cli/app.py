@@ -30,6 +30,7 @@ from codesample.cli import (
 )
 from codesample.cli.errors import Commands
 from codesample.cli.output import say
+from codesample.sampling.sharded.rank_environment import launched
 
 __all__ = ["app", "run"]
 
@@ -101,6 +102,17 @@ def _fit_pages() -> None:
 
 def run() -> None:
     """Run the command that the words of this process name."""
+    if launched():
+        from codesample.sampling.sharded.led_sampler import tensor_parallel
+
+        with tensor_parallel() as first:
+            if first:
+                _run()
+    else:
+        _run()
+
+
+def _run() -> None:
     _fit_pages()
     log = logging.getLogger("codesample")
     log.setLevel(logging.INFO)

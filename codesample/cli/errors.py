@@ -16,6 +16,7 @@ from codesample.cli.foreign_options import advice
 from codesample.cli.output import say
 from codesample.cli.process import INTERRUPTED, REFUSED
 from codesample.errors import CodesampleError
+from codesample.sampling.sharded.rank_environment import launcher
 
 if TYPE_CHECKING:
     from codesample.reports.progress import RunProgress
@@ -126,4 +127,4 @@ def resume_command(words: Sequence[str], run: Path) -> str:
         kept += ["--out", str(run)]
     if "--resume" not in kept:
         kept.append("--resume")
-    return shlex.join(["codesample", *kept])
+    return f"{launcher()} {shlex.join(kept)}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from codesample.evaluation.environment import versions
 from codesample.execution import Isolation, Level, probe_isolation
+from codesample.sampling.sharded.rank_environment import in_team
 
 __all__ = ["Health", "health"]
 
@@ -25,6 +26,7 @@ class Health:
         free_memory: Bytes, of each device.
         processors: Usable by this process.
         isolation: The strongest that was granted.
+        ranks: The device of each process of the launcher, where models are divided among several.
     """
 
     versions: Mapping[str, str | None]
@@ -32,11 +34,13 @@ class Health:
     free_memory: tuple[int, ...]
     processors: int
     isolation: Isolation
+    ranks: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it all as plain JSON data."""
         rest = {"devices": self.devices, "free_memory": self.free_memory, "processors": self.processors}
-        return {"versions": dict(self.versions), **rest, "isolation": self.isolation.as_json()}
+        ranks = {"ranks": self.ranks} if self.ranks else {}
+        return {"versions": dict(self.versions), **rest, **ranks, "isolation": self.isolation.as_json()}
 
     def lines(self) -> list[tuple[str, str]]:
         """Return it all as names with a text each."""
@@ -46,6 +50,7 @@ class Health:
             (device, f"{free / _GIB:.1f} GiB free")
             for device, free in zip(self.devices, self.free_memory, strict=True)
         ]
+        rows += [(f"rank {rank} of {len(self.ranks)}", each) for rank, each in enumerate(self.ranks)]
         enough = self.isolation.level >= Level.CONFINED
         advice = "" if enough else "; runs stop unless --allow-weak-isolation is given"
         rows.append(("isolation", self.isolation.level.label + advice))
@@ -75,4 +80,14 @@ def health() -> Health:
         free_memory=tuple(free_memory(torch.device(device)) for device in devices),
         processors=len(os.sched_getaffinity(0)),
         isolation=probe_isolation(),
+        ranks=_ranks(),
     )
+
+
+def _ranks() -> tuple[str, ...]:
+    team = in_team()
+    if team is None:
+        return ()
+    from codesample.sampling.sharded.team import Order
+
+    return tuple(team.together(Order("look"), team.devices))

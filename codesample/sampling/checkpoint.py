@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,6 +26,7 @@ from codesample.sampling.loading.model_loading import load_model, load_skeleton
 from codesample.sampling.loading.origins import origin_of
 from codesample.sampling.loading.tokenizer_loading import given_tokenizer, load_tokenizer
 from codesample.sampling.loading.vocabulary import expect_rows, expect_vocabulary, rows_of
+from codesample.sampling.sharded.ranks import ranks_of
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_without_weights"]
 
@@ -124,10 +125,17 @@ class Checkpoint:
             "dtype": str(self.model.dtype).removeprefix("torch."),
             "device": str(self.model.device),
             **({} if self.adapter is None else {"adapter": self.adapter}),
+            **self._division(),
             "path": "shared" if self.shared else "ordinary",
             "trust_remote_code": self.trusted,
             "notice": self.notice,
         }
+
+    def _division(self) -> dict[str, Any]:
+        ranks = ranks_of(self.model)
+        if ranks is None:
+            return {}
+        return {"tensor_parallel": {"processes": ranks.size, "plan": dict(self.model.tp_plan)}}
 
 
 def load_checkpoint(
@@ -139,8 +147,10 @@ def load_checkpoint(
     dtype: str | torch.dtype = "auto",
     revision: str | None = None,
     trust_remote_code: bool = False,
+    processes: int = 1,
+    loaded: Callable[[], None] = lambda: None,
 ) -> Checkpoint:
-    """Load a checkpoint and probe it.
+    """Load a checkpoint and probe it; one that is loaded is returned as it is.
 
     Args:
         model: A built-in name, a folder written by `save_pretrained`, of a model or of an adapter that says
@@ -152,6 +162,7 @@ def load_checkpoint(
         dtype: "auto" is the checkpoint's own dtype on a GPU and float32 on a CPU, or a loaded model's own.
         revision: Branch, tag or commit of a hub checkpoint.
         trust_remote_code: Run code that the checkpoint brings; without it one that needs any is refused.
+        processes, loaded: Among how many it is divided; what is called before they try it, all at once.
     Raises:
         ParameterError: no such device or dtype, or a loaded model without its tokenizer, with another
             device, dtype, revision or adapter than its own, or that is none of transformers.
@@ -160,6 +171,8 @@ def load_checkpoint(
         ModelError: not a causal language model, damaged, too large for the device, with code of its own, with
             weights that are not its model's, or a tokenizer that is not.
     """
+    if isinstance(model, Checkpoint):
+        return model
     if isinstance(model, str | Path):
         on = None if adapter is None else str(adapter)
         origin = origin_of(str(model), adapter=on, revision=revision, trusted=trust_remote_code)
@@ -167,27 +180,31 @@ def load_checkpoint(
         kept = dtype_of(dtype) if dtype != "auto" else "auto" if target.type != "cpu" else torch.float32
         # the smaller first: what is amiss with it is known before gigabytes are read
         given = _tokenizer(tokenizer, origin)
-        loaded = load_model(origin, target, kept)
+        found_model = load_model(origin, target, kept, processes=processes)
+        loaded()
     else:
-        loaded = given_model(model)
-        _check_loaded(loaded, tokenizer, device, dtype, revision, adapter)
-        name = loaded.name_or_path or type(loaded).__name__
+        found_model = given_model(model)
+        _check_loaded(found_model, tokenizer, device, dtype, revision, adapter)
+        name = found_model.name_or_path or type(found_model).__name__
         origin = CheckpointOrigin(name, name, trusted=trust_remote_code)
         given = _tokenizer(tokenizer, origin)
-    expect_vocabulary(loaded, given, name=origin.name)
-    config = loaded.config.get_text_config()
+    return _tried(origin, found_model, given)
+
+
+def _tried(origin: CheckpointOrigin, model: PreTrainedModel, tokenizer: Any) -> Checkpoint:
+    """Return a checkpoint of what was loaded, and what is found out about it by trying it."""
+    expect_vocabulary(model, tokenizer, name=origin.name)
     found = Checkpoint(
         name=origin.name,
-        model=loaded,
-        tokenizer=given,
-        eos_ids=_eos_ids(loaded, given),
-        max_positions=getattr(config, "max_position_embeddings", None),
-        revision=getattr(loaded.config, "_commit_hash", None),
-        trusted=trust_remote_code,
+        model=model,
+        tokenizer=tokenizer,
+        eos_ids=_eos_ids(model, tokenizer),
+        max_positions=getattr(model.config.get_text_config(), "max_position_embeddings", None),
+        revision=getattr(model.config, "_commit_hash", None),
+        trusted=origin.trusted,
         adapter=origin.adapter.name if origin.adapter else None,
     )
-    probed = probe_shared_path(loaded)
-    return replace(found, **probed._asdict())
+    return replace(found, **probe_shared_path(model)._asdict())
 
 
 def load_without_weights(

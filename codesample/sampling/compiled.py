@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from codesample.errors import ModelError
 from codesample.sampling.decode_step import Forward
+from codesample.sampling.sharded.ranks import ranks_of
 
 __all__ = ["compiled"]
 
@@ -21,8 +22,11 @@ def compiled(model: PreTrainedModel, *, anew: bool = False) -> Forward:
         anew: Forget every program of this process: those of the model as it was do not notice new hooks.
 
     Raises:
-        ModelError: by the call, where the model or this machine's compiler does not serve.
+        ModelError: the model is divided among processes; by the call, where it or this machine's compiler
+            does not serve.
     """
+    if ranks_of(model) is not None:
+        raise ModelError("step='compiled': the model is divided among processes; leave compile off")
     if anew:
         torch.compiler.reset()
     run = torch.compile(model, dynamic=True)

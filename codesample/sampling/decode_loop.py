@@ -205,6 +205,8 @@ class DecodeLoop:
 
     def _retreat(self, error: BaseException) -> None:
         """Take live rows back and go on with half as many; what they draw again is the same."""
+        if self._state is not None:
+            self._state.expect_whole(error)
         if self._row_limit == 1 and self._chunk <= _SMALLEST_CHUNK:
             raise ModelError(
                 f"{self._device} ran out of memory with a single candidate; lower max_new_tokens or "
@@ -344,8 +346,7 @@ class DecodeLoop:
                 self._groups.end(row)
                 work.finish(done)
         for work, count in Counter(work for _, work, _ in live).items():
-            if work.progress is not None:
-                work.progress(count)
+            work.stepped(count)
         return ended
 
     def _fail_where_nan(self, live: Sequence[tuple[Row, Work, Drawn]]) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
-from codesample.errors import ParameterError
+from codesample.errors import ModelError, ParameterError
 
-__all__ = ["device_of", "dtype_of", "named_device"]
+__all__ = ["device_of", "dtype_of", "local_device", "named_device"]
 
 _DTYPES = {
     "float32": torch.float32,
@@ -49,6 +51,25 @@ def device_of(device: str | torch.device) -> torch.device:
             "--device cpu"
         )
     return found
+
+
+def local_device() -> torch.device:
+    """Return the device of this process among those that a launcher has started here, and make it current.
+
+    Raises:
+        ModelError: there are more of them than devices.
+    """
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if found is None or found.type == "mps":
+        return torch.device("cpu")
+    index, count = int(os.environ.get("LOCAL_RANK", 0)), torch.accelerator.device_count()
+    if index >= count:
+        raise ModelError(
+            f"process {index + 1} of this machine has no device of its own: it shows {count} of "
+            f"{found.type}; start {count} with --nproc-per-node, or hide them all to use the processor"
+        )
+    torch.accelerator.set_device_index(index)
+    return torch.device(found.type, index)
 
 
 def named_device(device: str | torch.device) -> torch.device:

@@ -10,9 +10,11 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from codesample.errors import ModelError
 from codesample.sampling.attention_hook import looked_at_anew
 from codesample.sampling.attention_probe import Probed, probe_shared_path
 from codesample.sampling.packed_weights import Matmul, PackedWeights, expect_matmul
+from codesample.sampling.sharded.ranks import LostError, ranks_of
 from codesample.sampling.weights_watch import STATE_KEY, Change, WeightsWatch
 
 __all__ = ["ModelState", "state_of"]
@@ -29,16 +31,23 @@ class ModelState:
         matmul: What its copies are multiplied in; see `expect_matmul`.
     Attributes:
         probed: As of the last `renew`; another object after each probe.
+        ranks: Those that the weights are divided among; None where this process has all of them.
         generation: Grows whenever the model has changed: what was computed under an earlier one is stale.
         uncaptured: Kinds of token choice with which a step of the model as it is could not be captured as a
             CUDA graph; see `DecodeStep`.
     """
 
     def __init__(self, model: PreTrainedModel, probed: Probed, matmul: Matmul = "float32") -> None:
+        self.ranks = ranks_of(model)
+        if self.ranks is not None and matmul != "float32":
+            raise ModelError(
+                f"{matmul}: the weights are divided among {self.ranks.size} processes, which multiply with "
+                "them as they are; leave it out"
+            )
         expect_matmul(model, matmul)
         self._model, self.matmul = weakref.ref(model), matmul
         self.probed, self.generation, self._forgotten = probed, 0, False
-        self.uncaptured: set[Hashable] = set()
+        self.uncaptured: set[Hashable] = set() if self.ranks is None else _All()
         self._packed: tuple[PackedWeights | None] | None = None
         self._watch = WeightsWatch(model)
 
@@ -49,6 +58,8 @@ class ModelState:
     @property
     def packed(self) -> PackedWeights | None:
         """Copies of the weights as of the last `renew`, where these serve; see `PackedWeights.of`."""
+        if self.ranks is not None:
+            return None
         if self._packed is None:
             self._packed = (PackedWeights.of(self.model, self.matmul),)
         return self._packed[0]
@@ -67,7 +78,7 @@ class ModelState:
             thorough: As once per call: look also for what was written past torch's counters, and for other
                 code in the place of modules' own; see `WeightsWatch.same`.
         """
-        if self._forgotten or not self._watch.same(thorough=thorough):
+        if self._most(self._forgotten or not self._watch.same(thorough=thorough)):
             with looked_at_anew(self.model):
                 self._look()
         return self.generation
@@ -88,8 +99,25 @@ class ModelState:
         """Take the model for another one at the next `renew`."""
         self._forgotten = True
 
+    def expect_whole(self, error: BaseException) -> None:
+        """Refuse to go on with less after running out of memory, where other ranks may have had enough.
+
+        Raises:
+            LostError: the weights are divided among several.
+        """
+        if self.ranks is not None:
+            raise LostError(
+                f"rank {self.ranks.rank} of {self.ranks.size} ran out of memory on {self.model.device}; "
+                "lower max_rows, max_new_tokens or memory_fraction, or start more processes"
+            ) from error
+
+    def _most(self, found: int) -> int:
+        """Return what the rank found that has most to say: a change of one shard is one of the model."""
+        return int(found) if self.ranks is None else self.ranks.most(int(found))
+
     def _look(self) -> None:
-        change, forgotten = self._watch.look(), self._forgotten
+        change = Change(self._most(self._watch.look()))
+        forgotten = bool(self._most(self._forgotten))
         if change is Change.NONE and not forgotten:
             return
         self._packed = None
@@ -106,6 +134,13 @@ class ModelState:
         notice = self.probed.notice
         if notice and notice != before:
             _log.warning("the model has changed: %s; from now on it takes the ordinary path", notice)
+
+
+class _All(set[Hashable]):
+    """All kinds of token choice: no step becomes a graph, which would hold what ranks send one another."""
+
+    def __contains__(self, kind: object) -> bool:
+        return True
 
 
 def state_of(model: PreTrainedModel) -> ModelState:

@@ -9,6 +9,7 @@ from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.hub import expect_hub
 from codesample.sampling.checkpoint_source import is_on_hub
+from codesample.sampling.sharded.rank_environment import in_team
 
 if TYPE_CHECKING:
     from codesample.sampling.outline import Outline
@@ -40,6 +41,10 @@ def open_native(model: str, options: ModelOptions) -> Engine:
     """
     options.expect_loaded_here()
     _expect_hubs(replace(options, model=model))
+    if (team := in_team()) is not None:
+        from codesample.sampling.sharded.led_sampler import open_led
+
+        return open_led(team, model, options)
     from codesample.sampling.sampler import Sampler
 
     return Sampler(

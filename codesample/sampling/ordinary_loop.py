@@ -72,6 +72,8 @@ class OrdinaryLoop:
 
     def _retreat(self, error: Exception, waiting: int) -> None:
         """Go on with half as many rows; what those taken back draw again is the same."""
+        if self._state is not None:
+            self._state.expect_whole(error)
         if self._rows == 1:
             raise ModelError(
                 f"{self._checkpoint.model.device} ran out of memory with a single candidate; lower "
@@ -97,11 +99,10 @@ class OrdinaryLoop:
             tokens = choice.drawn()
             self._token_sampler.refuse_nan(known[0] for _, known in tokens)
             done = [row.push(token, *known) for row, (token, known) in zip(rows, tokens, strict=True)]
-            if self._work.progress is not None:
-                self._work.progress(len(rows))
             alive = [i for i, candidate in enumerate(done) if candidate is None]
             for i in alive:
                 self._work.grow(rows[i])
+            self._work.stepped(len(rows))
             yield from (candidate for candidate in done if candidate is not None)
             yield None
             if not alive:

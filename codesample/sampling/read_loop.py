@@ -20,8 +20,8 @@ from codesample.sampling.attention_hook import attached, detached
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.given_tokens import GivenTokens
 from codesample.sampling.kv_store import KVStore, token_bytes
-from codesample.sampling.memory import free_memory
 from codesample.sampling.prefill import SegmentTokens, logits_of, store_only
+from codesample.sampling.sharded.ranks import free_for
 from codesample.sampling.token_choice import Known, known_of
 from codesample.sampling.token_sampler import refuse_nan
 
@@ -98,7 +98,7 @@ class ReadLoop:
         if not checkpoint.shared:
             return _WINDOW
         each = token_bytes(checkpoint.kv_shapes, checkpoint.model.dtype)
-        budget = int(free_memory(checkpoint.model.device) * self._memory_fraction)
+        budget = int(free_for(checkpoint.model) * self._memory_fraction)
         return max(1, min(_WINDOW, budget // max(1, each)))
 
     def _read(self, texts: Sequence[GivenTokens], window: Sequence[int]) -> list[tuple[int, Known]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from codesample.errors import ModelError
+from codesample.errors import ModelError, ParameterError
 from codesample.records import Candidate, Request, SamplingParams
 from codesample.sampling.decode_loop import DecodeLoop
 from codesample.sampling.logit_edits import LogitsProcessor
@@ -23,7 +23,7 @@ from codesample.sampling.sampler import Sampler
 from codesample.sampling.token_sampler import TokenSampler
 from codesample.sampling.work import Work
 
-__all__ = ["Caller", "RunningLoop"]
+__all__ = ["Caller", "RunningLoop", "expect_whole"]
 
 _log = logging.getLogger("codesample.sampling")
 
@@ -73,6 +73,19 @@ class _Part(Work):
 
     def fail(self, error: BaseException) -> None:
         self._loop.fail(self._running.caller, error)
+
+
+def expect_whole(sampler: Sampler) -> None:
+    """Refuse a model of which this process has a shard: calls reach each process in an order of their own.
+
+    Raises:
+        ParameterError: as said.
+    """
+    if sampler._state.ranks is not None:
+        raise ParameterError(
+            f"{sampler.name}: is divided among {sampler._state.ranks.size} processes, which must take the "
+            "same calls in one order; use a Sampler in each of them, or put the model behind a server"
+        )
 
 
 @dataclass(eq=False)

@@ -33,13 +33,14 @@ from codesample.sampling.given_tokens import given_tokens
 from codesample.sampling.headers import with_headers
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
-from codesample.sampling.memory import free_memory, parse_size, size_text
+from codesample.sampling.memory import parse_size, size_text
 from codesample.sampling.model_state import ModelState
 from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.sampling.ordinary_loop import OrdinaryLoop
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
 from codesample.sampling.prompts import Prompt, prompts_of
 from codesample.sampling.read_loop import ReadLoop
+from codesample.sampling.sharded.ranks import free_for
 from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
 from codesample.sampling.token_sampler import TokenSampler
 from codesample.sampling.trajectory import Trajectory
@@ -207,7 +208,8 @@ class Sampler:
         if not parts:
             return iter(())
         first = self._of_one_kind(parts[0], progress)
-        return _in_turn(chain([first], (self._of_one_kind(part, progress) for part in parts[1:])))
+        stream = _in_turn(chain([first], (self._of_one_kind(part, progress) for part in parts[1:])))
+        return self._state.ranks.guarding(stream) if self._state.ranks else stream
 
     def _parts(
         self,
@@ -238,7 +240,7 @@ class Sampler:
         return parts
 
     def _of_one_kind(self, part: _Part, progress: Progress | None) -> Iterator[Candidate]:
-        work = Work(part.token_sampler, progress=progress)
+        work = Work(part.token_sampler, progress=progress, ranks=self._state.ranks)
         loop = OrdinaryLoop(self.checkpoint, work, max_rows=self._max_rows, state=self._state)
         streams = [self._loop_for(part.shared).run(work, part.shared)] if part.shared else []
         return _in_turn([*streams, *(loop.run(prompt) for prompt in part.others)])
@@ -288,7 +290,8 @@ class Sampler:
         self._renew()
         texts = given_tokens(self.checkpoint, given)
         loop = ReadLoop(self.checkpoint, memory_fraction=self._memory_fraction, progress=progress)
-        return self._settled(loop.run(texts))
+        readings = self._settled(loop.run(texts))
+        return self._state.ranks.guarding(readings) if self._state.ranks else readings
 
     def _settled(self, readings: Iterator[Reading]) -> Iterator[Reading]:
         for reading in readings:
@@ -328,7 +331,7 @@ class Sampler:
     @property
     def _budget(self) -> int:
         """Bytes that keys and values may take."""
-        return int(free_memory(self.checkpoint.model.device) * self._memory_fraction)
+        return int(free_for(self.checkpoint.model) * self._memory_fraction)
 
     def _loop_for(self, prompts: Sequence[Prompt]) -> DecodeLoop:
         """Make a loop with room for prompts of the shared path; they are still to be added."""

@@ -29,7 +29,8 @@ class WeightNumbers:
 
     def __init__(self, alive: Callable[[], list[Tensor]]) -> None:
         self._alive, tensors = alive, alive()
-        small = sum(t.nbytes for t in tensors) <= _KEPT_VIEWS and all(t.device.type == "cpu" for t in tensors)
+        own = [t for t in tensors if has_storage(t)]
+        small = sum(t.nbytes for t in own) <= _KEPT_VIEWS and all(t.device.type == "cpu" for t in own)
         self._views = [view.numpy() for view in _views(tensors)] if small else None
         self._kept = self._read()
 
@@ -69,7 +70,8 @@ def _views(tensors: Iterable[Tensor]) -> list[Tensor]:
 
 def has_storage(tensor: Tensor) -> bool:
     """Whether a tensor has numbers of its own, rather than being made of other tensors or of none."""
-    if tensor.layout is not torch.strided or tensor.is_meta:
+    if tensor.layout is not torch.strided or tensor.is_meta or hasattr(tensor, "__tensor_flatten__"):
+        # such as one whose shards are on several processes: its own shard is another tensor
         return False
     try:
         tensor.data_ptr()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from codesample.errors import CodesampleError, ModelError, ServiceBusyError, ServiceClosedError
 from codesample.records.validation import validated
-from codesample.sampling.running_loop import RunningLoop
+from codesample.sampling.running_loop import RunningLoop, expect_whole
 from codesample.sampling.sampler import Sampler
 from codesample.serving.client_call import ClientCall
 
@@ -152,7 +152,9 @@ class DecodeThread:
 
     def _run(self) -> None:
         try:
-            self._sampler = self._open()
+            opened = self._open()
+            expect_whole(opened)
+            self._sampler = opened
         except BaseException as error:
             self._end(error)
             return

@@ -11,6 +11,8 @@ from transformers import PreTrainedModel
 from codesample.errors import ModelError, ParameterError, WrongTypeError
 from codesample.sampling.loading.adapters import adapted_model
 from codesample.sampling.loading.model_kind import expect_causal
+from codesample.sampling.loading.tensor_plan import expect_shares
+from codesample.sampling.sharded.ranks import ranks_of
 
 __all__ = ["given_model"]
 
@@ -94,10 +96,8 @@ def _expect_kind(model: PreTrainedModel, name: str) -> None:
 
 def _expect_one_device(model: PreTrainedModel, name: str) -> None:
     """Refuse weights on several devices; those kept on the host or a disk until they are used are on one."""
-    if any(hasattr(each, "placements") for each in model.parameters()):
-        raise ModelError(
-            f"{name}: its weights are in shards over several processes (DTensor); expected a whole model"
-        )
+    if (ranks := ranks_of(model)) is not None:
+        expect_shares(model.config, model.tp_plan, ranks.size, name=name)
     placed = {torch.device(each.device) for each in model.parameters() if not each.is_meta}
     mapped = getattr(model, "hf_device_map", None) or {}
     placed |= {

@@ -23,6 +23,7 @@ from codesample.sampling.loading.load_errors import load_error
 from codesample.sampling.loading.model_kind import auto_class, base_only, expect_causal, expect_language_model
 from codesample.sampling.loading.quantised import expect_quantiser, quantised_by
 from codesample.sampling.loading.stored_settings import stored_settings
+from codesample.sampling.loading.tensor_plan import expect_plain_weights, expect_plan, sharding
 from codesample.sampling.loading.weight_files import StoredWeight, stored_weights, weights_folder
 from codesample.sampling.loading.weights_check import expect_all_weights, expect_numbers, without_report
 from codesample.sampling.loading.weights_size import expect_room, weight_bytes
@@ -31,13 +32,16 @@ __all__ = ["load_model", "load_skeleton"]
 
 
 @without_bars()
-def load_model(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype | str) -> PreTrainedModel:
+def load_model(
+    origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype | str, *, processes: int = 1
+) -> PreTrainedModel:
     """Load a checkpoint's model, with its adapter.
 
     Args:
         origin: Where it is.
         device: Where it shall be.
         dtype: In which numbers; "auto" is the checkpoint's own.
+        processes: Among how many its weights are divided; this is one of them.
 
     Raises:
         HubUnavailableError: it is not on this machine, with the hub out of reach.
@@ -46,7 +50,7 @@ def load_model(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtyp
     """
     try:
         with _bare(origin) as bare:
-            model = _loaded(bare, device, dtype)
+            model = _loaded(bare, device, dtype, processes)
         if origin.adapter is not None:
             model = with_adapter(model, origin.adapter)
         expect_numbers(model, name=origin.name)
@@ -82,20 +86,25 @@ def load_skeleton(origin: CheckpointOrigin) -> Any:
     return skeleton
 
 
-def _loaded(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype | str) -> PreTrainedModel:
+def _loaded(
+    origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype | str, processes: int
+) -> PreTrainedModel:
     if origin.gguf_file is not None:
         gguf_packages(origin.name)
     settings = stored_settings(origin)
     expect_language_model(settings, name=origin.name)
     expect_quantiser(settings, name=origin.name)
+    if processes > 1:
+        expect_plain_weights(origin, quantised_by(settings), processes)
     stored = stored_weights(origin) if origin.gguf_file is None else None
     config = AutoConfig.from_pretrained(origin.source, **origin.options)
     gguf = _gguf(origin)
     if gguf is not None:
         gguf.expect_settings(config)
-    _expect_room(config, settings, origin, stored, device, dtype)
+    _expect_room(config, settings, origin, stored, device, dtype, processes)
     # a quantised model is made where it shall be, and moves no more
-    placed = bool(quantised_by(settings)) and find_spec("accelerate") is not None
+    placed = processes > 1 or (bool(quantised_by(settings)) and find_spec("accelerate") is not None)
+    where = sharding(processes) if processes > 1 else {"device_map": {"": device}} if placed else {}
     with without_report():
         loaded: Any = auto_class(config).from_pretrained(
             origin.source,
@@ -105,7 +114,7 @@ def _loaded(origin: CheckpointOrigin, device: torch.device, dtype: torch.dtype |
             ignore_mismatched_sizes=True,
             **origin.options,
             **({} if gguf is None else dequantised()),
-            **({"device_map": {"": device}} if placed else {}),
+            **where,
         )
     model: PreTrainedModel = loaded[0]
     expect_all_weights(model, loaded[1], name=origin.name, base_only=base_only(settings), stored=stored)
@@ -123,11 +132,17 @@ def _expect_room(
     stored: Mapping[str, StoredWeight] | None,
     device: torch.device,
     dtype: torch.dtype | str,
+    processes: int,
 ) -> None:
     with torch.device("meta"):
         skeleton = auto_class(config).from_config(config, trust_remote_code=origin.trusted)
+    if processes > 1:
+        expect_plan(skeleton, processes, name=origin.name)
     kept = dtype if isinstance(dtype, torch.dtype) else config.get_text_config().dtype or torch.float32
     need = weight_bytes(skeleton, settings, device=device, dtype=kept, stored=stored)
+    if device.type != "cpu":
+        # on a processor the shards are in the same memory
+        need //= processes
     expect_room(need, settings, name=origin.name, device=device, kind=str(kept))
 
 

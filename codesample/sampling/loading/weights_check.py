@@ -97,7 +97,7 @@ def expect_numbers(model: PreTrainedModel, *, name: str) -> None:
     empty = [key for key, weight in model.named_parameters() if weight.is_meta]
     if empty:
         raise ModelError(f"{name}: {_weights(empty)} {_are(empty)} without numbers: {named_some(empty)}")
-    broken = [key for key, weight in model.named_parameters() if not _finite(weight.detach())]
+    broken = [key for key, weight in model.named_parameters() if not _finite(_own(weight.detach()))]
     if broken:
         raise ModelError(
             f"{name}: {_weights(broken)} {_have(broken)} values that are no finite numbers (NaN or "
@@ -163,6 +163,12 @@ def _zero(key: str, weight: StoredWeight) -> bool:
 
     with safe_open(weight.file, framework="pt") as file:
         return not bool(file.get_tensor(key).any())
+
+
+def _own(weight: torch.Tensor) -> torch.Tensor:
+    """Return what this process has of a weight."""
+    own: torch.Tensor = weight.to_local() if hasattr(weight, "to_local") else weight
+    return own
 
 
 def _finite(weight: torch.Tensor) -> bool:
