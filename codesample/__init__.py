@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from codesample.tasks.contract import Task
     from codesample.tasks.facts import TaskFacts
     from codesample.tasks.prompt_form import ChatForm, PromptForm
+    from codesample.vllm_offline.vllm_engine import VllmEngine
 
 __version__ = "0.1.0"
 
@@ -182,6 +183,7 @@ _HOME = {
     "Usage": "codesample.records",
     "VarianceSplit": "codesample.evaluation.choice",
     "Verdict": "codesample.records",
+    "VllmEngine": "codesample.vllm_offline.vllm_engine",
     "Wanted": "codesample.extraction",
     "best_of_n": "codesample.evaluation.best_of_n",
     "bifurcated_generate": "codesample.sampling.generate",
@@ -292,6 +294,7 @@ __all__ = [
     "Usage",
     "VarianceSplit",
     "Verdict",
+    "VllmEngine",
     "Wanted",
     "best_of_n",
     "bifurcated_generate",

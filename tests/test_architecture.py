@@ -111,6 +111,7 @@ ARROWS = {
         "records",
         "versions",
     },
+    "vllm_offline": {"engines", "errors", "hub", "records", "sampling", "sampling.loading", "stops"},
     "serving": {"engines", "errors", "evaluation", "execution", "records", "rerankers", "sampling"},
     "runs": {"decoding", "errors", "records"},
     "foreign": {"data_files", "decoding", "errors", "records"},
@@ -214,6 +215,7 @@ ARROWS = {
         "serving",
         "stops",
         "tasks",
+        "vllm_offline",
     },
     "__main__": {"cli"},
 }

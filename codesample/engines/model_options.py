@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from codesample.errors import ModelError, ParameterError
@@ -29,6 +31,17 @@ SERVER_OPTIONS = (
 """Fields of `ModelOptions` that say how a server is asked."""
 
 _ADAPTER, _TOKENIZER = " +adapter=", " +tokenizer="
+
+
+def _engine_option(word: str) -> tuple[str, Any]:
+    """Read NAME=VALUE: the value as JSON, or else as the word that it is."""
+    name, equals, value = word.partition("=")
+    if not equals or not name.strip():
+        raise ValueError("expected NAME=VALUE")
+    try:
+        return name.strip().replace("-", "_"), json.loads(value)
+    except ValueError:
+        return name.strip().replace("-", "_"), value
 
 
 @validated
@@ -60,9 +73,12 @@ class ModelOptions:
             which ones are asked for with it.
         request_timeout: Most that one answer may take, in seconds.
         max_retries: How often a request is sent again that was turned away for now or broke off.
+        engine_options: (name, value) pairs that an engine takes besides these; "vllm:MODEL" takes any
+            argument of `vllm.LLM`.
 
     Raises:
-        ParameterError: a value outside its range, or a URL that holds a user name, a password or a query.
+        ParameterError: a value outside its range, an engine option named twice, or a URL that holds a user
+            name, a password or a query.
     """
 
     model: str = setting(
@@ -132,6 +148,15 @@ class ModelOptions:
         expected="at least 0",
         holds=lambda value: value >= 0,
     )
+    engine_options: tuple[tuple[str, Any], ...] = setting(
+        (),
+        "An argument of the engine's own, such as vLLM's gpu_memory_utilization=0.8; repeatable.",
+        expected="a tuple of (name, value) pairs, each name once",
+        holds=lambda value: len(dict(value)) == len(value),
+        flag="--engine-option",
+        metavar="NAME=VALUE",
+        parse=_engine_option,
+    )
 
     __repr__ = one_line
 
@@ -175,7 +200,7 @@ class ModelOptions:
         return {each: _there(each) for each in (self.adapter, self.tokenizer) if each is not None}
 
     def expect_loaded_here(self) -> None:
-        """Refuse options of servers, for a model that is loaded in this process.
+        """Refuse options of servers and of other engines, for a model that the native engine loads.
 
         Raises:
             ParameterError: one was set; names it.
@@ -186,6 +211,12 @@ class ModelOptions:
                     f"{each.name} = {getattr(self, each.name)!r}: is for models of a server (--model "
                     f"openai:MODEL), and {self.model!r} is loaded here; leave it out"
                 )
+        if self.engine_options:
+            name, value = self.engine_options[0]
+            raise ParameterError(
+                f"engine option {name} = {value!r}: is for engines that take such (--model vllm:MODEL), "
+                f"and {self.model!r} is loaded natively; leave it out"
+            )
 
     def expect_only(self, known: Collection[str], *, engine: str) -> None:
         """Refuse options that an engine would ignore.

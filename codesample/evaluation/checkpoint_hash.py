@@ -5,15 +5,39 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from codesample.engines.model_options import ModelOptions
+from codesample.engines.registry import NATIVE, split_model
 from codesample.errors import ModelError
+from codesample.sampling.checkpoint_source import BUILT_IN_MODELS
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "model_fingerprint"]
+
+# engines that load the model which is named, here
+_LOADED_HERE = (NATIVE, "vllm")
 
 _SUFFIXES = {".bin", ".gguf", ".jinja", ".json", ".model", ".safetensors", ".txt"}
 _BLOCKS = 64
 _BLOCK_BYTES = 1 << 14
+
+
+def model_fingerprint(options: ModelOptions) -> str | None:
+    """Return what tells a model, with what is put on it, from others by files; None where none are here.
+
+    Raises:
+        ModelError: what the name leads to cannot be looked at.
+    """
+    engine, rest = split_model(options)
+    named = replace(options, model=rest) if engine in _LOADED_HERE else options
+    own = named.model if named.revision is None else f"{named.model}@{named.revision}"
+    places = {own: named.folder or BUILT_IN_MODELS.get(named.model), **named.parts}
+    if not any(places.values()):
+        return None
+    found = "+".join(fingerprint(place) if place else name for name, place in places.items())
+    # two engines draw different candidates of one model
+    return found if engine == NATIVE else f"{engine}:{found}"
 
 
 def fingerprint(place: Path) -> str:

@@ -12,7 +12,7 @@ from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.engines.registry import NATIVE, checked_engine, expect_engine, open_engine, split_model
 from codesample.errors import MetricError, ParameterError, RerankerError
-from codesample.evaluation.checkpoint_hash import fingerprint
+from codesample.evaluation.checkpoint_hash import model_fingerprint
 from codesample.evaluation.lacking_packages import (
     lacking_packages,
     notice_of_lacking,
@@ -27,7 +27,6 @@ from codesample.records import Origin, SamplingParams
 from codesample.rerankers.contract import Reranker
 from codesample.rerankers.registry import expect_own_name, load_reranker
 from codesample.runs import Key, Manifest, RunFolder
-from codesample.sampling.checkpoint_source import BUILT_IN_MODELS
 from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.tasks.contract import Task
 from codesample.tasks.prompt_form import Style
@@ -357,23 +356,13 @@ def model_source(model: str | Path | ModelOptions | Engine) -> ModelSource:
     name, rest = split_model(model)
     # one model, however it is spelt
     options = replace(model, model=rest) if name == NATIVE else model
-    folder = options.folder or (BUILT_IN_MODELS.get(options.model) if name == NATIVE else None)
     return ModelSource(
         options.name,
         lambda: open_engine(options),
-        checkpoint=_fingerprint(folder, options),
+        checkpoint=model_fingerprint(model),
         abilities=NATIVE_ABILITIES if name == NATIVE else None,
         options=options,
     )
-
-
-def _fingerprint(folder: Path | None, options: ModelOptions) -> str | None:
-    """Return what tells a model, with what is put on it, from others by files; None where none are here."""
-    own = options.model if options.revision is None else f"{options.model}@{options.revision}"
-    places = {own: folder, **options.parts}
-    if not any(places.values()):
-        return None
-    return "+".join(fingerprint(place) if place else name for name, place in places.items())
 
 
 def choose_rerankers(specs: str | Reranker | Sequence[str | Reranker]) -> list[Reranker]:

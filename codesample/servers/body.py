@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 
 from codesample.records import Prompt, SamplingParams
 from codesample.servers.server_facts import ServerFacts
 
-__all__ = ["PATHS", "candidate_seed", "drawn_fields", "prompt_fields"]
+__all__ = ["PATHS", "drawn_fields", "prompt_fields"]
 
 PATHS = {"chat": "chat/completions", "completions": "completions"}
 """By API, the endpoint behind a server's address."""
-
-
-def candidate_seed(seed: int, task_id: str, index: int, *, bits: int) -> int:
-    """Return the seed of one candidate.
-
-    A hash, for servers count on from a seed to the next: neighbouring ones would share candidates.
-    """
-    digest = blake2b(f"{seed}\0{index}\0{task_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> (64 - bits)
 
 
 def prompt_fields(prompt: Prompt) -> dict[str, Any]:

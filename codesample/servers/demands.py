@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from codesample.engines.candidate_seeds import candidate_seed
 from codesample.errors import ParameterError
 from codesample.records import Message, Prompt, SamplingParams
 from codesample.servers.asking import PROBE_TOKENS, Asking
-from codesample.servers.body import candidate_seed
 from codesample.servers.refusals import RefusedError
 from codesample.servers.server_facts import ServerFacts
 

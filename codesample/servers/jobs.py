@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from codesample.engines.candidate_seeds import candidate_seed
 from codesample.records import Candidate, Prompt, Request, SamplingParams
 from codesample.servers.answer import read_answer
-from codesample.servers.body import PATHS, candidate_seed, prompt_fields
+from codesample.servers.body import PATHS, prompt_fields
 from codesample.servers.harvest import candidate_from
 from codesample.servers.refusals import BrokenAnswerError, RefusedError
 from codesample.servers.server_facts import ServerFacts

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from codesample.engines.candidate_seeds import candidate_seed
 from codesample.servers.answer import Answer, Choice
 from codesample.servers.asking import PROBE_TOKENS, Asking
-from codesample.servers.body import candidate_seed
 from codesample.servers.refusals import RefusedError
 from codesample.servers.server_facts import ServerFacts
 from codesample.servers.sightings import (

@@ -67,7 +67,13 @@ NOT_PAGES = ("tests/",)
 """Folders whose texts are no pages."""
 
 REFERENCE = {
-    "Sampling": ("codesample.sampling", "codesample.engines", "codesample.servers", "codesample.serving"),
+    "Sampling": (
+        "codesample.sampling",
+        "codesample.engines",
+        "codesample.servers",
+        "codesample.serving",
+        "codesample.vllm_offline",
+    ),
     "Choosing": ("codesample.rerankers", "codesample.evaluation.best_of_n"),
     "Evaluating": ("codesample.evaluation", "codesample.runs", "codesample.reports"),
     "Running programs": ("codesample.execution", "codesample.extraction"),

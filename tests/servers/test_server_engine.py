@@ -12,9 +12,9 @@ import pytest
 from fake_server import KNOWN, VOCABULARY, FakeServer, Fault, serving
 
 from codesample import ModelOptions, ServerEngine
+from codesample.engines.candidate_seeds import candidate_seed
 from codesample.errors import ModelError, ParameterError
 from codesample.records import Candidate, FinishReason, Message, Prompt, Request, SamplingParams, Usage
-from codesample.servers.body import candidate_seed
 from codesample.testing.engines import check_engine
 
 PLAIN = SamplingParams(max_new_tokens=16, top_p=1.0, temperature=1.0)

@@ -1,0 +1,1 @@
+"""vLLM in this process or under it, as an engine; importing this loads nothing of it."""
