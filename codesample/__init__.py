@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from codesample.evaluation.test_options import TestOptions
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.extraction import Wanted
+    from codesample.policies.accounting import Account, Audit
     from codesample.records import (
         CallExample,
         Candidate,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         InputTests,
         Message,
         Origin,
+        Policy,
         Problem,
         PublicView,
         Reading,
@@ -92,11 +94,13 @@ for _part in ("kernels", "rerankers", "tasks"):
         )
 
 _HOME = {
+    "Account": "codesample.policies.accounting",
     "Agreement": "codesample.evaluation.agreement",
     "Artefacts": "codesample.runs",
     "Assert": "codesample.rerankers.made_once",
     "AsyncSampler": "codesample.serving.async_sampler",
     "AsyncStream": "codesample.serving.async_stream",
+    "Audit": "codesample.policies.accounting",
     "Behaviour": "codesample.rerankers.context",
     "BestOfN": "codesample.evaluation.best_of_n",
     "Bounds": "codesample.rerankers.parameters",
@@ -142,6 +146,7 @@ _HOME = {
     "Outputs": "codesample.rerankers.made_once",
     "Paired": "codesample.evaluation.paired",
     "Passes": "codesample.rerankers.made_once",
+    "Policy": "codesample.records",
     "Pool": "codesample.evaluation.scoring",
     "Problem": "codesample.records",
     "ProblemSet": "codesample.evaluation.problem_set",
@@ -203,11 +208,13 @@ _HOME = {
 _MODULES = ("rewards", "stops")
 
 __all__ = [
+    "Account",
     "Agreement",
     "Artefacts",
     "Assert",
     "AsyncSampler",
     "AsyncStream",
+    "Audit",
     "Behaviour",
     "BestOfN",
     "Bounds",
@@ -253,6 +260,7 @@ __all__ = [
     "Outputs",
     "Paired",
     "Passes",
+    "Policy",
     "Pool",
     "Problem",
     "ProblemSet",

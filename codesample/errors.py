@@ -21,6 +21,7 @@ __all__ = [
     "ModelError",
     "OutputError",
     "ParameterError",
+    "PolicyError",
     "RerankerError",
     "RunFolderError",
     "ServiceBusyError",
@@ -94,6 +95,10 @@ class ModelError(CodesampleError):
 
 class ImplUnavailableError(CodesampleError):
     """A named kernel implementation cannot serve this device, dtype or shape."""
+
+
+class PolicyError(CodesampleError):
+    """A policy of which keys are read could not be loaded, or broke its contract."""
 
 
 class RunFolderError(CodesampleError):

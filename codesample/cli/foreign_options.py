@@ -259,6 +259,7 @@ _DRAWING = frozenset(
         "max-rows",
         "compile",
         "cpu-matmul",
+        "policy",
     }
 )
 _DRAWN = "it says how candidates are drawn, which codesample eval does"

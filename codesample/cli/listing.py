@@ -19,17 +19,19 @@ class Kind(StrEnum):
     TASKS = "tasks"
     RERANKERS = "rerankers"
     ENGINES = "engines"
+    POLICIES = "policies"
     MODELS = "models"
 
 
 def run(kind: Annotated[Kind, typer.Argument(help="What to list.")], json: options.Json = False) -> None:
-    """List the tasks, rerankers, engines or models that can be named."""
+    """List the tasks, rerankers, engines, policies or models that can be named."""
     from codesample.reports import inventory
 
     rows = {
         Kind.TASKS: inventory.tasks,
         Kind.RERANKERS: inventory.rerankers,
         Kind.ENGINES: inventory.engines,
+        Kind.POLICIES: inventory.policies,
         Kind.MODELS: inventory.models,
     }[kind]()
     show_names(rows, as_json=json)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from codesample.errors import ModelError, ParameterError
 from codesample.records.fields import check_settings, setting
+from codesample.records.policy import EXACT, Policy
 from codesample.records.short import one_line
 from codesample.records.validation import validated
 
@@ -62,6 +63,7 @@ class ModelOptions:
         compile: Whether decode steps run through `torch.compile`.
         cpu_matmul: What sampling multiplies in on a CPU: "float32", or "int8", which is faster and changes
             what the model says; see `Sampler`.
+        policy: Which keys of long prompts are read, such as "quest(keep=0.2)"; see `Policy.parse`.
         trust_remote_code: Whether code that a checkpoint brings may run here, with all rights of the caller.
         base_url: Address of the server that "openai:MODEL" is asked of, such as "http://localhost:8000/v1";
             without a key. None takes that of OPENAI_BASE_URL.
@@ -110,6 +112,9 @@ class ModelOptions:
         "What a CPU multiplies in: float32, or int8, which is faster and less exact.",
         expected="'float32' or 'int8'",
         holds=lambda value: value in ("float32", "int8"),
+    )
+    policy: str = setting(
+        EXACT, "Which keys of long prompts are read: exact, or such as quest(keep=0.2); see list policies."
     )
     trust_remote_code: bool = setting(False, "Run code that the checkpoint brings, with all your rights.")
     base_url: str | None = setting(
@@ -164,6 +169,7 @@ class ModelOptions:
         if isinstance(self.base_url, str):
             expect_plain_url(self.base_url, name="base_url")
         check_settings(self)
+        Policy.parse(self.policy)
         if self.compile and self.cpu_matmul != "float32":
             raise ParameterError(f"cpu_matmul = {self.cpu_matmul!r} with compile: expected one of the two")
 

@@ -12,6 +12,7 @@ from codesample.engines.contract import Engine, OpenEngine
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import CodesampleError, ModelError
 from codesample.plugins import PluginKind
+from codesample.records.policy import EXACT
 
 __all__ = ["ENGINES", "NATIVE", "ModelName", "checked_engine", "expect_engine", "open_engine", "split_model"]
 
@@ -51,17 +52,23 @@ def split_model(options: ModelOptions) -> ModelName:
 
 
 def expect_engine(options: ModelOptions) -> None:
-    """Refuse a model whose engine is not installed; imports nothing.
+    """Refuse a model whose engine or policy is not installed; imports nothing but the policy.
 
     Raises:
         UnknownNameError: no engine of that name; suggests a near one.
         ModelError: two distributions claim one name, or as `split_model`.
-        ParameterError: a server's option for a model that is loaded here.
+        PolicyError: a policy that cannot be loaded.
+        ParameterError: a server's option for a model that is loaded here, or a parameter that the policy does
+            not take.
     """
     name = split_model(options).engine
     ENGINES.expect(name)
     if name == NATIVE:
         options.expect_loaded_here()
+        if options.policy != EXACT:
+            from codesample.policies.registry import prefix_policy
+
+            prefix_policy(options.policy)
 
 
 def open_engine(options: ModelOptions) -> Engine:

@@ -17,6 +17,7 @@ from codesample.evaluation.run_contents import RunContents, read_run
 from codesample.evaluation.run_lookup import known_as
 from codesample.evaluation.scoring import Pool, outdated_notices
 from codesample.records import SamplingParams
+from codesample.records.policy import EXACT
 from codesample.runs import Manifest, ScoreOrigin
 
 __all__ = [
@@ -329,6 +330,7 @@ def _flat(manifest: Manifest) -> dict[str, Any]:
     loaded = last.get("model", {})
     kept = ("revision", "checkpoint", "parameters", "dtype", "matmul", "device")
     found |= {name: loaded.get(name) for name in kept}
+    found["policy"] = loaded.get("policy", EXACT)
     found["isolation"] = last.get("isolation", {}).get("level")
     found["integrity"] = manifest.settings.get("integrity", "any")
     return found | {f"version of {name}": value for name, value in last.get("versions", {}).items()}

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from codesample.evaluation.health_check import RunHealth
+from codesample.evaluation.policy_facts import added_up
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.scoring import Pool, Scores, copies_of_verdicts, saved_costs
@@ -64,6 +65,7 @@ def merged_report(
         compared(report, run, gathered),
         tokens=sum(each.tokens for each in shards),
         recalled=sum(each.recalled for each in before),
+        policy=added_up([each.policy for each in before]),
     )
     told = _told_by_shards(shards, report.notices, problems=len(gathered))
     return replace(report, notices=(*report.notices, *told))

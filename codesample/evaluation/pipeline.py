@@ -17,6 +17,7 @@ from codesample.evaluation.health_check import RunHealth, check_references
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.on_ray import befallen, keep_record, on_cluster
 from codesample.evaluation.plan import EvaluationPlan
+from codesample.evaluation.policy_facts import kept_facts
 from codesample.evaluation.report import EngineFacts, Report, Seconds
 from codesample.evaluation.resources import Resources, resources_for
 from codesample.evaluation.sample_and_judge import Spent, sample_and_judge
@@ -146,7 +147,8 @@ def _conclude(
         health=health.ended(),
         costs=scored.costs,
     )
-    report = replace(compared(report, run, gathered), recalled=found)
+    policy = kept_facts(run, spent.policy, tokens=spent.tokens)
+    report = replace(compared(report, run, gathered), recalled=found, policy=policy)
     run.write_results(report.as_json())
     scored.raise_failures(run, observer)
     return report

@@ -137,6 +137,8 @@ class Report:
             form by which their answers were read, and {} where the texts were taken as they are.
         rules: How many programs came from their texts by each rule, most first; see `Candidate.rule`.
         shard: Which part of the problems these figures are of, such as "3/8"; "" for all.
+        policy: What the last session that sampled read of its prompts, where a policy left keys out: the
+            policy, and `Account.as_json`.
         run: The run folder; not part of `as_json`.
     """
 
@@ -172,6 +174,7 @@ class Report:
     hidden_only: HiddenOnly | None = None
     shard: str = ""
     usage: Usage | None = None
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> str:

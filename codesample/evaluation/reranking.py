@@ -264,7 +264,8 @@ def _report(
         health=before.health if before else None,
         costs=saved_costs(known, folder),
     )
-    return replace(compared(report, folder, gathered), recalled=before.recalled if before else 0)
+    report = compared(report, folder, gathered)
+    return replace(report, recalled=before.recalled, policy=before.policy) if before else report
 
 
 def _marked(report: Report, folder: RunFolder) -> Report:

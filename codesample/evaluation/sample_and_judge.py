@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from codesample.engines.contract import Engine
 from codesample.engines.delivery import delivered
 from codesample.evaluation.observer import Observer, Snapshot, Tally
 from codesample.evaluation.plan import EvaluationPlan
+from codesample.evaluation.policy_facts import policy_facts
 from codesample.evaluation.verdict_collector import VerdictCollector
 from codesample.execution.judge import Judge, Program
 from codesample.records import Candidate
@@ -22,11 +25,12 @@ _SHOW_INTERVAL = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What this process spent: wall seconds of each stage (they overlap), and tokens it drew."""
+    """What this process spent: wall seconds of each stage (they overlap), tokens drawn, `policy_facts`."""
 
     sampling: float
     execution: float
     tokens: int
+    policy: Mapping[str, Any]
 
 
 class _Meter:
@@ -103,4 +107,4 @@ def sample_and_judge(
         meter.show(at_once=True)
     finally:
         collector.abandon()
-    return Spent(sampling=meter.seconds, execution=collector.seconds, tokens=meter.tokens)
+    return Spent(meter.seconds, collector.seconds, meter.tokens, policy_facts(engine))

@@ -10,6 +10,7 @@ from codesample.records.extraction import Extraction
 from codesample.records.given_text import GivenText, Reading
 from codesample.records.message import Message, Prompt, PromptLike, prompt_from
 from codesample.records.origin import Origin
+from codesample.records.policy import Policy
 from codesample.records.problem import Problem, PublicView
 from codesample.records.sampling import Request, SamplingParams
 from codesample.records.tests import CodeTests, InputTests, ScriptTests, Tests
@@ -27,6 +28,7 @@ __all__ = [
     "InputTests",
     "Message",
     "Origin",
+    "Policy",
     "Problem",
     "Prompt",
     "PromptLike",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from codesample.engines.registry import ENGINES
-from codesample.errors import ModelError, RerankerError, TaskError
+from codesample.errors import ModelError, PolicyError, RerankerError, TaskError
+from codesample.policies.registry import POLICIES
 from codesample.rerankers.registry import load_reranker, reranker_names
 from codesample.tasks.registry import load_task, task_names
 
-__all__ = ["engines", "models", "rerankers", "tasks"]
+__all__ = ["engines", "models", "policies", "rerankers", "tasks"]
 
 
 def tasks() -> list[tuple[str, str]]:
@@ -30,6 +31,22 @@ def engines() -> list[tuple[str, str]]:
     return _described(ENGINES.names(), lambda name: ENGINES.load(name).__doc__)
 
 
+def policies() -> list[tuple[str, str]]:
+    """Return every installed policy's name and the first line of its description, or why it has none.
+
+    Behind it stand its parameters, if it has any, with their defaults.
+    """
+    return _described(POLICIES.names(), _policy_line)
+
+
+def _policy_line(name: str) -> str:
+    kind = POLICIES.load(name)
+    line = (kind.__doc__ or "").strip().partition("\n")[0]
+    made = kind()
+    given = ", ".join(f"{each} = {getattr(made, each)}" for each in kind.parameters())
+    return f"{line} Parameters: {given}." if given else line
+
+
 def _reranker_line(name: str) -> str:
     loaded = load_reranker(name)
     line = (loaded.__doc__ or "").strip().partition("\n")[0]
@@ -42,7 +59,7 @@ def _described(names: Iterable[str], describe: Callable[[str], str | None]) -> l
     for name in names:
         try:
             text = describe(name) or ""
-        except (ModelError, RerankerError, TaskError) as error:
+        except (ModelError, PolicyError, RerankerError, TaskError) as error:
             text = f"cannot be loaded: {error}"
         lines.append((name, text.strip().partition("\n")[0]))
     return lines

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from codesample.evaluation.headline import form_text
+from codesample.evaluation.policy_facts import policy_line
 from codesample.evaluation.report import Report
 from codesample.records import Status
 from codesample.reports.choice_table import ChoiceTable, choice_lines, cost_table
@@ -85,6 +86,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"isolation   {report.isolation}{weak}{f'; integrity {integrity}' if integrity else ''}"
     if report.engine.reproducibility in _REPEATS:
         yield f"engine      {_REPEATS[report.engine.reproducibility]}"
+    if report.policy:
+        yield escape(f"policy      {policy_line(report.policy)}")
     seconds = report.seconds
     if report.tokens_per_second:
         speed = f"{report.tokens_per_second:,.0f} tokens/s"

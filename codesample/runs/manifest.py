@@ -9,6 +9,7 @@ from typing import Any
 from codesample.decoding import converted
 from codesample.errors import RunFolderError
 from codesample.records import SamplingParams
+from codesample.records.policy import EXACT
 from codesample.records.short import one_line
 from codesample.records.validation import validated
 
@@ -121,4 +122,6 @@ def _loaded_pairs(ours: Manifest, theirs: Manifest) -> list[tuple[str, Any, Any]
     if not ours.sessions or not theirs.sessions:
         return []
     before, now = (sessions[-1].get("model", {}) for sessions in (ours.sessions, theirs.sessions))
-    return [(name, before[name], now[name]) for name in _LOADED if name in before and name in now]
+    pairs = [(name, before[name], now[name]) for name in _LOADED if name in before and name in now]
+    # of runs that read every key nothing is said
+    return [*pairs, ("policy", before.get("policy", EXACT), now.get("policy", EXACT))]

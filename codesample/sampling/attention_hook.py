@@ -19,6 +19,7 @@ from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, ScoreOptions, bifurcated_decode
+from codesample.policies.prompt_tails import PromptTails
 from codesample.sampling.prefill_attention import attend_causally
 from codesample.sampling.turn_lock import TurnLock
 
@@ -76,11 +77,15 @@ class PrefillPiece:
 
 @dataclass
 class PrefillState:
-    """Queries are prompt tokens packed into one row, [1, H, T, D]; `reached` collects the layers seen."""
+    """Queries are prompt tokens packed into one row, [1, H, T, D]; `reached` collects the layers seen.
+
+    `tails` is told of each piece's queries.
+    """
 
     layers: Sequence[LayerStore]
     pieces: Sequence[PrefillPiece]
     reached: set[int] = field(default_factory=set)
+    tails: PromptTails | None = None
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         """Store k and v, each [1, G, T, D], and return the attention output, [1, T, H, D]."""
@@ -95,6 +100,8 @@ class PrefillState:
             ranges = [slice(a, a + n) for a, n in piece.parents] + [slice(piece.start, upto)]
             keys, values = _joined(store.k_shared, ranges), _joined(store.v_shared, ranges)
             out[0, own] = attend_causally(q[0, :, own], keys, values, scores)
+            if self.tails is not None:
+                self.tails.hear(piece.start, layer, q[0, :, own], scores)
         return out
 
 

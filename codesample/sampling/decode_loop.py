@@ -15,11 +15,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
 
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import DecodeBatch, prepare_batch
+from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, prepare_batch
+from codesample.policies.prefix_reads import PrefixReads
 from codesample.records import Candidate
 from codesample.sampling.attention_hook import attached, wanted_by_others
 from codesample.sampling.checkpoint import Checkpoint
@@ -29,8 +28,9 @@ from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.mixed_sampler import MixedSampler
 from codesample.sampling.model_state import ModelState
-from codesample.sampling.prefill import CHUNK, SegmentTokens, prefill
+from codesample.sampling.prefill import CHUNK
 from codesample.sampling.prefix_cache import PrefixCache
+from codesample.sampling.prompt_storing import prompt_storing
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.rows import Row
 from codesample.sampling.step_pace import CPU_PACE, GPU_PACE, Pace
@@ -59,11 +59,6 @@ def _bucket(rows: int) -> int:
     return 1 << (rows - 1).bit_length() if rows <= 64 else -(-rows // 64) * 64
 
 
-def _prefill_on(model: PreTrainedModel, store: KVStore) -> Callable[[Sequence[SegmentTokens], int], Tensor]:
-    # no method of the loop: a circle of references would keep the store until it is collected
-    return lambda segments, chunk: prefill(model, store, segments, chunk=chunk)
-
-
 class DecodeLoop:
     """Samples prompts over one KV store, for one call (`run`) or for several (`add`, `advance`).
 
@@ -76,6 +71,7 @@ class DecodeLoop:
         pace: Default: the one of the model's device.
         state: Of the model. Where it tells of a change, rows in flight begin again.
         packs: Whether to multiply with the copies of weights that the state holds.
+        reads: Which keys of stored prompts are read. Default: all.
     """
 
     def __init__(
@@ -89,12 +85,14 @@ class DecodeLoop:
         pace: Pace | None = None,
         state: ModelState | None = None,
         packs: bool = False,
+        reads: PrefixReads | None = None,
     ) -> None:
         self._checkpoint, self._store, self._cache = checkpoint, store, cache
         self._impl, self._state, self._packs = impl, state, packs
         self._generation = state.generation if state else 0
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
-        self._groups = GroupsInFlight(store, cache, _prefill_on(checkpoint.model, store))
+        self._reads, storing = reads, prompt_storing(checkpoint.model, store, reads)
+        self._groups = GroupsInFlight(store, cache, storing, rerun=reads.rerun if reads else 1)
         self._row_limit, self._chunk = store.rows, CHUNK
         self._batch: _Batch | None = None
         # calls came or went, so that the batch may have to be formed anew
@@ -263,9 +261,12 @@ class DecodeLoop:
         works = [group.work for group in self._groups for _ in group.rows]
         rows = self._groups.rows
         # what is drawn next may depend on tokens that the host must have read
-        ahead = self._pace.lag > 0 and not any(work.token_sampler.reads_rows for work in set(works))
+        reads_rows = any(work.token_sampler.reads_rows for work in set(works))
+        ahead = self._pace.lag > 0 and self._reads is None and not reads_rows
         places = min(_bucket(len(rows)), len(rows) + self._store.free_slots) if ahead else len(rows)
         batch = self._groups.batch(places - len(rows))
+        if self._reads is not None:
+            batch = self._reads.lay_out(batch, self._groups.ranges)
         plain = works[0].token_sampler
         if any(work.token_sampler.kind != plain.kind for work in set(works)):
             samplers = [work.token_sampler for work in works]
@@ -291,7 +292,7 @@ class DecodeLoop:
             self._forward,
             token_sampler,
             self._store.layers,
-            prepare_batch(batch, self._device, impl=self._impl),
+            prepare_batch(batch, self._device, impl=self._impl, selection=self._reads or ALL_KEYS),
             rows,
             ahead=ahead,
             pool=next((other.pool for other in self._steps.values() if other.captured), None),

@@ -127,12 +127,18 @@ class GroupsInFlight:
         store: Where keys and values are; every prompt alone fits into its empty pool.
         cache: Prompts of earlier calls; those stored here are added.
         prefill: Stores N segments in passes of so many tokens; returns the logits behind each, [N, V].
+        rerun: How many last tokens of a run it is given although they are known, see `PrefixCache.fill`.
     """
 
     def __init__(
-        self, store: KVStore, cache: PrefixCache, prefill: Callable[[Sequence[SegmentTokens], int], Tensor]
+        self,
+        store: KVStore,
+        cache: PrefixCache,
+        prefill: Callable[[Sequence[SegmentTokens], int], Tensor],
+        *,
+        rerun: int = 1,
     ) -> None:
-        self._store, self._cache, self._prefill = store, cache, prefill
+        self._store, self._cache, self._prefill, self._rerun = store, cache, prefill, rerun
         # calls that came first stand first
         self._outside: dict[Work, deque[Prompt]] = {}
         self._groups: list[Group] = []
@@ -173,6 +179,12 @@ class GroupsInFlight:
     def rows(self) -> list[Row]:
         """All live rows, group by group."""
         return [row for group in self._groups for row in group.rows]
+
+    @property
+    def ranges(self) -> set[tuple[int, int]]:
+        """(start, length) of all that is stored in the pool."""
+        bodies = ((group.segment.start, len(group.segment.ids)) for group in self._groups)
+        return {*bodies, *((start, len(ids)) for ids, start in self._headers.items())}
 
     @property
     def waiting(self) -> int:
@@ -269,7 +281,7 @@ class GroupsInFlight:
                     self._drop_headers(self._headers.keys())
                     continue
                 self._outside[work].popleft()
-                filled = self._cache.fill(self._store, prompt.ids, prompt.header, start)
+                filled = self._cache.fill(self._store, prompt.ids, prompt.header, start, self._rerun)
                 segment = SegmentTokens(prompt.body_ids, start, self._parents(prompt), filled)
                 opened.append((work, prompt, segment))
                 missing -= len(prompt.indices)
@@ -364,7 +376,7 @@ class GroupsInFlight:
         if start is None:
             return False
         try:
-            filled = self._cache.fill(self._store, ids, 0, start)
+            filled = self._cache.fill(self._store, ids, 0, start, self._rerun)
             self._prefill([SegmentTokens(ids, start, filled=filled)], tokens)
         except BaseException:
             self._store.pool.give_back(start, len(ids))

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
+from codesample.errors import ParameterError
 from codesample.hub import expect_hub
+from codesample.records.policy import EXACT
 from codesample.sampling.checkpoint_source import is_on_hub
 from codesample.sampling.sharded.rank_environment import in_team
 
 if TYPE_CHECKING:
     from codesample.sampling.outline import Outline
 
-__all__ = ["NATIVE_ABILITIES", "look_at_native", "open_native"]
+__all__ = ["DIVIDED", "NATIVE_ABILITIES", "look_at_native", "open_native"]
+
+DIVIDED = "is for models that one process has whole; leave it out"
+"""Said of a policy where heads are divided among processes, each of which would choose for itself."""
 
 NATIVE_ABILITIES = frozenset({"logprobs", "confidence", "prompt_logprobs", "stop_words"})
 """What the native engine can do whatever the model; see `Engine.abilities`."""
@@ -37,17 +42,19 @@ def open_native(model: str, options: ModelOptions) -> Engine:
 
     Raises:
         UnknownNameError, HubUnavailableError, ModelError: see `Sampler`.
-        ParameterError: an option of servers was set.
+        ParameterError: an option of servers was set, or a policy for a model that is divided.
     """
     options.expect_loaded_here()
     _expect_hubs(replace(options, model=model))
     if (team := in_team()) is not None:
+        if options.policy != EXACT:
+            raise ParameterError(f"policy = {options.policy!r}: {DIVIDED}")
         from codesample.sampling.sharded.led_sampler import open_led
 
         return open_led(team, model, options)
     from codesample.sampling.sampler import Sampler
 
-    return Sampler(
+    sampler = Sampler(
         model,
         tokenizer=options.tokenizer,
         adapter=options.adapter,
@@ -59,6 +66,7 @@ def open_native(model: str, options: ModelOptions) -> Engine:
         step="compiled" if options.compile else "int8" if options.cpu_matmul == "int8" else "auto",
         trust_remote_code=options.trust_remote_code,
     )
+    return sampler if options.policy == EXACT else sampler.with_policy(options.policy)
 
 
 def _expect_hubs(options: ModelOptions) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from codesample.errors import ModelError
+from codesample.policies.prompt_tails import PromptTails
 from codesample.sampling.attention_hook import PrefillPiece, PrefillState
 from codesample.sampling.kv_store import KVStore
 
@@ -42,18 +43,23 @@ class SegmentTokens(NamedTuple):
 
 
 def prefill(
-    model: PreTrainedModel, store: KVStore, segments: Sequence[SegmentTokens], *, chunk: int | None = None
+    model: PreTrainedModel,
+    store: KVStore,
+    segments: Sequence[SegmentTokens],
+    *,
+    chunk: int | None = None,
+    tails: PromptTails | None = None,
 ) -> Tensor:
     """Store the keys and values of `segments`, packed into forward passes of `chunk` tokens.
 
-    The model's attention must be attached (see `attention_hook`).
+    The model's attention must be attached (see `attention_hook`). `tails` hears the queries.
 
     Returns:
         [len(segments), V], the logits behind each segment's last token, dtype of the model.
     """
     logits: list[Tensor] = []
     for pieces, chosen in _chunks(segments, chunk or CHUNK):
-        logits.append(_run(model, store, pieces, chosen))
+        logits.append(_run(model, store, pieces, chosen, tails))
     return torch.cat(logits)
 
 
@@ -99,7 +105,13 @@ def _chunks(segments: Sequence[SegmentTokens], chunk: int) -> list[tuple[list[_P
     return passes
 
 
-def _run(model: PreTrainedModel, store: KVStore, pieces: Sequence[_Piece], chosen: Sequence[int]) -> Tensor:
+def _run(
+    model: PreTrainedModel,
+    store: KVStore,
+    pieces: Sequence[_Piece],
+    chosen: Sequence[int],
+    tails: PromptTails | None = None,
+) -> Tensor:
     device = model.device
     ids = torch.tensor([t for p in pieces for t in p.segment.ids[p.filled : p.stop]], device=device)
     positions = torch.cat(
@@ -116,7 +128,7 @@ def _run(model: PreTrainedModel, store: KVStore, pieces: Sequence[_Piece], chose
     # a pass that ends no segment still has to run its head on something
     last = torch.tensor(list(chosen) or [0], device=device)
     sliced = "logits_to_keep" in inspect.signature(model.forward).parameters
-    state = PrefillState(store.layers, layout)
+    state = PrefillState(store.layers, layout, tails=tails)
     logits: Tensor = model(
         input_ids=ids[None],
         position_ids=positions[None],

@@ -56,7 +56,7 @@ class PrefixCache:
         """Counters since the cache was made."""
         return CacheInfo(self._lookups, self._hits, self._reused, self._computed, self._bytes)
 
-    def fill(self, store: KVStore, ids: tuple[int, ...], skip: int, start: int) -> int:
+    def fill(self, store: KVStore, ids: tuple[int, ...], skip: int, start: int, rerun: int = 1) -> int:
         """Copy what is known of a prompt into the pool.
 
         Args:
@@ -64,9 +64,9 @@ class PrefixCache:
             ids: The whole prompt.
             skip: How many of its first tokens are stored elsewhere, as a header.
             start: Where token `skip` goes in the pool.
+            rerun: How many of the last tokens are left to be run, at least one, for its logits.
 
-        Returns: how many tokens from `skip` on are now stored; never all, since the last token has to be
-            run for its logits.
+        Returns: how many tokens from `skip` on are now stored.
         """
         self._lookups += 1
         best, length = None, skip
@@ -74,7 +74,7 @@ class PrefixCache:
             common = common_start(known, ids)
             if common > length:
                 best, length = known, common
-        count = min(length, len(ids) - 1) - skip
+        count = min(length, len(ids) - rerun) - skip
         if best is None or count <= 0:
             self._computed += len(ids) - skip
             return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,9 +14,11 @@ from transformers import PreTrainedModel
 
 from codesample.engines.contract import Progress, Reproducibility
 from codesample.errors import ParameterError
+from codesample.policies.accounting import Account
 from codesample.records import (
     Candidate,
     GivenText,
+    Policy,
     PromptLike,
     Reading,
     Request,
@@ -26,27 +27,29 @@ from codesample.records import (
 )
 from codesample.records.validation import validated
 from codesample.sampling.after_fork import OwnProcess, do_without_threads
+from codesample.sampling.changed_params import changed_params
 from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
 from codesample.sampling.given_tokens import given_tokens
 from codesample.sampling.headers import with_headers
-from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.logit_edits import LogitsProcessor
-from codesample.sampling.memory import parse_size, size_text
+from codesample.sampling.memory import parse_size
 from codesample.sampling.model_state import ModelState
 from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.sampling.ordinary_loop import OrdinaryLoop
+from codesample.sampling.policy_choice import PolicyChoice
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
 from codesample.sampling.prompts import Prompt, prompts_of
 from codesample.sampling.read_loop import ReadLoop
 from codesample.sampling.sharded.ranks import free_for
-from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
+from codesample.sampling.store_making import store_for
+from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS
 from codesample.sampling.token_sampler import TokenSampler
 from codesample.sampling.trajectory import Trajectory
 from codesample.sampling.work import Work
 
-__all__ = ["Sampler", "changed_params"]
+__all__ = ["Sampler"]
 
 _log = logging.getLogger("codesample.sampling")
 
@@ -87,8 +90,6 @@ class Sampler:
         ParameterError: an argument outside its range.
         UnknownNameError, HubUnavailableError, ModelError: see `load_checkpoint`.
     """
-
-    reproducibility = Reproducibility.EXACT
 
     def __init__(
         self,
@@ -144,6 +145,7 @@ class Sampler:
         # a compiled program has its own way with weights
         self._packs = step in ("auto", "int8")
         self._cache = PrefixCache(parse_size(prefix_cache))
+        self._policy = PolicyChoice()
         self._probed = self.checkpoint.probed
         self._state = ModelState(self.checkpoint.model, self._probed, "int8" if step == "int8" else "float32")
         if self.checkpoint.notice:
@@ -154,12 +156,42 @@ class Sampler:
         """`NATIVE_ABILITIES`, and "chat" where the tokenizer has a chat template."""
         return NATIVE_ABILITIES | ({"chat"} if self.checkpoint.takes_messages else set())
 
+    @property
+    def reproducibility(self) -> Reproducibility:
+        """Exact; under a policy that leaves keys out a candidate depends on those drawn beside it."""
+        return Reproducibility.EXACT if self._policy.is_exact else Reproducibility.SEEDED
+
+    def with_policy(self, policy: str | Policy) -> Sampler:
+        """Return a sampler of the same model that reads fewer keys of long prompts.
+
+        Models, copies of weights and stored prompts are shared with this one; prompts are run, and texts
+        read, as ever. What was read is in `policy_account`.
+
+        Args:
+            policy: A record, or its text, such as "quest(keep=0.2)"; "exact" reads every key.
+
+        Raises:
+            UnknownNameError, PolicyError: no policy of that name, or one that cannot be used.
+            ParameterError: a parameter that it does not take, or a model whose prompts are not shared.
+        """
+        choice = PolicyChoice(policy)
+        choice.expect_served(self.checkpoint)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), _policy=choice)
+        return other
+
+    @property
+    def policy_account(self) -> Account | None:
+        """What was read of prompts under a policy so far; None where every key is."""
+        return self._policy.account
+
     def __repr__(self) -> str:
         model = self.checkpoint.model
         kind = f"{type(model).__name__}, {model.dtype}".replace("torch.", "")
-        return f"Sampler({self.name!r}: {kind} on {model.device})"
+        policy = "" if self._policy.is_exact else f", {self._policy.policy}"
+        return f"Sampler({self.name!r}: {kind} on {model.device}{policy})"
 
-    def __reduce__(self) -> tuple[Any, tuple[dict[str, Any]]]:
+    def __reduce__(self) -> tuple[Any, tuple[dict[str, Any], Policy]]:
         if not isinstance(self._made_of["model"], str | Path):
             raise ParameterError(
                 "a Sampler of a loaded model cannot be pickled; save the model with its tokenizer, and make "
@@ -170,7 +202,7 @@ class Sampler:
                 "a Sampler whose model was changed after it was loaded cannot be pickled: the copy would be "
                 "of the model as it was; save the model, and make the Sampler of that folder"
             )
-        return _remade, (self._made_of,)
+        return _remade, (self._made_of, self._policy.policy)
 
     def stream(
         self,
@@ -301,7 +333,8 @@ class Sampler:
     def describe(self) -> dict[str, Any]:
         """Facts about the checkpoint for the record of a run."""
         facts = self.checkpoint.describe()
-        return facts | {"matmul": "int8" if self._state.matmul == "int8" else facts["dtype"]}
+        facts["matmul"] = "int8" if self._state.matmul == "int8" else facts["dtype"]
+        return facts if self._policy.is_exact else facts | {"policy": self._policy.spelt}
 
     @property
     def cache_info(self) -> CacheInfo:
@@ -325,6 +358,7 @@ class Sampler:
         if self._state.probed is not self._probed:
             self._probed = self._state.probed
             self.checkpoint = replace(self.checkpoint, **self._probed._asdict())
+            self._policy.expect_served(self.checkpoint)
             if self._forward is not None:
                 self._forward = compiled(self.checkpoint.model, anew=True)
 
@@ -336,27 +370,7 @@ class Sampler:
     def _loop_for(self, prompts: Sequence[Prompt]) -> DecodeLoop:
         """Make a loop with room for prompts of the shared path; they are still to be added."""
         checkpoint = self.checkpoint
-        device, dtype = checkpoint.model.device, checkpoint.model.dtype
-        size = store_size_for(
-            prompts,
-            token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
-            budget=self._budget,
-            max_rows=self._max_rows,
-        )
-        _log.info(
-            "candidates decoded together: %d; their keys and values: %s; starts shared by prompts: %d",
-            size.rows,
-            size_text(size.bytes),
-            len({p.header_ids for p in prompts if p.header}),
-        )
-        store = KVStore(
-            checkpoint.kv_shapes,
-            shared_tokens=size.shared_tokens,
-            rows=size.rows,
-            row_tokens=size.row_tokens,
-            dtype=dtype,
-            device=device,
-        )
+        store = store_for(checkpoint, prompts, budget=self._budget, max_rows=self._max_rows)
         return DecodeLoop(
             checkpoint,
             store,
@@ -365,28 +379,14 @@ class Sampler:
             forward=self._forward,
             state=self._state,
             packs=self._packs,
+            reads=self._policy.reads(store.layers),
         )
 
 
-def _remade(made_of: dict[str, Any]) -> Sampler:
-    return Sampler(**made_of)
+def _remade(made_of: dict[str, Any], policy: Policy) -> Sampler:
+    return Sampler(**made_of).with_policy(policy)
 
 
 def _in_turn(streams: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:
     for stream in streams:
         yield from stream
-
-
-def changed_params(params: SamplingParams, changes: dict[str, Any]) -> SamplingParams:
-    """Return parameters with fields changed by name; a stop may be a text or a list.
-
-    Raises:
-        ParameterError: an unknown name, or a value outside its range.
-    """
-    known = SamplingParams.__dataclass_fields__
-    unknown = sorted(set(changes) - set(known))
-    if unknown:
-        near = get_close_matches(unknown[0], known, n=1)
-        said = f"did you mean {near[0]!r}? Known are" if near else "expected one of"
-        raise ParameterError(f"unknown sampling parameter {unknown[0]!r}; {said} {', '.join(known)}")
-    return replace(params, **changes)

@@ -13,8 +13,9 @@ from codesample.engines.contract import Engine
 from codesample.errors import ParameterError
 from codesample.records import Candidate, PromptLike, Request, SamplingParams, prompt_from
 from codesample.records.validation import validated
+from codesample.sampling.changed_params import changed_params
 from codesample.sampling.logit_edits import LogitsProcessor
-from codesample.sampling.sampler import Sampler, changed_params
+from codesample.sampling.sampler import Sampler
 from codesample.serving.async_stream import AsyncStream
 from codesample.serving.client_call import Asked, CandidateCall
 from codesample.serving.decode_thread import DecodeThread, ServiceLoad

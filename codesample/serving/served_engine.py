@@ -25,8 +25,6 @@ class ServedEngine:
         deadline: Seconds from now after which its streams end, all of them; None for no limit.
     """
 
-    reproducibility = Reproducibility.EXACT
-
     def __init__(self, thread: DecodeThread, *, buffer: int, deadline: float | None = None) -> None:
         self._thread, self._buffer = thread, buffer
         self._deadline = deadline
@@ -39,6 +37,12 @@ class ServedEngine:
     def name(self) -> str:
         """The model, for records and messages."""
         return self._thread.sampler().name
+
+    @property
+    def reproducibility(self) -> Reproducibility:
+        """As the sampler's, where that is exact; else what is drawn depends on other calls."""
+        exact = self._thread.sampler().reproducibility is Reproducibility.EXACT
+        return Reproducibility.EXACT if exact else Reproducibility.NONE
 
     @property
     def abilities(self) -> frozenset[str]:

@@ -44,6 +44,7 @@ BOOKS: dict[str, list[str]] = {
         "docs/checkpoints.md",
         "docs/models.md",
         "docs/engines.md",
+        "docs/policies.md",
         "docs/coming-from.md",
         "docs/prompt-forms.md",
         "docs/service.md",
@@ -70,6 +71,7 @@ REFERENCE = {
     "Sampling": (
         "codesample.sampling",
         "codesample.engines",
+        "codesample.policies",
         "codesample.servers",
         "codesample.serving",
         "codesample.vllm_offline",
@@ -94,7 +96,7 @@ MODULES = {
     "Metrics": ["codesample.evaluation.metrics", "codesample.evaluation.intervals"],
     "Kernels": ["codesample.kernels.bifurcated_decode.api"],
     "Checking plug-ins": [
-        f"codesample.testing.{part}" for part in ("engines", "judges", "rerankers", "tasks")
+        f"codesample.testing.{part}" for part in ("engines", "judges", "policies", "rerankers", "tasks")
     ],
 }
 """Modules that are shown besides, by chapter, with what is public in them and not exported."""

@@ -4,7 +4,7 @@ from codesample.kernels.bifurcated_decode.api import bifurcated_decode, prepare_
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch, Segment
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, LayerStore, ScoreOptions
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
-from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, AllKeys, KeySelection
+from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, AllKeys, KeptKeys, KeySelection
 
 __all__ = [
     "ALL_KEYS",
@@ -12,6 +12,7 @@ __all__ = [
     "Call",
     "DecodeBatch",
     "DecodeOutput",
+    "KeptKeys",
     "KeySelection",
     "LayerStore",
     "PreparedBatch",

@@ -67,7 +67,10 @@ def bifurcated_decode(
     call = Call(q, k_new, v_new, store, lens, scores)
     batch.check(call)
     # implementations read whole rows of D elements
-    return batch.decode(call.with_unit_stride())
+    output = batch.decode(call.with_unit_stride())
+    if batch.attended is not None:
+        batch.attended(call, output)
+    return output
 
 
 def prepare_batch(

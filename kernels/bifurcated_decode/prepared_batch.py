@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, Self
 
 import torch
@@ -35,6 +36,7 @@ class PreparedBatch(ABC):
         impl: Name of the implementation.
         batch, device, selection: As given; `take_over` puts another batch in place.
         restricted: The segments of which `selection` may leave keys out.
+        attended: The selection's own method where there are such segments and it has one, else None.
     Raises:
         ImplUnavailableError: the implementation cannot honour `selection`.
     """
@@ -46,6 +48,9 @@ class PreparedBatch(ABC):
     ) -> None:
         self.batch, self.device, self.selection = batch, _numbered(torch.device(device)), selection
         self.restricted = frozenset(s for s in batch.segments if selection.restricts(s))
+        self.attended: Callable[[Call, DecodeOutput], None] | None = None
+        if self.restricted:
+            self.attended = getattr(selection, "attended", None)
         # holding a store keeps its id from naming another
         self._checked: dict[int, LayerStore] = {}
 

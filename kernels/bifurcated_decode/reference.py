@@ -10,16 +10,18 @@ from torch import Tensor
 from codesample.kernels.bifurcated_decode.batch import Segment
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, ScoreOptions, stored_on_host
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
-from codesample.kernels.bifurcated_decode.selection import check_selected
+from codesample.kernels.bifurcated_decode.selection import KeptKeys, check_kept, check_selected
 
 __all__ = ["PreparedReference"]
 
 
 class _Keys(NamedTuple):
-    # keys and values [G, N, D], and the absolute position of each key, [G, N]; none where it is not read
+    # keys and values [G, N, D], and for each [G, N] its absolute position, none where it is not
+    # read, and what is added to its scores
     k: Tensor
     v: Tensor
     at: Tensor
+    bias: Tensor
 
 
 _NOWHERE = torch.iinfo(torch.int64).max
@@ -44,7 +46,7 @@ class PreparedReference(PreparedBatch):
                 store.v_own[slot, :, stored : stored + queries] = v_new[row].transpose(0, 1)
             own = max(stored + queries, 0)
             at = torch.arange(start, start + own, device=q.device).expand(call.kv_heads, -1)
-            mine = _Keys(store.k_own[slot, :, :own], store.v_own[slot, :, :own], at)
+            mine = _Keys(store.k_own[slot, :, :own], store.v_own[slot, :, :own], at, _unbiased(at, q))
             parts = [*(shared[s] for s in self.batch.chain(row)), mine]
             joined = _Keys(
                 *(
@@ -65,7 +67,12 @@ class PreparedReference(PreparedBatch):
         at = torch.arange(s.position, s.position + s.length, device=k.device).expand(len(k), -1)
         index = self.selection.select(s, call) if s in self.restricted else None
         if index is None:
-            return _Keys(k, v, at)
+            return _Keys(k, v, at, _unbiased(at, k))
+        if isinstance(index, KeptKeys):
+            check_kept(self.selection, index, call)
+            bias = _unbiased(index.tokens, k) if index.bias is None else index.bias
+            read = (index.tokens + s.position).where(index.tokens >= 0, s.position)
+            return _Keys(index.k, index.v, read.masked_fill(bias == float("-inf"), _NOWHERE), bias)
         check_selected(self.selection, index, call)
         none = index < 0
         inside = index.clamp_min(0)
@@ -73,7 +80,11 @@ class PreparedReference(PreparedBatch):
             x.gather(1, inside[..., None].expand(-1, -1, x.shape[2])).masked_fill(none[..., None], 0)
             for x in (k, v)
         )
-        return _Keys(k, v, (inside + s.position).masked_fill(none, _NOWHERE))
+        return _Keys(k, v, (inside + s.position).masked_fill(none, _NOWHERE), _unbiased(inside, k))
+
+
+def _unbiased(at: Tensor, like: Tensor) -> Tensor:
+    return torch.zeros(at.shape, dtype=like.dtype, device=like.device)
 
 
 def _attend(
@@ -83,7 +94,8 @@ def _attend(
     scores = (q @ keys.k.transpose(1, 2)) * options.scale_for(q.shape[2])
     if options.softcap is not None:
         scores = options.softcap * torch.tanh(scores / options.softcap)
-    scores = scores.to(wide).masked_fill(~seen, float("-inf"))
+    scores = scores.to(wide) + keys.bias.to(wide)[:, None]
+    scores = scores.masked_fill(~seen, float("-inf"))
     if options.sinks is not None:
         sink = options.sinks.to(scores)[:, None, None].expand(-1, q.shape[1], 1)
         scores = torch.cat([scores, sink], dim=2)

@@ -1,12 +1,12 @@
 """Which keys of a shared segment are read: a decision of its own, apart from attending to them.
 
-"All" is the only answer shipped. A policy that reads fewer answers here, and every implementation that
-honours it attends to exactly those keys; one that cannot refuses by name.
+A policy that reads fewer answers here (see `codesample.policies`), and every implementation that honours it
+attends to exactly those keys; one that cannot refuses by name.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -15,11 +15,30 @@ from codesample.errors import ShapeError
 from codesample.kernels.bifurcated_decode.batch import Segment
 from codesample.kernels.bifurcated_decode.call import Call
 
-__all__ = ["ALL_KEYS", "AllKeys", "KeySelection", "check_selected"]
+__all__ = ["ALL_KEYS", "AllKeys", "KeptKeys", "KeySelection", "check_kept", "check_selected"]
+
+
+class KeptKeys(NamedTuple):
+    """Keys of a segment that were gathered beforehand, to be read in many steps.
+
+    Attributes:
+        tokens: [G, N] int64, the token of each, counted from the segment's first; -1 for what is no token.
+        k, v: [G, N, D], dtype of the store.
+        bias: [G, N] added to the scores, -inf where nothing is to be read; a finite one at token -1 makes a
+            key that stands for several tokens, and is their number's logarithm. None: all are tokens.
+    """
+
+    tokens: Tensor
+    k: Tensor
+    v: Tensor
+    bias: Tensor | None = None
 
 
 class KeySelection(Protocol):
-    """Decides which keys of shared segments are read."""
+    """Decides which keys of shared segments are read.
+
+    One that has a method `attended(call, output)` is told of every call over a batch that it restricts.
+    """
 
     @property
     def name(self) -> str:
@@ -33,7 +52,7 @@ class KeySelection(Protocol):
         """
         ...
 
-    def select(self, segment: Segment, call: Call) -> Tensor | None:
+    def select(self, segment: Segment, call: Call) -> Tensor | KeptKeys | None:
         """Choose keys for one layer and step, the same for all rows of the segment.
 
         Args:
@@ -43,7 +62,8 @@ class KeySelection(Protocol):
                 query head h reads KV head h // call.group.
 
         Returns: [G, N] int64 on the store's device, for each KV head the tokens to read, counted from the
-            segment's first, each once; -1 fills up the list of a head that reads fewer. None: all keys.
+            segment's first, each once; -1 fills up the list of a head that reads fewer. Or what these tokens
+            hold, gathered already. None: all keys.
         """
         ...
 
@@ -74,4 +94,21 @@ def check_selected(selection: KeySelection, index: Tensor, call: Call) -> None:
         raise ShapeError(
             f"key selection {selection.name!r} gave {list(index.shape)} {index.dtype}; "
             f"expected [{call.kv_heads}, N] torch.int64"
+        )
+
+
+def check_kept(selection: KeySelection, kept: KeptKeys, call: Call) -> None:
+    """Demand that gathered keys are of the call's layer and fit one another.
+
+    Raises:
+        ShapeError: they are not, or do not.
+    """
+    check_selected(selection, kept.tokens, call)
+    store, shape = call.store.k_shared, (*kept.tokens.shape, call.q.shape[3])
+    fits = all(x.shape == shape and x.dtype == store.dtype and x.device == store.device for x in kept[1:3])
+    if not fits or (kept.bias is not None and kept.bias.shape != kept.tokens.shape):
+        found = ", ".join(f"{list(x.shape)} {x.dtype}" for x in kept if x is not None)
+        raise ShapeError(
+            f"key selection {selection.name!r} gave {found}; expected tokens [G, N], k and v {list(shape)} "
+            f"{store.dtype}, and bias [G, N] or none"
         )

@@ -89,14 +89,21 @@ class Visible:
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """Row m sees those of the keys `index` [G, N] that are `first[m]` or later, or all; -1 is none."""
+    """Row m sees those of the keys `index` [G, N] that are `first[m]` or later, or all.
+
+    -1 is none, or, with a `bias` as in `KeptKeys`, a key that stands for several where that is finite.
+    """
 
     index: Tensor
     first: Tensor | None
+    bias: Tensor | None = None
 
     def mask(self, begin: int, end: int, dtype: torch.dtype) -> Mask:
         """See `Seen`."""
-        return _mask(~self._seen(begin, end), dtype)
+        made = _mask(~self._seen(begin, end), dtype)
+        if self.bias is None:
+            return made
+        return made._replace(bias=made.bias + self.bias[None, :, None, begin:end].to(dtype))
 
     def used(self, begin: int, end: int) -> Tensor:
         """See `Seen`."""
@@ -105,7 +112,10 @@ class Chosen:
     def _seen(self, begin: int, end: int) -> Tensor:
         keys = self.index[None, :, None, begin:end]
         first = torch.zeros(1, dtype=torch.int64, device=keys.device) if self.first is None else self.first
-        return (keys >= first[:, None]) & (keys >= 0)
+        if self.bias is None:
+            return (keys >= first[:, None]) & (keys >= 0)
+        read = self.bias[None, :, None, begin:end] > float("-inf")
+        return ((keys >= first[:, None]) | (keys < 0)) & read
 
 
 def _mask(hidden: Tensor, dtype: torch.dtype) -> Mask:

@@ -19,7 +19,13 @@ from torch import Tensor
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, LayerStore, stored_on_host
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
-from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection, check_selected
+from codesample.kernels.bifurcated_decode.selection import (
+    ALL_KEYS,
+    KeptKeys,
+    KeySelection,
+    check_kept,
+    check_selected,
+)
 from codesample.kernels.bifurcated_decode.step_views import (
     Block,
     Chosen,
@@ -156,6 +162,11 @@ class PreparedTorch(PreparedBatch):
         index = self.selection.select(s, call)
         if index is None:
             return k, v, piece.visible
+        if isinstance(index, KeptKeys):
+            kept = index
+            check_kept(self.selection, kept, call)
+            plain = kept.bias is None and piece.first is None
+            return kept.k[None], kept.v[None], None if plain else Chosen(kept.tokens, piece.first, kept.bias)
         check_selected(self.selection, index, call)
         at = index.clamp_min(0)[..., None].expand(-1, -1, k.shape[3])
         k, v = (pool[:, s.start : s.start + s.length].gather(1, at)[None] for pool in call.store[:2])

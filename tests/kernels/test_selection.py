@@ -1,5 +1,7 @@
 """The seam at which keys of a shared segment are left out: exactly the others are attended to."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from codesample.errors import ImplUnavailableError, ShapeError
 from codesample.kernels.bifurcated_decode import (
     ALL_KEYS,
     DecodeOutput,
+    KeptKeys,
     bifurcated_decode,
     prepare_batch,
 )
@@ -100,6 +103,75 @@ def test_attends_to_the_chosen_keys_and_no_others(case, impl, begin, count, ragg
     got, exact = x.run(impl, selection), restricted_attention(x, selection)
     torch.testing.assert_close(got.out, exact.out, rtol=1e-11, atol=1e-12)
     torch.testing.assert_close(got.lse, exact.lse, rtol=1e-11, atol=1e-12)
+
+
+class Gathered(Stretch):
+    """Hands over what the keys hold, with one stand-in per head behind them where `stand_in` is set."""
+
+    stand_in = False
+
+    def select(self, segment, call):
+        tokens = super().select(segment, call)
+        at = tokens.clamp_min(0)[..., None].expand(-1, -1, call.q.shape[3])
+        start = segment.start
+        k, v = (x[:, start : start + segment.length].gather(1, at) for x in call.store[:2])
+        bias = torch.zeros(tokens.shape, dtype=k.dtype).masked_fill(tokens < 0, float("-inf"))
+        if self.stand_in:
+            tokens = torch.cat([tokens, torch.full((len(tokens), 1), -1)], dim=1)
+            k, v = (torch.cat([x, torch.full_like(x[:, :1], 0.1)], dim=1) for x in (k, v))
+            bias = torch.cat([bias, torch.full((len(bias), 1), 2.0, dtype=k.dtype)], dim=1)
+        plain = not self.ragged and not self.stand_in
+        return KeptKeys(tokens, k, v, None if plain else bias)
+
+
+@pytest.mark.parametrize("impl", ["reference", "torch"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("ragged", [False, True])
+def test_keys_that_were_gathered_before_are_attended_to_as_if_named(case, impl, ragged):
+    x = make_decode_inputs(case, dtype=torch.float64)
+    gathered = Gathered(2, 9, ragged=ragged)
+    got, exact = x.run(impl, gathered), restricted_attention(x, gathered)
+    torch.testing.assert_close(got.out, exact.out, rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(got.lse, exact.lse, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES[:5], ids=str)
+@pytest.mark.parametrize("ragged", [False, True])
+def test_a_key_that_stands_for_several_counts_as_often_in_every_implementation(case, ragged):
+    case = replace(case, window=None)
+    x = make_decode_inputs(case, dtype=torch.float64)
+    selection = Gathered(2, 9, ragged=ragged)
+    without = x.run("torch", selection)
+    selection.stand_in = True
+    got, exact = x.run("torch", selection), x.run("reference", selection)
+    torch.testing.assert_close(got.out, exact.out, rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(got.lse, exact.lse, rtol=1e-11, atol=1e-12)
+    assert (got.lse > without.lse).any()
+
+
+@pytest.mark.parametrize("impl", ["reference", "torch"])
+@pytest.mark.parametrize("change", [{"k": torch.zeros(2, 3, 4)}, {"bias": torch.zeros(2, 4)}])
+def test_gathered_keys_of_another_form_are_refused_by_name(impl, change):
+    selection, x = Stretch(0, 1), make_decode_inputs(GROUPS, dtype=torch.float32)
+    kept = KeptKeys(torch.zeros(2, 3).long(), torch.zeros(2, 3, 16), torch.zeros(2, 3, 16))
+    selection.select = lambda segment, call: kept._replace(**change)
+    with pytest.raises(ShapeError, match=r"key selection 'stretch' gave .*expected tokens \[G, N\]"):
+        x.run(impl, selection)
+
+
+@pytest.mark.parametrize("impl", ["reference", "torch"])
+def test_a_selection_that_wants_to_is_told_what_came_of_each_call(impl):
+    class Told(Stretch):
+        def attended(self, call, output):
+            self.told = (call, output)
+
+    x, selection = make_decode_inputs(GROUPS, dtype=torch.float32), Told(0, 5)
+    got = x.run(impl, selection)
+    assert selection.told[1] is got
+    assert torch.equal(selection.told[0].q, x.q)
+    whole = Told(0, 5, from_length=100)
+    x.run(impl, whole)
+    assert not hasattr(whole, "told")
 
 
 @pytest.mark.parametrize("impl", ["reference", "torch"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,20 @@ def test_other_weights_under_the_same_name_do_not_continue_a_run(
     RunFolder.resume(
         path, replace(manifest, sessions=({"model": {"device": "cuda:0", fact: before}},))
     ).close()
+
+
+@pytest.mark.parametrize(
+    ("before", "now"), [(None, "quest(keep=0.2)"), ("quest(keep=0.2)", None), ("a(b=1)", "a(b=2)")]
+)
+def test_another_policy_does_not_continue_a_run_nor_does_one_an_exact_run(
+    path: Path, manifest: Manifest, before: str | None, now: str | None
+) -> None:
+    sessions = [{"model": {} if each is None else {"policy": each}} for each in (before, now)]
+    RunFolder.create(path, replace(manifest, sessions=(sessions[0],))).close()
+    said = f"policy is {now or 'exact'!r}, the run has {before or 'exact'!r}"
+    with pytest.raises(RunFolderError, match=re.escape(said)):
+        RunFolder.resume(path, replace(manifest, sessions=(sessions[1],)))
+    RunFolder.resume(path, replace(manifest, sessions=(sessions[0],))).close()
 
 
 def test_resuming_may_raise_n_and_records_the_session(path: Path, manifest: Manifest) -> None:

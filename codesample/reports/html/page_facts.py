@@ -10,6 +10,7 @@ from codesample.evaluation.curves import Curve
 from codesample.evaluation.headline import form_text
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.picks import Pick
+from codesample.evaluation.policy_facts import policy_line
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.run_contents import RunContents
 from codesample.reports.html.page_index import Picks
@@ -234,6 +235,8 @@ def _of_report(report: Report) -> Iterator[tuple[str, str]]:
     if report.strict:
         yield "strict", "passes that a program could have faked count in no figure"
     yield "engine", report.engine.reproducibility
+    if report.policy:
+        yield "policy", policy_line(report.policy)
     health = report.health
     parts = [
         f"{health.timeouts} time-outs",

@@ -1,0 +1,63 @@
+"""What a run's report says of the policy by which keys of its prompts were read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from codesample.engines.contract import Engine
+from codesample.errors import RunFolderError
+from codesample.runs import RunFolder
+
+__all__ = ["added_up", "kept_facts", "policy_facts", "policy_line"]
+
+_RATIOS = ("read_bytes", "scored_bytes", "gathered_bytes")
+
+
+def policy_facts(engine: Engine) -> dict[str, Any]:
+    """Return the engine's account of this session, with the policy; {} where every key is read."""
+    account = getattr(engine, "policy_account", None)
+    if account is None:
+        return {}
+    facts: dict[str, Any] = account.as_json()
+    return {"policy": engine.describe().get("policy", "")} | facts
+
+
+def kept_facts(run: RunFolder, spent: Mapping[str, Any], *, tokens: int) -> Mapping[str, Any]:
+    """Return a session's facts, or where it drew nothing those that the run's results have."""
+    if tokens:
+        return spent
+    with suppress(RunFolderError):
+        return (run.results() or {}).get("policy") or spent
+    return spent
+
+
+def added_up(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the account of several sessions of one policy; what was audited stays with each."""
+    known = [each for each in facts if each]
+    if not known:
+        return {}
+    total: dict[str, Any] = dict(known[0]) | {"audit": None}
+    for each in known[1:]:
+        for name, value in each.items():
+            if name == "state_bytes":
+                total[name] = max(total[name], value)
+            elif isinstance(value, int | float) and name != "share":
+                total[name] += value
+    if total["exact_bytes"]:
+        total["share"] = round(sum(total[name] for name in _RATIOS) / total["exact_bytes"], 4)
+    return total
+
+
+def policy_line(facts: Mapping[str, Any]) -> str:
+    """Say in a line what was read and what was missed."""
+    if not facts["steps"]:
+        return f"{facts['policy']}: nothing was left out, no prompt that was read is as long as its guard"
+    line = f"{facts['policy']}: {facts['share']:.0%} of the bytes of {facts['prefixes']} stored prompts read"
+    if audit := facts["audit"]:
+        line += (
+            f", {audit['missed']:.2%} of attention missed (worst: {audit['worst']:.2%}, "
+            f"layer {audit['worst_layer']}, head {audit['worst_head']})"
+        )
+    return line

@@ -1,0 +1,177 @@
+"""What a prefix policy is: prepares a stored prompt once, then chooses which of its keys are read.
+
+One selection serves all rows of a group, made from the queries of all of them, for each layer and KV head.
+What it reads and what it misses is counted by `codesample.policies.prefix_reads`, alike for all policies.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from codesample.records.fields import check_settings, setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from codesample.kernels.bifurcated_decode import ScoreOptions
+
+__all__ = ["Ask", "Choice", "PrefixPolicy", "PseudoKeys", "SparsePolicy", "StoredLayer"]
+
+
+class StoredLayer(NamedTuple):
+    """One layer of a stored prompt, G KV heads of width D.
+
+    Attributes:
+        keys, values: [G, M, D], as they are attended to; views that must not be written.
+        queries: [H, W, D], of the prompt's last tokens; at most `PrefixPolicy.tail_queries`, at least one.
+        scores: How the layer weighs its keys.
+    """
+
+    keys: Tensor
+    values: Tensor
+    queries: Tensor
+    scores: ScoreOptions
+
+
+class Ask(NamedTuple):
+    """What is known when keys of one layer are chosen.
+
+    Attributes:
+        queries: [R, Q, H, D], of all rows that the choice is for; query head h reads KV head h // (H / G).
+        keys, values: [G, M, D], of the stored prompt.
+        scores: How the layer weighs its keys; without a window.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    values: Tensor
+    scores: ScoreOptions
+
+
+class PseudoKeys(NamedTuple):
+    """Keys that each stand for several tokens that are not read: k, v [G, E, D] and bias [G, E].
+
+    `bias` is the logarithm of how many, -inf for one that does not count.
+    """
+
+    k: Tensor
+    v: Tensor
+    bias: Tensor
+
+
+class Choice(NamedTuple):
+    """Which tokens of a stored prompt are read.
+
+    Attributes:
+        tokens: [G, N] int64, rising along each head's list; -1 fills up behind shorter lists.
+        scored_bytes: What making the choice read, in bytes of keys or of what was prepared.
+        rest: What stands for the tokens left out. None: nothing does.
+    """
+
+    tokens: Tensor
+    scored_bytes: int
+    rest: PseudoKeys | None = None
+
+
+class PrefixPolicy(ABC):
+    """Chooses keys of stored prompts; a frozen dataclass whose fields are its parameters.
+
+    Attributes:
+        name: By which it is installed.
+        guard: Stored runs of fewer shared tokens are read whole, untouched in speed.
+        refresh: A choice serves so many steps.
+        similarity: It is made anew before that where the cosine of the mean query with that of the choice
+            falls below this; 0 does not look.
+        pool: Whether one choice is made for all rows of a group, or one for each row.
+        audit: The true attention mass of what is not read is measured at every so manieth step; 0: never.
+        tail_queries: How many of a prompt's last queries `prepare` is shown.
+    """
+
+    name: ClassVar[str]
+    guard: int = 0
+    refresh: int = 1
+    similarity: float = 0.0
+    pool: bool = True
+    audit: int = 0
+    tail_queries: int = 1
+
+    @abstractmethod
+    def prepare(self, layers: Sequence[StoredLayer]) -> Sequence[Any]:
+        """Work out once per stored prompt what choosing needs.
+
+        Args:
+            layers: Those without a window, in their order; none may be changed.
+
+        Returns: for each layer what `select` is given.
+        """
+
+    @abstractmethod
+    def select(self, ask: Ask, state: Any) -> Choice | None:
+        """Choose for one layer; depends on the rows' queries alone, never on their order.
+
+        Returns: None where every key is read.
+        """
+
+    @classmethod
+    def parameters(cls) -> list[str]:
+        """Return the names of what can be set."""
+        return [each.name for each in fields(cls) if each.init] if is_dataclass(cls) else []
+
+    @property
+    def spelt(self) -> str:
+        """The policy with all that settles what is drawn, for records: `quest(guard=4096, keep=0.2, ...)`."""
+        given = [(name, getattr(self, name)) for name in sorted(self.parameters())]
+        # what is measured changes nothing
+        text = ", ".join(f"{name}={_word(value)}" for name, value in given if name != "audit")
+        return f"{self.name}({text})" if text else self.name
+
+
+@dataclass(frozen=True)
+class SparsePolicy(PrefixPolicy):
+    """A policy that leaves keys out, with the parameters that all of these have; see `PrefixPolicy`.
+
+    Attributes:
+        keep: Share of a stored prompt's tokens that are read, about. Range (0, 1]; 1 reads all.
+
+    Raises:
+        ParameterError: a value outside its range.
+    """
+
+    keep: float = setting(
+        0.2, "Share of the tokens read.", expected="a number in (0, 1]", holds=lambda value: 0 < value <= 1
+    )
+    guard: int = setting(
+        4096,
+        "Shorter stored runs are read whole.",
+        expected="a number of tokens, at least 0",
+        holds=lambda value: value >= 0,
+    )
+    refresh: int = setting(
+        8,
+        "Steps that a choice serves.",
+        expected="a number of steps, at least 1",
+        holds=lambda value: value >= 1,
+    )
+    similarity: float = setting(
+        0.0,
+        "Cosine of mean queries below which a choice is made anew.",
+        expected="a number in [0, 1]",
+        holds=lambda value: 0 <= value <= 1,
+    )
+    pool: bool = setting(True, "Whether a group's rows share a choice.")
+    audit: int = setting(
+        0,
+        "Measure at every so manieth step what is missed.",
+        expected="a number of steps, 0 for never",
+        holds=lambda value: value >= 0,
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,223 @@
+"""How keys of shared prompts are read, written down: one choice per axis, as a record and as text.
+
+    quest(keep=0.2, refresh=8)          what stands alone is the prefix policy
+    prefix=quest(keep=0.2), hosts=1     every axis by its name
+
+Whatever has other characters, an axis twice or a value that is not built is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from codesample.errors import ParameterError
+from codesample.records.validation import validated
+
+__all__ = ["EXACT", "Policy", "PolicyValue"]
+
+PolicyValue = bool | int | float | str
+"""What a parameter of a policy can be."""
+
+EXACT = "exact"
+"""The prefix policy that reads every key."""
+
+_MOST_CHARACTERS = 500
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_TOKEN = re.compile(
+    r"""[ \t]*(?:
+    (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![A-Za-z0-9_.]))
+    |(?P<word>[A-Za-z][A-Za-z0-9_.-]*)
+    |(?P<sign>[(),=])
+    |(?P<end>\Z)
+    )""",
+    re.VERBOSE | re.ASCII,
+)
+_TRUTH = {"true": True, "false": False}
+_BUILT: dict[str, tuple[str | int, ...]] = {
+    "prefill": ("full",),
+    "decode_cache": ("full",),
+    "schedule": ("auto",),
+    "hosts": (1,),
+}
+
+
+@validated
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Which keys are computed, stored and read; the axes are independent of one another.
+
+    Attributes:
+        prefix: Which keys of a stored prompt decode steps read: "exact", or a name of
+            `codesample list policies`.
+        parameters: (name, value) pairs for it, sorted by name; see `docs/policies.md`.
+        prefill: How prompts are run: "full".
+        decode_cache: What is kept of a row's own tokens: "full".
+        schedule: How a step's attention is divided: "auto", as its implementation does.
+        hosts: Over how many processes a prompt's keys are spread: 1.
+
+    Raises:
+        ParameterError: a name or a parameter that cannot be written, a parameter twice, or a value of
+            another axis that is not built.
+    """
+
+    prefix: str = EXACT
+    parameters: tuple[tuple[str, PolicyValue], ...] = ()
+    prefill: str = "full"
+    decode_cache: str = "full"
+    schedule: str = "auto"
+    hosts: int = 1
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.parameters]
+        for name in (self.prefix, *names):
+            if not _NAME.fullmatch(name):
+                raise ParameterError(
+                    f"policy: {name!r} is no name; expected letters, digits, '_', '-' and '.', a letter first"
+                )
+        for name, value in self.parameters:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ParameterError(f"policy {self.prefix!r}: {name} = {value}: expected a finite number")
+            if isinstance(value, str) and (not _NAME.fullmatch(value) or value.lower() in _TRUTH):
+                raise ParameterError(f"policy {self.prefix!r}: {name} = {value!r}: expected a plain word")
+        if len(set(names)) < len(names):
+            raise ParameterError(f"policy {self.prefix!r}: a parameter is given twice: {', '.join(names)}")
+        object.__setattr__(self, "parameters", tuple(sorted(self.parameters, key=lambda pair: pair[0])))
+        for axis, built in _BUILT.items():
+            if (value := getattr(self, axis)) not in built:
+                known = " or ".join(map(repr, built))
+                raise ParameterError(f"policy: {axis} = {value!r} is not built; expected {known}")
+
+    @classmethod
+    def parse(cls, text: str) -> Policy:
+        """Read what `str` writes; `Policy.parse(str(policy)) == policy`.
+
+        Raises:
+            ParameterError: not of that form; shows the place and says what was expected there.
+        """
+        return _Reader(text).policy()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every key is computed, stored and read."""
+        return self == Policy()
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={_written(value)}" for name, value in self.parameters)
+        others = [
+            f"{each.name}={getattr(self, each.name)}"
+            for each in fields(self)
+            if each.name in _BUILT and getattr(self, each.name) != each.default
+        ]
+        return ", ".join([self.prefix + (f"({given})" if given else ""), *others])
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    begin: int
+
+
+class _Reader:
+    """Reads one text from left to right."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > _MOST_CHARACTERS:
+            raise ParameterError(f"a policy of {len(text)} characters; expected {_MOST_CHARACTERS} at most")
+        self._text, self._at = text, 0
+        self._next = self._scan()
+
+    def policy(self) -> Policy:
+        chosen: dict[str, Any] = {}
+        while True:
+            token = self._take("word", "a policy, such as quest(keep=0.2)")
+            axis = token.text
+            if self._took("="):
+                if axis != "prefix" and axis not in _BUILT:
+                    axes = ", ".join(("prefix", *_BUILT))
+                    raise self._error(token, f"expected one of the axes {axes}")
+            elif chosen:
+                raise self._error(token, "expected AXIS=VALUE; the prefix policy stands first")
+            else:
+                axis = "prefix"
+            if axis in chosen:
+                raise self._error(token, f"expected {axis} once")
+            if axis == "prefix":
+                if self._before == "=":
+                    token = self._take("word", "a policy")
+                chosen |= {"prefix": token.text, "parameters": self._parameters()}
+            else:
+                chosen[axis] = self._value()
+            if self._next.kind == "end":
+                return Policy(**chosen)
+            if not self._took(","):
+                raise self._error(self._next, "expected a comma or the end")
+
+    def _parameters(self) -> tuple[tuple[str, PolicyValue], ...]:
+        if not self._took("("):
+            return ()
+        given: dict[str, PolicyValue] = {}
+        while not self._took(")"):
+            if given and not self._took(","):
+                raise self._error(self._next, "expected a comma or a closing bracket")
+            token = self._take("word", "the name of a parameter")
+            if token.text in given:
+                raise self._error(token, f"expected {token.text} once")
+            if not self._took("="):
+                raise self._error(self._next, f"expected = behind {token.text}")
+            given[token.text] = self._value()
+        return tuple(given.items())
+
+    def _value(self) -> PolicyValue:
+        token = self._next
+        if token.kind not in ("number", "word"):
+            raise self._error(token, "expected a number, true, false or a word")
+        self._scan_on()
+        if token.kind == "word":
+            return _TRUTH.get(token.text.lower(), token.text)
+        if token.text.lstrip("+-").isdecimal():
+            return int(token.text)
+        number = float(token.text)
+        if not math.isfinite(number):
+            raise self._error(token, "expected a finite number")
+        return number
+
+    def _take(self, kind: str, what: str) -> _Token:
+        token = self._next
+        if token.kind != kind:
+            raise self._error(token, f"expected {what}")
+        self._scan_on()
+        return token
+
+    def _took(self, sign: str) -> bool:
+        found = self._next.kind == "sign" and self._next.text == sign
+        if found:
+            self._scan_on()
+        return found
+
+    def _scan_on(self) -> None:
+        self._before = self._next.text
+        self._next = self._scan()
+
+    def _scan(self) -> _Token:
+        found = _TOKEN.match(self._text, self._at)
+        if found is None or found.lastgroup is None:
+            begin = len(self._text) - len(self._text[self._at :].lstrip(" \t"))
+            raise self._error(
+                _Token("other", self._text[begin], begin), "expected a name, a number or ( ) , ="
+            )
+        self._at = found.end()
+        return _Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup))
+
+    def _error(self, token: _Token, complaint: str) -> ParameterError:
+        got = "the end" if token.kind == "end" else repr(token.text)
+        shown = re.sub(r"\s", " ", self._text)
+        return ParameterError(
+            f"policy {self._text!r}: {complaint}, got {got}\n  {shown}\n  {' ' * token.begin}^"
+        )
+
+
+def _written(value: PolicyValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,71 @@
+"""Which keys of stored prompts a sampler reads, and what it keeps account of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codesample.errors import ParameterError
+from codesample.kernels.bifurcated_decode import LayerStore
+from codesample.policies.accounting import Account, Tally
+from codesample.policies.contract import PrefixPolicy
+from codesample.policies.exact import Exact
+from codesample.policies.prefix_reads import PrefixReads
+from codesample.policies.registry import prefix_policy
+from codesample.records import Policy
+from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.native import DIVIDED
+from codesample.sampling.sharded.ranks import ranks_of
+
+__all__ = ["PolicyChoice"]
+
+
+class PolicyChoice:
+    """A policy for one checkpoint.
+
+    Args:
+        policy: A record, or its text.
+
+    Raises:
+        UnknownNameError, PolicyError, ParameterError: see `prefix_policy`.
+    """
+
+    def __init__(self, policy: str | Policy = "exact") -> None:
+        self.policy = Policy.parse(policy) if isinstance(policy, str) else policy
+        self._prefix: PrefixPolicy = Exact() if self.policy.is_exact else prefix_policy(self.policy)
+        self._tally = Tally()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every key is read."""
+        return isinstance(self._prefix, Exact)
+
+    @property
+    def spelt(self) -> str:
+        """All that settles what is read, for records."""
+        return self._prefix.spelt
+
+    @property
+    def account(self) -> Account | None:
+        """What was read so far; None where every key is."""
+        return None if self.is_exact else self._tally.account
+
+    def expect_served(self, checkpoint: Checkpoint) -> None:
+        """Refuse a checkpoint whose prompts are not stored once for all their rows, or not whole.
+
+        Raises:
+            ParameterError: as said; names the policy and the reason.
+        """
+        if self.is_exact:
+            return
+        if ranks_of(checkpoint.model) is not None:
+            raise ParameterError(f"policy = {str(self.policy)!r}: {DIVIDED}")
+        if not checkpoint.shared:
+            raise ParameterError(
+                f"policy {self.policy.prefix!r} chooses among keys that candidates share, and "
+                f"{checkpoint.name!r} is sampled with one cache per candidate: {checkpoint.notice}; "
+                "leave the policy out"
+            )
+
+    def reads(self, layers: Sequence[LayerStore]) -> PrefixReads | None:
+        """Return what follows the policy over a store; None where every key is read."""
+        return None if self.is_exact else PrefixReads(self._prefix, layers, self._tally)

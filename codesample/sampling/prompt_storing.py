@@ -1,0 +1,32 @@
+"""Stores prompts for a decode loop, and lets a policy prepare what was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from codesample.policies.prefix_reads import PrefixReads
+from codesample.sampling.kv_store import KVStore
+from codesample.sampling.prefill import SegmentTokens, prefill
+
+__all__ = ["prompt_storing"]
+
+
+def prompt_storing(
+    model: PreTrainedModel, store: KVStore, reads: PrefixReads | None = None
+) -> Callable[[Sequence[SegmentTokens], int], Tensor]:
+    """Return what stores N segments in passes of so many tokens, and gives the logits behind each, [N, V]."""
+
+    # no method of the loop: a circle of references would keep the store until it is collected
+    def run(segments: Sequence[SegmentTokens], chunk: int) -> Tensor:
+        if reads is None:
+            return prefill(model, store, segments, chunk=chunk)
+        ranges = [(segment.start, len(segment.ids)) for segment in segments]
+        tails = reads.tails(ranges)
+        logits = prefill(model, store, segments, chunk=chunk, tails=tails)
+        reads.prepare(ranges, tails)
+        return logits
+
+    return run

@@ -1,0 +1,124 @@
+"""A policy is one record and one text; whatever is not built or not written so is refused."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codesample.errors import CodesampleError, ParameterError
+from codesample.records import Policy
+
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,8}", fullmatch=True)
+WORDS = NAMES.filter(lambda word: word.lower() not in ("true", "false"))
+VALUES = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), WORDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("exact", Policy()),
+        ("quest(keep=0.2)", Policy("quest", (("keep", 0.2),))),
+        (" quest ( keep = .2 , refresh=4 ) ", Policy("quest", (("refresh", 4), ("keep", 0.2)))),
+        (
+            "token-select(scope=layer, pool=False)",
+            Policy("token-select", (("pool", False), ("scope", "layer"))),
+        ),
+        ("prefix=quest(keep=1e-1), prefill=full, hosts=1", Policy("quest", (("keep", 0.1),))),
+        ("schedule=auto", Policy()),
+        ("quest()", Policy("quest")),
+    ],
+)
+def test_is_read_from_text(text: str, policy: Policy) -> None:
+    assert Policy.parse(text) == policy
+    assert Policy.parse(str(policy)) == policy
+
+
+@given(NAMES, st.dictionaries(NAMES, VALUES, max_size=4))
+def test_every_policy_is_read_back_from_its_text(name: str, parameters: dict) -> None:
+    policy = Policy(name, tuple(parameters.items()))
+    again = Policy.parse(str(policy))
+    assert again == policy
+    assert [type(value) for _, value in again.parameters] == [type(value) for _, value in policy.parameters]
+
+
+@given(st.text(alphabet=string.ascii_letters + string.digits + "(),=.-+_ \t\n'\"é\0", max_size=60))
+def test_any_text_is_read_or_refused_by_name(text: str) -> None:
+    try:
+        policy = Policy.parse(text)
+    except ParameterError as error:
+        assert str(error).startswith("policy")  # noqa: PT017
+    else:
+        assert Policy.parse(str(policy)) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "expected a policy, such as quest"),
+        ("quest(", "expected the name of a parameter, got the end"),
+        ("quest(keep)", "expected = behind keep"),
+        ("quest(keep=)", "expected a number, true, false or a word"),
+        ("quest(keep=0.2", "expected a comma or a closing bracket"),
+        ("quest(keep=0.2,)", "expected the name of a parameter"),
+        ("quest(keep=0.2 refresh=8)", "expected a comma or a closing bracket, got 'refresh'"),
+        ("quest(keep=0.2, keep=0.3)", "expected keep once"),
+        ("quest(keep=1e999)", "expected a finite number"),
+        ("quest(keep=nan)x", "expected a comma or the end"),
+        ("quest(keep=0.2x)", "expected a name, a number"),
+        ("quest(keep='a')", "expected a name, a number"),
+        ("quest quest", "expected a comma or the end, got 'quest'"),
+        ("quest, squeezed", "the prefix policy stands first"),
+        ("quest, prefix=exact", "expected prefix once"),
+        ("prefill=full, prefill=full", "expected prefill once"),
+        ("prefix=", "expected a policy, got the end"),
+        ("speed=1", "expected one of the axes prefix, prefill, decode_cache, schedule, hosts"),
+        ("quest\n", "expected a name, a number"),
+        ("q" * 501, "a policy of 501 characters; expected 500 at most"),
+    ],
+)
+def test_what_is_not_written_so_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Policy.parse(text)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prefill=star", "prefill = 'star' is not built; expected 'full'"),
+        ("exact, decode_cache=cascade", "decode_cache = 'cascade' is not built; expected 'full'"),
+        ("quest(keep=0.2), schedule=stream-k", "schedule = 'stream-k' is not built; expected 'auto'"),
+        ("hosts=2", "hosts = 2 is not built; expected 1"),
+        ("hosts=many", "hosts"),
+    ],
+)
+def test_a_value_of_an_axis_that_is_not_built_is_refused_by_name(text: str, said: str) -> None:
+    with pytest.raises(CodesampleError) as caught:
+        Policy.parse(text)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"prefix": ""},
+        {"prefix": "a b"},
+        {"parameters": (("keep", float("inf")),)},
+        {"parameters": (("keep", "two words"),)},
+        {"parameters": (("keep", "true"),)},
+        {"parameters": (("keep", 1), ("keep", 2))},
+        {"prefill": "ring"},
+        {"hosts": 0},
+    ],
+)
+def test_a_record_takes_only_what_can_be_written(arguments: dict) -> None:
+    with pytest.raises(ParameterError):
+        Policy(**arguments)
+
+
+def test_parameters_stand_in_one_order() -> None:
+    assert Policy("q", (("b", 1), ("a", 2))) == Policy("q", (("a", 2), ("b", 1)))
+    assert str(Policy("q", (("b", True), ("a", 2)))) == "q(a=2, b=true)"
+    assert Policy().is_exact
+    assert not Policy("quest").is_exact
