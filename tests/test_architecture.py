@@ -171,6 +171,8 @@ ARROWS = {
     },
     "reports.html": {"errors", "evaluation", "records", "runs"},
     "bench": {"errors", "execution.*", "kernels.*", "records", "sampling", "testing"},
+    "bench.rivals": {"bench", "errors"},
+    "bench.rivals.children": {"bench", "records", "sampling"},
     "testing": {
         "engines",
         "errors",
@@ -186,6 +188,7 @@ ARROWS = {
     "cli": {
         "codesample",
         "bench",
+        "bench.rivals",
         "engines",
         "errors",
         "evaluation",

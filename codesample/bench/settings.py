@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codesample.errors import UnknownNameError
@@ -12,7 +13,7 @@ from codesample.records.fields import check_settings, setting
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["AttentionOptions", "DecodeOptions", "dtype_on", "expect_known"]
+__all__ = ["AttentionOptions", "DecodeOptions", "RivalOptions", "dtype_on", "expect_known"]
 
 
 def dtype_on(device: torch.device, name: str | None) -> torch.dtype:
@@ -94,6 +95,34 @@ class AttentionOptions:
     repeats: int = setting(20, "Timed rounds; the median is kept.", expected="at least 1", holds=_positive)
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
     dtype: str | None = setting(None, "Default: bfloat16 on CUDA, float32 on a CPU.")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RivalOptions:
+    """Which rivals are measured, and on what.
+
+    Attributes:
+        rivals: Names of `RIVALS`.
+        rivals_folder: Where `docs/benchmarks/set_up_rivals.py` has put them.
+        rival_model: Folder of the checkpoint that it was told of.
+        precisions: Of the rivals; none means all of each.
+        prompt_tokens, candidates: Cells: all pairs.
+        new: Tokens of each candidate.
+
+    Raises:
+        ParameterError: `new` too small to tell a step from.
+    """
+
+    rivals: tuple[str, ...] = setting((), "Other engine, beside this one; repeatable.", flag="--rival")
+    rivals_folder: Path = setting(Path("rivals"), "Where set_up_rivals.py has put them.")
+    rival_model: str = setting("", "Folder of the checkpoint that they were made of.")
+    precisions: tuple[str, ...] = setting((), "Precision of a rival; repeatable.", flag="--precision")
+    prompt_tokens: str = setting("166", "Tokens of the prompt: 166,2048,...")
+    candidates: str = setting("1,8,32,64", "Candidates of the prompt.")
+    new: int = setting(18, "Tokens of each candidate.", expected="at least 4", holds=lambda value: value >= 4)
 
     def __post_init__(self) -> None:
         check_settings(self)

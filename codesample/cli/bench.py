@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codesample.bench.settings import AttentionOptions, DecodeOptions, dtype_on
+from codesample.bench.settings import AttentionOptions, DecodeOptions, RivalOptions, dtype_on
 from codesample.cli import options
 from codesample.cli.errors import Commands
 from codesample.cli.output import UNJUDGED, say, show_plain
@@ -33,18 +33,28 @@ def _group() -> None:
 
 
 @app.command()
-@takes_records(wanted=DecodeOptions)
+@takes_records(wanted=DecodeOptions, beside=RivalOptions)
 def decode(
     wanted: DecodeOptions,
     *,
+    beside: RivalOptions,
     out: _Out = None,
     plot: Annotated[Path | None, typer.Option(help="Draw milliseconds per step over n.")] = None,
 ) -> None:
-    """Time sampling with a shared prompt beside `generate`, a repeated cache and continuous batching."""
+    """Time sampling with a shared prompt beside `generate`, a repeated cache and continuous batching.
+
+    With --rival, beside engines that run in processes of their own instead.
+    """
     from codesample.bench.decode_benchmark import measure_decode
     from codesample.bench.decode_results import decode_plot, decode_tables
     from codesample.bench.plots import draw
 
+    if beside.rivals:
+        from codesample.bench.rivals.rival_cells import measure_rivals, rival_table
+
+        rows = measure_rivals(beside, repeats=wanted.repeats, threads=wanted.threads)
+        show_plain(rival_table(_kept(rows, out, "{rival} {precision}")))
+        return
     found = _kept(measure_decode(wanted), out, "{kind} {shape} {n}")
     show_plain(decode_tables(found))
     if plot is not None:

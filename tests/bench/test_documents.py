@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from codesample.bench.attention_results import attention_table
+from codesample.bench.rivals.rival_cells import rival_table
 from codesample.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -60,3 +61,10 @@ def test_an_unknown_option_would_be_seen():
 def test_the_table_of_attention_is_that_of_its_measurements():
     lines = (FOLDER / "attention_cpu.jsonl").read_text().splitlines()
     assert attention_table(map(json.loads, lines)) in (FOLDER / "attention.md").read_text()
+
+
+def test_the_table_of_rivals_is_that_of_its_measurements():
+    rows = FOLDER / "rivals_cpu.jsonl"
+    kept = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []
+    expected = rival_table(kept) if kept else "No row is kept yet"
+    assert expected in (FOLDER / "rivals.md").read_text()

@@ -1,0 +1,117 @@
+"""The process of one side: started, asked line by line, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from codesample.bench.rivals.rival_set import Side
+from codesample.errors import CodesampleError
+
+__all__ = ["RefusedError", "RivalProcess"]
+
+_TO_LOAD = 600.0
+
+
+class RefusedError(CodesampleError):
+    """What one side did not do, and why."""
+
+
+class RivalProcess:
+    """Starts a side's process, which loads its model; use it in `with`.
+
+    Args:
+        side: Whose.
+        patience: Seconds that an answer may take.
+    Attributes:
+        facts: What it says of itself.
+
+    Raises:
+        RefusedError: it cannot be started or cannot load its model.
+    """
+
+    def __init__(self, side: Side, *, patience: float = 1800.0) -> None:
+        self._side, self._patience = side, patience
+        # closed with the process
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            self._process = subprocess.Popen(
+                side.command,
+                env=os.environ | side.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+            )
+        except OSError as error:
+            raise RefusedError(f"is not set up: {side.command[0]}: {error.strerror}") from error
+        self._rest = b""
+        try:
+            self.facts: dict[str, Any] = self._answer(_TO_LOAD)["ready"]
+        except BaseException:
+            self.end()
+            raise
+
+    def draw(self, prompt: Sequence[int], *, n: int, new: int, greedy: bool = False, seed: int = 0) -> Any:
+        """Let it draw; returns seconds and tokens.
+
+        Raises:
+            RefusedError: it cannot, or drew another number of tokens.
+        """
+        call = {"prompt": list(prompt), "n": n, "new": new, "greedy": greedy, "seed": seed}
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(call).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise RefusedError(self._end_of_it()) from None
+        answer = self._answer(self._patience)
+        lengths = {len(row) for row in answer["tokens"]}
+        if len(answer["tokens"]) != n or lengths != {new}:
+            raise RefusedError(
+                f"drew {len(answer['tokens'])} candidates of {sorted(lengths)} tokens instead of {n} of {new}"
+            )
+        return answer
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+        self._said.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def _answer(self, patience: float) -> Any:
+        until = time.monotonic() + patience
+        stream = self._process.stdout
+        assert stream is not None
+        while b"\n" not in self._rest:
+            if not select.select([stream], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise RefusedError(f"did not answer within {patience:.0f} s")
+            got = os.read(stream.fileno(), 1 << 16)
+            if not got:
+                raise RefusedError(self._end_of_it())
+            self._rest += got
+        line, _, self._rest = self._rest.partition(b"\n")
+        answer = json.loads(line)
+        if "refused" in answer:
+            raise RefusedError(answer["refused"])
+        return answer
+
+    def _end_of_it(self) -> str:
+        code = self._process.wait()
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        return f"ended with {code}: {lines[-1][:200] if lines else 'without a word'}"
