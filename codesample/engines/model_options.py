@@ -61,8 +61,8 @@ class ModelOptions:
         max_rows: Most candidates decoded together; None lets memory decide.
         memory_fraction: Share of the free memory that key/value stores may take. Range (0, 1].
         compile: Whether decode steps run through `torch.compile`.
-        cpu_matmul: What sampling multiplies in on a CPU: "float32", or "int8", which is faster and changes
-            what the model says; see `Sampler`.
+        cpu_matmul: What sampling multiplies in on a CPU: "auto", "float32", "bfloat16" or "int8", faster in
+            this order and changing what the model says more; see `Sampler`.
         policy: Which keys of long prompts are read, such as "quest(keep=0.2)"; see `Policy.parse`.
         trust_remote_code: Whether code that a checkpoint brings may run here, with all rights of the caller.
         base_url: Address of the server that "openai:MODEL" is asked of, such as "http://localhost:8000/v1";
@@ -108,10 +108,10 @@ class ModelOptions:
     )
     compile: bool = setting(False, "Run decode steps through torch.compile.")
     cpu_matmul: str = setting(
-        "float32",
-        "What a CPU multiplies in: float32, or int8, which is faster and less exact.",
-        expected="'float32' or 'int8'",
-        holds=lambda value: value in ("float32", "int8"),
+        "auto",
+        "What a CPU multiplies in: float32; bfloat16, faster with the instructions; int8, less exact; auto.",
+        expected="auto, float32, bfloat16 or int8",
+        holds=lambda value: value in ("auto", "float32", "bfloat16", "int8"),
     )
     policy: str = setting(
         EXACT, "Which keys of long prompts are read: exact, or such as quest(keep=0.2); see list policies."
@@ -170,7 +170,7 @@ class ModelOptions:
             expect_plain_url(self.base_url, name="base_url")
         check_settings(self)
         Policy.parse(self.policy)
-        if self.compile and self.cpu_matmul != "float32":
+        if self.compile and self.cpu_matmul not in ("auto", "float32"):
             raise ParameterError(f"cpu_matmul = {self.cpu_matmul!r} with compile: expected one of the two")
 
     @property

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from codesample.sampling.fbgemm import with_fbgemm
+
 __all__ = ["Int8Weight", "int8_kernel"]
 
 # a row of zeros has a scale, too
@@ -31,17 +33,12 @@ class _Fbgemm(_Kernel):
     """Few rows fastest where the processor has no instructions for it."""
 
     def pack(self, weight: Tensor, scales: Tensor) -> Any:
-        before = torch.backends.quantized.engine
+        zeros = torch.zeros(len(weight), dtype=torch.int64)
         with warnings.catch_warnings():
             # of tensors that know that they are quantised; the packed form is no such tensor
             warnings.simplefilter("ignore")
-            try:
-                torch.backends.quantized.engine = "fbgemm"
-                zeros = torch.zeros(len(weight), dtype=torch.int64)
-                tensor = torch._make_per_channel_quantized_tensor(weight, scales.double(), zeros, 0)
-                return torch.ops.quantized.linear_prepack(tensor, None)
-            finally:
-                torch.backends.quantized.engine = before
+            tensor = torch._make_per_channel_quantized_tensor(weight, scales.double(), zeros, 0)
+            return with_fbgemm(lambda: torch.ops.quantized.linear_prepack(tensor, None))
 
     def multiply(self, rows: Tensor, packed: Any) -> Tensor:
         call = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
@@ -79,10 +76,11 @@ class Int8Weight:
         self._kernel, self._packed = kernel, kernel.pack(whole, scales)
         self._top = _top(kernel.bits)
 
-    def multiplied(self, rows: Tensor) -> Tensor:
-        """Return rows [..., I] times the weight: [..., O], both float32."""
+    def multiplied(self, rows: Tensor, bias: Tensor | None) -> Tensor:
+        """Return rows [..., I] times the weight, plus the bias: [..., O], all float32."""
         scales = rows.abs().amax(dim=-1, keepdim=True).div_(self._top).clamp_min_(_TINY)
-        return self._kernel.multiply(rows / scales, self._packed).mul_(scales)
+        product = self._kernel.multiply(rows / scales, self._packed).mul_(scales)
+        return product if bias is None else product.add_(bias)
 
 
 def int8_kernel() -> _Fbgemm | _OneDnn | None:

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from codesample.errors import ModelError
 from codesample.sampling.attention_hook import looked_at_anew
 from codesample.sampling.attention_probe import Probed, probe_shared_path
-from codesample.sampling.packed_weights import Matmul, PackedWeights, expect_matmul
+from codesample.sampling.packed_weights import Copy, Matmul, PackedWeights, expect_matmul
 from codesample.sampling.sharded.ranks import LostError, ranks_of
 from codesample.sampling.weights_watch import STATE_KEY, Change, WeightsWatch
 
@@ -49,6 +49,7 @@ class ModelState:
         self.probed, self.generation, self._forgotten = probed, 0, False
         self.uncaptured: set[Hashable] = set() if self.ranks is None else _All()
         self._packed: tuple[PackedWeights | None] | None = None
+        self._kept: list[Copy] = []
         self._watch = WeightsWatch(model)
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
@@ -61,7 +62,8 @@ class ModelState:
         if self.ranks is not None:
             return None
         if self._packed is None:
-            self._packed = (PackedWeights.of(self.model, self.matmul),)
+            self._packed = (PackedWeights.of(self.model, self.matmul, self._kept),)
+            self._kept = []
         return self._packed[0]
 
     @property
@@ -120,7 +122,8 @@ class ModelState:
         forgotten = bool(self._most(self._forgotten))
         if change is Change.NONE and not forgotten:
             return
-        self._packed = None
+        packed, self._packed = (self._packed or (None,))[0], None
+        self._kept = packed.still_true() if packed is not None and not forgotten else []
         self.uncaptured.clear()
         self.generation += 1
         if change is Change.WEIGHTS and not forgotten:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
@@ -15,6 +15,7 @@ from codesample.sampling.sharded.rank_environment import in_team
 
 if TYPE_CHECKING:
     from codesample.sampling.outline import Outline
+    from codesample.sampling.sampler import Step
 
 __all__ = ["DIVIDED", "NATIVE_ABILITIES", "look_at_native", "open_native"]
 
@@ -63,7 +64,7 @@ def open_native(model: str, options: ModelOptions) -> Engine:
         dtype=options.dtype,
         max_rows=options.max_rows,
         memory_fraction=options.memory_fraction,
-        step="compiled" if options.compile else "int8" if options.cpu_matmul == "int8" else "auto",
+        step="compiled" if options.compile else cast("Step", options.cpu_matmul),
         trust_remote_code=options.trust_remote_code,
     )
     return sampler if options.policy == EXACT else sampler.with_policy(options.policy)

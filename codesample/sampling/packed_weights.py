@@ -1,19 +1,23 @@
 """A second copy of linear weights, in the layout that a CPU multiplies few rows with fastest.
 
 A decode step multiplies a few dozen rows with every weight of the model. torch's product arranges the
-weight anew for each call; oneDNN can keep it arranged, and then takes half the time for 8 rows and four
-fifths for 32 (0.1B parameters in float32, two cores of an AVX2 server). Outputs differ by rounding.
+weight anew for each call; a copy can be kept arranged. Where 16 bits hold the weights, as those of most
+checkpoints, the copy has 16 bits and a product reads half as much; else it has 32. Either way outputs differ
+from torch's by rounding alone.
 
-Copies in 8 bits take a quarter of the memory and less than half of the time, and change what the model says:
-see `codesample.sampling.int8_matmul`, and docs/models.md for by how much.
+Products in bfloat16 or in 8 bits are faster still, and change what the model says: see
+`codesample.sampling.bf16_matmul`, `codesample.sampling.int8_matmul`, and docs/models.md for by how much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -21,19 +25,32 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from codesample.errors import ModelError
+from codesample.sampling.arranged_weights import ArrangedWeight, PlainWeight, arranged_kernel
+from codesample.sampling.bf16_matmul import (
+    Bf16Weight,
+    Multiplied,
+    RoundedWeight,
+    bf16_kernel,
+    fits_in_bf16,
+)
+from codesample.sampling.half_weights import HalfWeight, fits_in_half, half_kernel
 from codesample.sampling.int8_matmul import Int8Weight, int8_kernel
 from codesample.sampling.memory import free_memory, size_text
+from codesample.sampling.sharded.ranks import ranks_of
+from codesample.sampling.weight_numbers import WeightNumbers
 
-__all__ = ["Matmul", "PackedWeights", "expect_matmul", "is_packed"]
+__all__ = ["Copy", "Matmul", "PackedWeights", "expect_matmul", "is_packed", "matmul_of"]
 
-Matmul = Literal["float32", "int8"]
+Matmul = Literal["float32", "bfloat16", "int8"]
 """In which numbers the linear layers of a model on a CPU multiply."""
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 # for more rows, as in a prefill, arranging a weight costs nothing beside the product
 _MOST_ROWS = 256
 # of the memory that is free; the rest is for keys and values
 _MOST_MEMORY = 0.25
-_TOLERANCE = 1e-4
 _MARK = "codesample_packed"
 
 
@@ -43,29 +60,45 @@ class PackedWeights:
     Args:
         model: Float32 weights on a CPU are copied; layers that are more than `nn.Linear` are left alone.
         matmul: What the copies are multiplied in.
+        kept: Copies of the model as it was that still serve, of the same matmul; see `still_true`.
     """
 
-    def __init__(self, model: PreTrainedModel, matmul: Matmul = "float32") -> None:
-        forward_of = _forward_in_int8 if matmul == "int8" else _forward_of
-        self._forwards = [(layer, forward_of(layer)) for layer in _layers(model)]
+    def __init__(self, model: PreTrainedModel, matmul: Matmul = "float32", kept: Sequence[Copy] = ()) -> None:
+        known = {each.layer: each for each in kept if each.is_true()}
+        packs = _packs(model, matmul)
+        new = [layer for layer in packs if layer not in known]
+        # of the libraries, one gives its warnings past all threads' filters
+        threads = 1 if matmul == "int8" else torch.get_num_threads()
+        packed = _together(lambda layer: packs[layer](layer.weight.detach()), new, threads)
+        for layer, each in zip(new, packed, strict=True):
+            known[layer] = Copy(layer, each)
+        self._copies = [known[layer] for layer in packs]
+        most = _MOST_ROWS if matmul == "float32" else None
+        self._forwards = [(each.layer, _forward_of(each, most)) for each in self._copies]
 
     @classmethod
-    def of(cls, model: PreTrainedModel, matmul: Matmul = "float32") -> PackedWeights | None:
+    def of(
+        cls, model: PreTrainedModel, matmul: Matmul = "float32", kept: Sequence[Copy] = ()
+    ) -> PackedWeights | None:
         """Pack where there is anything to pack, a library to do it, and memory for the copies.
 
         Raises:
-            ModelError: there is no memory for copies in 8 bits, which are more than a faster layout.
+            ModelError: there is no memory for copies that are more than a faster layout.
         """
-        layers, free = _layers(model), free_memory(torch.device("cpu"))
-        if matmul == "int8":
-            if (needed := sum(layer.weight.numel() for layer in layers)) > free:
-                raise ModelError(
-                    f"copies of the weights in 8 bits take {size_text(needed)}, and {size_text(free)} of "
-                    "memory are free; choose a smaller model, or leave out the matrices in int8"
-                )
-            return cls(model, matmul)
-        needed = sum(layer.weight.nbytes for layer in layers)
-        return cls(model) if 0 < needed <= _MOST_MEMORY * free and _works() else None
+        known, free = {each.layer for each in kept}, free_memory(torch.device("cpu"))
+        needed = sum(_bytes(layer, matmul) for layer in _layers(model) if layer not in known)
+        if matmul != "float32" and needed > free:
+            raise ModelError(
+                f"copies of the weights in {matmul} take {size_text(needed)}, and {size_text(free)} of "
+                "memory are free; choose a smaller model, or multiply in float32: --cpu-matmul float32"
+            )
+        if matmul == "float32" and (needed > _MOST_MEMORY * free or not (half_kernel() or arranged_kernel())):
+            return None
+        return cls(model, matmul, kept) if _layers(model) else None
+
+    def still_true(self) -> list[Copy]:
+        """Return the copies whose weights are as they were when they were packed."""
+        return [each for each in self._copies if each.is_true()]
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -83,20 +116,64 @@ class PackedWeights:
                     layer.__dict__["forward"] = own
 
 
+class Copy:
+    """The copy of one layer's weight.
+
+    Args:
+        layer: As it is now.
+        packed: Of its weight.
+    """
+
+    def __init__(self, layer: nn.Linear, packed: Multiplied) -> None:
+        self.layer, self.packed = layer, packed
+        weight = layer.weight
+        self._weight = weakref.ref(weight)
+        self._version = None if weight.is_inference() else weight._version
+        self._place = _place(weight)
+        self._numbers = WeightNumbers(lambda: [layer.weight])
+
+    def is_true(self) -> bool:
+        """Whether the weight is the one that was copied, and was not written to as far as can be known."""
+        weight = self.layer.weight
+        return (
+            weight is self._weight()
+            and self._version is not None
+            and (weight._version, _place(weight)) == (self._version, self._place)
+            and self._numbers.same()
+        )
+
+
+def matmul_of(model: PreTrainedModel, step: str, *, left_open: bool) -> Matmul:
+    """Return what a step of that name multiplies in; see `Sampler`.
+
+    Args:
+        model: Loaded.
+        step: For "auto" it is what this processor is fastest in without rounding a weight.
+        left_open: Whether "auto" is free to choose: nobody has said in which numbers.
+    """
+    if step in ("bfloat16", "int8"):
+        return "int8" if step == "int8" else "bfloat16"
+    free = step == "auto" and left_open and bf16_kernel() and ranks_of(model) is None
+    layers = _layers(model) if free else []
+    exact = bool(layers) and all(fits_in_bf16(layer.weight.detach()) for layer in layers)
+    return "bfloat16" if exact else "float32"
+
+
 def expect_matmul(model: PreTrainedModel, matmul: Matmul) -> None:
     """Refuse what a model or this processor cannot do.
 
     Raises:
-        ModelError: matrices in 8 bits of weights that are not float32 on a CPU, or without a library for it.
+        ModelError: matrices in 8 or 16 bits of weights that are not float32 on a CPU, or without a library
+            for it.
     """
-    if matmul != "int8":
+    if matmul == "float32":
         return
     if not _layers(model):
         raise ModelError(
-            f"int8: expected a model with linear layers in float32 on a CPU, got {model.dtype} on "
+            f"{matmul}: expected a model with linear layers in float32 on a CPU, got {model.dtype} on "
             f"{model.device}; leave it out, or choose that device and dtype"
         )
-    if int8_kernel() is None:
+    if matmul == "int8" and int8_kernel() is None:
         raise ModelError("int8: no library here multiplies in 8 bits exactly on this processor; leave it out")
 
 
@@ -118,53 +195,57 @@ def _layers(model: PreTrainedModel) -> list[nn.Linear]:
     ]
 
 
-def _forward_of(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
-    packed = _packed(layer.weight.detach())
+def _place(weight: Tensor) -> tuple[Any, ...]:
+    return weight.data_ptr(), weight.stride(), weight.shape
+
+
+def _bytes(layer: nn.Linear, matmul: Matmul) -> int:
+    """Return how much a copy takes; in float32 by the looks of the weight's first rows."""
+    size = {"int8": 1, "bfloat16": 2, "float32": 4}[matmul]
+    if matmul == "float32" and half_kernel() and fits_in_half(layer.weight.detach()[:16]):
+        size = 2
+    return layer.weight.numel() * size
+
+
+def _packs(model: PreTrainedModel, matmul: Matmul) -> dict[nn.Linear, Callable[[Tensor], Multiplied]]:
+    """Return what packs each layer's weight."""
+    pack: Callable[[Tensor], Multiplied] = _in_float32
+    if matmul == "int8":
+        kernel = int8_kernel()
+        assert kernel is not None, "`expect_matmul` has looked"
+        pack = partial(Int8Weight, kernel=kernel)
+    elif matmul == "bfloat16":
+        pack = Bf16Weight if bf16_kernel() else partial(RoundedWeight, pack=_in_float32)
+    packs = dict.fromkeys(_layers(model), pack)
+    # products come out in bfloat16, and of two logits near each other it must be known which is more
+    head = model.get_output_embeddings()
+    if matmul == "bfloat16" and head in packs:
+        packs[head] = _in_float32
+    return packs
+
+
+def _in_float32(weight: Tensor) -> Multiplied:
+    if half_kernel() and fits_in_half(weight):
+        return HalfWeight(weight)
+    return ArrangedWeight(weight) if arranged_kernel() else PlainWeight(weight)
+
+
+def _together(work: Callable[[_A], _B], items: Sequence[_A], threads: int) -> list[_B]:
+    """Return what comes of each: to pack is not done by several threads, so several packings are."""
+    if threads == 1 or len(items) < 2:
+        return [work(each) for each in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))
+
+
+def _forward_of(copy: Copy, most_rows: int | None) -> Callable[[Tensor], Tensor]:
+    layer, packed = copy.layer, copy.packed
+    most = sys.maxsize if most_rows is None else most_rows * layer.in_features
 
     def forward(input: Tensor) -> Tensor:
-        few = input.dtype == torch.float32 and input.numel() <= _MOST_ROWS * layer.in_features
-        if not few or torch.is_grad_enabled():
+        if input.dtype != torch.float32 or input.numel() > most or torch.is_grad_enabled():
             return F.linear(input, layer.weight, layer.bias)
-        return _multiplied(input, packed, layer.bias)
+        return packed.multiplied(input, layer.bias)
 
     forward.__dict__[_MARK] = True
     return forward
-
-
-def _forward_in_int8(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
-    kernel = int8_kernel()
-    assert kernel is not None, "`expect_matmul` has looked"
-    packed = Int8Weight(layer.weight.detach(), kernel)
-
-    def forward(input: Tensor) -> Tensor:
-        if input.dtype != torch.float32 or torch.is_grad_enabled():
-            return F.linear(input, layer.weight, layer.bias)
-        product = packed.multiplied(input)
-        return product if layer.bias is None else product.add_(layer.bias)
-
-    forward.__dict__[_MARK] = True
-    return forward
-
-
-def _packed(weight: Tensor) -> Tensor:
-    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight)
-    return packed
-
-
-def _multiplied(rows: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
-    return product
-
-
-@cache
-@torch.inference_mode()
-def _works() -> bool:
-    """Try it once: neither call is one that torch promises to keep."""
-    generator = torch.Generator().manual_seed(0)
-    rows, weight, bias = (torch.randn(size, generator=generator) for size in ((3, 1, 96), (160, 96), (160,)))
-    exact = F.linear(rows.double(), weight.double(), bias.double())
-    try:
-        found = _multiplied(rows, _packed(weight), bias)
-    except (AttributeError, RuntimeError, TypeError):
-        return False
-    return found.shape == exact.shape and bool((found - exact).abs().max() <= _TOLERANCE)

@@ -38,6 +38,7 @@ from codesample.sampling.memory import parse_size
 from codesample.sampling.model_state import ModelState
 from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.sampling.ordinary_loop import OrdinaryLoop
+from codesample.sampling.packed_weights import matmul_of
 from codesample.sampling.policy_choice import PolicyChoice
 from codesample.sampling.prefix_cache import CacheInfo, PrefixCache
 from codesample.sampling.prompts import Prompt, prompts_of
@@ -53,7 +54,7 @@ __all__ = ["Sampler"]
 
 _log = logging.getLogger("codesample.sampling")
 
-Step = Literal["auto", "plain", "compiled", "int8"]
+Step = Literal["auto", "plain", "compiled", "float32", "bfloat16", "int8"]
 
 
 class _Part(NamedTuple):
@@ -81,11 +82,13 @@ class Sampler:
         revision: Branch, tag or commit of a hub checkpoint.
         trust_remote_code: Run code that the checkpoint brings, with all rights of the caller.
         impl: Implementation of the attention: "auto", "torch", "triton" or "reference".
-        step: How decode steps run. "auto": in float32 on a CPU they multiply with a second copy of the linear
-            weights, which is much faster; made where it takes less than a quarter of the free memory.
-            "plain": with the weights as they are. "compiled": through `torch.compile`; the first takes long.
-            "int8": sampling, prompts too, multiplies with weights of 8 bits per channel and inputs of 8 or 7
-            bits per row; faster once more, and the model is no longer quite the same (docs/models.md).
+        step: How a model in float32 on a CPU is multiplied with. "float32": decode steps use a second copy of
+            the linear weights, much faster and the same but for rounding; made where a quarter of the free
+            memory holds it. "bfloat16": layers round inputs and weights to it, prompts' too; faster where
+            the processor has the instructions. "int8": 8 bits for weights and inputs; faster still, and no
+            longer quite the same model (docs/models.md). "auto": bfloat16 where the checkpoint is stored in
+            it, its dtype is left open and the processor has the instructions; else float32. "plain": the
+            weights as they are. "compiled": these through `torch.compile`; the first step takes long.
     Raises:
         ParameterError: an argument outside its range.
         UnknownNameError, HubUnavailableError, ModelError: see `load_checkpoint`.
@@ -142,12 +145,13 @@ class Sampler:
         self._max_rows = max_rows or (GPU_ROWS if on_gpu else CPU_ROWS)
         self._memory_fraction, self._impl = memory_fraction, impl
         self._forward = compiled(self.checkpoint.model) if step == "compiled" else None
-        # a compiled program has its own way with weights
-        self._packs = step in ("auto", "int8")
+        self._packs = step not in ("plain", "compiled")
         self._cache = PrefixCache(parse_size(prefix_cache))
         self._policy = PolicyChoice()
         self._probed = self.checkpoint.probed
-        self._state = ModelState(self.checkpoint.model, self._probed, "int8" if step == "int8" else "float32")
+        left_open = dtype == "auto" and not isinstance(model, torch.nn.Module)
+        matmul = matmul_of(self.checkpoint.model, step, left_open=left_open)
+        self._state = ModelState(self.checkpoint.model, self._probed, matmul)
         if self.checkpoint.notice:
             _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
 
@@ -333,7 +337,8 @@ class Sampler:
     def describe(self) -> dict[str, Any]:
         """Facts about the checkpoint for the record of a run."""
         facts = self.checkpoint.describe()
-        facts["matmul"] = "int8" if self._state.matmul == "int8" else facts["dtype"]
+        matmul = self._state.matmul
+        facts["matmul"] = facts["dtype"] if matmul == "float32" else matmul
         return facts if self._policy.is_exact else facts | {"policy": self._policy.spelt}
 
     @property

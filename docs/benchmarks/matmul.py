@@ -2,7 +2,8 @@
 
     python docs/benchmarks/matmul.py MODEL HumanEval.jsonl [--problems 12] [-n 32] [--rounds 5]
 
-For each way of `Sampler(step=...)`: milliseconds of a decode step with n rows behind the first problem's
+For each way of `Sampler(step=...)`, and for "arranged", which is "float32" without the weights in 16 bits:
+milliseconds of a decode step with n rows behind the first problem's
 prompt, each way in turn; and over the problems' prompts with their references, token by token, against
 float64: the mean and the largest difference of a token's log-probability, the mean Kullback-Leibler
 divergence from float64's distribution in nats, and how often both have the same likeliest token. Appends a
@@ -18,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -25,10 +27,12 @@ from torch import Tensor
 from codesample import Sampler
 from codesample.bench.machine import MODELS, machine
 from codesample.bench.rounds import Rounds
+from codesample.sampling import packed_weights
+from codesample.sampling.half_weights import half_kernel
 from codesample.sampling.model_state import ModelState
 
 ROWS = Path(__file__).with_name("matmul_cpu.jsonl")
-WAYS = ("plain", "auto", "int8")
+WAYS = ("plain", "arranged", "float32", "bfloat16", "int8")
 SHORT, LONG = 4, 28
 
 
@@ -36,6 +40,15 @@ def texts(data: Path, problems: int) -> list[tuple[str, str]]:
     """Return prompts and their references."""
     entries = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()[:problems]]
     return [(each["prompt"], each["canonical_solution"]) for each in entries]
+
+
+def packed(way: Any, first: Sampler) -> Sampler:
+    """Return a sampler of the same model that has its copies."""
+    step = "float32" if way == "arranged" else way
+    sampler = Sampler(first.checkpoint.model, tokenizer=first.checkpoint.tokenizer, step=step)
+    with patch.object(packed_weights, "half_kernel", lambda: way != "arranged" and half_kernel()):
+        assert sampler._state.packed is not None, "there is no memory for copies"
+    return sampler
 
 
 def step_seconds(sampler: Sampler, prompt: str, n: int) -> float:
@@ -104,10 +117,7 @@ def main() -> None:
     args = parser.parse_args()
     given = texts(args.data, args.problems)
     first = Sampler(args.model, step="plain")
-    model, tokenizer = first.checkpoint.model, first.checkpoint.tokenizer
-    samplers = {
-        way: first if way == "plain" else Sampler(model, tokenizer=tokenizer, step=way) for way in WAYS
-    }
+    samplers = {way: first if way == "plain" else packed(way, first) for way in WAYS}
     rounds = Rounds()
     for number in range(args.rounds + 1):
         for way, sampler in samplers.items():
@@ -119,7 +129,9 @@ def main() -> None:
         "model": Path(args.model).name,
         "n": args.n,
         "step_ms": {way: round(1000 * median(each), 1) for way, each in rounds.seconds.items()},
-        "times_auto": {way: round(1 / median(each), 2) for way, each in rounds.ratios("auto").items()},
+        "times_arranged": {
+            way: round(1 / median(each), 2) for way, each in rounds.ratios("arranged").items()
+        },
         "against_float64": accuracy(samplers, given),
     } | machine(MODELS, torch.device("cpu"))
     print(json.dumps(row, indent=1))

@@ -38,7 +38,7 @@ def by_hand(rows, weight, kernel):
 def test_a_product_is_that_of_the_rounded_numbers(shape, kernel):
     torch.manual_seed(0)
     rows, weight = torch.randn(*shape, 72), torch.randn(50, 72) * torch.logspace(-3, 3, 50)[:, None]
-    found = Int8Weight(weight, kernel).multiplied(rows)
+    found = Int8Weight(weight, kernel).multiplied(rows, None)
     expected = by_hand(rows, weight, kernel)
     assert (found.shape, found.dtype) == (expected.shape, torch.float32)
     # a number that lies in the middle of two may be rounded to either
@@ -55,19 +55,20 @@ def test_a_row_is_multiplied_as_if_it_were_alone(seed, count, size):
     weight = Int8Weight(torch.randn(24, 40), int8_kernel())
     rows = torch.randn(count, 40) * torch.logspace(-4, 4, count)[:, None]
     rows[0] *= size
-    together = weight.multiplied(rows)
+    together = weight.multiplied(rows, None)
     assert all(
-        torch.equal(weight.multiplied(row[None])[0], found) for row, found in zip(rows, together, strict=True)
+        torch.equal(weight.multiplied(row[None], None)[0], found)
+        for row, found in zip(rows, together, strict=True)
     )
 
 
 @torch.inference_mode()
 def test_no_sum_overflows_and_rows_that_are_no_numbers_stay_with_themselves(kernel):
     rows = torch.stack([torch.full((512,), v) for v in (1.0, -1.0, 0.0, float("nan"), float("inf"))])
-    found = Int8Weight(torch.full((32, 512), 0.5), kernel).multiplied(rows)
+    found = Int8Weight(torch.full((32, 512), 0.5), kernel).multiplied(rows, None)
     torch.testing.assert_close(found[:3], torch.tensor([256.0, -256.0, 0.0])[:, None].expand(3, 32))
     assert not found[3:].isfinite().any()
-    assert Int8Weight(torch.zeros(32, 512), kernel).multiplied(rows[:1]).eq(0).all()
+    assert Int8Weight(torch.zeros(32, 512), kernel).multiplied(rows[:1], None).eq(0).all()
 
 
 def test_a_kernel_that_overflows_or_is_gone_is_not_chosen(monkeypatch):
@@ -109,7 +110,9 @@ def test_a_candidate_does_not_depend_on_how_many_are_drawn(tiny):
 def test_prompts_are_read_in_8_bits_and_given_texts_as_ever(model, tokenizer, monkeypatch):
     seen = []
     plain = Int8Weight.multiplied
-    monkeypatch.setattr(Int8Weight, "multiplied", lambda self, x: seen.append(x.shape) or plain(self, x))
+    monkeypatch.setattr(
+        Int8Weight, "multiplied", lambda self, x, b: seen.append(x.shape) or plain(self, x, b)
+    )
     sampler = Sampler(model, tokenizer=tokenizer, step="int8")
     sampler.sample("x" * 300, n=2, max_new_tokens=3)
     assert max(shape[-2] for shape in seen) == 300
@@ -142,5 +145,5 @@ def test_what_cannot_be_done_in_8_bits_is_refused_at_load(model, tokenizer, monk
             Sampler(model, tokenizer=tokenizer, step="int8")
     sampler = Sampler(model, tokenizer=tokenizer, step="int8")
     monkeypatch.setattr(packed_weights, "free_memory", lambda device: 1000)
-    with pytest.raises(ModelError, match="copies of the weights in 8 bits take"):
+    with pytest.raises(ModelError, match="copies of the weights in int8 take"):
         sampler.sample(PROMPT, n=1, max_new_tokens=2)

@@ -2,15 +2,26 @@ import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from codesample.sampling import Sampler, packed_weights
+from codesample.sampling.arranged_weights import ArrangedWeight, PlainWeight, arranged_kernel
+from codesample.sampling.half_weights import HalfWeight, half_kernel
 from codesample.sampling.packed_weights import PackedWeights
 from codesample.testing.models import random_model
 
 PROMPT = "def f(x):\n    return x + 1\n"
 
-pytestmark = pytest.mark.skipif(not packed_weights._works(), reason="needs oneDNN")
+pytestmark = pytest.mark.skipif(
+    not (arranged_kernel() and half_kernel()), reason="needs oneDNN and FBGEMM in torch"
+)
+
+
+class Seen(list):
+    """Counts products with packed weights, by kind."""
+
+    def watch(self, monkeypatch, kind):
+        plain = kind.multiplied
+        monkeypatch.setattr(kind, "multiplied", lambda *given: self.append(kind) or plain(*given))
 
 
 @pytest.fixture
@@ -20,28 +31,14 @@ def model():
 
 def calls(monkeypatch):
     """Count products with packed weights."""
-    seen = []
-    plain = packed_weights._multiplied
-    monkeypatch.setattr(packed_weights, "_multiplied", lambda *given: seen.append(1) or plain(*given))
+    seen = Seen()
+    for kind in (ArrangedWeight, HalfWeight):
+        seen.watch(monkeypatch, kind)
     return seen
 
 
 def frozen(module):
     return {name: p.detach().clone() for name, p in module.named_parameters()}
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("rows", [(1, 1), (7, 1), (32, 1), (0, 1), (5,), (2, 3, 4)])
-@torch.inference_mode()
-def test_products_are_those_of_the_layer_to_rounding(rows, bias):
-    torch.manual_seed(0)
-    layer = torch.nn.Linear(72, 130, bias=bias)
-    x = torch.randn(*rows, 144)[..., ::2]
-    found = packed_weights._forward_of(layer)(x)
-    exact = F.linear(x.double(), layer.weight.double(), layer.bias.double() if bias else None)
-    assert found.shape == exact.shape
-    # 72 products and sums of numbers of about 1 / sqrt(72)
-    torch.testing.assert_close(found.double(), exact, atol=72 * 2**-23, rtol=0)
 
 
 def test_every_linear_layer_multiplies_with_its_copy_and_the_model_is_left_as_it_was(model, monkeypatch):
@@ -118,15 +115,57 @@ def test_only_float32_is_packed_and_only_where_memory_is_plenty(model, monkeypat
 
 
 def test_a_torch_without_the_calls_goes_without(model, monkeypatch):
-    def gone(*_):
-        raise AttributeError("no such operator")
+    for name in ("arranged_kernel", "half_kernel"):
+        monkeypatch.setattr(packed_weights, name, lambda: False)
+    assert PackedWeights.of(model) is None
+    assert type(packed_weights._in_float32(torch.ones(4, 4))) is PlainWeight
 
-    for name in ("_packed", "_multiplied"):
-        with monkeypatch.context() as patch:
-            patch.setattr(packed_weights, name, gone)
-            assert not packed_weights._works.__wrapped__()
-    monkeypatch.setattr(packed_weights, "_multiplied", lambda x, *_: torch.zeros(3, 1, 160))
-    assert not packed_weights._works.__wrapped__()
+
+def kinds(packed):
+    return {type(each.packed) for each in packed._copies}
+
+
+def test_what_is_stored_in_16_bits_is_kept_in_16_bits(model, monkeypatch):
+    needed = sum(layer.weight.numel() for layer in packed_weights._layers(model))
+    assert kinds(PackedWeights.of(model)) == {ArrangedWeight}
+    for dtype in (torch.bfloat16, torch.float16):
+        stored = copy.deepcopy(model).to(dtype).float()
+        monkeypatch.setattr(packed_weights, "free_memory", lambda device: 8 * needed)
+        found = PackedWeights.of(stored)
+        assert kinds(found) == {HalfWeight}
+        ids = torch.arange(12).view(3, 4)
+        with torch.inference_mode():
+            plain = stored(ids).logits
+            with found.used():
+                torch.testing.assert_close(stored(ids).logits, plain, atol=1e-5, rtol=1e-5)
+        assert PackedWeights.of(model) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(packed_weights, "half_kernel", lambda: False)
+        assert PackedWeights.of(stored) is None
+
+
+def test_only_what_was_written_to_is_packed_again(model):
+    first = PackedWeights(model)
+    layers = model.model.layers
+    with torch.no_grad():
+        layers[0].mlp.up_proj.weight[0, 0] += 1
+        layers[1].mlp.up_proj.weight.data += 1
+        layers[1].mlp.down_proj.weight = torch.nn.Parameter(layers[1].mlp.down_proj.weight.detach().clone())
+        layers[0].self_attn.q_proj.weight.data = layers[0].self_attn.q_proj.weight.detach().clone()
+    changed = {
+        layers[0].mlp.up_proj,
+        layers[1].mlp.up_proj,
+        layers[1].mlp.down_proj,
+        layers[0].self_attn.q_proj,
+    }
+    second = PackedWeights(model, kept=first.still_true())
+    before, after = ({each.layer: each.packed for each in packed._copies} for packed in (first, second))
+    assert before.keys() == after.keys()
+    assert {layer for layer in after if after[layer] is not before[layer]} == changed
+    with torch.inference_mode(), second.used():
+        packed = model(torch.arange(5)[None]).logits
+    with torch.inference_mode():
+        torch.testing.assert_close(packed, model(torch.arange(5)[None]).logits, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("through_data", [True, False])
@@ -146,6 +185,7 @@ def test_the_sampler_packs_once_and_anew_after_a_training_step(through_data, mod
             written += 0.05 * torch.randn_like(p)
     after = sampler.sample(PROMPT, n=4, max_new_tokens=6)
     assert sampler._state.packed is not first
+    assert not first.still_true()
     afresh = Sampler(model, tokenizer=tokenizer, step="plain")
     expected = afresh.sample(PROMPT, n=4, max_new_tokens=6)
     assert not afresh._packs

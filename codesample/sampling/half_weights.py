@@ -1,0 +1,64 @@
+"""Products in float32 with weights that are kept in 16 bits: the same numbers, and half as much to read.
+
+What a checkpoint stores in bfloat16 or float16 is widened to float32 when it is loaded. FBGEMM keeps it in
+float16 and widens it as it multiplies, in registers. A float16 has more digits than a bfloat16 and fewer
+exponents: numbers below 2^-17 lose digits, which a weight of the usual size does not notice.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codesample.sampling.fbgemm import with_fbgemm
+
+__all__ = ["HalfWeight", "fits_in_half", "half_kernel"]
+
+# what may be lost of a row, beside it: what float32 loses in a sum of some hundred products
+_MOST_LOST = 2.0**-20
+# numbers that are looked at together, so that they stay near the processor
+_TOGETHER = 2**16
+_TOLERANCE = 1e-4
+
+
+class HalfWeight:
+    """A weight in float16, arranged for products with few or many rows.
+
+    Args:
+        weight: [O, I] float32 for which `fits_in_half` holds.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self._packed: Any = with_fbgemm(lambda: torch.ops.quantized.linear_prepack_fp16(weight, None))
+
+    def multiplied(self, rows: Tensor, bias: Tensor | None) -> Tensor:
+        """Return rows [..., I] times the weight, plus the bias: [..., O], all float32."""
+        product: Tensor = torch.ops.quantized.linear_dynamic_fp16(rows, self._packed)
+        return product if bias is None else product.add_(bias)
+
+
+def fits_in_half(weight: Tensor) -> bool:
+    """Whether each row of a weight [O, I] is the same in float16, up to what float32 loses in a product."""
+    for part in weight.split(max(1, _TOGETHER // max(1, weight.shape[1]))):
+        lost = part.half().float().sub_(part)
+        if not bool((lost.square_().sum(1) <= _MOST_LOST**2 * part.square().sum(1)).all()):
+            return False
+    return True
+
+
+@cache
+@torch.inference_mode()
+def half_kernel() -> bool:
+    """Whether `HalfWeight` works here. Tried once: neither call is one that torch promises to keep."""
+    generator = torch.Generator().manual_seed(0)
+    rows, weight, bias = (torch.randn(size, generator=generator) for size in ((3, 1, 96), (160, 96), (160,)))
+    weight = weight.bfloat16().float()
+    exact = torch.nn.functional.linear(rows.double(), weight.double(), bias.double())
+    try:
+        found = HalfWeight(weight).multiplied(rows, bias)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return found.shape == exact.shape and bool((found - exact).abs().max() <= _TOLERANCE)
