@@ -145,6 +145,7 @@ ARROWS = {
         "records",
     },
     "reports": {
+        "distributed",
         "engines",
         "errors",
         "evaluation",

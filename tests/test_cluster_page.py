@@ -6,6 +6,7 @@ Where GNU parallel is not installed, a few lines stand for it.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -160,3 +161,18 @@ def test_each_gpu_has_a_process_of_its_own(shell: Shell) -> None:
 def test_every_option_and_command_of_the_page_is_there() -> None:
     named = {each.name for each in app.registered_commands}
     assert set(re.findall(r"codesample (\w+)", PAGE)) <= named
+
+
+def test_what_the_driver_costs_is_what_was_measured_and_what_follows_from_it() -> None:
+    spec = importlib.util.spec_from_file_location(
+        "ray_driver", ROOT / "docs" / "benchmarks" / "ray_driver.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    rows = [json.loads(line) for line in script.ROWS.read_text().splitlines()]
+    assert script.measured(rows) in PAGE
+    assert script.table(rows) in PAGE
+    assert max(row["driver_cpu_ms"] for row in rows) < 1
+    assert max(row["growth_mb"] for row in rows if row["candidates"] >= 100_000) < 500

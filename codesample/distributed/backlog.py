@@ -13,14 +13,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from codesample.distributed.judging_actor import Calls, Judging
+from codesample.distributed.judging_actor import BATCH, Calls, Judging
 from codesample.distributed.units import DEATHS
 from codesample.records import Tests
 
-__all__ = ["BATCH", "Backlog", "Task", "most_at_once"]
-
-BATCH = 8
-"""Jobs that travel together."""
+__all__ = ["Backlog", "Task", "most_at_once"]
 
 
 def most_at_once(workers: int) -> int:
@@ -89,10 +86,6 @@ class Backlog:
             self._pick(self._waiting, given, min(room, BATCH))
         load.held.update((task.number, task) for task in given)
         return given
-
-    def holds(self, holder: Hashable) -> bool:
-        """Whether a holder has anything to do."""
-        return holder in self._loads and bool(self._loads[holder].held)
 
     def settled(self, holder: Hashable, number: int) -> Task | None:
         """Take back a job that a holder has done; None where it does not hold it."""

@@ -172,9 +172,17 @@ class Crew:
                     self._cluster.answer(member.hello)
                     member.hello = None
             except ActorLostError as lost:
-                self.lost(member, str(lost))
+                self._lost_before_it_began(member, str(lost))
                 continue
             self._hurry(member)
+
+    def _lost_before_it_began(self, member: Member, why: str) -> None:
+        if any(node.id == member.slot.node.id for node in self._cluster.nodes()):
+            self.lost(member, why)
+            return
+        # its node was known to be dead only after it had been sent there
+        self._coming.remove(member)
+        self._last = f"{member.slot}: {why}"
 
     def _hurry(self, member: Member) -> None:
         waited = monotonic() - member.begun

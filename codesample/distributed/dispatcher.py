@@ -15,7 +15,7 @@ from codesample.distributed.cluster import ActorLostError, Cluster, Happened
 from codesample.distributed.crew import Crew, Member
 from codesample.distributed.judging_actor import Job, Judging
 from codesample.distributed.known_tests import KnownTests
-from codesample.distributed.mailbox import Failure
+from codesample.distributed.mailbox import Failure, linger
 from codesample.errors import CodesampleError, ExecutionError
 
 __all__ = ["Dispatcher"]
@@ -23,7 +23,7 @@ __all__ = ["Dispatcher"]
 ANSWER_SECONDS = 300.0
 """An actor that takes longer for an answer that needs no work is given up."""
 
-TAKE_SECONDS = 1.0
+TAKE_SECONDS = 10.0
 LOOK_SECONDS = 0.05
 IDLE_SECONDS = 0.5
 
@@ -97,22 +97,15 @@ class Dispatcher:
                 self._take(self._inbox.get(timeout=IDLE_SECONDS))
         self._take_inbox()
         self._crew.tend()
-        if not len(self._backlog):
-            return
-        try:
-            self._crew.expect_living()
-        except CodesampleError as error:
-            self._fail_all(error)
-            return
-        self._hand_out()
-        settled = self._cluster.settled(list(self._asked), seconds=LOOK_SECONDS)
-        late = monotonic() - ANSWER_SECONDS
-        overdue = [asked.member for asked in self._asked.values() if asked.put < late]
-        for question in settled:
-            self._answered(question)
-        for member in overdue:
-            if any(asked.member is member and asked.put < late for asked in self._asked.values()):
-                self._lose(member, f"no answer within {ANSWER_SECONDS:g} s")
+        if len(self._backlog):
+            try:
+                self._crew.expect_living()
+            except CodesampleError as error:
+                self._fail_all(error)
+                return
+            self._hand_out()
+        self._listen()
+        self._hear(seconds=LOOK_SECONDS if len(self._backlog) else 0.0)
 
     def _take_inbox(self) -> None:
         while True:
@@ -126,12 +119,27 @@ class Dispatcher:
             self._backlog.add(task)
 
     def _hand_out(self) -> None:
-        fetching = {asked.member for asked in self._asked.values() if asked.fetches}
         for member in self._crew.live:
             while tasks := self._backlog.batch(member, workers=member.opened.workers):
                 self._give(member, tasks)
-            if member not in fetching and self._backlog.holds(member):
-                self._fetch(member)
+
+    def _listen(self) -> None:
+        """Keep a question open to every actor: by it a death is noticed, also of an idle one."""
+        fetching = {asked.member for asked in self._asked.values() if asked.fetches}
+        gather = linger(len(self._crew.live))
+        for member in self._crew.live:
+            if member not in fetching:
+                self._ask(member, member.actor.ask("take", TAKE_SECONDS, gather), fetches=True)
+
+    def _hear(self, *, seconds: float) -> None:
+        settled = self._cluster.settled(list(self._asked), seconds=seconds)
+        late = monotonic() - ANSWER_SECONDS
+        overdue = {asked.member for asked in self._asked.values() if asked.put < late}
+        overdue -= {self._asked[question].member for question in settled}
+        for question in settled:
+            self._answered(question)
+        for member in overdue:
+            self._lose(member, f"no answer within {ANSWER_SECONDS:g} s")
 
     def _give(self, member: Member, tasks: list[Task]) -> None:
         needed = {
@@ -142,11 +150,6 @@ class Dispatcher:
         tests, forget = self._known.shipment(member, needed)
         jobs = [Job(task.number, task.work) for task in tasks]
         self._ask(member, member.actor.ask("give", jobs, tests, forget), fetches=False)
-
-    def _fetch(self, member: Member) -> None:
-        # the more actors there are, the longer each gathers: the driver takes so many answers a second
-        linger = 0.02 + 0.002 * len(self._crew.live)
-        self._ask(member, member.actor.ask("take", TAKE_SECONDS, linger), fetches=True)
 
     def _ask(self, member: Member, question: Any, *, fetches: bool) -> None:
         self._asked[question] = _Asked(member, monotonic(), fetches)

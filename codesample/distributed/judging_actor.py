@@ -15,7 +15,10 @@ from codesample.execution import Executor, Isolation, Judge, Level, Limits, Prog
 from codesample.execution.caller.granted_modules import missing_modules
 from codesample.records import Tests
 
-__all__ = ["Calls", "Job", "JudgeMaker", "JudgeOpened", "Judging", "JudgingActor", "MadeExecutor"]
+__all__ = ["BATCH", "Calls", "Job", "JudgeMaker", "JudgeOpened", "Judging", "JudgingActor", "MadeExecutor"]
+
+BATCH = 8
+"""Jobs that travel together."""
 
 JudgeMaker = Callable[[], Judge]
 """Makes the judge on the node."""
@@ -110,7 +113,9 @@ class JudgingActor:
 
     def take(self, seconds: float, linger: float) -> list[tuple[int, Any]]:
         """Return results by number; waits up to `seconds` for the first, and `linger` for others."""
-        return self._box.take(seconds=seconds, linger=linger)
+        workers = self._judge.workers if self._judge else 0
+        # of what a node holds, less than keeps its workers busy while the driver is asked for more
+        return self._box.take(seconds=seconds, linger=linger, enough=max(BATCH, workers // 2))
 
     def _submitted(self, work: Judging | Calls) -> Future[Any]:
         assert self._judge is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 from codesample.errors import CodesampleError, ModelError, ParameterError
 
-__all__ = ["Failure", "Mailbox"]
+__all__ = ["Failure", "Mailbox", "linger"]
 
 _LOOK_SECONDS = 0.1
 
@@ -60,15 +60,35 @@ class Mailbox:
             return True
         return False
 
-    def take(self, *, seconds: float, linger: float) -> list[Any]:
-        """Return what is there; waits up to `seconds` for the first result, then `linger` for others."""
+    def take(
+        self,
+        *,
+        seconds: float,
+        linger: float,
+        enough: int = 0,
+        last: Callable[[Any], bool] = lambda item: False,
+    ) -> list[Any]:
+        """Return what is there.
+
+        Args:
+            seconds: How long the first result is waited for.
+            linger: How long others are, after that.
+            enough: So many results need no others; 0 for any number.
+            last: Whether no other will come behind a result.
+        """
         found: list[Any] = []
         end = monotonic() + seconds
-        while True:
+        while not (found and (last(found[-1]) or len(found) == enough)):
             try:
                 # a queue that is waited for may be asked for less than nothing
                 found.append(self._queue.get(timeout=max(0.0, end - monotonic())))
             except Empty:
-                return found
+                break
             if len(found) == 1:
                 end = monotonic() + linger
+        return found
+
+
+def linger(actors: int) -> float:
+    """Return how many seconds actors are to gather, so that all give a hundred answers a second at most."""
+    return 0.02 + 0.01 * actors

@@ -9,11 +9,11 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self
 
-from codesample.distributed.backlog import BATCH, Task, most_at_once
+from codesample.distributed.backlog import Task, most_at_once
 from codesample.distributed.cluster import Cluster, Happened
 from codesample.distributed.crew import Crew, Recruits
 from codesample.distributed.dispatcher import Dispatcher
-from codesample.distributed.judging_actor import Calls, JudgeMaker, JudgeOpened, Judging, JudgingActor
+from codesample.distributed.judging_actor import BATCH, Calls, JudgeMaker, JudgeOpened, Judging, JudgingActor
 from codesample.distributed.known_tests import KnownTests, expect_plain
 from codesample.distributed.node_facts import here
 from codesample.distributed.placement import Placement, Slot

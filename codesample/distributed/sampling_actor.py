@@ -121,7 +121,7 @@ class SamplingActor:
 
     def take(self, seconds: float, linger: float) -> Taken:
         """Return what came since; waits up to `seconds` for the first of it, and `linger` for others."""
-        came = self._box.take(seconds=seconds, linger=linger)
+        came = self._box.take(seconds=seconds, linger=linger, last=lambda item: isinstance(item, _End))
         items = [each for each in came if not isinstance(each, _End)]
         ends = [each for each in came if isinstance(each, _End)]
         return Taken(items, self._tokens, bool(ends), ends[0].failure if ends else None)

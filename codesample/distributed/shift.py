@@ -9,6 +9,7 @@ from typing import Any
 
 from codesample.distributed.cluster import ActorLostError, Cluster
 from codesample.distributed.crew import Crew, Member
+from codesample.distributed.mailbox import linger
 from codesample.distributed.sampling_actor import Draw, Read, Taken
 from codesample.distributed.units import Key, Unit, Units
 
@@ -101,8 +102,7 @@ class Shift:
                 self._busy[member] = _Asked(self._take(member), monotonic())
 
     def _take(self, member: Member) -> Any:
-        # the more actors there are, the longer each gathers: the driver takes so many answers a second
-        return member.actor.ask("take", self.patience.take, 0.05 + 0.002 * len(self.crew.live))
+        return member.actor.ask("take", self.patience.take, linger(len(self.crew.live)))
 
     def _arrived(self, member: Member, taken: Taken) -> Iterator[tuple[Key, Any]]:
         for key, item in taken.items:

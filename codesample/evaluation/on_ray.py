@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from codesample.distributed.cluster import Happened
     from codesample.distributed.placement import Placement, Slot
     from codesample.distributed.ray_cluster import RayCluster
+    from codesample.distributed.ray_engine import RayEngine
 
 __all__ = ["RunCluster", "befallen", "keep_record", "on_cluster", "open_cluster"]
 
@@ -39,6 +40,7 @@ class RunCluster:
         happened: What befalls them.
         run: What was asked for.
         samples: Whether the model is drawn from there too.
+        engines: That were opened there; they end with the run.
     """
 
     cluster: RayCluster
@@ -46,6 +48,7 @@ class RunCluster:
     happened: Happened
     run: RunOptions
     samples: bool = False
+    engines: list[RayEngine] = field(default_factory=list)
 
     def judge(self, minimum: Level) -> Judge:
         """Return the nodes as a judge; raises as `RayJudge`."""
@@ -70,7 +73,9 @@ class RunCluster:
         from codesample.distributed.ray_engine import RayEngine
 
         opener = partial(_opened_there, options)
-        return RayEngine(self.cluster, opener, placement=self.placement, happened=self.happened)
+        engine = RayEngine(self.cluster, opener, placement=self.placement, happened=self.happened)
+        self.engines.append(engine)
+        return engine
 
     def as_json(self) -> dict[str, Any]:
         """Return what a session records of it; plain JSON data."""
@@ -93,7 +98,12 @@ def open_cluster(run: RunOptions, *, samples: bool) -> Iterator[RunCluster | Non
 
     with connected(run.ray) as cluster:
         placement = Placement.for_cluster(cluster.nodes(), gpus=run.ray_gpus)
-        yield RunCluster(cluster, placement, Happened(), run, samples)
+        there = RunCluster(cluster, placement, Happened(), run, samples)
+        try:
+            yield there
+        finally:
+            for each in there.engines:
+                each.close()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -192,12 +193,13 @@ def test_it_goes_on_with_one_node_and_stops_with_none() -> None:
     happened = Happened()
     engine = engine_on(cluster, happened=happened)
     asked = requests(*"abcdefghijkl")
-    found = {}
-    for each in engine.stream(asked, PARAMS):
-        found[each.task_id, each.index] = each
-        if len(found) in (2, 4):
-            cluster.lose(cluster.there[0])
-    assert found == alone(asked)
+    for _ in range(2):
+        found = {}
+        for each in engine.stream(asked, PARAMS):
+            found[each.task_id, each.index] = each
+            if len(found) == 2:
+                cluster.lose(cluster.there[0])
+        assert found == alone(asked)
     cluster.lose(cluster.there[0])
     with pytest.raises(ModelError, match=r"no sampling actor is left: .*killed"):
         drawn(engine, asked)
@@ -278,10 +280,13 @@ def of_two_kinds() -> tuple[Writing, str]:
 def test_a_node_that_has_other_weights_is_left_out() -> None:
     happened = Happened()
     engine = engine_on(ThreadCluster(), of_two_kinds, happened)
-    time.sleep(0.1)
-    assert drawn(engine, requests("a", "b")) == alone(requests("a", "b"))
+    end = time.monotonic() + 30
+    while not happened.left_out and time.monotonic() < end:
+        assert drawn(engine, requests("a", "b")) == alone(requests("a", "b"))
     (why,) = happened.left_out.values()
-    assert why == "it opened another model: weights file1 there and file0 elsewhere"
+    # whichever node was the first to open it
+    assert re.fullmatch(r"it opened another model: weights file[01] there and file[01] elsewhere", why)
+    assert drawn(engine, requests("a", "b")) == alone(requests("a", "b"))
 
 
 def no_model() -> tuple[Writing, str]:

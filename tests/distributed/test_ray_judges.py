@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thread_cluster import ThreadCluster
 
-from codesample.distributed.backlog import BATCH
 from codesample.distributed.cluster import Happened
-from codesample.distributed.judging_actor import JudgingActor, MadeExecutor
+from codesample.distributed.judging_actor import BATCH, JudgingActor, MadeExecutor
 from codesample.distributed.known_tests import KEPT, KnownTests
 from codesample.distributed.placement import Placement
 from codesample.distributed.ray_judges import RayJudge

@@ -16,8 +16,7 @@ PORT = 6399
 ADDRESS = f"127.0.0.1:{PORT}"
 NAMESPACES = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_DEDUP_LOGS": "0"}
-_START = ["-c", "from ray.scripts.scripts import main; main()", "start", "--disable-usage-stats"]
-_SMALL = ["--object-store-memory", "80000000", "--include-dashboard", "false"]
+_START = ["-c", "from ray.scripts.scripts import main; main()", "start"]
 
 
 def raise_loopback() -> None:
@@ -31,24 +30,26 @@ def raise_loopback() -> None:
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sh", b"lo", up | running | 0x8))
 
 
-def start_node(folder: Path, *, cpus: int, head: bool = False) -> int:
-    """Start a node, and return the process that is its raylet."""
-    before = set(raylets())
-    words = ["--num-cpus", str(cpus), "--node-ip-address", "127.0.0.1", "--temp-dir", str(folder)]
-    where = ["--head", "--port", str(PORT)] if head else ["--address", ADDRESS]
-    if not head:
-        words = words[:-2]
-    shared = _SMALL if head else _SMALL[:2]
-    subprocess.run(
-        [sys.executable, *_START, *where, *words, *shared],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=120,
-        env=os.environ | QUIET,
-    )
-    (pid,) = set(raylets()) - before
+def start_head(folder: Path, *, cpus: int = 1) -> int:
+    """Start a cluster, and return the process that is its raylet."""
+    _start(["--head", "--port", str(PORT), "--temp-dir", str(folder)], cpus).wait(120)
+    (pid,) = raylets()
     return pid
+
+
+def start_nodes(count: int, *, cpus: int = 1) -> set[int]:
+    """Start more nodes, side by side, and return the processes that are their raylets."""
+    before = set(raylets())
+    for each in [_start(["--address", ADDRESS], cpus) for _ in range(count)]:
+        each.wait(120)
+    return set(raylets()) - before
+
+
+def _start(where: list[str], cpus: int) -> subprocess.Popen[bytes]:
+    words = ["--num-cpus", str(cpus), "--node-ip-address", "127.0.0.1", "--object-store-memory", "80000000"]
+    silent = subprocess.DEVNULL
+    command = [sys.executable, *_START, *where, *words]
+    return subprocess.Popen(command, stdout=silent, stderr=silent, env=os.environ | QUIET)
 
 
 def processes() -> dict[int, tuple[int, str]]:

@@ -21,6 +21,9 @@ class ThreadActor:
         self._threads = {name: ThreadPoolExecutor(1) for name in ("", *getattr(kind, "ASIDE", ()))}
 
     def ask(self, method: str, *arguments: Any) -> Future[Any]:
+        if method == "take":
+            # nothing wakes a thread whose actor has been killed
+            arguments = (min(arguments[0], 0.2), *arguments[1:])
         words = pickle.dumps(arguments)
 
         def call() -> Any:
