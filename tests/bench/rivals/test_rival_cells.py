@@ -38,7 +38,8 @@ def load(fault, pause):
         if fault == "late" and n > 1:
             raise MemoryError("too many")
         global clock
-        clock += float(pause) * new
+        # a machine that does something else during short draws
+        clock += float(pause) * (5 if fault == "disturbed" and new < 5 else new)
         first = 9 if fault == "other" else 1
         return [[first, *range(row, row + new - 1)] for row in range(n - (fault == "few" and not greedy))]
     return {{"engine": fault}}, draw
@@ -61,7 +62,8 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             return side(self.script, self.models[precision])
 
     monkeypatch.setattr(rival_cells, "own_side", lambda *_, **__: side("own", "0.002"))
-    kinds = {"slow": "0.006", "other": "0", "broken": "0", "few": "0", "gone": "0", "late": "0"}
+    kinds = {"slow": "0.006", "other": "0.001", "broken": "0", "few": "0", "gone": "0", "late": "0.001"}
+    kinds["disturbed"] = "0.001"
     for name, pause in kinds.items():
         monkeypatch.setitem(RIVALS, name, Scripted(name, {"float32": pause, "int8": pause}))
     monkeypatch.setattr(
@@ -114,6 +116,12 @@ def test_a_cell_that_fails_leaves_the_others(engines: Path) -> None:
     found = rows("late")
     assert "ratio" in found[0]
     assert found[1]["refused"] == "MemoryError: too many"
+
+
+def test_no_ratio_is_made_of_steps_that_other_work_has_hidden(engines: Path) -> None:
+    options = RivalOptions(rivals=("disturbed",), rival_model="m", precisions=("float32",), new=5)
+    found = list(measure_rivals(options, threads=1))
+    assert all("too much else runs here" in row["refused"] for row in found)
 
 
 def test_in_another_precision_other_tokens_are_counted_and_not_refused(engines: Path) -> None:
