@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,7 +57,7 @@ class Cluster(Protocol):
 
 @dataclass(slots=True)
 class Happened:
-    """What befell a run on its cluster, for its record and its report.
+    """What befell a run on its cluster, for its record and its report; several threads note it.
 
     Attributes:
         nodes: By node, what is there and what it does for the run.
@@ -70,31 +72,45 @@ class Happened:
     failures: list[dict[str, str]] = field(default_factory=list)
     failed: int = 0
     requeued: dict[str, int] = field(default_factory=lambda: {"candidates": 0, "programs": 0})
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def joined(self, node: Node, facts: NodeFacts, what: str, **more: Any) -> None:
         """Note an actor that has begun to work."""
-        entry = self.nodes.setdefault(node.id, {"address": node.address, **facts.as_json()})
-        entry[what] = {"count": entry.get(what, {}).get("count", 0) + 1, **more}
+        with self._lock:
+            entry = self.nodes.setdefault(node.id, {"address": node.address, **facts.as_json()})
+            entry[what] = {"count": entry.get(what, {}).get("count", 0) + 1, **more}
 
     def died(self, what: str, where: str, why: str) -> None:
         """Note an actor that is gone."""
-        self.failed += 1
-        if len(self.failures) < MOST_FAILURES:
-            self.failures.append({"what": what, "where": where, "why": why})
+        with self._lock:
+            self.failed += 1
+            if len(self.failures) < MOST_FAILURES:
+                self.failures.append({"what": what, "where": where, "why": why})
+
+    def kept_out(self, where: str, why: str) -> None:
+        """Note a node or an actor that takes no part."""
+        with self._lock:
+            self.left_out[where] = why
+
+    def handed_out_again(self, what: str, count: int) -> None:
+        """Note candidates or programs that are done again."""
+        with self._lock:
+            self.requeued[what] += count
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON data."""
-        return {
-            "nodes": self.nodes,
-            "left_out": self.left_out,
-            "failed": self.failed,
-            "failures": self.failures,
-            "requeued": self.requeued,
-        }
+        with self._lock:
+            return {
+                "nodes": deepcopy(self.nodes),
+                "left_out": dict(self.left_out),
+                "failed": self.failed,
+                "failures": list(self.failures),
+                "requeued": dict(self.requeued),
+            }
 
     def notices(self) -> list[str]:
         """Say what the user should know of it."""
-        said = [f"{where} takes no part: {why}" for where, why in self.left_out.items()]
+        said = [f"{where} takes no part: {why}" for where, why in list(self.left_out.items())]
         if self.failed:
             first = self.failures[0]
             said.append(

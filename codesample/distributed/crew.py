@@ -212,7 +212,7 @@ class Crew:
 
     def _leave_out(self, slot: Slot, why: str) -> None:
         self._closed_to.add((slot.node.id, slot.number))
-        self._happened.left_out[f"{self._recruits.what} on {slot}"] = why
+        self._happened.kept_out(f"{self._recruits.what} on {slot}", why)
 
 
 def _asked(member: Member) -> list[Any]:

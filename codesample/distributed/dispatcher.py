@@ -177,7 +177,7 @@ class Dispatcher:
         before = self._backlog.requeued
         for task in self._backlog.died(member):
             _settle(task, self._blame(task))
-        self._happened.requeued["programs"] += self._backlog.requeued - before
+        self._happened.handed_out_again("programs", self._backlog.requeued - before)
         self._known.lost(member)
         self._crew.lost(member, why)
 

@@ -183,7 +183,7 @@ class RayEngine:
                 raise
             raise ModelError(f"{refusal}; what was drawn is kept") from None
         finally:
-            self._happened.requeued["candidates"] += shift.units.requeued
+            self._happened.handed_out_again("candidates", shift.units.requeued)
             shift.leave()
         if shift.units.given_up:
             raise ModelError(_of_given_up(shift.units.given_up))

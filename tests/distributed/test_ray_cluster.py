@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from codesample.cli.app import app
 from codesample.distributed import ray_cluster
 from codesample.distributed.ray_cluster import connected
 from codesample.errors import ParameterError
@@ -35,6 +38,18 @@ def test_nothing_answers_there(unused: str) -> None:
     said = refusal(unused)
     assert said.startswith(f"ray = '{unused}': nothing answers there (Connection refused)")
     assert "ray start --head" in said
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["eval", "mini", "--n", "1", "--limit", "1"]])
+def test_commands_say_so_on_one_line_and_begin_nothing(
+    words: list[str], unused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [*words, "--ray", unused])
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: ray = '{unused}': nothing answers there")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_driver_outside_of_the_cluster_is_told_to_run_inside() -> None:

@@ -331,6 +331,20 @@ def test_results_are_replaced_whole(path: Path, manifest: Manifest) -> None:
         assert run.results() == {"b": 2}
 
 
+def test_what_a_session_learns_later_is_recorded_of_it_alone(path: Path, manifest: Manifest) -> None:
+    RunFolder.create(path, manifest).close()
+    with RunFolder.resume(
+        path, replace(manifest, sessions=({"codesample": "0.2.0", "level": "none"},))
+    ) as run:
+        run.amend_session({"level": "confined", "died": 2})
+        kept = run.manifest.sessions
+    expected = ({"codesample": "0.1.0"}, {"codesample": "0.2.0", "level": "confined", "died": 2})
+    with RunFolder.open(path) as run:
+        assert run.manifest.sessions == kept == expected
+        with pytest.raises(RunFolderError, match="reading only"):
+            run.amend_session({"died": 3})
+
+
 def test_scores_are_found_under_names_of_any_length_and_signs(path: Path, manifest: Manifest) -> None:
     names = [
         "a",
