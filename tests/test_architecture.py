@@ -171,7 +171,7 @@ ARROWS = {
         "tasks",
     },
     "reports.html": {"errors", "evaluation", "records", "runs"},
-    "bench": {"errors", "execution.*", "kernels.*", "records", "sampling", "testing"},
+    "bench": {"errors", "execution.*", "kernels.*", "policies", "records", "sampling", "testing"},
     "bench.rivals": {"bench", "errors"},
     "bench.rivals.children": {"bench", "records", "sampling"},
     "testing": {

@@ -1,4 +1,4 @@
-"""A distribution of another author adds an engine, a task and a reranker; both are installed from wheels."""
+"""A distribution of another author adds one of each plug-in; both are installed from wheels."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def evaluated(command: Command, place: Path) -> Path:
 def test_the_wheel_holds_the_package_and_says_that_it_is_typed(wheels: tuple[Path, Path]) -> None:
     with zipfile.ZipFile(wheels[1]) as opened:
         members = {name for name in opened.namelist() if ".dist-info/" not in name}
-    modules = {f"{PACKAGE}/{name}.py" for name in ("__init__", "engine", "reranker", "task")}
+    modules = {f"{PACKAGE}/{name}.py" for name in ("__init__", "engine", "policy", "reranker", "task")}
     assert members == {*modules, f"{PACKAGE}/py.typed"}
 
 
@@ -84,6 +84,16 @@ def test_what_is_installed_is_listed_with_what_it_is(kind: str, command: Command
         }[kind]
     )
     assert len(listed) > 1
+
+
+def test_the_policy_is_listed_and_prompts_are_read_by_it(command: Command, place: Path) -> None:
+    listed = json.loads(command("list", "policies", "--json").stdout)
+    assert listed["newest"].startswith("Read the last tokens of a prompt alone. Parameters: keep = 0.2, ")
+    words = ("eval", "mini", "--n", 1, "--limit", 1, "--max-new-tokens", 8, "--out", "by-policy")
+    command(*words, "--policy", "newest(keep=0.5, guard=8)", *WEAK)
+    policy = results_of(place / "by-policy")["policy"]
+    assert policy["policy"].startswith("newest(guard=8, keep=0.5, ")
+    assert 0 < policy["tokens_kept"] < policy["tokens"]
 
 
 def test_an_evaluation_gives_the_figures_that_the_answers_have(evaluated: Path) -> None:
@@ -235,12 +245,12 @@ answer = [len(drawn), heavy, sys.modules["codesample_example"].__file__]
     assert Path(file).is_relative_to(installed.parents[1])
 
 
-def test_the_conformance_kits_pass_for_all_three(installed: Path, place: Path) -> None:
+def test_the_conformance_kits_pass_for_all_of_them(installed: Path, place: Path) -> None:
     script = shutil.copy(PLUGIN / "conformance.py", place)
     said = finished([installed, script], cwd=place).stdout.splitlines()
     assert said[:2] == ["warmup: conforms", "scripted: conforms to 11 checks"]
     assert re.fullmatch(r"right_then_short: conforms, [1-9]\d* programs run", said[2])
-    assert said[3] == "right_then_short: keeps 13 promises"
+    assert said[3:] == ["right_then_short: keeps 13 promises", "newest: conforms"]
 
 
 @pytest.mark.parametrize("where", [(), ("--run", "run")])

@@ -13,7 +13,7 @@ from codesample.records.fields import check_settings, setting
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["AttentionOptions", "DecodeOptions", "RivalOptions", "dtype_on", "expect_known"]
+__all__ = ["AttentionOptions", "DecodeOptions", "PolicyOptions", "RivalOptions", "dtype_on", "expect_known"]
 
 
 def dtype_on(device: torch.device, name: str | None) -> torch.dtype:
@@ -123,6 +123,46 @@ class RivalOptions:
     prompt_tokens: str = setting("166", "Tokens of the prompt: 166,2048,...")
     candidates: str = setting("1,8,32,64", "Candidates of the prompt.")
     new: int = setting(18, "Tokens of each candidate.", expected="at least 4", holds=lambda value: value >= 4)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOptions:
+    """Which policies are measured, and how.
+
+    Attributes:
+        model: See `load_checkpoint`.
+        policies: As `Policy.parse` reads them; none means the usual ones. Their guards do not hold here.
+        contexts: Tokens of the prompts.
+        n: Candidates of the one prompt.
+        steps: Of a pass; whole multiples of `refresh` weigh steps as a long text would.
+        repeats: Timed passes of each, in turns; the median is kept.
+        device, dtype: Of the model.
+
+    Raises:
+        ParameterError: a number below 1.
+    """
+
+    model: str = setting("tiny", "A built-in name, a folder or a hub id.")
+    policies: tuple[str, ...] = setting((), "A policy; repeatable.", flag="--policy")
+    contexts: tuple[int, ...] = setting(
+        (150, 400),
+        "Tokens of the prompt; repeatable.",
+        expected="numbers of at least 1",
+        holds=lambda value: all(each >= 1 for each in value),
+        flag="--context",
+        metavar="TOKENS",
+        parse=int,
+    )
+    n: int = setting(32, "Candidates of the one prompt.", expected="at least 1", holds=_positive, flag="--n")
+    steps: int = setting(24, "Steps of a pass.", expected="at least 2", holds=lambda value: value >= 2)
+    repeats: int = setting(
+        3, "Timed passes of each; the median is kept.", expected="at least 1", holds=_positive
+    )
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, ...")
+    dtype: str = setting("auto", "auto, float32, bfloat16 or float16.")
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codesample.bench.settings import AttentionOptions, DecodeOptions, RivalOptions, dtype_on
+from codesample.bench.settings import AttentionOptions, DecodeOptions, PolicyOptions, RivalOptions, dtype_on
 from codesample.cli import options
 from codesample.cli.errors import Commands
 from codesample.cli.output import UNJUDGED, say, show_plain
@@ -183,6 +183,25 @@ def step(
     )
     found = _kept(measured, out, "{model}, n {rows}, context {context}")
     show_plain(table_of(found, ["model", "rows", "context", "seconds", "bytes_per_second", "refused"]))
+
+
+@app.command()
+@takes_records(wanted=PolicyOptions)
+def policies(
+    wanted: PolicyOptions,
+    *,
+    task: Annotated[str, typer.Option(help="Whose first problem ends the prompt.")] = "mini",
+    data: options.DataFile = None,
+    out: _Out = None,
+) -> None:
+    """Measure what policies read, cost and miss behind long prompts: library code before a problem."""
+    from codesample.bench.policy_benchmark import measure_policies
+    from codesample.bench.policy_results import policy_tables
+    from codesample.evaluation.problem_set import read_problems
+
+    (problem,) = read_problems(task, data=data, limit=1).problems
+    found = _kept(measure_policies(str(problem.prompt), wanted), out, "{policy}, {context} tokens")
+    show_plain(policy_tables(found))
 
 
 @app.command()

@@ -117,7 +117,7 @@ class PrefixPolicy(ABC):
 
     @classmethod
     def parameters(cls) -> list[str]:
-        """Return the names of what can be set."""
+        """Return the names of what can be set, in their order."""
         return [each.name for each in fields(cls) if each.init] if is_dataclass(cls) else []
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from codesample.engines.registry import ENGINES
-from codesample.errors import ModelError, PolicyError, RerankerError, TaskError
-from codesample.policies.registry import POLICIES
+from codesample.errors import ModelError, ParameterError, PolicyError, RerankerError, TaskError
+from codesample.policies.registry import POLICIES, prefix_policy
 from codesample.rerankers.registry import load_reranker, reranker_names
 from codesample.tasks.registry import load_task, task_names
 
@@ -40,10 +40,9 @@ def policies() -> list[tuple[str, str]]:
 
 
 def _policy_line(name: str) -> str:
-    kind = POLICIES.load(name)
-    line = (kind.__doc__ or "").strip().partition("\n")[0]
-    made = kind()
-    given = ", ".join(f"{each} = {getattr(made, each)}" for each in kind.parameters())
+    made = prefix_policy(name)
+    line = (made.__doc__ or "").strip().partition("\n")[0]
+    given = ", ".join(f"{each} = {getattr(made, each)}" for each in made.parameters())
     return f"{line} Parameters: {given}." if given else line
 
 
@@ -59,7 +58,7 @@ def _described(names: Iterable[str], describe: Callable[[str], str | None]) -> l
     for name in names:
         try:
             text = describe(name) or ""
-        except (ModelError, PolicyError, RerankerError, TaskError) as error:
+        except (ModelError, ParameterError, PolicyError, RerankerError, TaskError) as error:
             text = f"cannot be loaded: {error}"
         lines.append((name, text.strip().partition("\n")[0]))
     return lines

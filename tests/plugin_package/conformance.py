@@ -1,4 +1,4 @@
-"""Tries codesample's conformance kits on the engine, the task and the reranker of this package."""
+"""Tries codesample's conformance kits on all four plug-ins of this package."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 from codesample import Context, ModelOptions, Problem, PublicView, Request, SamplingParams
 from codesample.engines.registry import open_engine
+from codesample.policies.registry import prefix_policy
 from codesample.rerankers.registry import load_reranker
 from codesample.tasks.registry import load_task
 from codesample.testing.engines import check_engine
+from codesample.testing.policies import check_policy
 from codesample.testing.rerankers import TrustedChecks, check_blind, check_order_free, check_reranker
 from codesample.testing.tasks import check_task
 
@@ -59,3 +61,6 @@ print(f"right_then_short: conforms, {len(checks.runs)} programs run")
 found = check_reranker("right_then_short")
 found.require()
 print(f"right_then_short: keeps {len(found.tried)} promises")
+
+check_policy(lambda: prefix_policy("newest"))
+print("newest: conforms")

@@ -19,6 +19,7 @@ from codesample.kernels.bifurcated_decode import (
 )
 from codesample.policies.contract import Choice, PrefixPolicy, PseudoKeys, SparsePolicy
 from codesample.policies.prefix_reads import PrefixReads
+from codesample.policies.registry import prefix_policy
 
 HEADS, KV_HEADS, WIDTH = 4, 2, 8
 START, LENGTH = 5, 40
@@ -308,3 +309,32 @@ def test_a_policy_that_forgets_a_layer_is_refused_by_name() -> None:
 
     with pytest.raises(PolicyError, match="policy 'fixed' prepared 1 layers of 2"):
         started(Forgetful())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "quest(keep=0.3, guard=0, page=4, audit=1)",
+        "squeezed(keep=0.3, guard=0, recent=4, audit=1)",
+        "squeezed(keep=0.3, guard=0, recent=4, tail=estimate, audit=1)",
+        "token-select(keep=0.3, guard=0, first=2, last=4, audit=1)",
+    ],
+)
+def test_logits_of_200_give_numbers(text: str) -> None:
+    loop = started(prefix_policy(text))
+    loop.layers[:] = [LayerStore(*(x.float() for x in layer)) for layer in loop.layers]
+    loop.store()
+    loop.begin(batch())
+    q = 150 * draw(3, 1, HEADS, WIDTH, seed=1).float()
+    new = draw(3, 1, KV_HEADS, WIDTH, seed=2).float()
+    logits = q[0, 0, 0] @ loop.layers[0].k_shared[0, START : START + LENGTH].T / WIDTH**0.5
+    assert logits.max() > 200 > -200 > logits.min()
+    for layer in loop.layers:
+        lens = torch.zeros(3, dtype=torch.int32)
+        output = bifurcated_decode(q, new, new, layer, loop.prepared, lens)
+        assert output.out.isfinite().all()
+        assert output.lse.isfinite().all()
+    account = loop.reads.account
+    assert account.tokens_kept < account.tokens
+    assert account.audit is not None
+    assert all(0 <= mass <= 1 for layer in account.audit.most for mass in layer)
