@@ -64,7 +64,8 @@ TASKS = (
 )
 PARTS = (
     *(f"codesample.tasks.{name}" for name in TASKS),
-    *(f"codesample.testing.{name}" for name in ("engines", "judges", "rerankers", "tasks")),
+    *(f"codesample.testing.{name}" for name in ("engines", "judges", "policies", "rerankers", "tasks")),
+    "codesample.policies.registry",
     "codesample.rewards",
     "codesample.execution.caller.run_all",
     "codesample.extraction.extract",

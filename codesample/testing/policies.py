@@ -13,7 +13,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from codesample.errors import PolicyError
+from codesample.errors import ParameterError, PolicyError
 from codesample.kernels.bifurcated_decode import ScoreOptions
 from codesample.policies.chosen_keys import expect_choice
 from codesample.policies.contract import Ask, Choice, PrefixPolicy, StoredLayer
@@ -25,6 +25,7 @@ __all__ = ["CHECKS", "MakePolicy", "PolicyCase", "check_policy", "kept_mass"]
 MakePolicy = Callable[[], PrefixPolicy]
 
 
+@validated
 @dataclass(frozen=True)
 class PolicyCase:
     """Shape of a stored prompt, and of the queries that ask for it.
@@ -38,6 +39,9 @@ class PolicyCase:
         spread: Factor on queries; 60 gives logits of about +-200.
         dtype: Of keys, values and queries.
         seed: Of all numbers.
+
+    Raises:
+        ParameterError: a number below 1, or H is not a multiple of G.
     """
 
     tokens: int = 640
@@ -48,6 +52,11 @@ class PolicyCase:
     spread: float = 2.0
     dtype: torch.dtype = torch.float64
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        numbers = (self.tokens, *self.heads, self.rows, self.width, self.layers)
+        if min(numbers) < 1 or self.heads[0] % self.heads[1]:
+            raise ParameterError(f"{self}: expected numbers of at least 1, and H a multiple of G")
 
     def stored(self, queries: int = 1) -> list[StoredLayer]:
         """Make the layers of a stored prompt, with `queries` of its last queries."""
@@ -113,6 +122,7 @@ def check_policy(make_policy: MakePolicy) -> None:
             raise PolicyError(f"{name}: {error}") from error
 
 
+@validated
 def kept_mass(choice: Choice | None, ask: Ask) -> Tensor:
     """Return what share of their attention over stored keys the rows of each KV head keep, [G]."""
     logits = row_logits(pooled_rows(ask.queries, len(ask.keys)), ask.keys, ask.scores)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from codesample.errors import PolicyError
+from codesample.errors import ParameterError, PolicyError
 from codesample.policies.contract import Choice, SparsePolicy
 from codesample.policies.exact import Exact
 from codesample.policies.row_scores import pooled_rows, token_votes
@@ -127,6 +127,12 @@ def test_a_broken_promise_is_named(policy: type, check: str) -> None:
 def test_each_check_alone_passes_what_keeps_its_promises() -> None:
     for check in CHECKS.values():
         check(Best)
+
+
+@pytest.mark.parametrize("changes", [{"tokens": 0}, {"heads": (5, 2)}, {"heads": (2, 0)}, {"layers": 0}])
+def test_shapes_that_cannot_be_are_refused(changes: dict) -> None:
+    with pytest.raises(ParameterError, match="H a multiple of G"):
+        PolicyCase(**changes)
 
 
 def test_kept_mass_is_the_share_of_attention() -> None:
