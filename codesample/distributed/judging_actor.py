@@ -26,16 +26,22 @@ JudgeMaker = Callable[[], Judge]
 
 @dataclass(frozen=True, slots=True)
 class MadeExecutor:
-    """Makes an executor wherever it is called; the arguments are those of `Executor`."""
+    """Makes an executor wherever it is called; the arguments are those of `Executor`.
+
+    Attributes:
+        modules: That tests of the run name: where one is missing, right programs would be judged wrong.
+    """
 
     workers: int
     limits: Limits
     minimum: Level
+    modules: tuple[str, ...] = ()
 
     def __call__(self) -> Judge:
         """Make it; raises IsolationError, and ParameterError for modules that are not there."""
-        if missing := missing_modules(self.limits.imports):
-            raise ParameterError(f"{', '.join(missing)}: not among the packages installed there (--imports)")
+        if missing := missing_modules((*self.limits.imports, *self.modules)):
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            raise ParameterError(f"programs need {', '.join(missing[:5])}{more}, not installed there")
         return Executor(workers=self.workers, limits=self.limits, minimum=self.minimum)
 
 

@@ -56,6 +56,7 @@ class RayEngine:
         self._cluster, self._happened, self._patience = cluster, happened, patience or Patience()
         self._here: NodeFacts = here()
         self._first: Opened | None = None
+        self._working = False
         recruits = Recruits(
             SamplingActor, WORK, lambda slot: opener, placement.sampling, self._admit, ModelError
         )
@@ -171,8 +172,10 @@ class RayEngine:
         self, units: Sequence[Unit], work: Callable[[Unit], Draw | Read], progress: Progress | None
     ) -> Generator[tuple[Key, Any]]:
         """Have units done, and yield what comes."""
+        if self._working:
+            raise ModelError(f"{self.name}: another call is not at its end; take the rest of it, or close it")
         shift = Shift(Units(units), self._crew, self._cluster, patience=self._patience, work=work)
-        yielded = False
+        self._working, yielded = True, False
         try:
             while shift.units.open:
                 for item in shift.round(progress or _unheard):
@@ -185,6 +188,7 @@ class RayEngine:
         finally:
             self._happened.handed_out_again("candidates", shift.units.requeued)
             shift.leave()
+            self._working = False
         if shift.units.given_up:
             raise ModelError(_of_given_up(shift.units.given_up))
 

@@ -40,6 +40,7 @@ class RunCluster:
         happened: What befalls them.
         run: What was asked for.
         samples: Whether the model is drawn from there too.
+        modules: That the tests of the run name.
         engines: That were opened there; they end with the run.
     """
 
@@ -48,6 +49,7 @@ class RunCluster:
     happened: Happened
     run: RunOptions
     samples: bool = False
+    modules: tuple[str, ...] = ()
     engines: list[RayEngine] = field(default_factory=list)
 
     def judge(self, minimum: Level) -> Judge:
@@ -58,7 +60,7 @@ class RunCluster:
         limits = Limits(imports=self.run.imports)
 
         def maker(slot: Slot) -> MadeExecutor:
-            return MadeExecutor(self.run.workers or max(1, int(slot.cpus)), limits, minimum)
+            return MadeExecutor(self.run.workers or max(1, int(slot.cpus)), limits, minimum, self.modules)
 
         return RayJudge(
             self.cluster,
@@ -83,8 +85,13 @@ class RunCluster:
 
 
 @contextmanager
-def open_cluster(run: RunOptions, *, samples: bool) -> Iterator[RunCluster | None]:
+def open_cluster(
+    run: RunOptions, *, samples: bool, modules: tuple[str, ...] = ()
+) -> Iterator[RunCluster | None]:
     """Give the cluster that a run names within a `with` block; None where it names none.
+
+    Args:
+        run, samples, modules: See `RunCluster`.
 
     Raises:
         ParameterError: as `connected`; or no node has as many GPUs as one actor is to have.
@@ -98,7 +105,7 @@ def open_cluster(run: RunOptions, *, samples: bool) -> Iterator[RunCluster | Non
 
     with connected(run.ray) as cluster:
         placement = Placement.for_cluster(cluster.nodes(), gpus=run.ray_gpus)
-        there = RunCluster(cluster, placement, Happened(), run, samples)
+        there = RunCluster(cluster, placement, Happened(), run, samples, modules)
         try:
             yield there
         finally:
@@ -111,7 +118,8 @@ def on_cluster(plan: EvaluationPlan) -> Iterator[tuple[EvaluationPlan, RunCluste
     """Give a plan whose model is opened on the cluster that it names, and the cluster; raises likewise."""
     options = plan.source.options
     samples = options is not None and split_model(options).engine not in _ASKED_FROM_HERE
-    with open_cluster(plan.run, samples=samples) as cluster:
+    named = {name for problem in plan.chosen.problems for name in problem.tests.imports}
+    with open_cluster(plan.run, samples=samples, modules=tuple(sorted(named))) as cluster:
         if cluster is None or options is None or not samples:
             yield plan, cluster
             return

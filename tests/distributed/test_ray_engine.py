@@ -232,6 +232,17 @@ def test_a_refusal_after_candidates_takes_none_of_them_back() -> None:
     assert found
 
 
+def test_two_calls_at_a_time_are_refused_and_neither_is_spoilt() -> None:
+    engine = engine_on(ThreadCluster())
+    first = engine.stream(requests("a", "b"), PARAMS)
+    found = [next(first)]
+    with pytest.raises(ModelError, match="another call is not at its end"):
+        drawn(engine, requests("c"))
+    found += first
+    assert {(each.task_id, each.index): each for each in found} == alone(requests("a", "b"))
+    assert drawn(engine, requests("c")) == alone(requests("c"))
+
+
 class Hanging(Writing):
     """Draws one token, and then nothing for as long as nobody lets it go."""
 

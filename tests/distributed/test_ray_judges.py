@@ -157,6 +157,18 @@ def test_a_node_below_the_minimum_is_left_out_with_the_reason() -> None:
         judge_on(cluster, lambda slot: MakesEcho(number, Level.NONE))
 
 
+def test_a_node_without_a_module_that_tests_name_is_left_out() -> None:
+    happened = Happened()
+    lacking = MadeExecutor(1, Limits(), Level.NONE, ("json", "no_such_module"))
+    number = len(CLUSTERS)
+    makers = {"node0": lacking, "node1": MakesEcho(number)}
+    with judge_on(ThreadCluster(), lambda slot: makers[slot.node.id], happened) as judge:
+        assert judge.submit(programs(1)[0]).result(30).passed
+    assert list(happened.left_out.values()) == ["programs need no_such_module, not installed there"]
+    with pytest.raises(ParameterError, match="programs need no_such_module"):
+        judge_on(ThreadCluster(), lambda slot: lacking)
+
+
 def test_isolation_is_that_of_the_weakest_node() -> None:
     levels = {"node0": Level.NAMESPACED, "node1": Level.CONFINED}
     number = len(CLUSTERS)
