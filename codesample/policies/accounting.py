@@ -58,7 +58,7 @@ class Account:
         prefixes: How many stored runs were prepared.
         steps: How often a layer attended to such a run.
         refreshes: How often a choice was made anew.
-        tokens: Of the runs, summed over `steps` and KV heads.
+        tokens: Of the runs, summed over steps, KV heads and, where each chooses for itself, rows.
         tokens_kept: Those of them that were read.
         exact_bytes: Of keys and values that reading everything would have read.
         read_bytes: That were read by attention itself, stand-ins included.

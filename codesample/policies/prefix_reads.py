@@ -69,6 +69,8 @@ class PrefixReads:
         # bytes held besides the store, and the calls of each layer
         self._held = 0
         self._calls = [0] * len(layers)
+        # by stored run the first row that sees it
+        self._first_rows: dict[Range, int] = {}
         self._unread: list[tuple[Segment, Unread]] = []
 
     @property
@@ -136,6 +138,7 @@ class PrefixReads:
         for stored in self._stored.values():
             self._hold(-sum(each.bytes for each in stored.chosen.values()))
             stored.chosen.clear()
+        self._first_rows = {s[:2]: s.row_start for s in reversed(batch.segments)}
         if self.policy.pool or not any(self.restricts(s) for s in batch.segments):
             return batch
         segments: list[Segment] = []
@@ -158,11 +161,13 @@ class PrefixReads:
         ask = Ask(call.q[s.row_start : s.row_stop], keys, values, call.scores)
         chosen = self._chosen(stored, (layer, s.row_start), ask)
         whole = keys.nbytes + values.nbytes
+        # exact steps read a run once for all rows, also where each row chooses for itself
+        once = s.row_start == self._first_rows.get(s[:2], s.row_start)
         self._tally.add(
-            steps=1,
+            steps=once,
             tokens=s.length * len(keys),
             tokens_kept=s.length * len(keys) if chosen.kept is None else chosen.tokens,
-            exact_bytes=whole,
+            exact_bytes=whole if once else 0,
             read_bytes=whole if chosen.kept is None else chosen.bytes,
         )
         if self._looks(layer):

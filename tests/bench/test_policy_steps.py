@@ -53,6 +53,7 @@ def test_rows_that_choose_by_themselves_read_more(bench: PolicyBench) -> None:
         bench.by(prefix_policy(f"quest(keep=0.2, page=4, pool={pool})")) for pool in ("true", "false")
     )
     assert apart.account.read_bytes == 6 * pooled.account.read_bytes
+    assert apart.account.share == pytest.approx(6 * pooled.account.share)
 
 
 def test_a_policy_that_wants_more_queries_than_are_kept_is_refused(bench: PolicyBench) -> None:

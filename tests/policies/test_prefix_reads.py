@@ -259,8 +259,12 @@ def test_rows_that_choose_by_themselves_do() -> None:
     (mine,), (theirs,) = loop.step(), pooled.step()
     assert [len(ask.queries) for kind, ask in policy.asked if kind == "select"][:3] == [1, 1, 1]
     torch.testing.assert_close(mine.out, theirs.out, rtol=1e-13, atol=1e-14)
-    # each reads for itself
-    assert loop.reads.account.read_bytes == 3 * pooled.reads.account.read_bytes
+    # each reads for itself what exact steps read once for all
+    own, shared = loop.reads.account, pooled.reads.account
+    assert own.read_bytes == 3 * shared.read_bytes
+    assert (own.exact_bytes, own.steps) == (shared.exact_bytes, shared.steps)
+    assert own.share == pytest.approx(3 * shared.share)
+    assert own.tokens_kept / own.tokens == shared.tokens_kept / shared.tokens
 
 
 def test_one_row_is_the_rule_for_rows_that_choose_by_themselves() -> None:
