@@ -28,7 +28,7 @@ class _Squeezed(NamedTuple):
 
 @dataclass(frozen=True)
 class Squeezed(SparsePolicy):
-    """Read the clusters of keys whose estimated attention passes a threshold, and a prompt's last tokens.
+    """Read the clusters of keys whose estimated attention passes a threshold, and both ends of a prompt.
 
     The threshold is set once per prompt, so that the last queries of the prompt would read `keep` of it over
     all layers and heads together: heads get unequal shares by themselves.
@@ -36,6 +36,7 @@ class Squeezed(SparsePolicy):
     Attributes:
         clusters: Clusters per token.
         segment: Most tokens that are clustered together.
+        first: First tokens that are always read. The published form has none, and misses what heads rest on.
         recent: Last tokens that are always read, and whose queries set the threshold.
         rounds: Most iterations of k-means.
         seed: Of its first centres.
@@ -52,6 +53,9 @@ class Squeezed(SparsePolicy):
     )
     segment: int = setting(
         8192, "Most tokens clustered together.", expected="at least 1", holds=lambda value: value >= 1
+    )
+    first: int = setting(
+        4, "First tokens always read.", expected="at least 0", holds=lambda value: value >= 0
     )
     recent: int = setting(
         100, "Last tokens always read.", expected="at least 1", holds=lambda value: value >= 1
@@ -81,27 +85,29 @@ class Squeezed(SparsePolicy):
         found: list[tuple[Clusters, Tensor | None]] = []
         scores, counts = [], []
         for layer in layers:
-            keys, values = (x[:, : max(x.shape[1] - self.recent, 0)] for x in layer[:2])
+            keys, values = (x[:, self.first : max(x.shape[1] - self.recent, 0)] for x in layer[:2])
             made = cluster(keys, share=self.clusters, piece=self.segment, rounds=self.rounds, seed=self.seed)
             found.append((made, made.means(values) if self.tail == "estimate" else None))
             rows = pooled_rows(layer.queries.transpose(0, 1)[:, None], len(keys))
             scores.append(cluster_scores(rows, made, layer.scores).flatten().cpu())
             counts.append(made.sizes.flatten().cpu())
         stored = layers[0].keys.shape[1]
-        # the last tokens count towards what is kept
-        share = max(self.keep * stored - self.recent, 0) / max(stored - self.recent, 1)
+        # both ends count towards what is kept
+        ends = self.first + self.recent
+        share = max(self.keep * stored - ends, 0) / max(stored - ends, 1)
         threshold = _threshold(torch.cat(scores), torch.cat(counts), share)
         return [_Squeezed(made, threshold.to(made.centre.device), values) for made, values in found]
 
     def select(self, ask: Ask, state: _Squeezed | None) -> Choice | None:
         """Take the tokens of clusters above the threshold."""
-        if state is None or ask.keys.shape[1] <= self.recent:
+        if state is None or ask.keys.shape[1] <= self.first + self.recent:
             return None
         clusters, tokens = state.clusters, ask.keys.shape[1]
         scores = cluster_scores(pooled_rows(ask.queries, len(ask.keys)), clusters, ask.scores)
         read = scores > state.threshold
-        last = torch.ones(len(read), self.recent, dtype=torch.bool, device=read.device)
-        reads = torch.cat([read.gather(1, clusters.label), last], dim=1)
+        ends = torch.ones(len(read), self.first + self.recent, dtype=torch.bool, device=read.device)
+        first, last = ends[:, : self.first], ends[:, self.first :]
+        reads = torch.cat([first, read.gather(1, clusters.label), last], dim=1)
         if bool(reads.all()):
             return None
         # those that are read come first, each by its place

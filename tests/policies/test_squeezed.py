@@ -20,7 +20,7 @@ def test_conforms(settings: dict) -> None:
 
 
 def test_a_cluster_for_every_key_scores_by_the_true_softmax_which_bounds_what_is_missed() -> None:
-    squeezed = Squeezed(clusters=1.0, recent=40, rounds=0, keep=0.3)
+    squeezed = Squeezed(clusters=1.0, first=0, recent=40, rounds=0, keep=0.3)
     layers = CASE.stored(squeezed.tail_queries)
     states = squeezed.prepare(layers)
     for layer, state in zip(layers, states, strict=True):
@@ -37,7 +37,7 @@ def test_a_cluster_for_every_key_scores_by_the_true_softmax_which_bounds_what_is
 
 
 def test_the_threshold_is_one_and_keeps_the_share_over_all_layers_and_heads() -> None:
-    squeezed = Squeezed(keep=0.3, recent=40)
+    squeezed = Squeezed(keep=0.3, first=0, recent=40)
     layers = CASE.stored(squeezed.tail_queries)
     # layers differ in how sharp they are
     layers = [layer._replace(queries=layer.queries * 4**n) for n, layer in enumerate(layers)]
@@ -61,9 +61,22 @@ def test_the_last_tokens_are_always_read_and_no_threshold_reads_all() -> None:
     choice = squeezed.select(CASE.ask(layer), state)
     assert choice is not None
     for tokens in choice.tokens.tolist():
-        assert set(range(576, 640)) <= set(tokens)
+        assert {0, 1, 2, 3, *range(576, 640)} <= set(tokens)
     below = state._replace(threshold=torch.tensor(-1.0))
     assert squeezed.select(CASE.ask(layer), below) is None
+
+
+def test_a_first_token_that_heads_rest_on_is_read() -> None:
+    layer = CASE.stored(64)[0]
+    keys = layer.keys.clone()
+    # all queries look for it, and its cluster is that of keys of another length
+    keys[:, 0] = 3 * CASE.ask(layer).queries.mean(dim=(0, 1)).view(2, 3, 32).mean(dim=1)
+    layer = layer._replace(keys=keys)
+    for first, least in ((0, 0.0), (1, 0.9)):
+        squeezed = Squeezed(keep=0.12, first=first, recent=64, clusters=0.004)
+        choice = squeezed.select(CASE.ask(layer), squeezed.prepare([layer])[0])
+        assert (kept_mass(choice, CASE.ask(layer)) > least).all()
+        assert all(0 in tokens for tokens in choice.tokens.tolist()) or first == 0  # type: ignore[union-attr]
 
 
 def test_the_estimate_stands_for_clusters_that_are_not_read_alone() -> None:
@@ -78,7 +91,7 @@ def test_the_estimate_stands_for_clusters_that_are_not_read_alone() -> None:
     for head in range(2):
         for number in (choice.rest.bias[head] > float("-inf")).nonzero().flatten().tolist():
             mine = state.clusters.label[head] == number
-            expected = layer.values[head, :620][mine].mean(dim=0)
+            expected = layer.values[head, 4:620][mine].mean(dim=0)
             torch.testing.assert_close(choice.rest.v[head, number], expected)
 
 
@@ -102,14 +115,14 @@ def test_the_estimate_comes_nearer_to_the_exact_output() -> None:
     assert errors["estimate"] < 0.8 * errors["drop"], errors
 
 
-@pytest.mark.parametrize("tokens", [1, 30, 100, 101])
+@pytest.mark.parametrize("tokens", [1, 30, 100, 104, 105])
 def test_prompts_of_about_the_last_tokens_alone_are_read(tokens: int) -> None:
     case = PolicyCase(tokens=tokens)
     layers = case.stored(100)
     squeezed = Squeezed(keep=0.5)
     states = squeezed.prepare(layers)
     choice = squeezed.select(case.ask(layers[0]), states[0])
-    assert choice is None if tokens <= 100 else choice is None or choice.tokens.shape[1] >= 100
+    assert choice is None if tokens <= 104 else choice is None or choice.tokens.shape[1] >= 104
 
 
 def test_overflowing_scores_set_a_threshold_all_the_same() -> None:
@@ -120,7 +133,9 @@ def test_overflowing_scores_set_a_threshold_all_the_same() -> None:
     assert all(bool(state.threshold.isfinite()) for state in states)
 
 
-@pytest.mark.parametrize("settings", [{"tail": "keep"}, {"clusters": 0}, {"recent": 0}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "settings", [{"tail": "keep"}, {"clusters": 0}, {"first": -1}, {"recent": 0}, {"seed": -1}]
+)
 def test_settings_outside_their_range_are_refused(settings: dict) -> None:
     with pytest.raises(ParameterError, match=f"{next(iter(settings))} = "):
         Squeezed(**settings)
