@@ -1,13 +1,17 @@
 """ONNX Runtime GenAI as a process that is asked; words: folder of the model, precision, threads."""
 
+import json
+
 import numpy
 import onnxruntime_genai
 from rival_protocol import TEMPERATURE, TOP_P, serve
 
 
 def load(folder, precision, threads):
-    """Return facts and how to draw; threads are those of the environment, see `rival_set`."""
+    """Return facts and how to draw."""
     config = onnxruntime_genai.Config(folder)
+    session = {"session_options": {"intra_op_num_threads": int(threads)}}
+    config.overlay(json.dumps({"model": {"decoder": session}}))
     model = onnxruntime_genai.Model(config)
 
     def draw(prompt, n, new, greedy, seed):
