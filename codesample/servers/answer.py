@@ -86,6 +86,10 @@ def read_answer(content: Mapping[str, Any]) -> Answer:
     if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
         raise BrokenAnswerError(f"the answer has no choices; fields: {', '.join(sorted(content)) or 'none'}")
     ordered = sorted(given, key=lambda each: each.get("index") or 0)
+    told = content.get("__verbose")
+    if len(ordered) == 1 and isinstance(told, dict):
+        # llama.cpp's server tells of the one choice beside it
+        ordered = [{**ordered[0], "stopping_word": told.get("stopping_word")}]
     return Answer(tuple(map(_choice, ordered)), _usage(content.get("usage")))
 
 

@@ -41,9 +41,10 @@ def drawn_fields(params: SamplingParams, facts: ServerFacts, *, stops: tuple[str
         "repetition_penalty": (params.repetition_penalty, 1.0),
         "frequency_penalty": (params.frequency_penalty, 0.0),
     }
-    fields |= {name: value for name, (value, off) in wanted.items() if value != off}
+    fields |= facts.spelt({name: value for name, (value, off) in wanted.items() if value != off})
     if params.logit_bias:
         fields["logit_bias"] = {str(token): amount for token, amount in params.logit_bias}
     if stops:
         fields["stop"] = list(stops)
+    fields |= facts.extras
     return fields | dict(facts.logprob_fields) | (dict(facts.token_id_fields) if facts.token_ids else {})

@@ -108,10 +108,8 @@ async def expect_honoured(params: SamplingParams, facts: ServerFacts, asking: As
 
 
 async def _collapses(option: str, facts: ServerFacts, asking: Asking) -> bool:
-    texts = [
-        (await asking.choice(_drawn(facts, seed, 1.0, **{option: _COLLAPSE[option]}))).whole
-        for seed in range(4, 7)
-    ]
+    extreme = facts.spelt({option: _COLLAPSE[option]})
+    texts = [(await asking.choice(_drawn(facts, seed, 1.0, **extreme))).whole for seed in range(4, 7)]
     # hidden reasoning shows nothing
     return bool(texts[0]) and all(one == other for one, other in pairwise(texts))
 
@@ -120,7 +118,7 @@ async def _changes(option: str, facts: ServerFacts, asking: Asking) -> bool:
     prompt, limit = _REPEATING[facts.api], {facts.limit_field: 3 * PROBE_TOKENS}
     fields = _drawn(facts, 1, 0.0) | limit
     plain = await asking.choice(fields, prompt=prompt)
-    changed = await asking.choice({**fields, option: _CHANGE[option]}, prompt=prompt)
+    changed = await asking.choice({**fields, **facts.spelt({option: _CHANGE[option]})}, prompt=prompt)
     return plain.whole != changed.whole
 
 
@@ -168,7 +166,7 @@ async def stops_taken(stops: Sequence[str], facts: ServerFacts, asking: Asking) 
 
 
 def _drawn(facts: ServerFacts, seed: int, temperature: float, **more: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = {facts.limit_field: PROBE_TOKENS, **facts.neutral}
+    fields: dict[str, Any] = {facts.limit_field: PROBE_TOKENS, **facts.neutral, **facts.extras}
     if facts.temperature != "refused":
         fields["temperature"] = temperature
     if facts.seed != "refused":

@@ -86,7 +86,11 @@ def ending_of(choice: Choice, stops: tuple[str, ...], *, names_stops: bool) -> E
 
 
 def _tokens(choice: Choice, ending: Ending) -> tuple[tuple[Piece, ...] | None, tuple[int, ...] | None]:
-    """Return the tokens of the text that is kept, with their ends; all of them where no ends can be told."""
+    """Return the tokens of the text that is kept, with their ends; all of them where no ends can be told.
+
+    None where some are lacking: llama.cpp's server takes as many off the end as the stop that was found has
+    tokens by itself, however many it was drawn in.
+    """
     if choice.pieces is None:
         return None, None
     pieces = choice.pieces
@@ -94,7 +98,9 @@ def _tokens(choice: Choice, ending: Ending) -> tuple[tuple[Piece, ...] | None, t
         pieces = pieces[start_of(choice.text, [each.text for each in pieces]) :]
     ends = ends_in(choice.text, [each.text for each in pieces])
     if ends is None:
-        return pieces, None
+        spelt = "".join(each.text for each in pieces)
+        cut = len(spelt) < ending.length and choice.text.startswith(spelt)
+        return (None, None) if cut and ending.reason is FinishReason.STOP else (pieces, None)
     kept = _kept(ends, ending)
     return pieces[:kept], tuple(min(end, ending.length) for end in ends[:kept])
 

@@ -29,6 +29,8 @@ class ServerFacts:
         logprob_fields: The fields that ask for them.
         token_ids: Whether tokens come with their numbers.
         token_id_fields: The fields that ask for those.
+        spelling: The server's own names of options, by ours.
+        extras: Further fields that requests carry, such as those that turn off what only this server has.
         seed: "honoured", "alone" (only while no other request is under way), "ignored" or "refused".
         seed_bits: How large a seed may be.
         temperature: "honoured", "greedy" (one text, whatever it is), "sampled" (0 draws, too), "refused", or
@@ -58,10 +60,16 @@ class ServerFacts:
     unknown_fields: str = "ignored"
     neutral: Mapping[str, Any] = field(default_factory=dict)
     token_id_fields: Mapping[str, Any] = field(default_factory=dict)
+    spelling: Mapping[str, str] = field(default_factory=dict)
+    extras: Mapping[str, Any] = field(default_factory=dict)
     usage: bool = False
     requests: int = 0
 
     __repr__ = one_line
+
+    def spelt(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return fields by the names that the server knows."""
+        return {self.spelling.get(name, name): value for name, value in fields.items()}
 
     @property
     def gives_logprobs(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from codesample.engines.candidate_seeds import candidate_seed
 from codesample.servers.answer import Answer, Choice
 from codesample.servers.asking import PROBE_TOKENS, Asking
+from codesample.servers.dialects import Dialect, dialect_of
 from codesample.servers.refusals import RefusedError
 from codesample.servers.server_facts import ServerFacts
 from codesample.servers.sightings import (
@@ -74,7 +75,8 @@ async def tried(asking: Asking, api: str, software: str) -> ServerFacts:
     Raises:
         RefusedError, ModelError: it does not answer to the plainest request.
     """
-    terms = await _terms(asking, api, bits=31 if "llama" in software.lower() else 63)
+    dialect = dialect_of(software)
+    terms = await _terms(asking, api, dialect)
     first, refused, alone = terms.first, terms.refused, await terms.draw(1)
     # a server may have one random stream for everything that is under way
     again, other, _, twice, greedy = await asyncio.gather(
@@ -103,21 +105,32 @@ async def tried(asking: Asking, api: str, software: str) -> ServerFacts:
         stop=stop,
         names_stops=names_stops,
         unknown_fields="ignored" if await asking.is_taken(terms.fields(1, **_UNKNOWN)) else "refused",
-        neutral={name: value for name, value in NEUTRAL.items() if name not in refused},
+        neutral={
+            dialect.spelling.get(name, name): value for name, value in NEUTRAL.items() if name not in refused
+        },
         token_id_fields=dict(terms.taken.get("return_token_ids", {})),
+        spelling=dialect.spelling,
+        extras={
+            name: value
+            for group, fields in dialect.extras.items()
+            if group not in refused
+            for name, value in fields.items()
+        },
         usage=first.usage is not None,
         limit=limit_fact(first, asked=PROBE_TOKENS),
     )
 
 
-async def _terms(asking: Asking, api: str, *, bits: int) -> Terms:
+async def _terms(asking: Asking, api: str, dialect: Dialect) -> Terms:
+    bits = dialect.seed_bits
     optional: dict[str, Mapping[str, Any]] = {
         "temperature": {"temperature": _TELLING},
         "seed": {"seed": candidate_seed(0, "probe", 0, bits=bits)},
         "n": {"n": _CHOICES},
         "logprobs": _LOGPROBS[api],
         "return_token_ids": {"return_token_ids": True},
-        **{name: {name: value} for name, value in NEUTRAL.items()},
+        **{name: {dialect.spelling.get(name, name): value} for name, value in NEUTRAL.items()},
+        **dialect.extras,
     }
     limit = {"max_tokens": PROBE_TOKENS}
     try:

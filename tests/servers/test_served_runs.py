@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fake_server import KNOWN, FakeServer, serving
 
-from codesample import ModelOptions, RunOptions, best_of_n, evaluate, read_problems
+from codesample import Executor, Level, ModelOptions, RunOptions, best_of_n, evaluate, read_problems
 from codesample.errors import ModelError, ParameterError
 from codesample.evaluation.options import PromptOptions
 from codesample.evaluation.reranking import rerank_run
@@ -36,10 +36,20 @@ def options(server: FakeServer, **more: Any) -> ModelOptions:
     return ModelOptions("openai:model", base_url=server.url, max_requests=2, max_retries=1, **more)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def judge() -> Iterator[Executor]:
+    """One judge for all runs: its start takes longer than what is tried here."""
+    with Executor(workers=1, minimum=Level.NONE) as opened:
+        _judge.append(opened)
+        yield opened
+        _judge.clear()
+
+
+_judge: list[Executor] = []
+
+
 def run(server: FakeServer, out: Path, *, resume: bool = False, n: int = 4, **more: Any) -> Any:
-    kept = RunOptions(
-        out=out, resume=resume, workers=1, allow_weak_isolation="none", skip_health_check=True, cache=False
-    )
+    kept = RunOptions(out=out, resume=resume, judge=_judge[0], skip_health_check=True, cache=False)
     chosen = read_problems("mini", limit=3)
     model = options(server, **{"api": "completions", **more})
     return evaluate(chosen, model=model, n=n, params=PARAMS, rerankers=["mean_logprob"], run=kept)
@@ -116,7 +126,7 @@ def test_a_saved_run_is_ranked_again_by_a_server(tmp_path: Path, monkeypatch: py
     with serving(FakeServer()) as server:
         run(server, tmp_path / "run", n=2, api="chat")
         asked = len(server.requests)
-        kept = RunOptions(workers=1, allow_weak_isolation="none")
+        kept = RunOptions(judge=_judge[0])
         rerank_run(
             tmp_path / "run", rerankers=["judge_pointwise"], model=options(server, api="chat"), run=kept
         )
@@ -129,7 +139,7 @@ def test_a_saved_run_is_ranked_again_by_a_server(tmp_path: Path, monkeypatch: py
 def test_one_prompt_and_the_best_of_its_candidates() -> None:
     with serving(FakeServer()) as server:
         base, chat = options(server, api="completions"), options(server, api="chat")
-        found = best_of_n(base, "def f(x):\n", n=3, params=PARAMS)
+        found = best_of_n(base, "def f(x):\n", n=3, params=PARAMS, judge=_judge[0])
         assert len(found.candidates) == 3
         assert found.tokens == sum(each.tokens_drawn for each in found.candidates)
         put = list(sample_candidates("add", model=chat, n=2, params=PARAMS))

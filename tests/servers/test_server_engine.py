@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -206,11 +206,22 @@ def test_several_choices_are_refused_where_the_server_does_not_give_them(failing
         opened(server, choices_per_request=4)
 
 
-def test_no_more_requests_are_under_way_than_allowed(server: FakeServer) -> None:
-    engine = opened(server, api="completions", max_requests=3)
-    server.most_at_once, server.delay = 0, 0.05
-    drawn(engine, n=12)
-    assert server.most_at_once == 3
+def test_no_more_requests_are_under_way_than_allowed() -> None:
+    class Meeting(FakeServer):
+        meet: threading.Barrier | None = None
+
+        def _answered(self, *given: Any) -> tuple[int, Any]:
+            if self.meet is not None:
+                # broken where fewer than three ever come together
+                self.meet.wait(60)
+            return super()._answered(*given)
+
+    with serving(Meeting()) as server:
+        engine = opened(server, api="completions", max_requests=3)
+        drawn(engine, n=1)
+        server.most_at_once, vars(server)["meet"] = 0, threading.Barrier(3)
+        drawn(engine, n=12)
+        assert server.most_at_once == 3
 
 
 def test_a_prompt_that_is_refused_is_refused_before_any_candidate(server: FakeServer) -> None:
@@ -241,17 +252,24 @@ def test_a_later_refusal_keeps_what_was_drawn(server: FakeServer) -> None:
 def test_what_came_while_the_longest_prompt_was_pending_is_kept_where_that_fails() -> None:
     class Failing(FakeServer):
         def _answered(self, path: str, body: dict[str, Any], *rest: Any) -> tuple[int, Any]:
+            if body.get("prompt") == "x":
+                self.short = getattr(self, "short", 0) + 1
+                if self.short == 3:
+                    # whoever asks for the third has got the first two
+                    self.gate.set()
             if len(str(body.get("prompt"))) != 60:
                 return super()._answered(path, body, *rest)
-            time.sleep(0.3)
+            assert self.gate.wait(60)
             return 503, "gone"
 
-    requests = [Request("short", "x", (0, 1)), Request("long", "x" * 60, (0,))]
+    requests = [Request("short", "x", (0, 1, 2)), Request("long", "x" * 60, (0,))]
+    came: list[Candidate] = []
     with serving(Failing()) as server:
-        found = opened(server, api="completions", max_retries=0).stream(requests, PLAIN)
-        assert {next(found).task_id, next(found).task_id} == {"short"}
+        found = opened(server, api="completions", max_retries=0, max_requests=2).stream(requests, PLAIN)
         with pytest.raises(ModelError, match=r"HTTP 503: gone"):
-            next(found)
+            came.extend(found)
+    assert {each.task_id for each in came} == {"short"}
+    assert {0, 1} <= {each.index for each in came}
 
 
 def test_prompts_of_the_other_kind_are_refused_with_what_to_choose(server: FakeServer) -> None:

@@ -85,11 +85,15 @@ class FakeServer:
         reasoning: What a chat answer begins with that is kept apart, in tokens of "(thinking)"; below 0,
             all of a short answer is.
         limits: Whether it draws no more tokens than it is told to.
+        shut_after: How many requests it answers before it waits for `gate`.
         faults: What goes wrong with the next requests that draw, one for each; None leaves one alone.
         key: What it opens to, where it is shut.
         most_stops: How many stop strings it takes.
         cost: Price of a token.
         end: Why a text ended, in place of what it really was.
+        llama: Whether it is as llama.cpp's: its repetition penalty has another name and looks at the last 64
+            tokens unless told otherwise; which stop it found it says beside the choices, where it is asked;
+            and it leaves as many log-probabilities off as that stop has tokens by itself.
     """
 
     honours: frozenset[str] = KNOWN
@@ -108,8 +112,10 @@ class FakeServer:
     most_stops: int = 100
     cost: float | None = None
     end: str | None = None
+    llama: bool = False
     models: tuple[str, ...] = ("model",)
     delay: float = 0.0
+    shut_after: int | None = None
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     most_at_once: int = 0
@@ -117,6 +123,7 @@ class FakeServer:
 
     def __post_init__(self) -> None:
         self._lock, self._under_way, self._stream = threading.Lock(), 0, random.Random(0)
+        self.gate = threading.Event()
 
     def _fault(self, prompt: object) -> Fault | None:
         for number, fault in enumerate(self.faults):
@@ -131,6 +138,7 @@ class FakeServer:
     ) -> tuple[int, Any, Fault | None]:
         with self._lock:
             self.requests.append(body)
+            number = len(self.requests)
             self.headers.append(headers)
             self._under_way += 1
             self.most_at_once = max(self.most_at_once, self._under_way)
@@ -139,6 +147,8 @@ class FakeServer:
         try:
             if self.delay:
                 time.sleep(self.delay)
+            if self.shut_after is not None and number > self.shut_after:
+                self.gate.wait(60)
             if fault is not None and fault.kind == "status":
                 return fault.status, fault.body, fault
             status, content = self._answered(path, body, headers, others)
@@ -167,13 +177,25 @@ class FakeServer:
             return 400, {"error": {"message": "too many", "param": "stop"}}
         if not isinstance(body.get("temperature", 1.0), int | float):
             return 400, {"error": {"message": "temperature: no number", "param": "temperature"}}
-        return 200, self._drawn(
-            api, {name: value for name, value in body.items() if name in self._heeded}, others
-        )
+        heeded = {name: value for name, value in self._translated(body).items() if name in self._heeded}
+        content = self._drawn(api, heeded, others)
+        words = [each.pop("stopping_word", "") for each in content["choices"]]
+        if self.llama and body.get("verbose"):
+            content["__verbose"] = {"stopping_word": words[0]}
+        return 200, content
 
     @property
     def _heeded(self) -> frozenset[str]:
         return self.honours | {"model", "prompt", "messages", "max_tokens"}
+
+    def _translated(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields by the names that the others know, for a server that has names of its own."""
+        if not self.llama:
+            return body
+        found = {name: value for name, value in body.items() if name != "repetition_penalty"}
+        if body.get("repeat_last_n", 64) >= 1024:
+            found["repetition_penalty"] = body.get("repeat_penalty", 1.0)
+        return found
 
     # what is drawn
 
@@ -199,7 +221,7 @@ class FakeServer:
         text, end, stop = self._ended("".join(VOCABULARY[token] for token in tokens), tokens, body)
         choice: dict[str, Any] = {"finish_reason": self.end or end}
         if stop is not None and self.names_stops:
-            choice["stop_reason"] = stop
+            choice["stopping_word" if self.llama else "stop_reason"] = stop
         thought = ["(thinking)"] * (self.reasoning if api == "chat" else 0)
         if api == "completions":
             choice["text"] = text
@@ -211,7 +233,8 @@ class FakeServer:
                 choice["message"]["reasoning_content"] = "".join(thought)
         told = processed if self.processed else raw
         if body.get("logprobs"):
-            choice["logprobs"] = _logprobs(api, thought, tokens, told, tops)
+            left = len(tokens) - (_own_tokens(stop) if self.llama and stop else 0)
+            choice["logprobs"] = _logprobs(api, thought, tokens[:left], told[:left], tops[:left])
             if body.get("return_token_ids") and not thought:
                 choice["token_ids"] = tokens
         return choice, len(tokens) + len(thought)
@@ -253,6 +276,16 @@ class FakeServer:
             at, stop = min(found)
             return (text[:at] if self.trims else text), "stop", stop
         return text, "stop" if tokens and tokens[-1] == EOS else "length", None
+
+
+def _own_tokens(stop: str) -> int:
+    """Return how many tokens a stop has by itself: the longest ones first."""
+    count = 0
+    while stop:
+        begins = [len(each) for each in VOCABULARY if each and stop.startswith(each)]
+        stop = stop[max(begins, default=1) :]
+        count += 1
+    return count
 
 
 def _logits(prompt: str, position: int, tokens: Sequence[int], body: dict[str, Any]) -> list[float]:
@@ -329,7 +362,8 @@ def serving(server: FakeServer) -> Iterator[FakeServer]:
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
         def do_GET(self) -> None:
-            self._send(200, {"data": [{"id": each, "owned_by": "fake"} for each in server.models]}, None)
+            owner = "llamacpp" if server.llama else "fake"
+            self._send(200, {"data": [{"id": each, "owned_by": owner} for each in server.models]}, None)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
