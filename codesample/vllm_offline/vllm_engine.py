@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +37,7 @@ class VllmEngine:
 
     One request for each candidate, with a seed of its own; all of a call are given to vLLM as it has room for
     them, and its prefix cache reads a prompt once. Tokens, not texts, pass between the two. Threads may share
-    it: what they ask for is drawn together.
+    it: what they ask for is drawn together. Its processes end with it, or with the interpreter.
 
     Args:
         model: A built-in name ("tiny"), a folder written by `save_pretrained`, or a hub id.
@@ -83,6 +86,8 @@ class VllmEngine:
             checkpoint, name=self.name, max_positions=min(each for each in positions if each is not None)
         )
         self._options, self._process, self._desk = asked, os.getpid(), StepDesk(engine)
+        # registered last and so run first: multiprocessing would wait for vLLM's process, which never ends
+        atexit.register(weakref.finalize(self, _end, engine, self._process))
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -142,6 +147,13 @@ class VllmEngine:
     @property
     def _processed(self) -> bool:
         return str(self._facts["logprobs_mode"]) == "processed_logprobs"
+
+
+def _end(engine: Any, process: int) -> None:
+    """End what vLLM runs beside this process, and free its GPUs."""
+    if os.getpid() == process:
+        with suppress(Exception):
+            engine.engine_core.shutdown()
 
 
 def _origin(model: str, options: ModelOptions) -> CheckpointOrigin:

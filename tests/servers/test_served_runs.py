@@ -187,14 +187,15 @@ def test_a_command_that_is_interrupted_and_resumed(tmp_path: Path) -> None:
 
     with serving(FakeServer()) as server:
         run(server, tmp_path / "whole")
-        server.delay = 0.2
+        # the same questions again and four answers; for the others it waits until the command is gone
+        server.shut_after = 2 * len(server.requests) - 8
         going = started(server, tmp_path / "run")
         wait_for(lambda: lines(tmp_path / "run") >= 2)
         going.send_signal(signal.SIGINT)
         said = going.communicate(timeout=60)
         assert going.returncode == 130, said
         assert lines(tmp_path / "run") < 12
-        server.delay = 0.0
+        server.gate.set()
         again = started(server, tmp_path / "run", "--resume")
         said = again.communicate(timeout=100)
         assert again.returncode == 0, said

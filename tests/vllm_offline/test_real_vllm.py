@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +87,14 @@ def test_neighbouring_seeds_share_nothing(engine: VllmEngine) -> None:
     )
     assert len(one) > 8
     assert len(one & other) < 3
+
+
+def test_a_command_ends_with_its_run(engine: VllmEngine, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "codesample", "eval", "mini", "--limit", "1", "--n", "2", "--workers", "1"]
+    words += ["--allow-weak-isolation", "none", "--model", "vllm:tiny", "--dtype", "float32"]
+    words += ["--engine-option", "enforce_eager=true", "--engine-option", f"kv_cache_memory_bytes={2**28}"]
+    words += ["--max-new-tokens", "16", "--out", str(tmp_path / "run"), "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    # nothing of vLLM's is among it
+    assert json.loads(done.stdout)

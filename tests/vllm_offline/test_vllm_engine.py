@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import gc
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +25,7 @@ from codesample.records import Candidate, FinishReason, Message, Prompt, Request
 from codesample.testing.engines import check_engine
 
 PLAIN = SamplingParams(max_new_tokens=16, top_p=1.0, temperature=1.0)
+HELPERS = Path(__file__).parent / "helpers"
 REQUESTS = (Request("one", "def f(x):\n", (0, 1, 2)), Request("two", "def g(y):\n    return ", (0, 3)))
 
 
@@ -265,6 +269,33 @@ def test_a_run_records_what_it_was_opened_with_and_resumes(vllm: ModuleType, tmp
     samples.write_text("".join(before.splitlines(keepends=True)[:2]))
     evaluate(read_problems("mini", limit=2), **{**asked, "run": replace(run, resume=True)})
     assert sorted(samples.read_text().splitlines()) == sorted(before.splitlines())
+
+
+def test_its_processes_end_with_it(vllm: ModuleType) -> None:
+    engine = opened()
+    core = below(engine)
+    drawn(engine)
+    assert not core.ended
+    del engine
+    gc.collect()
+    assert core.ended == 1
+
+
+def test_its_processes_end_before_the_interpreter_waits_for_them(tmp_path: Path) -> None:
+    # as vLLM: a process that nobody ends, started by multiprocessing
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys, time, multiprocessing, pytest\nsys.path.insert(0, {str(HELPERS)!r})\n"
+        "from fake_vllm import installed, FakeEngine\n"
+        "child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(600,))\n"
+        "FakeEngine._shutdown = lambda self, timeout=None: (child.terminate(), print('ended'))\n"
+        "from codesample import ModelOptions, VllmEngine\n"
+        "with installed(pytest.MonkeyPatch()):\n"
+        "    engine = VllmEngine('tiny', ModelOptions('tiny'))\n"
+        "    child.start()\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
 
 
 def test_another_process_is_told_to_open_its_own(vllm: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

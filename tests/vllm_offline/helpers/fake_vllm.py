@@ -134,6 +134,8 @@ class FakeEngine:
         self.end_early: str | None = None
         self.forgets = False
         self.chunk = 1
+        self.ended = 0
+        self.engine_core = SimpleNamespace(shutdown=self._shutdown)
         self.vllm_config = SimpleNamespace(
             device_config=SimpleNamespace(device_type="cuda"),
             model_config=SimpleNamespace(
@@ -158,6 +160,9 @@ class FakeEngine:
         self.prompts.append(ids)
         self.most = max(self.most, len(self.running))
         return f"{request_id}-internal"
+
+    def _shutdown(self, timeout: float | None = None) -> None:
+        self.ended += 1
 
     def has_unfinished_requests(self) -> bool:
         return bool(self.running) and not self.forgets
@@ -251,8 +256,9 @@ NAMES: dict[str, tuple[str, set[str]]] = {
     "LLM": ("entrypoints/llm.py", {"dtype", "revision", "trust_remote_code", "skip_tokenizer_init"}),
     "LLMEngine": (
         "v1/engine/llm_engine.py",
-        {"add_request", "has_unfinished_requests", "abort_request", "step", "vllm_config"},
+        {"add_request", "has_unfinished_requests", "abort_request", "step", "vllm_config", "engine_core"},
     ),
+    "EngineCoreClient": ("v1/engine/core_client.py", {"shutdown"}),
 }
 """By class of vLLM: the file of its package that holds it, and the names that are relied on."""
 
