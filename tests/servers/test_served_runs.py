@@ -179,7 +179,14 @@ def test_a_command_that_is_interrupted_and_resumed(tmp_path: Path) -> None:
 
     def started(server: FakeServer, out: Path, *more: str) -> subprocess.Popen[str]:
         given = [*command, "--base-url", server.url, "--out", str(out), *more]
-        return subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # of a job in the background, interrupts are ignored, and what it starts inherits that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
     def lines(out: Path) -> int:
         file = out / "samples.jsonl"

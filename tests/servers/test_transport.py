@@ -178,14 +178,16 @@ def test_leaving_a_stream_breaks_off_what_is_under_way(
 ) -> None:
     engine = opened(server, max_requests=4)
     before, server.shut_after = len(server.requests), len(server.requests) + 1
+    others = set(threading.enumerate())
     stream = engine.stream([Request("a", "def f", tuple(range(100)))], PLAIN)
     next(stream)
+    senders = [each for each in set(threading.enumerate()) - others if each.name == "codesample-server"]
     ending(stream)
     del stream
     # whoever sends is gone, though nothing that it sent is answered
-    until = time.monotonic() + 60
-    while any(each.name == "codesample-server" for each in threading.enumerate()):
-        assert time.monotonic() < until
-        time.sleep(0.005)
+    assert senders
+    for sender in senders:
+        sender.join(60)
+        assert not sender.is_alive()
     server.gate.set()
     assert len(server.requests) - before <= 1 + 4
