@@ -62,18 +62,36 @@ ALSO_REFUSED = """
 Refused as well, before any of this: models with an encoder (T5, BART), classifiers and other heads, and
 checkpoints with code of their own unless it is allowed; see [the tutorial](tutorial.md).
 """
-WAYS = {"plain": "float32, torch's", "auto": "float32, packed (default)", "int8": "int8"}
+WAYS = {
+    "plain": "float32, torch's",
+    "arranged": "float32, copies in 32 bits",
+    "float32": "float32, copies in 16 bits",
+    "bfloat16": "bfloat16 (without its instructions)",
+    "int8": "int8",
+}
 NUMBERS = """
 ## In which numbers a CPU multiplies
 
-`--cpu-matmul int8`, or `Sampler(step="int8")`, multiplies with weights of 8 bits, scaled per channel, and
-inputs of 8 bits, scaled per row; where a processor would add two such products in 16 bits, weights have 7.
-Sums are exact, so that a candidate still depends on its prompt, seed, id and index alone. Keys, values, norms
-and softmax stay float32, and given texts are read in float32.
+A model on a CPU is held in float32, and decode steps multiply with a second copy of its linear weights.
+`--cpu-matmul`, or `Sampler(step=...)`, says in which numbers; keys, values, norms, softmax, the choice of
+tokens and given texts that are read stay float32.
 
-{model}, {n} candidates of one prompt, {threads} threads ([rows](benchmarks/matmul_cpu.jsonl), made by
-`docs/benchmarks/matmul.py`). Differences are those of log-probabilities from float64's, over {tokens} tokens
-of HumanEval's prompts and references, and the divergence that of Kullback and Leibler, in nats:
+- `float32`: all products and sums. Where the checkpoint was stored in 16 bits, so are the copies: nothing is
+  rounded, and each step reads half as much. Weights that were trained in float32 have copies in 32 bits.
+- `bfloat16`: inputs and weights of the layers are rounded to it, sums are float32, and a product is rounded
+  once more; the head stays float32. A processor with the instructions (AVX-512 BF16, AMX) does two to four
+  times as many of these; on others the same roundings are made around products in float32, which is no
+  faster. Its speed has not been measured with the instructions in this form.
+- `int8`: weights of 8 bits, scaled per channel, and inputs of 8 bits, scaled per row; where a processor would
+  add two such products in 16 bits, weights have 7. Sums are exact, so that a candidate does not depend on
+  what it is drawn beside.
+- `auto`, the default: bfloat16 where the checkpoint is stored in it, the dtype was left to its default and
+  the processor has the instructions; else float32.
+
+{model}. Times are of {n} candidates of one prompt on {threads} threads of an AVX2
+server ([rows](benchmarks/matmul_cpu.jsonl), made by `docs/benchmarks/matmul.py`); speed is beside copies in
+32 bits. Differences are those of log-probabilities from float64's, over {tokens} tokens of HumanEval's
+prompts and references, and the divergence that of Kullback and Leibler, in nats:
 
 | matrices in | one step | speed | mean difference | largest | mean divergence | same likeliest |
 |---|---|---|---|---|---|---|
@@ -91,18 +109,26 @@ def page(table: tuple[Any, ...]) -> str:
     for path, (heading, columns) in SECTIONS.items():
         parts.append(f"\n{heading}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
         parts += [f"| {' | '.join(_cells(each))} |\n" for each in table if each.path == path]
-    return "".join([*parts, ALSO_REFUSED, *_numbers(json.loads(MATMUL.read_text().splitlines()[-1]))])
+    return "".join(
+        [*parts, ALSO_REFUSED, *_numbers([json.loads(line) for line in MATMUL.read_text().splitlines()])]
+    )
 
 
-def _numbers(row: dict[str, Any]) -> Iterator[str]:
-    """Yield what the last measurement says of the numbers that a CPU multiplies in."""
-    against = row["against_float64"]
-    tokens = f"{against['int8']['tokens']:,}"
-    yield NUMBERS.format(model=row["model"], n=row["n"], threads=row["threads"], tokens=tokens)
+def _numbers(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what the last measurements say of the numbers that a CPU multiplies in."""
+    timed, compared = ([row for row in rows if key in row][-1] for key in ("step_ms", "against_float64"))
+    against = compared["against_float64"]
+    yield NUMBERS.format(
+        model=compared["model"],
+        n=timed["n"],
+        threads=timed["threads"],
+        tokens=f"{against['int8']['tokens']:,}",
+    )
     for way, name in WAYS.items():
-        it, step, times = against[way], row["step_ms"][way], row["times_auto"][way]
+        it, step, times = against[way], timed["step_ms"].get(way), timed["times_arranged"].get(way)
+        speed = f"{step:.0f} ms | {times:.2f}" if step else "not timed |"
         yield (
-            f"| {name} | {step:.0f} ms | {times:.2f} | {it['change_mean']:.2g} | {it['change_largest']:.2g} "
+            f"| {name} | {speed} | {it['change_mean']:.2g} | {it['change_largest']:.2g} "
             f"| {it['divergence_mean']:.2g} | {100 * it['same_likeliest']:.1f} % |\n"
         )
 

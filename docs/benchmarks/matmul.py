@@ -1,6 +1,6 @@
 """What the numbers that a CPU multiplies in cost and change: speed in turns, and what the model says.
 
-    python docs/benchmarks/matmul.py MODEL HumanEval.jsonl [--problems 12] [-n 32] [--rounds 5]
+    python docs/benchmarks/matmul.py MODEL HumanEval.jsonl [--only speed] [--problems 12] [-n 32] [--rounds 5]
 
 For each way of `Sampler(step=...)`, and for "arranged", which is "float32" without the weights in 16 bits:
 milliseconds of a decode step with n rows behind the first problem's
@@ -61,6 +61,22 @@ def step_seconds(sampler: Sampler, prompt: str, n: int) -> float:
     return (took[1] - took[0]) / (LONG - SHORT)
 
 
+def speed(samplers: dict[str, Sampler], prompt: str, n: int, count: int) -> dict[str, Any]:
+    """Return milliseconds of a step by name, and how many times as fast as "arranged" each is."""
+    rounds = Rounds()
+    for number in range(count + 1):
+        for way, sampler in samplers.items():
+            took = step_seconds(sampler, prompt, n)
+            if number:
+                rounds.add(way, took)
+    return {
+        "step_ms": {way: round(1000 * median(each), 1) for way, each in rounds.seconds.items()},
+        "times_arranged": {
+            way: round(1 / median(each), 2) for way, each in rounds.ratios("arranged").items()
+        },
+    }
+
+
 @torch.inference_mode()
 def said(model: Any, state: ModelState, ids: Tensor) -> Tensor:
     """Return the log-probabilities behind each token, as a sampler's passes have them, [T, V] float64."""
@@ -111,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("data", type=Path)
+    parser.add_argument("--only", choices=("speed", "accuracy"))
     parser.add_argument("--problems", type=int, default=12)
     parser.add_argument("-n", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
@@ -118,22 +135,12 @@ def main() -> None:
     given = texts(args.data, args.problems)
     first = Sampler(args.model, step="plain")
     samplers = {way: first if way == "plain" else packed(way, first) for way in WAYS}
-    rounds = Rounds()
-    for number in range(args.rounds + 1):
-        for way, sampler in samplers.items():
-            took = step_seconds(sampler, given[0][0], args.n)
-            if number:
-                rounds.add(way, took)
-    row = {
-        "kind": "matmul",
-        "model": Path(args.model).name,
-        "n": args.n,
-        "step_ms": {way: round(1000 * median(each), 1) for way, each in rounds.seconds.items()},
-        "times_arranged": {
-            way: round(1 / median(each), 2) for way, each in rounds.ratios("arranged").items()
-        },
-        "against_float64": accuracy(samplers, given),
-    } | machine(MODELS, torch.device("cpu"))
+    row: dict[str, Any] = {"kind": "matmul", "model": Path(args.model).name, "n": args.n}
+    if args.only != "accuracy":
+        row |= speed(samplers, given[0][0], args.n, args.rounds)
+    if args.only != "speed":
+        row["against_float64"] = accuracy(samplers, given)
+    row |= machine(MODELS, torch.device("cpu"))
     print(json.dumps(row, indent=1))
     with ROWS.open("a", encoding="utf-8") as rows:
         rows.write(json.dumps(row) + "\n")
