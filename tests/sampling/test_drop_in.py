@@ -16,7 +16,7 @@ from transformers import (
 
 import codesample
 from codesample.errors import ParameterError
-from codesample.sampling import packed_weights
+from codesample.sampling.arranged_weights import ArrangedWeight, arranged_kernel
 from codesample.sampling.weights_watch import STATE_KEY
 from codesample.testing.models import random_model
 
@@ -305,12 +305,12 @@ def test_an_adapted_model_is_taken_out_of_what_peft_puts_around_it(double):
         codesample.generate(tuned, **ONE, max_new_tokens=2)
 
 
-@pytest.mark.skipif(not packed_weights._works(), reason="needs oneDNN")
+@pytest.mark.skipif(not arranged_kernel(), reason="needs oneDNN")
 def test_it_multiplies_with_copies_of_weights_that_follow_the_model(monkeypatch):
     model = random_model("qwen2", seed=3)
     seen = []
-    plain = packed_weights._multiplied
-    monkeypatch.setattr(packed_weights, "_multiplied", lambda *given: seen.append(1) or plain(*given))
+    plain = ArrangedWeight.multiplied
+    monkeypatch.setattr(ArrangedWeight, "multiplied", lambda *given: seen.append(1) or plain(*given))
     settings = {"max_new_tokens": 6, "do_sample": False}
     first = codesample.generate(model, **ONE, **settings)
     assert seen
