@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from codesample.errors import ParameterError
+from codesample.records.short import one_line
 from codesample.records.validation import validated
 
 __all__ = ["EXACT", "Policy", "PolicyValue"]
@@ -69,6 +70,8 @@ class Policy:
     decode_cache: str = "full"
     schedule: str = "auto"
     hosts: int = 1
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         names = [name for name, _ in self.parameters]

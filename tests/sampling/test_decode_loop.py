@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from codesample.errors import ModelError
 from codesample.records import Request, SamplingParams
-from codesample.sampling import Sampler, decode_loop, decode_step, prefix_cache
-from codesample.sampling import sampler as engine
+from codesample.sampling import Sampler, decode_loop, decode_step, prefix_cache, store_making
 from codesample.testing.models import random_model
 
 PARAMS = SamplingParams(max_new_tokens=10)
@@ -140,12 +139,12 @@ def test_what_was_yielded_before_a_cancel_is_what_the_whole_run_gives(
 def test_keys_and_values_are_freed_with_the_last_candidate(double, tokenizer, monkeypatch):
     stores = []
 
-    class Watched(engine.KVStore):
+    class Watched(store_making.KVStore):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             stores.append(weakref.ref(self))
 
-    monkeypatch.setattr(engine, "KVStore", Watched)
+    monkeypatch.setattr(store_making, "KVStore", Watched)
     gc.disable()
     try:
         list(Sampler(double, tokenizer=tokenizer).stream(REQUESTS, PARAMS))
@@ -310,12 +309,12 @@ def test_a_call_that_nobody_waits_for_any_more_does_not_keep_another_thread_wait
 def test_a_stream_that_is_left_frees_its_keys_and_values(double, tokenizer, monkeypatch, leave):
     stores = []
 
-    class Watched(engine.KVStore):
+    class Watched(store_making.KVStore):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, **kwargs)
             stores.append(weakref.ref(self))
 
-    monkeypatch.setattr(engine, "KVStore", Watched)
+    monkeypatch.setattr(store_making, "KVStore", Watched)
     stream = Sampler(double, tokenizer=tokenizer).stream(REQUESTS, PARAMS)
     next(stream)
     assert stores[0]() is not None

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from codesample.errors import ModelError, ParameterError
 from codesample.records import Request, SamplingParams
 from codesample.sampling import Sampler, decode_loop
-from codesample.sampling import sampler as engine
 from codesample.sampling.running_loop import RunningLoop
+from codesample.sampling.sharded import ranks
 from codesample.testing.models import random_model
 
 KINDS = [
@@ -221,7 +221,7 @@ def test_a_paused_call_begins_no_more_candidates_and_holds_no_room(double, token
 
 def test_where_memory_lacks_a_call_waits_until_others_have_left(double, tokenizer, alone, monkeypatch):
     # one token's keys and values take 1,536 bytes: 3 layers x 2 x 2 heads x 16 wide x 8 bytes
-    monkeypatch.setattr(engine, "free_memory", lambda device: 1536 * 60)
+    monkeypatch.setattr(ranks, "free_memory", lambda device: 1536 * 60)
     loop = RunningLoop(Sampler(double, tokenizer=tokenizer, memory_fraction=1.0))
     monkeypatch.setattr(Sampler, "_budget", property(lambda self: 1536 * 60 - held(loop)))
     first = Client(requests_of(1, 4), replace(KINDS[0], max_new_tokens=10)).join(loop)

@@ -28,20 +28,35 @@ class ThreadActor:
 
         def call() -> Any:
             if self.gone or self._dies(method):
-                self.gone = True
+                self.kill()
                 raise ActorLostError("killed")
             done = pickle.dumps(getattr(self._object, method)(*pickle.loads(words)))
             if self.gone:
                 raise ActorLostError("killed meanwhile")
             return pickle.loads(done)
 
-        return self._threads[method if method in self._threads else ""].submit(call)
+        try:
+            return self._threads[method if method in self._threads else ""].submit(call)
+        except RuntimeError:
+            lost: Future[Any] = Future()
+            lost.set_exception(ActorLostError("killed"))
+            return lost
 
     def kill(self) -> None:
-        self.gone = True
+        if not self.gone:
+            self.gone = True
+            self._threads[""].submit(self._leave)
+            for each in self._threads.values():
+                each.shutdown(wait=False)
+
+    def _leave(self) -> None:
+        """Let go of what would end with an actor's process."""
         drop = getattr(self._object, "drop", None)
         if drop is not None:
-            self._threads[""].submit(drop)
+            drop()
+        judge = getattr(self._object, "_judge", None)
+        if judge is not None:
+            judge.close()
 
 
 class ThreadCluster:
@@ -67,7 +82,8 @@ class ThreadCluster:
 
     def start(self, kind: type, node: Node, *, cpus: float, gpus: float) -> ThreadActor:
         actor = ThreadActor(kind, node, lambda method: self._dies(kind, method))
-        actor.gone = node not in self.there
+        if node not in self.there:
+            actor.kill()
         self.actors.append(actor)
         return actor
 
