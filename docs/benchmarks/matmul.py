@@ -1,6 +1,6 @@
 """What the numbers that a CPU multiplies in cost and change: speed in turns, and what the model says.
 
-    python docs/benchmarks/matmul.py MODEL HumanEval.jsonl [--only speed] [--problems 12] [-n 32] [--rounds 5]
+    python docs/benchmarks/matmul.py MODEL HumanEval.jsonl [--only speed] [--ways float32,int8] [...]
 
 For each way of `Sampler(step=...)`, and for "arranged", which is "float32" without the weights in 16 bits:
 milliseconds of a decode step with n rows behind the first problem's
@@ -128,13 +128,14 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", choices=("speed", "accuracy"))
+    parser.add_argument("--ways", default=",".join(WAYS), help="of " + ", ".join(WAYS))
     parser.add_argument("--problems", type=int, default=12)
     parser.add_argument("-n", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     given = texts(args.data, args.problems)
     first = Sampler(args.model, step="plain")
-    samplers = {way: first if way == "plain" else packed(way, first) for way in WAYS}
+    samplers = {way: first if way == "plain" else packed(way, first) for way in args.ways.split(",")}
     row: dict[str, Any] = {"kind": "matmul", "model": Path(args.model).name, "n": args.n}
     if args.only != "accuracy":
         row |= speed(samplers, given[0][0], args.n, args.rounds)
