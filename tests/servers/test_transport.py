@@ -177,10 +177,11 @@ def test_leaving_a_stream_breaks_off_what_is_under_way(
     server: FakeServer, ending: Callable[[Any], None]
 ) -> None:
     engine = opened(server, max_requests=4)
-    before, server.shut_after = len(server.requests), len(server.requests) + 1
+    before, server.shut_to = len(server.requests), "def f"
     others = set(threading.enumerate())
-    stream = engine.stream([Request("a", "def f", tuple(range(100)))], PLAIN)
-    next(stream)
+    first = Request("a", "the longest prompt, which is waited for", (0,))
+    stream = engine.stream([first, Request("b", "def f", tuple(range(100)))], PLAIN)
+    assert next(stream).task_id == "a"
     senders = [each for each in set(threading.enumerate()) - others if each.name == "codesample-server"]
     ending(stream)
     del stream

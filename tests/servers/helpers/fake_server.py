@@ -86,6 +86,7 @@ class FakeServer:
             all of a short answer is.
         limits: Whether it draws no more tokens than it is told to.
         shut_after: How many requests it answers before it waits for `gate`.
+        shut_to: The prompt whose requests wait for `gate`, whenever they come.
         faults: What goes wrong with the next requests that draw, one for each; None leaves one alone.
         key: What it opens to, where it is shut.
         most_stops: How many stop strings it takes.
@@ -116,6 +117,7 @@ class FakeServer:
     models: tuple[str, ...] = ("model",)
     delay: float = 0.0
     shut_after: int | None = None
+    shut_to: str | None = None
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     most_at_once: int = 0
@@ -147,7 +149,8 @@ class FakeServer:
         try:
             if self.delay:
                 time.sleep(self.delay)
-            if self.shut_after is not None and number > self.shut_after:
+            late = self.shut_after is not None and number > self.shut_after
+            if late or (self.shut_to is not None and body.get("prompt") == self.shut_to):
                 self.gate.wait(60)
             if fault is not None and fault.kind == "status":
                 return fault.status, fault.body, fault
