@@ -275,6 +275,7 @@ COMPUTED = {
     "codesample/execution/worker/form_rules/library.py": "the modules of which tests import all",
     "tasks/given_names.py": "the standard modules of which a grader imports all",
     "codesample/plugins.py": "a user's `package.module:name`",
+    "codesample/policies/axes.py": "the class of a policy's choice, from its own table",
 }
 
 # Why a file name may stand in two folders.

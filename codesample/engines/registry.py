@@ -66,9 +66,9 @@ def expect_engine(options: ModelOptions) -> None:
     if name == NATIVE:
         options.expect_loaded_here()
         if options.policy != EXACT:
-            from codesample.policies.registry import prefix_policy
+            from codesample.policies.registry import expect_policy
 
-            prefix_policy(options.policy)
+            expect_policy(options.policy)
 
 
 def open_engine(options: ModelOptions) -> Engine:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from codesample.policies.parametrised import Parametrised
 from codesample.records.fields import check_settings, setting
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ class Choice(NamedTuple):
     rest: PseudoKeys | None = None
 
 
-class PrefixPolicy(ABC):
+class PrefixPolicy(Parametrised, ABC):
     """Chooses keys of stored prompts; a frozen dataclass whose fields are its parameters.
 
     Attributes:
-        name: By which it is installed.
+        name: By which it is installed; see `Parametrised`.
         guard: Stored runs of fewer shared tokens are read whole, untouched in speed.
         refresh: A choice serves so many steps.
         similarity: It is made anew before that where the cosine of the mean query with that of the choice
@@ -90,7 +91,6 @@ class PrefixPolicy(ABC):
         tail_queries: How many of a prompt's last queries `prepare` is shown.
     """
 
-    name: ClassVar[str]
     guard: int = 0
     refresh: int = 1
     similarity: float = 0.0
@@ -114,19 +114,6 @@ class PrefixPolicy(ABC):
 
         Returns: None where every key is read.
         """
-
-    @classmethod
-    def parameters(cls) -> list[str]:
-        """Return the names of what can be set, in their order."""
-        return [each.name for each in fields(cls) if each.init] if is_dataclass(cls) else []
-
-    @property
-    def spelt(self) -> str:
-        """The policy with all that settles what is drawn, for records: `quest(guard=4096, keep=0.2, ...)`."""
-        given = [(name, getattr(self, name)) for name in sorted(self.parameters())]
-        # what is measured changes nothing
-        text = ", ".join(f"{name}={_word(value)}" for name, value in given if name != "audit")
-        return f"{self.name}({text})" if text else self.name
 
 
 @dataclass(frozen=True)
@@ -171,7 +158,3 @@ class SparsePolicy(PrefixPolicy):
 
     def __post_init__(self) -> None:
         check_settings(self)
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

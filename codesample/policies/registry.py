@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from difflib import get_close_matches
 
-from codesample.errors import ParameterError, PolicyError
+from codesample.errors import PolicyError
 from codesample.plugins import PluginKind
+from codesample.policies.axes import axis_choice
 from codesample.policies.contract import PrefixPolicy
+from codesample.policies.parametrised import made_of
 from codesample.records import Policy
+from codesample.records.policy import AXES, EXACT
 from codesample.records.validation import validated
 
-__all__ = ["POLICIES", "prefix_policy"]
+__all__ = ["POLICIES", "expect_policy", "prefix_policy"]
 
 POLICIES = PluginKind(
     kind="policy",
@@ -41,17 +43,18 @@ def prefix_policy(policy: str | Policy) -> PrefixPolicy:
         raise PolicyError(
             f"policy {policy.prefix!r} calls itself {kind.name!r}; expected one name, since runs record it"
         )
-    known = kind.parameters()
-    for name, _ in policy.parameters:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            said = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known) or 'none'}"
-            raise ParameterError(f"policy {policy.prefix!r} has no parameter {name!r}; {said}")
-    try:
-        return kind(**dict(policy.parameters))
-    except ParameterError as error:
-        raise ParameterError(f"policy {policy.prefix!r}: {error}") from error
-    except Exception as error:
-        raise PolicyError(
-            f"policy {policy.prefix!r} could not be made: {type(error).__name__}: {error}"
-        ) from error
+    return made_of(kind, dict(policy.parameters), called=f"policy {policy.prefix!r}")
+
+
+@validated
+def expect_policy(policy: str | Policy) -> None:
+    """Refuse a policy of which a part is not installed, or takes other parameters; loads no model.
+
+    Raises:
+        UnknownNameError, PolicyError, ParameterError: as `prefix_policy` and `axis_choice`.
+    """
+    policy = Policy.parse(policy) if isinstance(policy, str) else policy
+    if policy.prefix != EXACT or policy.parameters:
+        prefix_policy(policy)
+    for axis in AXES:
+        axis_choice(policy, axis)

@@ -1,7 +1,7 @@
 """How keys of shared prompts are read, written down: one choice per axis, as a record and as text.
 
     quest(keep=0.2, refresh=8)          what stands alone is the prefix policy
-    prefix=quest(keep=0.2), hosts=1     every axis by its name
+    prefix=quest(keep=0.2), hosts=1     every axis by its name, in brackets what its choice takes
 
 Whatever has other characters, an axis twice or a value that is not built is refused.
 """
@@ -10,22 +10,36 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from codesample.errors import ParameterError
 from codesample.records.short import one_line
 from codesample.records.validation import validated
 
-__all__ = ["EXACT", "Policy", "PolicyValue"]
+__all__ = ["AXES", "EXACT", "Parameters", "Policy", "PolicyValue"]
 
 PolicyValue = bool | int | float | str
 """What a parameter of a policy can be."""
 
+Parameters = tuple[tuple[str, PolicyValue], ...]
+"""(name, value) pairs, sorted by name."""
+
 EXACT = "exact"
 """The prefix policy that reads every key."""
 
-_MOST_CHARACTERS = 500
+AXES: dict[str, tuple[str, ...]] = {
+    "prefill": ("full",),
+    "decode_cache": ("full",),
+    "schedule": ("auto",),
+}
+"""What is built of each axis besides the prefix policies, which are found by entry point; defaults first.
+
+What each takes in brackets, and what it does, is in `codesample.policies.axes`.
+"""
+
+_MOST_CHARACTERS = 1000
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _TOKEN = re.compile(
     r"""[ \t]*(?:
@@ -37,12 +51,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _TRUTH = {"true": True, "false": False}
-_BUILT: dict[str, tuple[str | int, ...]] = {
-    "prefill": ("full",),
-    "decode_cache": ("full",),
-    "schedule": ("auto",),
-    "hosts": (1,),
-}
+_HOSTS = (1,)
 
 
 @validated
@@ -58,6 +67,8 @@ class Policy:
         decode_cache: What is kept of a row's own tokens: "full".
         schedule: How a step's attention is divided: "auto", as its implementation does.
         hosts: Over how many processes a prompt's keys are spread: 1.
+        prefill_parameters, decode_cache_parameters, schedule_parameters: As `parameters`, for those; what is
+            "full" or "auto" takes none.
 
     Raises:
         ParameterError: a name or a parameter that cannot be written, a parameter twice, or a value of
@@ -65,33 +76,38 @@ class Policy:
     """
 
     prefix: str = EXACT
-    parameters: tuple[tuple[str, PolicyValue], ...] = ()
+    parameters: Parameters = ()
     prefill: str = "full"
     decode_cache: str = "full"
     schedule: str = "auto"
     hosts: int = 1
+    prefill_parameters: Parameters = ()
+    decode_cache_parameters: Parameters = ()
+    schedule_parameters: Parameters = ()
 
     __repr__ = one_line
 
     def __post_init__(self) -> None:
-        names = [name for name, _ in self.parameters]
-        for name in (self.prefix, *names):
-            if not _NAME.fullmatch(name):
-                raise ParameterError(
-                    f"policy: {name!r} is no name; expected letters, digits, '_', '-' and '.', a letter first"
-                )
-        for name, value in self.parameters:
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ParameterError(f"policy {self.prefix!r}: {name} = {value}: expected a finite number")
-            if isinstance(value, str) and (not _NAME.fullmatch(value) or value.lower() in _TRUTH):
-                raise ParameterError(f"policy {self.prefix!r}: {name} = {value!r}: expected a plain word")
-        if len(set(names)) < len(names):
-            raise ParameterError(f"policy {self.prefix!r}: a parameter is given twice: {', '.join(names)}")
-        object.__setattr__(self, "parameters", tuple(sorted(self.parameters, key=lambda pair: pair[0])))
-        for axis, built in _BUILT.items():
-            if (value := getattr(self, axis)) not in built:
-                known = " or ".join(map(repr, built))
-                raise ParameterError(f"policy: {axis} = {value!r} is not built; expected {known}")
+        for axis in ("prefix", *AXES):
+            name, parameters = self.chosen(axis)
+            _expect_writable(name, parameters)
+            ordered = tuple(sorted(parameters, key=lambda pair: pair[0]))
+            object.__setattr__(self, _place_of_parameters(axis), ordered)
+            built = AXES.get(axis, (name,))
+            if name not in built:
+                raise _not_built(axis, name, built)
+            if parameters and axis != "prefix" and name == built[0]:
+                raise ParameterError(f"policy: {axis} = {name!r} takes no parameters, got {parameters[0][0]}")
+        if self.hosts not in _HOSTS:
+            raise _not_built("hosts", self.hosts, _HOSTS)
+
+    def chosen(self, axis: str) -> tuple[str, Parameters]:
+        """Return what an axis is set to, and the parameters that are given for it.
+
+        Args:
+            axis: "prefix" or one of `AXES`.
+        """
+        return getattr(self, axis), getattr(self, _place_of_parameters(axis))
 
     @classmethod
     def parse(cls, text: str) -> Policy:
@@ -108,13 +124,11 @@ class Policy:
         return self == Policy()
 
     def __str__(self) -> str:
-        given = ", ".join(f"{name}={_written(value)}" for name, value in self.parameters)
         others = [
-            f"{each.name}={getattr(self, each.name)}"
-            for each in fields(self)
-            if each.name in _BUILT and getattr(self, each.name) != each.default
+            f"{axis}={_spelt(*self.chosen(axis))}" for axis in AXES if self.chosen(axis)[0] != AXES[axis][0]
         ]
-        return ", ".join([self.prefix + (f"({given})" if given else ""), *others])
+        hosts = [f"hosts={self.hosts}"] if self.hosts != 1 else []
+        return ", ".join([_spelt(*self.chosen("prefix")), *others, *hosts])
 
 
 class _Token(NamedTuple):
@@ -137,28 +151,27 @@ class _Reader:
         while True:
             token = self._take("word", "a policy, such as quest(keep=0.2)")
             axis = token.text
-            if self._took("="):
-                if axis != "prefix" and axis not in _BUILT:
-                    axes = ", ".join(("prefix", *_BUILT))
-                    raise self._error(token, f"expected one of the axes {axes}")
-            elif chosen:
-                raise self._error(token, "expected AXIS=VALUE; the prefix policy stands first")
-            else:
+            named = self._took("=")
+            if named and axis not in ("prefix", *AXES, "hosts"):
+                axes = ", ".join(("prefix", *AXES, "hosts"))
+                raise self._error(token, f"expected one of the axes {axes}")
+            if not named:
+                if chosen:
+                    raise self._error(token, "expected AXIS=VALUE; the prefix policy stands first")
                 axis = "prefix"
             if axis in chosen:
                 raise self._error(token, f"expected {axis} once")
-            if axis == "prefix":
-                if self._before == "=":
-                    token = self._take("word", "a policy")
-                chosen |= {"prefix": token.text, "parameters": self._parameters()}
-            else:
+            if axis == "hosts":
                 chosen[axis] = self._value()
+            else:
+                name = self._take("word", "a policy") if named else token
+                chosen |= {axis: name.text, _place_of_parameters(axis): self._parameters()}
             if self._next.kind == "end":
                 return Policy(**chosen)
             if not self._took(","):
                 raise self._error(self._next, "expected a comma or the end")
 
-    def _parameters(self) -> tuple[tuple[str, PolicyValue], ...]:
+    def _parameters(self) -> Parameters:
         if not self._took("("):
             return ()
         given: dict[str, PolicyValue] = {}
@@ -201,7 +214,6 @@ class _Reader:
         return found
 
     def _scan_on(self) -> None:
-        self._before = self._next.text
         self._next = self._scan()
 
     def _scan(self) -> _Token:
@@ -220,6 +232,36 @@ class _Reader:
         return ParameterError(
             f"policy {self._text!r}: {complaint}, got {got}\n  {shown}\n  {' ' * token.begin}^"
         )
+
+
+def _place_of_parameters(axis: str) -> str:
+    return "parameters" if axis == "prefix" else f"{axis}_parameters"
+
+
+def _expect_writable(policy: str, parameters: Parameters) -> None:
+    names = [name for name, _ in parameters]
+    for name in (policy, *names):
+        if not _NAME.fullmatch(name):
+            raise ParameterError(
+                f"policy: {name!r} is no name; expected letters, digits, '_', '-' and '.', a letter first"
+            )
+    for name, value in parameters:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ParameterError(f"policy {policy!r}: {name} = {value}: expected a finite number")
+        if isinstance(value, str) and (not _NAME.fullmatch(value) or value.lower() in _TRUTH):
+            raise ParameterError(f"policy {policy!r}: {name} = {value!r}: expected a plain word")
+    if len(set(names)) < len(names):
+        raise ParameterError(f"policy {policy!r}: a parameter is given twice: {', '.join(names)}")
+
+
+def _not_built(axis: str, value: object, built: Iterable[object]) -> ParameterError:
+    known = " or ".join(map(repr, built))
+    return ParameterError(f"policy: {axis} = {value!r} is not built; expected {known}")
+
+
+def _spelt(name: str, parameters: Parameters) -> str:
+    given = ", ".join(f"{each}={_written(value)}" for each, value in parameters)
+    return name + (f"({given})" if given else "")
 
 
 def _written(value: PolicyValue) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from codesample.engines.registry import ENGINES
 from codesample.errors import ModelError, ParameterError, PolicyError, RerankerError, TaskError
+from codesample.policies.axes import CHOICES, axis_class
 from codesample.policies.registry import POLICIES, prefix_policy
 from codesample.rerankers.registry import load_reranker, reranker_names
 from codesample.tasks.registry import load_task, task_names
@@ -34,13 +35,16 @@ def engines() -> list[tuple[str, str]]:
 def policies() -> list[tuple[str, str]]:
     """Return every installed policy's name and the first line of its description, or why it has none.
 
-    Behind it stand its parameters, if it has any, with their defaults.
+    Behind it stand its parameters, if it has any, with their defaults. Those of other axes than the prefix
+    are called as they are written, such as "prefill=criti".
     """
-    return _described(POLICIES.names(), _policy_line)
+    others = [f"{axis}={name}" for axis, found in CHOICES.items() for name in found]
+    return [*_described(POLICIES.names(), _policy_line), *_described(others, _policy_line)]
 
 
 def _policy_line(name: str) -> str:
-    made = prefix_policy(name)
+    axis, _, value = name.rpartition("=")
+    made = axis_class(axis, value)() if axis else prefix_policy(name)
     line = (made.__doc__ or "").strip().partition("\n")[0]
     given = ", ".join(f"{each} = {getattr(made, each)}" for each in made.parameters())
     return f"{line} Parameters: {given}." if given else line

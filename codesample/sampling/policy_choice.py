@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import LayerStore
 from codesample.policies.accounting import Account, Tally
+from codesample.policies.axes import axis_choice
 from codesample.policies.contract import PrefixPolicy
 from codesample.policies.exact import Exact
+from codesample.policies.parametrised import Parametrised
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.registry import prefix_policy
 from codesample.records import Policy
+from codesample.records.policy import AXES, EXACT
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.native import DIVIDED
 from codesample.sampling.sharded.ranks import ranks_of
@@ -31,18 +34,28 @@ class PolicyChoice:
 
     def __init__(self, policy: str | Policy = "exact") -> None:
         self.policy = Policy.parse(policy) if isinstance(policy, str) else policy
-        self._prefix: PrefixPolicy = Exact() if self.policy.is_exact else prefix_policy(self.policy)
+        chosen = self.policy.chosen("prefix") != (EXACT, ())
+        self._prefix: PrefixPolicy = prefix_policy(self.policy) if chosen else Exact()
+        found = {axis: axis_choice(self.policy, axis) for axis in AXES}
+        self._others: dict[str, Parametrised] = {
+            axis: each for axis, each in found.items() if each is not None
+        }
         self._tally = Tally()
 
     @property
     def is_exact(self) -> bool:
-        """Whether every key is read."""
+        """Whether prompts are run, stored and read as ever."""
+        return self._reads_all and not self._others
+
+    @property
+    def _reads_all(self) -> bool:
         return isinstance(self._prefix, Exact)
 
     @property
     def spelt(self) -> str:
         """All that settles what is read, for records."""
-        return self._prefix.spelt
+        others = [f"{axis}={each.spelt}" for axis, each in self._others.items()]
+        return ", ".join([self._prefix.spelt, *others])
 
     @property
     def account(self) -> Account | None:
@@ -61,11 +74,11 @@ class PolicyChoice:
             raise ParameterError(f"policy = {str(self.policy)!r}: {DIVIDED}")
         if not checkpoint.shared:
             raise ParameterError(
-                f"policy {self.policy.prefix!r} chooses among keys that candidates share, and "
+                f"policy {str(self.policy)!r} is for keys that candidates share, and "
                 f"{checkpoint.name!r} is sampled with one cache per candidate: {checkpoint.notice}; "
                 "leave the policy out"
             )
 
     def reads(self, layers: Sequence[LayerStore]) -> PrefixReads | None:
         """Return what follows the policy over a store; None where every key is read."""
-        return None if self.is_exact else PrefixReads(self._prefix, layers, self._tally)
+        return None if self._reads_all else PrefixReads(self._prefix, layers, self._tally)

@@ -1,6 +1,8 @@
 """A policy is one record and one text; whatever is not built or not written so is refused."""
 
+import json
 import string
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from codesample.errors import CodesampleError, ParameterError
 from codesample.records import Policy
+from codesample.records import policy as policy_module
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,8}", fullmatch=True)
 WORDS = NAMES.filter(lambda word: word.lower() not in ("true", "false"))
@@ -74,7 +77,7 @@ def test_any_text_is_read_or_refused_by_name(text: str) -> None:
         ("prefix=", "expected a policy, got the end"),
         ("speed=1", "expected one of the axes prefix, prefill, decode_cache, schedule, hosts"),
         ("quest\n", "expected a name, a number"),
-        ("q" * 501, "a policy of 501 characters; expected 500 at most"),
+        ("q" * 1001, "a policy of 1001 characters; expected 1000 at most"),
     ],
 )
 def test_what_is_not_written_so_is_refused(text: str, said: str) -> None:
@@ -115,6 +118,64 @@ def test_a_value_of_an_axis_that_is_not_built_is_refused_by_name(text: str, said
 def test_a_record_takes_only_what_can_be_written(arguments: dict) -> None:
     with pytest.raises(ParameterError):
         Policy(**arguments)
+
+
+@pytest.fixture
+def some_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two axes have a value that takes parameters, whatever is built."""
+    axes = {**policy_module.AXES, "prefill": ("full", "half"), "schedule": ("auto", "by-tile")}
+    monkeypatch.setattr(policy_module, "AXES", axes)
+
+
+@pytest.mark.usefixtures("some_axes")
+@pytest.mark.parametrize(
+    ("text", "prefill", "schedule"),
+    [
+        ("prefill=half", ("half", ()), ("auto", ())),
+        ("exact, prefill=half(b=2048, a=true)", ("half", (("a", True), ("b", 2048))), ("auto", ())),
+        (
+            "q(k=1), prefill=half(b=2), schedule=by-tile(t=64)",
+            ("half", (("b", 2),)),
+            ("by-tile", (("t", 64),)),
+        ),
+        ("schedule = by-tile ( t = 64 ) , prefill = half ( )", ("half", ()), ("by-tile", (("t", 64),))),
+    ],
+)
+def test_every_axis_takes_parameters(text: str, prefill: tuple, schedule: tuple) -> None:
+    read = Policy.parse(text)
+    assert (read.chosen("prefill"), read.chosen("schedule")) == (prefill, schedule)
+    assert Policy.parse(str(read)) == read
+    assert not read.is_exact
+
+
+@pytest.mark.usefixtures("some_axes")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prefill=full(budget=2)", "prefill = 'full' takes no parameters, got budget"),
+        ("prefill=half(budget=2, budget=3)", "expected budget once"),
+        ("prefill=half(budget)", "expected = behind budget"),
+        ("prefill=half(budget=2", "expected a comma or a closing bracket"),
+        ("prefill=quarter(budget=2)", "prefill = 'quarter' is not built; expected 'full' or 'half'"),
+        ("hosts=1(budget=2)", "expected a comma or the end"),
+        ("prefill=2", "expected a policy, got '2'"),
+    ],
+)
+def test_parameters_of_an_axis_are_refused_by_name(text: str, said: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        Policy.parse(text)
+    assert said in str(caught.value)
+
+
+@pytest.mark.usefixtures("some_axes")
+def test_a_record_holds_the_parameters_of_every_axis_in_one_order() -> None:
+    made = Policy(prefill="half", prefill_parameters=(("b", 1), ("a", 2)))
+    assert made == Policy.parse("prefill=half(a=2, b=1)")
+    assert str(made) == "exact, prefill=half(a=2, b=1)"
+    assert json.loads(json.dumps(asdict(made)))["prefill_parameters"] == [["a", 2], ["b", 1]]
+    for wrong in ((("a", 1), ("a", 2)), (("a", float("nan")),), (("a b", 1),)):
+        with pytest.raises(ParameterError, match="policy"):
+            Policy(prefill="half", prefill_parameters=wrong)
 
 
 def test_parameters_stand_in_one_order() -> None:

@@ -136,7 +136,7 @@ def test_layers_with_windows_are_left_alone_and_caps_and_sinks_are_theirs() -> N
 
 def test_a_model_whose_prompts_are_not_shared_is_refused_by_name() -> None:
     engine = sampler("bloom")
-    with pytest.raises(ParameterError, match=r"policy 'quest' .* one cache per candidate: .*leave the"):
+    with pytest.raises(ParameterError, match=r"'quest' is for keys .* one cache per candidate: .*leave the"):
         engine.with_policy("quest")
     assert engine.with_policy("exact").policy_account is None
 

@@ -1,0 +1,45 @@
+"""Finds by name what the axes besides the prefix can be set to, and makes it of what was written."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from codesample.policies.parametrised import Parametrised, made_of
+from codesample.records.policy import AXES, Policy
+from codesample.records.validation import validated
+
+__all__ = ["CHOICES", "axis_choice", "axis_class"]
+
+CHOICES: dict[str, Mapping[str, str]] = {
+    "prefill": {},
+    "decode_cache": {},
+    "schedule": {},
+}
+"""By axis and name the class, a frozen dataclass made of `Parametrised`; each axis's default has none."""
+
+
+def axis_class(axis: str, name: str) -> type[Parametrised]:
+    """Return the class of a choice that is no default; imports its module alone."""
+    module, _, attribute = CHOICES[axis][name].partition(":")
+    found: type[Parametrised] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+@validated
+def axis_choice(policy: str | Policy, axis: str) -> Any:
+    """Return what a policy chooses on an axis, with its parameters; None for the axis's default.
+
+    Args:
+        policy: A record, or what `Policy.parse` reads, such as "prefill=criti(budget=2048)".
+        axis: One of `codesample.records.policy.AXES`.
+
+    Raises:
+        ParameterError: a parameter that the choice does not have, or a value that it refuses.
+    """
+    policy = Policy.parse(policy) if isinstance(policy, str) else policy
+    name, parameters = policy.chosen(axis)
+    if name == AXES[axis][0]:
+        return None
+    return made_of(axis_class(axis, name), dict(parameters), called=f"{axis} = {name!r}")
