@@ -1,7 +1,8 @@
-"""`codesample compare`: two runs of the same problems, or two rerankers of one run, paired by problem."""
+"""`codesample compare`: runs of the same problems, or two rerankers of one run, paired by problem."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from codesample.errors import ParameterError
 
 if TYPE_CHECKING:
     from codesample.evaluation.comparison import Comparison
+    from codesample.evaluation.run_contents import RunContents
 
 __all__ = ["run", "show_comparison"]
 
@@ -26,8 +28,9 @@ Named = Annotated[
 
 def run(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run folder.")],
-    second: Annotated[
-        Path | None, typer.Argument(metavar="[RUN_B]", help="Another run of the same problems.")
+    others: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUN_B...]", help="Other runs of the same problems, each set beside RUN_A."),
     ] = None,
     *,
     rerankers: Annotated[
@@ -43,27 +46,54 @@ def run(
     data: options.MovedData = None,
     json: options.Json = False,
 ) -> None:
-    """Compare two runs, or two rerankers of one run, problem by problem.
+    """Compare runs, or two rerankers of one run, problem by problem.
 
     Differences are the second's less the first's, with 95 % intervals over problems; p is the chance of one
-    as large if neither were better. Won and lost are problems on which the second is above and below.
+    as large if neither were better. Won and lost are problems on which the second is above and below. More
+    than two runs are set beside the first, with what each took and, of policies, read and missed.
     """
-    from codesample.evaluation.comparison import compare_rerankers, compare_runs
+    from codesample.evaluation.comparison import compare_contents, compare_rerankers
     from codesample.evaluation.run_contents import read_run
 
-    if (second is None) == (rerankers is None):
+    if bool(others) == (rerankers is not None):
         raise ParameterError(
             "expected RUN_A and RUN_B, or one run and --rerankers A B"
-            + ("" if second is None else "; of two runs every reranker that both have is compared")
+            + ("; of two runs every reranker that both have is compared" if others else "")
         )
+    runs = [read_run(each, data=data) for each in (first, *(others or []))]
+    if len(runs) > 2:
+        _line_up(runs, k=options.numbers(k), as_json=json)
+        return
     if rerankers is None:
-        assert second is not None
-        compared = compare_runs(first, second, k=options.numbers(k), data=data)
+        compared = compare_contents(*runs, k=options.numbers(k))
     elif k is not None:
         raise ParameterError(f"--k {k}: of two rerankers only best-of-n is compared; drop it")
     else:
-        compared = compare_rerankers(read_run(first, data=data), *rerankers)
+        compared = compare_rerankers(runs[0], *rerankers)
     show_comparison(compared, named=show, as_json=json)
+    if rerankers is None and not json:
+        _show_policies(runs)
+
+
+def _show_policies(runs: Sequence[RunContents]) -> None:
+    """Where a run left keys of its prompts out, say what both read and took."""
+    from codesample.evaluation.lineup import cost_of
+    from codesample.reports.lineup_table import cost_table
+
+    costs = [cost_of(each) for each in runs]
+    if any(each.policy for each in costs):
+        show(cost_table(costs))
+
+
+def _line_up(runs: Sequence[RunContents], *, k: Sequence[int] | None, as_json: bool) -> None:
+    from codesample.evaluation.lineup import line_up
+    from codesample.reports.lineup_table import LineupPage
+
+    lineup = line_up(runs, k=k)
+    if as_json:
+        emit_json(lineup.as_json())
+    else:
+        show(LineupPage(lineup))
 
 
 def show_comparison(compared: Comparison, *, named: int = _NAMED, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from codesample.evaluation.comparison import ComparedFigure, Comparison, Problem
 from codesample.evaluation.paired import Paired
 from codesample.reports.choice_table import cells_width, fitted, widest_piece
 
-__all__ = ["ComparisonPage"]
+__all__ = ["ComparisonPage", "said_p"]
 
 _HASH = re.compile(r"[0-9a-f]{32,}")
 # of a hash, as many as tell two apart
@@ -109,7 +109,7 @@ def _cells(figure: ComparedFigure) -> dict[str, str]:
         f"{figure.second.value:.3f}",
         f"{pair.difference.value:+.3f}",
         f"[dim]{pair.difference.low:+.3f}..{pair.difference.high:+.3f}[/dim]",
-        _p(pair),
+        said_p(pair),
         f"{pair.won}/{pair.lost}",
     )
     return dict(zip(_HEADINGS, told, strict=True))
@@ -129,5 +129,6 @@ def _said(value: object) -> str:
     return f"{value[:_DIGITS]}..." if isinstance(value, str) and _HASH.fullmatch(value) else str(value)
 
 
-def _p(pair: Paired) -> str:
+def said_p(pair: Paired) -> str:
+    """Return a pair's p in a few characters."""
     return "<.001" if pair.p < 0.001 else f"{pair.p:.3f}".removeprefix("0")

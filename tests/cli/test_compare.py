@@ -125,6 +125,20 @@ def test_costs_and_greedy_are_shown_when_asked_for(place: Path) -> None:
     assert "one: holds recorded samples, several of a problem" in refused.stderr
 
 
+def test_several_runs_are_set_beside_the_first(place: Path) -> None:
+    done = call("execute", "all.jsonl", "--task-file", "mine.jsonl", "--out", "more", *SANDBOX, cwd=place)
+    assert done.returncode == 0, done.stderr
+    text = call("compare", "one", "all", "more", cwd=place).stdout
+    assert "3 runs, each paired with the first by problem: 3 problems" in text
+    assert "p is of each pair by itself; 2 were looked at" in text
+    assert [line.split()[0] for line in text.splitlines() if " 1/" in line or " 2/" in line] == [
+        *("all", "more") * 2
+    ]
+    content = json.loads(call("compare", "one", "all", "more", "--json", cwd=place).stdout)
+    assert [each["second"] for each in content["comparisons"]] == ["all", "more"]
+    assert [each["run"] for each in content["costs"]] == ["one", "all", "more"]
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -135,6 +149,8 @@ def test_costs_and_greedy_are_shown_when_asked_for(place: Path) -> None:
         (("compare", "one", "--rerankers", "random", "random"), "both are 'random'; name two"),
         (("compare", "one", "./one"), "one and one are one run; name two, or two rerankers of it"),
         (("compare", "one", "nowhere"), "nowhere"),
+        (("compare", "one", "all", "./all"), "all and all are one run; name each once"),
+        (("compare", "one", "all", "nowhere"), "nowhere"),
         (("compare", "one", "--rerankers", "oracle", "oracle"), "both are 'oracle'; name two"),
         (("compare", "one", "all", "--k", "9"), "k = 9 with n = 3"),
     ],
