@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from codesample.evaluation.test_options import TestOptions
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.extraction import Wanted
-    from codesample.policies.accounting import Account, Audit
+    from codesample.policies.accounting import Account, Audit, PrefillAccount
     from codesample.records import (
         CallExample,
         Candidate,
@@ -148,6 +148,7 @@ _HOME = {
     "Passes": "codesample.rerankers.made_once",
     "Policy": "codesample.records",
     "Pool": "codesample.evaluation.scoring",
+    "PrefillAccount": "codesample.policies.accounting",
     "Problem": "codesample.records",
     "ProblemSet": "codesample.evaluation.problem_set",
     "Program": "codesample.execution",
@@ -262,6 +263,7 @@ __all__ = [
     "Passes",
     "Policy",
     "Pool",
+    "PrefillAccount",
     "Problem",
     "ProblemSet",
     "Program",

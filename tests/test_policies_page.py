@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from codesample.policies.axes import CHOICES, axis_class
 from codesample.policies.contract import SparsePolicy
 from codesample.records import Policy
 from codesample.testing.policies import check_policy
@@ -43,6 +44,13 @@ def test_its_parameters_are_named(name: str) -> None:
         if kind.parameters():
             default = str(getattr(kind(), parameter)).lower().removesuffix(".0")
             assert default in shown[1]
+
+
+@pytest.mark.parametrize("name", [f"{axis}={name}" for axis, found in CHOICES.items() for name in found])
+def test_what_other_axes_can_be_set_to_has_a_row_and_its_parameters_are_named(name: str) -> None:
+    assert re.search(rf"^\| `{name}` \| .* arXiv:", PAGE, re.MULTILINE)
+    for parameter in axis_class(*name.split("=")).parameters():
+        assert re.search(rf"`{parameter}`|\b{parameter}=", PAGE)
 
 
 @pytest.mark.parametrize("text", re.findall(r"(?:--policy |with_policy\()\"(.*?)\"", PAGE))

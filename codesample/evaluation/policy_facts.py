@@ -47,17 +47,34 @@ def added_up(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 total[name] += value
     if total["exact_bytes"]:
         total["share"] = round(sum(total[name] for name in _RATIOS) / total["exact_bytes"], 4)
+    if parts := [each["prefill"] for each in known if "prefill" in each]:
+        total["prefill"] = _prefills_added_up(parts)
     return total
+
+
+def _prefills_added_up(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    total: dict[str, Any] = {
+        name: sum(each[name] for each in parts) for name in ("tokens", "pairs", "pairs_read")
+    }
+    share = total["pairs_read"] / total["pairs"] if total["pairs"] else 1.0
+    return total | {"share": round(share, 4), "audit": None}
 
 
 def policy_line(facts: Mapping[str, Any]) -> str:
     """Say in a line what was read and what was missed."""
-    if not facts["steps"]:
-        return f"{facts['policy']}: nothing was left out, no prompt that was read is as long as its guard"
-    line = f"{facts['policy']}: {facts['share']:.0%} of the bytes of {facts['prefixes']} stored prompts read"
-    if audit := facts["audit"]:
-        line += (
-            f", {audit['missed']:.2%} of attention missed (worst: {audit['worst']:.2%}, "
-            f"layer {audit['worst_layer']}, head {audit['worst_head']})"
-        )
-    return line
+    said = []
+    if facts["steps"]:
+        read = f"{facts['share']:.0%} of the bytes of {facts['prefixes']} stored prompts read"
+        said.append(read + _missed(facts["audit"]))
+    if (prefill := facts.get("prefill") or {}).get("pairs"):
+        read = f"{prefill['tokens']} tokens of prompts run with {prefill['share']:.0%} of their attention"
+        said.append(read + _missed(prefill["audit"]))
+    nothing = "nothing was left out, no prompt that was read is as long as its guard"
+    return f"{facts['policy']}: {'; '.join(said) or nothing}"
+
+
+def _missed(audit: Mapping[str, Any] | None) -> str:
+    if not audit:
+        return ""
+    worst = f"{audit['worst']:.2%}, layer {audit['worst_layer']}, head {audit['worst_head']}"
+    return f", {audit['missed']:.2%} of attention missed (worst: {worst})"

@@ -12,7 +12,7 @@ from torch import Tensor
 from codesample.records.short import one_line
 from codesample.records.validation import validated
 
-__all__ = ["Account", "Audit", "Tally"]
+__all__ = ["Account", "Audit", "PrefillAccount", "PrefillTally", "Tally"]
 
 
 @validated
@@ -51,6 +51,36 @@ class Audit:
 
 @validated
 @dataclass(frozen=True, slots=True)
+class PrefillAccount:
+    """What the tokens of prompts read while these were run, where a policy left keys out.
+
+    Attributes:
+        tokens: Of runs as long as the guard, that were run and not known already.
+        pairs: Of a query's token and a key, summed over layers without a window and KV heads: as full causal
+            attention computes them.
+        pairs_read: Those that were computed.
+        audit: None where nothing was looked at.
+    """
+
+    tokens: int = 0
+    pairs: int = 0
+    pairs_read: int = 0
+    audit: Audit | None = None
+
+    __repr__ = one_line
+
+    @property
+    def share(self) -> float:
+        """Pairs that were computed, of those of full attention; 1 where nothing was as long as the guard."""
+        return self.pairs_read / self.pairs if self.pairs else 1.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON data; of the audit the mean over all heads, and the worst head."""
+        return asdict(self) | {"share": round(self.share, 4), "audit": _audit_json(self.audit)}
+
+
+@validated
+@dataclass(frozen=True, slots=True)
 class Account:
     """What decode steps read of stored prompts that a policy was asked about.
 
@@ -67,6 +97,7 @@ class Account:
         state_bytes: Most memory that was held at a time besides the stored prompts themselves.
         prepare_seconds, refresh_seconds: Wall time.
         audit: None where nothing was looked at.
+        prefill: What prompts read while they were run; None where that is everything.
     """
 
     prefixes: int = 0
@@ -82,6 +113,7 @@ class Account:
     prepare_seconds: float = 0.0
     refresh_seconds: float = 0.0
     audit: Audit | None = None
+    prefill: PrefillAccount | None = None
 
     __repr__ = one_line
 
@@ -95,36 +127,34 @@ class Account:
         """Return plain JSON data; of the audit the mean over all heads, and the worst head."""
         content = asdict(self) | {"share": round(self.share, 4)}
         content |= {name: round(content[name], 3) for name in ("prepare_seconds", "refresh_seconds")}
-        if self.audit is not None:
-            mass, layer, head = self.audit.worst
-            content["audit"] = {
-                "queries": self.audit.queries,
-                "missed": round(self.audit.overall, 6),
-                "worst": round(mass, 6),
-                "worst_layer": layer,
-                "worst_head": head,
-            }
+        content["audit"] = _audit_json(self.audit)
+        if self.prefill is None:
+            del content["prefill"]
+        else:
+            content["prefill"] = self.prefill.as_json()
         return content
 
 
-class Tally:
-    """Adds up what becomes an `Account`; one for all that a sampler does under a policy."""
+def _audit_json(audit: Audit | None) -> dict[str, Any] | None:
+    if audit is None:
+        return None
+    mass, layer, head = audit.worst
+    return {
+        "queries": audit.queries,
+        "missed": round(audit.overall, 6),
+        "worst": round(mass, 6),
+        "worst_layer": layer,
+        "worst_head": head,
+    }
+
+
+class _Masses:
+    """Adds up by layer the mass that queries missed."""
 
     def __init__(self) -> None:
-        self.numbers = dict.fromkeys((name for name in Account.__slots__ if name != "audit"), 0)
-        self.seconds = {"prepare_seconds": 0.0, "refresh_seconds": 0.0}
         # by layer: [H] sums and largest values, fp64 on the host, and how many queries
         self._missed: dict[int, tuple[Tensor, Tensor, int]] = {}
         self._layers = 0
-
-    def add(self, **numbers: int) -> None:
-        """Add to the numbers of that name."""
-        for name, value in numbers.items():
-            self.numbers[name] += value
-
-    def holds(self, state_bytes: int) -> None:
-        """Take note of how much memory is held now."""
-        self.numbers["state_bytes"] = max(self.numbers["state_bytes"], state_bytes)
 
     def missed(self, layer: int, mass: Tensor, *, layers: int) -> None:
         """Add the mass that queries [n, H] of a layer missed."""
@@ -137,11 +167,6 @@ class Tally:
         )
         self._layers = layers
 
-    @property
-    def account(self) -> Account:
-        """All so far."""
-        return Account(**self.numbers | self.seconds, audit=self._audit())  # type: ignore[arg-type]
-
     def _audit(self) -> Audit | None:
         if not self._missed:
             return None
@@ -153,3 +178,45 @@ class Tally:
             tuple(nothing if each is None else tuple((each[0] / each[2]).tolist()) for each in found),
             tuple(nothing if each is None else tuple(each[1].tolist()) for each in found),
         )
+
+
+class PrefillTally(_Masses):
+    """Adds up what becomes a `PrefillAccount`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers = {"tokens": 0, "pairs": 0, "pairs_read": 0}
+
+    def add(self, **numbers: int) -> None:
+        """Add to the numbers of that name."""
+        for name, value in numbers.items():
+            self._numbers[name] += value
+
+    @property
+    def account(self) -> PrefillAccount:
+        """All so far."""
+        return PrefillAccount(**self._numbers, audit=self._audit())
+
+
+class Tally(_Masses):
+    """Adds up what becomes an `Account`; one for all that a sampler does under a policy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        kept = Account.__slots__
+        self.numbers = dict.fromkeys((name for name in kept if name not in ("audit", "prefill")), 0)
+        self.seconds = {"prepare_seconds": 0.0, "refresh_seconds": 0.0}
+
+    def add(self, **numbers: int) -> None:
+        """Add to the numbers of that name."""
+        for name, value in numbers.items():
+            self.numbers[name] += value
+
+    def holds(self, state_bytes: int) -> None:
+        """Take note of how much memory is held now."""
+        self.numbers["state_bytes"] = max(self.numbers["state_bytes"], state_bytes)
+
+    @property
+    def account(self) -> Account:
+        """All so far."""
+        return Account(**self.numbers | self.seconds, audit=self._audit())  # type: ignore[arg-type]

@@ -13,7 +13,10 @@ from codesample.records.validation import validated
 __all__ = ["CHOICES", "axis_choice", "axis_class"]
 
 CHOICES: dict[str, Mapping[str, str]] = {
-    "prefill": {},
+    "prefill": {
+        "criti": "codesample.policies.prefill.criti:Criti",
+        "star": "codesample.policies.prefill.star:Star",
+    },
     "decode_cache": {},
     "schedule": {},
 }

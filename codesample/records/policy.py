@@ -30,7 +30,7 @@ EXACT = "exact"
 """The prefix policy that reads every key."""
 
 AXES: dict[str, tuple[str, ...]] = {
-    "prefill": ("full",),
+    "prefill": ("full", "criti", "star"),
     "decode_cache": ("full",),
     "schedule": ("auto",),
 }
@@ -63,7 +63,7 @@ class Policy:
         prefix: Which keys of a stored prompt decode steps read: "exact", or a name of
             `codesample list policies`.
         parameters: (name, value) pairs for it, sorted by name; see `docs/policies.md`.
-        prefill: How prompts are run: "full".
+        prefill: How prompts are run: "full", or "criti" or "star", whose tokens leave keys out.
         decode_cache: What is kept of a row's own tokens: "full".
         schedule: How a step's attention is divided: "auto", as its implementation does.
         hosts: Over how many processes a prompt's keys are spread: 1.

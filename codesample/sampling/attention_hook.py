@@ -19,8 +19,10 @@ from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, ScoreOptions, bifurcated_decode
+from codesample.policies.prefill.prefill_policy import PrefillAsk
+from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prompt_tails import PromptTails
-from codesample.sampling.prefill_attention import attend_causally
+from codesample.sampling.prefill_attention import attend_causally, attend_in_stretches
 from codesample.sampling.turn_lock import TurnLock
 
 __all__ = [
@@ -66,6 +68,7 @@ class PrefillPiece:
         parents: (start, length) in the pool of the shared segments that come before the prompt's own.
         start: Where the prompt's own segment starts in the pool.
         filled: How many of the segment's tokens were stored by earlier calls.
+        length: How many tokens the segment has in all.
     """
 
     begin: int
@@ -73,19 +76,21 @@ class PrefillPiece:
     parents: tuple[tuple[int, int], ...]
     start: int
     filled: int
+    length: int
 
 
 @dataclass
 class PrefillState:
     """Queries are prompt tokens packed into one row, [1, H, T, D]; `reached` collects the layers seen.
 
-    `tails` is told of each piece's queries.
+    `tails` is told of each piece's queries; `reads` says which keys they attend to. Default: all.
     """
 
     layers: Sequence[LayerStore]
     pieces: Sequence[PrefillPiece]
     reached: set[int] = field(default_factory=set)
     tails: PromptTails | None = None
+    reads: PrefillReads | None = None
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         """Store k and v, each [1, G, T, D], and return the attention output, [1, T, H, D]."""
@@ -99,7 +104,13 @@ class PrefillState:
             store.v_shared[:, new] = v[0, :, own]
             ranges = [slice(a, a + n) for a, n in piece.parents] + [slice(piece.start, upto)]
             keys, values = _joined(store.k_shared, ranges), _joined(store.v_shared, ranges)
-            out[0, own] = attend_causally(q[0, :, own], keys, values, scores)
+            queries = q[0, :, own]
+            if self.reads is None:
+                out[0, own] = attend_causally(queries, keys, values, scores)
+            else:
+                stop = sum(n for _, n in piece.parents) + piece.length
+                stretches = self.reads.stretches(PrefillAsk(piece.start, layer, queries, keys, stop, scores))
+                out[0, own] = attend_in_stretches(queries, keys, values, scores, stretches)
             if self.tails is not None:
                 self.tails.hear(piece.start, layer, q[0, :, own], scores)
         return out

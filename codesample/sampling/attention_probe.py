@@ -210,7 +210,7 @@ def _over_store(model: PreTrainedModel, shapes: tuple[KVShape, ...], ids: Tensor
         shapes, shared_tokens=prompt, rows=_ROWS, row_tokens=_TAIL, dtype=model.dtype, device=device
     )
     positions = torch.arange(prompt, device=device)[None]
-    state = PrefillState(store.layers, [PrefillPiece(0, prompt, (), 0, 0)])
+    state = PrefillState(store.layers, [PrefillPiece(0, prompt, (), 0, 0, prompt)])
     last = _forward(model, ids[:1, :prompt], positions, state)[:, -1:]
     logits = [last.expand(_ROWS, 1, -1)]
     segment = Segment(start=0, length=prompt, row_start=0, row_stop=_ROWS, position=0)

@@ -18,6 +18,7 @@ import torch
 
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, prepare_batch
+from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.records import Candidate
 from codesample.sampling.attention_hook import attached, wanted_by_others
@@ -72,6 +73,7 @@ class DecodeLoop:
         state: Of the model. Where it tells of a change, rows in flight begin again.
         packs: Whether to multiply with the copies of weights that the state holds.
         reads: Which keys of stored prompts are read. Default: all.
+        prefill_reads: Which keys prompts read while they are run. Default: all.
     """
 
     def __init__(
@@ -86,12 +88,13 @@ class DecodeLoop:
         state: ModelState | None = None,
         packs: bool = False,
         reads: PrefixReads | None = None,
+        prefill_reads: PrefillReads | None = None,
     ) -> None:
         self._checkpoint, self._store, self._cache = checkpoint, store, cache
         self._impl, self._state, self._packs = impl, state, packs
         self._generation = state.generation if state else 0
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
-        self._reads, storing = reads, prompt_storing(checkpoint.model, store, reads)
+        self._reads, storing = reads, prompt_storing(checkpoint.model, store, reads, prefill_reads)
         self._groups = GroupsInFlight(store, cache, storing, rerun=reads.rerun if reads else 1)
         self._row_limit, self._chunk = store.rows, CHUNK
         self._batch: _Batch | None = None
@@ -269,8 +272,8 @@ class DecodeLoop:
             batch = self._reads.lay_out(batch, self._groups.ranges)
         plain = works[0].token_sampler
         if any(work.token_sampler.kind != plain.kind for work in set(works)):
-            samplers = [work.token_sampler for work in works]
-            mixed = MixedSampler(list(zip(rows, samplers, strict=True)), self._device)
+            pairs = [(row, work.token_sampler) for row, work in zip(rows, works, strict=True)]
+            mixed = MixedSampler(pairs, self._device)
             return _Batch(self._new_step(mixed, batch, rows, ahead=ahead), works)
         if not ahead:
             return _Batch(self._new_step(plain, batch, rows, ahead=False), works)
@@ -316,11 +319,8 @@ class DecodeLoop:
             if ended or wanted() or wanted_by_others(self._checkpoint.model):
                 break
         gone = sum(row.slot < 0 for row in rows)
-        if (
-            gone == len(rows)
-            or gone > self._pace.patience * len(rows)
-            or (gone and self._groups.has_newcomer)
-        ):
+        too_many = gone == len(rows) or gone > self._pace.patience * len(rows)
+        if too_many or (gone and self._groups.has_newcomer):
             self._leave(batch)
 
     def _leave(self, batch: _Batch) -> None:

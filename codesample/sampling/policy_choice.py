@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import LayerStore
-from codesample.policies.accounting import Account, Tally
+from codesample.policies.accounting import Account, PrefillTally, Tally
 from codesample.policies.axes import axis_choice
 from codesample.policies.contract import PrefixPolicy
 from codesample.policies.exact import Exact
 from codesample.policies.parametrised import Parametrised
+from codesample.policies.prefill.prefill_policy import PrefillPolicy
+from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.registry import prefix_policy
 from codesample.records import Policy
 from codesample.records.policy import AXES, EXACT
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.native import DIVIDED
+from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.sharded.ranks import ranks_of
 
 __all__ = ["PolicyChoice"]
@@ -40,7 +44,7 @@ class PolicyChoice:
         self._others: dict[str, Parametrised] = {
             axis: each for axis, each in found.items() if each is not None
         }
-        self._tally = Tally()
+        self._tally, self._prefill_tally = Tally(), PrefillTally()
 
     @property
     def is_exact(self) -> bool:
@@ -60,7 +64,15 @@ class PolicyChoice:
     @property
     def account(self) -> Account | None:
         """What was read so far; None where every key is."""
-        return None if self.is_exact else self._tally.account
+        if self._reads_all and self._prefill is None:
+            return None
+        account = self._tally.account
+        return account if self._prefill is None else replace(account, prefill=self._prefill_tally.account)
+
+    @property
+    def _prefill(self) -> PrefillPolicy | None:
+        found = self._others.get("prefill")
+        return found if isinstance(found, PrefillPolicy) else None
 
     def expect_served(self, checkpoint: Checkpoint) -> None:
         """Refuse a checkpoint whose prompts are not stored once for all their rows, or not whole.
@@ -82,3 +94,15 @@ class PolicyChoice:
     def reads(self, layers: Sequence[LayerStore]) -> PrefixReads | None:
         """Return what follows the policy over a store; None where every key is read."""
         return None if self._reads_all else PrefixReads(self._prefix, layers, self._tally)
+
+    def prefill_reads(self, layers: int) -> PrefillReads | None:
+        """Return what follows the policy while prompts are run; None where they are run in full."""
+        prefill = self._prefill
+        return None if prefill is None else PrefillReads(prefill, layers, self._prefill_tally)
+
+    def cache(self, shared: PrefixCache) -> PrefixCache:
+        """Return where prompts of earlier calls are kept: not where others would take them for run in full.
+
+        Nor are they kept for the same policy: a token's keys depend on where its run begins and ends.
+        """
+        return shared if self._prefill is None else PrefixCache(0)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from codesample.errors import ModelError
+from codesample.kernels.bifurcated_decode import LayerStore, ScoreOptions
+from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prompt_tails import PromptTails
 from codesample.sampling.attention_hook import PrefillPiece, PrefillState
 from codesample.sampling.kv_store import KVStore
 
-__all__ = ["SegmentTokens", "logits_of", "prefill", "store_only"]
+__all__ = ["PassState", "SegmentTokens", "logits_of", "prefill", "run_pass", "store_only"]
 
 # tokens per forward pass: enough to keep the matrix units busy, few enough that activations stay small
 CHUNK = 2048
@@ -49,17 +51,19 @@ def prefill(
     *,
     chunk: int | None = None,
     tails: PromptTails | None = None,
+    reads: PrefillReads | None = None,
 ) -> Tensor:
     """Store the keys and values of `segments`, packed into forward passes of `chunk` tokens.
 
-    The model's attention must be attached (see `attention_hook`). `tails` hears the queries.
+    The model's attention must be attached (see `attention_hook`). `tails` hears the queries; `reads` says
+    what they attend to, by default everything before them.
 
     Returns:
         [len(segments), V], the logits behind each segment's last token, dtype of the model.
     """
     logits: list[Tensor] = []
-    for pieces, chosen in _chunks(segments, chunk or CHUNK):
-        logits.append(_run(model, store, pieces, chosen, tails))
+    for pieces, chosen in _chunks(segments, chunk or CHUNK, reads.policy.step if reads else 1):
+        logits.append(_run(model, store, pieces, chosen, tails, reads))
     return torch.cat(logits)
 
 
@@ -86,8 +90,13 @@ class _Piece(NamedTuple):
     stop: int
 
 
-def _chunks(segments: Sequence[SegmentTokens], chunk: int) -> list[tuple[list[_Piece], list[int]]]:
-    """Cut the segments into forward passes: pieces, and where in the pass a segment's last token lies."""
+def _chunks(
+    segments: Sequence[SegmentTokens], chunk: int, step: int = 1
+) -> list[tuple[list[_Piece], list[int]]]:
+    """Cut the segments into forward passes: pieces, and where in the pass a segment's last token lies.
+
+    A segment is cut at multiples of `step` tokens of its prompt, where passes are as long as that.
+    """
     passes: list[tuple[list[_Piece], list[int]]] = []
     room = 0
     for segment in segments:
@@ -97,6 +106,12 @@ def _chunks(segments: Sequence[SegmentTokens], chunk: int) -> list[tuple[list[_P
                 passes.append(([], []))
                 room = chunk
             stop = min(len(segment.ids), filled + room)
+            if stop < len(segment.ids) and step > 1:
+                even = stop - (segment.position + stop) % step
+                if even <= filled and room < chunk:
+                    room = 0
+                    continue
+                stop = even if even > filled else stop
             passes[-1][0].append(_Piece(segment, filled, stop))
             room -= stop - filled
             if stop == len(segment.ids):
@@ -111,34 +126,68 @@ def _run(
     pieces: Sequence[_Piece],
     chosen: Sequence[int],
     tails: PromptTails | None = None,
+    reads: PrefillReads | None = None,
 ) -> Tensor:
-    device = model.device
-    ids = torch.tensor([t for p in pieces for t in p.segment.ids[p.filled : p.stop]], device=device)
-    positions = torch.cat(
-        [
-            torch.arange(p.segment.position + p.filled, p.segment.position + p.stop, device=device)
-            for p in pieces
-        ]
-    )
+    ids = [t for p in pieces for t in p.segment.ids[p.filled : p.stop]]
+    positions = [
+        at for p in pieces for at in range(p.segment.position + p.filled, p.segment.position + p.stop)
+    ]
     layout, begin = [], 0
     for p in pieces:
-        end = begin + p.stop - p.filled
-        layout.append(PrefillPiece(begin, end, p.segment.parents, p.segment.start, p.filled))
+        end, segment = begin + p.stop - p.filled, p.segment
+        layout.append(PrefillPiece(begin, end, segment.parents, segment.start, p.filled, len(segment.ids)))
         begin = end
+    if reads is not None:
+        reads.begin()
+    return run_pass(
+        model, ids, positions, PrefillState(store.layers, layout, tails=tails, reads=reads), chosen
+    )
+
+
+class PassState(Protocol):
+    """What a pass's attention stores and attends to; see `PrefillState`."""
+
+    @property
+    def layers(self) -> Sequence[LayerStore]:
+        """Of the store."""
+        ...
+
+    @property
+    def reached(self) -> set[int]:
+        """Numbers of the layers that have attended."""
+        ...
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
+        """Attend from [1, H, T, D] to what they see, [1, T, H, D]."""
+        ...
+
+
+def run_pass(
+    model: PreTrainedModel,
+    ids: Sequence[int],
+    positions: Sequence[int],
+    state: PassState,
+    chosen: Sequence[int],
+) -> Tensor:
+    """Run tokens in one row, at their positions, and return the logits behind those that are chosen, [N, V].
+
+    Raises:
+        ModelError: a layer's attention did not come to the state.
+    """
+    device = model.device
     # a pass that ends no segment still has to run its head on something
     last = torch.tensor(list(chosen) or [0], device=device)
     sliced = "logits_to_keep" in inspect.signature(model.forward).parameters
-    state = PrefillState(store.layers, layout, tails=tails)
     logits: Tensor = model(
-        input_ids=ids[None],
-        position_ids=positions[None],
+        input_ids=torch.tensor([list(ids)], device=device),
+        position_ids=torch.tensor([list(positions)], device=device),
         use_cache=False,
         codesample_kv=state,
         **({"logits_to_keep": last} if sliced else {}),
     ).logits[0]
-    if len(state.reached) != len(store.layers):
+    if len(state.reached) != len(state.layers):
         raise ModelError(
-            f"{len(state.reached)} of {len(store.layers)} layers stored their keys: the model's attention "
+            f"{len(state.reached)} of {len(state.layers)} layers stored their keys: the model's attention "
             "was replaced during the call, by a hook or another thread; give each thread a model of its own"
         )
     return (logits if sliced else logits[last])[: len(chosen)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,8 +11,9 @@ from torch.backends.cuda import SDPAParams, can_use_flash_attention
 from torch.nn.attention.bias import causal_lower_right
 
 from codesample.kernels.bifurcated_decode import ScoreOptions
+from codesample.policies.prefill.prefill_policy import Stretch
 
-__all__ = ["attend_causally"]
+__all__ = ["attend_causally", "attend_in_stretches"]
 
 # queries handled at once where scores are materialised or masked, so that memory stays linear in the keys
 _BLOCK = 512
@@ -58,6 +61,30 @@ def attend_causally(
         else:
             blocks.append(_explicit(*part, scores, seen))
     return torch.cat(blocks, dim=1).transpose(0, 1)
+
+
+def attend_in_stretches(
+    q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions, stretches: Sequence[Stretch]
+) -> Tensor:
+    """Attend the last S of K tokens to the keys that each stretch of them reads.
+
+    Args:
+        q, k, v, scores: As in `attend_causally`.
+        stretches: Of tokens K-S .. K-1, one behind another.
+    Returns:
+        [S, H, D], dtype of q.
+    """
+    first = k.shape[1] - q.shape[1]
+    parts = []
+    for begin, end, own, earlier in stretches:
+        keys, values = k[:, own:end], v[:, own:end]
+        if earlier is not None:
+            keys, values = (
+                torch.cat([x.gather(1, earlier[..., None].expand(-1, -1, x.shape[2])), near], dim=1)
+                for x, near in ((k, keys), (v, values))
+            )
+        parts.append(attend_causally(q[:, begin - first : end - first], keys, values, scores))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _flash_serves(q: Tensor, k: Tensor, v: Tensor) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.prefill import SegmentTokens, prefill
@@ -15,17 +16,20 @@ __all__ = ["prompt_storing"]
 
 
 def prompt_storing(
-    model: PreTrainedModel, store: KVStore, reads: PrefixReads | None = None
+    model: PreTrainedModel,
+    store: KVStore,
+    reads: PrefixReads | None = None,
+    prefill_reads: PrefillReads | None = None,
 ) -> Callable[[Sequence[SegmentTokens], int], Tensor]:
     """Return what stores N segments in passes of so many tokens, and gives the logits behind each, [N, V]."""
 
     # no method of the loop: a circle of references would keep the store until it is collected
     def run(segments: Sequence[SegmentTokens], chunk: int) -> Tensor:
         if reads is None:
-            return prefill(model, store, segments, chunk=chunk)
+            return prefill(model, store, segments, chunk=chunk, reads=prefill_reads)
         ranges = [(segment.start, len(segment.ids)) for segment in segments]
         tails = reads.tails(ranges)
-        logits = prefill(model, store, segments, chunk=chunk, tails=tails)
+        logits = prefill(model, store, segments, chunk=chunk, tails=tails, reads=prefill_reads)
         reads.prepare(ranges, tails)
         return logits
 

@@ -168,8 +168,8 @@ class Sampler:
     def with_policy(self, policy: str | Policy) -> Sampler:
         """Return a sampler of the same model that reads fewer keys of long prompts.
 
-        Models, copies of weights and stored prompts are shared with this one; prompts are run, and texts
-        read, as ever. What was read is in `policy_account`.
+        Models, copies of weights and, where prompts are run in full, stored prompts are shared with this one;
+        texts are read as ever. What was read is in `policy_account`.
 
         Args:
             policy: A record, or its text, such as "quest(keep=0.2)"; "exact" reads every key.
@@ -379,12 +379,13 @@ class Sampler:
         return DecodeLoop(
             checkpoint,
             store,
-            self._cache,
+            self._policy.cache(self._cache),
             impl=self._impl,
             forward=self._forward,
             state=self._state,
             packs=self._packs,
             reads=self._policy.reads(store.layers),
+            prefill_reads=self._policy.prefill_reads(len(store.layers)),
         )
 
 

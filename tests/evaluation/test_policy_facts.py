@@ -13,7 +13,7 @@ from codesample.errors import ParameterError, RunFolderError, UnknownNameError
 from codesample.evaluation.comparison import compare_runs
 from codesample.evaluation.policy_facts import added_up, policy_facts, policy_line
 from codesample.evaluation.report import Report
-from codesample.policies.accounting import Account, Audit
+from codesample.policies.accounting import Account, Audit, PrefillAccount
 
 
 class Engine:
@@ -51,6 +51,25 @@ def test_a_line_says_what_was_read_and_missed() -> None:
     )
     assert "nothing was left out" in policy_line(facts(steps=0))
     json.dumps(facts(audit=AUDIT), allow_nan=False)
+
+
+def test_a_line_says_what_prompts_read_while_they_were_run() -> None:
+    alone = facts(steps=0, prefill=PrefillAccount(40, 1000, 300))
+    assert policy_line(alone) == "quest(keep=0.2): 40 tokens of prompts run with 30% of their attention"
+    both = policy_line(facts(prefill=PrefillAccount(40, 1000, 300, AUDIT)))
+    assert "25% of the bytes of 2 stored prompts read; 40 tokens of prompts run with 30%" in both
+    assert both.endswith("15.00% of attention missed (worst: 20.00%, layer 0, head 1)")
+    # no prompt was as long as the guard
+    assert "nothing was left out" in policy_line(facts(steps=0, prefill=PrefillAccount()))
+    json.dumps(facts(prefill=PrefillAccount(40, 1000, 300, AUDIT)), allow_nan=False)
+
+
+def test_shards_add_up_what_prompts_read() -> None:
+    total = added_up(
+        [facts(prefill=PrefillAccount(40, 1000, 300, AUDIT)), {}, facts(prefill=PrefillAccount())]
+    )
+    assert total["prefill"] == {"tokens": 40, "pairs": 1000, "pairs_read": 300, "share": 0.3, "audit": None}
+    assert "prefill" not in added_up([facts(), facts()])
 
 
 def test_shards_are_added_up() -> None:

@@ -1,0 +1,1 @@
+"""How long prompts are run: which earlier keys each of their tokens attends to, and in which process."""
