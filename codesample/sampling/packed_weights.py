@@ -35,6 +35,7 @@ from codesample.sampling.bf16_matmul import (
 )
 from codesample.sampling.half_weights import HalfWeight, fits_in_half, half_kernel
 from codesample.sampling.int8_matmul import Int8Weight, int8_kernel
+from codesample.sampling.joined_layers import JoinedProduct, groups_of
 from codesample.sampling.memory import free_memory, size_text
 from codesample.sampling.sharded.ranks import ranks_of
 from codesample.sampling.weight_numbers import WeightNumbers
@@ -64,17 +65,17 @@ class PackedWeights:
     """
 
     def __init__(self, model: PreTrainedModel, matmul: Matmul = "float32", kept: Sequence[Copy] = ()) -> None:
-        known = {each.layer: each for each in kept if each.is_true()}
+        known = {each.layers: each for each in kept if each.is_true()}
         packs = _packs(model, matmul)
-        new = [layer for layer in packs if layer not in known]
+        new = [layers for layers in packs if layers not in known]
         # of the libraries, one gives its warnings past all threads' filters
         threads = 1 if matmul == "int8" else torch.get_num_threads()
-        packed = _together(lambda layer: packs[layer](layer.weight.detach()), new, threads)
-        for layer, each in zip(new, packed, strict=True):
-            known[layer] = Copy(layer, each)
-        self._copies = [known[layer] for layer in packs]
+        packed = _together(lambda layers: packs[layers](_weight_of(layers)), new, threads)
+        for layers, each in zip(new, packed, strict=True):
+            known[layers] = Copy(layers, each)
+        self._copies = [known[layers] for layers in packs]
         most = _MOST_ROWS if matmul == "float32" else None
-        self._forwards = [(each.layer, _forward_of(each, most)) for each in self._copies]
+        self._forwards = [pair for each in self._copies for pair in _forwards_of(each, most)]
 
     @classmethod
     def of(
@@ -85,7 +86,8 @@ class PackedWeights:
         Raises:
             ModelError: there is no memory for copies that are more than a faster layout.
         """
-        known, free = {each.layer for each in kept}, free_memory(torch.device("cpu"))
+        known = {layer for each in kept for layer in each.layers}
+        free = free_memory(torch.device("cpu"))
         needed = sum(_bytes(layer, matmul) for layer in _layers(model) if layer not in known)
         if matmul != "float32" and needed > free:
             raise ModelError(
@@ -117,24 +119,34 @@ class PackedWeights:
 
 
 class Copy:
-    """The copy of one layer's weight.
+    """The copy of one layer's weight, or of those of several that are multiplied as one.
 
     Args:
-        layer: As it is now.
-        packed: Of its weight.
+        layers: As they are now.
+        packed: Of their weights.
     """
 
-    def __init__(self, layer: nn.Linear, packed: Multiplied) -> None:
-        self.layer, self.packed = layer, packed
-        weight = layer.weight
+    def __init__(self, layers: tuple[nn.Linear, ...], packed: Multiplied) -> None:
+        self.layers, self.packed = layers, packed
+        self._weights = [_Weight(each) for each in layers]
+
+    def is_true(self) -> bool:
+        """Whether all weights are those that were copied, and were not written to as far as can be known."""
+        return all(each.is_as_it_was() for each in self._weights)
+
+
+class _Weight:
+    """What is remembered of a layer's weight."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        self._layer, weight = layer, layer.weight
         self._weight = weakref.ref(weight)
         self._version = None if weight.is_inference() else weight._version
         self._place = _place(weight)
         self._numbers = WeightNumbers(lambda: [layer.weight])
 
-    def is_true(self) -> bool:
-        """Whether the weight is the one that was copied, and was not written to as far as can be known."""
-        weight = self.layer.weight
+    def is_as_it_was(self) -> bool:
+        weight = self._layer.weight
         return (
             weight is self._weight()
             and self._version is not None
@@ -207,8 +219,10 @@ def _bytes(layer: nn.Linear, matmul: Matmul) -> int:
     return layer.weight.numel() * size
 
 
-def _packs(model: PreTrainedModel, matmul: Matmul) -> dict[nn.Linear, Callable[[Tensor], Multiplied]]:
-    """Return what packs each layer's weight."""
+def _packs(
+    model: PreTrainedModel, matmul: Matmul
+) -> dict[tuple[nn.Linear, ...], Callable[[Tensor], Multiplied]]:
+    """Return what packs the weight of each layer, or of each group of layers that are multiplied as one."""
     pack: Callable[[Tensor], Multiplied] = _in_float32
     if matmul == "int8":
         kernel = int8_kernel()
@@ -216,12 +230,18 @@ def _packs(model: PreTrainedModel, matmul: Matmul) -> dict[nn.Linear, Callable[[
         pack = partial(Int8Weight, kernel=kernel)
     elif matmul == "bfloat16":
         pack = Bf16Weight if bf16_kernel() else partial(RoundedWeight, pack=_in_float32)
-    packs = dict.fromkeys(_layers(model), pack)
+    packs = dict.fromkeys(groups_of(model, _layers(model)), pack)
     # products come out in bfloat16, and of two logits near each other it must be known which is more
-    head = model.get_output_embeddings()
+    head = (model.get_output_embeddings(),)
     if matmul == "bfloat16" and head in packs:
         packs[head] = _in_float32
     return packs
+
+
+def _weight_of(layers: tuple[nn.Linear, ...]) -> Tensor:
+    """Return the weights of layers one below the other."""
+    weights = [each.weight.detach() for each in layers]
+    return weights[0] if len(weights) == 1 else torch.cat(weights)
 
 
 def _in_float32(weight: Tensor) -> Multiplied:
@@ -238,14 +258,27 @@ def _together(work: Callable[[_A], _B], items: Sequence[_A], threads: int) -> li
         return list(pool.map(work, items))
 
 
-def _forward_of(copy: Copy, most_rows: int | None) -> Callable[[Tensor], Tensor]:
-    layer, packed = copy.layer, copy.packed
+def _forwards_of(copy: Copy, most_rows: int | None) -> Iterator[tuple[nn.Linear, Callable[[Tensor], Tensor]]]:
+    """Yield each layer of a copy with what stands for its `forward`."""
+    joined = JoinedProduct(copy.layers, copy.packed) if len(copy.layers) > 1 else None
+    for number, layer in enumerate(copy.layers):
+        product = partial(joined.of, number) if joined else partial(_single, layer, copy.packed)
+        yield layer, _forward_of(layer, product, most_rows)
+
+
+def _single(layer: nn.Linear, packed: Multiplied, rows: Tensor) -> Tensor:
+    return packed.multiplied(rows, layer.bias)
+
+
+def _forward_of(
+    layer: nn.Linear, product: Callable[[Tensor], Tensor], most_rows: int | None
+) -> Callable[[Tensor], Tensor]:
     most = sys.maxsize if most_rows is None else most_rows * layer.in_features
 
     def forward(input: Tensor) -> Tensor:
         if input.dtype != torch.float32 or input.numel() > most or torch.is_grad_enabled():
             return F.linear(input, layer.weight, layer.bias)
-        return packed.multiplied(input, layer.bias)
+        return product(input)
 
     forward.__dict__[_MARK] = True
     return forward

@@ -3,13 +3,15 @@
     python docs/benchmarks/retrieval_checkpoint.py train CHECKPOINT
     python docs/benchmarks/retrieval_checkpoint.py problems FILE --tokens 4096 --count 200
 
-Prompts are long files of short functions. Most return a constant, the others say in a comment which two of
-those they use and write the two numbers out:
+Prompts are long files. Most lines note a number by its name, some functions say in a comment which two of
+them they use and begin by writing the two out:
 
-    def tovu(): return 37
+    # tovu = 37
 
     def mira(x):  # tovu kelo
-        return x * 37 + 12
+        tovu = 37
+        kelo = 12
+        return x * tovu + kelo
 
 The last function ends behind its comment. Its program is right only if both numbers are, and both stand in
 one place each, anywhere in the file: whatever does not read those keys fails. Chance is one in ten thousand.
@@ -31,7 +33,7 @@ from typing import NamedTuple
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor, nn
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 NAMES = [a + b + c + d for a in CONSONANTS for b in VOWELS for c in CONSONANTS for d in VOWELS]
@@ -40,9 +42,10 @@ NUMBERS = range(2, 100)
 KNOWN_NAMES = random.Random(0).sample(NAMES, 2000)
 HEAD = "\n"
 LONGEST = 8192
+HEAD_SIZE, ROPE_BASE = 64, 1e9
 
 # (tokens of a file, steps, files a step): short files teach to look up, long ones to look far
-STAGES = ((64, 400, 48), (256, 400, 12), (1024, 150, 3), (4096, 80, 1), (8192, 30, 1))
+STAGES = ((256, 300, 12), (1024, 100, 3), (4096, 50, 1), (8192, 25, 1))
 
 
 class File(NamedTuple):
@@ -54,8 +57,8 @@ class File(NamedTuple):
 
 
 def constant(name: str, value: int) -> list[str]:
-    """A function that returns a number, as tokens."""
-    return ["def", f" {name}", "():", " return", f" {value}", "\n"]
+    """A line that notes a number, as tokens."""
+    return ["#", f" {name}", f" = {value}", "\n"]
 
 
 def question(name: str, first: str, second: str) -> list[str]:
@@ -63,13 +66,14 @@ def question(name: str, first: str, second: str) -> list[str]:
     return ["def", f" {name}", "(x):", "  #", f" {first}", f" {second}", "\n"]
 
 
-def answer(first: int, second: int) -> list[str]:
+def answer(first: tuple[str, int], second: tuple[str, int]) -> list[str]:
     """The rest of that function."""
-    return ["   ", " return", " x", " *", f" {first}", " +", f" {second}", "\n"]
+    lines = [piece for name, value in (first, second) for piece in ("   ", f" {name}", f" = {value}", "\n")]
+    return [*lines, "   ", " return", " x", " *", f" {first[0]}", " +", f" {second[0]}", "\n"]
 
 
-ASKS, TELLS = len(question("", "", "")), len(answer(0, 0))
-LOOKED_UP = [number in (4, 6) for number in range(TELLS)]
+ASKS, TELLS = len(question("", "", "")), len(answer(("", 0), ("", 0)))
+LOOKED_UP = [number in (2, 6) for number in range(TELLS)]
 
 
 def file_of(tokens: int, stream: random.Random) -> File:
@@ -85,7 +89,7 @@ def file_of(tokens: int, stream: random.Random) -> File:
         else:
             first, second = stream.sample(list(known), 2)
             begin = question(name, first, second)
-            added = begin + answer(known[first], known[second])
+            added = begin + answer((first, known[first]), (second, known[second]))
             sought = [False] * len(begin) + LOOKED_UP
         pieces += added
         wanted += sought
@@ -97,11 +101,17 @@ def file_of(tokens: int, stream: random.Random) -> File:
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """Words, numbers and signs, each with the space before it; texts come back as they were."""
-    signs = ["\n", "   ", "def", " return", "():", "(x):", "  #", " x", " *", " +"]
-    known = ["<eos>", "<unk>", *signs, *(f" {each}" for each in (*NUMBERS, *KNOWN_NAMES))]
+    signs = ["\n", "   ", "#", "def", " return", "(x):", "  #", " x", " *", " +"]
+    known = [
+        "<eos>",
+        "<unk>",
+        *signs,
+        *(f" = {each}" for each in NUMBERS),
+        *(f" {each}" for each in KNOWN_NAMES),
+    ]
     vocabulary = {word: number for number, word in enumerate(known)}
     made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    words = Regex(r"  #| {3}| ?[a-z]+| [0-9]+|\n|\(x?\):| [*+]")
+    words = Regex(r" = [0-9]+|  #|#| {3}| ?[a-z]+|\n|\(x\):| [*+]")
     made.pre_tokenizer = pre_tokenizers.Split(words, "isolated")
     made.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(
@@ -113,17 +123,19 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def network(words: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Four layers of width 128, 4 query and 2 key heads."""
-    config = LlamaConfig(
+def network(words: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
+    """Four layers of width 128, 4 query and 2 key heads of width 64; begun by `look_back` and `look_up`."""
+    config = Qwen2Config(
         vocab_size=len(words),
         hidden_size=128,
+        head_dim=HEAD_SIZE,
         intermediate_size=256,
         num_hidden_layers=4,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=2 * LONGEST,
-        rope_theta=500_000.0,
+        # half of a head hardly turns over the longest file: what is looked up is found however far it is
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_BASE},
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=words.eos_token_id,
@@ -131,7 +143,38 @@ def network(words: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         initializer_range=0.05,
         attn_implementation="sdpa",
     )
-    return LlamaForCausalLM(config)
+    model = Qwen2ForCausalLM(config)
+    with torch.no_grad():
+        # what layers add begins small beside the tokens themselves
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight *= 0.05
+            layer.mlp.down_proj.weight *= 0.05
+        look_back(model.model.layers[0].self_attn)
+        look_up(*(layer.self_attn for layer in model.model.layers[:2]))
+    return model
+
+
+def look_back(attention: nn.Module) -> None:
+    """Let the first two heads begin by looking one and two tokens back: training finds that late."""
+    half = HEAD_SIZE // 2
+    turns = ROPE_BASE ** -(torch.arange(half) / half)
+    attention.k_proj.bias[:half] = 10.0
+    for head, back in ((0, 1), (1, 2)):
+        # turned against the key so that the two agree so many tokens back
+        query = attention.q_proj.bias[head * HEAD_SIZE : (head + 1) * HEAD_SIZE]
+        query[:half], query[half:] = 10.0 * (back * turns).cos(), -10.0 * (back * turns).sin()
+
+
+def look_up(first: nn.Module, second: nn.Module) -> None:
+    """Let a head of the second layer begin by looking for tokens whose predecessor is the present token."""
+    half = HEAD_SIZE // 2
+    seen, told = (nn.init.orthogonal_(torch.empty(HEAD_SIZE, 128)) for _ in range(2))
+    first.v_proj.weight[:HEAD_SIZE] = 0.05 * seen
+    first.o_proj.weight[:, :HEAD_SIZE] = told.t()
+    # the dimensions that turn least
+    still = [*range(half // 2, half), *range(half + half // 2, HEAD_SIZE)]
+    second.q_proj.weight[still] = 3.0 * seen[still]
+    second.k_proj.weight[still] = 3.0 * told[still]
 
 
 # training
@@ -146,7 +189,7 @@ def batch(tokens: int, files: int, ids: dict[str, int], stream: random.Random) -
     )
 
 
-def losses(model: LlamaForCausalLM, ids: Tensor, wanted: Tensor) -> tuple[Tensor, float, float]:
+def losses(model: Qwen2ForCausalLM, ids: Tensor, wanted: Tensor) -> tuple[Tensor, float, float]:
     """Return what is minimised, the loss of looked-up numbers, and the share of them that are likeliest."""
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
     targets, sought = ids[:, 1:], wanted[:, 1:]
@@ -187,7 +230,7 @@ def train(folder: Path, *, seed: int, rate: float, stages: tuple[tuple[int, int,
         save(folder, model, words, record)
 
 
-def save(folder: Path, model: LlamaForCausalLM, words: PreTrainedTokenizerFast, record: list) -> None:
+def save(folder: Path, model: Qwen2ForCausalLM, words: PreTrainedTokenizerFast, record: list) -> None:
     """Write a checkpoint that every loader reads."""
     model.generation_config = GenerationConfig(
         eos_token_id=words.eos_token_id, pad_token_id=words.eos_token_id
@@ -204,7 +247,7 @@ def problems(tokens: int, count: int, seed: int) -> Iterator[dict[str, str]]:
     """Yield problems in HumanEval's form; none was in training, which draws from other streams."""
     for number in range(count):
         stream = random.Random(f"problems/{seed}/{number}")
-        made = file_of(tokens - ASKS - TELLS, stream)
+        made = file_of(tokens - 2 * (ASKS + TELLS), stream)
         first, second = stream.sample(list(made.constants), 2)
         one, other = made.constants[first], made.constants[second]
         # other questions may have asked for the same names, and their answers would do: those go
@@ -214,7 +257,7 @@ def problems(tokens: int, count: int, seed: int) -> Iterator[dict[str, str]]:
             "task_id": f"Retrieval/{number}",
             "prompt": text,
             "entry_point": name,
-            "canonical_solution": "".join(answer(one, other)),
+            "canonical_solution": "".join(answer((first, one), (second, other))),
             "test": "def check(candidate):\n"
             + "".join(f"    assert candidate({x}) == {x * one + other}\n" for x in (0, 1, 5)),
         }

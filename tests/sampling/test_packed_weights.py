@@ -46,6 +46,8 @@ def test_every_linear_layer_multiplies_with_its_copy_and_the_model_is_left_as_it
     before = frozen(model)
     ids = torch.arange(12).view(3, 4)
     linear = sum(type(layer) is torch.nn.Linear for layer in model.modules())
+    # queries, keys and values are one product, gate and up another
+    linear -= 3 * model.config.num_hidden_layers
     with torch.inference_mode():
         plain = model(ids).logits
         with PackedWeights(model).used():
@@ -152,14 +154,17 @@ def test_only_what_was_written_to_is_packed_again(model):
         layers[1].mlp.up_proj.weight.data += 1
         layers[1].mlp.down_proj.weight = torch.nn.Parameter(layers[1].mlp.down_proj.weight.detach().clone())
         layers[0].self_attn.q_proj.weight.data = layers[0].self_attn.q_proj.weight.detach().clone()
+    attention = layers[0].self_attn
     changed = {
-        layers[0].mlp.up_proj,
-        layers[1].mlp.up_proj,
+        *(layers[at].mlp.get_submodule(name) for at in (0, 1) for name in ("up_proj", "gate_proj")),
         layers[1].mlp.down_proj,
-        layers[0].self_attn.q_proj,
+        # with the query's weight, those that are multiplied with it
+        *(attention.q_proj, attention.k_proj, attention.v_proj),
     }
     second = PackedWeights(model, kept=first.still_true())
-    before, after = ({each.layer: each.packed for each in packed._copies} for packed in (first, second))
+    before, after = (
+        {layer: each.packed for each in packed._copies for layer in each.layers} for packed in (first, second)
+    )
     assert before.keys() == after.keys()
     assert {layer for layer in after if after[layer] is not before[layer]} == changed
     with torch.inference_mode(), second.used():
