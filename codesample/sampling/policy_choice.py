@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from codesample.errors import ParameterError
-from codesample.kernels.bifurcated_decode import LayerStore
+from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, prepare_batch
 from codesample.policies.accounting import Account, PrefillTally, Tally
-from codesample.policies.axes import axis_choice
+from codesample.policies.axes import axis_choice, expect_compatible
 from codesample.policies.contract import PrefixPolicy
 from codesample.policies.exact import Exact
 from codesample.policies.parametrised import Parametrised
@@ -16,6 +17,7 @@ from codesample.policies.prefill.prefill_policy import PrefillPolicy
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.registry import prefix_policy
+from codesample.policies.schedules import FixedSchedule, StreamKSchedule
 from codesample.records import Policy
 from codesample.records.policy import AXES, EXACT
 from codesample.sampling.checkpoint import Checkpoint
@@ -33,7 +35,7 @@ class PolicyChoice:
         policy: A record, or its text.
 
     Raises:
-        UnknownNameError, PolicyError, ParameterError: see `prefix_policy`.
+        UnknownNameError, PolicyError, ParameterError: see `expect_policy`.
     """
 
     def __init__(self, policy: str | Policy = "exact") -> None:
@@ -44,6 +46,7 @@ class PolicyChoice:
         self._others: dict[str, Parametrised] = {
             axis: each for axis, each in found.items() if each is not None
         }
+        expect_compatible(self.policy)
         self._tally, self._prefill_tally = Tally(), PrefillTally()
 
     @property
@@ -54,6 +57,11 @@ class PolicyChoice:
     @property
     def _reads_all(self) -> bool:
         return isinstance(self._prefix, Exact)
+
+    @property
+    def keeps_apart(self) -> bool:
+        """Whether a candidate is the same, but for rounding, whoever is drawn in the same call."""
+        return self._reads_all and self._others.keys() <= {"schedule"}
 
     @property
     def spelt(self) -> str:
@@ -106,3 +114,9 @@ class PolicyChoice:
         Nor are they kept for the same policy: a token's keys depend on where its run begins and ends.
         """
         return shared if self._prefill is None else PrefixCache(0)
+
+    def preparing(self, impl: str) -> Callable[..., PreparedBatch]:
+        """Return `prepare_batch` with an implementation and the policy's schedule."""
+        schedule = self._others.get("schedule")
+        division = schedule.division if isinstance(schedule, StreamKSchedule | FixedSchedule) else None
+        return partial(prepare_batch, impl=impl, schedule=division)

@@ -162,8 +162,8 @@ class Sampler:
 
     @property
     def reproducibility(self) -> Reproducibility:
-        """Exact; under a policy that leaves keys out a candidate depends on those drawn beside it."""
-        return Reproducibility.EXACT if self._policy.is_exact else Reproducibility.SEEDED
+        """Exact; under a policy that chooses keys a candidate depends on those drawn beside it."""
+        return Reproducibility.EXACT if self._policy.keeps_apart else Reproducibility.SEEDED
 
     def with_policy(self, policy: str | Policy) -> Sampler:
         """Return a sampler of the same model that reads fewer keys of long prompts.
@@ -380,7 +380,7 @@ class Sampler:
             checkpoint,
             store,
             self._policy.cache(self._cache),
-            impl=self._impl,
+            prepare=self._policy.preparing(self._impl),
             forward=self._forward,
             state=self._state,
             packs=self._packs,
