@@ -17,9 +17,11 @@ class Parametrised:
 
     Attributes:
         name: By which it is chosen.
+        exact: Whether the same is drawn as by the default, but for rounding.
     """
 
     name: ClassVar[str]
+    exact: ClassVar[bool] = False
 
     @classmethod
     def parameters(cls) -> list[str]:

@@ -30,9 +30,9 @@ EXACT = "exact"
 """The prefix policy that reads every key."""
 
 AXES: dict[str, tuple[str, ...]] = {
-    "prefill": ("full", "criti", "star"),
+    "prefill": ("full", "criti", "star", "ring"),
     "decode_cache": ("full",),
-    "schedule": ("auto", "stream-k", "fixed"),
+    "schedule": ("auto",),
 }
 """What is built of each axis besides the prefix policies, which are found by entry point; defaults first.
 
@@ -51,7 +51,6 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _TRUTH = {"true": True, "false": False}
-_HOSTS = (1,)
 
 
 @validated
@@ -63,10 +62,11 @@ class Policy:
         prefix: Which keys of a stored prompt decode steps read: "exact", or a name of
             `codesample list policies`.
         parameters: (name, value) pairs for it, sorted by name; see `docs/policies.md`.
-        prefill: How prompts are run: "full", or "criti" or "star", whose tokens leave keys out.
+        prefill: How prompts are run: "full", "criti" or "star", whose tokens leave keys out, or "ring", by
+            several processes.
         decode_cache: What is kept of a row's own tokens: "full".
         schedule: How a step's attention is divided: "auto", as its implementation does.
-        hosts: Over how many processes a prompt's keys are spread: 1.
+        hosts: Over how many processes a prompt's keys are spread, at least 1.
         prefill_parameters, decode_cache_parameters, schedule_parameters: As `parameters`, for those; what is
             "full" or "auto" takes none.
 
@@ -98,8 +98,8 @@ class Policy:
                 raise _not_built(axis, name, built)
             if parameters and axis != "prefix" and name == built[0]:
                 raise ParameterError(f"policy: {axis} = {name!r} takes no parameters, got {parameters[0][0]}")
-        if self.hosts not in _HOSTS:
-            raise _not_built("hosts", self.hosts, _HOSTS)
+        if self.hosts < 1:
+            raise ParameterError(f"policy: hosts = {self.hosts}: expected a number of processes, at least 1")
 
     def chosen(self, axis: str) -> tuple[str, Parameters]:
         """Return what an axis is set to, and the parameters that are given for it.

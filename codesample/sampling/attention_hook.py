@@ -22,6 +22,7 @@ from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, Scor
 from codesample.policies.prefill.prefill_policy import PrefillAsk
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prompt_tails import PromptTails
+from codesample.sampling.hosts.spread import Spread
 from codesample.sampling.prefill_attention import attend_causally, attend_in_stretches
 from codesample.sampling.turn_lock import TurnLock
 
@@ -118,23 +119,23 @@ class PrefillState:
 
 @dataclass
 class DecodeState:
-    """Queries are one token per live row, [R, H, 1, D]; see `bifurcated_decode` for `prepared` and `lens`."""
+    """Queries are one token per live row, [R, H, 1, D]; see `bifurcated_decode` for `prepared` and `lens`.
+
+    `spread` says over which processes the prompts' keys are spread. Default: all are here.
+    """
 
     layers: Sequence[LayerStore]
     prepared: PreparedBatch
     lens: Tensor
+    spread: Spread | None = None
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         """Store k and v, each [R, G, 1, D], and return the attention output, [R, 1, H, D]."""
-        return bifurcated_decode(
-            q.transpose(1, 2),
-            k.transpose(1, 2),
-            v.transpose(1, 2),
-            self.layers[layer],
-            self.prepared,
-            self.lens,
-            scores,
-        ).out
+        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+        store = self.layers[layer]
+        if self.spread is not None:
+            return self.spread.attended((q, k, v), store, self.prepared, self.lens, scores)
+        return bifurcated_decode(q, k, v, store, self.prepared, self.lens, scores).out
 
 
 def check_arguments(module: torch.nn.Module, others: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, PreparedBatch, prepare_batch
+from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, prepare_batch
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.records import Candidate
@@ -67,7 +67,7 @@ class DecodeLoop:
         checkpoint: With the shared path (`checkpoint.shared`).
         store: Sized by the caller: every prompt must fit into an empty pool.
         cache: Prompts of earlier calls; this loop's are added.
-        prepare: Makes layouts ready for the attention; `prepare_batch` with what it is to be.
+        impl: Implementation of the attention, see `bifurcated_decode`.
         forward: Of decode steps. Default: the model's.
         pace: Default: the one of the model's device.
         state: Of the model. Where it tells of a change, rows in flight begin again.
@@ -82,7 +82,7 @@ class DecodeLoop:
         store: KVStore,
         cache: PrefixCache,
         *,
-        prepare: Callable[..., PreparedBatch] = prepare_batch,
+        impl: str = "auto",
         forward: Forward | None = None,
         pace: Pace | None = None,
         state: ModelState | None = None,
@@ -91,7 +91,7 @@ class DecodeLoop:
         prefill_reads: PrefillReads | None = None,
     ) -> None:
         self._checkpoint, self._store, self._cache = checkpoint, store, cache
-        self._prepare, self._state, self._packs = prepare, state, packs
+        self._impl, self._state, self._packs = impl, state, packs
         self._generation = state.generation if state else 0
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
         self._reads, storing = reads, prompt_storing(checkpoint.model, store, reads, prefill_reads)
@@ -295,11 +295,12 @@ class DecodeLoop:
             self._forward,
             token_sampler,
             self._store.layers,
-            self._prepare(batch, self._device, selection=self._reads or ALL_KEYS),
+            prepare_batch(batch, self._device, impl=self._impl, selection=self._reads or ALL_KEYS),
             rows,
             ahead=ahead,
             pool=next((other.pool for other in self._steps.values() if other.captured), None),
             uncaptured=self._state.uncaptured if self._state else None,
+            spread=self._store.spread,
         )
 
     def _decode_until_an_end(self, batch: _Batch, wanted: Callable[[], bool]) -> None:

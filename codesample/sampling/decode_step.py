@@ -22,6 +22,7 @@ from torch import Tensor
 
 from codesample.kernels.bifurcated_decode import DecodeBatch, LayerStore, PreparedBatch
 from codesample.sampling.attention_hook import DecodeState
+from codesample.sampling.hosts.spread import Spread
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.mixed_sampler import MixedSampler
 from codesample.sampling.rows import Row
@@ -82,6 +83,7 @@ class DecodeStep:
         pool: Memory of other graphs to share while one of them lives; see `torch.cuda.graph_pool_handle`.
         uncaptured: Kinds of token choice with which a capture of this model failed once, so that none tries
             again; filled here.
+        spread: Over which processes prompts' keys are spread. Default: all are here.
     Attributes:
         rows: Those it steps now.
         ahead: As given.
@@ -99,8 +101,9 @@ class DecodeStep:
         ahead: bool = False,
         pool: Any = None,
         uncaptured: set[Hashable] | None = None,
+        spread: Spread | None = None,
     ) -> None:
-        self._forward, self._token_sampler = forward, token_sampler
+        self._forward, self._token_sampler, self._spread = forward, token_sampler, spread
         self._layers, self.ahead, self.pool = layers, ahead, pool
         places, device = prepared.batch.rows, prepared.device
         self._device = device
@@ -147,7 +150,7 @@ class DecodeStep:
 
     def _take(self, prepared: PreparedBatch, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self._state = DecodeState(self._layers, prepared, self._lens)
+        self._state = DecodeState(self._layers, prepared, self._lens, self._spread)
         self._numbers_left = 0
         self._own_starts.copy_(torch.tensor(prepared.batch.own_starts))
         self._keys[: len(rows)] = self._token_sampler.keys(rows)

@@ -360,8 +360,10 @@ class GroupsInFlight:
                 slots += [row.slot for row in group.rows]
                 own_starts += [len(group.prompt.ids)] * len(group.rows)
                 if group.rows:
-                    body = Segment(stored.start, len(stored.ids), begin, len(slots), stored.position)
-                    segments.append(body)
+                    held = self._store.held(len(stored.ids))
+                    # of a prompt that is spread, this process's share, as if it were the end
+                    at = stored.position + len(stored.ids) - held
+                    segments.append(Segment(stored.start, held, begin, len(slots), at))
             if len(slots) > first:
                 segments += [Segment(start, length, first, len(slots), 0) for start, length in parents]
         slots += self._store.idle_slots(empty)

@@ -8,7 +8,7 @@ slot number, and nothing stored is moved unless all slots grow.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import LayerStore
+from codesample.sampling.hosts.spread import Spread
 
 __all__ = ["KVShape", "KVStore", "RangeAllocator", "token_bytes"]
 
@@ -28,14 +29,20 @@ class KVShape(NamedTuple):
 
 
 class RangeAllocator:
-    """First-fit allocation of contiguous ranges of [0, capacity)."""
+    """First-fit allocation of contiguous ranges of [0, capacity).
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+    Args:
+        capacity: How many places there are.
+        places: How many of them a range of so many tokens takes. Default: one each.
+    """
+
+    def __init__(self, capacity: int, places: Callable[[int], int] | None = None) -> None:
+        self.capacity, self._places = capacity, places or (lambda tokens: tokens)
         self._free: list[tuple[int, int]] = [(0, capacity)] if capacity else []
 
     def take(self, length: int) -> int | None:
-        """Return the start of a range of `length`, or None when no gap is long enough."""
+        """Return the start of a range of `length` tokens, or None when no gap is long enough."""
+        length = self._places(length)
         for i, (start, size) in enumerate(self._free):
             if size >= length:
                 self._free[i : i + 1] = [(start + length, size - length)] if size > length else []
@@ -43,7 +50,10 @@ class RangeAllocator:
         return None
 
     def give_back(self, start: int, length: int) -> None:
-        """Free a range that `take` returned; joins it with free neighbours."""
+        """Free a range that `take` returned for `length` tokens; joins it with free neighbours."""
+        self._free_up(start, self._places(length))
+
+    def _free_up(self, start: int, length: int) -> None:
         if not length:
             return
         i = bisect.bisect(self._free, (start, 0))
@@ -58,7 +68,7 @@ class RangeAllocator:
     def extend(self, more: int) -> None:
         """Let `more` places follow the last one."""
         end, self.capacity = self.capacity, self.capacity + more
-        self.give_back(end, more)
+        self._free_up(end, more)
 
     @property
     def free(self) -> int:
@@ -74,6 +84,7 @@ class KVStore:
         shared_tokens: C, tokens of the pool.
         rows: S, slots.
         row_tokens: T, own tokens per slot.
+        spread: Over which processes the tokens of prompts are spread. Default: this one has all.
     Attributes:
         layers: One `LayerStore` per layer; the arrays start uninitialised.
         pool: Allocator of the shared tokens.
@@ -90,9 +101,10 @@ class KVStore:
         row_tokens: int,
         dtype: torch.dtype,
         device: torch.device,
+        spread: Spread | None = None,
     ) -> None:
-        self.rows, self.row_tokens = rows, row_tokens
-        self.pool = RangeAllocator(shared_tokens)
+        self.rows, self.row_tokens, self.spread = rows, row_tokens, spread
+        self.pool = RangeAllocator(shared_tokens, spread.places if spread else None)
         self._slots = list(range(rows))
 
         def array(*shape: int) -> torch.Tensor:
@@ -133,6 +145,10 @@ class KVStore:
         self._slots += range(self.rows, self.rows + slots)
         self.rows += slots
         self.row_tokens += own
+
+    def held(self, tokens: int) -> int:
+        """Return how many tokens of a run of so many are stored here."""
+        return tokens if self.spread is None else self.spread.held(tokens)
 
     @property
     def free_slots(self) -> int:

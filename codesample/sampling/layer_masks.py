@@ -19,7 +19,7 @@ from codesample.errors import ModelError
 from codesample.sampling.attention_hook import attached, check_arguments
 from codesample.sampling.kv_store import KVShape
 
-__all__ = ["layer_shapes"]
+__all__ = ["layer_shapes", "windows_of"]
 
 _NAME = "codesample_layer_reader"
 # masks are made of positions, which have no numbers on the meta device
@@ -37,8 +37,27 @@ def layer_shapes(model: PreTrainedModel) -> tuple[KVShape, ...]:
         ModelError: a layer does not reach the attention function, or asks for what is not computed there:
             a mask other than that of all earlier tokens or of a window that it names, or other arguments.
     """
-    config = model.config.get_text_config()
-    reader = _LayerReader(_positions(config))
+    config, reader = model.config.get_text_config(), _read(model)
+    layers = config.num_hidden_layers
+    if sorted(reader.shapes) != list(range(layers)):
+        raise ModelError(f"{len(reader.shapes)} of {layers} layers reached the attention function")
+    for layer, windowed in enumerate(_windows(config)):
+        if windowed and reader.windows[layer] is None:
+            raise ModelError(f"the window of layer {layer} is in its mask alone")
+    return tuple(reader.shapes[i] for i in range(layers))
+
+
+def windows_of(model: PreTrainedModel) -> dict[int, int]:
+    """Return the windows of the layers that have one, in tokens, by the layer's number.
+
+    Raises:
+        ModelError: see `layer_shapes`.
+    """
+    return {layer: window for layer, window in _read(model).windows.items() if window is not None}
+
+
+def _read(model: PreTrainedModel) -> _LayerReader:
+    reader = _LayerReader(_positions(model.config.get_text_config()))
     ids = torch.zeros(1, 2, dtype=torch.long, device=model.device)
     with attached(model, _WITHOUT_MASKS if model.device.type == "meta" else _NAME):
         model(
@@ -47,13 +66,7 @@ def layer_shapes(model: PreTrainedModel) -> tuple[KVShape, ...]:
             use_cache=False,
             codesample_kv=reader,
         )
-    layers = config.num_hidden_layers
-    if sorted(reader.shapes) != list(range(layers)):
-        raise ModelError(f"{len(reader.shapes)} of {layers} layers reached the attention function")
-    for layer, windowed in enumerate(_windows(config)):
-        if windowed and reader.windows[layer] is None:
-            raise ModelError(f"the window of layer {layer} is in its mask alone")
-    return tuple(reader.shapes[i] for i in range(layers))
+    return reader
 
 
 class _LayerReader:

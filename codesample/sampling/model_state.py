@@ -14,7 +14,7 @@ from codesample.errors import ModelError
 from codesample.sampling.attention_hook import looked_at_anew
 from codesample.sampling.attention_probe import Probed, probe_shared_path
 from codesample.sampling.packed_weights import Copy, Matmul, PackedWeights, expect_matmul
-from codesample.sampling.sharded.ranks import LostError, ranks_of
+from codesample.sampling.sharded.ranks import LostError, Ranks, ranks_of
 from codesample.sampling.weights_watch import STATE_KEY, Change, WeightsWatch
 
 __all__ = ["ModelState", "state_of"]
@@ -29,15 +29,23 @@ class ModelState:
         model: Not kept alive.
         probed: What `probe_shared_path` says of it.
         matmul: What its copies are multiplied in; see `expect_matmul`.
+        hosts: Processes that have the whole model each, and spread prompts among them.
     Attributes:
         probed: As of the last `renew`; another object after each probe.
-        ranks: Those that the weights are divided among; None where this process has all of them.
+        ranks: Those that weights or prompts are divided among; None where this process has all of both.
+        alone: The state of the model for one process alone.
         generation: Grows whenever the model has changed: what was computed under an earlier one is stale.
         uncaptured: Kinds of token choice with which a step of the model as it is could not be captured as a
             CUDA graph; see `DecodeStep`.
     """
 
-    def __init__(self, model: PreTrainedModel, probed: Probed, matmul: Matmul = "float32") -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        probed: Probed,
+        matmul: Matmul = "float32",
+        hosts: Ranks | None = None,
+    ) -> None:
         self.ranks = ranks_of(model)
         if self.ranks is not None and matmul != "float32":
             raise ModelError(
@@ -45,6 +53,8 @@ class ModelState:
                 "them as they are; leave it out"
             )
         expect_matmul(model, matmul)
+        self._divided, self.alone = self.ranks is not None, self
+        self.ranks = self.ranks or hosts
         self._model, self.matmul = weakref.ref(model), matmul
         self.probed, self.generation, self._forgotten = probed, 0, False
         self.uncaptured: set[Hashable] = set() if self.ranks is None else _All()
@@ -56,10 +66,18 @@ class ModelState:
         # a copy of the model, or the model in a file, has none
         return type(None), ()
 
+    def spread_over(self, hosts: Ranks | None) -> ModelState:
+        """Return the state in one of several processes that prompts are spread over; None: there are none."""
+        if hosts is None:
+            return self.alone
+        state = ModelState(self.model, self.probed, self.matmul, hosts)
+        state.alone = self.alone
+        return state
+
     @property
     def packed(self) -> PackedWeights | None:
         """Copies of the weights as of the last `renew`, where these serve; see `PackedWeights.of`."""
-        if self.ranks is not None:
+        if self._divided:
             return None
         if self._packed is None:
             self._packed = (PackedWeights.of(self.model, self.matmul, self._kept),)
@@ -105,7 +123,7 @@ class ModelState:
         """Refuse to go on with less after running out of memory, where other ranks may have had enough.
 
         Raises:
-            LostError: the weights are divided among several.
+            LostError: weights or prompts are divided among several.
         """
         if self.ranks is not None:
             raise LostError(

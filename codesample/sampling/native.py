@@ -9,7 +9,7 @@ from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import ParameterError
 from codesample.hub import expect_hub
-from codesample.records.policy import EXACT
+from codesample.records.policy import EXACT, Policy
 from codesample.sampling.checkpoint_source import is_on_hub
 from codesample.sampling.sharded.rank_environment import in_team
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DIVIDED", "NATIVE_ABILITIES", "look_at_native", "open_native"]
 
-DIVIDED = "is for models that one process has whole; leave it out"
+DIVIDED = "is for models that one process has whole; leave it out, or spread prompts over these by hosts=N"
 """Said of a policy where heads are divided among processes, each of which would choose for itself."""
 
 NATIVE_ABILITIES = frozenset({"logprobs", "confidence", "prompt_logprobs", "stop_words"})
@@ -48,7 +48,7 @@ def open_native(model: str, options: ModelOptions) -> Engine:
     options.expect_loaded_here()
     _expect_hubs(replace(options, model=model))
     if (team := in_team()) is not None:
-        if options.policy != EXACT:
+        if options.policy != EXACT and Policy.parse(options.policy).hosts == 1:
             raise ParameterError(f"policy = {options.policy!r}: {DIVIDED}")
         from codesample.sampling.sharded.led_sampler import open_led
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from codesample.errors import ParameterError
-from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, prepare_batch
+from codesample.kernels.bifurcated_decode import LayerStore
 from codesample.policies.accounting import Account, PrefillTally, Tally
-from codesample.policies.axes import axis_choice, expect_compatible
+from codesample.policies.axes import axis_choice
 from codesample.policies.contract import PrefixPolicy
 from codesample.policies.exact import Exact
 from codesample.policies.parametrised import Parametrised
 from codesample.policies.prefill.prefill_policy import PrefillPolicy
 from codesample.policies.prefill.prefill_reads import PrefillReads
+from codesample.policies.prefill.ring import Ring
+from codesample.policies.prefill.star import Star
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.registry import prefix_policy
-from codesample.policies.schedules import FixedSchedule, StreamKSchedule
 from codesample.records import Policy
 from codesample.records.policy import AXES, EXACT
 from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.headers import with_headers
+from codesample.sampling.hosts.host_group import host_group
+from codesample.sampling.hosts.spread import Spread
+from codesample.sampling.hosts.spread_refusals import expect_spread
 from codesample.sampling.native import DIVIDED
 from codesample.sampling.prefix_cache import PrefixCache
-from codesample.sampling.sharded.ranks import ranks_of
+from codesample.sampling.prompts import Prompt
+from codesample.sampling.sharded.ranks import Ranks, ranks_of
 
 __all__ = ["PolicyChoice"]
 
@@ -35,7 +40,7 @@ class PolicyChoice:
         policy: A record, or its text.
 
     Raises:
-        UnknownNameError, PolicyError, ParameterError: see `expect_policy`.
+        UnknownNameError, PolicyError, ParameterError: see `prefix_policy`.
     """
 
     def __init__(self, policy: str | Policy = "exact") -> None:
@@ -46,33 +51,34 @@ class PolicyChoice:
         self._others: dict[str, Parametrised] = {
             axis: each for axis, each in found.items() if each is not None
         }
-        expect_compatible(self.policy)
+        self._group = host_group(self.policy.hosts) if self.policy.hosts > 1 else None
         self._tally, self._prefill_tally = Tally(), PrefillTally()
 
     @property
     def is_exact(self) -> bool:
         """Whether prompts are run, stored and read as ever."""
-        return self._reads_all and not self._others
+        return self._reads_all and not self._others and self._group is None
+
+    @property
+    def draws_exactly(self) -> bool:
+        """Whether what is drawn is what is drawn without a policy, but for rounding."""
+        return self._reads_all and all(each.exact for each in self._others.values())
 
     @property
     def _reads_all(self) -> bool:
         return isinstance(self._prefix, Exact)
 
     @property
-    def keeps_apart(self) -> bool:
-        """Whether a candidate is the same, but for rounding, whoever is drawn in the same call."""
-        return self._reads_all and self._others.keys() <= {"schedule"}
-
-    @property
     def spelt(self) -> str:
         """All that settles what is read, for records."""
         others = [f"{axis}={each.spelt}" for axis, each in self._others.items()]
-        return ", ".join([self._prefix.spelt, *others])
+        hosts = [f"hosts={self.policy.hosts}"] if self._group else []
+        return ", ".join([self._prefix.spelt, *others, *hosts])
 
     @property
     def account(self) -> Account | None:
         """What was read so far; None where every key is."""
-        if self._reads_all and self._prefill is None:
+        if self._group is not None or (self._reads_all and self._prefill is None):
             return None
         account = self._tally.account
         return account if self._prefill is None else replace(account, prefill=self._prefill_tally.account)
@@ -98,6 +104,7 @@ class PolicyChoice:
                 f"{checkpoint.name!r} is sampled with one cache per candidate: {checkpoint.notice}; "
                 "leave the policy out"
             )
+        expect_spread(self.policy, checkpoint)
 
     def reads(self, layers: Sequence[LayerStore]) -> PrefixReads | None:
         """Return what follows the policy over a store; None where every key is read."""
@@ -113,10 +120,21 @@ class PolicyChoice:
 
         Nor are they kept for the same policy: a token's keys depend on where its run begins and ends.
         """
-        return shared if self._prefill is None else PrefixCache(0)
+        return shared if self._prefill is None and self._group is None else PrefixCache(0)
 
-    def preparing(self, impl: str) -> Callable[..., PreparedBatch]:
-        """Return `prepare_batch` with an implementation and the policy's schedule."""
-        schedule = self._others.get("schedule")
-        division = schedule.division if isinstance(schedule, StreamKSchedule | FixedSchedule) else None
-        return partial(prepare_batch, impl=impl, schedule=division)
+    @property
+    def ranks(self) -> Ranks | None:
+        """The processes that prompts are spread over, which have to draw the same; None where it is one."""
+        return self._group.ranks if self._group else None
+
+    @property
+    def spread(self) -> Spread | None:
+        """How the keys of prompts are spread over processes; None where one has all."""
+        if self._group is None:
+            return None
+        prefill = self._others.get("prefill")
+        return Spread(self._group, prefill if isinstance(prefill, Ring | Star) else None)
+
+    def arranged(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """Return prompts with what they share as headers; those that are spread are each stored by itself."""
+        return list(prompts) if self._group else with_headers(prompts)

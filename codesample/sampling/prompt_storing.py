@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
+from codesample.sampling.hosts.spread_prefill import spread_prefill
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.prefill import SegmentTokens, prefill
 
@@ -25,6 +26,8 @@ def prompt_storing(
 
     # no method of the loop: a circle of references would keep the store until it is collected
     def run(segments: Sequence[SegmentTokens], chunk: int) -> Tensor:
+        if store.spread is not None:
+            return spread_prefill(model, store, segments, chunk=chunk)
         if reads is None:
             return prefill(model, store, segments, chunk=chunk, reads=prefill_reads)
         ranges = [(segment.start, len(segment.ids)) for segment in segments]

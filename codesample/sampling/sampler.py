@@ -32,7 +32,6 @@ from codesample.sampling.checkpoint import load_checkpoint
 from codesample.sampling.compiled import compiled
 from codesample.sampling.decode_loop import DecodeLoop
 from codesample.sampling.given_tokens import given_tokens
-from codesample.sampling.headers import with_headers
 from codesample.sampling.logit_edits import LogitsProcessor
 from codesample.sampling.memory import parse_size
 from codesample.sampling.model_state import ModelState
@@ -162,8 +161,8 @@ class Sampler:
 
     @property
     def reproducibility(self) -> Reproducibility:
-        """Exact; under a policy that chooses keys a candidate depends on those drawn beside it."""
-        return Reproducibility.EXACT if self._policy.keeps_apart else Reproducibility.SEEDED
+        """Exact; under a policy that leaves keys out a candidate depends on those drawn beside it."""
+        return Reproducibility.EXACT if self._policy.draws_exactly else Reproducibility.SEEDED
 
     def with_policy(self, policy: str | Policy) -> Sampler:
         """Return a sampler of the same model that reads fewer keys of long prompts.
@@ -181,7 +180,7 @@ class Sampler:
         choice = PolicyChoice(policy)
         choice.expect_served(self.checkpoint)
         other = object.__new__(type(self))
-        vars(other).update(vars(self), _policy=choice)
+        vars(other).update(vars(self), _policy=choice, _state=self._state.spread_over(choice.ranks))
         return other
 
     @property
@@ -272,7 +271,7 @@ class Sampler:
             token_sampler = TokenSampler(
                 checkpoint, params, chat=alike[0].chat, processors=processors, told=told
             )
-            parts.append(_Part(token_sampler, with_headers(shared), others))
+            parts.append(_Part(token_sampler, self._policy.arranged(shared), others))
         return parts
 
     def _of_one_kind(self, part: _Part, progress: Progress | None) -> Iterator[Candidate]:
@@ -370,17 +369,18 @@ class Sampler:
     @property
     def _budget(self) -> int:
         """Bytes that keys and values may take."""
-        return int(free_for(self.checkpoint.model) * self._memory_fraction)
+        return int(free_for(self.checkpoint.model, self._state.ranks) * self._memory_fraction)
 
     def _loop_for(self, prompts: Sequence[Prompt]) -> DecodeLoop:
         """Make a loop with room for prompts of the shared path; they are still to be added."""
         checkpoint = self.checkpoint
-        store = store_for(checkpoint, prompts, budget=self._budget, max_rows=self._max_rows)
+        most, spread = self._max_rows, self._policy.spread
+        store = store_for(checkpoint, prompts, budget=self._budget, max_rows=most, spread=spread)
         return DecodeLoop(
             checkpoint,
             store,
             self._policy.cache(self._cache),
-            prepare=self._policy.preparing(self._impl),
+            impl=self._impl,
             forward=self._forward,
             state=self._state,
             packs=self._packs,

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.hosts.spread import Spread
 from codesample.sampling.kv_store import KVStore, token_bytes
 from codesample.sampling.memory import size_text
 from codesample.sampling.prompts import Prompt
@@ -16,8 +17,15 @@ __all__ = ["store_for"]
 _log = logging.getLogger("codesample.sampling")
 
 
-def store_for(checkpoint: Checkpoint, prompts: Sequence[Prompt], *, budget: int, max_rows: int) -> KVStore:
-    """Make a store with room for prompts of the shared path; they are still to be added.
+def store_for(
+    checkpoint: Checkpoint,
+    prompts: Sequence[Prompt],
+    *,
+    budget: int,
+    max_rows: int,
+    spread: Spread | None = None,
+) -> KVStore:
+    """Make a store with room for prompts of the shared path, or a share of them; they are still to be added.
 
     Raises:
         ModelError: see `store_size_for` and `KVStore`.
@@ -28,6 +36,7 @@ def store_for(checkpoint: Checkpoint, prompts: Sequence[Prompt], *, budget: int,
         token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
         budget=budget,
         max_rows=max_rows,
+        **({"places": spread.places} if spread else {}),
     )
     _log.info(
         "candidates decoded together: %d; their keys and values: %s; starts shared by prompts: %d",
@@ -42,4 +51,5 @@ def store_for(checkpoint: Checkpoint, prompts: Sequence[Prompt], *, budget: int,
         row_tokens=size.row_tokens,
         dtype=dtype,
         device=device,
+        spread=spread,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from codesample.errors import ModelError
@@ -35,6 +35,7 @@ def store_size_for(
     token_bytes: int,
     budget: int,
     max_rows: int,
+    places: Callable[[int], int] = lambda tokens: tokens,
 ) -> StoreSize:
     """Choose the sizes: all rows at once if the budget holds them, else as many as it holds.
 
@@ -43,13 +44,14 @@ def store_size_for(
         token_bytes: Bytes of one token's keys and values over all layers.
         budget: Bytes the store may take.
         max_rows: Upper limit of rows.
+        places: How many tokens of the pool a prompt of so many takes. Default: as many.
     Raises:
         ModelError: not even one row of the longest prompt fits; names the sizes.
     """
     row_tokens = max(p.limit for p in prompts)
-    bodies = sorted((len(p.body_ids) for p in prompts), reverse=True)
-    headers = sorted(map(len, {p.header_ids for p in prompts}), reverse=True)
-    longest = max(len(p.ids) for p in prompts)
+    bodies = sorted((places(len(p.body_ids)) for p in prompts), reverse=True)
+    headers = sorted((places(len(ids)) for ids in {p.header_ids for p in prompts}), reverse=True)
+    longest = max(places(len(p.ids)) for p in prompts)
     fewest = min(len(p.indices) for p in prompts)
     rows = min(max_rows, sum(len(p.indices) for p in prompts))
     while True:

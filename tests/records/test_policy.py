@@ -92,7 +92,7 @@ def test_what_is_not_written_so_is_refused(text: str, said: str) -> None:
         ("prefill=some", "prefill = 'some' is not built; expected 'full'"),
         ("exact, decode_cache=some", "decode_cache = 'some' is not built; expected 'full'"),
         ("quest(keep=0.2), schedule=some", "schedule = 'some' is not built; expected 'auto'"),
-        ("hosts=2", "hosts = 2 is not built; expected 1"),
+        ("hosts=0", "hosts = 0: expected a number of processes, at least 1"),
         ("hosts=many", "hosts"),
     ],
 )

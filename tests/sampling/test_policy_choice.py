@@ -48,17 +48,6 @@ def ids(candidates: list[Candidate]) -> list[tuple[int, ...]]:
     return [each.token_ids for each in candidates]
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gemma2"])
-@pytest.mark.parametrize("schedule", ["stream-k(workers=5)", "fixed(keys=64)"])
-def test_a_schedule_draws_the_tokens_of_any_other_and_is_recorded(architecture: str, schedule: str) -> None:
-    engine = sampler(architecture)
-    chosen = engine.with_policy(f"schedule={schedule}")
-    assert ids(drawn(chosen)) == ids(drawn(engine))
-    assert chosen.describe()["policy"] == f"exact, schedule={schedule}"
-    assert chosen.reproducibility is Reproducibility.EXACT
-    assert chosen.policy_account is None
-
-
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "gpt_neox", "gpt_bigcode", "gemma2"])
 @pytest.mark.parametrize("policy", ALL)
 def test_reading_all_draws_the_tokens_of_exact_sampling(architecture: str, policy: str) -> None:

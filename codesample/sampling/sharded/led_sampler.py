@@ -1,4 +1,4 @@
-"""A model divided among a team, as an engine of the first process, which the others follow."""
+"""A model or its prompts divided among a team: an engine of the first process, which the others follow."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch.distributed as dist
 
 from codesample.engines.contract import Progress, Reproducibility
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import CodesampleError, ParameterError
-from codesample.records import Candidate, GivenText, Reading, Request, SamplingParams
+from codesample.records import Candidate, GivenText, Policy, Reading, Request, SamplingParams
 from codesample.records.validation import validated
 from codesample.sampling.checkpoint import load_checkpoint
-from codesample.sampling.sampler import Sampler
+from codesample.sampling.sampler import Sampler, Step
 from codesample.sampling.sharded.rank_environment import take_part
 from codesample.sampling.sharded.ranks import DEADLINE, digest
 from codesample.sampling.sharded.team import Order, Team
@@ -83,13 +83,16 @@ class LedSampler:
         sampler: Of this shard.
     """
 
-    reproducibility = Reproducibility.EXACT
-
     def __init__(self, team: Team, number: int, sampler: Sampler) -> None:
         self._team, self._number, self._sampler = team, number, sampler
         self.name, self.abilities = sampler.name, sampler.abilities
         # the others let go of it when the next is opened
         weakref.finalize(self, team.unused.append, number)
+
+    @property
+    def reproducibility(self) -> Reproducibility:
+        """See `Sampler`."""
+        return self._sampler.reproducibility
 
     def describe(self) -> dict[str, Any]:
         """Facts about the checkpoint, and how it is divided."""
@@ -145,6 +148,7 @@ def _shard(team: Team, model: str, options: ModelOptions) -> Sampler:
             f"device = {options.device!r}: each of the {team.size} processes has its own, here "
             f"{team.device.type}; leave it out"
         )
+    spread = Policy.parse(options.policy).hosts > 1
     checkpoint = load_checkpoint(
         model,
         tokenizer=options.tokenizer,
@@ -153,15 +157,19 @@ def _shard(team: Team, model: str, options: ModelOptions) -> Sampler:
         dtype=options.dtype,
         revision=options.revision,
         trust_remote_code=options.trust_remote_code,
-        processes=team.size,
+        processes=1 if spread else team.size,
         loaded=lambda: team.compare("loaded", loading=True),
     )
-    return Sampler(
+    matmul = cast("Step", options.cpu_matmul)
+    if not spread:
+        matmul = "int8" if options.cpu_matmul == "int8" else "auto"
+    sampler = Sampler(
         checkpoint,
         max_rows=options.max_rows,
         memory_fraction=options.memory_fraction,
-        step="compiled" if options.compile else "int8" if options.cpu_matmul == "int8" else "auto",
+        step="compiled" if options.compile else matmul,
     )
+    return sampler.with_policy(options.policy) if spread else sampler
 
 
 def _follow(team: Team) -> None:

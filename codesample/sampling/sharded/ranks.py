@@ -140,9 +140,14 @@ def _in_shards(weight: torch.Tensor) -> bool:
     return hasattr(weight, "placements")
 
 
-def free_for(model: PreTrainedModel) -> int:
-    """Return the bytes that are free for a model's keys and values, on the rank that has least."""
-    free, ranks = free_memory(model.device), ranks_of(model)
+def free_for(model: PreTrainedModel, hosts: Ranks | None = None) -> int:
+    """Return the bytes that are free for a model's keys and values, on the rank that has least.
+
+    Args:
+        model: Whole, or this rank's shard of it.
+        hosts: Those that have it whole each, and spread prompts among them.
+    """
+    free, ranks = free_memory(model.device), hosts or ranks_of(model)
     if ranks is None:
         return free
     if model.device.type == "cpu":
