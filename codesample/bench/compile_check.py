@@ -22,7 +22,16 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from codesample.bench.tables import table_lines
-from codesample.kernels.bifurcated_decode import DecodeBatch, DecodeOutput, LayerStore, ScoreOptions, Segment
+from codesample.kernels.bifurcated_decode import (
+    DecodeBatch,
+    DecodeOutput,
+    FixedSplits,
+    LayerStore,
+    ScoreOptions,
+    Segment,
+    StepSchedule,
+    StreamK,
+)
 from codesample.kernels.bifurcated_decode.call import Call
 from codesample.kernels.bifurcated_decode.triton import GpuKind, Launch, PreparedTriton
 
@@ -69,7 +78,7 @@ GPUS = {
 
 @dataclass(frozen=True)
 class Configuration:
-    """R rows of one prompt, H query and G KV heads of width D, the options, and one launch or two."""
+    """R rows of one prompt, H query and G KV heads of width D, options, one launch or two, a schedule."""
 
     name: str
     rows: int
@@ -81,6 +90,7 @@ class Configuration:
     softcap: float | None = None
     sinks: bool = False
     shared: bool = True
+    schedule: StepSchedule | None = None
 
 
 CONFIGURATIONS = (
@@ -117,6 +127,22 @@ CONFIGURATIONS = (
     Configuration("fp32, 128 rows", 128, (32, 32), 128, dtype=torch.float32),
     Configuration("fp32, width 64, 128 rows", 128, (32, 32), 64, dtype=torch.float32),
     Configuration("fp32, width 256, 64 rows", 64, (16, 8), 256, dtype=torch.float32),
+    Configuration("stream-k, 7B MHA, 1 row", 1, (32, 32), 128, schedule=StreamK()),
+    Configuration("stream-k, 7B MHA, 32 rows", 32, (32, 32), 128, schedule=StreamK()),
+    Configuration("stream-k, 7B MHA, 128 rows", 128, (32, 32), 128, schedule=StreamK()),
+    Configuration("stream-k, Mistral 7B, 32 rows", 32, (32, 8), 128, window=4096, schedule=StreamK()),
+    Configuration("stream-k, Qwen2.5-Coder 7B, 8 rows", 8, (28, 4), 128, schedule=StreamK()),
+    Configuration("stream-k, StarCoder 15B MQA, 32 rows", 32, (48, 1), 128, schedule=StreamK()),
+    Configuration(
+        "stream-k, Gemma 2 9B, 64 rows", 64, (16, 8), 256, softcap=50.0, window=4096, schedule=StreamK()
+    ),
+    Configuration(
+        "stream-k, sinks and window, 16 rows", 16, (64, 8), 64, window=128, sinks=True, schedule=StreamK()
+    ),
+    Configuration("stream-k, four queries per row", 16, (32, 8), 128, queries=4, schedule=StreamK()),
+    Configuration("stream-k, fp32, 128 rows", 128, (32, 32), 128, dtype=torch.float32, schedule=StreamK()),
+    Configuration("fixed splits, 7B MHA, 8 rows", 8, (32, 32), 128, schedule=FixedSplits()),
+    Configuration("fixed splits, Mistral 7B, 128 rows", 128, (32, 8), 128, schedule=FixedSplits()),
 )
 
 
@@ -176,7 +202,8 @@ def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
     sinks = empty(heads, dtype=torch.float32) if c.sinks else None
     scores = ScoreOptions(c.width**-0.5, c.window, c.softcap, sinks)
     call = Call(q, new, new, store, empty(c.rows, dtype=torch.int32), scores)
-    prepared = PreparedTriton(batch, "meta", gpu=GpuKind(gpu.multiprocessors, gpu.capability))
+    kind = GpuKind(gpu.multiprocessors, gpu.capability)
+    prepared = PreparedTriton(batch, "meta", schedule=c.schedule, gpu=kind)
     return prepared.launches(call, result, replace(prepared.tiling(call), shared=c.shared))
 
 
@@ -201,9 +228,7 @@ def _compile(launch: Launch, gpu: Gpu) -> Resources:
                 aligned[(index,)] = [["tt.divisibility", 16]]
     signature |= dict.fromkeys(constants, "constexpr")
     source = ASTSource(kernel, signature, constexprs=constants, attrs=aligned)
-    compiled = triton.compile(
-        source, target=GPUTarget("cuda", gpu.capability, 32), options={"num_warps": launch.warps}
-    )
+    compiled = triton.compile(source, target=GPUTarget("cuda", gpu.capability, 32), options=launch.options)
     return _read(compiled, launch.warps, gpu)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from codesample.bench.attention_grid import Grid
+from codesample.bench.attention_grid import Cell, Grid
 from codesample.bench.attention_rivals import FLEX
 from codesample.bench.attention_speed import measure_attention
 from codesample.bench.decode_jobs import measure_job
@@ -17,6 +17,7 @@ from codesample.bench.measurements import Measurement
 from codesample.bench.model_shapes import HEADS
 from codesample.bench.model_step import measure_step
 from codesample.bench.random_models import random_checkpoint
+from codesample.bench.schedule_speed import measure_schedules
 from codesample.bench.settings import AttentionOptions
 from codesample.bench.step_profile import profile_step
 from codesample.bench.workloads import Workload
@@ -90,6 +91,19 @@ class GpuCells:
         # calls that are timed and warm up, and as much again to lay the keys out
         calls = 2 * 8 * (self.repeats + 2)
         return 4 + calls * sum(size for size in held if 2 * size < free) / self.ceiling
+
+    def schedules(self, model: str, rows: int, context: int, own: int, *, seconds: float) -> GpuCell:
+        """Return attention of one layer by each schedule."""
+        measure = partial(
+            measure_schedules,
+            Cell(model, rows, context, own, 1),
+            impl=self.impl,
+            device=self.device,
+            dtype=self.dtype,
+            repeats=self.repeats,
+            cold_bytes=self.cold_bytes,
+        )
+        return GpuCell(_identity("schedule", model, rows, context), seconds, measure)
 
     def step(self, model: str, rows: int, context: int, own: int, *, seconds: float) -> GpuCell:
         """Return a whole step of a private decoder."""

@@ -43,6 +43,7 @@ def _parts(found: Measurement, rows: Sequence[Measurement]) -> Iterator[str]:
     attention = [row for row in rows if row["kind"] == "attention" and "no_time" not in row]
     if attention:
         yield "\n## Attention of one layer\n\n" + attention_table(attention)
+    yield _schedules(rows)
     yield _steps(rows)
     if jobs := [row for row in rows if row["kind"] == "job" and "seconds" in row]:
         columns = (
@@ -77,6 +78,21 @@ def _bars(found: Measurement, copy: float) -> str:
         f"an H200 that copies {REFERENCE_COPY / 1e12} TB/s, times {REFERENCE_COPY / copy:.3g} here.\n\n"
         + table(columns, lines)
     )
+
+
+def _schedules(rows: Sequence[Measurement]) -> str:
+    lines = [
+        [
+            *(row[name] for name in ("model", "kv_heads", "rows", "context", "method")),
+            f"{row['seconds'] * 1e6:.1f}",
+        ]
+        for row in rows
+        if row["kind"] == "schedule" and "seconds" in row
+    ]
+    if not lines:
+        return ""
+    columns = ("model", "KV heads", "rows", "context", "schedule", "µs")
+    return "## Attention of one layer, by schedule\n\n" + table(columns, lines)
 
 
 def _steps(rows: Sequence[Measurement]) -> str:

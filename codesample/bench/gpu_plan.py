@@ -11,7 +11,7 @@ import torch
 
 from codesample.bench.attention_speed import COLD_BYTES
 from codesample.bench.gpu_cells import GpuCell, GpuCells
-from codesample.bench.kernel_checks import LARGE, SMALL, Check, kernel_checks
+from codesample.bench.kernel_checks import LARGE, SMALL, Check, kernel_checks, schedule_checks
 from codesample.bench.sampler_checks import sampler_checks
 from codesample.bench.workloads import WORKLOADS, Workload
 from codesample.kernels.bifurcated_decode import usable_impls
@@ -43,6 +43,7 @@ def gpu_plan(device: torch.device) -> GpuPlan:
     dtypes = torch.bfloat16, torch.float32
     checks = [
         *kernel_checks(LARGE, impl="triton", device=device, dtypes=dtypes, seconds=6),
+        *schedule_checks((LARGE[2], LARGE[4]), impl="triton", device=device, dtypes=dtypes[:1], seconds=2),
         *sampler_checks(prompts=(40, 7, 2500), device=device, seconds=8),
     ]
     return GpuPlan(device, False, checks, partial(_gpu_cells, device))
@@ -56,6 +57,7 @@ def rehearsal_plan() -> GpuPlan:
     dtypes = torch.float16, torch.float32
     checks = [
         *kernel_checks(SMALL, impl=impl, device=device, dtypes=dtypes, seconds=1),
+        *schedule_checks(SMALL, impl=impl, device=device, dtypes=dtypes[1:], seconds=1),
         *sampler_checks(prompts=(40, 7), device=device, seconds=1),
     ]
     return GpuPlan(device, True, checks, partial(_small_cells, device, impl))
@@ -75,10 +77,11 @@ def _gpu_cells(device: torch.device, ceiling: float) -> Iterator[GpuCell]:
         yield made.step("mistral-7b", 32, context, _OWN, seconds=30)
     yield made.step("7b-mha", 256, 8192, _OWN, seconds=40)
     yield made.sampler_step("mistral-7b", 32, 8192, seconds=50)
+    for model in ("starcoder-15b", "qwen2.5-coder-7b", "mistral-7b"):
+        yield made.schedules(model, 8, 32768, _OWN, seconds=7)
     for rows, context, model in product((8, 128, 1), contexts, models):
         yield made.attention(model, rows, context, _OWN)
-    for model in ("7b-mha", "mistral-7b"):
-        yield made.profile(model, 32, 8192, _OWN, seconds=20)
+    yield made.profile("mistral-7b", 32, 8192, _OWN, seconds=20)
     for model in ("mistral-7b", "7b-mha"):
         yield made.job(model, "2k", WORKLOADS["2k"], seconds=45)
 
@@ -87,6 +90,7 @@ def _small_cells(device: torch.device, impl: str, ceiling: float) -> Iterator[Gp
     made = GpuCells(device, torch.float32, impl, ceiling, repeats=1, cold_bytes=1)
     for model in ("small-mha", "small-gqa"):
         yield made.attention(model, 3, 48, 5)
+    yield made.schedules("small-gqa", 3, 48, 5, seconds=1)
     yield made.step("tiny", 2, 24, 4, seconds=1)
     yield made.sampler_step("tiny", 2, 24, seconds=3)
     yield made.profile("tiny", 2, 24, 4, seconds=1)

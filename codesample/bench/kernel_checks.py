@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 import torch
 
+from codesample.bench.schedule_speed import SCHEDULES
+from codesample.kernels.bifurcated_decode import StepSchedule
 from codesample.kernels.bifurcated_decode.rounding import beyond_rounding
 from codesample.testing.attention import DecodeCase, joined_attention, make_decode_inputs
 
-__all__ = ["LARGE", "SMALL", "Check", "kernel_checks"]
+__all__ = ["LARGE", "SMALL", "Check", "kernel_checks", "schedule_checks"]
 
 _REPEATS = 3
 
@@ -68,16 +71,39 @@ def kernel_checks(
             yield Check(what, seconds, partial(_wrong_attention, case, dtype, impl, device))
 
 
-def _wrong_attention(case: DecodeCase, dtype: torch.dtype, impl: str, device: torch.device) -> str | None:
+def schedule_checks(
+    cases: tuple[DecodeCase, ...],
+    *,
+    impl: str,
+    device: torch.device,
+    dtypes: tuple[torch.dtype, ...],
+    seconds: float,
+) -> Iterator[Check]:
+    """Yield the same checks of the other schedules of a step."""
+    for name, schedule in SCHEDULES.items():
+        if schedule is not None:
+            for case, dtype in product(cases, dtypes):
+                what = f"attention ({impl}, {name}), {str(dtype).removeprefix('torch.')}, {case}"
+                yield Check(what, seconds, partial(_wrong_attention, case, dtype, impl, device, schedule))
+
+
+def _wrong_attention(
+    case: DecodeCase,
+    dtype: torch.dtype,
+    impl: str,
+    device: torch.device,
+    schedule: StepSchedule | None = None,
+) -> str | None:
     inputs = make_decode_inputs(case, dtype=dtype, device=device)
     exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
-    got = inputs.run(impl)
+    run = partial(inputs.run, impl, schedule=schedule)
+    got = run()
     for name in got._fields:
         one = getattr(got, name)
         if wrong := beyond_rounding(one, getattr(exact, name), getattr(plain, name)):
             return f"{name}: {wrong}"
     for _ in range(_REPEATS):
-        again = inputs.run(impl)
+        again = run()
         if not (torch.equal(got.out, again.out) and torch.equal(got.lse, again.lse)):
             return "a repeated call gives other bits"
     return None

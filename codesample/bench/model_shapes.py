@@ -20,6 +20,7 @@ HEADS = {
     "7b-mha": Heads(32, 32, 128),
     "mistral-7b": Heads(32, 8, 128),
     "qwen2.5-coder-7b": Heads(28, 4, 128),
+    "starcoder-15b": Heads(48, 1, 128),
     "qwen2.5-coder-1.5b": Heads(12, 2, 128),
     "small-mha": Heads(8, 8, 64),
     "small-gqa": Heads(8, 2, 64),

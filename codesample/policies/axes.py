@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from codesample.errors import ParameterError
 from codesample.policies.parametrised import Parametrised, made_of
-from codesample.records.policy import AXES, Policy
+from codesample.records.policy import AXES, EXACT, Policy
 from codesample.records.validation import validated
 
-__all__ = ["CHOICES", "axis_choice", "axis_class"]
+__all__ = ["CHOICES", "axis_choice", "axis_class", "expect_compatible"]
 
 CHOICES: dict[str, Mapping[str, str]] = {
     "prefill": {
@@ -19,7 +20,10 @@ CHOICES: dict[str, Mapping[str, str]] = {
         "ring": "codesample.policies.prefill.ring:Ring",
     },
     "decode_cache": {},
-    "schedule": {},
+    "schedule": {
+        "stream-k": "codesample.policies.schedules:StreamKSchedule",
+        "fixed": "codesample.policies.schedules:FixedSchedule",
+    },
 }
 """By axis and name the class, a frozen dataclass made of `Parametrised`; each axis's default has none."""
 
@@ -47,3 +51,18 @@ def axis_choice(policy: str | Policy, axis: str) -> Any:
     if name == AXES[axis][0]:
         return None
     return made_of(axis_class(axis, name), dict(parameters), called=f"{axis} = {name!r}")
+
+
+@validated
+def expect_compatible(policy: Policy) -> None:
+    """Refuse choices that cannot both be kept.
+
+    Raises:
+        ParameterError: candidates that choose keys together are to be computed apart; names both choices.
+    """
+    prefix, schedule = policy.chosen("prefix")[0], policy.chosen("schedule")[0]
+    if schedule == "fixed" and prefix != EXACT:
+        raise ParameterError(
+            f"policy {str(policy)!r}: schedule = 'fixed' computes each candidate apart from the others, and "
+            f"{prefix!r} lets them choose keys together; leave one of the two out"
+        )

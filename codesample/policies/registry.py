@@ -6,7 +6,7 @@ import inspect
 
 from codesample.errors import PolicyError
 from codesample.plugins import PluginKind
-from codesample.policies.axes import axis_choice
+from codesample.policies.axes import axis_choice, expect_compatible
 from codesample.policies.contract import PrefixPolicy
 from codesample.policies.parametrised import made_of
 from codesample.records import Policy
@@ -51,10 +51,11 @@ def expect_policy(policy: str | Policy) -> None:
     """Refuse a policy of which a part is not installed, or takes other parameters; loads no model.
 
     Raises:
-        UnknownNameError, PolicyError, ParameterError: as `prefix_policy` and `axis_choice`.
+        UnknownNameError, PolicyError, ParameterError: as `prefix_policy`, `axis_choice`, `expect_compatible`.
     """
     policy = Policy.parse(policy) if isinstance(policy, str) else policy
     if policy.prefix != EXACT or policy.parameters:
         prefix_policy(policy)
     for axis in AXES:
         axis_choice(policy, axis)
+    expect_compatible(policy)

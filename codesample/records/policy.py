@@ -32,7 +32,7 @@ EXACT = "exact"
 AXES: dict[str, tuple[str, ...]] = {
     "prefill": ("full", "criti", "star", "ring"),
     "decode_cache": ("full",),
-    "schedule": ("auto",),
+    "schedule": ("auto", "stream-k", "fixed"),
 }
 """What is built of each axis besides the prefix policies, which are found by entry point; defaults first.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, prepare_batch
+from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, PreparedBatch, prepare_batch
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.records import Candidate
@@ -67,13 +67,12 @@ class DecodeLoop:
         checkpoint: With the shared path (`checkpoint.shared`).
         store: Sized by the caller: every prompt must fit into an empty pool.
         cache: Prompts of earlier calls; this loop's are added.
-        impl: Implementation of the attention, see `bifurcated_decode`.
-        forward: Of decode steps. Default: the model's.
-        pace: Default: the one of the model's device.
+        prepare: Makes layouts ready for the attention; `prepare_batch` with what it is to be.
+        forward, pace: Of decode steps. Default: the model's, and that of its device.
         state: Of the model. Where it tells of a change, rows in flight begin again.
         packs: Whether to multiply with the copies of weights that the state holds.
-        reads: Which keys of stored prompts are read. Default: all.
-        prefill_reads: Which keys prompts read while they are run. Default: all.
+        reads, prefill_reads: Which keys of stored prompts steps read, and prompts run. Default: all.
+        apart: Whether each prompt is run in passes of its own.
     """
 
     def __init__(
@@ -82,21 +81,22 @@ class DecodeLoop:
         store: KVStore,
         cache: PrefixCache,
         *,
-        impl: str = "auto",
+        prepare: Callable[..., PreparedBatch] = prepare_batch,
         forward: Forward | None = None,
         pace: Pace | None = None,
         state: ModelState | None = None,
         packs: bool = False,
         reads: PrefixReads | None = None,
         prefill_reads: PrefillReads | None = None,
+        apart: bool = False,
     ) -> None:
         self._checkpoint, self._store, self._cache = checkpoint, store, cache
-        self._impl, self._state, self._packs = impl, state, packs
-        self._generation = state.generation if state else 0
+        self._prepare, self._state, self._packs = prepare, state, packs
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
-        self._reads, storing = reads, prompt_storing(checkpoint.model, store, reads, prefill_reads)
+        self._reads = reads
+        storing = prompt_storing(checkpoint.model, store, reads, prefill_reads, apart=apart)
         self._groups = GroupsInFlight(store, cache, storing, rerun=reads.rerun if reads else 1)
-        self._row_limit, self._chunk = store.rows, CHUNK
+        self._row_limit, self._chunk, self._generation = store.rows, CHUNK, state.generation if state else 0
         self._batch: _Batch | None = None
         # calls came or went, so that the batch may have to be formed anew
         self._changed = False
@@ -295,7 +295,7 @@ class DecodeLoop:
             self._forward,
             token_sampler,
             self._store.layers,
-            prepare_batch(batch, self._device, impl=self._impl, selection=self._reads or ALL_KEYS),
+            self._prepare(batch, self._device, selection=self._reads or ALL_KEYS),
             rows,
             ahead=ahead,
             pool=next((other.pool for other in self._steps.values() if other.captured), None),
@@ -305,9 +305,8 @@ class DecodeLoop:
 
     def _decode_until_an_end(self, batch: _Batch, wanted: Callable[[], bool]) -> None:
         """Step until a row ends, or somebody waits; leave the batch once too many have ended."""
-        rows = batch.step.rows
+        rows, ended = batch.step.rows, False
         lag = self._pace.lag if batch.step.ahead else 0
-        ended = False
         while True:
             batch.unread.append(batch.step.launch(wide=batch.unsettled))
             batch.unsettled = False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from codesample.errors import ParameterError
-from codesample.kernels.bifurcated_decode import LayerStore
+from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, prepare_batch
 from codesample.policies.accounting import Account, PrefillTally, Tally
-from codesample.policies.axes import axis_choice
+from codesample.policies.axes import axis_choice, expect_compatible
 from codesample.policies.contract import PrefixPolicy
 from codesample.policies.exact import Exact
 from codesample.policies.parametrised import Parametrised
@@ -18,6 +19,7 @@ from codesample.policies.prefill.ring import Ring
 from codesample.policies.prefill.star import Star
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.registry import prefix_policy
+from codesample.policies.schedules import FixedSchedule, StreamKSchedule
 from codesample.records import Policy
 from codesample.records.policy import AXES, EXACT
 from codesample.sampling.checkpoint import Checkpoint
@@ -40,7 +42,7 @@ class PolicyChoice:
         policy: A record, or its text.
 
     Raises:
-        UnknownNameError, PolicyError, ParameterError: see `prefix_policy`.
+        UnknownNameError, PolicyError, ParameterError: see `expect_policy`.
     """
 
     def __init__(self, policy: str | Policy = "exact") -> None:
@@ -51,6 +53,7 @@ class PolicyChoice:
         self._others: dict[str, Parametrised] = {
             axis: each for axis, each in found.items() if each is not None
         }
+        expect_compatible(self.policy)
         self._group = host_group(self.policy.hosts) if self.policy.hosts > 1 else None
         self._tally, self._prefill_tally = Tally(), PrefillTally()
 
@@ -120,7 +123,13 @@ class PolicyChoice:
 
         Nor are they kept for the same policy: a token's keys depend on where its run begins and ends.
         """
-        return shared if self._prefill is None and self._group is None else PrefixCache(0)
+        whole = self._prefill is None and self._group is None and not self.apart
+        return shared if whole else PrefixCache(0)
+
+    @property
+    def apart(self) -> bool:
+        """Whether nothing of a prompt may depend, to the bit, on the prompts beside it."""
+        return isinstance(self._others.get("schedule"), FixedSchedule)
 
     @property
     def ranks(self) -> Ranks | None:
@@ -136,5 +145,11 @@ class PolicyChoice:
         return Spread(self._group, prefill if isinstance(prefill, Ring | Star) else None)
 
     def arranged(self, prompts: Sequence[Prompt]) -> list[Prompt]:
-        """Return prompts with what they share as headers; those that are spread are each stored by itself."""
-        return list(prompts) if self._group else with_headers(prompts)
+        """Return prompts with what they share as headers, unless each is to be stored by itself."""
+        return list(prompts) if self._group or self.apart else with_headers(prompts)
+
+    def preparing(self, impl: str) -> Callable[..., PreparedBatch]:
+        """Return `prepare_batch` with an implementation and the policy's schedule."""
+        schedule = self._others.get("schedule")
+        division = schedule.division if isinstance(schedule, StreamKSchedule | FixedSchedule) else None
+        return partial(prepare_batch, impl=impl, schedule=division)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -21,13 +22,20 @@ def prompt_storing(
     store: KVStore,
     reads: PrefixReads | None = None,
     prefill_reads: PrefillReads | None = None,
+    *,
+    apart: bool = False,
 ) -> Callable[[Sequence[SegmentTokens], int], Tensor]:
-    """Return what stores N segments in passes of so many tokens, and gives the logits behind each, [N, V]."""
+    """Return what stores N segments in passes of so many tokens, and gives the logits behind each, [N, V].
+
+    Where they are to be run `apart`, no pass has tokens of two.
+    """
 
     # no method of the loop: a circle of references would keep the store until it is collected
     def run(segments: Sequence[SegmentTokens], chunk: int) -> Tensor:
         if store.spread is not None:
             return spread_prefill(model, store, segments, chunk=chunk)
+        if apart and len(segments) > 1:
+            return torch.cat([run([segment], chunk) for segment in segments])
         if reads is None:
             return prefill(model, store, segments, chunk=chunk, reads=prefill_reads)
         ranges = [(segment.start, len(segment.ids)) for segment in segments]

@@ -380,12 +380,13 @@ class Sampler:
             checkpoint,
             store,
             self._policy.cache(self._cache),
-            impl=self._impl,
+            prepare=self._policy.preparing(self._impl),
             forward=self._forward,
             state=self._state,
             packs=self._packs,
             reads=self._policy.reads(store.layers),
             prefill_reads=self._policy.prefill_reads(len(store.layers)),
+            apart=self._policy.apart,
         )
 
 

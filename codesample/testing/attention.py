@@ -6,6 +6,7 @@ slots of nobody, and every slot past its row's length.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from codesample.kernels.bifurcated_decode import (
     LayerStore,
     ScoreOptions,
     Segment,
+    StepSchedule,
     bifurcated_decode,
     prepare_batch,
 )
@@ -94,10 +96,28 @@ class DecodeInputs(NamedTuple):
             q=q, k_new=k_new, v_new=v_new, store=LayerStore(*(x.to(dtype) for x in self.store))
         )
 
-    def run(self, impl: str, selection: KeySelection = ALL_KEYS) -> DecodeOutput:
+    def only(self, rows: Sequence[int]) -> DecodeInputs:
+        """Leave some rows in the batch, in this order; those of one segment must stand together."""
+        segments = []
+        for s in self.batch.segments:
+            mine = [i for i, row in enumerate(rows) if s.row_start <= row < s.row_stop]
+            if mine:
+                segments.append(s._replace(row_start=mine[0], row_stop=mine[-1] + 1))
+        batch = DecodeBatch.build(
+            segments,
+            slots=[self.batch.slots[r] for r in rows],
+            own_starts=[self.batch.own_starts[r] for r in rows],
+        )
+        at = list(rows)
+        k_new, v_new = (None if x is None else x[at] for x in (self.k_new, self.v_new))
+        return self._replace(q=self.q[at], k_new=k_new, v_new=v_new, lens=self.lens[at], batch=batch)
+
+    def run(
+        self, impl: str, selection: KeySelection = ALL_KEYS, schedule: StepSchedule | None = None
+    ) -> DecodeOutput:
         """Call the operation and leave these inputs as they were."""
         store = LayerStore(*(x.clone() for x in self.store))
-        prepared = prepare_batch(self.batch, self.q.device, impl=impl, selection=selection)
+        prepared = prepare_batch(self.batch, self.q.device, impl=impl, selection=selection, schedule=schedule)
         return bifurcated_decode(*self[:3], store, prepared, self.lens, self.scores)
 
 

@@ -5,6 +5,7 @@ from codesample.kernels.bifurcated_decode.batch import DecodeBatch, Segment
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, LayerStore, ScoreOptions
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
 from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, AllKeys, KeptKeys, KeySelection
+from codesample.kernels.bifurcated_decode.step_schedule import FixedSplits, StepSchedule, StreamK
 
 __all__ = [
     "ALL_KEYS",
@@ -12,12 +13,15 @@ __all__ = [
     "Call",
     "DecodeBatch",
     "DecodeOutput",
+    "FixedSplits",
     "KeptKeys",
     "KeySelection",
     "LayerStore",
     "PreparedBatch",
     "ScoreOptions",
     "Segment",
+    "StepSchedule",
+    "StreamK",
     "bifurcated_decode",
     "prepare_batch",
     "usable_impls",

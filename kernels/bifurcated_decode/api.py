@@ -10,6 +10,7 @@ from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, LayerStore, ScoreOptions
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
 from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection
+from codesample.kernels.bifurcated_decode.step_schedule import StepSchedule
 from codesample.kernels.bifurcated_decode.triton_support import why_not_here
 
 __all__ = ["bifurcated_decode", "prepare_batch", "usable_impls"]
@@ -79,6 +80,7 @@ def prepare_batch(
     *,
     impl: str = "auto",
     selection: KeySelection = ALL_KEYS,
+    schedule: StepSchedule | None = None,
 ) -> PreparedBatch:
     """Make a batch ready for the calls of many layers and steps.
 
@@ -88,11 +90,13 @@ def prepare_batch(
         impl: "reference", "torch" or "triton"; "auto" is torch on a CPU, and on a GPU triton for calls that
             it serves, else torch.
         selection: Which keys of shared segments are read. Default: all.
+        schedule: `StreamK` or `FixedSplits`; the reference, which divides nothing, computes either as ever.
+            Default: as the implementation divides a step.
 
     Raises:
         ParameterError: impl is unknown.
         ImplUnavailableError: a named implementation does not run on this device, or cannot honour
-            `selection`.
+            `selection` or `schedule`.
     """
     device = torch.device(device)
     if impl not in ("auto", *_IMPLS):
@@ -100,21 +104,21 @@ def prepare_batch(
     if impl == "reference":
         from codesample.kernels.bifurcated_decode.reference import PreparedReference
 
-        return PreparedReference(batch, device, selection)
+        return PreparedReference(batch, device, selection, schedule)
     if impl == "torch" or (impl == "auto" and (device.type == "cpu" or why_not_here(device))):
-        from codesample.kernels.bifurcated_decode.torch import PreparedTorch
+        from codesample.kernels.bifurcated_decode.torch_fixed import torch_form
 
-        return PreparedTorch(batch, device, selection)
+        return torch_form(schedule)(batch, device, selection, schedule)
     if impl == "auto":
         from codesample.kernels.bifurcated_decode.auto import PreparedAuto
 
-        return PreparedAuto(batch, device, selection)
+        return PreparedAuto(batch, device, selection, schedule)
     reason = why_not_here(device)
     if reason:
         raise ImplUnavailableError(f"bifurcated_decode: impl='triton' {reason}; use impl='torch' or 'auto'")
     from codesample.kernels.bifurcated_decode.triton import PreparedTriton
 
-    return PreparedTriton(batch, device, selection)
+    return PreparedTriton(batch, device, selection, schedule)
 
 
 def usable_impls(device: torch.device | str = "cpu") -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
 from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection
-from codesample.kernels.bifurcated_decode.torch import PreparedTorch
+from codesample.kernels.bifurcated_decode.step_schedule import StepSchedule
+from codesample.kernels.bifurcated_decode.torch_fixed import torch_form
 from codesample.kernels.bifurcated_decode.triton import PreparedTriton
 from codesample.kernels.bifurcated_decode.triton_support import why_not_served
 
@@ -21,19 +22,24 @@ class PreparedAuto(PreparedBatch):
     impl = "auto"
 
     def __init__(
-        self, batch: DecodeBatch, device: torch.device | str, selection: KeySelection = ALL_KEYS
+        self,
+        batch: DecodeBatch,
+        device: torch.device | str,
+        selection: KeySelection = ALL_KEYS,
+        schedule: StepSchedule | None = None,
     ) -> None:
-        super().__init__(batch, device, selection)
-        self._triton = None if self.restricted else PreparedTriton(batch, device, selection)
+        super().__init__(batch, device, selection, schedule)
+        self._triton = None if self.restricted else PreparedTriton(batch, device, selection, schedule)
         # made when a call needs it
-        self._torch: PreparedTorch | None = None
+        self._torch: PreparedBatch | None = None
 
     def decode(self, call: Call) -> DecodeOutput:
         """See `PreparedBatch.decode`."""
         if self._triton is not None and not why_not_served(call.q, call.kv_heads):
             return self._triton.decode(call)
         if self._torch is None:
-            self._torch = PreparedTorch(self.batch, self.device, self.selection)
+            form = torch_form(self.schedule)
+            self._torch = form(self.batch, self.device, self.selection, self.schedule)
         return self._torch.decode(call)
 
     def take_over(self, batch: DecodeBatch) -> bool:

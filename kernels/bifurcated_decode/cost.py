@@ -7,7 +7,7 @@ these kernels. `codesample bench attention --device cuda` prints what a fit need
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch
@@ -20,11 +20,14 @@ __all__ = [
     "Tiling",
     "choose_tiling",
     "estimate",
+    "fixed_tiling",
     "most_queries",
 ]
 
 # with a larger tile of queries some kernel spills registers, as `compile_check` finds
 _QUERY_TILE_BYTES = 32 << 10
+# packed query rows of a tile whose size must not follow the batch: what 16 rows of four heads each fill
+_FIXED_QUERIES = 64
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Tiling:
         splits: Programs per (row, KV head) that share the row's own tokens.
         warps, stages: Per program of the first launch.
         join_warps: Per program of the second.
+        fold: Partial results that the second takes in at once; a power of two.
+        split_keys: Own tokens of each split, and keys of each item; 0 for equal shares.
     """
 
     shared: bool
@@ -93,6 +98,8 @@ class Tiling:
     warps: int
     stages: int
     join_warps: int
+    fold: int = 1
+    split_keys: int = 0
 
 
 class Estimate(NamedTuple):
@@ -126,47 +133,74 @@ def choose_tiling(batch: DecodeBatch, shape: CallShape, machine: Machine = HOPPE
     """Choose how to launch a call; own tokens are taken to fill half a slot."""
     per_row = shape.queries * shape.group
     packed = max((s.row_stop - s.row_start for s in batch.segments), default=1) * per_row
+    found = _shared_tiling(shape, packed)
+    rows_per_tile = found.block_m // per_row
+    tiles = shape.kv_heads * sum(
+        -(-s.length // found.block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile)
+        for s in batch.segments
+    )
+    wanted_splits = -(-2 * shape.multiprocessors // (batch.rows * shape.kv_heads))
+    expected = estimate(batch, shape, shape.capacity // 2, machine)
+    # one launch holds its queries through two loops, which leaves fewer registers for them
+    too_large = 2 * found.own_block_m * _row_bytes(shape) > _QUERY_TILE_BYTES
+    return replace(
+        found,
+        shared=too_large or expected.shared <= expected.single,
+        busy_workers=max(1, min(found.workers, tiles // 2)),
+        splits=max(1, min(wanted_splits, shape.capacity // 256)),
+    )
+
+
+def fixed_tiling(shape: CallShape, keys: int) -> Tiling:
+    """Return sizes that follow from a call's shape alone; own tokens are cut at multiples of `keys`."""
+    found = _shared_tiling(shape, _FIXED_QUERIES)
+    # one by one, results come to the same wherever a segment is cut
+    return replace(found, splits=max(1, -(-shape.capacity // keys)), fold=1, split_keys=keys)
+
+
+def _shared_tiling(shape: CallShape, packed: int) -> Tiling:
+    """Return two launches for segments of `packed` query rows, every worker busy and own tokens whole."""
+    per_row = shape.queries * shape.group
     own_block_m = max(16, _power_of_two(per_row))
     block_m = max(own_block_m, min(most_queries(shape.width, shape.element_size), _power_of_two(packed)))
-    row_bytes = _power_of_two(shape.width) * shape.element_size
+    row_bytes = _row_bytes(shape)
     # 16 KiB of keys and as much of values per stage: two or three stages keep enough bytes in flight
     block_n = max(16, min(64, 16384 // row_bytes))
     if shape.element_size == 4 and block_m > 16:
         # without matrix instructions, more keys at a time spill registers
         block_n = 16
-    workers = shape.multiprocessors * (2 if block_m <= 64 else 1)
-    rows_per_tile = block_m // per_row
-    tiles = shape.kv_heads * sum(
-        -(-s.length // block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile) for s in batch.segments
-    )
     # with four warps, fp32, large tiles and, on capability 10.0, any of more than 16 rows spill registers
     many = (
         shape.element_size == 4
         or block_m > (16 if shape.capability >= 100 else 64)
         or 2 * block_m * row_bytes > _QUERY_TILE_BYTES
     )
-    warps = 8 if many else 4
-    wanted_splits = -(-2 * shape.multiprocessors // (batch.rows * shape.kv_heads))
-    expected = estimate(batch, shape, shape.capacity // 2, machine)
-    # one launch holds its queries through two loops, which leaves fewer registers for them
-    too_large = 2 * own_block_m * row_bytes > _QUERY_TILE_BYTES
+    workers = shape.multiprocessors * (2 if block_m <= 64 else 1)
+    join_warps = 1 if per_row * shape.width <= 512 else 4
+    # 64 registers of a thread hold what is taken in at once
+    held = 64 * 32 * join_warps // (_power_of_two(per_row) * max(16, _power_of_two(shape.width)))
     return Tiling(
-        shared=too_large or expected.shared <= expected.single,
+        shared=True,
         block_m=block_m,
         block_n=block_n,
         own_block_m=own_block_m,
         workers=workers,
-        busy_workers=max(1, min(workers, tiles // 2)),
-        splits=max(1, min(wanted_splits, shape.capacity // 256)),
-        warps=warps,
+        busy_workers=workers,
+        splits=1,
+        warps=8 if many else 4,
         stages=3 if shape.element_size == 2 else 2,
-        join_warps=1 if per_row * shape.width <= 512 else 4,
+        join_warps=join_warps,
+        fold=max(1, min(16, _power_of_two(held + 1) // 2)),
     )
 
 
 def most_queries(width: int, element_size: int) -> int:
     """Return how many packed query rows of that many elements one tile may hold."""
     return min(128, _QUERY_TILE_BYTES // (_power_of_two(width) * element_size))
+
+
+def _row_bytes(shape: CallShape) -> int:
+    return _power_of_two(shape.width) * shape.element_size
 
 
 def _power_of_two(n: int) -> int:

@@ -18,6 +18,7 @@ from codesample.kernels.bifurcated_decode.call import (
     check_store,
 )
 from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection
+from codesample.kernels.bifurcated_decode.step_schedule import StepSchedule
 
 __all__ = ["MOST_STORES", "PreparedBatch"]
 
@@ -32,21 +33,27 @@ class PreparedBatch(ABC):
         batch: The layout.
         device: Of all tensors of its calls.
         selection: Which keys of shared segments are read.
+        schedule: How a step is divided. Default: as the implementation does.
     Attributes:
         impl: Name of the implementation.
-        batch, device, selection: As given; `take_over` puts another batch in place.
+        batch, device, selection, schedule: As given; `take_over` puts another batch in place.
         restricted: The segments of which `selection` may leave keys out.
         attended: The selection's own method where there are such segments and it has one, else None.
     Raises:
-        ImplUnavailableError: the implementation cannot honour `selection`.
+        ImplUnavailableError: the implementation cannot honour `selection` or `schedule`.
     """
 
     impl: ClassVar[str]
 
     def __init__(
-        self, batch: DecodeBatch, device: torch.device | str, selection: KeySelection = ALL_KEYS
+        self,
+        batch: DecodeBatch,
+        device: torch.device | str,
+        selection: KeySelection = ALL_KEYS,
+        schedule: StepSchedule | None = None,
     ) -> None:
         self.batch, self.device, self.selection = batch, _numbered(torch.device(device)), selection
+        self.schedule = schedule
         self.restricted = frozenset(s for s in batch.segments if selection.restricts(s))
         self.attended: Callable[[Call, DecodeOutput], None] | None = None
         if self.restricted:
@@ -55,8 +62,8 @@ class PreparedBatch(ABC):
         self._checked: dict[int, LayerStore] = {}
 
     def anew(self, batch: DecodeBatch) -> Self:
-        """Prepare another batch for the same implementation, device and selection."""
-        return type(self)(batch, self.device, self.selection)
+        """Prepare another batch for the same implementation, device, selection and schedule."""
+        return type(self)(batch, self.device, self.selection, self.schedule)
 
     def take_over(self, batch: DecodeBatch) -> bool:
         """Let captured launches compute another batch of as many rows.

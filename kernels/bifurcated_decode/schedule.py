@@ -1,9 +1,9 @@
 """Divide the shared part of a step among the workers of a GPU: equal shares of key tiles, ragged or not.
 
 Pure host arithmetic, done once per batch. Key tiles of all segments, KV heads and row tiles are put in one
-line, and every worker takes an equal stretch of it (the stream-K division of LeanAttention,
-arXiv:2405.10480). Row tiles of one range of keys stand side by side in the line, so that workers which run
-together read the same keys, once from memory and then from the L2 cache.
+line, and every worker takes an equal stretch of it (see `stream_k`). Row tiles of one range of keys stand
+side by side in the line, so that workers which run together read the same keys, once from memory and then
+from the L2 cache.
 
 An example, with one KV head. Three rows share a header of 96 tokens, and the first two of them a prompt of
 32 tokens behind it. A row tile takes two rows and a key tile 16 tokens, so there are three row tiles:
@@ -48,12 +48,25 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode.batch import Segment
+from codesample.kernels.bifurcated_decode.stream_k import stream_plan
 
-__all__ = ["Item", "RowTile", "Schedule", "divide_shared"]
+__all__ = [
+    "Item",
+    "RowTile",
+    "Run",
+    "Schedule",
+    "divide_fixed",
+    "divide_shared",
+    "fixed_ranges",
+    "line_up",
+    "row_tiles",
+    "tiles_of_rows",
+]
 
 
 class RowTile(NamedTuple):
@@ -62,6 +75,15 @@ class RowTile(NamedTuple):
     segment: int
     row_start: int
     row_stop: int
+
+
+class Run(NamedTuple):
+    """Key tiles of one row tile and KV head that stand together in the line, the first of them `first`."""
+
+    tile: int
+    head: int
+    first: int
+    key_tiles: int
 
 
 class Item(NamedTuple):
@@ -120,65 +142,106 @@ def divide_shared(
             f"divide_shared: workers = {workers}, rows_per_tile = {rows_per_tile}, block_n = {block_n}; "
             "expected at least 1 of each"
         )
-    tiles = tuple(
+    tiles = row_tiles(segments, rows_per_tile)
+    line = line_up(segments, tiles, kv_heads=kv_heads, block_n=block_n, workers=workers)
+    plan = stream_plan([run.key_tiles for run in line], tile=1, workers=workers)
+    pieces = []
+    for fragment in chain.from_iterable(plan.workers):
+        tile, head, first, _ = line[fragment.output]
+        begin, end = (first + fragment.begin) * block_n, (first + fragment.end) * block_n
+        pieces.append((tile, head, begin, min(end, segments[tiles[tile].segment].length)))
+    return _numbered(tiles, pieces, list(map(len, plan.workers)), rows=rows, kv_heads=kv_heads)
+
+
+def divide_fixed(
+    segments: Sequence[Segment], *, rows: int, kv_heads: int, rows_per_tile: int, keys: int, workers: int
+) -> Schedule:
+    """Cut the keys of every row tile at multiples of `keys` positions, and divide these among `workers`.
+
+    Where they are cut depends on no other segment and on no number of workers.
+
+    Raises:
+        ParameterError: `workers`, `rows_per_tile` or `keys` is below 1.
+    """
+    if min(workers, rows_per_tile, keys) < 1:
+        raise ParameterError(
+            f"divide_fixed: workers = {workers}, rows_per_tile = {rows_per_tile}, keys = {keys}; "
+            "expected at least 1 of each"
+        )
+    tiles = row_tiles(segments, rows_per_tile)
+    members = [(s, [i for i, t in enumerate(tiles) if t.segment == n]) for n, s in enumerate(segments)]
+    pieces = [
+        (tile, head, begin, end)
+        for s, of_segment in members
+        for head in range(kv_heads)
+        for begin, end in fixed_ranges(s.position, s.length, keys)
+        for tile in of_segment
+    ]
+    plan = stream_plan([1] * len(pieces), tile=1, workers=workers)
+    return _numbered(tiles, pieces, list(map(len, plan.workers)), rows=rows, kv_heads=kv_heads)
+
+
+def fixed_ranges(position: int, length: int, keys: int) -> Iterator[tuple[int, int]]:
+    """Cut `length` keys at multiples of `keys` positions; ranges are counted from the first."""
+    begin = 0
+    while begin < length:
+        end = min(begin + keys - (position + begin) % keys, length)
+        yield begin, end
+        begin = end
+
+
+def row_tiles(segments: Sequence[Segment], rows_per_tile: int) -> tuple[RowTile, ...]:
+    """Cut the rows of all segments that have keys."""
+    return tuple(
         RowTile(number, first, min(first + rows_per_tile, s.row_stop))
         for number, s in enumerate(segments)
         if s.length
         for first in range(s.row_start, s.row_stop, rows_per_tile)
     )
+
+
+def line_up(
+    segments: Sequence[Segment], tiles: Sequence[RowTile], *, kv_heads: int, block_n: int, workers: int
+) -> list[Run]:
+    """Put all runs in a line, such that row tiles of one key range are neighbours."""
     total = kv_heads * sum(-(-segments[tile.segment].length // block_n) for tile in tiles)
-    line = list(_line_up(segments, tiles, kv_heads, block_n, share=-(-total // workers)))
-    bounds = [worker * total // workers for worker in range(workers + 1)]
-    pieces, worker_items = _cut(line, bounds, block_n)
-    order = sorted(range(len(pieces)), key=lambda i: pieces[i][:3])
-    number = {piece: partial for partial, piece in enumerate(order)}
-    items = tuple(
-        Item(tile, head, begin, min(end, segments[tiles[tile].segment].length), number[i])
-        for i, (tile, head, begin, end) in enumerate(pieces)
-    )
-    owners = [pieces[i][0] * kv_heads + pieces[i][1] for i in order]
-    partials = tuple(bisect_right(owners, owner - 1) for owner in range(len(tiles) * kv_heads + 1))
-    row_tiles: list[list[int]] = [[] for _ in range(rows)]
-    for index, tile in enumerate(tiles):
-        for row in range(tile.row_start, tile.row_stop):
-            row_tiles[row].append(index)
-    return Schedule(tiles, items, worker_items, partials, tuple(map(tuple, row_tiles)))
-
-
-def _line_up(
-    segments: Sequence[Segment], tiles: Sequence[RowTile], kv_heads: int, block_n: int, share: int
-) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (tile, head, first key tile, key tiles) such that row tiles of one key range are neighbours."""
+    share = max(-(-total // workers), 1)
     by_segment: dict[int, list[int]] = {}
     for index, tile in enumerate(tiles):
         by_segment.setdefault(tile.segment, []).append(index)
+    line = []
     for number, members in by_segment.items():
         key_tiles = -(-segments[number].length // block_n)
         # a lone row tile shares its keys with no other, so only workers' bounds need cut it
-        stretches = 1 if len(members) == 1 else max(key_tiles // max(share, 1), 1)
+        stretches = 1 if len(members) == 1 else max(key_tiles // share, 1)
         for head in range(kv_heads):
             for i in range(stretches):
                 begin, end = i * key_tiles // stretches, (i + 1) * key_tiles // stretches
-                for member in members:
-                    yield member, head, begin, end - begin
+                line += [Run(member, head, begin, end - begin) for member in members]
+    return line
 
 
-def _cut(
-    line: Sequence[tuple[int, int, int, int]], bounds: Sequence[int], block_n: int
-) -> tuple[list[tuple[int, int, int, int]], tuple[int, ...]]:
-    """Cut the line at the workers' bounds into (tile, head, first key, last key + 1); count per worker."""
-    pieces: list[tuple[int, int, int, int]] = []
-    worker_items = [0]
-    worker = at = 0
-    for tile, head, first, count in line:
-        stop = at + count
-        while at < stop:
-            while bounds[worker + 1] <= at:
-                worker_items.append(len(pieces))
-                worker += 1
-            end = min(stop, bounds[worker + 1])
-            begin = first + count - (stop - at)
-            pieces.append((tile, head, begin * block_n, (begin + end - at) * block_n))
-            at = end
-    worker_items += [len(pieces)] * (len(bounds) - len(worker_items))
-    return pieces, tuple(worker_items)
+def tiles_of_rows(tiles: Sequence[RowTile], rows: int) -> tuple[tuple[int, ...], ...]:
+    """Return the tiles that each row is in, in their order."""
+    found: list[list[int]] = [[] for _ in range(rows)]
+    for index, tile in enumerate(tiles):
+        for row in range(tile.row_start, tile.row_stop):
+            found[row].append(index)
+    return tuple(map(tuple, found))
+
+
+def _numbered(
+    tiles: tuple[RowTile, ...],
+    pieces: Sequence[tuple[int, int, int, int]],
+    shares: Sequence[int],
+    *,
+    rows: int,
+    kv_heads: int,
+) -> Schedule:
+    """Number the results of pieces (tile, head, first key, last key + 1), of which workers have `shares`."""
+    order = sorted(range(len(pieces)), key=lambda i: pieces[i][:3])
+    number = {piece: partial for partial, piece in enumerate(order)}
+    items = tuple(Item(*piece, number[i]) for i, piece in enumerate(pieces))
+    owners = [pieces[i][0] * kv_heads + pieces[i][1] for i in order]
+    partials = tuple(bisect_right(owners, owner - 1) for owner in range(len(tiles) * kv_heads + 1))
+    return Schedule(tiles, items, tuple(accumulate(shares, initial=0)), partials, tiles_of_rows(tiles, rows))

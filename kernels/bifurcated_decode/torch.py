@@ -3,14 +3,15 @@
 A shared segment is read once for all its rows, and neither keys nor values are copied or joined; where
 one run of slots holds rows of one length, the own part is a single call over a view. On a CPU the scores
 of fp32 and fp64 never leave the cache. Otherwise keys go by in chunks, whose scores, masks and widened keys
-and values take at most `SCRATCH_BYTES`, the only extra memory that grows with the shared tokens. Partial
-results are fp32 (fp64 for fp64). Row lengths are read on the host: on a GPU each call waits for it.
+and values take at most `torch_parts.SCRATCH_BYTES`, the only extra memory that grows with the shared tokens.
+Under the schedule `StreamK` keys are cut where the plan says besides. Partial results are fp32 (fp64 for
+fp64). Row lengths are read on the host: on a GPU each call waits for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial, reduce
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput, LayerStore, stored_on_host
+from codesample.kernels.bifurcated_decode.chunk_plan import ChunkPlan, chunk_plan
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
 from codesample.kernels.bifurcated_decode.selection import (
     ALL_KEYS,
@@ -26,33 +28,29 @@ from codesample.kernels.bifurcated_decode.selection import (
     check_kept,
     check_selected,
 )
+from codesample.kernels.bifurcated_decode.step_schedule import StepSchedule, StreamK
 from codesample.kernels.bifurcated_decode.step_views import (
     Block,
     Chosen,
     Layout,
     Level,
-    Mask,
     Piece,
     Seen,
     Step,
     layout_of,
     whole_levels,
 )
+from codesample.kernels.bifurcated_decode.torch_parts import (
+    Part,
+    attend,
+    beside,
+    by_row,
+    finished,
+    merge,
+    partial_dtype,
+)
 
-__all__ = ["SCRATCH_BYTES", "PreparedTorch"]
-
-SCRATCH_BYTES = 64 << 20
-_NEG_INF = float("-inf")
-_LOWEST = torch.finfo(torch.float32).min
-
-# Attention and its log-sum-exp in one pass that keeps scores in cache; the public function drops the latter.
-_fused_on_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-
-
-class _Part(NamedTuple):
-    # attention over some of the keys; rows that see none of them are (0, -inf)
-    out: Tensor
-    lse: Tensor
+__all__ = ["PreparedTorch"]
 
 
 class _LayoutOf(NamedTuple):
@@ -69,9 +67,13 @@ class PreparedTorch(PreparedBatch):
     impl = "torch"
 
     def __init__(
-        self, batch: DecodeBatch, device: torch.device | str, selection: KeySelection = ALL_KEYS
+        self,
+        batch: DecodeBatch,
+        device: torch.device | str,
+        selection: KeySelection = ALL_KEYS,
+        schedule: StepSchedule | None = None,
     ) -> None:
-        super().__init__(batch, device, selection)
+        super().__init__(batch, device, selection, schedule)
         self._whole = whole_levels(batch, self.restricted)
         self._slots = torch.tensor(batch.slots, device=self.device)[:, None]
         self._by_slot = sorted(range(batch.rows), key=batch.slots.__getitem__)
@@ -82,38 +84,29 @@ class PreparedTorch(PreparedBatch):
             self._back = self._order.argsort()
         # own tokens per row that the layouts were made for
         self._stored: list[int] = []
-        self._layouts: dict[_LayoutOf, Layout] = {}
+        self._layouts: dict[_LayoutOf, tuple[Layout, ChunkPlan | None]] = {}
 
     def decode(self, call: Call) -> DecodeOutput:
         """See `PreparedBatch.decode`."""
         q, k_new, v_new, store, _, scores = call
-        rows, queries, heads, width = q.shape
-        layout = self._layout(call, stored_on_host(call))
+        layout, plan = self._layout(call, stored_on_host(call))
         if k_new is not None and v_new is not None:
             _append(store.k_own, k_new, layout)
             _append(store.v_own, v_new, layout)
-        attend = partial(_attend, scale=scores.scale_for(width), softcap=scores.softcap)
+        attending = partial(attend, scale=scores.scale_for(q.shape[3]), softcap=scores.softcap)
         # [R, G, Q * H / G, D]
-        by_row = _by_row(q.to(_partial_dtype(q)), call.kv_heads)
-        part = self._own_part(attend, by_row, call, layout.blocks)
+        rows = by_row(q.to(partial_dtype(q)), call.kv_heads)
+        part = self._own_part(attending, rows, call, layout.blocks, plan)
         if layout.levels:
             # [1, G, R * Q * H / G, D]
-            stacked = by_row.transpose(0, 1).reshape(1, call.kv_heads, -1, width)
-            for level in layout.levels:
-                shared = self._shared_part(attend, stacked, level, call)
-                part = _merge(shared, part, certain=call.writes)
-        out, lse = part
-        if queries > 1:
-            out = out.unflatten(2, (queries, -1)).transpose(1, 2)
-            lse = lse.unflatten(2, (queries, -1)).transpose(1, 2)
-        out, lse = out.reshape(q.shape), lse.reshape(rows, queries, heads)
-        if scores.sinks is not None:
-            total = torch.logaddexp(lse, scores.sinks.to(lse))
-            out = out * torch.exp(lse - total.clamp_min(_LOWEST)).unsqueeze(3)
-            lse = total
-        return DecodeOutput(out.to(q.dtype), lse)
+            stacked = rows.transpose(0, 1).reshape(1, call.kv_heads, -1, q.shape[3])
+            for number, level in enumerate(layout.levels):
+                cuts = plan.levels[number] if plan else ((),) * len(level.pieces)
+                shared = self._shared_part(attending, stacked, level, cuts, call)
+                part = merge(shared, part, certain=call.writes)
+        return finished(part, q, scores.sinks)
 
-    def _layout(self, call: Call, stored: list[int]) -> Layout:
+    def _layout(self, call: Call, stored: list[int]) -> tuple[Layout, ChunkPlan | None]:
         if stored != self._stored:
             self._layouts.clear()
             self._stored = stored
@@ -123,18 +116,35 @@ class PreparedTorch(PreparedBatch):
         found = self._layouts.get(key)
         if found is None:
             step = Step(self.batch, self.restricted, self._slots, self._by_slot, stored, *key)
-            found = self._layouts[key] = layout_of(step, self._whole)
+            layout = layout_of(step, self._whole)
+            plan = None
+            if isinstance(self.schedule, StreamK):
+                plan = chunk_plan(layout, workers=self.schedule.workers or _threads(self.device))
+            found = self._layouts[key] = layout, plan
         return found
 
     def _own_part(
-        self, attend: partial[_Part], by_row: Tensor, call: Call, blocks: tuple[Block, ...]
-    ) -> _Part:
+        self,
+        attending: partial[Part],
+        rows: Tensor,
+        call: Call,
+        blocks: tuple[Block, ...],
+        plan: ChunkPlan | None,
+    ) -> Part:
+        cuts = plan.blocks if plan else ((),) * len(blocks)
         if self._order is None or self._back is None:
-            return _own_part(attend, by_row, call.store, blocks)
-        out, lse = _own_part(attend, by_row.index_select(0, self._order), call.store, blocks)
-        return _Part(out.index_select(0, self._back), lse.index_select(0, self._back))
+            return _own_part(attending, rows, call.store, blocks, cuts)
+        out, lse = _own_part(attending, rows.index_select(0, self._order), call.store, blocks, cuts)
+        return Part(out.index_select(0, self._back), lse.index_select(0, self._back))
 
-    def _shared_part(self, attend: partial[_Part], stacked: Tensor, level: Level, call: Call) -> _Part:
+    def _shared_part(
+        self,
+        attending: partial[Part],
+        stacked: Tensor,
+        level: Level,
+        cuts: Sequence[Sequence[int]],
+        call: Call,
+    ) -> Part:
         _, kv_heads, queries, width = stacked.shape
         rows = self.batch.rows
         per_row = queries // rows
@@ -144,13 +154,13 @@ class PreparedTorch(PreparedBatch):
         else:
             tiles = torch.split(stacked, [(p.row_stop - p.row_start) * per_row for p in pieces], dim=2)
         found = []
-        for q, piece, (k, v) in zip(tiles, pieces, views, strict=True):
+        for q, piece, (k, v), cut in zip(tiles, pieces, views, cuts, strict=True):
             seen: Seen | None = piece.visible
             if piece.restricted is not None:
                 k, v, seen = self._chosen(piece, k, v, call)
-            found.append(attend(q, k, v, seen=seen))
-        out, lse = _beside(found, dim=2)
-        return _Part(
+            found.append(attending(q, k, v, seen=seen, cuts=cut))
+        out, lse = beside(found, dim=2)
+        return Part(
             out.view(kv_heads, rows, per_row, width).transpose(0, 1),
             lse.view(kv_heads, rows, per_row).transpose(0, 1),
         )
@@ -173,15 +183,9 @@ class PreparedTorch(PreparedBatch):
         return k, v, Chosen(index, piece.first)
 
 
-def _by_row(q: Tensor, kv_heads: int) -> Tensor:
-    rows, queries, heads, width = q.shape
-    if queries > 1:
-        q = q.view(rows, queries, kv_heads, heads // kv_heads, width).transpose(1, 2)
-    return q.reshape(rows, kv_heads, queries * heads // kv_heads, width)
-
-
-def _partial_dtype(q: Tensor) -> torch.dtype:
-    return torch.float64 if q.dtype == torch.float64 else torch.float32
+def _threads(device: torch.device) -> int:
+    # elsewhere one product fills the device
+    return torch.get_num_threads() if device.type == "cpu" else 1
 
 
 def _append(pool: Tensor, new: Tensor, layout: Layout) -> None:
@@ -198,10 +202,16 @@ def _narrow(x: Tensor, dim: int, start: int, stop: int) -> Tensor:
     return x if stop - start == x.shape[dim] else x.narrow(dim, start, stop - start)
 
 
-def _own_part(attend: partial[_Part], by_row: Tensor, store: LayerStore, blocks: tuple[Block, ...]) -> _Part:
+def _own_part(
+    attending: partial[Part],
+    rows: Tensor,
+    store: LayerStore,
+    blocks: tuple[Block, ...],
+    cuts: Sequence[Sequence[int]],
+) -> Part:
     found = []
-    for block in blocks:
-        q = _narrow(by_row, 0, block.row_start, block.row_stop)
+    for block, cut in zip(blocks, cuts, strict=True):
+        q = _narrow(rows, 0, block.row_start, block.row_stop)
         if block.offsets is not None:
             spread = q.new_zeros(block.slot_stop - block.slot_start, *q.shape[1:])
             q = spread.index_copy_(0, block.offsets, q)
@@ -211,83 +221,8 @@ def _own_part(attend: partial[_Part], by_row: Tensor, store: LayerStore, blocks:
             )
             for pool in (store.k_own, store.v_own)
         )
-        part = attend(q, k, v, seen=block.visible)
+        part = attending(q, k, v, seen=block.visible, cuts=cut)
         if block.offsets is not None:
-            part = _Part(part.out.index_select(0, block.offsets), part.lse.index_select(0, block.offsets))
+            part = Part(part.out.index_select(0, block.offsets), part.lse.index_select(0, block.offsets))
         found.append(part)
-    return _beside(found, dim=0)
-
-
-def _beside(parts: list[_Part], dim: int) -> _Part:
-    if len(parts) == 1:
-        return parts[0]
-    return _Part(torch.cat([part.out for part in parts], dim), torch.cat([part.lse for part in parts], dim))
-
-
-def _attend(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    *,
-    scale: float,
-    softcap: float | None,
-    seen: Seen | None,
-) -> _Part:
-    """Attend q [B, G, M, D] to k, v [B, G, N, D]: out [B, G, M, D] and lse [B, G, M] in q's dtype."""
-    fused = q.device.type == "cpu" and softcap is None
-    tokens = k.shape[2]
-    if tokens == 0:
-        return _Part(torch.zeros_like(q), q.new_full(q.shape[:3], _NEG_INF))
-    if fused and seen is None and k.dtype == q.dtype:
-        return _Part(*_fused_on_cpu(q, k, v, scale=scale))
-    batch, kv_heads, rows, width = q.shape
-    row_bytes = q.element_size() * rows * batch
-    key_bytes = 2 * row_bytes + (0 if fused else 3 * kv_heads * row_bytes)
-    key_bytes += 4 * q.element_size() * batch * kv_heads * width
-    chunk = max(SCRATCH_BYTES // key_bytes, 1)
-    parts = []
-    for begin in range(0, tokens, chunk):
-        end = min(begin + chunk, tokens)
-        kc, vc = k[:, :, begin:end].to(q.dtype), v[:, :, begin:end].to(q.dtype)
-        mask = None if seen is None else seen.mask(begin, end, q.dtype)
-        part = _attend_chunk(q, kc, vc, scale, softcap, mask, fused)
-        if seen is not None and not part.out.isfinite().all():
-            # unseen keys take part with weight 0, which is exact unless they are not finite
-            used = seen.used(begin, end)[..., None]
-            part = _attend_chunk(q, kc.where(used, 0), vc.where(used, 0), scale, softcap, mask, fused)
-        parts.append(part)
-    return reduce(_merge, parts)
-
-
-def _attend_chunk(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    scale: float,
-    softcap: float | None,
-    mask: Mask | None,
-    fused: bool,
-) -> _Part:
-    if fused:
-        out, lse = _fused_on_cpu(q, k, v, attn_mask=None if mask is None else mask.bias, scale=scale)
-        if mask is not None and mask.dead is not None:
-            out = out.masked_fill(mask.dead[..., None], 0.0)
-            lse = lse.masked_fill(mask.dead, _NEG_INF)
-        return _Part(out, lse)
-    scores = (q @ k.transpose(2, 3)).mul_(scale)
-    if softcap is not None:
-        scores.div_(softcap).tanh_().mul_(softcap)
-    if mask is not None:
-        scores += mask.bias
-    top = scores.amax(dim=3, keepdim=True).clamp_min_(_LOWEST)
-    weights = scores.sub_(top).exp_()
-    total = weights.sum(dim=3, keepdim=True)
-    out = (weights @ v).div_(total.clamp_min(torch.finfo(q.dtype).tiny))
-    return _Part(out, (top + total.log()).squeeze(3))
-
-
-def _merge(a: _Part, b: _Part, *, certain: bool = False) -> _Part:
-    # unless every row of b certainly has keys, keep -inf minus -inf from becoming NaN
-    floor = b.lse if certain else b.lse.clamp_min(_LOWEST)
-    share = torch.sigmoid(a.lse - floor)
-    return _Part(torch.lerp(b.out, a.out, share.unsqueeze(-1)), torch.logaddexp(a.lse, b.lse))
+    return beside(found, dim=0)

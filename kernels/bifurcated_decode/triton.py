@@ -1,10 +1,12 @@
 """Triton backend: chooses and spells out the launches of a call.
 
-Two launches: the first has a fixed grid of workers, which share the shared part by a schedule made on the
-host once per batch, and of one program per row, KV head and split, which reads the row's own tokens and
-writes the new ones; the second joins the fp32 partial results, always in the order of levels, keys and
-splits. Or one launch without sharing, where the cost model finds that faster. Lengths are read on the
-device, so a captured CUDA graph stays valid while they grow.
+By itself it takes two launches: the first has a fixed grid of workers, which share the shared part by a
+schedule made on the host once per batch, and of one program per row, KV head and split, which reads the
+row's own tokens and writes the new ones; the second joins the fp32 partial results, always in the order of
+levels, keys and splits. Or one launch without sharing, where the cost model finds that faster. Lengths are
+read on the device, so a captured CUDA graph stays valid while they grow. With the schedule `StreamK` workers
+are all there is, and own tokens stand in their line behind the shared part; with `FixedSplits` neither tiles
+nor cuts follow the batch.
 Limits: fp32, bf16 or fp16; head width up to 256; Q * H / G up to 128, or fewer where `cost.most_queries` says
 so; compute capability 8.0 and above; all keys of shared segments are read.
 """
@@ -22,10 +24,22 @@ from torch import Tensor
 from codesample.errors import ImplUnavailableError
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput
-from codesample.kernels.bifurcated_decode.cost import CallShape, Tiling, choose_tiling
+from codesample.kernels.bifurcated_decode.cost import (
+    CallShape,
+    Tiling,
+    choose_tiling,
+    fixed_tiling,
+)
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
 from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection
+from codesample.kernels.bifurcated_decode.step_schedule import FixedSplits, StepSchedule, StreamK
 from codesample.kernels.bifurcated_decode.triton_kernels import join_kernel, parts_kernel, single_kernel
+from codesample.kernels.bifurcated_decode.triton_stream import (
+    StreamWork,
+    make_stream_work,
+    stream_tables,
+)
+from codesample.kernels.bifurcated_decode.triton_stream_kernels import stream_join_kernel, stream_kernel
 from codesample.kernels.bifurcated_decode.triton_support import why_not_served
 from codesample.kernels.bifurcated_decode.triton_tables import (
     ChainTables,
@@ -51,24 +65,30 @@ class GpuKind(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """One kernel launch, complete: `kernel[grid](*arguments, **constants, num_warps=warps)`."""
+    """One kernel launch, complete: `kernel[grid](*arguments, **constants, **options)`."""
 
     kernel: Any
     grid: tuple[int, ...]
     arguments: tuple[Any, ...]
     constants: dict[str, Any]
     warps: int
+    early: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the compiler is told; `early` lets it begin before the launch before it has ended."""
+        return {"num_warps": self.warps, **({"launch_pdl": True} if self.early else {})}
 
     def run(self) -> None:
         """Launch it."""
-        self.kernel[self.grid](*self.arguments, **self.constants, num_warps=self.warps)
+        self.kernel[self.grid](*self.arguments, **self.constants, **self.options)
 
 
 class PreparedTriton(PreparedBatch):
     """Keeps tilings, and on the device the rows, their chains and the divided work.
 
     Args:
-        batch, device, selection: See `PreparedBatch`.
+        batch, device, selection, schedule: See `PreparedBatch`.
         gpu: What to choose tilings for. Default: the device.
     """
 
@@ -79,10 +99,11 @@ class PreparedTriton(PreparedBatch):
         batch: DecodeBatch,
         device: torch.device | str,
         selection: KeySelection = ALL_KEYS,
+        schedule: StepSchedule | None = None,
         *,
         gpu: GpuKind | None = None,
     ) -> None:
-        super().__init__(batch, device, selection)
+        super().__init__(batch, device, selection, schedule)
         if self.restricted:
             raise ImplUnavailableError(
                 f"bifurcated_decode: impl='triton' reads all keys of a shared segment and cannot honour the "
@@ -92,6 +113,7 @@ class PreparedTriton(PreparedBatch):
         self._rows = RowTables(*(table.to(self.device) for table in row_tables(batch)))
         self._tilings: dict[CallShape, Tiling] = {}
         self._works: dict[Division, Work] = {}
+        self._stream_works: dict[Division, StreamWork] = {}
         self._chains: ChainTables | None = None
 
     def check(self, call: Call) -> None:
@@ -120,7 +142,7 @@ class PreparedTriton(PreparedBatch):
             return False
         for shape, kept in self._tilings.items():
             # how many workers get work stands in a table; everything else is in the launches
-            if replace(choose_tiling(batch, shape), busy_workers=kept.busy_workers) != kept:
+            if replace(self._choose(batch, shape), busy_workers=kept.busy_workers) != kept:
                 return False
         pairs: list[tuple[Tensor, Tensor]] = list(zip(self._rows, row_tables(batch), strict=True))
         for division, work in self._works.items():
@@ -128,6 +150,11 @@ class PreparedTriton(PreparedBatch):
             if partial_rows > work.results.part_lse.numel():
                 return False
             pairs += zip(work.tables, tables, strict=True)
+        for division, stream in self._stream_works.items():
+            line, partial_rows = stream_tables(batch, division)
+            if partial_rows > stream.results.part_lse.numel():
+                return False
+            pairs += zip(stream.tables, line, strict=True)
         if self._chains is not None:
             pairs += zip(self._chains, chain_tables(batch), strict=True)
         if not refill(pairs):
@@ -143,11 +170,22 @@ class PreparedTriton(PreparedBatch):
         shape = CallShape(queries, call.group, kv_heads, width, call.q.element_size(), capacity, *self._gpu)
         found = self._tilings.get(shape)
         if found is None:
-            found = self._tilings[shape] = choose_tiling(self.batch, shape)
+            found = self._tilings[shape] = self._choose(self.batch, shape)
         return found
+
+    def _choose(self, batch: DecodeBatch, shape: CallShape) -> Tiling:
+        if isinstance(self.schedule, FixedSplits):
+            return fixed_tiling(shape, self.schedule.keys)
+        tiling = choose_tiling(batch, shape)
+        if self.schedule is None:
+            return tiling
+        workers = self.schedule.workers or tiling.workers
+        return replace(tiling, shared=True, splits=1, workers=workers, busy_workers=workers)
 
     def launches(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
         """Spell out the launches of a call, whatever its tensors' device; nothing runs yet."""
+        if isinstance(self.schedule, StreamK):
+            return self._stream_launches(call, result, tiling)
         return (self._two_launches if tiling.shared else self._one_launch)(call, result, tiling)
 
     def _one_launch(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
@@ -193,6 +231,7 @@ class PreparedTriton(PreparedBatch):
                 "OWN_BLOCK_M": tiling.own_block_m,
                 "WORKERS": tiling.workers,
                 "SPLITS": tiling.splits,
+                "SPLIT_KEYS": tiling.split_keys,
             },
             tiling.warps,
         )
@@ -210,6 +249,7 @@ class PreparedTriton(PreparedBatch):
             {
                 **shape,
                 "SPLITS": tiling.splits,
+                "FOLD": tiling.fold,
                 "BLOCK_J": triton.next_power_of_2(per_row),
                 "BLOCK_M": tiling.block_m,
                 "SINKS": sinks is not None,
@@ -217,6 +257,66 @@ class PreparedTriton(PreparedBatch):
             tiling.join_warps,
         )
         return parts, join
+
+    def _stream_launches(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
+        rows, queries, _, width = call.q.shape
+        kv_heads, per_row, sinks = call.kv_heads, queries * call.group, call.scores.sinks
+        division = Division(tiling, per_row, kv_heads, width)
+        work = self._stream_works.get(division)
+        if work is None:
+            work = self._stream_works[division] = make_stream_work(self.batch, division, self.device)
+        line, results = work
+        early = self._begins_early
+        constants = {
+            **_shape(call),
+            "PDL": early,
+            "BLOCK_M": tiling.block_m,
+            "BLOCK_N": tiling.block_n,
+            "BLOCK_R": triton.next_power_of_2(rows),
+            "WORKERS": tiling.workers,
+        }
+        workers = Launch(
+            stream_kernel,
+            (tiling.workers,),
+            (*self._tensors(call), *line[:3], *results, rows, *_numbers(call)),
+            {**constants, **_features(call, tiling.stages), "OWN_BLOCK_M": tiling.own_block_m},
+            tiling.warps,
+        )
+        join = Launch(
+            stream_join_kernel,
+            (rows, kv_heads),
+            (
+                *result,
+                *results,
+                line.row_entries,
+                line.entries,
+                line.output_runs,
+                line.runs_by_output,
+                line.run_begins,
+                line.run_count,
+                call.lens,
+                result.lse if sinks is None else sinks,
+                rows,
+                call.scores.window or 0,
+            ),
+            {
+                **constants,
+                "FOLD": tiling.fold,
+                "BLOCK_J": triton.next_power_of_2(per_row),
+                "WRITE": call.writes,
+                "WINDOW": call.scores.window is not None,
+                "SINKS": sinks is not None,
+            },
+            tiling.join_warps,
+            early,
+        )
+        return workers, join
+
+    @property
+    def _begins_early(self) -> bool:
+        # programmatic dependent launch, which neither older GPUs nor the interpreter have
+        on_gpu = self.device.type != "cpu" and self._gpu.capability >= 90
+        return on_gpu and hasattr(triton.language.extra.cuda, "gdc_wait")
 
     def _tensors(self, call: Call) -> tuple[Tensor, ...]:
         q, k_new, v_new = _new(call)

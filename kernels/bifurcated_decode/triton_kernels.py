@@ -12,8 +12,10 @@ from codesample.kernels.bifurcated_decode.triton_ops import (
     NEG_INF,
     attend_own,
     attend_range,
-    fold,
+    fold_run,
     load_queries,
+    own_low,
+    own_split,
     store_partial,
     store_result,
 )
@@ -75,6 +77,7 @@ def parts_kernel(
     OWN_BLOCK_M: tl.constexpr,
     WORKERS: tl.constexpr,
     SPLITS: tl.constexpr,
+    SPLIT_KEYS: tl.constexpr,
     WRITE: tl.constexpr,
     WINDOW: tl.constexpr,
     SOFTCAP: tl.constexpr,
@@ -140,6 +143,9 @@ def parts_kernel(
         i = tl.arange(0, OWN_BLOCK_M)
         own_live = i < Q * P
         own_query = i // P
+        begin, end = own_split(
+            length, split, window if WRITE else window + Q, SPLITS, SPLIT_KEYS, BLOCK_N, WINDOW
+        )
         tile = load_queries(q, row, own_query, head * P + i % P, own_live, sq_r, sq_q, sq_h, D, BLOCK_D)
         acc, top, total = attend_own(
             tile,
@@ -157,7 +163,9 @@ def parts_kernel(
             sko_t,
             svo_t,
             length,
-            split,
+            begin,
+            end,
+            split == 0,
             scale,
             softcap,
             window,
@@ -165,7 +173,6 @@ def parts_kernel(
             D,
             BLOCK_D,
             BLOCK_N,
-            SPLITS,
             WRITE,
             WINDOW,
             SOFTCAP,
@@ -195,6 +202,7 @@ def join_kernel(
     BLOCK_J: tl.constexpr,
     BLOCK_M: tl.constexpr,
     SPLITS: tl.constexpr,
+    FOLD: tl.constexpr,
     SINKS: tl.constexpr,
 ):
     """One program per (row, KV head): all partial results of its Q * P queries, always in the same order."""
@@ -208,12 +216,16 @@ def join_kernel(
     for entry in range(tl.load(row_entries + row), tl.load(row_entries + row + 1)):
         tile = tl.load(entries + 2 * entry) * G + head
         offset = tl.load(entries + 2 * entry + 1)
-        for partial in range(tl.load(partials + tile), tl.load(partials + tile + 1)):
-            index = partial * BLOCK_M + offset + j
-            acc, top, total = fold(acc, top, total, part_out, part_lse, index, live, D, BLOCK_D)
-    for split in range(SPLITS):
-        index = ((row * G + head) * SPLITS + split) * (Q * P) + j
-        acc, top, total = fold(acc, top, total, own_out, own_lse, index, live, D, BLOCK_D)
+        first = tl.load(partials + tile)
+        count = tl.load(partials + tile + 1) - first
+        acc, top, total = fold_run(
+            acc, top, total, part_out, part_lse, first, count, BLOCK_M, offset + j, live, D, BLOCK_D, FOLD
+        )
+    first = (row * G + head) * SPLITS
+    own_fold: tl.constexpr = FOLD if SPLITS > 1 else 1
+    acc, top, total = fold_run(
+        acc, top, total, own_out, own_lse, first, SPLITS, Q * P, j, live, D, BLOCK_D, own_fold
+    )
     store_result(
         out, lse, sinks, row, head, j // P, live, acc, top, total, Q, P, G, D, BLOCK_D, BLOCK_J, SINKS
     )
@@ -336,7 +348,9 @@ def single_kernel(
         sko_t,
         svo_t,
         length,
-        0,
+        own_low(length, window if WRITE else window + Q, BLOCK_N, WINDOW),
+        length,
+        True,
         scale,
         softcap,
         window,
@@ -344,7 +358,6 @@ def single_kernel(
         D,
         BLOCK_D,
         BLOCK_N,
-        1,
         WRITE,
         WINDOW,
         SOFTCAP,

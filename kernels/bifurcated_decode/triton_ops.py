@@ -10,7 +10,18 @@ numbers are widened to int64 before they meet a stride.
 import triton
 import triton.language as tl
 
-__all__ = ["NEG_INF", "attend_own", "attend_range", "fold", "load_queries", "store_partial", "store_result"]
+__all__ = [
+    "NEG_INF",
+    "attend_own",
+    "attend_range",
+    "fold",
+    "fold_run",
+    "load_queries",
+    "own_low",
+    "own_split",
+    "store_partial",
+    "store_result",
+]
 
 NEG_INF = tl.constexpr(float("-inf"))
 _LOG2_E = tl.constexpr(1.4426950408889634)
@@ -90,12 +101,29 @@ def attend_range(
 
 
 @triton.jit
-def _own_range(there, split, window, SPLITS: tl.constexpr, BLOCK_N: tl.constexpr, WINDOW: tl.constexpr):
-    # which of a row's `there` stored tokens split number `split` reads, from the first one anybody sees
-    low = 0
+def own_low(there, window, BLOCK_N: tl.constexpr, WINDOW: tl.constexpr):
+    """Return where reading `there` stored tokens begins: at the tile of the first one that anybody sees."""
+    low = there * 0
     if WINDOW:
         low = tl.maximum(there + 1 - window, 0) // BLOCK_N * BLOCK_N
-    share = tl.cdiv(tl.cdiv(there - low, BLOCK_N), SPLITS) * BLOCK_N
+    return low
+
+
+@triton.jit
+def own_split(
+    there,
+    split,
+    window,
+    SPLITS: tl.constexpr,
+    SPLIT_KEYS: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    WINDOW: tl.constexpr,
+):
+    """Return which stored tokens split number `split` reads: SPLIT_KEYS of them, or an equal share if 0."""
+    low = own_low(there, window, BLOCK_N, WINDOW)
+    share = SPLIT_KEYS
+    if SPLIT_KEYS == 0:
+        share = tl.cdiv(tl.cdiv(there - low, BLOCK_N), SPLITS) * BLOCK_N
     begin = low + split * share
     return begin, tl.minimum(begin + share, there)
 
@@ -117,7 +145,9 @@ def attend_own(
     sk_t,
     sv_t,
     length,
-    split,
+    begin,
+    end,
+    leads,
     scale,
     softcap,
     window,
@@ -125,19 +155,18 @@ def attend_own(
     D: tl.constexpr,
     BLOCK_D: tl.constexpr,
     BLOCK_N: tl.constexpr,
-    SPLITS: tl.constexpr,
     WRITE: tl.constexpr,
     WINDOW: tl.constexpr,
     SOFTCAP: tl.constexpr,
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """Take in one row's own tokens; the first split writes the new ones, which it has in registers."""
+    """Take in one row's stored tokens [begin, end); who leads also writes the new ones, from registers."""
     inside = tl.arange(0, BLOCK_D) < D
     stored = length if WRITE else length - Q
     # one test at compile time, one at run time: `and` would compile this where there are no new tokens
     if WRITE:  # noqa: SIM102
-        if split == 0:
+        if leads:
             for new in tl.static_range(Q):
                 k = tl.load(kn_at + new * skn_q, mask=inside, other=0.0)
                 v = tl.load(vn_at + new * svn_q, mask=inside, other=0.0)
@@ -153,7 +182,6 @@ def attend_own(
                 weight = tl.exp2(scores - base)
                 total = total * keep + weight
                 acc = acc * keep[:, None] + weight[:, None] * v.to(tl.float32)[None, :]
-    begin, end = _own_range(length, split, window if WRITE else window + Q, SPLITS, BLOCK_N, WINDOW)
     stop = stored + query + 1
     first = stop - window
     return attend_range(
@@ -237,3 +265,40 @@ def fold(acc, top, total, part_out, part_lse, index, live, D: tl.constexpr, BLOC
     top, base, keep = _raise_top(top, lse)
     weight = tl.exp2(lse - base)
     return acc * keep[:, None] + out * weight[:, None], top, total * keep + weight
+
+
+@triton.jit
+def fold_run(
+    acc,
+    top,
+    total,
+    part_out,
+    part_lse,
+    first,
+    count,
+    stride,
+    offset,
+    live,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    FOLD: tl.constexpr,
+):
+    """Take in results first .. first + count - 1, FOLD at a time; i is at rows i * stride + offset [J]."""
+    if FOLD == 1:
+        for number in range(first, first + count):
+            index = number * stride + offset
+            acc, top, total = fold(acc, top, total, part_out, part_lse, index, live, D, BLOCK_D)
+    else:
+        f = tl.arange(0, FOLD)
+        col = tl.arange(0, BLOCK_D)
+        for begin in range(0, count, FOLD):
+            index = (first + begin + f)[:, None] * stride + offset[None, :]
+            inside = (begin + f < count)[:, None] & live[None, :]
+            lse = tl.load(part_lse + index, mask=inside, other=NEG_INF)
+            at = index.to(tl.int64)[:, :, None] * D + col[None, None, :]
+            out = tl.load(part_out + at, mask=inside[:, :, None] & (col < D)[None, None, :], other=0.0)
+            top, base, keep = _raise_top(top, tl.max(lse, 0))
+            weights = tl.exp2(lse - base[None, :])
+            acc = acc * keep[:, None] + tl.sum(out * weights[:, :, None], 0)
+            total = total * keep + tl.sum(weights, 0)
+    return acc, top, total

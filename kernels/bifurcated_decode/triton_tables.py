@@ -15,7 +15,12 @@ from torch import Tensor
 
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 from codesample.kernels.bifurcated_decode.cost import Tiling
-from codesample.kernels.bifurcated_decode.schedule import Schedule, divide_shared
+from codesample.kernels.bifurcated_decode.schedule import (
+    RowTile,
+    Schedule,
+    divide_fixed,
+    divide_shared,
+)
 from codesample.kernels.bifurcated_decode.triton_kernels import ITEM_FIELDS
 
 __all__ = [
@@ -26,10 +31,13 @@ __all__ = [
     "ScheduleTables",
     "Work",
     "chain_tables",
+    "entry_tables",
     "make_work",
     "refill",
+    "room_for",
     "row_tables",
     "schedule_tables",
+    "table_of",
     "with_room",
 ]
 
@@ -104,7 +112,7 @@ class Work(NamedTuple):
 
 def row_tables(batch: DecodeBatch) -> RowTables:
     """Write the rows' slots and starts, on the host."""
-    return RowTables(_table(batch.slots, 1), _table(batch.own_starts, 1))
+    return RowTables(table_of(batch.slots, 1), table_of(batch.own_starts, 1))
 
 
 def chain_tables(batch: DecodeBatch) -> ChainTables:
@@ -113,33 +121,43 @@ def chain_tables(batch: DecodeBatch) -> ChainTables:
     for row in range(batch.rows):
         fields += [(s.start, s.position, s.length) for s in batch.chain(row) if s.length]
         begins.append(len(fields))
-    return ChainTables(_table(begins, 1), _table(fields, 3))
+    return ChainTables(table_of(begins, 1), table_of(fields, 3))
 
 
 def schedule_tables(batch: DecodeBatch, division: Division) -> tuple[ScheduleTables, int]:
     """Divide the shared part, on the host, and count the rows of its partial results."""
     tiling, per_row, kv_heads, _ = division
-    schedule = divide_shared(
-        batch.segments,
-        rows=batch.rows,
-        kv_heads=kv_heads,
-        rows_per_tile=tiling.block_m // per_row,
-        block_n=tiling.block_n,
-        workers=tiling.busy_workers,
-    )
+    sizes = {
+        "rows": batch.rows,
+        "kv_heads": kv_heads,
+        "rows_per_tile": tiling.block_m // per_row,
+        "workers": tiling.busy_workers,
+    }
+    if tiling.split_keys:
+        schedule = divide_fixed(batch.segments, keys=tiling.split_keys, **sizes)
+    else:
+        schedule = divide_shared(batch.segments, block_n=tiling.block_n, **sizes)
     idle = [len(schedule.items)] * (tiling.workers - tiling.busy_workers)
-    row_entries, entries = [0], []
-    for row, tiles in enumerate(schedule.row_tiles):
-        entries += [(tile, (row - schedule.tiles[tile].row_start) * per_row) for tile in tiles]
-        row_entries.append(len(entries))
+    row_entries, entries = entry_tables(schedule.tiles, schedule.row_tiles, per_row)
     tables = ScheduleTables(
-        items=_table(_fields(batch, schedule), ITEM_FIELDS.value),
-        worker_items=_table([*schedule.worker_items, *idle], 1),
-        partials=_table(schedule.partials, 1),
-        row_entries=_table(row_entries, 1),
-        entries=_table(entries, 2),
+        items=table_of(_fields(batch, schedule), ITEM_FIELDS.value),
+        worker_items=table_of([*schedule.worker_items, *idle], 1),
+        partials=table_of(schedule.partials, 1),
+        row_entries=row_entries,
+        entries=entries,
     )
     return tables, len(schedule.items) * tiling.block_m
+
+
+def entry_tables(
+    tiles: Sequence[RowTile], row_tiles: Sequence[Sequence[int]], per_row: int
+) -> tuple[Tensor, Tensor]:
+    """Write the row tiles of each row, on the host: `row_entries` and `entries` of `ScheduleTables`."""
+    row_entries, entries = [0], []
+    for row, mine in enumerate(row_tiles):
+        entries += [(tile, (row - tiles[tile].row_start) * per_row) for tile in mine]
+        row_entries.append(len(entries))
+    return table_of(row_entries, 1), table_of(entries, 2)
 
 
 def make_work(batch: DecodeBatch, division: Division, device: torch.device) -> Work:
@@ -154,17 +172,22 @@ def make_work(batch: DecodeBatch, division: Division, device: torch.device) -> W
     return Work(
         ScheduleTables(*(with_room(table, device) for table in tables)),
         PartialResults(
-            part_out=room(_room(partial_rows), width),
-            part_lse=room(_room(partial_rows)),
+            part_out=room(room_for(partial_rows), width),
+            part_lse=room(room_for(partial_rows)),
             own_out=room(own_rows, width),
             own_lse=room(own_rows),
         ),
     )
 
 
+def room_for(count: int) -> int:
+    """Return for how many there is to be room where another layout may have more than `count`."""
+    return max(64, int(triton.next_power_of_2(count)))
+
+
 def with_room(table: Tensor, device: torch.device) -> Tensor:
     """Copy a table to the device with room for a longer one, so that another layout may take its place."""
-    room = torch.zeros(_room(len(table)), table.shape[1], dtype=table.dtype, device=device)
+    room = torch.zeros(room_for(len(table)), table.shape[1], dtype=table.dtype, device=device)
     room[: len(table)] = table.to(device)
     return room
 
@@ -178,11 +201,8 @@ def refill(pairs: Sequence[tuple[Tensor, Tensor]]) -> bool:
     return True
 
 
-def _room(count: int) -> int:
-    return max(64, int(triton.next_power_of_2(count)))
-
-
-def _table(values: Iterable[object], columns: int) -> Tensor:
+def table_of(values: Iterable[object], columns: int) -> Tensor:
+    """Write numbers, row after row, as int32 on the host."""
     return torch.tensor(list(values), dtype=torch.int32).reshape(-1, columns)
 
 

@@ -15,14 +15,17 @@ from codesample.bench.compile_check import (
     compile_configuration,
     table_of_kernels,
 )
+from codesample.kernels.bifurcated_decode import FixedSplits, StreamK
 
 
 def assert_sound(configuration: Configuration, capability: int) -> None:
     gpu = GPUS[capability]
     parts, *rest = compile_configuration(configuration, gpu)
     (heads, kv_heads), rows = configuration.heads, configuration.rows
-    assert parts.kernel == ("parts_kernel" if configuration.shared else "single_kernel")
-    assert [join.kernel for join in rest] == ["join_kernel"] * configuration.shared
+    of_stream = "stream_" if isinstance(configuration.schedule, StreamK) else ""
+    first = of_stream or "parts_"
+    assert parts.kernel == (f"{first}kernel" if configuration.shared else "single_kernel")
+    assert [join.kernel for join in rest] == [f"{of_stream}join_kernel"] * configuration.shared
     assert parts.wide_loads > parts.narrow_loads
     assert parts.narrow_copies == 0
     for kernel in (parts, *rest):
@@ -32,6 +35,8 @@ def assert_sound(configuration: Configuration, capability: int) -> None:
         assert kernel.programs >= 1
     if configuration.dtype.itemsize == 2:
         packed = configuration.queries * heads // kv_heads * (rows if configuration.shared else 1)
+        if isinstance(configuration.schedule, FixedSplits):
+            packed = 64
         wanted = {
             80: "mma",
             90: "wgmma" if packed > 32 else "mma",

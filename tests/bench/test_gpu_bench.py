@@ -230,8 +230,9 @@ def test_all_of_it_runs_on_a_cpu_and_says_so_in_every_row(tmp_path, monkeypatch)
     assert all(row["passed"] for row in rows if row["kind"] == "check")
     kinds = [
         "environment",
-        *["check"] * 4,
+        *["check"] * 6,
         *["attention"] * 2,
+        *["schedule"] * 3,
         "step",
         "sampler step",
         "profile",
@@ -243,4 +244,5 @@ def test_all_of_it_runs_on_a_cpu_and_says_so_in_every_row(tmp_path, monkeypatch)
     assert {row["impl"] for row in rows if "impl" in row} == {"torch", "auto"}
     page = (tmp_path / "summary.md").read_text()
     assert page.startswith("# Rehearsal: CPU")
+    assert "by schedule" in page
     assert "Beside the bars" not in page

@@ -7,6 +7,7 @@ from codesample.bench import gpu_cells
 from codesample.bench.gpu_bars import BARS, REFERENCE_COPY
 from codesample.bench.gpu_plan import gpu_plan, rehearsal_plan
 from codesample.bench.gpu_rows import IDENTITY
+from codesample.bench.model_shapes import HEADS
 
 CUDA = torch.device("cuda", 0)
 
@@ -30,6 +31,7 @@ def test_every_cell_asked_for_is_there_once(cells):
     assert set(attention) == {(m, n, c) for m in models for n in (1, 8, 32, 128) for c in (8192, 32768)}
     assert ("7b-mha", 256, 8192) in named(cells, "step")
     assert ("7b-mha", 32, 8192) in named(cells, "sampler step")
+    assert {HEADS[model].kv_heads for model, _, _ in named(cells, "schedule")} == {1, 4, 8}
     assert named(cells, "profile")
     assert named(cells, "job")
     assert len({tuple(cell.identity.values()) for cell in cells}) == len(cells)
@@ -79,7 +81,19 @@ def test_nothing_is_made_before_its_turn(cells, monkeypatch):
 
 def test_checks_cover_every_option_and_a_prompt_of_several_chunks():
     told = " ".join(check.what for check in gpu_plan(CUDA).checks)
-    for word in ("bfloat16", "float32", "triton", "window", "softcap", "sinks", "header", "slots", "2500"):
+    for word in (
+        "bfloat16",
+        "float32",
+        "triton",
+        "window",
+        "softcap",
+        "sinks",
+        "header",
+        "slots",
+        "2500",
+        "stream-k",
+        "fixed",
+    ):
         assert word in told
 
 
@@ -88,4 +102,4 @@ def test_a_rehearsal_has_every_kind_of_cell():
     assert plan.rehearsal
     assert plan.device.type == "cpu"
     kinds = {cell.identity["kind"] for cell in plan.cells(1e10)}
-    assert kinds == {"attention", "step", "sampler step", "profile", "job"}
+    assert kinds == {"attention", "schedule", "step", "sampler step", "profile", "job"}

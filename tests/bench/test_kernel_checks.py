@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from codesample.bench.kernel_checks import SMALL, kernel_checks
+from codesample.bench.kernel_checks import SMALL, kernel_checks, schedule_checks
 from codesample.testing.attention import DecodeInputs
 
 CPU = torch.device("cpu")
@@ -19,6 +19,13 @@ def test_right_kernels_pass():
     assert "float16" in checks[0].what
 
 
+def test_the_other_schedules_are_checked_too():
+    checks = list(schedule_checks(SMALL, impl="torch", device=CPU, dtypes=(torch.float32,), seconds=1.0))
+    assert [check.wrong() for check in checks] == [None, None]
+    assert "stream-k" in checks[0].what
+    assert "fixed" in checks[1].what
+
+
 @pytest.mark.parametrize("part", ["out", "lse"])
 @pytest.mark.parametrize(
     ("fault", "told"),
@@ -30,8 +37,8 @@ def test_right_kernels_pass():
 def test_a_wrong_result_is_found_in_both_parts(monkeypatch, part, fault, told):
     run = DecodeInputs.run
 
-    def spoilt(self, impl, *rest):
-        got = run(self, impl, *rest)
+    def spoilt(self, impl, **rest):
+        got = run(self, impl, **rest)
         return got if impl == "reference" else got._replace(**{part: fault(getattr(got, part))})
 
     monkeypatch.setattr(DecodeInputs, "run", spoilt)
@@ -43,8 +50,8 @@ def test_a_wrong_result_is_found_in_both_parts(monkeypatch, part, fault, told):
 def test_a_race_that_moves_the_last_bits_is_found(monkeypatch):
     run, calls = DecodeInputs.run, []
 
-    def racing(self, impl, *rest):
-        got = run(self, impl, *rest)
+    def racing(self, impl, **rest):
+        got = run(self, impl, **rest)
         calls.append(impl)
         return got._replace(out=got.out * (1 + 1e-7 * (calls.count("torch") == 3)))
 

@@ -165,7 +165,7 @@ def test_a_nan_that_a_row_sees_reaches_that_row_alone():
 
 @pytest.mark.parametrize("queries", [1, 3])
 def test_small_scratch_changes_nothing_but_rounding(monkeypatch, queries):
-    from codesample.kernels.bifurcated_decode import torch as backend
+    from codesample.kernels.bifurcated_decode import torch_parts as backend
 
     case = DecodeCase(
         groups=((3, 50), (2, 21)), lens=(3, 8, 0, 2, 2), header=6, queries=queries, window=30, softcap=3.0

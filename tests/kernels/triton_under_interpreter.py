@@ -15,8 +15,11 @@ from codesample.errors import ImplUnavailableError, ShapeError
 from codesample.kernels.bifurcated_decode import (
     DecodeBatch,
     DecodeOutput,
+    FixedSplits,
     LayerStore,
     Segment,
+    StepSchedule,
+    StreamK,
     bifurcated_decode,
     usable_impls,
 )
@@ -42,6 +45,7 @@ SMALL = Tiling(
     warps=4,
     stages=1,
     join_warps=1,
+    fold=2,
 )
 CASES = [
     DecodeCase(groups=((1, 1),), lens=(0,)),
@@ -94,6 +98,18 @@ def _exact_bf16_products():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(interpreter.InterpreterBuilder, "create_dot", widened)
         yield
+
+
+@pytest.fixture
+def rows_apart(monkeypatch):
+    """Let no row of a product depend on where it stands, as in matrix units; the interpreter's own do."""
+
+    def create_dot(self, a, b, d, *rest):
+        left, right = a.data.astype(np.float64), b.data.astype(np.float64)
+        product = (left[:, :, None] * right[None]).sum(1).astype(d.data.dtype)
+        return interpreter.TensorHandle(product + d.data, d.dtype.scalar)
+
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "create_dot", create_dot)
 
 
 @pytest.fixture(autouse=True)
@@ -277,11 +293,16 @@ def test_a_row_that_sees_nothing_gets_zero_and_minus_infinity():
 
 
 @settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
-@given(workers=st.integers(1, 40), splits=st.integers(1, 4), block_n=st.sampled_from([16, 32]))
-def test_workers_and_splits_change_nothing_but_rounding(workers, splits, block_n):
+@given(
+    workers=st.integers(1, 40),
+    splits=st.integers(1, 4),
+    block_n=st.sampled_from([16, 32]),
+    fold=st.sampled_from([1, 2, 16]),
+)
+def test_workers_splits_and_folding_change_nothing_but_rounding(workers, splits, block_n, fold):
     x = make_decode_inputs(UNEVEN, dtype=torch.float32)
     exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
-    tiling = replace(SMALL, workers=workers, busy_workers=workers, splits=splits, block_n=block_n)
+    tiling = replace(SMALL, workers=workers, busy_workers=workers, splits=splits, block_n=block_n, fold=fold)
     got, _ = launch(x, tiling)
     assert_within_rounding(got.out, exact.out, plain.out)
     assert_within_rounding(got.lse, exact.lse, plain.lse)
@@ -336,3 +357,92 @@ def test_named_implementation_refuses_what_it_does_not_serve():
     with pytest.raises(ImplUnavailableError, match="float64"):
         wide.to(torch.float64).run("triton")
     assert wide.run("auto").out.isfinite().all()
+
+
+TWO_POOLS = DecodeCase(groups=((3, 70), (1, 0), (1, 17)), lens=(40, 0, 3, 17, 33), header=17, heads=(2, 1))
+FIXED = FixedSplits(64)
+
+
+def by(x: DecodeInputs, schedule: StepSchedule) -> PreparedTriton:
+    return PreparedTriton(x.batch, "cpu", schedule=schedule)
+
+
+def assert_right(x: DecodeInputs, got: DecodeOutput) -> None:
+    exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
+
+
+@pytest.mark.parametrize("schedule", [StreamK(5), FIXED], ids=str)
+@pytest.mark.parametrize("case", [CASES[3], CASES[7], CASES[9], *CASES[11:14], CASES[15]], ids=str)
+def test_every_feature_by_either_schedule(case, schedule):
+    x = make_decode_inputs(case, dtype=torch.float16)
+    assert_right(x, launch(x, None, by(x, schedule))[0])
+
+
+@pytest.mark.parametrize("workers", [1, 7, 132])
+def test_any_number_of_workers_comes_to_the_same_and_repeats_to_the_bit(workers):
+    x = make_decode_inputs(TWO_POOLS, dtype=torch.float32)
+    (got, store), (again, _) = (launch(x, None, by(x, StreamK(workers))) for _ in range(2))
+    assert_right(x, got)
+    assert torch.equal(got.out, again.out)
+    assert torch.equal(got.lse, again.lse)
+    for row, (slot, stored) in enumerate(zip(x.batch.slots, TWO_POOLS.lens, strict=True)):
+        assert torch.equal(store.k_own[slot, :, stored], x.k_new[row, 0])
+        assert torch.equal(store.v_own[slot, :, stored], x.v_new[row, 0])
+
+
+def test_quick_two_prompts_and_a_row_by_five_workers():
+    case = DecodeCase(groups=((2, 40), (1, 0)), lens=(17, 3, 20), heads=(2, 1))
+    x = make_decode_inputs(case, dtype=torch.float16)
+    assert_right(x, launch(x, None, by(x, StreamK(5)))[0])
+
+
+def test_row_tiles_of_one_prompt_are_cut_in_stretches():
+    case = DecodeCase(groups=((20, 70),), lens=(3, 20) * 10, heads=(2, 1))
+    x = make_decode_inputs(case, dtype=torch.float32)
+    tiling = replace(SMALL, workers=4, busy_workers=4, splits=1)
+    assert_right(x, launch(x, tiling, by(x, StreamK(4)))[0])
+
+
+def test_launches_of_one_layout_compute_another_that_took_its_place_in_the_line():
+    case = DecodeCase(groups=((4, 70), (2, 30)), lens=(3, 0, 5, 17, 2, 2), header=12, heads=(4, 2))
+    x = make_decode_inputs(case, dtype=torch.float32)
+    x = x._replace(batch=replace(x.batch, segments=(x.batch.segments[0], *sorted(x.batch.segments[1:]))))
+    new, store = other_layout(x), LayerStore(*(t.clone() for t in x.store))
+    lens = x.lens[ORDER]
+    result = DecodeOutput(torch.empty_like(x.q), torch.empty(x.q.shape[:3]))
+    prepared = by(x, StreamK(6))
+    call = Call(*x[:3], store, x.lens, x.scores)
+    calls = prepared.launches(call, result, prepared.tiling(call))
+    assert prepared.take_over(new)
+    x.lens.copy_(lens)
+    for captured in calls:
+        captured.run()
+    assert_right(x._replace(batch=new, lens=lens), result)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        DecodeCase(groups=((9, 70), (7, 20), (1, 0)), lens=tuple(range(0, 136, 8)), heads=(2, 1)),
+        DecodeCase(groups=((17, 90),), lens=(7,) * 17, header=64, heads=(4, 1), width=24, window=80),
+    ],
+    ids=str,
+)
+def test_a_row_alone_among_three_and_among_seventeen_is_bitwise_the_same(case, rows_apart):
+    x = make_decode_inputs(case, dtype=torch.float32)
+    whole, _ = launch(x, None, by(x, FIXED))
+    assert_right(x, whole)
+    for rows in ([8], [7, 8, 16]):
+        few = x.only(rows)
+        some, _ = launch(few, None, by(few, FIXED))
+        assert torch.equal(some.out, whole.out[rows])
+        assert torch.equal(some.lse, whole.lse[rows])
+
+
+def test_auto_serves_no_fixed_splits_where_only_torch_could_and_is_refused():
+    x = make_decode_inputs(DecodeCase(groups=((2, 3),), lens=(1, 1), width=272), dtype=torch.float32)
+    with pytest.raises(ImplUnavailableError, match="up to 256, not D = 272"):
+        x.run("triton", schedule=FIXED)
+    assert x.run("auto", schedule=FIXED).out.isfinite().all()

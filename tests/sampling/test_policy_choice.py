@@ -16,6 +16,7 @@ from codesample import Sampler
 from codesample.engines.contract import Reproducibility
 from codesample.errors import ParameterError, UnknownNameError
 from codesample.records import Candidate, Policy, Request, SamplingParams
+from codesample.sampling import decode_loop
 from codesample.sampling.policy_choice import PolicyChoice
 from codesample.testing.models import byte_tokenizer, random_model
 
@@ -46,6 +47,34 @@ def drawn(engine: Sampler, prompt: str = PROMPT, **changes: Any) -> list[Candida
 
 def ids(candidates: list[Candidate]) -> list[tuple[int, ...]]:
     return [each.token_ids for each in candidates]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2"])
+@pytest.mark.parametrize("schedule", ["stream-k(workers=5)", "fixed(keys=64)"])
+def test_a_schedule_draws_the_tokens_of_any_other_and_is_recorded(architecture: str, schedule: str) -> None:
+    engine = sampler(architecture)
+    chosen = engine.with_policy(f"schedule={schedule}")
+    assert ids(drawn(chosen)) == ids(drawn(engine))
+    assert chosen.describe()["policy"] == f"exact, schedule={schedule}"
+    assert chosen.reproducibility is Reproducibility.EXACT
+    assert chosen.policy_account is None
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2"])
+def test_fixed_splits_draw_a_candidate_to_the_bit_alone_and_beside_any_others(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_loop, "CHUNK", 400)
+    engine = Sampler(random_model(architecture), tokenizer=byte_tokenizer(), step="float32")
+    fixed = engine.with_policy("schedule=fixed(keys=64)")
+    params = SamplingParams(max_new_tokens=TOKENS)
+    (alone,) = fixed.sample(PROMPT, 1, params=params, task_id="it")
+    for n in (3, 17):
+        assert fixed.sample(PROMPT, n, params=params, task_id="it")[0] == alone
+    # one begins as it does, one fills most of a pass, which would cut what follows in two
+    others = [Request("start", PROMPT[:200] + "xyz", (0, 1)), Request("long", PROMPT[::-1], (0, 1, 2))]
+    beside = fixed.stream([*others, Request("it", PROMPT, (0,))], params)
+    assert [each for each in beside if each.task_id == "it"] == [alone]
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "gpt_neox", "gpt_bigcode", "gemma2"])

@@ -1,0 +1,156 @@
+"""Attention over some of the keys in PyTorch, and the join of such parts.
+
+Shapes: B batches, G KV heads, M packed query rows, N keys, D head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from codesample.kernels.bifurcated_decode.call import DecodeOutput
+from codesample.kernels.bifurcated_decode.step_views import Mask, Seen
+
+__all__ = [
+    "NEG_INF",
+    "SCRATCH_BYTES",
+    "Part",
+    "attend",
+    "attend_chunk",
+    "beside",
+    "by_row",
+    "finished",
+    "merge",
+    "partial_dtype",
+]
+
+SCRATCH_BYTES = 64 << 20
+NEG_INF = float("-inf")
+_LOWEST = torch.finfo(torch.float32).min
+
+# Attention and its log-sum-exp in one pass that keeps scores in cache; the public function drops the latter.
+_fused_on_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+
+
+class Part(NamedTuple):
+    """Attention over some of the keys: [B, G, M, D] and [B, G, M]; rows that see none are (0, -inf)."""
+
+    out: Tensor
+    lse: Tensor
+
+
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    scale: float,
+    softcap: float | None,
+    seen: Seen | None,
+    cuts: Sequence[int] = (),
+) -> Part:
+    """Attend q [B, G, M, D] to k, v [B, G, N, D], in q's dtype; at `cuts` keys are taken apart."""
+    fused = q.device.type == "cpu" and softcap is None
+    tokens = k.shape[2]
+    if tokens == 0:
+        return Part(torch.zeros_like(q), q.new_full(q.shape[:3], NEG_INF))
+    whole = fused and seen is None and k.dtype == q.dtype
+    if whole and not cuts:
+        return Part(*_fused_on_cpu(q, k, v, scale=scale))
+    batch, kv_heads, rows, width = q.shape
+    row_bytes = q.element_size() * rows * batch
+    key_bytes = 2 * row_bytes + (0 if fused else 3 * kv_heads * row_bytes)
+    key_bytes += 4 * q.element_size() * batch * kv_heads * width
+    chunk = tokens if whole else max(SCRATCH_BYTES // key_bytes, 1)
+    parts = []
+    for begin, end in _ranges((0, *cuts, tokens), chunk):
+        kc, vc = k[:, :, begin:end].to(q.dtype), v[:, :, begin:end].to(q.dtype)
+        mask = None if seen is None else seen.mask(begin, end, q.dtype)
+        part = attend_chunk(q, kc, vc, scale, softcap, mask, fused)
+        if seen is not None and not part.out.isfinite().all():
+            # unseen keys take part with weight 0, which is exact unless they are not finite
+            used = seen.used(begin, end)[..., None]
+            part = attend_chunk(q, kc.where(used, 0), vc.where(used, 0), scale, softcap, mask, fused)
+        parts.append(part)
+    return reduce(merge, parts)
+
+
+def _ranges(bounds: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    for first, last in pairwise(bounds):
+        for begin in range(first, last, most):
+            yield begin, min(begin + most, last)
+
+
+def attend_chunk(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scale: float,
+    softcap: float | None,
+    mask: Mask | None,
+    fused: bool,
+) -> Part:
+    """Attend to all keys at once, `fused` in one pass of a CPU; k and v have q's dtype."""
+    if fused:
+        out, lse = _fused_on_cpu(q, k, v, attn_mask=None if mask is None else mask.bias, scale=scale)
+        if mask is not None and mask.dead is not None:
+            out = out.masked_fill(mask.dead[..., None], 0.0)
+            lse = lse.masked_fill(mask.dead, NEG_INF)
+        return Part(out, lse)
+    scores = (q @ k.transpose(2, 3)).mul_(scale)
+    if softcap is not None:
+        scores.div_(softcap).tanh_().mul_(softcap)
+    if mask is not None:
+        scores += mask.bias
+    top = scores.amax(dim=3, keepdim=True).clamp_min_(_LOWEST)
+    weights = scores.sub_(top).exp_()
+    total = weights.sum(dim=3, keepdim=True)
+    out = (weights @ v).div_(total.clamp_min(torch.finfo(q.dtype).tiny))
+    return Part(out, (top + total.log()).squeeze(3))
+
+
+def merge(a: Part, b: Part, *, certain: bool = False) -> Part:
+    """Join two parts; `certain` says that every row of b has keys."""
+    # unless every row of b certainly has keys, keep -inf minus -inf from becoming NaN
+    floor = b.lse if certain else b.lse.clamp_min(_LOWEST)
+    share = torch.sigmoid(a.lse - floor)
+    return Part(torch.lerp(b.out, a.out, share.unsqueeze(-1)), torch.logaddexp(a.lse, b.lse))
+
+
+def beside(parts: Sequence[Part], dim: int) -> Part:
+    """Put parts of different rows side by side."""
+    if len(parts) == 1:
+        return parts[0]
+    return Part(torch.cat([part.out for part in parts], dim), torch.cat([part.lse for part in parts], dim))
+
+
+def by_row(q: Tensor, kv_heads: int) -> Tensor:
+    """Regroup queries [R, Q, H, D] by KV head: [R, G, Q * H / G, D]."""
+    rows, queries, heads, width = q.shape
+    if queries > 1:
+        q = q.view(rows, queries, kv_heads, heads // kv_heads, width).transpose(1, 2)
+    return q.reshape(rows, kv_heads, queries * heads // kv_heads, width)
+
+
+def partial_dtype(q: Tensor) -> torch.dtype:
+    """Return what parts are computed in."""
+    return torch.float64 if q.dtype == torch.float64 else torch.float32
+
+
+def finished(part: Part, q: Tensor, sinks: Tensor | None) -> DecodeOutput:
+    """Regroup what queries [R, Q, H, D] found as they stand, and let the sinks in."""
+    (rows, queries, heads, _), (out, lse) = q.shape, part
+    if queries > 1:
+        out = out.unflatten(2, (queries, -1)).transpose(1, 2)
+        lse = lse.unflatten(2, (queries, -1)).transpose(1, 2)
+    out, lse = out.reshape(q.shape), lse.reshape(rows, queries, heads)
+    if sinks is not None:
+        total = torch.logaddexp(lse, sinks.to(lse))
+        out = out * torch.exp(lse - total.clamp_min(_LOWEST)).unsqueeze(3)
+        lse = total
+    return DecodeOutput(out.to(q.dtype), lse)
