@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from codesample.execution import Executor, Isolation, Judge, Level, Limits, Mechanism, Outcome, Program
     from codesample.extraction import Wanted
     from codesample.policies.accounting import Account, Audit, PrefillAccount
+    from codesample.policies.storage_accounting import StorageAccount
     from codesample.records import (
         CallExample,
         Candidate,
@@ -179,6 +180,7 @@ _HOME = {
     "ServiceLoad": "codesample.serving.decode_thread",
     "Snapshot": "codesample.evaluation.observer",
     "Status": "codesample.records",
+    "StorageAccount": "codesample.policies.storage_accounting",
     "TableRow": "codesample.evaluation.run_table",
     "Task": "codesample.tasks.contract",
     "TaskFacts": "codesample.tasks.facts",
@@ -294,6 +296,7 @@ __all__ = [
     "ServiceLoad",
     "Snapshot",
     "Status",
+    "StorageAccount",
     "TableRow",
     "Task",
     "TaskFacts",

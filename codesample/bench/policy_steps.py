@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from codesample.kernels.bifurcated_decode import (
     prepare_batch,
 )
 from codesample.policies.accounting import Account
-from codesample.policies.contract import PrefixPolicy, SparsePolicy
+from codesample.policies.contract import PrefixPolicy
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.prompt_tails import PromptTails
 from codesample.sampling.attention_hook import DecodeState, attached
@@ -111,7 +111,7 @@ class PolicyBench:
             raise ModelError(f"policy {policy.name!r} wants {reads.rerun} last queries; {_TAIL} are kept")
         tails = reads.tails(ranges)
         for layer, tail in self._tails.items():
-            tails.hear(0, layer, *tail)
+            tails.hear(0, layer, tail.queries, tail.scores)
         reads.prepare(ranges, tails)
         return reads
 
@@ -127,8 +127,9 @@ class PolicyBench:
         """
         if not len(self._tokens):
             raise ModelError("no tokens are drawn yet; step exactly first")
-        if isinstance(policy, SparsePolicy):
-            policy = replace(policy, guard=0, audit=1 if audit else 0)
+        changes: dict[str, Any] = {"guard": 0, "audit": 1 if audit else 0}
+        taken = {name: value for name, value in changes.items() if name in policy.parameters()}
+        policy = replace(policy, **taken) if taken else policy  # type: ignore[type-var]
         reads = self._prepared(policy)
         found = self._pass(reads, reads.account, reads)
         return found._replace(account=reads.account)

@@ -21,7 +21,9 @@ def policy_facts(engine: Engine) -> dict[str, Any]:
     if account is None:
         return {}
     facts: dict[str, Any] = account.as_json()
-    return {"policy": engine.describe().get("policy", "")} | facts
+    said = engine.describe()
+    notice = {"notice": said["policy_notice"]} if "policy_notice" in said else {}
+    return {"policy": said.get("policy", "")} | notice | facts
 
 
 def kept_facts(run: RunFolder, spent: Mapping[str, Any], *, tokens: int) -> Mapping[str, Any]:
@@ -38,7 +40,7 @@ def added_up(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     known = [each for each in facts if each]
     if not known:
         return {}
-    total: dict[str, Any] = dict(known[0]) | {"audit": None}
+    total: dict[str, Any] = dict(known[0]) | {"audit": None, "storage": None}
     for each in known[1:]:
         for name, value in each.items():
             if name == "state_bytes":
@@ -61,7 +63,7 @@ def _prefills_added_up(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def policy_line(facts: Mapping[str, Any]) -> str:
-    """Say in a line what was read and what was missed."""
+    """Say in a line what was read and what was missed, and what has to be known of it."""
     said = []
     if facts["steps"]:
         read = f"{facts['share']:.0%} of the bytes of {facts['prefixes']} stored prompts read"
@@ -69,8 +71,18 @@ def policy_line(facts: Mapping[str, Any]) -> str:
     if (prefill := facts.get("prefill") or {}).get("pairs"):
         read = f"{prefill['tokens']} tokens of prompts run with {prefill['share']:.0%} of their attention"
         said.append(read + _missed(prefill["audit"]))
+    if (storage := facts.get("storage") or {}).get("runs"):
+        said.append(_held(storage))
     nothing = "nothing was left out, no prompt that was read is as long as its guard"
-    return f"{facts['policy']}: {'; '.join(said) or nothing}"
+    notice = f"; {facts['notice']}" if "notice" in facts else ""
+    return f"{facts['policy']}: {'; '.join(said) or nothing}{notice}"
+
+
+def _held(storage: Mapping[str, Any]) -> str:
+    words = f"prompts held in {storage['bytes'] / storage['exact_bytes']:.0%} of their bytes"
+    if storage["queries"]:
+        words += f", outputs moved by {storage['output_error']:.2%} (worst: {storage['worst_error']:.2%})"
+    return words
 
 
 def _missed(audit: Mapping[str, Any] | None) -> str:

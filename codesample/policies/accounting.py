@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from codesample.policies.storage_accounting import StorageAccount
 from codesample.records.short import one_line
 from codesample.records.validation import validated
 
@@ -98,6 +99,7 @@ class Account:
         prepare_seconds, refresh_seconds: Wall time.
         audit: None where nothing was looked at.
         prefill: What prompts read while they were run; None where that is everything.
+        storage: What prompts took in 8 bits; None where none are held so.
     """
 
     prefixes: int = 0
@@ -114,6 +116,7 @@ class Account:
     refresh_seconds: float = 0.0
     audit: Audit | None = None
     prefill: PrefillAccount | None = None
+    storage: StorageAccount | None = None
 
     __repr__ = one_line
 
@@ -132,6 +135,9 @@ class Account:
             del content["prefill"]
         else:
             content["prefill"] = self.prefill.as_json()
+        if self.storage is not None:
+            errors = {name: round(getattr(self.storage, name), 6) for name in ("output_error", "worst_error")}
+            content["storage"] = asdict(self.storage) | errors
         return content
 
 
@@ -204,7 +210,9 @@ class Tally(_Masses):
     def __init__(self) -> None:
         super().__init__()
         kept = Account.__slots__
-        self.numbers = dict.fromkeys((name for name in kept if name not in ("audit", "prefill")), 0)
+        self.numbers = dict.fromkeys(
+            (name for name in kept if name not in ("audit", "prefill", "storage")), 0
+        )
         self.seconds = {"prepare_seconds": 0.0, "refresh_seconds": 0.0}
 
     def add(self, **numbers: int) -> None:

@@ -19,10 +19,14 @@ CHOICES: dict[str, Mapping[str, str]] = {
         "star": "codesample.policies.prefill.star:Star",
         "ring": "codesample.policies.prefill.ring:Ring",
     },
-    "decode_cache": {},
+    "decode_cache": {"cascade": "codesample.policies.cascade:Cascade"},
     "schedule": {
         "stream-k": "codesample.policies.schedules:StreamKSchedule",
         "fixed": "codesample.policies.schedules:FixedSchedule",
+    },
+    "storage": {
+        "int8": "codesample.policies.storage:Int8",
+        "fp8": "codesample.policies.storage:Fp8",
     },
 }
 """By axis and name the class, a frozen dataclass made of `Parametrised`; each axis's default has none."""
@@ -58,9 +62,15 @@ def expect_compatible(policy: Policy) -> None:
     """Refuse choices that cannot both be kept.
 
     Raises:
-        ParameterError: candidates that choose keys together are to be computed apart; names both choices.
+        ParameterError: candidates that choose keys together are to be computed apart, or fixed splits to read
+            keys in 8 bits; names both choices.
     """
     prefix, schedule = policy.chosen("prefix")[0], policy.chosen("schedule")[0]
+    if schedule == "fixed" and policy.storage != AXES["storage"][0]:
+        raise ParameterError(
+            f"policy {str(policy)!r}: schedule = 'fixed' reads keys as they are, and storage = "
+            f"{policy.storage!r} holds them in 8 bits; leave one of the two out"
+        )
     if schedule == "fixed" and prefix != EXACT:
         raise ParameterError(
             f"policy {str(policy)!r}: schedule = 'fixed' computes each candidate apart from the others, and "

@@ -35,18 +35,19 @@ class ChosenKeys:
     mean: Tensor | None
     age: int = 0
 
-    def is_due(self, ask: Ask, policy: PrefixPolicy) -> bool:
-        """Whether another choice has to be made for these queries."""
-        if self.age >= policy.refresh:
+    def is_due(self, queries: Tensor, policy: PrefixPolicy) -> bool:
+        """Whether another choice has to be made for these queries [R, Q, H, D]."""
+        steps = None if self.choice is None else self.choice.steps
+        if self.age >= (policy.refresh if steps is None else steps):
             return True
         if self.mean is None:
             return False
-        return bool(F.cosine_similarity(_mean(ask), self.mean, dim=0) < policy.similarity)
+        return bool(F.cosine_similarity(_mean(queries), self.mean, dim=0) < policy.similarity)
 
 
 def gathered(choice: Choice | None, ask: Ask, policy: PrefixPolicy) -> ChosenKeys:
     """Put what a choice names side by side."""
-    mean = _mean(ask) if policy.similarity > 0 and policy.refresh > 1 else None
+    mean = _mean(ask.queries) if policy.similarity > 0 and policy.refresh > 1 else None
     if choice is None:
         return ChosenKeys(None, None, 0, 0, mean)
     index = choice.tokens
@@ -54,6 +55,8 @@ def gathered(choice: Choice | None, ask: Ask, policy: PrefixPolicy) -> ChosenKey
     tokens = int(filled.sum())
     at = index.clamp_min(0)[..., None].expand(-1, -1, ask.keys.shape[2])
     k, v = ask.keys.gather(1, at), ask.values.gather(1, at)
+    if choice.gate is not None:
+        v = v * choice.gate[..., None].to(v.dtype)
     bias = None
     if tokens < index.numel() or choice.rest is not None:
         bias = torch.zeros(index.shape, dtype=k.dtype, device=k.device).masked_fill(~filled, float("-inf"))
@@ -62,7 +65,19 @@ def gathered(choice: Choice | None, ask: Ask, policy: PrefixPolicy) -> ChosenKey
         index = torch.cat([index, index.new_full(rest.bias.shape, -1)], dim=1)
         k, v = torch.cat([k, rest.k.to(k.dtype)], dim=1), torch.cat([v, rest.v.to(v.dtype)], dim=1)
         bias = torch.cat([bias, rest.bias.to(bias.dtype)], dim=1)
-    return ChosenKeys(choice, KeptKeys(index, k, v, bias), tokens, k.nbytes + v.nbytes, mean)
+    kept = KeptKeys(index, k, v, bias, _seen(choice, ask, index.shape[1]))
+    return ChosenKeys(choice, kept, tokens, k.nbytes + v.nbytes, mean)
+
+
+def _seen(choice: Choice, ask: Ask, entries: int) -> Tensor | None:
+    """Return what is seen in the form of `KeptKeys`; everybody sees what stands for the rest."""
+    if choice.seen is None:
+        return None
+    rows, queries, heads, _ = ask.queries.shape
+    kv_heads, tokens = choice.tokens.shape
+    seen = choice.seen.expand(kv_heads, heads // kv_heads, rows, queries, tokens)
+    seen = seen.permute(0, 2, 3, 1, 4).reshape(kv_heads, -1, tokens)
+    return F.pad(seen, (0, entries - tokens), value=True)
 
 
 def expect_choice(name: str, choice: Choice, ask: Ask) -> None:
@@ -83,6 +98,7 @@ def expect_choice(name: str, choice: Choice, ask: Ask) -> None:
         raise PolicyError(
             f"policy {name!r} chose tokens that do not rise, or lie outside of the {stored} stored ones"
         )
+    _expect_extras(name, choice, ask)
     if choice.rest is not None:
         entries = choice.rest.bias.shape[1] if choice.rest.bias.dim() == 2 else -1
         shapes = [list(each.shape) for each in choice.rest]
@@ -91,6 +107,24 @@ def expect_choice(name: str, choice: Choice, ask: Ask) -> None:
             raise PolicyError(f"policy {name!r}: what stands for the rest is {shapes}; expected {expected}")
 
 
-def _mean(ask: Ask) -> Tensor:
-    wide = ask.queries.to(torch.promote_types(ask.queries.dtype, torch.float32))
+def _expect_extras(name: str, choice: Choice, ask: Ask) -> None:
+    rows, queries, heads, _ = ask.queries.shape
+    kv_heads, tokens = choice.tokens.shape
+    if choice.seen is not None:
+        whole = (kv_heads, heads // kv_heads, rows, queries, tokens)
+        shape = choice.seen.shape
+        fits = len(shape) == 5 and all(n in (1, most) for n, most in zip(shape, whole, strict=True))
+        if not fits or shape[::4] != whole[::4] or choice.seen.dtype != torch.bool:
+            raise PolicyError(
+                f"policy {name!r}: seen is {list(shape)} {choice.seen.dtype}; expected {list(whole)} bool, "
+                "or 1 in the place of the middle ones"
+            )
+    if choice.gate is not None and choice.gate.shape != choice.tokens.shape:
+        raise PolicyError(
+            f"policy {name!r}: gate is {list(choice.gate.shape)}; expected {list(choice.tokens.shape)}"
+        )
+
+
+def _mean(queries: Tensor) -> Tensor:
+    wide = queries.to(torch.promote_types(queries.dtype, torch.float32))
     return wide.mean(dim=(0, 1)).flatten()

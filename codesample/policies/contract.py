@@ -7,9 +7,9 @@ What it reads and what it misses is counted by `codesample.policies.prefix_reads
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from codesample.policies.parametrised import Parametrised
 from codesample.records.fields import check_settings, setting
@@ -19,7 +19,21 @@ if TYPE_CHECKING:
 
     from codesample.kernels.bifurcated_decode import ScoreOptions
 
-__all__ = ["Ask", "Choice", "PrefixPolicy", "PseudoKeys", "SparsePolicy", "StoredLayer"]
+__all__ = ["Ask", "Choice", "ModelFacts", "PrefixPolicy", "PseudoKeys", "SparsePolicy", "StoredLayer"]
+
+
+class ModelFacts(NamedTuple):
+    """What a policy may ask of the model that it is used on.
+
+    Attributes:
+        name: As the caller gave it.
+        config: Settings of its text model, by name.
+        tensors: Parameters and buffers, by name.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
 
 
 class StoredLayer(NamedTuple):
@@ -29,12 +43,16 @@ class StoredLayer(NamedTuple):
         keys, values: [G, M, D], as they are attended to; views that must not be written.
         queries: [H, W, D], of the prompt's last tokens; at most `PrefixPolicy.tail_queries`, at least one.
         scores: How the layer weighs its keys.
+        number: Of the layer in the model.
+        learned: [G, M], scores that the checkpoint itself gives the tokens; None where it gives none.
     """
 
     keys: Tensor
     values: Tensor
     queries: Tensor
     scores: ScoreOptions
+    number: int = 0
+    learned: Tensor | None = None
 
 
 class Ask(NamedTuple):
@@ -44,12 +62,16 @@ class Ask(NamedTuple):
         queries: [R, Q, H, D], of all rows that the choice is for; query head h reads KV head h // (H / G).
         keys, values: [G, M, D], of the stored prompt.
         scores: How the layer weighs its keys; without a window.
+        positions: [R, Q] int64, where in their sequences the queries stand; told to `query_free` policies.
+        start: Where in them the run's first token stands.
     """
 
     queries: Tensor
     keys: Tensor
     values: Tensor
     scores: ScoreOptions
+    positions: Tensor | None = None
+    start: int = 0
 
 
 class PseudoKeys(NamedTuple):
@@ -70,11 +92,18 @@ class Choice(NamedTuple):
         tokens: [G, N] int64, rising along each head's list; -1 fills up behind shorter lists.
         scored_bytes: What making the choice read, in bytes of keys or of what was prepared.
         rest: What stands for the tokens left out. None: nothing does.
+        seen: Which queries see each of `tokens`: bool, [G, H / G, R, Q, N], each dimension but the first and
+            the last 1 where it makes no difference. None: all do.
+        gate: [G, N], factors on the values that are read. None: 1.
+        steps: How many steps it serves, whatever `PrefixPolicy.refresh` says. None: as that says.
     """
 
     tokens: Tensor
     scored_bytes: int
     rest: PseudoKeys | None = None
+    seen: Tensor | None = None
+    gate: Tensor | None = None
+    steps: int | None = None
 
 
 class PrefixPolicy(Parametrised, ABC):
@@ -89,6 +118,11 @@ class PrefixPolicy(Parametrised, ABC):
         pool: Whether one choice is made for all rows of a group, or one for each row.
         audit: The true attention mass of what is not read is measured at every so manieth step; 0: never.
         tail_queries: How many of a prompt's last queries `prepare` is shown.
+        query_free: Whether choices follow from positions or from what `prepare` was shown, and from no query.
+        longest_own: How many own tokens a candidate may have, where it has to be limited; None: any number.
+        computes: Settings of a model's configuration that it computes, without which the model is not served.
+        telling_tokens: How long a prompt has to be to show whether these are computed rightly.
+        notice: What a report has to say of it, or "".
     """
 
     guard: int = 0
@@ -97,6 +131,19 @@ class PrefixPolicy(Parametrised, ABC):
     pool: bool = True
     audit: int = 0
     tail_queries: int = 1
+    query_free: bool = False
+    longest_own: int | None = None
+    computes: tuple[str, ...] = ()
+    telling_tokens: int = 0
+    notice: str = ""
+
+    def fitted(self, facts: ModelFacts) -> Self:
+        """Return the policy as it is used on a model: itself, or with what the model's own files say.
+
+        Raises:
+            ParameterError: it is of no use on this model; names the model and what to do.
+        """
+        return self
 
     @abstractmethod
     def prepare(self, layers: Sequence[StoredLayer]) -> Sequence[Any]:

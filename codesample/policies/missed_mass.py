@@ -42,6 +42,8 @@ def unread_of(ask: Ask, choice: Choice | None) -> Unread:
     for head in range(kv_heads):
         left = ask.keys[head][~read[head, :tokens]][None]
         parts.append(log_total(rows[head : head + 1], left, ask.scores))
+    if choice.seen is not None:
+        parts = [torch.logaddexp(torch.cat(parts), _hidden(ask, choice, rows))]
 
     def per_query(pooled: Tensor) -> Tensor:
         shape = (kv_heads, heads // kv_heads, rows_, queries)
@@ -52,6 +54,18 @@ def unread_of(ask: Ask, choice: Choice | None) -> Unread:
         logits = row_logits(rows, choice.rest.k, ask.scores) + choice.rest.bias[:, None]
         stood = per_query(logits.logsumexp(dim=2))
     return Unread(per_query(torch.cat(parts)), stood)
+
+
+def _hidden(ask: Ask, choice: Choice, rows: Tensor) -> Tensor:
+    """Return each row's log-sum-exp over tokens that are read, but that it does not see, [G, n]."""
+    assert choice.seen is not None
+    rows_, queries, heads, _ = ask.queries.shape
+    kv_heads, tokens = choice.tokens.shape
+    seen = choice.seen.expand(kv_heads, heads // kv_heads, rows_, queries, tokens).flatten(1, 3)
+    filled = choice.tokens >= 0
+    at = choice.tokens.clamp_min(0)[..., None].expand(-1, -1, ask.keys.shape[2])
+    logits = row_logits(rows, ask.keys.gather(1, at), ask.scores)
+    return logits.masked_fill(seen | ~filled[:, None], float("-inf")).logsumexp(dim=2)
 
 
 def missed_mass(unread: Unread, lse: Tensor) -> Tensor:

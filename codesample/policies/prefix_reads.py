@@ -7,9 +7,10 @@ another is stored in its place, or when no prompt needs it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -27,13 +28,17 @@ from codesample.kernels.bifurcated_decode import (
 from codesample.policies.accounting import Account, Tally
 from codesample.policies.chosen_keys import ChosenKeys, expect_choice, gathered
 from codesample.policies.contract import Ask, PrefixPolicy, StoredLayer
+from codesample.policies.learned_scores import Scorer
 from codesample.policies.missed_mass import Unread, missed_mass, unread_of
 from codesample.policies.prompt_tails import PromptTails
+from codesample.policies.storage_accounting import StorageTally
 
 __all__ = ["PrefixReads"]
 
 Range = tuple[int, int]
 """(start, length) of a stored run in the pool."""
+
+_WHOLE = 1 << 40
 
 
 @dataclass
@@ -57,12 +62,19 @@ class PrefixReads:
         policy: Which.
         layers: Of the store; the list itself is kept, since a store that grows puts other layers in it.
         tally: What all is added to. Default: one of its own.
+        scorers: By layer, where the checkpoint scores its tokens.
+        storage: What is told of runs that are stored in 8 bits.
     """
 
     def __init__(
-        self, policy: PrefixPolicy, layers: Sequence[LayerStore], tally: Tally | None = None
+        self,
+        policy: PrefixPolicy,
+        layers: Sequence[LayerStore],
+        tally: Tally | None = None,
+        scorers: Mapping[int, Scorer] = MappingProxyType({}),
+        storage: StorageTally | None = None,
     ) -> None:
-        self.policy, self.name = policy, policy.name
+        self.policy, self.name, self.scorers, self._storage = policy, policy.name, scorers, storage
         self._layers, self._tally = layers, tally or Tally()
         self._stored: dict[Range, _Stored] = {}
         self._numbers: dict[int, int] = {}
@@ -71,6 +83,7 @@ class PrefixReads:
         self._calls = [0] * len(layers)
         # by stored run the first row that sees it
         self._first_rows: dict[Range, int] = {}
+        self._own_starts: tuple[int, ...] = ()
         self._unread: list[tuple[Segment, Unread]] = []
 
     @property
@@ -81,18 +94,22 @@ class PrefixReads:
     @property
     def rerun(self) -> int:
         """How many last tokens of a run have to be run, although their keys may be known."""
-        return max(1, self.policy.tail_queries)
+        # scores are not kept with the keys of earlier calls
+        return _WHOLE if self.scorers else max(1, self.policy.tail_queries)
 
     def tails(self, ranges: Iterable[Range]) -> PromptTails:
         """Return what is to hear the prefill that stores these ranges."""
         wanted = [start for start, length in ranges if length >= self.policy.guard]
-        return PromptTails(wanted, self.rerun)
+        return PromptTails(wanted, max(1, self.policy.tail_queries), self._storage)
 
     def prepare(self, ranges: Iterable[Range], tails: PromptTails) -> None:
         """Take note that runs were stored, and prepare those that the policy is for."""
         began = perf_counter()
         for start, length in ranges:
             self._forget(range(start, start + length))
+            if self._storage is not None and any(layer.packed for layer in self._layers):
+                held = sum(layer.held_bytes(length) for layer in self._layers)
+                self._storage.stored(held, sum(layer.whole_bytes(length) for layer in self._layers))
             if length < self.policy.guard:
                 continue
             heard = tails.of(start)
@@ -100,9 +117,11 @@ class PrefixReads:
             numbers = [number for number in sorted(heard) if heard[number].scores.window is None]
             layers = [
                 StoredLayer(
-                    self._layers[number].k_shared[:, start : start + length],
-                    self._layers[number].v_shared[:, start : start + length],
-                    *heard[number],
+                    *self._layers[number].shared(start, length),
+                    heard[number].queries,
+                    heard[number].scores,
+                    number,
+                    heard[number].learned,
                 )
                 for number in numbers
             ]
@@ -139,6 +158,7 @@ class PrefixReads:
             self._hold(-sum(each.bytes for each in stored.chosen.values()))
             stored.chosen.clear()
         self._first_rows = {s[:2]: s.row_start for s in reversed(batch.segments)}
+        self._own_starts = batch.own_starts
         if self.policy.pool or not any(self.restricts(s) for s in batch.segments):
             return batch
         segments: list[Segment] = []
@@ -156,42 +176,53 @@ class PrefixReads:
         stored, layer = self._stored[segment[:2]], self._number(call.store)
         if layer not in stored.states or call.scores.window is not None:
             return None
-        s = segment
-        keys, values = (pool[:, s.start : s.start + s.length] for pool in call.store[:2])
-        ask = Ask(call.q[s.row_start : s.row_stop], keys, values, call.scores)
-        chosen = self._chosen(stored, (layer, s.row_start), ask)
-        whole = keys.nbytes + values.nbytes
+        s, looks, place = segment, self._looks(layer), (layer, segment.row_start)
+        chosen = stored.chosen.get(place)
+        due = chosen is None or chosen.is_due(call.q[s.row_start : s.row_stop], self.policy)
+        ask = self._ask(s, call) if due or looks else None
+        if chosen is None or (due and ask is not None):
+            assert ask is not None
+            chosen = self._choose(stored, place, ask)
+        chosen.age += 1
+        tokens = s.length * call.kv_heads
         # exact steps read a run once for all rows, also where each row chooses for itself
         once = s.row_start == self._first_rows.get(s[:2], s.row_start)
         self._tally.add(
             steps=once,
-            tokens=s.length * len(keys),
-            tokens_kept=s.length * len(keys) if chosen.kept is None else chosen.tokens,
-            exact_bytes=whole if once else 0,
-            read_bytes=whole if chosen.kept is None else chosen.bytes,
+            tokens=tokens,
+            tokens_kept=tokens if chosen.kept is None else chosen.tokens,
+            exact_bytes=call.store.whole_bytes(s.length) if once else 0,
+            read_bytes=call.store.held_bytes(s.length) if chosen.kept is None else chosen.bytes,
         )
-        if self._looks(layer):
+        if looks and ask is not None:
             self._unread.append((s, unread_of(ask, chosen.choice)))
         return chosen.kept
 
-    def _chosen(self, stored: _Stored, place: tuple[int, int], ask: Ask) -> ChosenKeys:
-        """Return what these rows read in this step, chosen anew where that is due."""
-        chosen = stored.chosen.get(place)
-        if chosen is None or chosen.is_due(ask, self.policy):
-            began = perf_counter()
-            choice = self.policy.select(ask, stored.states[place[0]])
-            if choice is not None:
-                expect_choice(self.name, choice, ask)
-            before, chosen = chosen, gathered(choice, ask, self.policy)
-            stored.chosen[place] = chosen
-            self._tally.add(
-                refreshes=1,
-                scored_bytes=0 if choice is None else choice.scored_bytes,
-                gathered_bytes=chosen.bytes,
-            )
-            self._hold(chosen.bytes - (before.bytes if before else 0))
-            self._tally.seconds["refresh_seconds"] += perf_counter() - began
-        chosen.age += 1
+    def _ask(self, s: Segment, call: Call) -> Ask:
+        rows = slice(s.row_start, s.row_stop)
+        positions = None
+        if self.policy.query_free:
+            first = call.lens[rows].long() if call.writes else call.lens[rows].long() - call.q.shape[1]
+            first = first + torch.tensor(self._own_starts[rows], device=first.device)
+            positions = first[:, None] + torch.arange(call.q.shape[1], device=first.device)
+        keys, values = call.store.shared(s.start, s.length)
+        return Ask(call.q[rows], keys, values, call.scores, positions, s.position)
+
+    def _choose(self, stored: _Stored, place: tuple[int, int], ask: Ask) -> ChosenKeys:
+        """Make a choice for rows of a layer, and put what it names side by side."""
+        began = perf_counter()
+        choice = self.policy.select(ask, stored.states[place[0]])
+        if choice is not None:
+            expect_choice(self.name, choice, ask)
+        before, chosen = stored.chosen.get(place), gathered(choice, ask, self.policy)
+        stored.chosen[place] = chosen
+        self._tally.add(
+            refreshes=1,
+            scored_bytes=0 if choice is None else choice.scored_bytes,
+            gathered_bytes=chosen.bytes,
+        )
+        self._hold(chosen.bytes - (before.bytes if before else 0))
+        self._tally.seconds["refresh_seconds"] += perf_counter() - began
         return chosen
 
     def _looks(self, layer: int) -> bool:

@@ -9,15 +9,23 @@ import torch
 from torch import Tensor
 
 from codesample.kernels.bifurcated_decode import ScoreOptions
+from codesample.policies.storage_accounting import StorageTally
 
 __all__ = ["PromptTails", "Tail"]
 
 
 class Tail(NamedTuple):
-    """Queries [H, W, D] of the last tokens of a stored run in one layer, and how that layer weighs keys."""
+    """What a stored run's prefill told of one layer.
+
+    Attributes:
+        queries: [H, W, D], of its last tokens.
+        scores: How the layer weighs keys.
+        learned: [G, M], scores that the checkpoint gives all its tokens, if it gives any.
+    """
 
     queries: Tensor
     scores: ScoreOptions
+    learned: Tensor | None = None
 
 
 class PromptTails:
@@ -26,11 +34,13 @@ class PromptTails:
     Args:
         starts: Where the runs begin in the pool of shared tokens.
         count: How many of the last queries to keep, at least 1.
+        storage: Who is told how far outputs move where keys are stored in 8 bits, if anybody is.
     """
 
-    def __init__(self, starts: Collection[int], count: int) -> None:
-        self._starts, self._count = frozenset(starts), count
+    def __init__(self, starts: Collection[int], count: int, storage: StorageTally | None = None) -> None:
+        self._starts, self._count, self.storage = frozenset(starts), count, storage
         self._found: dict[int, dict[int, Tail]] = {}
+        self._scored: dict[int, dict[int, list[Tensor]]] = {}
 
     def hear(self, start: int, layer: int, queries: Tensor, scores: ScoreOptions) -> None:
         """Be told of the next queries of a run, [H, T, D], in the order of its tokens."""
@@ -42,6 +52,15 @@ class PromptTails:
             last = torch.cat([layers[layer].queries, last], dim=1)[:, -self._count :]
         layers[layer] = Tail(last.clone(), scores)
 
+    def hear_scores(self, start: int, layer: int, scores: Tensor) -> None:
+        """Be told of what the checkpoint gives the next tokens of a run, [G, T]."""
+        if start in self._starts:
+            self._scored.setdefault(start, {}).setdefault(layer, []).append(scores)
+
     def of(self, start: int) -> dict[int, Tail]:
         """Return by layer what was heard of a run; it is forgotten."""
-        return self._found.pop(start, {})
+        found, scored = self._found.pop(start, {}), self._scored.pop(start, {})
+        return {
+            layer: tail._replace(learned=torch.cat(scored[layer], dim=1)) if layer in scored else tail
+            for layer, tail in found.items()
+        }

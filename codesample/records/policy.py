@@ -31,8 +31,9 @@ EXACT = "exact"
 
 AXES: dict[str, tuple[str, ...]] = {
     "prefill": ("full", "criti", "star", "ring"),
-    "decode_cache": ("full",),
+    "decode_cache": ("full", "cascade"),
     "schedule": ("auto", "stream-k", "fixed"),
+    "storage": ("full", "int8", "fp8"),
 }
 """What is built of each axis besides the prefix policies, which are found by entry point; defaults first.
 
@@ -64,11 +65,12 @@ class Policy:
         parameters: (name, value) pairs for it, sorted by name; see `docs/policies.md`.
         prefill: How prompts are run: "full", "criti" or "star", whose tokens leave keys out, or "ring", by
             several processes.
-        decode_cache: What is kept of a row's own tokens: "full".
+        decode_cache: What is kept of a row's own tokens: "full", or "cascade", a bounded number.
         schedule: How a step's attention is divided: "auto", as its implementation does.
+        storage: How stored prompts are held: "full", in the model's dtype, or in 8 bits, "int8" or "fp8".
         hosts: Over how many processes a prompt's keys are spread, at least 1.
-        prefill_parameters, decode_cache_parameters, schedule_parameters: As `parameters`, for those; what is
-            "full" or "auto" takes none.
+        prefill_parameters, decode_cache_parameters, schedule_parameters, storage_parameters: As `parameters`,
+            for those; what is "full" or "auto" takes none.
 
     Raises:
         ParameterError: a name or a parameter that cannot be written, a parameter twice, or a value of
@@ -84,6 +86,8 @@ class Policy:
     prefill_parameters: Parameters = ()
     decode_cache_parameters: Parameters = ()
     schedule_parameters: Parameters = ()
+    storage: str = "full"
+    storage_parameters: Parameters = ()
 
     __repr__ = one_line
 

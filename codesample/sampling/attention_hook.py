@@ -18,12 +18,20 @@ from torch import Tensor
 from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, ScoreOptions, bifurcated_decode
+from codesample.kernels.bifurcated_decode import (
+    BlockPattern,
+    LayerStore,
+    PreparedBatch,
+    ScoreOptions,
+    bifurcated_decode,
+)
+from codesample.policies.cascade import CascadeStep
 from codesample.policies.prefill.prefill_policy import PrefillAsk
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prompt_tails import PromptTails
 from codesample.sampling.hosts.spread import Spread
 from codesample.sampling.prefill_attention import attend_causally, attend_in_stretches
+from codesample.sampling.prefill_storing import PrefillPiece, compare_stored, stored_keys
 from codesample.sampling.turn_lock import TurnLock
 
 __all__ = [
@@ -60,31 +68,12 @@ _WITHOUT_EFFECT = frozenset(
 """Keywords of attention functions that may have any value."""
 
 
-@dataclass(frozen=True)
-class PrefillPiece:
-    """A run of one prompt's tokens inside a packed prefill.
-
-    Attributes:
-        begin, end: Where the run lies in the packed row.
-        parents: (start, length) in the pool of the shared segments that come before the prompt's own.
-        start: Where the prompt's own segment starts in the pool.
-        filled: How many of the segment's tokens were stored by earlier calls.
-        length: How many tokens the segment has in all.
-    """
-
-    begin: int
-    end: int
-    parents: tuple[tuple[int, int], ...]
-    start: int
-    filled: int
-    length: int
-
-
 @dataclass
 class PrefillState:
     """Queries are prompt tokens packed into one row, [1, H, T, D]; `reached` collects the layers seen.
 
-    `tails` is told of each piece's queries; `reads` says which keys they attend to. Default: all.
+    `tails` is told of each piece's queries; `reads` says which keys they attend to. Default: all. `pattern`
+    is that of the model, where it has one.
     """
 
     layers: Sequence[LayerStore]
@@ -92,26 +81,27 @@ class PrefillState:
     reached: set[int] = field(default_factory=set)
     tails: PromptTails | None = None
     reads: PrefillReads | None = None
+    pattern: BlockPattern | None = None
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         """Store k and v, each [1, G, T, D], and return the attention output, [1, T, H, D]."""
         self.reached.add(layer)
         store = self.layers[layer]
+        pattern = None if self.pattern is None or self.pattern.is_dense(layer) else self.pattern
         out = torch.empty(1, q.shape[2], q.shape[1], v.shape[3], dtype=q.dtype, device=q.device)
         for piece in self.pieces:
-            own, upto = slice(piece.begin, piece.end), piece.start + piece.filled + piece.end - piece.begin
-            new = slice(piece.start + piece.filled, upto)
-            store.k_shared[:, new] = k[0, :, own]
-            store.v_shared[:, new] = v[0, :, own]
-            ranges = [slice(a, a + n) for a, n in piece.parents] + [slice(piece.start, upto)]
-            keys, values = _joined(store.k_shared, ranges), _joined(store.v_shared, ranges)
+            own = slice(piece.begin, piece.end)
+            keys, values = stored_keys(store, piece, k[0, :, own], v[0, :, own])
             queries = q[0, :, own]
             if self.reads is None:
-                out[0, own] = attend_causally(queries, keys, values, scores)
+                out[0, own] = attend_causally(queries, keys, values, scores, pattern)
             else:
                 stop = sum(n for _, n in piece.parents) + piece.length
                 stretches = self.reads.stretches(PrefillAsk(piece.start, layer, queries, keys, stop, scores))
                 out[0, own] = attend_in_stretches(queries, keys, values, scores, stretches)
+            storage = self.tails.storage if self.tails is not None else None
+            if storage is not None and storage.audit and store.packed is not None and self.reads is None:
+                compare_stored(store, piece, queries, out[0, own], scores, pattern, storage)
             if self.tails is not None:
                 self.tails.hear(piece.start, layer, q[0, :, own], scores)
         return out
@@ -121,13 +111,15 @@ class PrefillState:
 class DecodeState:
     """Queries are one token per live row, [R, H, 1, D]; see `bifurcated_decode` for `prepared` and `lens`.
 
-    `spread` says over which processes the prompts' keys are spread. Default: all are here.
+    `spread` says over which processes the prompts' keys are spread. Default: all are here. `own` is told of
+    each layer's attention where rows keep a bounded number of own tokens.
     """
 
     layers: Sequence[LayerStore]
     prepared: PreparedBatch
     lens: Tensor
     spread: Spread | None = None
+    own: CascadeStep | None = None
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
         """Store k and v, each [R, G, 1, D], and return the attention output, [R, 1, H, D]."""
@@ -135,7 +127,10 @@ class DecodeState:
         store = self.layers[layer]
         if self.spread is not None:
             return self.spread.attended((q, k, v), store, self.prepared, self.lens, scores)
-        return bifurcated_decode(q, k, v, store, self.prepared, self.lens, scores).out
+        result = bifurcated_decode(q, k, v, store, self.prepared, self.lens, scores)
+        if self.own is not None:
+            self.own.attended(layer, q, result.lse, scores)
+        return result.out
 
 
 def check_arguments(module: torch.nn.Module, others: Mapping[str, Any]) -> None:
@@ -159,10 +154,6 @@ def check_arguments(module: torch.nn.Module, others: Mapping[str, Any]) -> None:
         if key == "dropout" and value == 0:
             continue
         raise ModelError(f"{name} asks its attention function for {key}, which is not computed here")
-
-
-def _joined(pool: Tensor, ranges: Sequence[slice]) -> Tensor:
-    return pool[:, ranges[0]] if len(ranges) == 1 else torch.cat([pool[:, r] for r in ranges], dim=1)
 
 
 def _attention(

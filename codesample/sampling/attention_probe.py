@@ -20,7 +20,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import DecodeBatch, Segment, prepare_batch
+from codesample.kernels.bifurcated_decode import DecodeBatch, Segment, prepare_batch, stated_pattern
+from codesample.policies.contract import PrefixPolicy
+from codesample.policies.prefix_reads import PrefixReads
 from codesample.sampling.attention_hook import (
     DecodeState,
     PrefillPiece,
@@ -67,8 +69,12 @@ class Probed(NamedTuple):
 
 
 @torch.inference_mode()
-def probe_shared_path(model: PreTrainedModel) -> Probed:
+def probe_shared_path(model: PreTrainedModel, policy: PrefixPolicy | None = None) -> Probed:
     """Compare a prefill and decode steps over the KV store with the model's ordinary forward pass.
+
+    Args:
+        model: Which.
+        policy: By which prompts are read. Default: all of them.
 
     Raises:
         ModelError: tokens see later ones, so that nothing can be sampled from the model.
@@ -77,11 +83,11 @@ def probe_shared_path(model: PreTrainedModel) -> Probed:
     switch = rope_switch(config)
     if model.config.is_encoder_decoder:
         return Probed((), f"{name} has an encoder", switch)
-    ids = _probe_ids(model, _prompt_length(config, switch))
+    ids = _probe_ids(model, _prompt_length(config, switch, policy.telling_tokens if policy else 0))
     expected = None
     try:
         expected = _reference(model, ids)
-        shapes = _served_shapes(model, ids, expected)
+        shapes = _served_shapes(model, ids, expected, policy)
     except _NotServedError as reason:
         cached = expected is None or _steps_agree(model, ids, expected)
         return Probed((), f"{name} {reason}", switch, cached)
@@ -92,7 +98,9 @@ class _NotServedError(Exception):
     """Why the shared path does not serve a model, as the rest of a sentence about it."""
 
 
-def _served_shapes(model: PreTrainedModel, ids: Tensor, expected: Tensor) -> tuple[KVShape, ...]:
+def _served_shapes(
+    model: PreTrainedModel, ids: Tensor, expected: Tensor, policy: PrefixPolicy | None
+) -> tuple[KVShape, ...]:
     """Return what each layer stores per token where the shared path serves the model.
 
     Raises:
@@ -103,12 +111,12 @@ def _served_shapes(model: PreTrainedModel, ids: Tensor, expected: Tensor) -> tup
     if other:
         kinds = ", ".join(sorted(other))
         raise _NotServedError(f"has layers other than self-attention over all or recent tokens: {kinds}")
-    if doubt := doubts(config):
+    if doubt := doubts(config, policy.computes if policy else ()):
         raise _NotServedError(f"may attend in a way that is not computed here: {doubt}")
     try:
         shapes = layer_shapes(model)
         with attached(model):
-            got = _over_store(model, shapes, ids)
+            got = _over_store(model, shapes, ids, policy)
     except ModelError as refused:
         raise _NotServedError(f"cannot be served from the shared store: {refused}") from refused
     except Exception as problem:
@@ -121,10 +129,11 @@ def _served_shapes(model: PreTrainedModel, ids: Tensor, expected: Tensor) -> tup
     return shapes
 
 
-def _prompt_length(config: Any, switch: int | None) -> int:
+def _prompt_length(config: Any, switch: int | None, telling: int) -> int:
     small = [n for n in distances(config) if n <= _LONGEST]
-    most = min(n for n in (switch, getattr(config, "max_position_embeddings", None), 2 * _LONGEST) if n)
-    return max(1, min(max([_PROMPT, *(n + _TAIL for n in small)]), most - _TAIL))
+    longest = max(2 * _LONGEST, telling + _TAIL)
+    most = min(n for n in (switch, getattr(config, "max_position_embeddings", None), longest) if n)
+    return max(1, min(max([_PROMPT, telling, *(n + _TAIL for n in small)]), most - _TAIL))
 
 
 def _probe_ids(model: PreTrainedModel, prompt: int) -> Tensor:
@@ -204,18 +213,28 @@ def _first_line(problem: Exception) -> str:
     return (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
 
 
-def _over_store(model: PreTrainedModel, shapes: tuple[KVShape, ...], ids: Tensor) -> Tensor:
+def _over_store(
+    model: PreTrainedModel, shapes: tuple[KVShape, ...], ids: Tensor, policy: PrefixPolicy | None
+) -> Tensor:
     device, prompt = model.device, ids.shape[1] - _TAIL
     store = KVStore(
         shapes, shared_tokens=prompt, rows=_ROWS, row_tokens=_TAIL, dtype=model.dtype, device=device
     )
     positions = torch.arange(prompt, device=device)[None]
-    state = PrefillState(store.layers, [PrefillPiece(0, prompt, (), 0, 0, prompt)])
+    ranges, reads = [(0, prompt)], PrefixReads(policy, store.layers) if policy else None
+    tails = reads.tails(ranges) if reads else None
+    pattern = stated_pattern(vars(model.config.get_text_config()))
+    state = PrefillState(
+        store.layers, [PrefillPiece(0, prompt, (), 0, 0, prompt)], tails=tails, pattern=pattern
+    )
     last = _forward(model, ids[:1, :prompt], positions, state)[:, -1:]
     logits = [last.expand(_ROWS, 1, -1)]
     segment = Segment(start=0, length=prompt, row_start=0, row_stop=_ROWS, position=0)
     batch = DecodeBatch.build([segment], slots=range(_ROWS), own_starts=[prompt] * _ROWS)
     prepared = prepare_batch(batch, device)
+    if reads is not None and tails is not None:
+        reads.prepare(ranges, tails)
+        prepared = prepare_batch(reads.lay_out(batch, ranges), device, selection=reads)
     for step in range(_TAIL):
         lens = torch.full((_ROWS,), step, dtype=torch.int32, device=device)
         at = torch.full((_ROWS, 1), prompt + step, device=device)

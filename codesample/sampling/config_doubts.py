@@ -8,7 +8,7 @@ name it in their configuration.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -74,18 +74,19 @@ _ROPE_SETTINGS = _words(
 _NO_EFFECT: tuple[Any, ...] = (None, False, 0, "", [], {}, ())
 
 
-def doubts(config: PreTrainedConfig) -> str:
+def doubts(config: PreTrainedConfig, known: Collection[str] = ()) -> str:
     """Name the first setting that may change attention in a way that is not computed here.
 
     Args:
         config: Of a text model.
+        known: Settings that are computed by whoever asks.
     Returns:
         The reason, or "".
     """
-    return next(_doubts(config), "")
+    return next(_doubts(config, known), "")
 
 
-def _doubts(config: PreTrainedConfig) -> Iterator[str]:
+def _doubts(config: PreTrainedConfig, known: Collection[str]) -> Iterator[str]:
     settings = config.to_dict()
     for rope in _ropes(settings.get("rope_parameters") or settings.get("rope_scaling")):
         kind = rope.get("rope_type") or rope.get("type") or "default"
@@ -95,7 +96,7 @@ def _doubts(config: PreTrainedConfig) -> Iterator[str]:
             f"its rotary setting {name} is unknown here" for name in sorted(set(rope) - _ROPE_SETTINGS)
         )
     for name, value in settings.items():
-        if name in _KNOWN or name in _ordinary_settings() or value in _NO_EFFECT:
+        if name in _KNOWN or name in known or name in _ordinary_settings() or value in _NO_EFFECT:
             continue
         if _WORDS.intersection(part.lower() for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", name)):
             shown = repr(value)

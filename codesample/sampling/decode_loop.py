@@ -25,7 +25,7 @@ from codesample.sampling.attention_hook import attached, wanted_by_others
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.decode_step import DecodeStep, Forward, Unread
 from codesample.sampling.groups import Group, GroupsInFlight
-from codesample.sampling.kv_store import KVStore, token_bytes
+from codesample.sampling.kv_store import KVStore
 from codesample.sampling.memory import is_out_of_memory
 from codesample.sampling.mixed_sampler import MixedSampler
 from codesample.sampling.model_state import ModelState
@@ -35,7 +35,7 @@ from codesample.sampling.prompt_storing import prompt_storing
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.rows import Row
 from codesample.sampling.step_pace import CPU_PACE, GPU_PACE, Pace
-from codesample.sampling.store_size import StoreSize, grown_size
+from codesample.sampling.store_making import grown_for
 from codesample.sampling.token_choice import Drawn
 from codesample.sampling.token_sampler import ProcessorFailed, TokenSampler
 from codesample.sampling.work import Work
@@ -265,7 +265,7 @@ class DecodeLoop:
         rows = self._groups.rows
         # what is drawn next may depend on tokens that the host must have read
         reads_rows = any(work.token_sampler.reads_rows for work in set(works))
-        ahead = self._pace.lag > 0 and self._reads is None and not reads_rows
+        ahead = self._pace.lag > 0 and not (self._reads or self._store.own or reads_rows)
         places = min(_bucket(len(rows)), len(rows) + self._store.free_slots) if ahead else len(rows)
         batch = self._groups.batch(places - len(rows))
         if self._reads is not None:
@@ -298,6 +298,7 @@ class DecodeLoop:
             self._prepare(batch, self._device, selection=self._reads or ALL_KEYS),
             rows,
             ahead=ahead,
+            own=self._store.own,
             pool=next((other.pool for other in self._steps.values() if other.captured), None),
             uncaptured=self._state.uncaptured if self._state else None,
             spread=self._store.spread,
@@ -368,16 +369,8 @@ class DecodeLoop:
             budget: Bytes that the store may take besides what it has.
             max_rows: Most candidates decoded together.
         """
-        store = self._store
-        each = token_bytes(self._checkpoint.kv_shapes, store.layers[0].k_own.dtype)
-        has = StoreSize.of(store.pool.capacity, store.rows, store.row_tokens, token_bytes=each)
-        wanted = grown_size(
-            has,
-            [*self.prompts, *prompts],
-            token_bytes=each,
-            budget=budget + has.bytes,
-            max_rows=max_rows,
-        )
+        store, all_prompts = self._store, [*self.prompts, *prompts]
+        wanted = grown_for(store, self._checkpoint, all_prompts, budget=budget, max_rows=max_rows)
         if wanted is None:
             return False
         sizes = wanted.shared_tokens, wanted.rows, wanted.row_tokens

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from codesample.kernels.bifurcated_decode import DecodeBatch, LayerStore, PreparedBatch
+from codesample.policies.cascade import CascadeCache
 from codesample.sampling.attention_hook import DecodeState
 from codesample.sampling.hosts.spread import Spread
 from codesample.sampling.memory import is_out_of_memory
@@ -80,6 +81,7 @@ class DecodeStep:
         rows: R rows for the first places; what is in the others never moves and is never read.
         ahead: Whether the host reads late: choosing tokens then never asks it anything, and on CUDA the step
             becomes a graph.
+        own: Which own tokens rows keep, where not all; such a step is not run ahead.
         pool: Memory of other graphs to share while one of them lives; see `torch.cuda.graph_pool_handle`.
         uncaptured: Kinds of token choice with which a capture of this model failed once, so that none tries
             again; filled here.
@@ -99,12 +101,13 @@ class DecodeStep:
         rows: Sequence[Row],
         *,
         ahead: bool = False,
+        own: CascadeCache | None = None,
         pool: Any = None,
         uncaptured: set[Hashable] | None = None,
         spread: Spread | None = None,
     ) -> None:
         self._forward, self._token_sampler, self._spread = forward, token_sampler, spread
-        self._layers, self.ahead, self.pool = layers, ahead, pool
+        self._layers, self.ahead, self._kept, self.pool = layers, ahead, own, pool
         places, device = prepared.batch.rows, prepared.device
         self._device = device
         self._uncaptured = set() if uncaptured is None else uncaptured
@@ -150,7 +153,6 @@ class DecodeStep:
 
     def _take(self, prepared: PreparedBatch, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self._state = DecodeState(self._layers, prepared, self._lens, self._spread)
         self._numbers_left = 0
         self._own_starts.copy_(torch.tensor(prepared.batch.own_starts))
         self._keys[: len(rows)] = self._token_sampler.keys(rows)
@@ -162,6 +164,10 @@ class DecodeStep:
             (self._limits, [row.limit for row in rows], 1),
         ):
             tensor.copy_(torch.tensor(values + [rest] * empty))
+        self._own = None
+        if self._kept is not None and any(row.limit > self._kept.settings.kept for row in rows):
+            self._own = self._kept.over(prepared.batch.slots, self._drawn)
+        self._state = DecodeState(self._layers, prepared, self._lens, self._spread, self._own)
 
     def launch(self, *, wide: bool = False) -> Unread:
         """Start the next step; the one before may still be running.
@@ -193,10 +199,11 @@ class DecodeStep:
         self._numbers_left = _NUMBERS
 
     def _run(self, wide: bool) -> Tensor:
-        self._lens.copy_(self._drawn - 1)
+        at = self._drawn - 1
+        self._lens.copy_(at if self._own is None else self._own.stored)
         logits = self._forward(
             input_ids=self._tokens[:, None],
-            position_ids=(self._own_starts + self._lens)[:, None],
+            position_ids=(self._own_starts + at)[:, None],
             use_cache=False,
             codesample_kv=self._state,
         ).logits[:, -1]

@@ -15,10 +15,18 @@ import torch
 import torch.nn.functional as F
 
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import LayerStore
+from codesample.kernels.bifurcated_decode import (
+    GROUP,
+    LayerStore,
+    PackedKeys,
+    PackedKind,
+    PackedStore,
+    whole_groups,
+)
+from codesample.policies.cascade import Cascade, CascadeCache
 from codesample.sampling.hosts.spread import Spread
 
-__all__ = ["KVShape", "KVStore", "RangeAllocator", "token_bytes"]
+__all__ = ["KVShape", "KVStore", "RangeAllocator", "packed_bytes", "token_bytes"]
 
 
 class KVShape(NamedTuple):
@@ -85,9 +93,13 @@ class KVStore:
         rows: S, slots.
         row_tokens: T, own tokens per slot.
         spread: Over which processes the tokens of prompts are spread. Default: this one has all.
+        packed: How shared keys and values are held in 8 bits. Default: in `dtype`.
+        cascade: How many own tokens of a row are kept. Default: all.
     Attributes:
         layers: One `LayerStore` per layer; the arrays start uninitialised.
         pool: Allocator of the shared tokens.
+        packed: As given.
+        own: Which own tokens are kept; None where all are.
     Raises:
         ModelError: the arrays do not fit into memory; names the size.
     """
@@ -102,10 +114,19 @@ class KVStore:
         dtype: torch.dtype,
         device: torch.device,
         spread: Spread | None = None,
+        packed: PackedKind | None = None,
+        cascade: Cascade | None = None,
     ) -> None:
+        if packed is not None:
+            shared_tokens = whole_groups(shared_tokens)
+        if cascade is not None:
+            row_tokens = min(row_tokens, cascade.slot_tokens)
         self.rows, self.row_tokens, self.spread = rows, row_tokens, spread
-        self.pool = RangeAllocator(shared_tokens, spread.places if spread else None)
+        self.pool = RangeAllocator(
+            shared_tokens, spread.places if spread else whole_groups if packed else None
+        )
         self._slots = list(range(rows))
+        whole = 0 if packed else shared_tokens
 
         def array(*shape: int) -> torch.Tensor:
             return torch.empty(shape, dtype=dtype, device=device)
@@ -113,13 +134,17 @@ class KVStore:
         try:
             self.layers = [
                 LayerStore(
-                    k_shared=array(heads, shared_tokens, width),
-                    v_shared=array(heads, shared_tokens, width),
+                    k_shared=array(heads, whole, width),
+                    v_shared=array(heads, whole, width),
                     k_own=array(rows, heads, row_tokens, width),
                     v_own=array(rows, heads, row_tokens, width),
                 )
                 for heads, width in shapes
             ]
+            if packed:
+                for i, (heads, width) in enumerate(shapes):
+                    pool = PackedKeys.empty(heads, shared_tokens, width, kind=packed, device=device)
+                    self.layers[i] = PackedStore.of(self.layers[i], pool)
         except (MemoryError, RuntimeError) as error:
             size = (shared_tokens + rows * row_tokens) * token_bytes(shapes, dtype)
             raise ModelError(
@@ -127,19 +152,26 @@ class KVStore:
                 f"take {size / 2**30:.1f} GiB, which {device} does not have; lower max_rows or max_new_tokens"
             ) from error
 
+        self.packed = packed
+        self.own = None if cascade is None else CascadeCache(cascade, self.layers)
+
     def grow(self, *, shared_tokens: int = 0, rows: int = 0, row_tokens: int = 0) -> None:
         """Make room for at least so much, what is held kept, one layer after another."""
-        pool = max(0, shared_tokens - self.pool.capacity)
+        needed = whole_groups(shared_tokens) if self.packed else shared_tokens
+        pool = max(0, needed - self.pool.capacity)
         slots = max(0, rows - self.rows)
         own = max(0, row_tokens - self.row_tokens)
         for i, layer in enumerate(self.layers):
-            if pool:
+            packed = layer.packed
+            if pool and packed is None:
                 k, v = (F.pad(held, (0, 0, 0, pool)) for held in (layer.k_shared, layer.v_shared))
                 layer = layer._replace(k_shared=k, v_shared=v)
             if slots or own:
                 wider = (0, 0, 0, own, 0, 0, 0, slots)
                 k, v = (F.pad(held, wider) for held in (layer.k_own, layer.v_own))
                 layer = layer._replace(k_own=k, v_own=v)
+            if packed is not None:
+                layer = PackedStore.of(layer, packed.grown(self.pool.capacity + pool))
             self.layers[i] = layer
         self.pool.extend(pool)
         self._slots += range(self.rows, self.rows + slots)
@@ -168,6 +200,13 @@ class KVStore:
         """Free slots; what they hold is never read again before it is written."""
         for slot in slots:
             bisect.insort(self._slots, slot)
+
+
+def packed_bytes(shapes: Sequence[KVShape], kind: PackedKind) -> int:
+    """Bytes that one shared token's keys and values take over all layers in 8 bits, scales included."""
+    cpu = torch.device("cpu")
+    each = (PackedKeys.empty(heads, GROUP, width, kind=kind, device=cpu) for heads, width in shapes)
+    return round(sum(layer.token_bytes for layer in each))
 
 
 def token_bytes(shapes: Sequence[KVShape], dtype: torch.dtype) -> int:

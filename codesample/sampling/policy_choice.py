@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from codesample.errors import ParameterError
-from codesample.kernels.bifurcated_decode import LayerStore, PreparedBatch, prepare_batch
+from codesample.kernels.bifurcated_decode import LayerStore, PackedKind, PreparedBatch, prepare_batch
 from codesample.policies.accounting import Account, PrefillTally, Tally
 from codesample.policies.axes import axis_choice, expect_compatible
-from codesample.policies.contract import PrefixPolicy
+from codesample.policies.cascade import Cascade
+from codesample.policies.contract import ModelFacts, PrefixPolicy
 from codesample.policies.exact import Exact
+from codesample.policies.learned_scores import Scorer, learned_scorers
 from codesample.policies.parametrised import Parametrised
 from codesample.policies.prefill.prefill_policy import PrefillPolicy
 from codesample.policies.prefill.prefill_reads import PrefillReads
@@ -20,19 +22,27 @@ from codesample.policies.prefill.star import Star
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.registry import prefix_policy
 from codesample.policies.schedules import FixedSchedule, StreamKSchedule
+from codesample.policies.storage import Storage
+from codesample.policies.storage_accounting import StorageTally
 from codesample.records import Policy
 from codesample.records.policy import AXES, EXACT
+from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.headers import with_headers
 from codesample.sampling.hosts.host_group import host_group
 from codesample.sampling.hosts.spread import Spread
 from codesample.sampling.hosts.spread_refusals import expect_spread
+from codesample.sampling.kv_store import KVStore
+from codesample.sampling.layer_masks import windows_of
 from codesample.sampling.native import DIVIDED
 from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.sharded.ranks import Ranks, ranks_of
 
 __all__ = ["PolicyChoice"]
+
+# of a text model, whatever its configuration calls them
+_SIZES = ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "hidden_size")
 
 
 class PolicyChoice:
@@ -55,7 +65,10 @@ class PolicyChoice:
         }
         expect_compatible(self.policy)
         self._group = host_group(self.policy.hosts) if self.policy.hosts > 1 else None
+        storage = self._storage
+        self._stored = StorageTally(audit=storage.audit) if storage else None
         self._tally, self._prefill_tally = Tally(), PrefillTally()
+        self.scorers: Mapping[int, Scorer] = {}
 
     @property
     def is_exact(self) -> bool:
@@ -73,34 +86,66 @@ class PolicyChoice:
 
     @property
     def spelt(self) -> str:
-        """All that settles what is read, for records."""
+        """All that settles what is read and kept, for records."""
         others = [f"{axis}={each.spelt}" for axis, each in self._others.items()]
         hosts = [f"hosts={self.policy.hosts}"] if self._group else []
         return ", ".join([self._prefix.spelt, *others, *hosts])
-
-    @property
-    def account(self) -> Account | None:
-        """What was read so far; None where every key is."""
-        if self._group is not None or (self._reads_all and self._prefill is None):
-            return None
-        account = self._tally.account
-        return account if self._prefill is None else replace(account, prefill=self._prefill_tally.account)
 
     @property
     def _prefill(self) -> PrefillPolicy | None:
         found = self._others.get("prefill")
         return found if isinstance(found, PrefillPolicy) else None
 
-    def expect_served(self, checkpoint: Checkpoint) -> None:
-        """Refuse a checkpoint whose prompts are not stored once for all their rows, or not whole.
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a record of the engine says of it, {} where every key is read."""
+        if self.is_exact:
+            return {}
+        notice = self._prefix.notice
+        return {"policy": self.spelt} | ({"policy_notice": notice} if notice else {})
+
+    @property
+    def account(self) -> Account | None:
+        """What was read so far; None where every key is, as it is."""
+        read_as_ever = self._reads_all and self._prefill is None and self._stored is None
+        if self._group is not None or read_as_ever:
+            return None
+        return replace(
+            self._tally.account,
+            prefill=self._prefill_tally.account if self._prefill else None,
+            storage=self._stored.account if self._stored else None,
+        )
+
+    def served(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Fit the policy to a checkpoint, and return the checkpoint as it is sampled by the policy.
 
         Raises:
-            ParameterError: as said; names the policy and the reason.
+            ParameterError: its prompts are not stored once for all their rows, or not whole, or a part of the
+                policy is not for it; names the policy and the reason.
         """
         if self.is_exact:
-            return
-        if ranks_of(checkpoint.model) is not None:
+            return checkpoint
+        model = checkpoint.model
+        if ranks_of(model) is not None:
             raise ParameterError(f"policy = {str(self.policy)!r}: {DIVIDED}")
+        config = model.config.get_text_config()
+        sizes = {name: getattr(config, name, None) for name in _SIZES}
+        facts = ModelFacts(checkpoint.name, vars(config) | sizes, dict(model.named_parameters()))
+        self._prefix = self._prefix.fitted(facts)
+        self.scorers = learned_scorers(facts) if self._prefix.query_free else {}
+        if any(facts.config.get(name) for name in self._prefix.computes):
+            # what it computes is a doubt to whoever does not
+            checkpoint = replace(checkpoint, **probe_shared_path(model, self._prefix)._asdict())
+            if self._prefill is not None:
+                raise ParameterError(
+                    f"policy = {str(self.policy)!r}: prompts of {checkpoint.name!r} are run by its own "
+                    "pattern; leave prefill out"
+                )
+        if self.cascade is not None and checkpoint.shared and windows_of(model):
+            raise ParameterError(
+                f"policy decode_cache = {self.cascade.name!r}: {checkpoint.name!r} has layers with a window, "
+                "which count by position; leave it out"
+            )
         if not checkpoint.shared:
             raise ParameterError(
                 f"policy {str(self.policy)!r} is for keys that candidates share, and "
@@ -108,23 +153,57 @@ class PolicyChoice:
                 "leave the policy out"
             )
         expect_spread(self.policy, checkpoint)
+        return checkpoint
+
+    def expect_limits(self, prompts: Sequence[Prompt]) -> None:
+        """Refuse candidates that may grow longer than the policy reads rightly.
+
+        Raises:
+            ParameterError: as said.
+        """
+        most, longest = self._prefix.longest_own, max((p.limit for p in prompts), default=0)
+        if most is not None and longest > most:
+            raise ParameterError(
+                f"policy {self._prefix.name!r}: candidates may have {longest} tokens; it reads what the "
+                f"model was trained to read for {most} at most; lower max_new_tokens"
+            )
+
+    def packed(self, tokens: int) -> PackedKind | None:
+        """Return how prompts are held in 8 bits, the longest of so many tokens; None: as they are."""
+        storage = self._storage
+        return storage.kind if storage is not None and tokens >= storage.guard else None
+
+    @property
+    def _storage(self) -> Storage | None:
+        found = self._others.get("storage")
+        return found if isinstance(found, Storage) else None
+
+    @property
+    def cascade(self) -> Cascade | None:
+        """How many own tokens candidates keep; None: all."""
+        found = self._others.get("decode_cache")
+        return found if isinstance(found, Cascade) else None
+
+    def cache(self, shared: PrefixCache, store: KVStore) -> PrefixCache:
+        """Return where prompts of earlier calls are kept: not where others would take them for run in full.
+
+        Nor are they kept for the same policy: a token's keys depend on where its run begins and ends, as do
+        those in 8 bits.
+        """
+        alone = store.packed or self._prefill or self._group or self.apart
+        return PrefixCache(0) if alone else shared
 
     def reads(self, layers: Sequence[LayerStore]) -> PrefixReads | None:
-        """Return what follows the policy over a store; None where every key is read."""
-        return None if self._reads_all else PrefixReads(self._prefix, layers, self._tally)
+        """Return what follows the policy over a store; None where every key is read as it is."""
+        packed = any(layer.packed is not None for layer in layers)
+        if self._reads_all and not packed:
+            return None
+        return PrefixReads(self._prefix, layers, self._tally, self.scorers, self._stored)
 
     def prefill_reads(self, layers: int) -> PrefillReads | None:
         """Return what follows the policy while prompts are run; None where they are run in full."""
         prefill = self._prefill
         return None if prefill is None else PrefillReads(prefill, layers, self._prefill_tally)
-
-    def cache(self, shared: PrefixCache) -> PrefixCache:
-        """Return where prompts of earlier calls are kept: not where others would take them for run in full.
-
-        Nor are they kept for the same policy: a token's keys depend on where its run begins and ends.
-        """
-        whole = self._prefill is None and self._group is None and not self.apart
-        return shared if whole else PrefixCache(0)
 
     @property
     def apart(self) -> bool:

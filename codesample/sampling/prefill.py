@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import LayerStore, ScoreOptions
+from codesample.kernels.bifurcated_decode import LayerStore, ScoreOptions, stated_pattern
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prompt_tails import PromptTails
 from codesample.sampling.attention_hook import PrefillPiece, PrefillState
@@ -139,9 +139,9 @@ def _run(
         begin = end
     if reads is not None:
         reads.begin()
-    return run_pass(
-        model, ids, positions, PrefillState(store.layers, layout, tails=tails, reads=reads), chosen
-    )
+    pattern = stated_pattern(vars(model.config.get_text_config()))
+    state = PrefillState(store.layers, layout, tails=tails, reads=reads, pattern=pattern)
+    return run_pass(model, ids, positions, state, chosen)
 
 
 class PassState(Protocol):

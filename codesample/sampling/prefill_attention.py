@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.backends.cuda import SDPAParams, can_use_flash_attention
 from torch.nn.attention.bias import causal_lower_right
 
-from codesample.kernels.bifurcated_decode import ScoreOptions
+from codesample.kernels.bifurcated_decode import BlockPattern, ScoreOptions
 from codesample.policies.prefill.prefill_policy import Stretch
 
 __all__ = ["attend_causally", "attend_in_stretches"]
@@ -25,6 +25,7 @@ def attend_causally(
     k: Tensor,
     v: Tensor,
     scores: ScoreOptions = _EVERYTHING,
+    pattern: BlockPattern | None = None,
 ) -> Tensor:
     """Attend the last S of K tokens to all tokens up to themselves.
 
@@ -32,12 +33,13 @@ def attend_causally(
         q: [H, S, D], the queries of tokens K-S .. K-1.
         k, v: [G, K, D]; query head h reads head h // (H / G).
         scores: Scale, window, soft cap and sinks. Default: plain attention over everything.
+        pattern: Which blocks of earlier tokens are seen, key 0 standing at position 0. Default: all.
     Returns:
         [S, H, D], dtype of q.
     """
     scale, window, softcap, sinks = scores
     queries, keys = q.shape[1], k.shape[1]
-    if softcap is None and sinks is None and (window is None or window >= keys):
+    if softcap is None and sinks is None and pattern is None and (window is None or window >= keys):
         if queries == keys:
             return _sdpa(q, k, v, scale, None).transpose(0, 1)
         if _flash_serves(q, k, v):
@@ -55,6 +57,9 @@ def attend_causally(
         seen = of <= at
         if window is not None:
             seen &= at - of < window
+        if pattern is not None:
+            blocks_of = of // pattern.block_size
+            seen = seen & pattern.sees(at[:, 0] // pattern.block_size, blocks_of, len(q))
         part = q[:, begin:end], k[:, first:last], v[:, first:last]
         if softcap is None and sinks is None:
             blocks.append(_sdpa(*part, scale, seen))

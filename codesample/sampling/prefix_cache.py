@@ -100,7 +100,7 @@ class PrefixCache:
         if ids in self._entries:
             self._entries.move_to_end(ids)
             return
-        size = sum(2 * len(ids) * s.k_shared[:, 0].numel() * s.k_shared.element_size() for s in store.layers)
+        size = sum(layer.whole_bytes(len(ids)) for layer in store.layers)
         if size > self._budget:
             return
         while self._bytes + size > self._budget:

@@ -12,6 +12,7 @@ from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.sampling.hosts.spread_prefill import spread_prefill
 from codesample.sampling.kv_store import KVStore
+from codesample.sampling.learned_listening import listening
 from codesample.sampling.prefill import SegmentTokens, prefill
 
 __all__ = ["prompt_storing"]
@@ -40,7 +41,8 @@ def prompt_storing(
             return prefill(model, store, segments, chunk=chunk, reads=prefill_reads)
         ranges = [(segment.start, len(segment.ids)) for segment in segments]
         tails = reads.tails(ranges)
-        logits = prefill(model, store, segments, chunk=chunk, tails=tails, reads=prefill_reads)
+        with listening(model, reads.scorers, tails):
+            logits = prefill(model, store, segments, chunk=chunk, tails=tails, reads=prefill_reads)
         reads.prepare(ranges, tails)
         return logits
 

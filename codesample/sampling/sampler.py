@@ -178,9 +178,9 @@ class Sampler:
             ParameterError: a parameter that it does not take, or a model whose prompts are not shared.
         """
         choice = PolicyChoice(policy)
-        choice.expect_served(self.checkpoint)
         other = object.__new__(type(self))
-        vars(other).update(vars(self), _policy=choice, _state=self._state.spread_over(choice.ranks))
+        state, checkpoint = self._state.spread_over(choice.ranks), choice.served(self.checkpoint)
+        vars(other).update(vars(self), _policy=choice, _state=state, checkpoint=checkpoint)
         return other
 
     @property
@@ -254,6 +254,7 @@ class Sampler:
         told: Callable[[Trajectory], None] | None = None,
     ) -> list[_Part]:
         self._renew()
+        self._policy.expect_limits(prompts)
         checkpoint, parts = self.checkpoint, []
         # what ends a row is one thing for each part
         for alike in ([p for p in prompts if not p.chat], [p for p in prompts if p.chat]):
@@ -338,7 +339,7 @@ class Sampler:
         facts = self.checkpoint.describe()
         matmul = self._state.matmul
         facts["matmul"] = facts["dtype"] if matmul == "float32" else matmul
-        return facts if self._policy.is_exact else facts | {"policy": self._policy.spelt}
+        return facts | self._policy.facts
 
     @property
     def cache_info(self) -> CacheInfo:
@@ -361,8 +362,7 @@ class Sampler:
         self._cache.follow(self._state.renew())
         if self._state.probed is not self._probed:
             self._probed = self._state.probed
-            self.checkpoint = replace(self.checkpoint, **self._probed._asdict())
-            self._policy.expect_served(self.checkpoint)
+            self.checkpoint = self._policy.served(replace(self.checkpoint, **self._probed._asdict()))
             if self._forward is not None:
                 self._forward = compiled(self.checkpoint.model, anew=True)
 
@@ -374,12 +374,11 @@ class Sampler:
     def _loop_for(self, prompts: Sequence[Prompt]) -> DecodeLoop:
         """Make a loop with room for prompts of the shared path; they are still to be added."""
         checkpoint = self.checkpoint
-        most, spread = self._max_rows, self._policy.spread
-        store = store_for(checkpoint, prompts, budget=self._budget, max_rows=most, spread=spread)
+        store = store_for(checkpoint, prompts, self._policy, budget=self._budget, max_rows=self._max_rows)
         return DecodeLoop(
             checkpoint,
             store,
-            self._policy.cache(self._cache),
+            self._policy.cache(self._cache, store),
             prepare=self._policy.preparing(self._impl),
             forward=self._forward,
             state=self._state,

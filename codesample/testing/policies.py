@@ -70,15 +70,18 @@ class PolicyCase:
             keys = topics[layer][:, of] + 0.5 * draw(kv_heads, self.tokens, self.width)
             values = draw(kv_heads, self.tokens, self.width)
             asked = self._asking(topics[layer], min(queries, self.tokens)).transpose(0, 1)
+            learned = draw(kv_heads, self.tokens)
             keys, values, asked = (x.to(self.dtype) for x in (keys, values, asked))
-            layers.append(StoredLayer(keys, values, asked, ScoreOptions()))
+            layers.append(StoredLayer(keys, values, asked, ScoreOptions(), layer, learned))
         return layers
 
     def ask(self, layer: StoredLayer) -> Ask:
         """Make queries that look for some of a layer's keys."""
         topics = layer.keys[:, 20::40] if self.tokens > 20 else layer.keys
         queries = self._asking(topics.double(), self.rows)[:, None].to(self.dtype)
-        return Ask(queries, layer.keys, layer.values, layer.scores)
+        # all rows draw their first token
+        positions = torch.full((self.rows, 1), self.tokens)
+        return Ask(queries, layer.keys, layer.values, layer.scores, positions)
 
     def _asking(self, topics: Tensor, rows: int) -> Tensor:
         heads, kv_heads = self.heads
@@ -129,8 +132,15 @@ def kept_mass(choice: Choice | None, ask: Ask) -> Tensor:
     votes = logits.softmax(dim=2).mean(dim=1)
     if choice is None:
         return votes.sum(dim=1)
-    read = choice.tokens >= 0
-    return votes.gather(1, choice.tokens.clamp_min(0)).masked_fill(~read, 0).sum(dim=1)
+    if choice.seen is not None:
+        rows, queries, heads, _ = ask.queries.shape
+        kv_heads, tokens = choice.tokens.shape
+        seen = choice.seen.expand(kv_heads, heads // kv_heads, rows, queries, tokens).flatten(1, 3)
+        at = choice.tokens.clamp_min(0)[:, None].expand(-1, logits.shape[1], -1)
+        kept = logits.softmax(dim=2).gather(2, at).masked_fill(~seen, 0).mean(dim=1)
+    else:
+        kept = votes.gather(1, choice.tokens.clamp_min(0))
+    return kept.masked_fill(choice.tokens < 0, 0).sum(dim=1)
 
 
 def _check_statements(make_policy: MakePolicy) -> None:
@@ -184,8 +194,13 @@ def _check_order_of_rows(make_policy: MakePolicy) -> None:
 
 
 def _check_heads(make_policy: MakePolicy) -> None:
-    """Query heads of one KV head may change places; KV heads take their query heads and choices along."""
+    """Query heads of one KV head may change places; KV heads take their query heads and choices along.
+
+    Unless heads have patterns of their own, which nobody's queries move.
+    """
     policy = make_policy()
+    if policy.query_free:
+        return
     heads, kv_heads = _PLAIN.heads
     by_kv_head = torch.arange(heads).view(kv_heads, -1)
     layers = _PLAIN.stored(policy.tail_queries)
@@ -209,8 +224,13 @@ def _check_heads(make_policy: MakePolicy) -> None:
 
 
 def _check_mass(make_policy: MakePolicy) -> None:
-    """What is kept gets more attention than as many tokens at random, and no more than the best ones."""
+    """What is kept gets more attention than as many tokens at random, and no more than the best ones.
+
+    Unless queries are not asked.
+    """
     policy = make_policy()
+    if policy.query_free:
+        return
     for ask, choice in _chosen(policy, _PLAIN):
         if choice is None:
             continue
@@ -224,6 +244,16 @@ def _check_mass(make_policy: MakePolicy) -> None:
             f"{kept.tolist()} of attention is kept with {count.tolist()} tokens; at random it were "
             f"{random.tolist()}, at most {oracle.tolist()}",
         )
+
+
+def _check_asks_no_queries(make_policy: MakePolicy) -> None:
+    """A policy that says that it asks no queries chooses the same for all of them, at one position."""
+    policy = make_policy()
+    if not policy.query_free:
+        return
+    for ask, choice, state in _with_states(policy, _PLAIN):
+        other = policy.select(ask._replace(queries=-3 * ask.queries.flip(2)), state)
+        _require(_same(choice, other), "other queries at the same positions chose other tokens")
 
 
 def _chosen(policy: PrefixPolicy, case: PolicyCase) -> Iterator[tuple[Ask, Choice | None]]:
@@ -263,6 +293,7 @@ CHECKS: Mapping[str, Callable[[MakePolicy], None]] = MappingProxyType(
         "order of rows": _check_order_of_rows,
         "heads": _check_heads,
         "mass": _check_mass,
+        "asks no queries": _check_asks_no_queries,
     }
 )
 """Every check by name."""

@@ -35,7 +35,8 @@ class PreparedAuto(PreparedBatch):
 
     def decode(self, call: Call) -> DecodeOutput:
         """See `PreparedBatch.decode`."""
-        if self._triton is not None and not why_not_served(call.q, call.kv_heads):
+        packed = call.store.packed is not None
+        if self._triton is not None and not why_not_served(call.q, call.kv_heads, packed=packed):
             return self._triton.decode(call)
         if self._torch is None:
             form = torch_form(self.schedule)

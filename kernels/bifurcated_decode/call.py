@@ -9,11 +9,13 @@ from torch import Tensor
 
 from codesample.errors import ParameterError, ShapeError
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch
+from codesample.kernels.bifurcated_decode.packed_keys import PackedKeys
 
 __all__ = [
     "Call",
     "DecodeOutput",
     "LayerStore",
+    "PackedStore",
     "ScoreOptions",
     "check_call",
     "check_store",
@@ -37,6 +39,57 @@ class LayerStore(NamedTuple):
     v_shared: Tensor
     k_own: Tensor
     v_own: Tensor
+
+    @property
+    def packed(self) -> PackedKeys | None:
+        """The pool in 8 bits, where it is held so; see `PackedStore`."""
+        return None
+
+    @property
+    def shared_tokens(self) -> int:
+        """C."""
+        return self.k_shared.shape[1] if self.packed is None else self.packed.tokens
+
+    def shared(self, start: int, length: int) -> tuple[Tensor, Tensor]:
+        """Return shared keys and values [G, length, D], unpacked where they are packed."""
+        if self.packed is not None:
+            return self.packed.read(start, start + length, self.k_shared.dtype)
+        return self.k_shared[:, start : start + length], self.v_shared[:, start : start + length]
+
+    def write(self, start: int, k: Tensor, v: Tensor) -> None:
+        """Store shared keys and values [G, T, D] from token `start` on, packed where the pool is."""
+        if self.packed is not None:
+            self.packed.write(start, k, v)
+        else:
+            self.k_shared[:, start : start + k.shape[1]] = k
+            self.v_shared[:, start : start + v.shape[1]] = v
+
+    def whole_bytes(self, tokens: int) -> int:
+        """Bytes of so many shared keys and values in the store's own dtype."""
+        heads, _, width = self.k_shared.shape
+        return 2 * tokens * heads * width * self.k_shared.element_size()
+
+    def held_bytes(self, tokens: int) -> int:
+        """Bytes of so many shared keys and values as they are held."""
+        return self.whole_bytes(tokens) if self.packed is None else self.packed.bytes_of(tokens)
+
+
+class PackedStore(LayerStore):
+    """Keys and values of one layer whose pool is in 8 bits; `k_shared` and `v_shared` are [G, 0, D]."""
+
+    _pool: PackedKeys
+
+    @classmethod
+    def of(cls, store: LayerStore, pool: PackedKeys) -> PackedStore:
+        """Return a store with the pool in the place of shared keys and values, which hold no tokens."""
+        made = cls(*store)
+        made._pool = pool
+        return made
+
+    @property
+    def packed(self) -> PackedKeys:
+        """The pool."""
+        return self._pool
 
 
 class ScoreOptions(NamedTuple):
@@ -137,10 +190,22 @@ def check_store(store: LayerStore, batch: DecodeBatch) -> None:
         raise ShapeError(
             f"bifurcated_decode: the batch uses slot {batch.slot_stop - 1}, k_own has {slots} slots"
         )
-    if batch.pool_stop > pool:
+    if store.packed is not None:
+        _check_packed(store.packed, k_shared)
+    if batch.pool_stop > store.shared_tokens:
         raise ShapeError(
             f"bifurcated_decode: a segment ends with token {batch.pool_stop - 1} of the pool, "
-            f"k_shared is {_form(k_shared)}"
+            f"which has {store.shared_tokens}: k_shared is {_form(k_shared)}"
+        )
+
+
+def _check_packed(packed: PackedKeys, k_shared: Tensor) -> None:
+    heads, tokens, width = k_shared.shape
+    fits = packed.k.shape == packed.v.shape == (heads, packed.tokens, width)
+    if not fits or tokens or any(x.device != k_shared.device for x in packed):
+        raise ShapeError(
+            f"bifurcated_decode: packed is {_form(packed.k)}, k_shared {_form(k_shared)}; expected "
+            f"[{heads}, C, {width}] on {k_shared.device} beside [{heads}, 0, {width}]"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -22,6 +24,9 @@ class _Keys(NamedTuple):
     v: Tensor
     at: Tensor
     bias: Tensor
+
+    def for_query_heads(self, group: int) -> _Keys:
+        return _Keys(*(x.repeat_interleave(group, dim=0) for x in self))
 
 
 _NOWHERE = torch.iinfo(torch.int64).max
@@ -47,32 +52,35 @@ class PreparedReference(PreparedBatch):
             own = max(stored + queries, 0)
             at = torch.arange(start, start + own, device=q.device).expand(call.kv_heads, -1)
             mine = _Keys(store.k_own[slot, :, :own], store.v_own[slot, :, :own], at, _unbiased(at, q))
-            parts = [*(shared[s] for s in self.batch.chain(row)), mine]
-            joined = _Keys(
-                *(
-                    torch.cat(part, dim=1).repeat_interleave(call.group, dim=0)
-                    for part in zip(*parts, strict=True)
-                )
-            )
+            chain = self.batch.chain(row)
+            parts = [*(shared[s][0] for s in chain), mine]
+            joined = _Keys(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))
+            joined = joined.for_query_heads(call.group)
             query_at = torch.arange(queries, device=q.device)[:, None] + start + stored
             # keys that lie in a shared segment are seen by every query
             seen = (joined.at[:, None] <= query_at) | (joined.at[:, None] < start)
+            for s, part in zip(chain, _ranges(parts), strict=False):
+                limit = shared[s][1]
+                if limit is not None:
+                    seen[:, :, part] &= _of_row(limit, row - s.row_start, queries, call.group)
             if scores.window is not None:
                 seen &= query_at - joined.at[:, None] < scores.window
             out[row], lse[row] = _attend(q[row].transpose(0, 1), joined, seen, scores, lse.dtype)
         return DecodeOutput(out, lse)
 
-    def _shared_keys(self, s: Segment, call: Call) -> _Keys:
-        k, v = (pool[:, s.start : s.start + s.length] for pool in call.store[:2])
+    def _shared_keys(self, s: Segment, call: Call) -> tuple[_Keys, Tensor | None]:
+        """Return a segment's keys, and which of its queries see each, as `KeptKeys.seen`."""
+        k, v = call.store.shared(s.start, s.length)
         at = torch.arange(s.position, s.position + s.length, device=k.device).expand(len(k), -1)
         index = self.selection.select(s, call) if s in self.restricted else None
         if index is None:
-            return _Keys(k, v, at, _unbiased(at, k))
+            return _Keys(k, v, at, _unbiased(at, k)), None
         if isinstance(index, KeptKeys):
-            check_kept(self.selection, index, call)
+            check_kept(self.selection, index, s, call)
             bias = _unbiased(index.tokens, k) if index.bias is None else index.bias
             read = (index.tokens + s.position).where(index.tokens >= 0, s.position)
-            return _Keys(index.k, index.v, read.masked_fill(bias == float("-inf"), _NOWHERE), bias)
+            read = read.masked_fill(bias == float("-inf"), _NOWHERE)
+            return _Keys(index.k, index.v, read, bias), index.seen
         check_selected(self.selection, index, call)
         none = index < 0
         inside = index.clamp_min(0)
@@ -80,7 +88,19 @@ class PreparedReference(PreparedBatch):
             x.gather(1, inside[..., None].expand(-1, -1, x.shape[2])).masked_fill(none[..., None], 0)
             for x in (k, v)
         )
-        return _Keys(k, v, (inside + s.position).masked_fill(none, _NOWHERE), _unbiased(inside, k))
+        return _Keys(k, v, (inside + s.position).masked_fill(none, _NOWHERE), _unbiased(inside, k)), None
+
+
+def _ranges(parts: Sequence[_Keys]) -> list[slice]:
+    """Return where each part lies among the joined keys."""
+    ends = list(accumulate(part.k.shape[1] for part in parts))
+    return [slice(end - part.k.shape[1], end) for part, end in zip(parts, ends, strict=True)]
+
+
+def _of_row(seen: Tensor, row: int, queries: int, group: int) -> Tensor:
+    """Return of [G, M, N] what a row's queries see, [H, Q, N]."""
+    of_row = seen[:, row * queries * group : (row + 1) * queries * group]
+    return of_row.view(len(seen), queries, group, -1).transpose(1, 2).flatten(0, 1)
 
 
 def _unbiased(at: Tensor, like: Tensor) -> Tensor:

@@ -26,12 +26,15 @@ class KeptKeys(NamedTuple):
         k, v: [G, N, D], dtype of the store.
         bias: [G, N] added to the scores, -inf where nothing is to be read; a finite one at token -1 makes a
             key that stands for several tokens, and is their number's logarithm. None: all are tokens.
+        seen: [G, M, N] bool, which of the segment's M = rows * Q * H / G queries of a KV head see each, those
+            of a row side by side, its query heads innermost. None: all do.
     """
 
     tokens: Tensor
     k: Tensor
     v: Tensor
     bias: Tensor | None = None
+    seen: Tensor | None = None
 
 
 class KeySelection(Protocol):
@@ -97,8 +100,8 @@ def check_selected(selection: KeySelection, index: Tensor, call: Call) -> None:
         )
 
 
-def check_kept(selection: KeySelection, kept: KeptKeys, call: Call) -> None:
-    """Demand that gathered keys are of the call's layer and fit one another.
+def check_kept(selection: KeySelection, kept: KeptKeys, s: Segment, call: Call) -> None:
+    """Demand that gathered keys are of the segment and the call's layer and fit one another.
 
     Raises:
         ShapeError: they are not, or do not.
@@ -106,9 +109,14 @@ def check_kept(selection: KeySelection, kept: KeptKeys, call: Call) -> None:
     check_selected(selection, kept.tokens, call)
     store, shape = call.store.k_shared, (*kept.tokens.shape, call.q.shape[3])
     fits = all(x.shape == shape and x.dtype == store.dtype and x.device == store.device for x in kept[1:3])
-    if not fits or (kept.bias is not None and kept.bias.shape != kept.tokens.shape):
+    fits = fits and (kept.bias is None or kept.bias.shape == kept.tokens.shape)
+    if kept.seen is not None:
+        heads, tokens = kept.tokens.shape
+        fits = fits and kept.seen.dim() == 3 and kept.seen.shape[::2] == (heads, tokens)
+        fits = fits and call.q.shape[1] * call.group * (s.row_stop - s.row_start) == kept.seen.shape[1]
+    if not fits:
         found = ", ".join(f"{list(x.shape)} {x.dtype}" for x in kept if x is not None)
         raise ShapeError(
             f"key selection {selection.name!r} gave {found}; expected tokens [G, N], k and v {list(shape)} "
-            f"{store.dtype}, and bias [G, N] or none"
+            f"{store.dtype}, bias [G, N] or none, and seen [G, queries of the segment, N] or none"
         )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch, Segment
 from codesample.kernels.bifurcated_decode.call import LayerStore
+from codesample.kernels.bifurcated_decode.packed_keys import PackedView
 from codesample.kernels.bifurcated_decode.prepared_batch import MOST_STORES
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Piece",
     "Seen",
     "Step",
+    "View",
     "Visible",
     "layout_of",
     "whole_levels",
@@ -37,6 +39,10 @@ _BLOCK_US = 40.0
 _SLOT_US = 1.2
 _BYTES_PER_US = 8000.0
 _MASK_BYTES = 8 << 20
+
+
+View = tuple[Tensor, Tensor] | tuple[PackedView, None]
+"""Keys and values [1, G, N, D] of a piece, or what unpacks both."""
 
 
 class Mask(NamedTuple):
@@ -92,11 +98,13 @@ class Chosen:
     """Row m sees those of the keys `index` [G, N] that are `first[m]` or later, or all.
 
     -1 is none, or, with a `bias` as in `KeptKeys`, a key that stands for several where that is finite.
+    `seen` is as there.
     """
 
     index: Tensor
     first: Tensor | None
     bias: Tensor | None = None
+    seen: Tensor | None = None
 
     def mask(self, begin: int, end: int, dtype: torch.dtype) -> Mask:
         """See `Seen`."""
@@ -113,9 +121,11 @@ class Chosen:
         keys = self.index[None, :, None, begin:end]
         first = torch.zeros(1, dtype=torch.int64, device=keys.device) if self.first is None else self.first
         if self.bias is None:
-            return (keys >= first[:, None]) & (keys >= 0)
-        read = self.bias[None, :, None, begin:end] > float("-inf")
-        return ((keys >= first[:, None]) | (keys < 0)) & read
+            seen = (keys >= first[:, None]) & (keys >= 0)
+        else:
+            read = self.bias[None, :, None, begin:end] > float("-inf")
+            seen = ((keys >= first[:, None]) | (keys < 0)) & read
+        return seen if self.seen is None else seen & self.seen[None, :, :, begin:end]
 
 
 def _mask(hidden: Tensor, dtype: torch.dtype) -> Mask:
@@ -146,9 +156,9 @@ class Level:
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self.pieces = tuple(pieces)
         # holding a store keeps its id from naming another
-        self._views: dict[int, tuple[LayerStore, list[tuple[Tensor, Tensor]]]] = {}
+        self._views: dict[int, tuple[LayerStore, list[View]]] = {}
 
-    def views(self, store: LayerStore) -> list[tuple[Tensor, Tensor]]:
+    def views(self, store: LayerStore) -> list[View]:
         """Return each piece's keys and values, [1, G, N, D] both."""
         found = self._views.get(id(store))
         if found is None:
@@ -158,7 +168,9 @@ class Level:
         return found[1]
 
 
-def _views(store: LayerStore, start: int, stop: int) -> tuple[Tensor, Tensor]:
+def _views(store: LayerStore, start: int, stop: int) -> View:
+    if store.packed is not None:
+        return PackedView(store.packed, start, stop), None
     k, v = (pool.narrow(1, start, stop - start).unsqueeze(0) for pool in store[:2])
     return k, v
 

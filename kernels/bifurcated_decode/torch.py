@@ -37,6 +37,7 @@ from codesample.kernels.bifurcated_decode.step_views import (
     Piece,
     Seen,
     Step,
+    View,
     layout_of,
     whole_levels,
 )
@@ -154,33 +155,34 @@ class PreparedTorch(PreparedBatch):
         else:
             tiles = torch.split(stacked, [(p.row_stop - p.row_start) * per_row for p in pieces], dim=2)
         found = []
-        for q, piece, (k, v), cut in zip(tiles, pieces, views, cuts, strict=True):
+        for q, piece, view, cut in zip(tiles, pieces, views, cuts, strict=True):
             seen: Seen | None = piece.visible
             if piece.restricted is not None:
-                k, v, seen = self._chosen(piece, k, v, call)
-            found.append(attending(q, k, v, seen=seen, cuts=cut))
+                view, seen = self._chosen(piece, view, call)
+            found.append(attending(q, *view, seen=seen, cuts=cut))
         out, lse = beside(found, dim=2)
         return Part(
             out.view(kv_heads, rows, per_row, width).transpose(0, 1),
             lse.view(kv_heads, rows, per_row).transpose(0, 1),
         )
 
-    def _chosen(self, piece: Piece, k: Tensor, v: Tensor, call: Call) -> tuple[Tensor, Tensor, Seen | None]:
+    def _chosen(self, piece: Piece, view: View, call: Call) -> tuple[View, Seen | None]:
         """Let the key selection answer for this layer and step, and gather what it names."""
         s = piece.restricted
         assert s is not None
         index = self.selection.select(s, call)
         if index is None:
-            return k, v, piece.visible
+            return view, piece.visible
         if isinstance(index, KeptKeys):
             kept = index
-            check_kept(self.selection, kept, call)
-            plain = kept.bias is None and piece.first is None
-            return kept.k[None], kept.v[None], None if plain else Chosen(kept.tokens, piece.first, kept.bias)
+            check_kept(self.selection, kept, s, call)
+            plain = kept.bias is None and piece.first is None and kept.seen is None
+            seen = None if plain else Chosen(kept.tokens, piece.first, kept.bias, kept.seen)
+            return (kept.k[None], kept.v[None]), seen
         check_selected(self.selection, index, call)
-        at = index.clamp_min(0)[..., None].expand(-1, -1, k.shape[3])
-        k, v = (pool[:, s.start : s.start + s.length].gather(1, at)[None] for pool in call.store[:2])
-        return k, v, Chosen(index, piece.first)
+        at = index.clamp_min(0)[..., None].expand(-1, -1, call.q.shape[3])
+        k, v = (x.gather(1, at)[None] for x in call.store.shared(s.start, s.length))
+        return (k, v), Chosen(index, piece.first)
 
 
 def _threads(device: torch.device) -> int:

@@ -115,7 +115,7 @@ class PreparedFixedTorch(PreparedBatch):
                 first = torch.tensor([firsts[r - s.row_start] for r in some])[:, None] + torch.arange(queries)
                 first = (first - begin).to(torch.int32)
                 seen = _visible(first, torch.full_like(first, end - begin), call.group)
-            k, v = (pool[None, :, s.start + begin : s.start + end].to(tiles.dtype) for pool in call.store[:2])
+            k, v = (x[None].to(tiles.dtype) for x in call.store.shared(s.start + begin, end - begin))
             _add(found, some, _attend(tiles[some], k, v, seen, call, shared=True))
 
     def _add_own(

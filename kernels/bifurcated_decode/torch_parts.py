@@ -6,7 +6,7 @@ Shapes: B batches, G KV heads, M packed query rows, N keys, D head width.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import partial, reduce
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from codesample.kernels.bifurcated_decode.call import DecodeOutput
+from codesample.kernels.bifurcated_decode.packed_keys import PackedView
 from codesample.kernels.bifurcated_decode.step_views import Mask, Seen
 
 __all__ = [
@@ -46,20 +47,29 @@ class Part(NamedTuple):
 
 def attend(
     q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    k: Tensor | PackedView,
+    v: Tensor | None,
     *,
     scale: float,
     softcap: float | None,
     seen: Seen | None,
     cuts: Sequence[int] = (),
 ) -> Part:
-    """Attend q [B, G, M, D] to k, v [B, G, N, D], in q's dtype; at `cuts` keys are taken apart."""
+    """Attend q [B, G, M, D] to k, v [B, G, N, D], in q's dtype; at `cuts` keys are taken apart.
+
+    Where both are packed, v is None.
+    """
     fused = q.device.type == "cpu" and softcap is None
     tokens = k.shape[2]
     if tokens == 0:
         return Part(torch.zeros_like(q), q.new_full(q.shape[:3], NEG_INF))
-    whole = fused and seen is None and k.dtype == q.dtype
+    whole = False
+    if isinstance(k, PackedView) or v is None:
+        assert isinstance(k, PackedView)
+        read = partial(k.chunk, dtype=q.dtype)
+    else:
+        whole = fused and seen is None and k.dtype == q.dtype
+        read = partial(_widened, k, v, dtype=q.dtype)
     if whole and not cuts:
         return Part(*_fused_on_cpu(q, k, v, scale=scale))
     batch, kv_heads, rows, width = q.shape
@@ -69,7 +79,7 @@ def attend(
     chunk = tokens if whole else max(SCRATCH_BYTES // key_bytes, 1)
     parts = []
     for begin, end in _ranges((0, *cuts, tokens), chunk):
-        kc, vc = k[:, :, begin:end].to(q.dtype), v[:, :, begin:end].to(q.dtype)
+        kc, vc = read(begin, end)
         mask = None if seen is None else seen.mask(begin, end, q.dtype)
         part = attend_chunk(q, kc, vc, scale, softcap, mask, fused)
         if seen is not None and not part.out.isfinite().all():
@@ -78,6 +88,10 @@ def attend(
             part = attend_chunk(q, kc.where(used, 0), vc.where(used, 0), scale, softcap, mask, fused)
         parts.append(part)
     return reduce(merge, parts)
+
+
+def _widened(k: Tensor, v: Tensor, begin: int, end: int, *, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return k[:, :, begin:end].to(dtype), v[:, :, begin:end].to(dtype)
 
 
 def _ranges(bounds: Sequence[int], most: int) -> Iterator[tuple[int, int]]:

@@ -119,7 +119,7 @@ class PreparedTriton(PreparedBatch):
     def check(self, call: Call) -> None:
         """See `PreparedBatch.check`."""
         super().check(call)
-        reason = why_not_served(call.q, call.kv_heads)
+        reason = why_not_served(call.q, call.kv_heads, packed=call.store.packed is not None)
         if reason:
             raise ImplUnavailableError(
                 f"bifurcated_decode: impl='triton' {reason}; use impl='torch' or 'auto'"

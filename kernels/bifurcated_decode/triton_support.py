@@ -27,8 +27,13 @@ def why_not_here(device: torch.device) -> str | None:
     return None if capability >= (8, 0) else f"needs compute capability 8.0, not {capability}"
 
 
-def why_not_served(q: Tensor, kv_heads: int) -> str | None:
-    """Say why the kernels do not serve queries [R, Q, H, D] over G KV heads, or None where they do."""
+def why_not_served(q: Tensor, kv_heads: int, *, packed: bool = False) -> str | None:
+    """Say why the kernels do not serve queries [R, Q, H, D] over G KV heads, or None where they do.
+
+    `packed` says whether shared keys are in 8 bits.
+    """
+    if packed:
+        return "does not serve shared keys in 8 bits"
     _, queries, heads, width = q.shape
     if q.dtype == torch.float64:
         return f"does not serve {q.dtype}"

@@ -75,7 +75,7 @@ def test_any_text_is_read_or_refused_by_name(text: str) -> None:
         ("quest, prefix=exact", "expected prefix once"),
         ("prefill=full, prefill=full", "expected prefill once"),
         ("prefix=", "expected a policy, got the end"),
-        ("speed=1", "expected one of the axes prefix, prefill, decode_cache, schedule, hosts"),
+        ("speed=1", "expected one of the axes prefix, prefill, decode_cache, schedule, storage, hosts"),
         ("quest\n", "expected a name, a number"),
         ("q" * 1001, "a policy of 1001 characters; expected 1000 at most"),
     ],

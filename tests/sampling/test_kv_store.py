@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codesample.errors import ModelError
+from codesample.policies.cascade import Cascade
 from codesample.sampling.kv_store import KVShape, KVStore, RangeAllocator, token_bytes
 
 
@@ -82,3 +83,41 @@ def test_a_store_beyond_memory_is_refused_with_its_size():
 
 def test_bytes_per_token_count_keys_and_values_of_all_layers():
     assert token_bytes([KVShape(2, 16), KVShape(1, 8)], torch.bfloat16) == 2 * (32 + 8) * 2
+
+
+@pytest.mark.parametrize("kind", ["int8", "fp8"])
+def test_a_pool_in_8_bits_grows_by_whole_groups_and_keeps_what_it_holds(kind):
+    store = KVStore(
+        [KVShape(1, 4), KVShape(2, 2)],
+        shared_tokens=70,
+        rows=2,
+        row_tokens=3,
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+        packed=kind,
+    )
+    assert store.pool.capacity == 128
+    # ranges begin with groups of their own, and come back whole
+    assert [store.pool.take(n) for n in (5, 64, 1)] == [0, 64, None]
+    store.pool.give_back(0, 5)
+    assert store.pool.free == 64
+    for layer in store.layers:
+        k = torch.randn(len(layer.k_own[0]), 9, layer.k_own.shape[3])
+        layer.packed.write(64, k, -k)
+    before = [layer.shared(64, 9) for layer in store.layers]
+    store.grow(shared_tokens=129, rows=3)
+    assert store.pool.capacity == 192
+    assert store.pool.free == 128
+    for layer, held in zip(store.layers, before, strict=True):
+        assert layer.shared_tokens == 192
+        assert len(layer.k_own) == 3
+        assert all(map(torch.equal, layer.shared(64, 9), held))
+
+
+def test_slots_of_a_cascade_stay_as_they_are():
+    cascade = Cascade(capacity=8, levels=2, first=1)
+    shape = {"shared_tokens": 2, "rows": 2, "dtype": torch.float32, "device": torch.device("cpu")}
+    assert KVStore([KVShape(1, 4)], row_tokens=5, **shape, cascade=cascade).row_tokens == 5
+    store = KVStore([KVShape(1, 4)], row_tokens=500, **shape, cascade=cascade)
+    assert store.row_tokens == 10
+    assert store.own is not None

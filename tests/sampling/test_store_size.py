@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from codesample.errors import ModelError
 from codesample.sampling.prompts import Prompt
-from codesample.sampling.store_size import store_size_for
+from codesample.sampling.store_size import Holding, StoreSize, grown_size, store_size_for
 
 
 def prompts(*sizes, n=4, limit=10):
@@ -46,3 +46,21 @@ def test_every_size_fits_and_holds_the_longest_prompt(sizes, n, max_rows, budget
     assert size.bytes <= budget
     assert size.shared_tokens >= max(sizes)
     assert 1 <= size.rows <= max_rows
+
+
+def test_prompts_that_take_less_and_rows_that_keep_less_are_counted_as_they_are():
+    work = prompts(100, 30, n=8, limit=50)
+    holding = Holding(shared_bytes=2, places=lambda tokens: -(-tokens // 64) * 64, most_own=20)
+    size = store_size_for(work, token_bytes=8, budget=10**9, max_rows=100, holding=holding)
+    # a run takes up whole units
+    assert (size.shared_tokens, size.rows, size.row_tokens) == (128 + 64, 16, 20)
+    assert size.bytes == 192 * 2 + 16 * 20 * 8
+    has = StoreSize.of(64, 4, 20, token_bytes=8, holding=holding)
+    assert has.bytes == 64 * 2 + 80 * 8
+    grown = grown_size(has, work, token_bytes=8, budget=10**9, max_rows=100, holding=holding)
+    assert grown is not None
+    assert grown.shared_tokens >= 192
+    assert grown.row_tokens == 20
+    # where memory is short, one row of the longest
+    least = 128 * 2 + 20 * 8
+    assert store_size_for(work, token_bytes=8, budget=least, max_rows=9, holding=holding).bytes <= least

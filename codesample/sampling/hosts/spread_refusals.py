@@ -42,6 +42,11 @@ def expect_spread(policy: Policy, checkpoint: Checkpoint) -> None:
             f"hosts = {policy.hosts}: decode_cache = {policy.decode_cache!r} and schedule = "
             f"{policy.schedule!r} are for prompts that one process has; expected 'full' and 'auto'"
         )
+    if policy.storage != "full":
+        raise ParameterError(
+            f"hosts = {policy.hosts}: storage = {policy.storage!r} packs prompts that one process has; "
+            "expected 'full'"
+        )
     if dict(policy.prefill_parameters).get("audit"):
         raise ParameterError(
             f"hosts = {policy.hosts}: no process has the keys that an audit of prefill = {policy.prefill!r} "
