@@ -12,8 +12,8 @@ from codesample.bench.policy_steps import Pass, PolicyBench, total_variation, ty
 from codesample.bench.settings import PolicyOptions
 from codesample.errors import CodesampleError
 from codesample.policies.contract import PrefixPolicy
-from codesample.policies.registry import prefix_policy
 from codesample.sampling.checkpoint import Checkpoint, load_checkpoint
+from codesample.sampling.policy_choice import PolicyChoice
 
 __all__ = ["break_even", "measure_policies"]
 
@@ -31,8 +31,11 @@ def measure_policies(problem: str, options: PolicyOptions) -> Iterator[Measureme
         shares of bytes and tokens, attention missed and total variation of next-token distributions; or
         "refused".
     """
-    policies = [prefix_policy(text) for text in options.policies or DEFAULT_POLICIES]
+    choices = [PolicyChoice(text) for text in options.policies or DEFAULT_POLICIES]
+    for choice in choices:
+        choice.expect_prefix_alone()
     checkpoint = load_checkpoint(options.model, device=options.device, dtype=options.dtype)
+    policies = [choice.prefix_for(checkpoint) for choice in choices]
     facts = machine(MODELS, checkpoint.model.device)
     for tokens in options.contexts:
         cell: Measurement = {"kind": "policy", "model": checkpoint.name, "context": tokens, "n": options.n}

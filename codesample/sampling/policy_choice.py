@@ -155,6 +155,27 @@ class PolicyChoice:
         expect_spread(self.policy, checkpoint)
         return checkpoint
 
+    def prefix_for(self, checkpoint: Checkpoint) -> PrefixPolicy:
+        """Return the prefix policy fitted to a checkpoint, for whoever measures it by itself.
+
+        Raises:
+            ParameterError: see `served`.
+        """
+        self.served(checkpoint)
+        return self._prefix
+
+    def expect_prefix_alone(self) -> None:
+        """Refuse a policy that sets another axis than the prefix.
+
+        Raises:
+            ParameterError: as said; names the policy.
+        """
+        if self._others or self._group:
+            raise ParameterError(
+                f"policy {str(self.policy)!r}: prefix policies are measured by themselves; leave the other "
+                "axes out"
+            )
+
     def expect_limits(self, prompts: Sequence[Prompt]) -> None:
         """Refuse candidates that may grow longer than the policy reads rightly.
 

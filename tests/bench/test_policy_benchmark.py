@@ -87,3 +87,9 @@ def test_numbers_below_one_are_refused(changes: dict) -> None:
 def test_an_unknown_policy_is_refused_before_a_model_is_loaded() -> None:
     with pytest.raises(UnknownNameError):
         next(measure_policies("x", PolicyOptions(model="no such model", policies=("qest",))))
+
+
+@pytest.mark.parametrize("text", ["storage=int8", "quest, decode_cache=cascade", "prefill=star"])
+def test_other_axes_than_the_prefix_are_refused_before_a_model_is_loaded(text: str) -> None:
+    with pytest.raises(ParameterError, match="prefix policies are measured by themselves"):
+        next(measure_policies("x", PolicyOptions(model="no such model", policies=(text,))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from codesample.evaluation.comparison import compare_runs
 from codesample.evaluation.policy_facts import added_up, policy_facts, policy_line
 from codesample.evaluation.report import Report
 from codesample.policies.accounting import Account, Audit, PrefillAccount
+from codesample.policies.storage_accounting import StorageAccount
 
 
 class Engine:
@@ -143,3 +145,22 @@ def test_what_is_no_policy_is_refused_before_a_model_is_loaded(tmp_path: Path) -
             )
     with pytest.raises(ParameterError, match="policy = 'quest'"):
         evaluate("mini", model=ModelOptions("openai:x", policy="quest", base_url="http://localhost:9/v1"))
+
+
+def test_a_line_says_how_prompts_are_held_and_what_has_to_be_known() -> None:
+    storage = StorageAccount(runs=2, bytes=27, exact_bytes=100)
+    assert policy_line(facts(steps=0, storage=storage)).endswith(": prompts held in 27% of their bytes")
+    looked_at = replace(storage, queries=5, output_error=0.01, worst_error=0.2)
+    said = policy_line(facts(storage=looked_at))
+    assert said.endswith("prompts held in 27% of their bytes, outputs moved by 1.00% (worst: 20.00%)")
+    assert "nothing was left out" in policy_line(facts(steps=0, storage=StorageAccount()))
+    json.dumps(facts(storage=looked_at), allow_nan=False)
+    assert added_up([facts(storage=looked_at), facts()])["storage"] is None
+
+    class Ablation(Engine):
+        policy_account = Account(steps=1, exact_bytes=2, read_bytes=1)
+
+        def describe(self) -> dict[str, Any]:
+            return super().describe() | {"policy_notice": "an ablation"}
+
+    assert policy_line(policy_facts(Ablation())).endswith("; an ablation")  # type: ignore[arg-type]
