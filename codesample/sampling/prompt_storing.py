@@ -32,11 +32,9 @@ def prompt_storing(
     """
 
     # no method of the loop: a circle of references would keep the store until it is collected
-    def run(segments: Sequence[SegmentTokens], chunk: int) -> Tensor:
+    def together(segments: Sequence[SegmentTokens], chunk: int) -> Tensor:
         if store.spread is not None:
             return spread_prefill(model, store, segments, chunk=chunk)
-        if apart and len(segments) > 1:
-            return torch.cat([run([segment], chunk) for segment in segments])
         if reads is None:
             return prefill(model, store, segments, chunk=chunk, reads=prefill_reads)
         ranges = [(segment.start, len(segment.ids)) for segment in segments]
@@ -46,4 +44,7 @@ def prompt_storing(
         reads.prepare(ranges, tails)
         return logits
 
-    return run
+    def one_by_one(segments: Sequence[SegmentTokens], chunk: int) -> Tensor:
+        return torch.cat([together([segment], chunk) for segment in segments])
+
+    return one_by_one if apart else together

@@ -22,6 +22,7 @@ __all__ = [
     "estimate",
     "fixed_tiling",
     "most_queries",
+    "stream_tiling",
 ]
 
 # with a larger tile of queries some kernel spills registers, as `compile_check` finds
@@ -156,6 +157,30 @@ def fixed_tiling(shape: CallShape, keys: int) -> Tiling:
     found = _shared_tiling(shape, _FIXED_QUERIES)
     # one by one, results come to the same wherever a segment is cut
     return replace(found, splits=max(1, -(-shape.capacity // keys)), fold=1, split_keys=keys)
+
+
+def stream_tiling(batch: DecodeBatch, shape: CallShape, workers: int | None) -> Tiling:
+    """Choose how to launch a call by the stream-K schedule: workers alone, those given or all that fit."""
+    found = choose_tiling(batch, shape)
+    block_m, warps = found.block_m, found.warps
+    # both kinds of outputs in one program take more registers; where that spilled, as `compile_check` finds
+    if shape.capability >= 100 and shape.element_size == 2:
+        if 2 * block_m * _row_bytes(shape) > _QUERY_TILE_BYTES:
+            block_m = max(found.own_block_m, block_m // 2)
+        elif block_m == 32:
+            warps = 4
+    elif shape.capability >= 90 and block_m >= 64:
+        warps = 8
+    workers = workers or found.workers
+    return replace(
+        found,
+        shared=True,
+        block_m=block_m,
+        warps=warps,
+        splits=1,
+        workers=workers,
+        busy_workers=workers,
+    )
 
 
 def _shared_tiling(shape: CallShape, packed: int) -> Tiling:

@@ -29,6 +29,7 @@ from codesample.kernels.bifurcated_decode.cost import (
     Tiling,
     choose_tiling,
     fixed_tiling,
+    stream_tiling,
 )
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
 from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection
@@ -176,11 +177,9 @@ class PreparedTriton(PreparedBatch):
     def _choose(self, batch: DecodeBatch, shape: CallShape) -> Tiling:
         if isinstance(self.schedule, FixedSplits):
             return fixed_tiling(shape, self.schedule.keys)
-        tiling = choose_tiling(batch, shape)
-        if self.schedule is None:
-            return tiling
-        workers = self.schedule.workers or tiling.workers
-        return replace(tiling, shared=True, splits=1, workers=workers, busy_workers=workers)
+        if isinstance(self.schedule, StreamK):
+            return stream_tiling(batch, shape, self.schedule.workers)
+        return choose_tiling(batch, shape)
 
     def launches(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
         """Spell out the launches of a call, whatever its tensors' device; nothing runs yet."""

@@ -7,7 +7,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from codesample.kernels.bifurcated_decode import DecodeBatch, Segment
-from codesample.kernels.bifurcated_decode.cost import HOPPER, CallShape, choose_tiling, estimate, most_queries
+from codesample.kernels.bifurcated_decode.cost import (
+    HOPPER,
+    CallShape,
+    choose_tiling,
+    estimate,
+    fixed_tiling,
+    most_queries,
+    stream_tiling,
+)
 
 MISTRAL = CallShape(
     queries=1, group=4, kv_heads=8, width=128, element_size=2, capacity=512, multiprocessors=132
@@ -74,3 +82,21 @@ def test_larger_tiles_get_more_warps_where_registers_are_short():
     batch = prompt(8, 8192)
     assert choose_tiling(batch, MISTRAL).warps == 4
     assert choose_tiling(batch, MISTRAL._replace(capability=100)).warps == 8
+
+
+def test_fixed_sizes_follow_from_the_shape_alone_and_the_room_of_slots_moves_only_idle_splits():
+    found = fixed_tiling(MISTRAL, 256)
+    assert found.shared
+    assert (found.split_keys, found.splits, found.fold) == (256, 2, 1)
+    longer = fixed_tiling(MISTRAL._replace(capacity=4096), 256)
+    assert replace(longer, splits=found.splits) == found
+
+
+@pytest.mark.parametrize("capability", [80, 90, 100])
+@pytest.mark.parametrize("rows", [1, 8, 32, 128])
+def test_a_line_of_tiles_has_workers_alone(rows, capability):
+    shape = MISTRAL._replace(capability=capability)
+    found = stream_tiling(prompt(rows, 40), shape, None)
+    assert found.shared
+    assert (found.splits, found.busy_workers) == (1, found.workers)
+    assert stream_tiling(prompt(rows, 40), shape, 7).workers == 7
