@@ -141,6 +141,11 @@ class PolicyChoice:
                     f"policy = {str(self.policy)!r}: prompts of {checkpoint.name!r} are run by its own "
                     "pattern; leave prefill out"
                 )
+        if self._prefill is not None and self._storage is not None and self._storage.audit:
+            raise ParameterError(
+                f"policy = {str(self.policy)!r}: an audit of storage holds outputs against those of full "
+                "prefill; leave audit or prefill out"
+            )
         if self.cascade is not None and checkpoint.shared and windows_of(model):
             raise ParameterError(
                 f"policy decode_cache = {self.cascade.name!r}: {checkpoint.name!r} has layers with a window, "

@@ -191,6 +191,11 @@ def test_a_candidate_of_a_cascade_does_not_depend_on_who_decodes_beside_it() -> 
     )
 
 
+def test_storage_is_audited_where_prompts_are_run_in_full() -> None:
+    with pytest.raises(ParameterError, match="leave audit or prefill out"):
+        sampler("llama").with_policy("storage=int8(audit=true), prefill=star")
+
+
 def test_layers_with_windows_cannot_have_a_cascade() -> None:
     with pytest.raises(ParameterError, match=r"'cascade': .* has layers with a window"):
         sampler("mistral").with_policy(CASCADE)
