@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codesample.errors import ParameterError
 from codesample.records import Policy
-from codesample.records.policy import EXACT
+from codesample.records.policy import AXES, EXACT
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.layer_masks import windows_of
 
@@ -37,16 +37,12 @@ def expect_spread(policy: Policy, checkpoint: Checkpoint) -> None:
             f"hosts = {policy.hosts}: prefill = {policy.prefill!r} needs all keys of a prompt in one "
             f"process; expected one of {', '.join(_SPREAD)}"
         )
-    if policy.decode_cache != "full" or policy.schedule != "auto":
-        raise ParameterError(
-            f"hosts = {policy.hosts}: decode_cache = {policy.decode_cache!r} and schedule = "
-            f"{policy.schedule!r} are for prompts that one process has; expected 'full' and 'auto'"
-        )
-    if policy.storage != "full":
-        raise ParameterError(
-            f"hosts = {policy.hosts}: storage = {policy.storage!r} packs prompts that one process has; "
-            "expected 'full'"
-        )
+    for axis, (default, *_) in AXES.items():
+        if axis != "prefill" and policy.chosen(axis)[0] != default:
+            raise ParameterError(
+                f"hosts = {policy.hosts}: {axis} = {policy.chosen(axis)[0]!r} is for prompts that one "
+                f"process has whole; expected {default!r}"
+            )
     if dict(policy.prefill_parameters).get("audit"):
         raise ParameterError(
             f"hosts = {policy.hosts}: no process has the keys that an audit of prefill = {policy.prefill!r} "
