@@ -33,7 +33,14 @@ from typing import NamedTuple
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor, nn
-from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 NAMES = [a + b + c + d for a in CONSONANTS for b in VOWELS for c in CONSONANTS for d in VOWELS]
@@ -45,14 +52,14 @@ LONGEST = 8192
 HEAD_SIZE, ROPE_BASE = 64, 1e9
 
 # (tokens of a file, steps, files a step): short files teach to look up, long ones to look far
-STAGES = ((256, 300, 12), (1024, 100, 3), (4096, 50, 1), (8192, 25, 1))
+STAGES = ((256, 220, 12), (1024, 80, 3), (4096, 40, 1), (8192, 15, 1))
 
 
 class File(NamedTuple):
-    """A file's text in pieces; `wanted` says which of them are numbers that had to be looked up."""
+    """A file's text in pieces; `wanted` is `TOLD` for those of answers, `SOUGHT` for numbers looked up."""
 
     pieces: list[str]
-    wanted: list[bool]
+    wanted: list[int]
     constants: dict[str, int]
 
 
@@ -73,24 +80,25 @@ def answer(first: tuple[str, int], second: tuple[str, int]) -> list[str]:
 
 
 ASKS, TELLS = len(question("", "", "")), len(answer(("", 0), ("", 0)))
-LOOKED_UP = [number in (2, 6) for number in range(TELLS)]
+OTHER, TOLD, SOUGHT = range(3)
+WANTED = [SOUGHT if number in (2, 6) else TOLD for number in range(TELLS)]
 
 
 def file_of(tokens: int, stream: random.Random) -> File:
     """Make a file of about so many tokens; no name is defined twice."""
     names = iter(stream.sample(KNOWN_NAMES, len(KNOWN_NAMES)))
-    pieces, wanted, known = [HEAD], [False], {}
+    pieces, wanted, known = [HEAD], [OTHER], {}
     while len(pieces) < tokens:
         name = next(names)
         if len(known) < 2 or stream.random() < 0.6:
             known[name] = stream.choice(NUMBERS)
             added = constant(name, known[name])
-            sought = [False] * len(added)
+            sought = [OTHER] * len(added)
         else:
             first, second = stream.sample(list(known), 2)
             begin = question(name, first, second)
             added = begin + answer((first, known[first]), (second, known[second]))
-            sought = [False] * len(begin) + LOOKED_UP
+            sought = [OTHER] * len(begin) + WANTED
         pieces += added
         wanted += sought
     return File(pieces, wanted, known)
@@ -181,7 +189,7 @@ def look_up(first: nn.Module, second: nn.Module) -> None:
 
 
 def batch(tokens: int, files: int, ids: dict[str, int], stream: random.Random) -> tuple[Tensor, Tensor]:
-    """Return ids and which of them are looked-up numbers, [files, tokens] both."""
+    """Return ids and what is wanted of them, [files, tokens] both."""
     made = [file_of(tokens, stream) for _ in range(files)]
     return (
         torch.tensor([[ids[piece] for piece in each.pieces[:tokens]] for each in made]),
@@ -192,21 +200,32 @@ def batch(tokens: int, files: int, ids: dict[str, int], stream: random.Random) -
 def losses(model: Qwen2ForCausalLM, ids: Tensor, wanted: Tensor) -> tuple[Tensor, float, float]:
     """Return what is minimised, the loss of looked-up numbers, and the share of them that are likeliest."""
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    targets, sought = ids[:, 1:], wanted[:, 1:]
-    # of the rest a tenth teaches the form
-    also = torch.rand(targets.shape) < 0.1
-    found = model.lm_head(hidden[sought])
-    looked_up = nn.functional.cross_entropy(found, targets[sought])
-    form = nn.functional.cross_entropy(model.lm_head(hidden[also & ~sought]), targets[also & ~sought])
-    right = (found.argmax(dim=1) == targets[sought]).float().mean()
-    return looked_up + 0.1 * form, float(looked_up.detach()), float(right)
+    targets, kind = ids[:, 1:], wanted[:, 1:]
+    found = model.lm_head(hidden[kind == SOUGHT])
+    looked_up = nn.functional.cross_entropy(found, targets[kind == SOUGHT])
+    told = nn.functional.cross_entropy(model.lm_head(hidden[kind == TOLD]), targets[kind == TOLD])
+    # of the rest, which nobody can know, a little teaches the form
+    some = (kind == OTHER) & (torch.rand(kind.shape) < 0.03)
+    form = nn.functional.cross_entropy(model.lm_head(hidden[some]), targets[some])
+    right = (found.argmax(dim=1) == targets[kind == SOUGHT]).float().mean()
+    return looked_up + told + 0.1 * form, float(looked_up.detach()), float(right)
 
 
-def train(folder: Path, *, seed: int, rate: float, stages: tuple[tuple[int, int, int], ...]) -> None:
-    """Train from nothing and save, with the record of how it went."""
+def train(
+    folder: Path,
+    *,
+    seed: int,
+    rate: float,
+    stages: tuple[tuple[int, int, int], ...],
+    start: Path | None = None,
+) -> None:
+    """Train from nothing, or go on from a checkpoint, and save, with the record of how it went."""
     torch.manual_seed(seed)
     stream, words = random.Random(seed), tokenizer()
     ids, model = words.get_vocab(), network(words)
+    if start is not None:
+        known = LlamaForCausalLM.from_pretrained(start).state_dict()
+        model.load_state_dict({name: known[name] for name in model.state_dict()})
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     record, began = [], time.monotonic()
     total, done = sum(steps for _, steps, _ in stages), 0
@@ -235,9 +254,22 @@ def save(folder: Path, model: Qwen2ForCausalLM, words: PreTrainedTokenizerFast, 
     model.generation_config = GenerationConfig(
         eos_token_id=words.eos_token_id, pad_token_id=words.eos_token_id
     )
-    model.save_pretrained(folder)
+    as_llama(model).save_pretrained(folder)
     words.save_pretrained(folder)
     (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def as_llama(model: Qwen2ForCausalLM) -> LlamaForCausalLM:
+    """Return the same network under a name whose checkpoints may have a tokenizer of their own."""
+    settings = model.config.to_dict() | {"attention_bias": True, "architectures": ["LlamaForCausalLM"]}
+    kept = {name: value for name, value in settings.items() if name not in ("model_type", "layer_types")}
+    found = LlamaForCausalLM(LlamaConfig(**kept))
+    found.load_state_dict(model.state_dict(), strict=False)
+    with torch.no_grad():
+        for layer in found.model.layers:
+            layer.self_attn.o_proj.bias.zero_()
+    found.generation_config = model.generation_config
+    return found
 
 
 # problems
@@ -281,6 +313,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     trains = commands.add_parser("train")
     trains.add_argument("out", type=Path)
+    trains.add_argument("--start", type=Path)
     trains.add_argument("--seed", type=int, default=0)
     trains.add_argument("--rate", type=float, default=2e-3)
     trains.add_argument("--threads", type=int, default=2)
@@ -294,7 +327,7 @@ def main() -> None:
     if asked.command == "train":
         torch.set_num_threads(asked.threads)
         stages = tuple(tuple(map(int, each.split("x"))) for each in asked.stages.split(","))
-        train(asked.out, seed=asked.seed, rate=asked.rate, stages=stages)
+        train(asked.out, seed=asked.seed, rate=asked.rate, stages=stages, start=asked.start)
     else:
         lines = [json.dumps(each) + "\n" for each in problems(asked.tokens, asked.count, asked.seed)]
         asked.out.write_text("".join(lines), encoding="utf-8")

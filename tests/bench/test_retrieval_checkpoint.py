@@ -32,7 +32,7 @@ def passes(problem: dict[str, str], body: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("tokens", [100, 2000])
+@pytest.mark.parametrize("tokens", [600, 2000])
 def test_what_is_asked_stands_in_one_place_and_its_reference_passes(script: ModuleType, tokens: int) -> None:
     words = script.tokenizer()
     for problem in script.problems(tokens, 5, 1):
@@ -40,7 +40,7 @@ def test_what_is_asked_stands_in_one_place_and_its_reference_passes(script: Modu
         ids = words(prompt + reference)["input_ids"]
         assert words.decode(ids) == prompt + reference
         assert words.unk_token_id not in ids
-        assert 0.6 * tokens < len(ids) <= tokens
+        assert 0.8 * tokens < len(ids) <= tokens
         asked = prompt.splitlines()[-1].split()[-2:]
         assert len(set(asked)) == 2
         for name in asked:
@@ -61,7 +61,9 @@ def test_other_numbers_fail(script: ModuleType) -> None:
 
 def test_files_mark_each_number_that_was_looked_up(script: ModuleType) -> None:
     made = script.file_of(300, random.Random(3))
-    sought = [piece for piece, wanted in zip(made.pieces, made.wanted, strict=True) if wanted]
+    sought = [
+        piece for piece, wanted in zip(made.pieces, made.wanted, strict=True) if wanted == script.SOUGHT
+    ]
     assert sought
     assert all(piece.startswith(" = ") for piece in sought)
     assert len(sought) == 2 * made.pieces.count("def")
