@@ -73,7 +73,7 @@ def policy_line(facts: Mapping[str, Any]) -> str:
         said.append(read + _missed(prefill["audit"]))
     if (storage := facts.get("storage") or {}).get("runs"):
         said.append(_held(storage))
-    nothing = "nothing was left out, no prompt that was read is as long as its guard"
+    nothing = "of prompts nothing was left out: none that was read is as long as its guard"
     notice = f"; {facts['notice']}" if "notice" in facts else ""
     return f"{facts['policy']}: {'; '.join(said) or nothing}{notice}"
 

@@ -33,7 +33,6 @@ class ModelState:
     Attributes:
         probed: As of the last `renew`; another object after each probe.
         ranks: Those that weights or prompts are divided among; None where this process has all of both.
-        alone: The state of the model for one process alone.
         generation: Grows whenever the model has changed: what was computed under an earlier one is stale.
         uncaptured: Kinds of token choice with which a step of the model as it is could not be captured as a
             CUDA graph; see `DecodeStep`.
@@ -53,7 +52,9 @@ class ModelState:
                 "them as they are; leave it out"
             )
         expect_matmul(model, matmul)
-        self._divided, self.alone = self.ranks is not None, self
+        # not itself, lest a model that nobody uses any more wait for the garbage collector
+        self._divided = self.ranks is not None
+        self._alone: ModelState | None = None
         self.ranks = self.ranks or hosts
         self._model, self.matmul = weakref.ref(model), matmul
         self.probed, self.generation, self._forgotten = probed, 0, False
@@ -71,8 +72,13 @@ class ModelState:
         if hosts is None:
             return self.alone
         state = ModelState(self.model, self.probed, self.matmul, hosts)
-        state.alone = self.alone
+        state._alone = self.alone
         return state
+
+    @property
+    def alone(self) -> ModelState:
+        """The state of the model for one process alone."""
+        return self._alone or self
 
     @property
     def packed(self) -> PackedWeights | None:

@@ -43,7 +43,7 @@ def main() -> None:
     for folder in folders.values():
         folder.mkdir(parents=True)
     with asked.problems.open(encoding="utf-8") as lines:
-        for line in islice(lines, asked.limit):
+        for number, line in enumerate(islice(lines, asked.limit), 1):
             problem = json.loads(line)
             # whoever comes first would pay for the prompt
             exact.sample(problem["prompt"], n=1, params=params, max_new_tokens=1)
@@ -56,13 +56,13 @@ def main() -> None:
                 rows = [{"task_id": each.task_id, "completion": each.completion} for each in drawn]
                 with (folders[name] / "samples.jsonl").open("a", encoding="utf-8") as samples:
                     samples.writelines(json.dumps(row) + "\n" for row in rows)
-            print(problem["task_id"], {name: round(each, 1) for name, each in seconds.items()}, flush=True)
-    for name, sampler in samplers.items():
-        account = sampler.policy_account
-        content = {"policy": name, "seconds": round(seconds[name], 2)}
-        if account is not None:
-            content |= account.as_json()
-        (folders[name] / "account.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            for name, sampler in samplers.items():
+                content = {"policy": name, "problems": number, "seconds": round(seconds[name], 2)}
+                if (account := sampler.policy_account) is not None:
+                    content |= account.as_json()
+                text = json.dumps(content, indent=1) + "\n"
+                (folders[name] / "account.json").write_text(text, encoding="utf-8")
+            print(number, {name: round(each, 1) for name, each in seconds.items()}, flush=True)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_a_line_says_what_was_read_and_missed() -> None:
     assert policy_line(facts(audit=AUDIT)).endswith(
         "15.00% of attention missed (worst: 20.00%, layer 0, head 1)"
     )
-    assert "nothing was left out" in policy_line(facts(steps=0))
+    assert "of prompts nothing was left out" in policy_line(facts(steps=0))
     json.dumps(facts(audit=AUDIT), allow_nan=False)
 
 
@@ -62,7 +62,7 @@ def test_a_line_says_what_prompts_read_while_they_were_run() -> None:
     assert "25% of the bytes of 2 stored prompts read; 40 tokens of prompts run with 30%" in both
     assert both.endswith("15.00% of attention missed (worst: 20.00%, layer 0, head 1)")
     # no prompt was as long as the guard
-    assert "nothing was left out" in policy_line(facts(steps=0, prefill=PrefillAccount()))
+    assert "of prompts nothing was left out" in policy_line(facts(steps=0, prefill=PrefillAccount()))
     json.dumps(facts(prefill=PrefillAccount(40, 1000, 300, AUDIT)), allow_nan=False)
 
 
@@ -153,7 +153,7 @@ def test_a_line_says_how_prompts_are_held_and_what_has_to_be_known() -> None:
     looked_at = replace(storage, queries=5, output_error=0.01, worst_error=0.2)
     said = policy_line(facts(storage=looked_at))
     assert said.endswith("prompts held in 27% of their bytes, outputs moved by 1.00% (worst: 20.00%)")
-    assert "nothing was left out" in policy_line(facts(steps=0, storage=StorageAccount()))
+    assert "of prompts nothing was left out" in policy_line(facts(steps=0, storage=StorageAccount()))
     json.dumps(facts(storage=looked_at), allow_nan=False)
     assert added_up([facts(storage=looked_at), facts()])["storage"] is None
 
