@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def test_bench_gpu_rehearses_all_of_it_and_prints_the_summary(tmp_path: Path) ->
 def test_bench_gpu_without_time_for_its_checks_times_nothing_and_says_so(tmp_path: Path) -> None:
     done = call("bench", "gpu", "--rehearse", "--out", "card", "--minutes", 0.01, cwd=tmp_path)
     assert done.returncode == 1
-    assert "0 of 4 checks passed, 4 had no time." in done.stdout
+    assert re.search(r"\b0 of ([1-9]\d*) checks passed, \1 had no time\.", done.stdout), done.stdout
     rows = [json.loads(line) for line in (tmp_path / "card" / "rows.jsonl").read_text().splitlines()]
     assert not any("took_seconds" in row for row in rows)
 
