@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codesample import CodesampleError, ModelOptions, Request, SamplingParams, tensor_parallel
+from codesample.engines.contract import Reproducibility
 from codesample.engines.registry import open_engine
 from codesample.errors import ParameterError
 from codesample.reports.health import health
@@ -29,6 +30,7 @@ class Scripted:
     """Does in each process what the prompt says."""
 
     name, abilities = "scripted", frozenset({"logprobs"})
+    reproducibility = Reproducibility.EXACT
 
     def __init__(self, rank: int) -> None:
         self._rank = rank
