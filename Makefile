@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
 MODELS := tests/sampling tests/kernels tests/bench tests/tiny
 RUNS := tests/evaluation tests/cli
 SHOWN := tests/tasks tests/testing tests/reports
-PARTS := test-part-runs test-part-execution test-part-shown test-part-models test-part-rest
+PARTS := test-part-rest test-part-shown test-part-models test-part-runs test-part-execution
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, max(2, os.cpu_count() or 2)))')
 
 .DEFAULT_GOAL := help
