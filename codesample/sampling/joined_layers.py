@@ -49,6 +49,7 @@ class JoinedProduct:
 
     def __init__(self, layers: tuple[nn.Linear, ...], packed: Multiplied) -> None:
         self._layers, self._packed = layers, packed
+        self._widths = [each.out_features for each in layers]
         self._rows: Tensor | None = None
         self._left: dict[int, Tensor] = {}
         # how often products of the group were the layers' own; None: they are not
