@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, product
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from codesample.bench.machine import machine
@@ -139,7 +140,7 @@ def _measured(
     return facts | {
         "step_ms": round(1e3 * step["rival"], 1),
         "own_step_ms": round(1e3 * step["own"], 1),
-        "ratio": round(ratios[len(ratios) // 2], 2),
+        "ratio": round(median(ratios), 2),
         "ratio_low": round(ratios[0], 2),
         "ratio_high": round(ratios[-1], 2),
         "job_seconds": round(job["rival"], 2),

@@ -40,6 +40,7 @@ def load(fault, pause):
         global clock
         # a machine that does something else during short draws
         clock += float(pause) * (5 if fault == "disturbed" and new < 5 else new)
+        clock += float(pause) * new * seed * (fault == "tiring")
         first = 9 if fault == "other" else 1
         return [[first, *range(row, row + new - 1)] for row in range(n - (fault == "few" and not greedy))]
     return {{"engine": fault}}, draw
@@ -63,7 +64,7 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(rival_cells, "own_side", lambda *_, **__: side("own", "0.002"))
     kinds = {"slow": "0.006", "other": "0.001", "broken": "0", "few": "0", "gone": "0", "late": "0.001"}
-    kinds["disturbed"] = "0.001"
+    kinds |= {"disturbed": "0.001", "tiring": "0.006"}
     for name, pause in kinds.items():
         monkeypatch.setitem(RIVALS, name, Scripted(name, {"float32": pause, "int8": pause}))
     monkeypatch.setattr(
@@ -94,6 +95,11 @@ def test_both_have_their_turn_in_every_round(engines: Path) -> None:
     timed = [(each[0], each[2]) for each in asked if each[1] == "3"]
     assert timed == [("own", "2"), ("own", "10"), ("slow", "2"), ("slow", "10")] * 2
     assert "3" in rival_table(found)
+
+
+def test_the_ratio_of_two_rounds_lies_between_them(engines: Path) -> None:
+    for row in rows("tiring"):
+        assert (row["ratio_low"], row["ratio"], row["ratio_high"]) == (3.0, 4.5, 6.0)
 
 
 @pytest.mark.parametrize(
