@@ -3,51 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from codesample.bench.policy_stands import Stand, Stands
 from codesample.bench.timing import now
 from codesample.errors import ModelError
-from codesample.kernels.bifurcated_decode import (
-    ALL_KEYS,
-    DecodeBatch,
-    KeySelection,
-    PreparedBatch,
-    Segment,
-    prepare_batch,
-)
+from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, PreparedBatch, Segment
 from codesample.policies.accounting import Account
-from codesample.policies.contract import PrefixPolicy
-from codesample.policies.prefix_reads import PrefixReads
-from codesample.policies.prompt_tails import PromptTails
+from codesample.policies.cascade import CascadeStep
 from codesample.sampling.attention_hook import DecodeState, attached
-from codesample.sampling.kv_store import KVShape, KVStore
-from codesample.sampling.packed_weights import PackedWeights
-from codesample.sampling.prefill import SegmentTokens, prefill
+from codesample.sampling.kv_store import KVShape
+from codesample.sampling.policy_choice import PolicyChoice
 
 __all__ = ["Pass", "PolicyBench", "total_variation", "typical"]
 
 # rows whose distributions are compared with those of exact steps
 _COMPARED = 4
-# last queries of the prompt that are kept for policies
-_TAIL = 512
 
 
 class Pass(NamedTuple):
-    """One pass over the steps: seconds of each, what was read, and next-token probabilities of a few rows.
+    """One pass over the steps.
 
-    `probabilities` is [steps, rows, vocabulary].
+    Attributes:
+        seconds: Of each.
+        account: What was read, of steps, and of the prompt while it was run.
+        probabilities: Of next tokens of a few rows, [steps, rows, vocabulary].
+        prefill_seconds: Of the prompt, where the policy has one run for itself.
+        own_tokens: That a row held at the end.
     """
 
     seconds: list[float]
     account: Account
     probabilities: Tensor
+    prefill_seconds: float | None
+    own_tokens: int
 
 
 class PolicyBench:
@@ -78,96 +72,79 @@ class PolicyBench:
         steps: int,
         temperature: float = 0.8,
     ) -> None:
-        self._model, self._prompt, self._rows, self._steps = model, list(prompt), rows, steps
-        self._store = KVStore(
-            kv_shapes,
-            shared_tokens=len(prompt),
-            rows=rows,
-            row_tokens=steps,
-            dtype=model.dtype,
-            device=model.device,
-        )
-        self._packed, self._temperature = PackedWeights.of(model), temperature
+        self._model, self._tokens_before, self._rows, self._steps = model, len(prompt), rows, steps
+        self._stands = Stands(model, kv_shapes, prompt, rows=rows, steps=steps)
+        self._temperature = temperature
         self._tokens = torch.zeros(0, rows, dtype=torch.int64, device=model.device)
-        begun = now(model.device)
-        self._first = self._stored()
-        self.prefill_seconds = now(model.device) - begun
-
-    def _multiplying(self) -> AbstractContextManager[None]:
-        return self._packed.used() if self._packed else nullcontext()
-
-    @torch.inference_mode()
-    def _stored(self) -> Tensor:
-        tails = PromptTails([0], _TAIL)
-        with attached(self._model), self._multiplying():
-            logits = prefill(self._model, self._store, [SegmentTokens(self._prompt, 0)], tails=tails)
-        self._tails = tails.of(0)
-        return logits[0]
-
-    @torch.inference_mode()
-    def _prepared(self, policy: PrefixPolicy) -> PrefixReads:
-        reads, ranges = PrefixReads(policy, self._store.layers), [(0, len(self._prompt))]
-        if reads.rerun > _TAIL:
-            raise ModelError(f"policy {policy.name!r} wants {reads.rerun} last queries; {_TAIL} are kept")
-        tails = reads.tails(ranges)
-        for layer, tail in self._tails.items():
-            tails.hear(0, layer, tail.queries, tail.scores)
-        reads.prepare(ranges, tails)
-        return reads
+        self.prefill_seconds = self._stands.whole.seconds
 
     def exact(self) -> Pass:
         """Step by every key; the first pass draws the tokens."""
-        return self._pass(ALL_KEYS, Account())
+        return self._pass(self._stands.whole, PolicyChoice())
 
-    def by(self, policy: PrefixPolicy, *, audit: bool = False) -> Pass:
-        """Step by what a policy reads, whatever its guard; with an audit of every step, which is not timed.
+    def by(self, choice: PolicyChoice, *, audit: bool = False) -> Pass:
+        """Step by a policy that is fitted to the model, whatever its guards; an audit takes time.
+
+        Where a policy stores the prompt otherwise, it is run for it, once for all passes without an audit.
 
         Raises:
-            ModelError: no exact pass has drawn tokens yet.
+            ModelError: no exact pass has drawn tokens yet, or the policy wants more queries than are kept.
         """
         if not len(self._tokens):
             raise ModelError("no tokens are drawn yet; step exactly first")
-        changes: dict[str, Any] = {"guard": 0, "audit": 1 if audit else 0}
-        taken = {name: value for name, value in changes.items() if name in policy.parameters()}
-        policy = replace(policy, **taken) if taken else policy  # type: ignore[type-var]
-        reads = self._prepared(policy)
-        found = self._pass(reads, reads.account, reads)
-        return found._replace(account=reads.account)
+        return self._pass(self._stands.of(choice, audit=audit), choice.measured(audit=audit))
 
     @torch.inference_mode()
-    def _pass(self, selection: KeySelection, account: Account, reads: PrefixReads | None = None) -> Pass:
-        rows, length = self._rows, len(self._prompt)
+    def _pass(self, stand: Stand, choice: PolicyChoice) -> Pass:
+        rows, length, device = self._rows, self._tokens_before, self._model.device
         batch = DecodeBatch.build(
             [Segment(0, length, 0, rows, 0)], slots=range(rows), own_starts=[length] * rows
         )
+        reads = stand.prepared(choice, length)
         if reads is not None:
             batch = reads.lay_out(batch, [(0, length)])
-        prepared = prepare_batch(batch, self._model.device, selection=selection)
+        prepared = choice.preparing("auto")(batch, device, selection=reads or ALL_KEYS)
+        drawn = torch.ones(rows, dtype=torch.int64, device=device)
+        own, cache = None, stand.store.own
+        # as long as all own tokens are kept nobody has to look
+        if cache is not None and self._steps > cache.settings.kept:
+            own = cache.over(batch.slots, drawn)
         seconds, kept = [], []
         drawing = not len(self._tokens)
         generator = torch.Generator().manual_seed(0)
-        tokens = self._draw(self._first.expand(rows, -1), generator) if drawing else self._tokens[0]
-        drawn = [tokens]
-        with attached(self._model), self._multiplying():
+        tokens = self._draw(stand.first.expand(rows, -1), generator) if drawing else self._tokens[0]
+        given = [tokens]
+        with attached(self._model), self._stands.multiplying():
             for step in range(self._steps):
-                begun = now(self._model.device)
-                logits = self._step(prepared, tokens, step)
-                seconds.append(now(self._model.device) - begun)
+                begun = now(device)
+                logits = self._step(stand, prepared, own, tokens, drawn)
+                seconds.append(now(device) - begun)
+                drawn += 1
                 kept.append(logits[:_COMPARED].float().softmax(dim=1))
                 if step + 1 < self._steps:
                     tokens = self._draw(logits, generator) if drawing else self._tokens[step + 1]
-                    drawn.append(tokens)
+                    given.append(tokens)
         if drawing:
-            self._tokens = torch.stack(drawn)
-        return Pass(seconds, account, torch.stack(kept))
+            self._tokens = torch.stack(given)
+        held = self._steps if own is None else min(self._steps, int(own.stored.max()))
+        run = None if stand is self._stands.whole else stand.seconds
+        return Pass(seconds, stand.account(choice), torch.stack(kept), run, held)
 
-    def _step(self, prepared: PreparedBatch, tokens: Tensor, step: int) -> Tensor:
-        lens = torch.full((self._rows,), step, dtype=torch.int32, device=tokens.device)
+    def _step(
+        self,
+        stand: Stand,
+        prepared: PreparedBatch,
+        own: CascadeStep | None,
+        tokens: Tensor,
+        drawn: Tensor,
+    ) -> Tensor:
+        at = drawn - 1
+        lens = (at if own is None else own.stored).to(torch.int32)
         logits: Tensor = self._model(
             input_ids=tokens[:, None],
-            position_ids=torch.full((self._rows, 1), len(self._prompt) + step, device=tokens.device),
+            position_ids=(self._tokens_before + at)[:, None],
             use_cache=False,
-            codesample_kv=DecodeState(self._store.layers, prepared, lens),
+            codesample_kv=DecodeState(stand.store.layers, prepared, lens, own=own),
         ).logits
         return logits[:, -1]
 

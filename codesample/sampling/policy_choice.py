@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
+from typing import Any, TypeVar
 
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import LayerStore, PackedKind, PreparedBatch, prepare_batch
@@ -73,15 +75,16 @@ class PolicyChoice:
     @property
     def is_exact(self) -> bool:
         """Whether prompts are run, stored and read as ever."""
-        return self._reads_all and not self._others and self._group is None
+        return self.reads_all and not self._others and self._group is None
 
     @property
     def draws_exactly(self) -> bool:
         """Whether what is drawn is what is drawn without a policy, but for rounding."""
-        return self._reads_all and all(each.exact for each in self._others.values())
+        return self.reads_all and all(each.exact for each in self._others.values())
 
     @property
-    def _reads_all(self) -> bool:
+    def reads_all(self) -> bool:
+        """Whether steps read every key of a prompt."""
         return isinstance(self._prefix, Exact)
 
     @property
@@ -107,7 +110,7 @@ class PolicyChoice:
     @property
     def account(self) -> Account | None:
         """What was read so far; None where every key is, as it is."""
-        read_as_ever = self._reads_all and self._prefill is None and self._stored is None
+        read_as_ever = self.reads_all and self._prefill is None and self._stored is None
         if self._group is not None or read_as_ever:
             return None
         return replace(
@@ -160,26 +163,52 @@ class PolicyChoice:
         expect_spread(self.policy, checkpoint)
         return checkpoint
 
-    def prefix_for(self, checkpoint: Checkpoint) -> PrefixPolicy:
-        """Return the prefix policy fitted to a checkpoint, for whoever measures it by itself.
-
-        Raises:
-            ParameterError: see `served`.
-        """
-        self.served(checkpoint)
-        return self._prefix
-
-    def expect_prefix_alone(self) -> None:
-        """Refuse a policy that sets another axis than the prefix.
+    def expect_one_process(self) -> None:
+        """Refuse a policy that several processes compute, for whoever measures it in one.
 
         Raises:
             ParameterError: as said; names the policy.
         """
-        if self._others or self._group:
+        if self._group is not None or self.policy.prefill == "ring":
             raise ParameterError(
-                f"policy {str(self.policy)!r}: prefix policies are measured by themselves; leave the other "
-                "axes out"
+                f"policy {str(self.policy)!r}: prompts that are spread over processes are not measured here; "
+                "leave hosts and prefill=ring out"
             )
+
+    def measured(self, *, audit: bool) -> PolicyChoice:
+        """Return the same choice without guards, audited throughout or not at all, with counts of its own."""
+        other = copy(self)
+        other._prefix = _measured(self._prefix, audit=audit)
+        other._others = {axis: _measured(each, audit=audit) for axis, each in self._others.items()}
+        storage = other._storage
+        other._stored = StorageTally(audit=storage.audit) if storage else None
+        other._tally, other._prefill_tally = Tally(), PrefillTally()
+        return other
+
+    @property
+    def stores_otherwise(self) -> bool:
+        """Whether a prompt has to be run, or room for rows be made, for this policy by itself."""
+        return bool(self.scorers) or bool(self._others.keys() - {"schedule"})
+
+    @property
+    def steps_otherwise(self) -> bool:
+        """Whether a step computes anything else than it would without a policy, once prompts are stored."""
+        return not self.reads_all or bool(self._others.keys() - {"prefill"})
+
+    @property
+    def runs_otherwise(self) -> bool:
+        """Whether running a prompt takes another time than without a policy."""
+        return bool(self._others.keys() & {"prefill", "storage"})
+
+    @property
+    def pools(self) -> bool:
+        """Whether the rows of a prompt choose together."""
+        return self._prefix.pool
+
+    @property
+    def storage_tally(self) -> StorageTally | None:
+        """Who is told of prompts in 8 bits; None where none are held so."""
+        return self._stored
 
     def expect_limits(self, prompts: Sequence[Prompt]) -> None:
         """Refuse candidates that may grow longer than the policy reads rightly.
@@ -222,7 +251,7 @@ class PolicyChoice:
     def reads(self, layers: Sequence[LayerStore]) -> PrefixReads | None:
         """Return what follows the policy over a store; None where every key is read as it is."""
         packed = any(layer.packed is not None for layer in layers)
-        if self._reads_all and not packed:
+        if self.reads_all and not packed:
             return None
         return PrefixReads(self._prefix, layers, self._tally, self.scorers, self._stored)
 
@@ -258,3 +287,17 @@ class PolicyChoice:
         schedule = self._others.get("schedule")
         division = schedule.division if isinstance(schedule, StreamKSchedule | FixedSchedule) else None
         return partial(prepare_batch, impl=impl, schedule=division)
+
+
+Chosen = TypeVar("Chosen", bound=Parametrised)
+
+
+def _measured(choice: Chosen, *, audit: bool) -> Chosen:
+    wanted: dict[str, Any] = {"guard": 0, "audit": audit}
+    # some count stretches, others say yes or no
+    taken = {
+        name: type(getattr(choice, name))(value)
+        for name, value in wanted.items()
+        if name in choice.parameters()
+    }
+    return replace(choice, **taken) if taken else choice  # type: ignore[type-var]

@@ -2,28 +2,10 @@
 
 import pytest
 
-from codesample.bench.policy_benchmark import break_even, measure_policies
+from codesample.bench.policy_benchmark import measure_policies
 from codesample.bench.policy_results import policy_tables
 from codesample.bench.settings import PolicyOptions
 from codesample.errors import ParameterError, UnknownNameError
-
-
-@pytest.mark.parametrize(
-    ("prepare", "exact", "step", "steps"),
-    [
-        (1.0, 0.3, 0.2, 10),
-        (1.01, 0.3, 0.2, 11),
-        (0.0, 0.3, 0.2, 1),
-        (1.0, 0.2, 0.2, None),
-        (1.0, 0.2, 0.3, None),
-    ],
-)
-def test_preparing_pays_after_so_many_steps(
-    prepare: float, exact: float, step: float, steps: int | None
-) -> None:
-    # in binary, 0.3 - 0.2 is not a tenth
-    found = break_even(prepare, exact, step)
-    assert found == steps or (found is not None and steps is not None and abs(found - steps) <= 1)
 
 
 def test_every_length_and_policy_has_a_row_and_one_that_cannot_be_says_why() -> None:
@@ -56,6 +38,57 @@ def test_every_length_and_policy_has_a_row_and_one_that_cannot_be_says_why() -> 
     assert shown.count("nothing is gained") == len(slower)
 
 
+def test_other_axes_have_rows_with_what_they_have_and_nothing_else() -> None:
+    options = PolicyOptions(
+        policies=(
+            "exact",
+            "storage=int8",
+            "prefill=star(block=24, tail=5)",
+            "decode_cache=cascade(capacity=4, levels=2, first=1)",
+            "schedule=stream-k",
+            "quest(keep=0.3, page=4), storage=fp8",
+            "squeezed(recent=600)",
+        ),
+        contexts=(90,),
+        n=3,
+        steps=10,
+        repeats=1,
+        device="cpu",
+    )
+    found = list(measure_policies("def add(x):\n", options))
+    exact, int8, star, cascade, stream, both, refused = found
+    assert "wants 600 last queries" in refused["refused"]
+    for m in (int8, star, cascade, stream):
+        assert m["refresh_ms"] is None
+        assert m["prepare_seconds"] is None
+        assert m["missed"] == 0
+    assert [m["own_prefill_seconds"] is None for m in found[:6]] == [True, False, False, True, True, False]
+    assert int8["held"] < 0.5
+    assert int8["bytes"] < 0.5
+    assert 0 < int8["moved"] < both["moved"]
+    assert star["pairs"] < 1
+    assert 0 < star["prompt_missed"] < 1
+    assert cascade["own_tokens"] == 0.5
+    assert [m["own_tokens"] for m in (exact, int8, star, stream, both)] == [1] * 5
+    assert both["refresh_ms"] > 0
+    assert 0 < both["missed"] < 1
+    assert stream["total_variation"] < 1e-5 < int8["total_variation"]
+    # steps are the same once prompts are stored, so that running them settles it
+    assert star["break_even"] in (1, None)
+    assert star["pays_until"] is None
+    shown = policy_tables(found).splitlines()
+    columns = [cell.strip() for cell in shown[0].split("|")]
+    for title in ("prefill, s", "pairs", "prompt missed", "held", "own tokens", "moved", "choice, ms"):
+        assert title in columns
+    stars = [cell.strip() for cell in shown[2 + 2].split("|")]
+    assert stars[columns.index("choice, ms")] == "-"
+    assert stars[columns.index("own tokens")] == "100.0%"
+    assert columns.index("moved") > columns.index("held")
+    narrow = policy_tables([exact, stream]).splitlines()[0]
+    assert "pairs" not in narrow
+    assert "held" not in narrow
+
+
 def test_a_row_that_pays_is_shown_with_its_steps() -> None:
     row = {
         "context": 8192,
@@ -74,6 +107,10 @@ def test_a_row_that_pays_is_shown_with_its_steps() -> None:
         "break_even": 25,
     }
     assert "| 10.0 | 5.0 | 8.0 | 0.1 | 25.0% | 1.2% | 30.0% | 2.0% | 25 steps |" in policy_tables([row])
+    assert "| up to 9 steps |" in policy_tables([row | {"break_even": 1, "pays_until": 9}])
+    assert "| at once |" in policy_tables([row | {"break_even": 1}])
+    run = policy_tables([row | {"break_even": None, "prefill_seconds": 2.0, "own_prefill_seconds": 3.0}])
+    assert "the prompt takes 1.50 times as long to run" in run
     slower = policy_tables([row | {"break_even": None, "mean_ms": 12.0}])
     assert "1.20 times as long as an exact one" in slower
 
@@ -89,7 +126,6 @@ def test_an_unknown_policy_is_refused_before_a_model_is_loaded() -> None:
         next(measure_policies("x", PolicyOptions(model="no such model", policies=("qest",))))
 
 
-@pytest.mark.parametrize("text", ["storage=int8", "quest, decode_cache=cascade", "prefill=star"])
-def test_other_axes_than_the_prefix_are_refused_before_a_model_is_loaded(text: str) -> None:
-    with pytest.raises(ParameterError, match="prefix policies are measured by themselves"):
-        next(measure_policies("x", PolicyOptions(model="no such model", policies=(text,))))
+def test_what_several_processes_compute_is_refused_before_a_model_is_loaded() -> None:
+    with pytest.raises(ParameterError, match="leave hosts and prefill=ring out"):
+        next(measure_policies("x", PolicyOptions(model="no such model", policies=("prefill=ring",))))

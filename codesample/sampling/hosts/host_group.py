@@ -39,11 +39,14 @@ class HostGroup:
         Raises:
             LostError: another process has ended.
         """
-        own = torch.cat([part.out, part.lse[..., None].to(part.out.dtype)], dim=-1).contiguous()
+        width, dtype = part.out.shape[-1], part.out.dtype
+        # one message of one dtype: log-sum-exps go as their bits
+        own = torch.cat([part.out, part.lse[..., None].contiguous().view(dtype)], dim=-1)
         found = [torch.empty_like(own) for _ in range(self.size)]
         with self.ranks.guarded():
             dist.all_gather(found, own)
-        return reduce(merged_parts, (Part(each[..., :-1], each[..., -1]) for each in found))
+        totals = (each[..., width:].contiguous().view(torch.float64)[..., 0] for each in found)
+        return reduce(merged_parts, map(Part, (each[..., :width] for each in found), totals))
 
     def passed_on(self, given: Tensor) -> Callable[[], Tensor]:
         """Send a tensor to the next process, and return what waits for that of the one before, of its shape.

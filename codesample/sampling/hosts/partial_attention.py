@@ -1,6 +1,7 @@
 """Attention over some of the keys, with its log-sum-exp, and how such parts become attention over all.
 
-Of two sets of keys, the union has `l = logaddexp(l1, l2)` and `o = e^(l1-l) o1 + e^(l2-l) o2`.
+Of two sets of keys, the union has `l = logaddexp(l1, l2)` and `o = e^(l1-l) o1 + e^(l2-l) o2`. Log-sum-exps
+are float64: in float32 one of 16 is rounded by a millionth, and so would every share be.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Part(NamedTuple):
 
     Attributes:
         out: [S, H, D], float32 or float64; 0 where a query sees none of them.
-        lse: [S, H], natural logarithm; -inf there.
+        lse: [S, H], float64, natural logarithm; -inf there.
     """
 
     out: Tensor
@@ -61,14 +62,17 @@ def attend_partly(
         block = rows[:, :, begin:end].flatten(1, 2)
         logits = row_logits(block, k[:, :seen], scores).unflatten(1, (-1, end - begin))
         logits = logits.masked_fill(keys_at[:seen] > places[begin:end, None], float("-inf"))
-        total = logits.logsumexp(dim=3)
-        weights = (logits - total.clamp_min(_LOWEST)[..., None]).exp().flatten(1, 2)
-        outs.append((weights @ v[:, :seen].to(wide)).view(heads, end - begin, v.shape[2]))
-        totals.append(total.view(heads, end - begin))
+        total = logits.logsumexp(dim=3).clamp_min(_LOWEST)
+        weights = (logits - total[..., None]).exp().flatten(1, 2)
+        # 1 but for the rounding of the total, or 0 without a key
+        sums = weights.sum(dim=2, keepdim=True)
+        found = weights @ v[:, :seen].to(wide) / sums.clamp_min(0.5)
+        outs.append(found.view(heads, end - begin, v.shape[2]))
+        totals.append((total.double() + sums.double().log().view_as(total)).view(heads, end - begin))
     out, lse = torch.cat(outs, dim=1).transpose(0, 1), torch.cat(totals, dim=1).T
     if scores.sinks is not None:
         total = torch.logaddexp(lse, scores.sinks.to(lse))
-        out, lse = out * (lse - total.clamp_min(_LOWEST)).exp()[..., None], total
+        out, lse = out * (lse - total).exp()[..., None].to(wide), total
     return Part(out, lse)
 
 
@@ -77,7 +81,7 @@ def merged_parts(a: Part, b: Part) -> Part:
     lse = torch.logaddexp(a.lse, b.lse)
     # where neither has a key, -inf minus -inf would be no number
     floor = lse.clamp_min(_LOWEST)
-    shares = ((each.lse - floor).exp()[..., None] for each in (a, b))
+    shares = ((each.lse - floor).exp()[..., None].to(each.out.dtype) for each in (a, b))
     return Part(sum(share * each.out for share, each in zip(shares, (a, b), strict=True)), lse)  # type: ignore[arg-type]
 
 

@@ -74,5 +74,5 @@ class Spread:
             found = bifurcated_decode(q, None, None, store, prepared, none, scores._replace(sinks=None))
         else:
             found = bifurcated_decode(q, k, v, store, prepared, lens, scores)
-        wide = Part(found.out.to(found.lse.dtype), found.lse)
+        wide = Part(found.out.to(found.lse.dtype), found.lse.double())
         return self.group.merged(wide).out.to(q.dtype)

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from codesample.engines.contract import Engine
 from codesample.engines.registry import open_engine
 from codesample.sampling import decode_step
 from codesample.sampling.sampler import Sampler
+from codesample.testing.models import byte_tokenizer, random_model
 
 PROMPT = Path(__file__).read_text(encoding="utf-8")
 # of several lengths, the last too short for every process to have some of it
@@ -42,17 +44,15 @@ def main(models: Path, out: Path) -> None:
     dist.init_process_group("gloo")
     rank, size = dist.get_rank(), dist.get_world_size()
     found: dict[str, Any] = {}
-    models_used = (("llama", "float64"), ("qwen2", "float32"))
-    for name, dtype in models_used[: 2 if size == 2 else 1]:
+    few = {way: WAYS[way] for way in ("full", "ring", "star")}
+    for name, dtype in (("llama", "float64"), ("qwen2", "float32")):
         whole = Sampler(models / name, dtype=dtype, step="plain")
-        few = {way: WAYS[way] for way in ("full", "ring", "star")}
-        ways = WAYS if (size, dtype) == (2, "float64") else few
-        for way, policy in ways.items():
-            spread = whole.with_policy(f"{policy}, hosts={size}")
-            # a ring is exact, a star is that of one process
-            alone = whole if "ring" in policy else whole.with_policy(policy)
-            prompts = APART if "star" in policy else ALIKE
-            found[f"{way} {dtype}"] = compared(spread, alone, prompts)
+        sharp = Sampler(models / name, dtype="float64", step="plain") if dtype == "float32" else None
+        for way, policy in (WAYS if (size, dtype) == (2, "float64") else few).items():
+            found[f"{way} {dtype}"] = compared(whole, policy, sharp)
+    usual = Sampler(random_model("qwen2", spread=0.02), tokenizer=byte_tokenizer(), step="plain")
+    for way, policy in few.items():
+        found[f"{way} usual"] = compared(usual, policy)
     whole = Sampler(models / "llama", dtype="float64")
     spread = whole.with_policy(f"prefill=ring(chunk=8), hosts={size}")
     found["held"] = held(spread)
@@ -86,8 +86,28 @@ def drawn(sampler: Engine, prompts: Sequence[str]) -> dict[str, Any]:
     return {f"{c.task_id}/{c.index}": (c.token_ids, c.logprobs) for c in sampler.stream(requests, params)}
 
 
-def compared(spread: Engine, alone: Sampler, prompts: Sequence[str]) -> dict[str, Any]:
+def prompts_for(policy: str) -> Sequence[str]:
+    return APART if "star" in policy else ALIKE
+
+
+def spread_and_alone(whole: Sampler, policy: str) -> tuple[Sampler, Sampler]:
+    spread = whole.with_policy(f"{policy}, hosts={dist.get_world_size()}")
+    # a ring is exact, a star is that of one process
+    return spread, whole if "ring" in policy else whole.with_policy(policy)
+
+
+def compared(whole: Sampler, policy: str, sharp: Sampler | None = None) -> dict[str, Any]:
+    """Compare several processes with one, and in the mean with a model in float64 if there is one."""
+    prompts, (spread, alone) = prompts_for(policy), spread_and_alone(whole, policy)
     got, expected = drawn(spread, prompts), drawn(alone, prompts)
+    found = compared_draws(got, expected)
+    if sharp is not None:
+        truth = drawn(spread_and_alone(sharp, policy)[1], prompts)
+        found |= {"several": fmean(differences(got, truth)), "one": fmean(differences(expected, truth))}
+    return found
+
+
+def compared_draws(got: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
     return {
         "tokens": {key: each[0] for key, each in got.items()}
         == {key: each[0] for key, each in expected.items()},
@@ -97,8 +117,11 @@ def compared(spread: Engine, alone: Sampler, prompts: Sequence[str]) -> dict[str
 
 
 def apart(got: dict[str, Any], expected: dict[str, Any]) -> float:
-    pairs = [(x, y) for key in expected for x, y in zip(got[key][1], expected[key][1], strict=False)]
-    return max(abs(x - y) for x, y in pairs)
+    return max(differences(got, expected))
+
+
+def differences(got: dict[str, Any], expected: dict[str, Any]) -> list[float]:
+    return [abs(x - y) for key in expected for x, y in zip(got[key][1], expected[key][1], strict=False)]
 
 
 def held(sampler: Sampler) -> list[int]:
@@ -120,7 +143,7 @@ def led(folder: Path, whole: Sampler) -> Any:
             return None
         engine = open_engine(ModelOptions(str(folder), dtype="float64", policy=f"prefill=ring, hosts={size}"))
         return {
-            **compared(engine, whole, ALIKE),
+            **compared_draws(drawn(engine, ALIKE), drawn(whole, ALIKE)),
             "policy": engine.describe()["policy"],
             "reproducibility": engine.reproducibility,
             "refused": said(

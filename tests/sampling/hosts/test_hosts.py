@@ -14,7 +14,8 @@ from codesample.sampling.sampler import Sampler
 from codesample.testing.models import byte_tokenizer, random_model
 
 CHECKS = Path(__file__).with_name("host_checks.py")
-WITHIN = {"float64": 1e-10, "float32": 1e-5}
+# float32: log-probabilities have its own rounding in every layer; of weights as models begin with, 1e-6
+WITHIN = {"float64": 1e-10, "float32": 1e-5, "usual": 1e-6}
 
 
 @pytest.mark.slow
@@ -29,12 +30,14 @@ def test_several_processes_are_as_one(
     said, _ = processes(size, CHECKS, divisible, tmp_path).communicate(timeout=280)
     assert (tmp_path / "rank0.json").exists(), said
     ranks = [found(rank) for rank in range(size)]
-    compared = {name: each for name, each in ranks[0].items() if name.endswith(("float64", "float32"))}
-    assert len(compared) == (10 if size == 2 else 3)
+    compared = {name: each for name, each in ranks[0].items() if name.split()[-1] in WITHIN}
+    assert len(compared) == (13 if size == 2 else 9)
     for name, each in compared.items():
         assert each["tokens"], name
         assert each["drawn"] > 60, name
         assert each["apart"] <= WITHIN[name.split()[-1]], name
+        # several processes round as one does
+        assert "float32" not in name or each["several"] <= 2 * each["one"], name
     # all have drawn the same to the last bit, and say the same
     for name in (*compared, "described", "read", "back", "refused", "parted"):
         assert all(each[name] == ranks[0][name] for each in ranks), name
