@@ -203,6 +203,7 @@ ARROWS = {
         "codesample",
         "bench",
         "bench.rivals",
+        "data_files",
         "engines",
         "errors",
         "evaluation",

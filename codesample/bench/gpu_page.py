@@ -110,6 +110,10 @@ def _steps(rows: Sequence[Measurement]) -> str:
                     part,
                 ]
             )
+        rivals = row.get("rival_seconds", {}) if row["kind"] == "step" else {}
+        for way, seconds in rivals.items():
+            ms = f"{seconds * 1e3:.2f}"
+            lines.append([row["model"], row["rows"], row["context"], f"private decoder: {way}", ms, ""])
         for way, ms in row["ms"].items() if row["kind"] == "sampler step" and "ms" in row else ():
             lines.append(
                 [row["model"], row["rows"], row["context"], f"Sampler's model: {way}", f"{ms:.2f}", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -17,7 +18,11 @@ from codesample.kernels.bifurcated_decode import (
     prepare_batch,
 )
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "LayerAttention"]
+
+LayerAttention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Attention of one layer, which keeps what it is given: queries [R, 1, H, D], keys and values [R, 1, G, D] of
+the rows' new tokens to outputs [R, 1, H, D]."""
 
 _ROTARY_BASE = 10000.0
 
@@ -116,8 +121,16 @@ class Decoder:
         """Compile the parts around attention."""
         self.before, self.after = torch.compile(_before), torch.compile(_after)
 
-    def logits(self, impl: str, layers: int | None = None) -> torch.Tensor:
-        """Run one step of the first layers: [R, vocabulary] logits of the tokens after `self.tokens`."""
+    def logits(
+        self, impl: str, layers: int | None = None, others: Sequence[LayerAttention] | None = None
+    ) -> torch.Tensor:
+        """Run one step of the first layers: [R, vocabulary] logits of the tokens after `self.tokens`.
+
+        Args:
+            impl: Implementation of attention.
+            layers: How many. Default: all.
+            others: Attention of each layer in its place.
+        """
         s = self.shape
         x = self.embedding[self.tokens]
         rates = _ROTARY_BASE ** (-torch.arange(0, s.width, 2, device=x.device) / s.width)
@@ -125,12 +138,15 @@ class Decoder:
         if impl not in self.prepared:
             self.prepared[impl] = prepare_batch(self.batch, x.device, impl=impl)
         batch = self.prepared[impl]
-        for (qkv, out, up, down), store in zip(self.weights[:layers], self.stores[:layers], strict=True):
+        for i, (qkv, out, up, down) in enumerate(self.weights[:layers]):
             q, k, v = self.before(x, self.norm, qkv, angles, s)
-            attended = bifurcated_decode(q, k, v, store, batch, self.lens, impl=impl).out
+            if others is None:
+                attended = bifurcated_decode(q, k, v, self.stores[i], batch, self.lens, impl=impl).out
+            else:
+                attended = others[i](q, k, v)
             x = self.after(x, attended, out, self.norm, up, down)
         return linear(rms_norm(x, x.shape[-1:], self.norm), self.head)
 
-    def step(self, impl: str) -> None:
+    def step(self, impl: str, others: Sequence[LayerAttention] | None = None) -> None:
         """Choose the likeliest next token of every row, all on the device; lengths stay, so steps repeat."""
-        self.tokens.copy_(self.logits(impl).argmax(dim=-1))
+        self.tokens.copy_(self.logits(impl, others=others).argmax(dim=-1))

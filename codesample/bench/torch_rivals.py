@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from codesample.kernels.bifurcated_decode import DecodeBatch, LayerStore
 
-__all__ = ["flex", "torch_cascade"]
+__all__ = ["Queried", "cascade_over", "flex", "flex_mask", "flex_over", "torch_cascade"]
+
+Queried = Callable[[Tensor], Tensor]
+"""Attention over given keys and values: queries [R, H, D] to outputs [R, H, D]."""
 
 
 def torch_cascade(q: Tensor, store: LayerStore, batch: DecodeBatch, own: int) -> Callable[[], Tensor]:
@@ -20,15 +23,21 @@ def torch_cascade(q: Tensor, store: LayerStore, batch: DecodeBatch, own: int) ->
 
     The query heads of a KV head are stacked too, so that keys are read once for all of them.
     """
-    rows, kv_heads, width = len(q), store.k_own.shape[1], q.shape[-1]
-    group = q.shape[2] // kv_heads
-    # [R, G, H / G, D]
-    mine = q.squeeze(1).unflatten(1, (kv_heads, group))
     slots = torch.tensor(batch.slots, device=q.device)
     own_keys, own_values = (pool[slots, :, :own] for pool in store[2:])
-    join = _compiled_join() if q.device.type == "cuda" else _join
+    return partial(cascade_over(store, own_keys, own_values, batch), q.squeeze(1))
 
-    def run() -> Tensor:
+
+def cascade_over(store: LayerStore, own_keys: Tensor, own_values: Tensor, batch: DecodeBatch) -> Queried:
+    """Return what `torch_cascade` computes of any queries; rows' own keys and values are [R, G, T, D]."""
+    kv_heads = own_keys.shape[1]
+    join = _compiled_join() if own_keys.device.type == "cuda" else _join
+
+    def run(q: Tensor) -> Tensor:
+        rows, heads, width = q.shape
+        group = heads // kv_heads
+        # [R, G, H / G, D]
+        mine = q.unflatten(1, (kv_heads, group))
         outs, sums = [], []
         for s in batch.segments:
             keys, values = (pool[None, :, s.start : s.start + s.length] for pool in store[:2])
@@ -48,7 +57,6 @@ def torch_cascade(q: Tensor, store: LayerStore, batch: DecodeBatch, own: int) ->
 
 def flex(q: Tensor, store: LayerStore, batch: DecodeBatch, own: int) -> Callable[[], Tensor]:
     """`flex_attention` of all rows over one sequence: every prompt, then every row's own tokens, masked."""
-    device, rows = q.device, len(q)
     keys, values = (
         torch.cat(
             [
@@ -59,6 +67,12 @@ def flex(q: Tensor, store: LayerStore, batch: DecodeBatch, own: int) -> Callable
         )[None]
         for shared, mine in (store[::2], store[1::2])
     )
+    return partial(flex_over(keys, values, flex_mask(batch, own, q.device)), q.squeeze(1))
+
+
+def flex_mask(batch: DecodeBatch, own: int, device: torch.device) -> BlockMask:
+    """Return which of the keys of every prompt, then of the rows' own tokens, each row sees."""
+    rows = batch.rows
     # which rows see a key: from the first to before the last, [keys] each
     first = [s.row_start for s in batch.segments for _ in range(s.length)]
     last = [s.row_stop for s in batch.segments for _ in range(s.length)]
@@ -69,12 +83,16 @@ def flex(q: Tensor, store: LayerStore, batch: DecodeBatch, own: int) -> Callable
     def seen(_: Tensor, __: Tensor, row: Tensor, key: Tensor) -> Tensor:
         return (begin[key] <= row) & (row < end[key])
 
-    mask = create_block_mask(seen, None, None, rows, keys.shape[2], device=str(device))
-    # [1, H, R, D]
-    query = q.squeeze(1).transpose(0, 1)[None]
-    attend: Any = _compiled_flex() if device.type == "cuda" else flex_attention
+    return create_block_mask(seen, None, None, rows, len(first), device=str(device))
 
-    def run() -> Tensor:
+
+def flex_over(keys: Tensor, values: Tensor, mask: BlockMask) -> Queried:
+    """Return what `flex` computes of any queries over keys and values [1, G, N, D] of that order."""
+    attend: Any = _compiled_flex() if keys.device.type == "cuda" else flex_attention
+
+    def run(q: Tensor) -> Tensor:
+        # [1, H, R, D]
+        query = q.transpose(0, 1)[None]
         grouped = query.shape[1] != keys.shape[1]
         out: Tensor = attend(query, keys, values, block_mask=mask, enable_gqa=grouped)
         return out[0].transpose(0, 1)
@@ -94,7 +112,7 @@ def _flash(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
 def _join(one: Tensor, lse_one: Tensor, other: Tensor, lse_other: Tensor) -> Tensor:
     share = torch.sigmoid(lse_one - lse_other)[..., None]
-    return torch.lerp(other.float(), one.float(), share.float()).to(one.dtype)
+    return torch.lerp(other.to(share.dtype), one.to(share.dtype), share).to(one.dtype)
 
 
 @cache

@@ -165,9 +165,12 @@ def step(
     dtype: options.Dtype = "bfloat16",
     out: _Out = None,
 ) -> None:
-    """Time a whole decode step of a model with random weights, in one CUDA graph where there is CUDA."""
+    """Time a whole decode step of a model with random weights, in one CUDA graph where there is CUDA.
+
+    Beside it stands the same step with attention that shares the prompt by what torch has.
+    """
     from codesample.bench.model_step import measure_step
-    from codesample.bench.tables import table_of
+    from codesample.bench.step_results import rivals_left_out, step_table
     from codesample.sampling.devices import device_of
 
     here = device_of(device)
@@ -182,7 +185,30 @@ def step(
         impl=impl,
     )
     found = _kept(measured, out, "{model}, n {rows}, context {context}")
-    show_plain(table_of(found, ["model", "rows", "context", "seconds", "bytes_per_second", "refused"]))
+    show_plain(step_table(found))
+    for reason in rivals_left_out(found):
+        say(f"no time of {reason}")
+
+
+@app.command()
+def fit(
+    rows: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of `codesample bench gpu`, or files of `codesample bench attention`."),
+    ],
+) -> None:
+    """Fit the rates of the kernels' cost model to launches that were timed on one GPU.
+
+    They stand beside the shipped rates, with how far off the model is with either.
+    """
+    from codesample.bench.cost_fit import fit_costs
+    from codesample.bench.cost_fit_results import cost_fit_tables
+    from codesample.bench.launch_rows import timed_calls
+    from codesample.data_files import read_entries
+
+    files = (each / "rows.jsonl" if each.is_dir() else each for each in rows)
+    found = [entry.record for file in files for entry in read_entries(file, dict)]
+    show_plain(cost_fit_tables(fit_costs(timed_calls(found))))
 
 
 @app.command()

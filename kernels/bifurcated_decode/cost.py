@@ -2,7 +2,7 @@
 
 The model counts bytes and launches and divides by a machine's rates. Its rates are expectations, from
 published limits and from the copy rate usual on such a machine; none has been fitted to a measurement of
-these kernels. `codesample bench attention --device cuda` prints what a fit needs.
+these kernels. `codesample bench fit` does that from rows of a card.
 """
 
 from __future__ import annotations

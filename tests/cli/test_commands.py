@@ -234,6 +234,7 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["bench", "decode", "--dtype", "float33"], "dtype = 'float33'"),
         (["bench", "attention", "--model", "mistrl-7b"], "did you mean 'mistral-7b'?"),
         (["bench", "attention", "--n", "1;2"], "--n 1;2: expected whole numbers"),
+        (["bench", "fit", "broken.jsonl"], "broken.jsonl:2: not JSON"),
         (["bench", "gpu", "--rehearse", "--out", "broken.jsonl/rows"], "rows cannot be written there"),
         (["bench", "gpu", "--rehearse", "--out", "rows", "--minutes", "0"], "--minutes 0.0: expected more"),
         (["rerank", "absent"], "not a run folder"),

@@ -34,6 +34,7 @@ PAGES = [
     "bench decode",
     "bench attention",
     "bench execution",
+    "bench fit",
     "bench gpu",
     "bench step",
 ]
