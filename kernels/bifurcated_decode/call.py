@@ -152,16 +152,12 @@ class Call(NamedTuple):
 
     def with_unit_stride(self) -> Call:
         """Let the last dimension of queries and new keys have stride 1, which implementations rely on."""
-        tensors = (self.q, self.k_new, self.v_new)
-        if all(x is None or x.stride(3) == 1 for x in tensors):
+        q, k, v = self.q, self.k_new, self.v_new
+        if q.stride(3) == 1 and (k is None or k.stride(3) == 1) and (v is None or v.stride(3) == 1):
             return self
         # rare, and small enough to copy
-        q, k_new, v_new = (None if x is None or x.stride(3) == 1 else x.contiguous() for x in tensors)
-        return self._replace(
-            q=self.q if q is None else q,
-            k_new=self.k_new if k_new is None else k_new,
-            v_new=self.v_new if v_new is None else v_new,
-        )
+        k, v = (None if x is None else _with_unit_stride(x) for x in (k, v))
+        return self._replace(q=_with_unit_stride(q), k_new=k, v_new=v)
 
 
 def check_store(store: LayerStore, batch: DecodeBatch) -> None:
@@ -255,6 +251,10 @@ def stored_on_host(call: Call) -> list[int]:
             f"with a capacity of {capacity} tokens; free the row or make the slots longer"
         )
     return stored
+
+
+def _with_unit_stride(x: Tensor) -> Tensor:
+    return x if x.stride(3) == 1 else x.contiguous()
 
 
 def _check_scores(scores: ScoreOptions, heads: int) -> None:

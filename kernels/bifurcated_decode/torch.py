@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,12 +53,9 @@ from codesample.kernels.bifurcated_decode.torch_parts import (
 __all__ = ["PreparedTorch"]
 
 
-class _LayoutOf(NamedTuple):
-    # what layers of one step may differ in; equal layers share a layout
-    queries: int
-    group: int
-    window: int | None
-    slot_bytes: int
+# what layers of one step may differ in, and share a layout if they do not: shape and dtype of queries, KV
+# heads, window
+_LayoutOf = tuple[torch.Size, torch.dtype, int, int | None]
 
 
 class PreparedTorch(PreparedBatch):
@@ -96,11 +92,13 @@ class PreparedTorch(PreparedBatch):
             _append(store.v_own, v_new, layout)
         attending = partial(attend, scale=scores.scale_for(q.shape[3]), softcap=scores.softcap)
         # [R, G, Q * H / G, D]
-        rows = by_row(q.to(partial_dtype(q)), call.kv_heads)
+        rows = by_row(q if q.dtype == partial_dtype(q) else q.to(partial_dtype(q)), call.kv_heads)
         part = self._own_part(attending, rows, call, layout.blocks, plan)
         if layout.levels:
-            # [1, G, R * Q * H / G, D]
-            stacked = rows.transpose(0, 1).reshape(1, call.kv_heads, -1, q.shape[3])
+            stacked = rows
+            if self.batch.rows > 1:
+                # [1, G, R * Q * H / G, D]
+                stacked = rows.transpose(0, 1).reshape(1, call.kv_heads, -1, q.shape[3])
             for number, level in enumerate(layout.levels):
                 cuts = plan.levels[number] if plan else ((),) * len(level.pieces)
                 shared = self._shared_part(attending, stacked, level, cuts, call)
@@ -111,12 +109,22 @@ class PreparedTorch(PreparedBatch):
         if stored != self._stored:
             self._layouts.clear()
             self._stored = stored
-        q, group = call.q, call.group
-        slot_bytes = 2 * call.kv_heads * q.shape[3] * q.element_size()
-        key = _LayoutOf(q.shape[1], group, call.scores.window, slot_bytes)
+        q, kv_heads, window = call.q, call.kv_heads, call.scores.window
+        key = q.shape, q.dtype, kv_heads, window
         found = self._layouts.get(key)
         if found is None:
-            step = Step(self.batch, self.restricted, self._slots, self._by_slot, stored, *key)
+            _, queries, heads, width = q.shape
+            step = Step(
+                self.batch,
+                self.restricted,
+                self._slots,
+                self._by_slot,
+                stored,
+                queries,
+                group=heads // kv_heads,
+                window=window,
+                slot_bytes=2 * kv_heads * width * q.element_size(),
+            )
             layout = layout_of(step, self._whole)
             plan = None
             if isinstance(self.schedule, StreamK):
@@ -160,6 +168,8 @@ class PreparedTorch(PreparedBatch):
             if piece.restricted is not None:
                 view, seen = self._chosen(piece, view, call)
             found.append(attending(q, *view, seen=seen, cuts=cut))
+        if rows == 1:
+            return found[0]
         out, lse = beside(found, dim=2)
         return Part(
             out.view(kv_heads, rows, per_row, width).transpose(0, 1),
@@ -204,6 +214,11 @@ def _narrow(x: Tensor, dim: int, start: int, stop: int) -> Tensor:
     return x if stop - start == x.shape[dim] else x.narrow(dim, start, stop - start)
 
 
+def _own_tokens(pool: Tensor, block: Block) -> Tensor:
+    slots = _narrow(pool, 0, block.slot_start, block.slot_stop)
+    return slots.narrow(2, block.start, block.stop - block.start)
+
+
 def _own_part(
     attending: partial[Part],
     rows: Tensor,
@@ -217,12 +232,7 @@ def _own_part(
         if block.offsets is not None:
             spread = q.new_zeros(block.slot_stop - block.slot_start, *q.shape[1:])
             q = spread.index_copy_(0, block.offsets, q)
-        k, v = (
-            _narrow(pool, 0, block.slot_start, block.slot_stop).narrow(
-                2, block.start, block.stop - block.start
-            )
-            for pool in (store.k_own, store.v_own)
-        )
+        k, v = _own_tokens(store.k_own, block), _own_tokens(store.v_own, block)
         part = attending(q, k, v, seen=block.visible, cuts=cut)
         if block.offsets is not None:
             part = Part(part.out.index_select(0, block.offsets), part.lse.index_select(0, block.offsets))

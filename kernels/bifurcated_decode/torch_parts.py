@@ -5,6 +5,7 @@ Shapes: B batches, G KV heads, M packed query rows, N keys, D head width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial, reduce
 from itertools import pairwise
@@ -35,7 +36,7 @@ NEG_INF = float("-inf")
 _LOWEST = torch.finfo(torch.float32).min
 
 # Attention and its log-sum-exp in one pass that keeps scores in cache; the public function drops the latter.
-_fused_on_cpu = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_fused_on_cpu = torch._scaled_dot_product_flash_attention_for_cpu
 
 
 class Part(NamedTuple):
@@ -59,7 +60,7 @@ def attend(
 
     Where both are packed, v is None.
     """
-    fused = q.device.type == "cpu" and softcap is None
+    fused = softcap is None and q.device.type == "cpu"
     tokens = k.shape[2]
     if tokens == 0:
         return Part(torch.zeros_like(q), q.new_full(q.shape[:3], NEG_INF))
@@ -69,9 +70,9 @@ def attend(
         read = partial(k.chunk, dtype=q.dtype)
     else:
         whole = fused and seen is None and k.dtype == q.dtype
+        if whole and not cuts:
+            return Part(*_fused_on_cpu(q, k, v, scale=scale))
         read = partial(_widened, k, v, dtype=q.dtype)
-    if whole and not cuts:
-        return Part(*_fused_on_cpu(q, k, v, scale=scale))
     batch, kv_heads, rows, width = q.shape
     row_bytes = q.element_size() * rows * batch
     key_bytes = 2 * row_bytes + (0 if fused else 3 * kv_heads * row_bytes)
@@ -82,7 +83,8 @@ def attend(
         kc, vc = read(begin, end)
         mask = None if seen is None else seen.mask(begin, end, q.dtype)
         part = attend_chunk(q, kc, vc, scale, softcap, mask, fused)
-        if seen is not None and not part.out.isfinite().all():
+        # a sum is one operator; where it alone is not finite, the same is computed once more
+        if seen is not None and not math.isfinite(float(part.out.sum())):
             # unseen keys take part with weight 0, which is exact unless they are not finite
             used = seen.used(begin, end)[..., None]
             part = attend_chunk(q, kc.where(used, 0), vc.where(used, 0), scale, softcap, mask, fused)
@@ -167,4 +169,4 @@ def finished(part: Part, q: Tensor, sinks: Tensor | None) -> DecodeOutput:
         total = torch.logaddexp(lse, sinks.to(lse))
         out = out * torch.exp(lse - total.clamp_min(_LOWEST)).unsqueeze(3)
         lse = total
-    return DecodeOutput(out.to(q.dtype), lse)
+    return DecodeOutput(out if out.dtype == q.dtype else out.to(q.dtype), lse)
