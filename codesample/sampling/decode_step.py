@@ -47,7 +47,7 @@ class Unread:
     """What a step drew, on its way to the host.
 
     Args:
-        packed: [C, P], float64: tokens or -1, and what is known of them (`Choice.known`).
+        packed: [C, P], float32: tokens or -1, and what is known of them (`Choice.known`).
         rows: R, how many of the P places are rows.
     """
 
@@ -113,7 +113,8 @@ class DecodeStep:
         self._uncaptured = set() if uncaptured is None else uncaptured
         self._runs: Counter[bool] = Counter()
         self._graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
-        self._tokens, self._drawn, self._limits, self._keys, self._own_starts = (
+        # a row that has drawn `_last` draws one more and ends
+        self._tokens, self._drawn, self._last, self._keys, self._own_starts = (
             torch.zeros(places, dtype=torch.int64, device=device) for _ in range(5)
         )
         self._lens = torch.zeros(places, dtype=torch.int32, device=device)
@@ -156,12 +157,12 @@ class DecodeStep:
         self._numbers_left = 0
         self._own_starts.copy_(torch.tensor(prepared.batch.own_starts))
         self._keys[: len(rows)] = self._token_sampler.keys(rows)
-        # with a limit of 1 and a token drawn, an empty place stands still
+        # with one token drawn, an empty place stands still
         empty = prepared.batch.rows - len(rows)
         for tensor, values, rest in (
             (self._tokens, [row.ids[-1] for row in rows], 0),
             (self._drawn, [len(row.ids) for row in rows], 1),
-            (self._limits, [row.limit for row in rows], 1),
+            (self._last, [row.limit - 1 for row in rows], 0),
         ):
             tensor.copy_(torch.tensor(values + [rest] * empty))
         self._own = None
@@ -207,16 +208,20 @@ class DecodeStep:
             use_cache=False,
             codesample_kv=self._state,
         ).logits[:, -1]
-        width = None
+        width: int | None = None
         if self.ahead:
             width = logits.shape[-1] if wide else _NARROW
-        numbers = self._numbers.gather(1, (self._drawn - self._numbered)[:, None])[:, 0]
+            numbers = self._numbers.gather(1, (self._drawn - self._numbered)[:, None])[:, 0]
+        else:
+            # no row that is still wanted has stood still since they were drawn
+            numbers = self._numbers[:, _NUMBERS - 1 - self._numbers_left]
         choice = self._token_sampler.draw(logits, self.rows, numbers, width=width)
         tokens = choice.tokens
-        goes_on = self._token_sampler.goes_on(tokens) & (self._drawn + 1 < self._limits)
-        self._tokens.copy_(torch.where(goes_on, tokens, self._tokens))
+        goes_on = self._token_sampler.goes_on(tokens) & (self._drawn < self._last)
+        torch.where(goes_on, tokens, self._tokens, out=self._tokens)
         self._drawn += goes_on
-        return torch.stack([tokens.double(), *(x.double() for x in choice.known)])
+        # float32, which holds the id of any token
+        return torch.stack([tokens, *choice.known])
 
     def _capture(self, wide: bool) -> None:
         # such a step ran by itself before, and has compiled and set up all that a capture must not

@@ -65,9 +65,7 @@ class JoinedProduct:
             if self._seen < len(self._layers) - 1 and not self._is_own(product, rows, layer):
                 return F.linear(rows, layer.weight, layer.bias)
         else:
-            parts = self._packed.multiplied(rows, None).split(
-                [each.out_features for each in self._layers], -1
-            )
+            parts = self._packed.multiplied(rows, None).split_with_sizes(self._widths, -1)
             self._rows, self._left = rows, dict(enumerate(parts))
             product = self._left.pop(number)
         if not self._left:

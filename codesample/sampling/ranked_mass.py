@@ -26,14 +26,16 @@ class Place(NamedTuple):
     Attributes:
         where: [R], int64, the index of the value there.
         upto: [R], int64, the mass of all up to there, its own included.
-        earlier: [R, V], bool, which values lie in bins before that of this one.
+        bins: [R, V], int64, the bin of every value.
+        bin: [R, 1], int64, that of this one.
         inside: [R, W], int64, the values of its bin by their order; rows with fewer are filled up.
         nth: [R], int64, which of these it is.
     """
 
     where: Tensor
     upto: Tensor
-    earlier: Tensor
+    bins: Tensor
+    bin: Tensor
     inside: Tensor
     nth: Tensor
 
@@ -42,7 +44,7 @@ class Place(NamedTuple):
         """Which values lie up to there, [R, V] bool."""
         ranks = torch.arange(self.inside.shape[-1], device=self.inside.device)
         upto = torch.where(ranks <= self.nth[:, None], self.inside, self.where[:, None])
-        return self.earlier.scatter(-1, upto, True)
+        return (self.bins < self.bin).scatter_(-1, upto, True)
 
 
 class RankedMass:
@@ -56,9 +58,11 @@ class RankedMass:
     def __init__(self, values: Tensor, units: Tensor) -> None:
         self._values, self._units = values, units
         top = values.amax(-1, keepdim=True)
-        span = top - values.where(values > float("-inf"), top).amin(-1, keepdim=True)
+        least = values.amin(-1, keepdim=True)
+        if bool(least.isneginf().any()):
+            least = values.where(values > float("-inf"), top).amin(-1, keepdim=True)
         # rounding keeps the order, and equal values together
-        scaled = (top - values) * ((_BINS - 1) / span.clamp_min(1e-30))
+        scaled = (top - values).mul_((_BINS - 1) / (top - least).clamp_min(1e-30))
         self._bins = scaled.clamp_(0, _BINS - 1).long()
         sums = torch.zeros(len(values), _BINS, dtype=torch.int64, device=values.device)
         self._upto = sums.scatter_add_(1, self._bins, units).cumsum(-1)
@@ -77,7 +81,7 @@ class RankedMass:
         upto = before + units.cumsum(-1)
         nth = (upto <= target).sum(-1, keepdim=True).clamp_max(inside.shape[-1] - 1)
         index = inside.gather(-1, nth)[:, 0]
-        return Place(index, upto.gather(-1, nth)[:, 0], self._bins < at, inside, nth[:, 0])
+        return Place(index, upto.gather(-1, nth)[:, 0], self._bins, at, inside, nth[:, 0])
 
     def share(self, part: float) -> Place:
         """Find the first place up to which there is at least a share of all mass."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +35,9 @@ class StopSearch:
         words = words_in(stops)
         self._stops = tuple(stop for stop in stops if stop not in words)
         self._longest = max((len(stop) for stop in self._stops), default=0)
+        # of several at one place the first that is named here
+        named = sorted(self._stops, key=len, reverse=True)
+        self._any = re.compile("|".join(map(re.escape, named))) if named else None
         self._function = FunctionEnd(prompt()) if PYTHON_FUNCTION in words else None
 
     def find(self, text: str, changed: int) -> Found | None:
@@ -44,10 +48,12 @@ class StopSearch:
             changed: Where it begins to differ from the text of the last call, in which there was no stop.
         """
         start = max(0, changed - self._longest + 1)
-        found = [Found(at, stop) for stop in self._stops if (at := text.find(stop, start)) >= 0]
+        match = self._any.search(text, start) if self._any is not None else None
+        found = None if match is None else Found(match.start(), match.group())
         if self._function is not None and (end := self._function.find(text, changed)) is not None:
-            found.append(Found(end, PYTHON_FUNCTION))
-        return min(found, key=lambda each: (each.at, -len(each.stop)), default=None)
+            word = Found(end, PYTHON_FUNCTION)
+            return word if found is None else min(found, word, key=lambda each: (each.at, -len(each.stop)))
+        return found
 
     def safe(self, text: str) -> int:
         """Return how much of a text without a stop no stop can take, whatever comes."""

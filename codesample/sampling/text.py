@@ -202,4 +202,6 @@ class TextStream:
 
 def _open_tail(text: str) -> int:
     """Return how many characters at the end may be bytes of one that is not whole yet."""
+    if not text.endswith(_REPLACEMENT):
+        return 0
     return min(len(text) - len(text.rstrip(_REPLACEMENT)), _OPEN_BYTES)

@@ -31,6 +31,8 @@ _BLOCK = 256
 # logits worked on at a time where the host may be asked: what comes of more leaves the cache, and the
 # C library gives memory of that size back to the kernel, to be cleared and mapped again at every step
 _CHUNK = 1 << 20
+# the same where each has 64 bits, several times
+_MASS_CHUNK = 1 << 18
 
 # rows of given tokens worked on at a time on a GPU, so that their log-probabilities stay small
 _GPU_ROWS = 256
@@ -123,7 +125,9 @@ def _choose(
         as_given = edited is None and params.temperature == params.typical_p == 1
         shaped = logprobs if as_given else _shaped(source, params, ask=width is None)
         tokens, sampled = _drawn(shaped, uniforms, params, width)
-    picked = logprobs.gather(-1, tokens.clamp_min(0)[:, None])[:, 0]
+    # of rows not settled there is no token to look at
+    at = tokens if width is None else tokens.clamp_min(0)
+    picked = logprobs.gather(-1, at[:, None])[:, 0]
     sure = _sureness(logprobs) if params.confidence else ()
     return Choice(tokens, picked.float(), sampled.float(), *sure)
 
@@ -147,7 +151,7 @@ def known_of(logits: Tensor, tokens: Tensor) -> Known:
 
 def _sureness(logprobs: Tensor) -> tuple[Tensor, Tensor]:
     """Return certainties and confidences, [R] float32 each; tokens that cannot come are left out."""
-    top = _top_values(logprobs, min(_MOST_CONFIDENT, logprobs.shape[-1]))
+    top, _ = _top(logprobs, min(_MOST_CONFIDENT, logprobs.shape[-1]))
     if logprobs.device.type == "cpu" and logprobs.amin() > float("-inf"):
         # all can come, as a rule: one pass over the vocabulary is enough
         mean, count = logprobs.mean(-1), torch.full_like(top[:, 0], logprobs.shape[-1])
@@ -159,8 +163,8 @@ def _sureness(logprobs: Tensor) -> tuple[Tensor, Tensor]:
     return (-mean - count.double().log()).float(), confidence.float()
 
 
-def _top_values(values: Tensor, count: int) -> Tensor:
-    """Return the `count` largest of each row, [R, count], in any order.
+def _top(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the `count` largest of each row, falling, equal ones in any order, and their ids; [R, count].
 
     They lie in the blocks with the `count` largest maxima; on a CPU it is several times faster to look at
     blocks first than to search the whole vocabulary.
@@ -168,11 +172,16 @@ def _top_values(values: Tensor, count: int) -> Tensor:
     vocabulary = values.shape[-1]
     even = vocabulary // _BLOCK * _BLOCK
     if even // _BLOCK <= count:
-        return values.topk(count, dim=-1, sorted=False).values
+        values, ids = values.topk(count, dim=-1)
+        return values, ids
     blocks = values[:, :even].reshape(len(values), -1, _BLOCK)
     best = blocks.amax(-1).topk(count, dim=-1, sorted=False).indices
     inside = blocks.gather(1, best[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
-    return torch.cat([inside, values[:, even:]], -1).topk(count, dim=-1, sorted=False).values
+    top, at = torch.cat([inside, values[:, even:]], -1).topk(count, dim=-1)
+    block = (at // _BLOCK).clamp_max(count - 1)
+    ids = best.gather(1, block) * _BLOCK + at % _BLOCK
+    # what lies behind the last whole block
+    return top, torch.where(at < inside.shape[-1], ids, at + (even - inside.shape[-1]))
 
 
 def _likeliest(logits: Tensor) -> Tensor:
@@ -224,14 +233,19 @@ def _drawn(
     logprob = torch.zeros_like(uniforms)
     largest = logprobs.gather(-1, tokens[:, None])[:, 0]
     rows = (largest.exp() <= max(params.top_p, 0.5)).nonzero()[:, 0]
-    if len(rows):
+    if not len(rows):
+        return tokens, logprob
+    unsure, drawn_by = logprobs, uniforms
+    if len(rows) < len(tokens):
         unsure, drawn_by = logprobs.index_select(0, rows), uniforms.index_select(0, rows)
-        tokens[rows], logprob[rows], settled = _draw_by_rank(unsure, drawn_by, params, wide)
-        rows = rows[~settled]
-    if len(rows):
-        unsure, drawn_by = logprobs.index_select(0, rows), uniforms.index_select(0, rows)
-        tokens[rows], logprob[rows] = _draw_by_mass(unsure, drawn_by, params)
-    return tokens, logprob
+    found, among, settled = _draw_by_rank(unsure, drawn_by, params, wide, ask=True)
+    if not settled.all():
+        for left in (~settled).nonzero()[:, 0].split(max(1, _MASS_CHUNK // logprobs.shape[-1])):
+            given = unsure.index_select(0, left), drawn_by.index_select(0, left)
+            found[left], among[left] = _draw_by_mass(*given, params)
+    if len(rows) == len(tokens):
+        return found, among
+    return tokens.index_copy_(0, rows, found), logprob.index_copy_(0, rows, among)
 
 
 def _draw_by_id(logprobs: Tensor, uniforms: Tensor) -> Tensor:
@@ -255,9 +269,9 @@ def _reaching(cumulative: Tensor, target: Tensor) -> Tensor:
 
 
 def _draw_by_rank(
-    logprobs: Tensor, uniforms: Tensor, params: SamplingParams, width: int
+    logprobs: Tensor, uniforms: Tensor, params: SamplingParams, width: int, *, ask: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw from the `width` likeliest tokens.
+    """Draw from the `width` likeliest tokens; the host is asked only if `ask`.
 
     Returns: tokens, their log-probabilities among those kept, and which rows that settles; each [R].
     """
@@ -266,7 +280,7 @@ def _draw_by_rank(
     if whole:
         values, ids = logprobs.sort(dim=-1, descending=True, stable=True)
     else:
-        values, ids = _sorted_top(logprobs, width)
+        values, ids = _sorted_top(logprobs, width, ask=ask)
     values = values.double()
     mass = values.exp()
     cumulative = mass.cumsum(-1)
@@ -283,7 +297,8 @@ def _draw_by_rank(
 
 def _draw_by_mass(logprobs: Tensor, uniforms: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
     """Do what `_draw_by_rank` does with all tokens in sight; return them and their log-probabilities."""
-    mass = logprobs.double().exp()
+    mass = logprobs.double()
+    mass = mass.exp_() if mass is not logprobs else mass.exp()
     units = as_units(mass)
     if params.top_k:
         # only equal logits at its border lead here
@@ -303,9 +318,12 @@ def _truncates(params: SamplingParams) -> bool:
     return params.top_k > 0 or params.top_p < 1 or params.min_p > 0
 
 
-def _sorted_top(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
+def _sorted_top(logits: Tensor, width: int, *, ask: bool) -> tuple[Tensor, Tensor]:
     """Return the `width` largest logits, falling, equal ones by rising id."""
-    values, ids = logits.topk(width, dim=-1)
+    values, ids = _top(logits, width)
+    if ask and not bool((values[:, 1:] == values[:, :-1]).any()):
+        # of different values there is one order
+        return values, ids
     ids, by_id = ids.sort(dim=-1)
     values, by_value = values.gather(-1, by_id).sort(dim=-1, descending=True, stable=True)
     return values, ids.gather(-1, by_value)

@@ -171,3 +171,15 @@ def test_a_capture_that_failed_is_tried_again_by_no_other_batch_size(monkeypatch
         other.launch()
     assert machine.done[2:] == [("captured", 0, 0), ("replayed", 0), ("replayed", 0)]
     _capture_stream.cache_clear()
+
+
+def test_steps_draw_the_same_whether_they_run_ahead_or_not():
+    # a row that has ended stands still in one and not in the other
+    params = SamplingParams(temperature=3, top_p=1, banned_tokens=(257,))
+    drawn = []
+    for ahead in (True, False):
+        step = make_step([99, 99, 99], params=params, ahead=ahead)
+        # random numbers are drawn several steps at a time
+        drawn.append([[token for token, _ in step.launch().read()] for _ in range(40)])
+    assert drawn[0] == drawn[1]
+    assert len({tuple(tokens) for tokens in drawn[0]}) > 20

@@ -165,3 +165,33 @@ def test_rows_are_chosen_for_in_chunks_as_all_at_once(params, changed, monkeypat
         parts = choose(logits, uniform, params, edited=edited)
         for got, expected in zip((parts.tokens, *parts.known), (whole.tokens, *whole.known), strict=True):
             assert torch.equal(got, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PARAMS, st.sampled_from([130, 300, 1301]), st.integers(0, 10**6), st.booleans())
+def test_a_search_by_blocks_and_few_rows_at_a_time_draws_the_same(params, vocabulary, seed, coarse):
+    torch.manual_seed(seed)
+    logits, uniform = torch.randn(5, vocabulary, dtype=torch.float64) * 3, torch.rand(5, dtype=torch.float64)
+    if coarse:
+        logits = logits.round()
+    whole = choose(logits, uniform, params)
+    with pytest.MonkeyPatch.context() as patch:
+        # more blocks than tokens that are looked at first, a rest behind them, and a row of mass at a time
+        patch.setattr(token_choice, "_BLOCK", 4)
+        patch.setattr(token_choice, "_MASS_CHUNK", 1)
+        parts = choose(logits, uniform, params)
+    assert torch.equal(parts.tokens, whole.tokens)
+    for got, expected in zip(parts.known, whole.known, strict=True):
+        torch.testing.assert_close(got, expected)
+
+
+@pytest.mark.parametrize("block", [4, 256])
+def test_the_largest_are_found_wherever_they_lie(block, monkeypatch):
+    monkeypatch.setattr(token_choice, "_BLOCK", block)
+    values = torch.randn(40, 1303)
+    values[0, -3:] = 9.0 + torch.arange(3)  # behind the last whole block
+    for count in (1, 24, 300):
+        top, ids = token_choice._top(values, count)
+        assert torch.equal(top, values.sort(dim=-1, descending=True).values[:, :count])
+        assert torch.equal(values.gather(-1, ids), top)
+        assert all(len(set(row)) == count for row in ids.tolist())
