@@ -62,7 +62,9 @@ def policy_row(choice: PolicyChoice, passes: Passes, *, layers: int, rows: int) 
     more = own_run - prefill if own_run is not None and choice.runs_otherwise else 0.0
     pays = paying(prepare + more, exact_mean, step_mean if choice.steps_otherwise else exact_mean)
     chose = median(each.account.refresh_seconds for each in found) / max(choices, 1)
-    storage = looked.storage
+    storage, share = looked.storage, found[-1].prompt_share
+    # what is not held cannot be looked at
+    lets_go = share < 1 or found[-1].own_tokens < steps
     return {
         "policy": choice.spelt,
         "steps": steps,
@@ -77,12 +79,12 @@ def policy_row(choice: PolicyChoice, passes: Passes, *, layers: int, rows: int) 
         "prepare_seconds": None if choice.reads_all else round(prepare, 3),
         "break_even": pays.first,
         "pays_until": pays.last,
-        "bytes": round(account.share, 4),
+        "bytes": round(account.share * share, 4),
         "tokens": round(account.tokens_kept / account.tokens, 4) if account.tokens else 1.0,
         "own_tokens": round(found[-1].own_tokens / steps, 4),
-        "pairs": round(looked.prefill.share, 4) if looked.prefill else 1.0,
-        "held": round(storage.bytes / storage.exact_bytes, 4) if storage else 1.0,
-        **_missed("missed", looked.audit, nothing=choice.reads_all),
+        "pairs": round(looked.prefill.share, 4) if looked.prefill else 1.0 if share == 1 else None,
+        "held": round(storage.bytes / storage.exact_bytes if storage else share, 4),
+        **_missed("missed", looked.audit, nothing=choice.reads_all and not lets_go),
         **_missed("prompt_missed", looked.prefill.audit if looked.prefill else None, nothing=False),
         "moved": round(storage.output_error, 5) if storage and storage.queries else None,
         "total_variation": round(total_variation(audited.probabilities, exact[0].probabilities), 5),

@@ -20,7 +20,8 @@ from codesample.sampling.kv_store import KVShape, KVStore
 from codesample.sampling.learned_listening import listening
 from codesample.sampling.packed_weights import PackedWeights
 from codesample.sampling.policy_choice import PolicyChoice
-from codesample.sampling.prefill import SegmentTokens, prefill
+from codesample.sampling.prefill import CHUNK, SegmentTokens, prefill
+from codesample.sampling.prompt_storing import prompt_storing
 
 __all__ = ["Stand", "Stands"]
 
@@ -126,15 +127,16 @@ class Stands:
             device=model.device,
             packed=choice.packed(tokens),
             cascade=choice.cascade,
+            frozen=choice.frozen,
         )
         begun = now(model.device)
         tails = PromptTails([0], _TAIL, choice.storage_tally)
         with attached(model), self.multiplying(), listening(model, choice.scorers, tails):
-            logits = prefill(
-                model,
-                store,
-                [SegmentTokens(self._prompt, 0)],
-                tails=tails,
-                reads=choice.prefill_reads(len(self._shapes)),
-            )
+            segment = SegmentTokens(self._prompt, 0)
+            if store.held(tokens) < tokens:
+                storing = prompt_storing(model, store, shift=choice.shift)
+                logits = storing([segment], CHUNK)
+            else:
+                reads = choice.prefill_reads(len(self._shapes))
+                logits = prefill(model, store, [segment], tails=tails, reads=reads)
         return Stand(store, choice, tails.of(0), logits[0], now(model.device) - begun)

@@ -35,6 +35,7 @@ class Pass(NamedTuple):
         probabilities: Of next tokens of a few rows, [steps, rows, vocabulary].
         prefill_seconds: Of the prompt, where the policy has one run for itself.
         own_tokens: That a row held at the end.
+        prompt_share: Of the prompt's tokens, those that were stored.
     """
 
     seconds: list[float]
@@ -42,6 +43,7 @@ class Pass(NamedTuple):
     probabilities: Tensor
     prefill_seconds: float | None
     own_tokens: int
+    prompt_share: float
 
 
 class PolicyBench:
@@ -96,16 +98,17 @@ class PolicyBench:
 
     @torch.inference_mode()
     def _pass(self, stand: Stand, choice: PolicyChoice) -> Pass:
-        rows, length, device = self._rows, self._tokens_before, self._model.device
+        rows, device, store = self._rows, self._model.device, stand.store
+        length, own_start = store.held(self._tokens_before), store.own_start(self._tokens_before)
         batch = DecodeBatch.build(
-            [Segment(0, length, 0, rows, 0)], slots=range(rows), own_starts=[length] * rows
+            [Segment(0, length, 0, rows, 0)], slots=range(rows), own_starts=[own_start] * rows
         )
         reads = stand.prepared(choice, length)
         if reads is not None:
             batch = reads.lay_out(batch, [(0, length)])
         prepared = choice.preparing("auto")(batch, device, selection=reads or ALL_KEYS)
         drawn = torch.ones(rows, dtype=torch.int64, device=device)
-        own, cache = None, stand.store.own
+        own, cache = None, store.own
         # as long as all own tokens are kept nobody has to look
         if cache is not None and self._steps > cache.settings.kept:
             own = cache.over(batch.slots, drawn)
@@ -128,7 +131,8 @@ class PolicyBench:
             self._tokens = torch.stack(given)
         held = self._steps if own is None else min(self._steps, int(own.stored.max()))
         run = None if stand is self._stands.whole else stand.seconds
-        return Pass(seconds, stand.account(choice), torch.stack(kept), run, held)
+        share = length / self._tokens_before
+        return Pass(seconds, stand.account(choice), torch.stack(kept), run, held, share)
 
     def _step(
         self,
@@ -142,7 +146,7 @@ class PolicyBench:
         lens = (at if own is None else own.stored).to(torch.int32)
         logits: Tensor = self._model(
             input_ids=tokens[:, None],
-            position_ids=(self._tokens_before + at)[:, None],
+            position_ids=(stand.store.own_start(self._tokens_before) + at)[:, None],
             use_cache=False,
             codesample_kv=DecodeState(stand.store.layers, prepared, lens, own=own),
         ).logits

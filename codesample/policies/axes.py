@@ -18,6 +18,7 @@ CHOICES: dict[str, Mapping[str, str]] = {
         "criti": "codesample.policies.prefill.criti:Criti",
         "star": "codesample.policies.prefill.star:Star",
         "ring": "codesample.policies.prefill.ring:Ring",
+        "cascade": "codesample.policies.prefill.frozen_prompt:FrozenPrompt",
     },
     "decode_cache": {"cascade": "codesample.policies.cascade:Cascade"},
     "schedule": {
@@ -62,10 +63,17 @@ def expect_compatible(policy: Policy) -> None:
     """Refuse choices that cannot both be kept.
 
     Raises:
-        ParameterError: candidates that choose keys together are to be computed apart, or fixed splits to read
-            keys in 8 bits; names both choices.
+        ParameterError: candidates that choose keys together are to be computed apart, fixed splits to read
+            keys in 8 bits, or prompts of which some tokens are kept to be chosen from or packed; names both.
     """
     prefix, schedule = policy.chosen("prefix")[0], policy.chosen("schedule")[0]
+    if policy.prefill == "cascade":
+        for axis, usual in (("prefix", EXACT), ("storage", AXES["storage"][0])):
+            if policy.chosen(axis)[0] != usual:
+                raise ParameterError(
+                    f"policy {str(policy)!r}: prefill = 'cascade' keeps some tokens of a prompt, which are "
+                    f"all read as they are; leave it or {axis} = {policy.chosen(axis)[0]!r} out"
+                )
     if schedule == "fixed" and policy.storage != AXES["storage"][0]:
         raise ParameterError(
             f"policy {str(policy)!r}: schedule = 'fixed' reads keys as they are, and storage = "

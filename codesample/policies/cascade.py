@@ -20,7 +20,7 @@ from codesample.policies.parametrised import Parametrised
 from codesample.policies.row_scores import row_logits
 from codesample.records.fields import check_settings, setting
 
-__all__ = ["Cascade", "CascadeCache", "CascadeStep"]
+__all__ = ["Cascade", "CascadeCache", "CascadeRings", "CascadeStep"]
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,8 @@ class CascadeCache:
         at = torch.tensor(slots, device=drawn.device)
         fresh = at[drawn - 1 <= self.settings.kept]
         for rings in self._rings:
-            rings[fresh] = self._first_rings(drawn.device)
+            rings[fresh] = _first_rings(self.settings, drawn.device)
         return CascadeStep(self, at, drawn)
-
-    def _first_rings(self, device: torch.device) -> Tensor:
-        """Return where rings are when a slot has just become full, [N, W]: the last one's tokens first."""
-        levels, width = self.settings.levels, self.settings.capacity // self.settings.levels
-        places = torch.arange(self.settings.first, self.settings.kept, device=device)
-        return places.view(levels, width).flip(0)
 
     def _make_room(self) -> None:
         if self._had and len(self._had[0]) >= len(self._layers[0].k_own):
@@ -115,7 +109,7 @@ class CascadeCache:
             slots, device = len(layer.k_own), layer.k_own.device
             dtype = torch.promote_types(layer.k_own.dtype, torch.float32)
             self._had.append(torch.zeros(slots, self.settings.slot_tokens, dtype=dtype, device=device))
-            self._rings.append(self._first_rings(device).repeat(slots, 1, 1))
+            self._rings.append(_first_rings(self.settings, device).repeat(slots, 1, 1))
             if had:
                 self._had[number][: len(had[number])] = had[number]
                 self._rings[number][: len(rings[number])] = rings[number]
@@ -134,34 +128,88 @@ class CascadeCache:
         had[slots] = decay * had[slots] + (1 - decay) * seen
         full = (stored >= kept).nonzero()[:, 0]
         if len(full):
-            freed = self._handed_on(layer, slots[full], stored[full] - kept)
+            step, rings = stored[full] - kept, self._rings[layer]
+            freed = _handed_on(rings, had, slots[full], step)
+            # the new token has the place that is left
+            rings[slots[full], 0, step % rings.shape[2]] = freed
             for held in (self._layers[layer].k_own, self._layers[layer].v_own):
                 held[slots[full], :, freed] = held[slots[full], :, kept]
             had[slots[full], freed] = had[slots[full], kept]
 
-    def _handed_on(self, layer: int, slots: Tensor, step: Tensor) -> Tensor:
-        """Put the new token into ring 0 and what that hands on into the others; return the place left [R].
 
-        `step` [R] counts from the one that found the slot full; the new token has the place that is returned.
+def _handed_on(rings: Tensor, had: Tensor, rows: Tensor, step: Tensor) -> Tensor:
+    """Let each ring hand its oldest on; return what the last one let go of, or what lost to another, [R].
+
+    Args:
+        rings: [S, N, W], what each ring holds; ring 0's oldest is to be overwritten by the caller.
+        had: [S, T], attention that each of these has had.
+        rows, step: [R], of which rings, and how many tokens came since they were full.
+    """
+    carried = rings[rows, 0, step % rings.shape[2]]
+    moving = torch.ones_like(step, dtype=torch.bool)
+    for level in range(1, rings.shape[1]):
+        every = 1 << level
+        # tokens that the ring took before are one in so many steps
+        oldest = (step + every - 1) // every % rings.shape[2]
+        newest = (oldest - 1) % rings.shape[2]
+        takes = step % every == 0
+        better = had[rows, carried] > had[rows, rings[rows, level, newest]]
+        at = torch.where(takes, oldest, newest)
+        before = rings[rows, level, at]
+        swaps = moving & (takes | better)
+        rings[rows, level, at] = torch.where(swaps, carried, before)
+        carried = torch.where(swaps, before, carried)
+        moving = moving & takes
+    return carried
+
+
+class CascadeRings:
+    """Which tokens of one sequence each of several layers keeps, by their numbers; on the host.
+
+    Args:
+        settings: How many.
+        layers: Of the model.
+        tokens: That will come in all.
+    """
+
+    def __init__(self, settings: Cascade, layers: int, tokens: int) -> None:
+        self._settings, self._come = settings, 0
+        # attention that tokens have had, and the numbers of each ring's
+        self._had = torch.zeros(layers, tokens, dtype=torch.float64)
+        first = _first_rings(settings, torch.device("cpu"))
+        self._rings = first.repeat(layers, 1, 1)
+
+    @property
+    def held(self) -> Tensor:
+        """Numbers of the tokens that each layer keeps, rising, [layers, N]."""
+        settings, layers = self._settings, len(self._had)
+        if self._come <= settings.kept:
+            return torch.arange(self._come).expand(layers, -1)
+        first = torch.arange(settings.first).expand(layers, -1)
+        return torch.cat([first, self._rings.flatten(1).sort(dim=1).values], dim=1)
+
+    def take(self, seen: Tensor, new: int) -> None:
+        """Take in the next tokens.
+
+        Args:
+            seen: [layers, N + new], decayed attention to the tokens that are kept and to the new ones.
+            new: How many.
         """
-        rings, had, width = self._rings[layer], self._had[layer], self._rings[layer].shape[2]
-        carried = rings[slots, 0, step % width]
-        moving = torch.ones_like(step, dtype=torch.bool)
-        for level in range(1, self.settings.levels):
-            every = 1 << level
-            # tokens that the ring took before are one in so many steps
-            oldest = (step + every - 1) // every % width
-            newest = (oldest - 1) % width
-            takes = step % every == 0
-            better = had[slots, carried] > had[slots, rings[slots, level, newest]]
-            at = torch.where(takes, oldest, newest)
-            before = rings[slots, level, at]
-            swaps = moving & (takes | better)
-            rings[slots, level, at] = torch.where(swaps, carried, before)
-            carried = torch.where(swaps, before, carried)
-            moving = moving & takes
-        rings[slots, 0, step % width] = carried
-        return carried
+        begin, had, rows = self._come, self._had, torch.arange(len(self._had))
+        held = torch.cat([self.held, torch.arange(begin, begin + new).expand(len(rows), -1)], dim=1)
+        got = self._settings.decay**new * had.gather(1, held) + seen
+        had.scatter_(1, held, got)
+        for token in range(max(begin, self._settings.kept), begin + new):
+            step = torch.full_like(rows, token - self._settings.kept)
+            _handed_on(self._rings, had, rows, step)
+            self._rings[:, 0, int(step[0]) % self._rings.shape[2]] = token
+        self._come = begin + new
+
+
+def _first_rings(settings: Cascade, device: torch.device) -> Tensor:
+    """Return what rings hold when they have just become full, [N, W]: the last one's tokens first."""
+    levels, width = settings.levels, settings.capacity // settings.levels
+    return torch.arange(settings.first, settings.kept, device=device).view(levels, width).flip(0)
 
 
 class CascadeStep:

@@ -30,7 +30,7 @@ EXACT = "exact"
 """The prefix policy that reads every key."""
 
 AXES: dict[str, tuple[str, ...]] = {
-    "prefill": ("full", "criti", "star", "ring"),
+    "prefill": ("full", "criti", "star", "ring", "cascade"),
     "decode_cache": ("full", "cascade"),
     "schedule": ("auto", "stream-k", "fixed"),
     "storage": ("full", "int8", "fp8"),
@@ -63,8 +63,8 @@ class Policy:
         prefix: Which keys of a stored prompt decode steps read: "exact", or a name of
             `codesample list policies`.
         parameters: (name, value) pairs for it, sorted by name; see `docs/policies.md`.
-        prefill: How prompts are run: "full", "criti" or "star", whose tokens leave keys out, or "ring", by
-            several processes.
+        prefill: How prompts are run: "full", "criti" or "star", whose tokens leave keys out, "ring", by
+            several processes, or "cascade", which keeps a bounded number of tokens.
         decode_cache: What is kept of a row's own tokens: "full", or "cascade", a bounded number.
         schedule: How a step's attention is divided: "auto", as its implementation does.
         storage: How stored prompts are held: "full", in the model's dtype, or in 8 bits, "int8" or "fp8".

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import GenerationConfig, PreTrainedModel
@@ -27,6 +27,9 @@ from codesample.sampling.loading.origins import origin_of
 from codesample.sampling.loading.tokenizer_loading import given_tokenizer, load_tokenizer
 from codesample.sampling.loading.vocabulary import expect_rows, expect_vocabulary, rows_of
 from codesample.sampling.sharded.ranks import ranks_of
+
+if TYPE_CHECKING:
+    from codesample.sampling.rotary_shift import RotaryShift
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_without_weights"]
 
@@ -48,6 +51,8 @@ class Checkpoint:
         revision: Commit of a hub checkpoint, where known.
         trusted: Whether code that the checkpoint brings may have been run.
         adapter: Name of the PEFT adapter that was put on it, or None.
+        prompt_tokens: Most tokens of a prompt that are kept, which then take as many positions; None: all.
+        shift: Turns keys to other positions, where some are kept.
     """
 
     name: str
@@ -62,6 +67,8 @@ class Checkpoint:
     cached: bool = True
     trusted: bool = False
     adapter: str | None = None
+    prompt_tokens: int | None = None
+    shift: RotaryShift | None = None
 
     @property
     def probed(self) -> Probed:
@@ -72,6 +79,10 @@ class Checkpoint:
     def shared(self) -> bool:
         """Whether prompts are stored once and read once for all their rows."""
         return bool(self.kv_shapes)
+
+    def positions(self, tokens: int) -> int:
+        """Return how many positions a prompt of so many tokens takes."""
+        return tokens if self.prompt_tokens is None else min(tokens, self.prompt_tokens)
 
     def shares(self, tokens: int) -> bool:
         """Whether that holds for a prompt that takes so many tokens together with its candidate."""

@@ -94,7 +94,9 @@ class DecodeLoop:
         self._prepare, self._state, self._packs = prepare, state, packs
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
         self._reads = reads
-        storing = prompt_storing(checkpoint.model, store, reads, prefill_reads, apart=apart)
+        storing = prompt_storing(
+            checkpoint.model, store, reads, prefill_reads, apart=apart, shift=checkpoint.shift
+        )
         self._groups = GroupsInFlight(store, cache, storing, rerun=reads.rerun if reads else 1)
         self._row_limit, self._chunk, self._generation = store.rows, CHUNK, state.generation if state else 0
         self._batch: _Batch | None = None

@@ -358,11 +358,11 @@ class GroupsInFlight:
             for group in groups:
                 stored, begin = group.segment, len(slots)
                 slots += [row.slot for row in group.rows]
-                own_starts += [len(group.prompt.ids)] * len(group.rows)
+                own_starts += [self._store.own_start(len(group.prompt.ids))] * len(group.rows)
                 if group.rows:
                     held = self._store.held(len(stored.ids))
                     # of a prompt that is spread, this process's share, as if it were the end
-                    at = stored.position + len(stored.ids) - held
+                    at = self._store.own_start(stored.position + len(stored.ids)) - held
                     segments.append(Segment(stored.start, held, begin, len(slots), at))
             if len(slots) > first:
                 segments += [Segment(start, length, first, len(slots), 0) for start, length in parents]

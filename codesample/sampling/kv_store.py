@@ -24,6 +24,7 @@ from codesample.kernels.bifurcated_decode import (
     whole_groups,
 )
 from codesample.policies.cascade import Cascade, CascadeCache
+from codesample.policies.prefill.frozen_prompt import FrozenPrompt
 from codesample.sampling.hosts.spread import Spread
 
 __all__ = ["KVShape", "KVStore", "RangeAllocator", "packed_bytes", "token_bytes"]
@@ -95,10 +96,11 @@ class KVStore:
         spread: Over which processes the tokens of prompts are spread. Default: this one has all.
         packed: How shared keys and values are held in 8 bits. Default: in `dtype`.
         cascade: How many own tokens of a row are kept. Default: all.
+        frozen: How many tokens of a prompt are kept. Default: all.
     Attributes:
         layers: One `LayerStore` per layer; the arrays start uninitialised.
         pool: Allocator of the shared tokens.
-        packed: As given.
+        packed, frozen: As given.
         own: Which own tokens are kept; None where all are.
     Raises:
         ModelError: the arrays do not fit into memory; names the size.
@@ -116,15 +118,16 @@ class KVStore:
         spread: Spread | None = None,
         packed: PackedKind | None = None,
         cascade: Cascade | None = None,
+        frozen: FrozenPrompt | None = None,
     ) -> None:
         if packed is not None:
             shared_tokens = whole_groups(shared_tokens)
         if cascade is not None:
             row_tokens = min(row_tokens, cascade.slot_tokens)
         self.rows, self.row_tokens, self.spread = rows, row_tokens, spread
-        self.pool = RangeAllocator(
-            shared_tokens, spread.places if spread else whole_groups if packed else None
-        )
+        self.frozen = frozen
+        places = spread.places if spread else whole_groups if packed else frozen.held if frozen else None
+        self.pool = RangeAllocator(shared_tokens, places)
         self._slots = list(range(rows))
         whole = 0 if packed else shared_tokens
 
@@ -180,7 +183,12 @@ class KVStore:
 
     def held(self, tokens: int) -> int:
         """Return how many tokens of a run of so many are stored here."""
-        return tokens if self.spread is None else self.spread.held(tokens)
+        held = self.spread or self.frozen
+        return tokens if held is None else held.held(tokens)
+
+    def own_start(self, tokens: int) -> int:
+        """Return the position of the first token behind a prompt of so many."""
+        return tokens if self.frozen is None else self.frozen.held(tokens)
 
     @property
     def free_slots(self) -> int:

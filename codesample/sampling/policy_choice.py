@@ -17,6 +17,7 @@ from codesample.policies.contract import ModelFacts, PrefixPolicy
 from codesample.policies.exact import Exact
 from codesample.policies.learned_scores import Scorer, learned_scorers
 from codesample.policies.parametrised import Parametrised
+from codesample.policies.prefill.frozen_prompt import FrozenPrompt
 from codesample.policies.prefill.prefill_policy import PrefillPolicy
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefill.ring import Ring
@@ -30,6 +31,7 @@ from codesample.records import Policy
 from codesample.records.policy import AXES, EXACT
 from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.checkpoint import Checkpoint
+from codesample.sampling.frozen_fit import fit_frozen
 from codesample.sampling.headers import with_headers
 from codesample.sampling.hosts.host_group import host_group
 from codesample.sampling.hosts.spread import Spread
@@ -39,6 +41,7 @@ from codesample.sampling.layer_masks import windows_of
 from codesample.sampling.native import DIVIDED
 from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.prompts import Prompt
+from codesample.sampling.rotary_shift import RotaryShift
 from codesample.sampling.sharded.ranks import Ranks, ranks_of
 
 __all__ = ["PolicyChoice"]
@@ -71,6 +74,7 @@ class PolicyChoice:
         self._stored = StorageTally(audit=storage.audit) if storage else None
         self._tally, self._prefill_tally = Tally(), PrefillTally()
         self.scorers: Mapping[int, Scorer] = {}
+        self.shift: RotaryShift | None = None
 
     @property
     def is_exact(self) -> bool:
@@ -126,6 +130,7 @@ class PolicyChoice:
             ParameterError: its prompts are not stored once for all their rows, or not whole, or a part of the
                 policy is not for it; names the policy and the reason.
         """
+        checkpoint = replace(checkpoint, prompt_tokens=None, shift=None)
         if self.is_exact:
             return checkpoint
         model = checkpoint.model
@@ -139,7 +144,7 @@ class PolicyChoice:
         if any(facts.config.get(name) for name in self._prefix.computes):
             # what it computes is a doubt to whoever does not
             checkpoint = replace(checkpoint, **probe_shared_path(model, self._prefix)._asdict())
-            if self._prefill is not None:
+            if self._prefill is not None or self.frozen is not None:
                 raise ParameterError(
                     f"policy = {str(self.policy)!r}: prompts of {checkpoint.name!r} are run by its own "
                     "pattern; leave prefill out"
@@ -161,6 +166,9 @@ class PolicyChoice:
                 "leave the policy out"
             )
         expect_spread(self.policy, checkpoint)
+        if self.frozen is not None:
+            checkpoint = fit_frozen(checkpoint, self.frozen)
+            self.shift = checkpoint.shift
         return checkpoint
 
     def expect_one_process(self) -> None:
@@ -239,13 +247,19 @@ class PolicyChoice:
         found = self._others.get("decode_cache")
         return found if isinstance(found, Cascade) else None
 
+    @property
+    def frozen(self) -> FrozenPrompt | None:
+        """How many tokens of a prompt are kept; None: all."""
+        found = self._others.get("prefill")
+        return found if isinstance(found, FrozenPrompt) else None
+
     def cache(self, shared: PrefixCache, store: KVStore) -> PrefixCache:
         """Return where prompts of earlier calls are kept: not where others would take them for run in full.
 
         Nor are they kept for the same policy: a token's keys depend on where its run begins and ends, as do
         those in 8 bits.
         """
-        alone = store.packed or self._prefill or self._group or self.apart
+        alone = store.packed or self._prefill or self._group or self.apart or self.frozen
         return PrefixCache(0) if alone else shared
 
     def reads(self, layers: Sequence[LayerStore]) -> PrefixReads | None:
@@ -280,7 +294,7 @@ class PolicyChoice:
 
     def arranged(self, prompts: Sequence[Prompt]) -> list[Prompt]:
         """Return prompts with what they share as headers, unless each is to be stored by itself."""
-        return list(prompts) if self._group or self.apart else with_headers(prompts)
+        return list(prompts) if self._group or self.apart or self.frozen else with_headers(prompts)
 
     def preparing(self, impl: str) -> Callable[..., PreparedBatch]:
         """Return `prepare_batch` with an implementation and the policy's schedule."""

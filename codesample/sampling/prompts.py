@@ -70,7 +70,7 @@ def prompts_of(checkpoint: Checkpoint, requests: Sequence[Request], params: Samp
         ids = checkpoint.encode(request.prompt)
         limit = params.token_limit
         if checkpoint.max_positions is not None:
-            limit = min(limit, checkpoint.max_positions - len(ids))
+            limit = min(limit, checkpoint.max_positions - checkpoint.positions(len(ids)))
         if limit < 1:
             raise UnreadableTextError(
                 f"{request.task_id}: the prompt has {len(ids)} tokens and {checkpoint.name} takes "

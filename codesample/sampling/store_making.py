@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from codesample.kernels.bifurcated_decode import PackedKind, whole_groups
 from codesample.policies.cascade import Cascade
+from codesample.policies.prefill.frozen_prompt import FrozenPrompt
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.kv_store import KVShape, KVStore, packed_bytes, token_bytes
 from codesample.sampling.memory import size_text
@@ -29,7 +30,8 @@ def store_for(
     """
     device, dtype = checkpoint.model.device, checkpoint.model.dtype
     packed, cascade = policy.packed(max(len(p.ids) for p in prompts)), policy.cascade
-    holding, spread = _holding(checkpoint.kv_shapes, packed, cascade), policy.spread
+    holding = _holding(checkpoint.kv_shapes, packed, cascade, policy.frozen)
+    spread = policy.spread
     size = store_size_for(
         prompts,
         token_bytes=token_bytes(checkpoint.kv_shapes, dtype),
@@ -53,6 +55,7 @@ def store_for(
         spread=spread,
         packed=packed,
         cascade=cascade,
+        frozen=policy.frozen,
     )
 
 
@@ -67,16 +70,21 @@ def grown_for(
     """
     shapes = checkpoint.kv_shapes
     each = token_bytes(shapes, store.layers[0].k_own.dtype)
-    holding = _holding(shapes, store.packed, store.own.settings if store.own else None)
+    holding = _holding(shapes, store.packed, store.own.settings if store.own else None, store.frozen)
     has = StoreSize.of(store.pool.capacity, store.rows, store.row_tokens, token_bytes=each, holding=holding)
     return grown_size(
         has, prompts, token_bytes=each, budget=budget + has.bytes, max_rows=max_rows, holding=holding
     )
 
 
-def _holding(shapes: Sequence[KVShape], packed: PackedKind | None, cascade: Cascade | None) -> Holding:
+def _holding(
+    shapes: Sequence[KVShape],
+    packed: PackedKind | None,
+    cascade: Cascade | None,
+    frozen: FrozenPrompt | None,
+) -> Holding:
     return Holding(
         shared_bytes=packed_bytes(shapes, packed) if packed else None,
-        places=whole_groups if packed else PLAIN.places,
+        places=whole_groups if packed else frozen.held if frozen else PLAIN.places,
         most_own=cascade.slot_tokens if cascade else None,
     )

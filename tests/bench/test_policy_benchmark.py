@@ -47,6 +47,7 @@ def test_other_axes_have_rows_with_what_they_have_and_nothing_else() -> None:
             "decode_cache=cascade(capacity=4, levels=2, first=1)",
             "schedule=stream-k",
             "quest(keep=0.3, page=4), storage=fp8",
+            "prefill=cascade(capacity=40, levels=2, first=5, stride=16)",
             "squeezed(recent=600)",
         ),
         contexts=(90,),
@@ -56,12 +57,12 @@ def test_other_axes_have_rows_with_what_they_have_and_nothing_else() -> None:
         device="cpu",
     )
     found = list(measure_policies("def add(x):\n", options))
-    exact, int8, star, cascade, stream, both, refused = found
+    exact, int8, star, cascade, stream, both, frozen, refused = found
     assert "wants 600 last queries" in refused["refused"]
     for m in (int8, star, cascade, stream):
         assert m["refresh_ms"] is None
         assert m["prepare_seconds"] is None
-        assert m["missed"] == 0
+        assert m["missed"] == (None if m is cascade else 0)
     assert [m["own_prefill_seconds"] is None for m in found[:6]] == [True, False, False, True, True, False]
     assert int8["held"] < 0.5
     assert int8["bytes"] < 0.5
@@ -70,6 +71,10 @@ def test_other_axes_have_rows_with_what_they_have_and_nothing_else() -> None:
     assert 0 < star["prompt_missed"] < 1
     assert cascade["own_tokens"] == 0.5
     assert [m["own_tokens"] for m in (exact, int8, star, stream, both)] == [1] * 5
+    assert frozen["own_prefill_seconds"] is not None
+    assert frozen["bytes"] == frozen["held"] == 0.5
+    assert frozen["pairs"] is frozen["missed"] is None
+    assert frozen["total_variation"] > 0
     assert both["refresh_ms"] > 0
     assert 0 < both["missed"] < 1
     assert stream["total_variation"] < 1e-5 < int8["total_variation"]

@@ -10,7 +10,7 @@ import torch
 
 from codesample.errors import ParameterError
 from codesample.kernels.bifurcated_decode import LayerStore, ScoreOptions
-from codesample.policies.cascade import Cascade, CascadeCache
+from codesample.policies.cascade import Cascade, CascadeCache, CascadeRings
 
 LAYERS = 2
 
@@ -231,3 +231,24 @@ def test_what_a_token_gets_is_the_most_of_any_head() -> None:
 def test_settings_outside_their_range_are_refused(settings: dict, said: str) -> None:
     with pytest.raises(ParameterError, match=said):
         Cascade(**settings)
+
+
+@pytest.mark.parametrize("stride", [1, 5, 33])
+def test_rings_of_a_sequence_keep_what_the_definition_keeps(stride: int) -> None:
+    settings, tokens = Cascade(capacity=12, levels=3, first=2, decay=0.5), 97
+    rings = CascadeRings(settings, LAYERS, tokens)
+    models = [Model(settings) for _ in range(LAYERS)]
+    for begin in range(0, tokens, stride):
+        new = min(stride, tokens - begin)
+        seen = draw(LAYERS, rings.held.shape[1] + new, seed=begin)
+        held = [[*row, *range(begin, begin + new)] for row in rings.held.tolist()]
+        rings.take(seen, new)
+        for model, numbers, got in zip(models, held, seen, strict=True):
+            for token, more in zip(numbers, got.tolist(), strict=True):
+                model.had[token] = settings.decay**new * model.had.get(token, 0.0) + more
+            for _ in range(new):
+                # with what all have had so far
+                before = dict(model.had)
+                model.step({})
+                model.had = before
+    assert rings.held.tolist() == [model.tokens for model in models]
