@@ -26,7 +26,8 @@ _SHORT = 2
 _CHECKED = 12
 """Tokens of a greedy continuation."""
 
-_COLUMNS = ("rival", "precision", "own_precision", "prompt", "n", "step_ms", "own_step_ms", "ratio", "load")
+_CELL = ("rival", "model", "precision", "own_precision", "prompt", "n")
+_FIGURES = ("step_ms", "own_step_ms", "ratio", "range", "load")
 
 
 class _Cell(NamedTuple):
@@ -65,12 +66,13 @@ def rival_table(rows: Sequence[Measurement]) -> str:
     from codesample.bench.tables import not_shown, table
 
     def line(row: Measurement) -> list[object]:
+        cell = [row.get(name, "") for name in _CELL]
         if "refused" in row:
-            kept = [row.get(name, "") for name in _COLUMNS[:5]]
-            return [*kept, *not_shown(row["refused"], len(_COLUMNS) - 5)]
-        return [row[name] for name in _COLUMNS]
+            return [*cell, *not_shown(row["refused"], len(_FIGURES))]
+        ranged = row | {"range": f"{row['ratio_low']} to {row['ratio_high']}"}
+        return [*cell, *(ranged[name] for name in _FIGURES)]
 
-    return table(_COLUMNS, map(line, rows))
+    return table((*_CELL, *_FIGURES), map(line, rows))
 
 
 def _pair(
