@@ -33,6 +33,7 @@ from codesample.kernels.bifurcated_decode import (
     StreamK,
 )
 from codesample.kernels.bifurcated_decode.call import Call
+from codesample.kernels.bifurcated_decode.cost import OwnTokens
 from codesample.kernels.bifurcated_decode.triton import GpuKind, Launch, PreparedTriton
 
 __all__ = [
@@ -78,7 +79,10 @@ GPUS = {
 
 @dataclass(frozen=True)
 class Configuration:
-    """R rows of one prompt, H query and G KV heads of width D, options, one launch or two, a schedule."""
+    """R rows of one prompt, H query and G KV heads of width D, options, one launch or two, a schedule.
+
+    A slot holds `capacity` tokens; `own`, who attends to a row's own, is the cost model's affair if None.
+    """
 
     name: str
     rows: int
@@ -91,6 +95,8 @@ class Configuration:
     sinks: bool = False
     shared: bool = True
     schedule: StepSchedule | None = None
+    capacity: int = 512
+    own: OwnTokens | None = None
 
 
 CONFIGURATIONS = (
@@ -127,6 +133,23 @@ CONFIGURATIONS = (
     Configuration("fp32, 128 rows", 128, (32, 32), 128, dtype=torch.float32),
     Configuration("fp32, width 64, 128 rows", 128, (32, 32), 64, dtype=torch.float32),
     Configuration("fp32, width 256, 64 rows", 64, (16, 8), 256, dtype=torch.float32),
+    Configuration("own tokens first, 7B MHA, 1 row", 1, (32, 32), 128, capacity=8192),
+    Configuration("own tokens first, Mistral 7B, 4 rows", 4, (32, 8), 128, window=4096, capacity=8192),
+    Configuration("own tokens first, Mistral 7B, 32 rows", 32, (32, 8), 128, own="split"),
+    Configuration("own tokens first, Qwen2.5-Coder 7B, 8 rows", 8, (28, 4), 128, capacity=4096),
+    Configuration(
+        "own tokens first, Gemma 2 9B, 8 rows",
+        8,
+        (16, 8),
+        256,
+        softcap=50.0,
+        window=4096,
+        sinks=True,
+        capacity=4096,
+    ),
+    Configuration("own tokens first, fp32, 8 rows", 8, (32, 8), 128, dtype=torch.float32, capacity=4096),
+    Configuration("64 queries per KV head", 4, (64, 1), 128),
+    Configuration("128 queries per KV head", 4, (32, 2), 64, queries=8),
     Configuration("stream-k, 7B MHA, 1 row", 1, (32, 32), 128, schedule=StreamK()),
     Configuration("stream-k, 7B MHA, 32 rows", 32, (32, 32), 128, schedule=StreamK()),
     Configuration("stream-k, 7B MHA, 128 rows", 128, (32, 32), 128, schedule=StreamK()),
@@ -186,7 +209,7 @@ def compile_configuration(configuration: Configuration, gpu: Gpu) -> tuple[Resou
 
 
 def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
-    (heads, kv_heads), context, capacity = c.heads, 8192, 512
+    (heads, kv_heads), context = c.heads, 8192
 
     def empty(*shape: int, dtype: torch.dtype = c.dtype) -> torch.Tensor:
         return torch.empty(shape, dtype=dtype, device="meta")
@@ -194,7 +217,7 @@ def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
     batch = DecodeBatch.build(
         [Segment(0, context, 0, c.rows, 0)], slots=range(c.rows), own_starts=[context] * c.rows
     )
-    shared, own = (kv_heads, context, c.width), (c.rows, kv_heads, capacity, c.width)
+    shared, own = (kv_heads, context, c.width), (c.rows, kv_heads, c.capacity, c.width)
     store = LayerStore(empty(*shared), empty(*shared), empty(*own), empty(*own))
     q = empty(c.rows, c.queries, heads, c.width)
     new = empty(c.rows, c.queries, kv_heads, c.width)
@@ -204,7 +227,7 @@ def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
     call = Call(q, new, new, store, empty(c.rows, dtype=torch.int32), scores)
     kind = GpuKind(gpu.multiprocessors, gpu.capability)
     prepared = PreparedTriton(batch, "meta", schedule=c.schedule, gpu=kind)
-    return prepared.launches(call, result, replace(prepared.tiling(call), shared=c.shared))
+    return prepared.launches(call, result, replace(prepared.tiling(call, c.own), shared=c.shared))
 
 
 def _compile(launch: Launch, gpu: Gpu) -> Resources:

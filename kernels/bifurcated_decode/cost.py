@@ -8,7 +8,7 @@ these kernels. `codesample bench fit` does that from rows of a card.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 
@@ -17,12 +17,14 @@ __all__ = [
     "CallShape",
     "Estimate",
     "Machine",
+    "OwnTokens",
     "Tiling",
     "choose_tiling",
     "estimate",
     "fixed_tiling",
     "most_queries",
     "stream_tiling",
+    "with_own",
 ]
 
 # with a larger tile of queries some kernel spills registers, as `compile_check` finds
@@ -71,6 +73,12 @@ class CallShape(NamedTuple):
     capability: int = 90
 
 
+OwnTokens = Literal["join", "split", "fixed", "line"]
+"""Who attends to a row's own tokens: the program that joins its results; programs of the first launch, since
+slots are long and rows few ("split") or cuts must not follow the batch ("fixed"); workers, in whose line they
+stand ("line")."""
+
+
 @dataclass(frozen=True)
 class Tiling:
     """Sizes of the Triton launches.
@@ -87,6 +95,8 @@ class Tiling:
         join_warps: Per program of the second.
         fold: Partial results that the second takes in at once; a power of two.
         split_keys: Own tokens of each split, and keys of each item; 0 for equal shares.
+        own: Who attends to rows' own tokens, and why; nobody apart where `shared` does not hold.
+        own_block_n: Keys per tile of the second launch, where it attends to own tokens.
     """
 
     shared: bool
@@ -101,6 +111,8 @@ class Tiling:
     join_warps: int
     fold: int = 1
     split_keys: int = 0
+    own: OwnTokens = "split"
+    own_block_n: int = 16
 
 
 class Estimate(NamedTuple):
@@ -133,8 +145,7 @@ def estimate(batch: DecodeBatch, shape: CallShape, own_tokens: int, machine: Mac
 def choose_tiling(batch: DecodeBatch, shape: CallShape, machine: Machine = HOPPER) -> Tiling:
     """Choose how to launch a call; own tokens are taken to fill half a slot."""
     per_row = shape.queries * shape.group
-    packed = max((s.row_stop - s.row_start for s in batch.segments), default=1) * per_row
-    found = _shared_tiling(shape, packed)
+    found = _shared_tiling(shape, _most_packed(batch, shape))
     rows_per_tile = found.block_m // per_row
     tiles = shape.kv_heads * sum(
         -(-s.length // found.block_n) * -(-(s.row_stop - s.row_start) // rows_per_tile)
@@ -144,11 +155,33 @@ def choose_tiling(batch: DecodeBatch, shape: CallShape, machine: Machine = HOPPE
     expected = estimate(batch, shape, shape.capacity // 2, machine)
     # one launch holds its queries through two loops, which leaves fewer registers for them
     too_large = 2 * found.own_block_m * _row_bytes(shape) > _QUERY_TILE_BYTES
-    return replace(
+    found = replace(
         found,
         shared=too_large or expected.shared <= expected.single,
         busy_workers=max(1, min(found.workers, tiles // 2)),
         splits=max(1, min(wanted_splits, shape.capacity // 256)),
+    )
+    # what one program reads of a slot, beside which programs of the first launch cost another round
+    alone = shape.capacity // 2 * 2 * shape.width * shape.element_size / machine.program
+    return with_own(found, shape, "join" if found.splits == 1 or alone <= machine.launch else "split")
+
+
+def with_own(found: Tiling, shape: CallShape, own: OwnTokens) -> Tiling:
+    """Say who attends to rows' own tokens, which settles the second launch."""
+    packed = shape.queries * shape.group
+    warps = 1 if packed * shape.width <= 512 else 4
+    if own == "join":
+        large = 2 * found.own_block_m * _row_bytes(shape) > _QUERY_TILE_BYTES
+        warps = 8 if large or shape.element_size == 4 else 4
+    # so many registers of a thread hold what is taken in at once
+    registers = 32 if own == "join" else 64
+    held = registers * 32 * warps // (_power_of_two(packed) * max(16, _power_of_two(shape.width)))
+    return replace(
+        found,
+        own=own,
+        splits=1 if own == "join" else found.splits,
+        join_warps=warps,
+        fold=max(1, min(16, _power_of_two(held + 1) // 2)),
     )
 
 
@@ -156,19 +189,20 @@ def fixed_tiling(shape: CallShape, keys: int) -> Tiling:
     """Return sizes that follow from a call's shape alone; own tokens are cut at multiples of `keys`."""
     found = _shared_tiling(shape, _FIXED_QUERIES)
     # one by one, results come to the same wherever a segment is cut
-    return replace(found, splits=max(1, -(-shape.capacity // keys)), fold=1, split_keys=keys)
+    splits = max(1, -(-shape.capacity // keys))
+    return replace(found, splits=splits, fold=1, split_keys=keys, own="fixed")
 
 
 def stream_tiling(batch: DecodeBatch, shape: CallShape, workers: int | None) -> Tiling:
     """Choose how to launch a call by the stream-K schedule: workers alone, those given or all that fit."""
-    found = choose_tiling(batch, shape)
+    found = with_own(_shared_tiling(shape, _most_packed(batch, shape)), shape, "line")
     block_m, warps = found.block_m, found.warps
     # both kinds of outputs in one program take more registers; where that spilled, as `compile_check` finds
-    if shape.capability >= 100 and shape.element_size == 2:
+    if shape.capability >= 90 and shape.element_size == 2 and block_m == 32:
+        warps = 4
+    elif shape.capability >= 100 and shape.element_size == 2:
         if 2 * block_m * _row_bytes(shape) > _QUERY_TILE_BYTES:
             block_m = max(found.own_block_m, block_m // 2)
-        elif block_m == 32:
-            warps = 4
     elif shape.capability >= 90 and block_m >= 64:
         warps = 8
     workers = workers or found.workers
@@ -194,17 +228,15 @@ def _shared_tiling(shape: CallShape, packed: int) -> Tiling:
     if shape.element_size == 4 and block_m > 16:
         # without matrix instructions, more keys at a time spill registers
         block_n = 16
-    # with four warps, fp32, large tiles and, on capability 10.0, any of more than 16 rows spill registers
+    # with four warps fp32, large tiles, 32 rows on capability 9.0 and any above 16 on 10.0 spill registers
     many = (
         shape.element_size == 4
         or block_m > (16 if shape.capability >= 100 else 64)
+        or (shape.capability >= 90 and block_m == 32)
         or 2 * block_m * row_bytes > _QUERY_TILE_BYTES
     )
     workers = shape.multiprocessors * (2 if block_m <= 64 else 1)
-    join_warps = 1 if per_row * shape.width <= 512 else 4
-    # 64 registers of a thread hold what is taken in at once
-    held = 64 * 32 * join_warps // (_power_of_two(per_row) * max(16, _power_of_two(shape.width)))
-    return Tiling(
+    found = Tiling(
         shared=True,
         block_m=block_m,
         block_n=block_n,
@@ -214,9 +246,16 @@ def _shared_tiling(shape: CallShape, packed: int) -> Tiling:
         splits=1,
         warps=8 if many else 4,
         stages=3 if shape.element_size == 2 else 2,
-        join_warps=join_warps,
-        fold=max(1, min(16, _power_of_two(held + 1) // 2)),
+        join_warps=1,
+        # own tokens are few, and small programs many to a multiprocessor
+        own_block_n=max(16, min(32, 8192 // row_bytes)),
     )
+    return with_own(found, shape, "split")
+
+
+def _most_packed(batch: DecodeBatch, shape: CallShape) -> int:
+    rows = max((s.row_stop - s.row_start for s in batch.segments), default=1)
+    return rows * shape.queries * shape.group
 
 
 def most_queries(width: int, element_size: int) -> int:

@@ -1,12 +1,13 @@
 """Triton backend: chooses and spells out the launches of a call.
 
 By itself it takes two launches: the first has a fixed grid of workers, which share the shared part by a
-schedule made on the host once per batch, and of one program per row, KV head and split, which reads the
-row's own tokens and writes the new ones; the second joins the fp32 partial results, always in the order of
-levels, keys and splits. Or one launch without sharing, where the cost model finds that faster. Lengths are
-read on the device, so a captured CUDA graph stays valid while they grow. With the schedule `StreamK` workers
-are all there is, and own tokens stand in their line behind the shared part; with `FixedSplits` neither tiles
-nor cuts follow the batch.
+schedule made on the host once per batch; the second, of one program per row and KV head, reads the row's own
+tokens, writes the new ones, and then joins to them the fp32 partial results of the first, always in the order
+of levels and keys. Where a slot is so long that several programs share a row's own tokens, these stand in
+the first launch (`Tiling.own`). Or one launch without sharing, where the cost model finds that faster.
+Lengths are read on the device, so a captured CUDA graph stays valid while they grow. With the schedule
+`StreamK` workers are all there is, and own tokens stand in their line behind the shared part; with
+`FixedSplits` neither tiles nor cuts follow the batch.
 Limits: fp32, bf16 or fp16; head width up to 256; Q * H / G up to 128, or fewer where `cost.most_queries` says
 so; compute capability 8.0 and above; all keys of shared segments are read.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import triton
@@ -26,15 +27,25 @@ from codesample.kernels.bifurcated_decode.batch import DecodeBatch
 from codesample.kernels.bifurcated_decode.call import Call, DecodeOutput
 from codesample.kernels.bifurcated_decode.cost import (
     CallShape,
+    OwnTokens,
     Tiling,
     choose_tiling,
     fixed_tiling,
     stream_tiling,
+    with_own,
 )
 from codesample.kernels.bifurcated_decode.prepared_batch import PreparedBatch
 from codesample.kernels.bifurcated_decode.selection import ALL_KEYS, KeySelection
 from codesample.kernels.bifurcated_decode.step_schedule import FixedSplits, StepSchedule, StreamK
-from codesample.kernels.bifurcated_decode.triton_kernels import join_kernel, parts_kernel, single_kernel
+from codesample.kernels.bifurcated_decode.triton_join_kernels import join_kernel, own_join_kernel
+from codesample.kernels.bifurcated_decode.triton_kernels import parts_kernel, single_kernel
+from codesample.kernels.bifurcated_decode.triton_launch import (
+    Launch,
+    features_of,
+    new_tensors,
+    numbers_of,
+    shape_of,
+)
 from codesample.kernels.bifurcated_decode.triton_stream import (
     StreamWork,
     make_stream_work,
@@ -63,26 +74,6 @@ class GpuKind(NamedTuple):
 
     multiprocessors: int
     capability: int
-
-
-class Launch(NamedTuple):
-    """One kernel launch, complete: `kernel[grid](*arguments, **constants, **options)`."""
-
-    kernel: Any
-    grid: tuple[int, ...]
-    arguments: tuple[Any, ...]
-    constants: dict[str, Any]
-    warps: int
-    early: bool = False
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What the compiler is told; `early` lets it begin before the launch before it has ended."""
-        return {"num_warps": self.warps, **({"launch_pdl": True} if self.early else {})}
-
-    def run(self) -> None:
-        """Launch it."""
-        self.kernel[self.grid](*self.arguments, **self.constants, **self.options)
 
 
 class PreparedTriton(PreparedBatch):
@@ -164,15 +155,15 @@ class PreparedTriton(PreparedBatch):
         self._checked.clear()
         return True
 
-    def tiling(self, call: Call) -> Tiling:
-        """Choose the tiling, once per shape."""
+    def tiling(self, call: Call, own: OwnTokens | None = None) -> Tiling:
+        """Choose the tiling, once per shape; `own` overrides who attends to rows' own tokens."""
         _, queries, _, width = call.q.shape
         kv_heads, capacity = call.store.k_own.shape[1:3]
         shape = CallShape(queries, call.group, kv_heads, width, call.q.element_size(), capacity, *self._gpu)
         found = self._tilings.get(shape)
         if found is None:
             found = self._tilings[shape] = self._choose(self.batch, shape)
-        return found
+        return found if own is None else with_own(found, shape, own)
 
     def _choose(self, batch: DecodeBatch, shape: CallShape) -> Tiling:
         if isinstance(self.schedule, FixedSplits):
@@ -194,8 +185,8 @@ class PreparedTriton(PreparedBatch):
         sinks = call.scores.sinks
         # a third stage makes the two loops of this kernel spill registers
         constants = {
-            **_shape(call),
-            **_features(call, min(tiling.stages, 2)),
+            **shape_of(call),
+            **features_of(call, min(tiling.stages, 2)),
             "BLOCK_M": tiling.own_block_m,
             "BLOCK_N": tiling.block_n,
             "SINKS": sinks is not None,
@@ -205,57 +196,72 @@ class PreparedTriton(PreparedBatch):
             *self._chains,
             *result,
             result.lse if sinks is None else sinks,
-            *_numbers(call),
+            *numbers_of(call),
         )
         return (Launch(single_kernel, (len(call.q), call.kv_heads), arguments, constants, tiling.warps),)
 
     def _two_launches(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
         rows, queries, _, width = call.q.shape
-        kv_heads, per_row, sinks = call.kv_heads, queries * call.group, call.scores.sinks
+        kv_heads, per_row = call.kv_heads, queries * call.group
         division = Division(tiling, per_row, kv_heads, width)
         work = self._works.get(division)
         if work is None:
             work = self._works[division] = make_work(self.batch, division, self.device)
         tables, results = work
-        shape = _shape(call)
+        splits = 0 if tiling.own == "join" else tiling.splits
         parts = Launch(
             parts_kernel,
-            (tiling.workers + rows * kv_heads * tiling.splits,),
-            (*self._tensors(call), tables.items, tables.worker_items, *results, *_numbers(call)),
+            (tiling.workers + rows * kv_heads * splits,),
+            (*self._tensors(call), tables.items, tables.worker_items, *results, *numbers_of(call)),
             {
-                **shape,
-                **_features(call, tiling.stages),
+                **shape_of(call),
+                **features_of(call, tiling.stages),
                 "BLOCK_M": tiling.block_m,
                 "BLOCK_N": tiling.block_n,
                 "OWN_BLOCK_M": tiling.own_block_m,
                 "WORKERS": tiling.workers,
-                "SPLITS": tiling.splits,
+                "SPLITS": splits,
                 "SPLIT_KEYS": tiling.split_keys,
+                "PDL": tiling.own == "join" and self._begins_early,
             },
             tiling.warps,
         )
-        join = Launch(
-            join_kernel,
-            (rows, kv_heads),
-            (
-                *result,
-                *results,
-                tables.row_entries,
-                tables.entries,
-                tables.partials,
-                result.lse if sinks is None else sinks,
-            ),
-            {
-                **shape,
-                "SPLITS": tiling.splits,
-                "FOLD": tiling.fold,
-                "BLOCK_J": triton.next_power_of_2(per_row),
-                "BLOCK_M": tiling.block_m,
-                "SINKS": sinks is not None,
-            },
-            tiling.join_warps,
+        return parts, self._join_launch(call, result, tiling, work)
+
+    def _join_launch(self, call: Call, result: DecodeOutput, tiling: Tiling, work: Work) -> Launch:
+        tables, results = work
+        sinks, grid = call.scores.sinks, (len(call.q), call.kv_heads)
+        constants = {
+            **shape_of(call),
+            "FOLD": tiling.fold,
+            "BLOCK_J": triton.next_power_of_2(call.q.shape[1] * call.group),
+            "BLOCK_M": tiling.block_m,
+            "SINKS": sinks is not None,
+        }
+        # sinks that are not there are still named
+        last = (tables.row_entries, tables.entries, tables.partials, result.lse if sinks is None else sinks)
+        if tiling.own != "join":
+            constants["SPLITS"] = tiling.splits
+            return Launch(join_kernel, grid, (*result, *results, *last), constants, tiling.join_warps)
+        early = self._begins_early
+        arguments = (
+            *new_tensors(call),
+            *call.store[2:],
+            self._rows.slots,
+            call.lens,
+            *result,
+            *results[:2],
+            *last,
+            *numbers_of(call, pool=False),
         )
-        return parts, join
+        constants |= {
+            # one stage less leaves room for several programs on a multiprocessor
+            **features_of(call, min(tiling.stages, 2)),
+            "BLOCK_N": tiling.own_block_n,
+            "OWN_BLOCK_M": tiling.own_block_m,
+            "PDL": early,
+        }
+        return Launch(own_join_kernel, grid, arguments, constants, tiling.join_warps, early)
 
     def _stream_launches(self, call: Call, result: DecodeOutput, tiling: Tiling) -> tuple[Launch, ...]:
         rows, queries, _, width = call.q.shape
@@ -267,7 +273,7 @@ class PreparedTriton(PreparedBatch):
         line, results = work
         early = self._begins_early
         constants = {
-            **_shape(call),
+            **shape_of(call),
             "PDL": early,
             "BLOCK_M": tiling.block_m,
             "BLOCK_N": tiling.block_n,
@@ -277,8 +283,8 @@ class PreparedTriton(PreparedBatch):
         workers = Launch(
             stream_kernel,
             (tiling.workers,),
-            (*self._tensors(call), *line[:3], *results, rows, *_numbers(call)),
-            {**constants, **_features(call, tiling.stages), "OWN_BLOCK_M": tiling.own_block_m},
+            (*self._tensors(call), *line[:3], *results, rows, *numbers_of(call)),
+            {**constants, **features_of(call, tiling.stages), "OWN_BLOCK_M": tiling.own_block_m},
             tiling.warps,
         )
         join = Launch(
@@ -318,43 +324,7 @@ class PreparedTriton(PreparedBatch):
         return on_gpu and hasattr(triton.language.extra.cuda, "gdc_wait")
 
     def _tensors(self, call: Call) -> tuple[Tensor, ...]:
-        q, k_new, v_new = _new(call)
-        return (q, k_new, v_new, *call.store, *self._rows, call.lens)
-
-
-def _new(call: Call) -> tuple[Tensor, Tensor, Tensor]:
-    # kernels that write nothing are still handed something to name
-    q, k_new, v_new = call[:3]
-    return (q, q, q) if k_new is None or v_new is None else (q, k_new, v_new)
-
-
-def _numbers(call: Call) -> tuple[float, ...]:
-    scores, store = call.scores, call.store
-    return (
-        *(stride for x in _new(call) for stride in x.stride()[:3]),
-        *(stride for x in store[:2] for stride in x.stride()[:2]),
-        *(stride for x in store[2:] for stride in x.stride()[:3]),
-        scores.scale_for(call.q.shape[3]),
-        scores.softcap or 1.0,
-        scores.window or 0,
-    )
-
-
-def _shape(call: Call) -> dict[str, Any]:
-    _, queries, _, width = call.q.shape
-    # a product in 16 bits takes at least 16 columns
-    padded = max(16, triton.next_power_of_2(width))
-    return {"Q": queries, "P": call.group, "G": call.kv_heads, "D": width, "BLOCK_D": padded}
-
-
-def _features(call: Call, stages: int) -> dict[str, Any]:
-    return {
-        "WRITE": call.writes,
-        "WINDOW": call.scores.window is not None,
-        "SOFTCAP": call.scores.softcap is not None,
-        "PRECISION": "ieee" if call.q.dtype == torch.float32 else "tf32",
-        "STAGES": stages,
-    }
+        return (*new_tensors(call), *call.store, *self._rows, call.lens)
 
 
 @cache

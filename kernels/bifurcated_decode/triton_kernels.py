@@ -1,4 +1,4 @@
-"""The Triton kernels: parts of the keys and their join, or all of a row's keys at once.
+"""The Triton kernels that read shared segments: parts of the keys, or all of a row's keys at once.
 
 Masks, shapes and logarithms are as in `triton_ops`.
 """
@@ -9,18 +9,21 @@ import triton
 import triton.language as tl
 
 from codesample.kernels.bifurcated_decode.triton_ops import (
-    NEG_INF,
     attend_own,
     attend_range,
-    fold_run,
     load_queries,
     own_low,
     own_split,
     store_partial,
     store_result,
 )
+from codesample.kernels.bifurcated_decode.triton_parts import (
+    attend_row,
+    attend_segment,
+    nothing_yet,
+)
 
-__all__ = ["ITEM_FIELDS", "join_kernel", "parts_kernel", "single_kernel"]
+__all__ = ["ITEM_FIELDS", "parts_kernel", "single_kernel"]
 
 # int32 fields of a shared item: pool token of its segment's first key, that key's position, key range,
 # KV head, first row, rows, number of its partial result
@@ -83,95 +86,83 @@ def parts_kernel(
     SOFTCAP: tl.constexpr,
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
+    PDL: tl.constexpr,
 ):
-    """Programs [0, WORKERS) divide the shared part; the rest take one (row, KV head, own split) each."""
+    """Programs [0, WORKERS) divide the shared part; if SPLITS, others take (row, KV head, own split)s."""
+    if PDL:
+        # the join may take its place now; it waits there for all of this launch
+        tl.extra.cuda.gdc_launch_dependents()
     program = tl.program_id(0)
-    col = tl.arange(0, BLOCK_D)
+    q_strides = sq_r, sq_q, sq_h
     if program < WORKERS:
         m = tl.arange(0, BLOCK_M)
-        query = (m // P) % Q
         for number in range(tl.load(worker_items + program), tl.load(worker_items + program + 1)):
             item = items + number * ITEM_FIELDS
-            start = tl.load(item).to(tl.int64)
-            begin = tl.load(item + 2)
-            end = tl.load(item + 3)
-            head = tl.load(item + 4).to(tl.int64)
-            row = tl.load(item + 5) + m // (Q * P)
-            live = m < tl.load(item + 6) * (Q * P)
             partial = tl.load(item + 7)
-            tile = load_queries(q, row, query, head * P + m % P, live, sq_r, sq_q, sq_h, D, BLOCK_D)
-            first = tl.zeros([BLOCK_M], tl.int32)
-            if WINDOW:
-                at = tl.load(own_starts + row, mask=live, other=0) + tl.load(lens + row, mask=live, other=0)
-                first = at + query + 1 - window - tl.load(item + 1)
-                if not WRITE:
-                    first = first - Q
-                lowest = tl.min(tl.where(live, first, end))
-                begin = tl.maximum(begin, lowest // BLOCK_N * BLOCK_N)
-            acc, top, total = attend_range(
-                tile,
-                live,
-                k_pool + head * sk_g + start * sk_c + col,
-                sk_c,
-                v_pool + head * sv_g + start * sv_c + col,
-                sv_c,
-                begin,
-                end,
-                first,
-                tl.zeros([BLOCK_M], tl.int32) + end,
-                tl.zeros([BLOCK_M, BLOCK_D], tl.float32),
-                tl.full([BLOCK_M], NEG_INF, tl.float32),
-                tl.zeros([BLOCK_M], tl.float32),
+            live, acc, top, total = attend_segment(
+                q,
+                k_pool,
+                v_pool,
+                own_starts,
+                lens,
+                tl.load(item).to(tl.int64),
+                tl.load(item + 1),
+                tl.load(item + 2),
+                tl.load(item + 3),
+                tl.load(item + 4).to(tl.int64),
+                tl.load(item + 5),
+                tl.load(item + 6),
+                q_strides,
+                (sk_g, sk_c, sv_g, sv_c),
                 scale,
                 softcap,
+                window,
+                Q,
+                P,
                 D,
                 BLOCK_D,
+                BLOCK_M,
                 BLOCK_N,
+                WRITE,
                 WINDOW,
                 SOFTCAP,
                 PRECISION,
                 STAGES,
             )
             store_partial(part_out, part_lse, partial * BLOCK_M + m, live, acc, top, total, D, BLOCK_D)
-    else:
+    elif SPLITS > 0:
         own = program - WORKERS
         split = own % SPLITS
         head = (own // SPLITS % G).to(tl.int64)
         row = (own // (SPLITS * G)).to(tl.int64)
         length = tl.load(lens + row)
-        slot = tl.load(slots + row).to(tl.int64)
-        i = tl.arange(0, OWN_BLOCK_M)
-        own_live = i < Q * P
-        own_query = i // P
         begin, end = own_split(
             length, split, window if WRITE else window + Q, SPLITS, SPLIT_KEYS, BLOCK_N, WINDOW
         )
-        tile = load_queries(q, row, own_query, head * P + i % P, own_live, sq_r, sq_q, sq_h, D, BLOCK_D)
-        acc, top, total = attend_own(
-            tile,
-            own_live,
-            own_query,
-            tl.zeros([OWN_BLOCK_M, BLOCK_D], tl.float32),
-            tl.full([OWN_BLOCK_M], NEG_INF, tl.float32),
-            tl.zeros([OWN_BLOCK_M], tl.float32),
-            k_new + row * skn_r + head * skn_g + col,
-            v_new + row * svn_r + head * svn_g + col,
-            skn_q,
-            svn_q,
-            k_own + slot * sko_s + head * sko_g + col,
-            v_own + slot * svo_s + head * svo_g + col,
-            sko_t,
-            svo_t,
+        live, acc, top, total = attend_row(
+            q,
+            k_new,
+            v_new,
+            k_own,
+            v_own,
+            slots,
+            row,
+            head,
             length,
             begin,
             end,
             split == 0,
+            q_strides,
+            (skn_r, skn_q, skn_g, svn_r, svn_q, svn_g),
+            (sko_s, sko_g, sko_t, svo_s, svo_g, svo_t),
             scale,
             softcap,
             window,
             Q,
+            P,
             D,
             BLOCK_D,
+            OWN_BLOCK_M,
             BLOCK_N,
             WRITE,
             WINDOW,
@@ -179,56 +170,8 @@ def parts_kernel(
             PRECISION,
             STAGES,
         )
-        store_partial(own_out, own_lse, own * (Q * P) + i, own_live, acc, top, total, D, BLOCK_D)
-
-
-@triton.jit
-def join_kernel(
-    out,
-    lse,
-    part_out,
-    part_lse,
-    own_out,
-    own_lse,
-    row_entries,
-    entries,
-    partials,
-    sinks,
-    Q: tl.constexpr,
-    P: tl.constexpr,
-    G: tl.constexpr,
-    D: tl.constexpr,
-    BLOCK_D: tl.constexpr,
-    BLOCK_J: tl.constexpr,
-    BLOCK_M: tl.constexpr,
-    SPLITS: tl.constexpr,
-    FOLD: tl.constexpr,
-    SINKS: tl.constexpr,
-):
-    """One program per (row, KV head): all partial results of its Q * P queries, always in the same order."""
-    row = tl.program_id(0)
-    head = tl.program_id(1)
-    j = tl.arange(0, BLOCK_J)
-    live = j < Q * P
-    acc = tl.zeros([BLOCK_J, BLOCK_D], tl.float32)
-    top = tl.full([BLOCK_J], NEG_INF, tl.float32)
-    total = tl.zeros([BLOCK_J], tl.float32)
-    for entry in range(tl.load(row_entries + row), tl.load(row_entries + row + 1)):
-        tile = tl.load(entries + 2 * entry) * G + head
-        offset = tl.load(entries + 2 * entry + 1)
-        first = tl.load(partials + tile)
-        count = tl.load(partials + tile + 1) - first
-        acc, top, total = fold_run(
-            acc, top, total, part_out, part_lse, first, count, BLOCK_M, offset + j, live, D, BLOCK_D, FOLD
-        )
-    first = (row * G + head) * SPLITS
-    own_fold: tl.constexpr = FOLD if SPLITS > 1 else 1
-    acc, top, total = fold_run(
-        acc, top, total, own_out, own_lse, first, SPLITS, Q * P, j, live, D, BLOCK_D, own_fold
-    )
-    store_result(
-        out, lse, sinks, row, head, j // P, live, acc, top, total, Q, P, G, D, BLOCK_D, BLOCK_J, SINKS
-    )
+        index = own * (Q * P) + tl.arange(0, OWN_BLOCK_M)
+        store_partial(own_out, own_lse, index, live, acc, top, total, D, BLOCK_D)
 
 
 @triton.jit
@@ -294,9 +237,7 @@ def single_kernel(
     length = tl.load(lens + row)
     slot = tl.load(slots + row).to(tl.int64)
     tile = load_queries(q, row, query, head * P + m % P, live, sq_r, sq_q, sq_h, D, BLOCK_D)
-    acc = tl.zeros([BLOCK_M, BLOCK_D], tl.float32)
-    top = tl.full([BLOCK_M], NEG_INF, tl.float32)
-    total = tl.zeros([BLOCK_M], tl.float32)
+    acc, top, total = nothing_yet(BLOCK_M, BLOCK_D)
     for entry in range(tl.load(row_entries + row), tl.load(row_entries + row + 1)):
         start = tl.load(entries + 3 * entry).to(tl.int64)
         end = tl.load(entries + 3 * entry + 2)

@@ -11,15 +11,12 @@ import triton
 import triton.language as tl
 
 from codesample.kernels.bifurcated_decode.triton_ops import (
-    NEG_INF,
-    attend_own,
-    attend_range,
     fold_run,
-    load_queries,
     own_low,
     store_partial,
     store_result,
 )
+from codesample.kernels.bifurcated_decode.triton_parts import attend_row, attend_segment, nothing_yet
 
 __all__ = ["RUN_FIELDS", "stream_join_kernel", "stream_kernel"]
 
@@ -112,7 +109,6 @@ def stream_kernel(
         # the join may take its place now; it waits there for all of this launch
         tl.extra.cuda.gdc_launch_dependents()
     worker = tl.program_id(0)
-    col = tl.arange(0, BLOCK_D)
     own_window = window if WRITE else window + Q
     ends = tl.cumsum(_own_tiles(lens, rows, own_window, G, BLOCK_R, BLOCK_N, WINDOW), 0)
     count = tl.load(run_count)
@@ -129,43 +125,37 @@ def stream_kernel(
         run_end = tl.load(run_begins + 1 + number, mask=number < count, other=_MOST)
         run += tl.sum((run_end <= at).to(tl.int32), 0)
     m = tl.arange(0, BLOCK_M)
-    query = (m // P) % Q
+    q_strides = sq_r, sq_q, sq_h
     while at < tl.minimum(stop, shared):
         fields = runs + run * RUN_FIELDS
-        start = tl.load(fields).to(tl.int64)
         first_tile = tl.load(run_begins + run)
         upto = tl.minimum(tl.load(run_begins + run + 1), stop)
-        begin = tl.load(fields + 2) + (at - first_tile) * BLOCK_N
-        end = tl.minimum(tl.load(fields + 2) + (upto - first_tile) * BLOCK_N, tl.load(fields + 3))
-        head = tl.load(fields + 4).to(tl.int64)
-        row = tl.load(fields + 5) + m // (Q * P)
-        live = m < tl.load(fields + 6) * (Q * P)
-        tile = load_queries(q, row, query, head * P + m % P, live, sq_r, sq_q, sq_h, D, BLOCK_D)
-        first = tl.zeros([BLOCK_M], tl.int32)
-        if WINDOW:
-            there = tl.load(own_starts + row, mask=live, other=0) + tl.load(lens + row, mask=live, other=0)
-            first = there + query + 1 - own_window - tl.load(fields + 1)
-            lowest = tl.min(tl.where(live, first, end))
-            begin = tl.maximum(begin, lowest // BLOCK_N * BLOCK_N)
-        acc, top, total = attend_range(
-            tile,
-            live,
-            k_pool + head * sk_g + start * sk_c + col,
-            sk_c,
-            v_pool + head * sv_g + start * sv_c + col,
-            sv_c,
-            begin,
-            end,
-            first,
-            tl.zeros([BLOCK_M], tl.int32) + end,
-            tl.zeros([BLOCK_M, BLOCK_D], tl.float32),
-            tl.full([BLOCK_M], NEG_INF, tl.float32),
-            tl.zeros([BLOCK_M], tl.float32),
+        first_key = tl.load(fields + 2)
+        live, acc, top, total = attend_segment(
+            q,
+            k_pool,
+            v_pool,
+            own_starts,
+            lens,
+            tl.load(fields).to(tl.int64),
+            tl.load(fields + 1),
+            first_key + (at - first_tile) * BLOCK_N,
+            tl.minimum(first_key + (upto - first_tile) * BLOCK_N, tl.load(fields + 3)),
+            tl.load(fields + 4).to(tl.int64),
+            tl.load(fields + 5),
+            tl.load(fields + 6),
+            q_strides,
+            (sk_g, sk_c, sv_g, sv_c),
             scale,
             softcap,
+            window,
+            Q,
+            P,
             D,
             BLOCK_D,
+            BLOCK_M,
             BLOCK_N,
+            WRITE,
             WINDOW,
             SOFTCAP,
             PRECISION,
@@ -177,8 +167,6 @@ def stream_kernel(
         run += 1
 
     i = tl.arange(0, OWN_BLOCK_M)
-    own_live = i < Q * P
-    own_query = i // P
     while at < stop:
         past = ends <= at - shared
         own_row = tl.sum(past.to(tl.int32), 0)
@@ -188,37 +176,31 @@ def stream_kernel(
         tile_number = (at - shared - row_begin) % row_tiles
         taken = tl.minimum(row_tiles - tile_number, stop - at)
         length = tl.load(lens + own_row)
-        slot = tl.load(slots + own_row).to(tl.int64)
         own_begin = own_low(length, own_window, BLOCK_N, WINDOW) + tile_number * BLOCK_N
-        wide_row, wide_head = own_row.to(tl.int64), own_head.to(tl.int64)
-        own_tile = load_queries(
-            q, wide_row, own_query, wide_head * P + i % P, own_live, sq_r, sq_q, sq_h, D, BLOCK_D
-        )
-        acc, top, total = attend_own(
-            own_tile,
-            own_live,
-            own_query,
-            tl.zeros([OWN_BLOCK_M, BLOCK_D], tl.float32),
-            tl.full([OWN_BLOCK_M], NEG_INF, tl.float32),
-            tl.zeros([OWN_BLOCK_M], tl.float32),
-            k_new + wide_row * skn_r + wide_head * skn_g + col,
-            v_new + wide_row * svn_r + wide_head * svn_g + col,
-            skn_q,
-            svn_q,
-            k_own + slot * sko_s + wide_head * sko_g + col,
-            v_own + slot * svo_s + wide_head * svo_g + col,
-            sko_t,
-            svo_t,
+        own_live, acc, top, total = attend_row(
+            q,
+            k_new,
+            v_new,
+            k_own,
+            v_own,
+            slots,
+            own_row.to(tl.int64),
+            own_head.to(tl.int64),
             length,
             own_begin,
             tl.minimum(own_begin + taken * BLOCK_N, length),
             tile_number == 0,
+            q_strides,
+            (skn_r, skn_q, skn_g, svn_r, svn_q, svn_g),
+            (sko_s, sko_g, sko_t, svo_s, svo_g, svo_t),
             scale,
             softcap,
             window,
             Q,
+            P,
             D,
             BLOCK_D,
+            OWN_BLOCK_M,
             BLOCK_N,
             WRITE,
             WINDOW,
@@ -274,9 +256,7 @@ def stream_join_kernel(
     shared = tl.load(run_begins + tl.load(run_count))
     tiles = (shared + tl.sum(own, 0)).to(tl.int64)
     busy = tl.minimum(tiles, WORKERS)
-    acc = tl.zeros([BLOCK_J, BLOCK_D], tl.float32)
-    top = tl.full([BLOCK_J], NEG_INF, tl.float32)
-    total = tl.zeros([BLOCK_J], tl.float32)
+    acc, top, total = nothing_yet(BLOCK_J, BLOCK_D)
     if PDL:
         tl.extra.cuda.gdc_wait()
     for entry in range(tl.load(row_entries + row), tl.load(row_entries + row + 1)):

@@ -80,7 +80,10 @@ class ScheduleTables(NamedTuple):
 
 
 class PartialResults(NamedTuple):
-    """Room for fp32 results of one layer before they are joined: of shared items, and of rows' own parts."""
+    """Room for fp32 results of one layer before they are joined: of shared items, and of rows' own parts.
+
+    None is kept of own parts where the join computes these itself.
+    """
 
     part_out: Tensor
     part_lse: Tensor
@@ -168,7 +171,7 @@ def make_work(batch: DecodeBatch, division: Division, device: torch.device) -> W
     def room(*shape: int) -> Tensor:
         return torch.empty(shape, dtype=torch.float32, device=device)
 
-    own_rows = batch.rows * kv_heads * tiling.splits * per_row
+    own_rows = 0 if tiling.own == "join" else batch.rows * kv_heads * tiling.splits * per_row
     return Work(
         ScheduleTables(*(with_room(table, device) for table in tables)),
         PartialResults(

@@ -15,6 +15,7 @@ from codesample.kernels.bifurcated_decode.cost import (
     fixed_tiling,
     most_queries,
     stream_tiling,
+    with_own,
 )
 
 MISTRAL = CallShape(
@@ -78,8 +79,31 @@ def test_one_prompt_of_eight_kv_heads_fills_the_chip():
     assert t.busy_workers >= 128
 
 
+def test_own_tokens_are_left_to_the_join_unless_few_programs_would_read_long_slots():
+    by_rows = {
+        (rows, capacity): choose_tiling(prompt(rows, 8192), MISTRAL._replace(capacity=capacity))
+        for rows in (1, 32, 128)
+        for capacity in (128, 512, 8192)
+    }
+    split = {at for at, found in by_rows.items() if found.own == "split"}
+    # 264 programs fill the chip, which 128 rows of 8 heads are
+    assert split == {(1, 8192), (32, 8192)}
+    for at, found in by_rows.items():
+        assert (found.splits > 1) == (at in split)
+    assert fixed_tiling(MISTRAL, 256).own == "fixed"
+    assert stream_tiling(prompt(4, 100), MISTRAL, None).own == "line"
+
+
+def test_who_attends_to_own_tokens_settles_the_second_launch_and_nothing_else():
+    joined = choose_tiling(prompt(32, 8192), MISTRAL)
+    assert (joined.own, joined.join_warps) == ("join", 4)
+    first = with_own(joined, MISTRAL, "split")
+    assert replace(first, own="join", join_warps=4, fold=joined.fold) == joined
+    assert with_own(first, MISTRAL, "join") == joined
+
+
 def test_larger_tiles_get_more_warps_where_registers_are_short():
-    batch = prompt(8, 8192)
+    batch = prompt(16, 8192)
     assert choose_tiling(batch, MISTRAL).warps == 4
     assert choose_tiling(batch, MISTRAL._replace(capability=100)).warps == 8
 

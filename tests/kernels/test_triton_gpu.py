@@ -27,6 +27,7 @@ CASES = [
     DecodeCase(groups=((6, 700),), lens=(5,) * 6, heads=(64, 8), width=64, sinks=True, window=128),
     DecodeCase(groups=((6, 700),), lens=(5, 0, 9, 8, 1, 2), heads=(32, 8), width=128, queries=4),
     DecodeCase(groups=((4, 65),), lens=(7,) * 4, spread=40.0, width=64),
+    DecodeCase(groups=((3, 3000),), lens=(3900, 2, 0), heads=(8, 4), width=128, capacity=4096),
     DecodeCase(
         groups=((20, 900), (3, 41)),
         lens=tuple(range(23)),

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from triton.runtime import interpreter
 
+from codesample.bench.attention_grid import Cell
+from codesample.bench.schedule_speed import measure_schedules
 from codesample.errors import ImplUnavailableError, ShapeError
 from codesample.kernels.bifurcated_decode import (
     DecodeBatch,
@@ -47,6 +49,8 @@ SMALL = Tiling(
     join_warps=1,
     fold=2,
 )
+JOINED = replace(SMALL, own="join", splits=1)
+FORMS = pytest.mark.parametrize("tiling", [SMALL, JOINED], ids=lambda tiling: tiling.own)
 CASES = [
     DecodeCase(groups=((1, 1),), lens=(0,)),
     DecodeCase(groups=((4, 37),), lens=(5, 5, 5, 5), heads=(4, 2)),
@@ -74,6 +78,7 @@ CASES = [
         softcap=3.0,
         sinks=True,
     ),
+    DecodeCase(groups=((2, 0),), lens=(0, 3)),
 ]
 UNEVEN = DecodeCase(groups=((1, 50), (2, 21)), lens=(3, 0, 20), heads=(4, 2))
 WIDTHS = [8, 64, 80, 96, 128, 256]
@@ -130,9 +135,9 @@ def launch(inputs: DecodeInputs, tiling: Tiling | None = SMALL, prepared: Prepar
     return prepared.decode(call, tiling), store
 
 
-def fits(per_row: int) -> Tiling:
+def fits(tiling: Tiling, per_row: int) -> Tiling:
     block = max(16, 1 << (per_row - 1).bit_length())
-    return replace(SMALL, block_m=block, own_block_m=block)
+    return replace(tiling, block_m=block, own_block_m=block)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
@@ -145,6 +150,45 @@ def test_equals_attention_over_joined_keys(case, dtype):
     assert got.lse.dtype == torch.float32
     assert_within_rounding(got.out, exact.out, plain.out)
     assert_within_rounding(got.lse, exact.lse, plain.lse)
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [
+        *((case, torch.float16) for case in CASES),
+        *((case, dtype) for case in (CASES[2], CASES[15]) for dtype in (torch.float32, torch.bfloat16)),
+    ],
+    ids=str,
+)
+def test_own_tokens_in_the_second_launch_give_the_same(case, dtype):
+    inputs = make_decode_inputs(case, dtype=dtype)
+    exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
+    got, _ = launch(inputs, JOINED)
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
+
+
+@FORMS
+@pytest.mark.parametrize("queries", [1, 2])
+def test_launches_hold_while_rows_grow(tiling, queries):
+    case = DecodeCase(groups=((3, 40), (1, 0)), lens=(0, 15, 16, 1), queries=queries, capacity=40)
+    x = make_decode_inputs(case, dtype=torch.float32)
+    store, result = (
+        LayerStore(*(t.clone() for t in x.store)),
+        DecodeOutput(torch.empty(x.q.shape), torch.empty(x.q.shape[:3])),
+    )
+    prepared = PreparedTriton(x.batch, "cpu")
+    captured = prepared.launches(Call(*x[:3], store, x.lens, x.scores), result, tiling)
+    for step in range(3):
+        for tensor in x[:3]:
+            tensor.normal_(generator=torch.Generator().manual_seed(step))
+        now = x._replace(store=LayerStore(*(t.clone() for t in store)))
+        exact, plain = joined_attention(now.to(torch.float64)), joined_attention(now)
+        for each in captured:
+            each.run()
+        assert_within_rounding(result.out, exact.out, plain.out)
+        assert_within_rounding(result.lse, exact.lse, plain.lse)
+        x.lens.add_(queries)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -166,31 +210,34 @@ def test_serves_every_head_width_with_its_own_choice_of_tiles(width):
     assert_within_rounding(got.lse, exact.lse, plain.lse)
 
 
+@FORMS
 @pytest.mark.parametrize("heads", [(7, 1), (48, 1), (14, 2)])
-def test_serves_groups_that_do_not_fill_a_tile(heads):
+def test_serves_groups_that_do_not_fill_a_tile(heads, tiling):
     case = DecodeCase(groups=((3, 40),), lens=(3, 0, 17), heads=heads)
     inputs = make_decode_inputs(case, dtype=torch.float16)
     exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
-    got, _ = launch(inputs, fits(heads[0] // heads[1]))
+    got, _ = launch(inputs, fits(tiling, heads[0] // heads[1]))
     assert_within_rounding(got.out, exact.out, plain.out)
 
 
+@FORMS
 @pytest.mark.parametrize("queries", [1, 3])
-def test_writes_the_new_tokens_and_nothing_else(queries):
+def test_writes_the_new_tokens_and_nothing_else(queries, tiling):
     case = DecodeCase(groups=((3, 8),), lens=(0, 5, 20), slots=(6, 0, 3), queries=queries, capacity=24)
     x = make_decode_inputs(case, dtype=torch.bfloat16)
     expected = [t.clone() for t in x.store]
     for row, (slot, stored) in enumerate(zip(x.batch.slots, case.lens, strict=True)):
         expected[2][slot, :, stored : stored + queries] = x.k_new[row].transpose(0, 1)
         expected[3][slot, :, stored : stored + queries] = x.v_new[row].transpose(0, 1)
-    _, store = launch(x)
+    _, store = launch(x, tiling)
     for got, wanted in zip(store, expected, strict=True):
         assert torch.equal(got.nan_to_num(7.0), wanted.nan_to_num(7.0))
 
 
-def test_a_repeated_call_is_bitwise_equal():
+@FORMS
+def test_a_repeated_call_is_bitwise_equal(tiling):
     x = make_decode_inputs(UNEVEN, dtype=torch.float16)
-    (a, _), (b, _) = launch(x), launch(x)
+    (a, _), (b, _) = launch(x, tiling), launch(x, tiling)
     assert torch.equal(a.out, b.out)
     assert torch.equal(a.lse, b.lse)
 
@@ -211,8 +258,10 @@ def other_layout(x: DecodeInputs) -> DecodeBatch:
     return DecodeBatch.build(segments, slots=[x.batch.slots[r] for r in ORDER], own_starts=starts)
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_launches_of_one_layout_compute_another_that_took_its_place(shared):
+@pytest.mark.parametrize(
+    "tiling", [SMALL, JOINED, replace(SMALL, shared=False)], ids=["split", "join", "one"]
+)
+def test_launches_of_one_layout_compute_another_that_took_its_place(tiling):
     case = DecodeCase(groups=((4, 70), (2, 30)), lens=(3, 0, 5, 17, 2, 2), header=12, heads=(4, 2))
     x = make_decode_inputs(case, dtype=torch.float32)
     x = x._replace(batch=replace(x.batch, segments=(x.batch.segments[0], *sorted(x.batch.segments[1:]))))
@@ -220,7 +269,7 @@ def test_launches_of_one_layout_compute_another_that_took_its_place(shared):
     lens = x.lens[ORDER]
     exact, plain = (joined_attention(y._replace(batch=new, lens=lens)) for y in (x.to(torch.float64), x))
     result = DecodeOutput(torch.empty_like(x.q), torch.empty(x.q.shape[:3]))
-    prepared, tiling = PreparedTriton(x.batch, "cpu"), replace(SMALL, shared=shared)
+    prepared = PreparedTriton(x.batch, "cpu")
     calls = prepared.launches(Call(*x[:3], store, x.lens, x.scores), result, tiling)
     assert prepared.take_over(new)
     assert prepared.batch is new
@@ -287,22 +336,25 @@ def test_strided_stores_are_read_in_place():
 
 def test_a_row_that_sees_nothing_gets_zero_and_minus_infinity():
     case = DecodeCase(groups=((2, 0),), lens=(0, 1), write=False)
-    got, _ = launch(make_decode_inputs(case, dtype=torch.float32))
-    assert (got.out[0] == 0).all()
-    assert (got.lse[0] == float("-inf")).all()
+    for tiling in (SMALL, JOINED):
+        got, _ = launch(make_decode_inputs(case, dtype=torch.float32), tiling)
+        assert (got.out[0] == 0).all()
+        assert (got.lse[0] == float("-inf")).all()
 
 
 @settings(deadline=None, max_examples=6, suppress_health_check=list(HealthCheck))
 @given(
     workers=st.integers(1, 40),
-    splits=st.integers(1, 4),
+    splits=st.integers(0, 4),
     block_n=st.sampled_from([16, 32]),
     fold=st.sampled_from([1, 2, 16]),
 )
 def test_workers_splits_and_folding_change_nothing_but_rounding(workers, splits, block_n, fold):
     x = make_decode_inputs(UNEVEN, dtype=torch.float32)
     exact, plain = joined_attention(x.to(torch.float64)), joined_attention(x)
-    tiling = replace(SMALL, workers=workers, busy_workers=workers, splits=splits, block_n=block_n, fold=fold)
+    form = replace(SMALL, splits=splits) if splits else JOINED
+    sizes = {"block_n": block_n, "own_block_n": block_n, "fold": fold}
+    tiling = replace(form, workers=workers, busy_workers=workers, **sizes)
     got, _ = launch(x, tiling)
     assert_within_rounding(got.out, exact.out, plain.out)
     assert_within_rounding(got.lse, exact.lse, plain.lse)
@@ -357,6 +409,14 @@ def test_named_implementation_refuses_what_it_does_not_serve():
     with pytest.raises(ImplUnavailableError, match="float64"):
         wide.to(torch.float64).run("triton")
     assert wide.run("auto").out.isfinite().all()
+
+
+def test_the_benchmark_also_times_the_launch_that_was_not_chosen_for_own_tokens():
+    cell = Cell("small-gqa", rows=8, context=512, own=2, prompts=1)
+    options = {"dtype": torch.float32, "repeats": 1, "cold_bytes": 1}
+    rows = list(measure_schedules(cell, impl="triton", device=torch.device("cpu"), **options))
+    assert [row["method"] for row in rows] == ["auto", "stream-k", "fixed", "auto, own=split"]
+    assert all("refused" not in row for row in rows)
 
 
 TWO_POOLS = DecodeCase(groups=((3, 70), (1, 0), (1, 17)), lens=(40, 0, 3, 17, 33), header=17, heads=(2, 1))
