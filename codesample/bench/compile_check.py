@@ -27,6 +27,9 @@ from codesample.kernels.bifurcated_decode import (
     DecodeOutput,
     FixedSplits,
     LayerStore,
+    PackedKeys,
+    PackedKind,
+    PackedStore,
     ScoreOptions,
     Segment,
     StepSchedule,
@@ -81,7 +84,8 @@ GPUS = {
 class Configuration:
     """R rows of one prompt, H query and G KV heads of width D, options, one launch or two, a schedule.
 
-    A slot holds `capacity` tokens; `own`, who attends to a row's own, is the cost model's affair if None.
+    A slot holds `capacity` tokens; `own`, who attends to a row's own, is the cost model's affair if None;
+    `storage` is of shared keys and values.
     """
 
     name: str
@@ -97,6 +101,7 @@ class Configuration:
     schedule: StepSchedule | None = None
     capacity: int = 512
     own: OwnTokens | None = None
+    storage: PackedKind | None = None
 
 
 CONFIGURATIONS = (
@@ -150,6 +155,17 @@ CONFIGURATIONS = (
     Configuration("own tokens first, fp32, 8 rows", 8, (32, 8), 128, dtype=torch.float32, capacity=4096),
     Configuration("64 queries per KV head", 4, (64, 1), 128),
     Configuration("128 queries per KV head", 4, (32, 2), 64, queries=8),
+    Configuration("int8, 7B MHA, 32 rows", 32, (32, 32), 128, storage="int8"),
+    Configuration("int8, Mistral 7B, 32 rows", 32, (32, 8), 128, window=4096, storage="int8"),
+    Configuration("int8, Qwen2.5-Coder 7B, 8 rows", 8, (28, 4), 128, storage="int8"),
+    Configuration("int8, Gemma 2 9B, 64 rows", 64, (16, 8), 256, softcap=50.0, window=4096, storage="int8"),
+    Configuration("int8, one launch, 2 rows", 2, (32, 8), 128, shared=False, storage="int8"),
+    Configuration("int8, fp32, 32 rows", 32, (32, 8), 128, dtype=torch.float32, storage="int8"),
+    Configuration("fp8, 7B MHA, 32 rows", 32, (32, 32), 128, storage="fp8"),
+    Configuration("fp8, Mistral 7B, 32 rows", 32, (32, 8), 128, storage="fp8"),
+    Configuration("fp8, StarCoder 15B MQA, 32 rows", 32, (48, 1), 128, storage="fp8"),
+    Configuration("fp8, width 64, 64 rows", 64, (16, 16), 64, dtype=torch.float16, storage="fp8"),
+    Configuration("fp8, stream-k, Mistral 7B, 32 rows", 32, (32, 8), 128, schedule=StreamK(), storage="fp8"),
     Configuration("stream-k, 7B MHA, 1 row", 1, (32, 32), 128, schedule=StreamK()),
     Configuration("stream-k, 7B MHA, 32 rows", 32, (32, 32), 128, schedule=StreamK()),
     Configuration("stream-k, 7B MHA, 128 rows", 128, (32, 32), 128, schedule=StreamK()),
@@ -219,6 +235,10 @@ def _launches(c: Configuration, gpu: Gpu) -> tuple[Launch, ...]:
     )
     shared, own = (kv_heads, context, c.width), (c.rows, kv_heads, c.capacity, c.width)
     store = LayerStore(empty(*shared), empty(*shared), empty(*own), empty(*own))
+    if c.storage:
+        pool = PackedKeys.empty(kv_heads, context, c.width, kind=c.storage, device=torch.device("meta"))
+        nothing = empty(kv_heads, 0, c.width)
+        store = PackedStore.of(LayerStore(nothing, nothing, *store[2:]), pool)
     q = empty(c.rows, c.queries, heads, c.width)
     new = empty(c.rows, c.queries, kv_heads, c.width)
     result = DecodeOutput(torch.empty_like(q), empty(*q.shape[:3], dtype=torch.float32))

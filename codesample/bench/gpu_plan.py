@@ -11,7 +11,7 @@ import torch
 
 from codesample.bench.attention_speed import COLD_BYTES
 from codesample.bench.gpu_cells import GpuCell, GpuCells
-from codesample.bench.kernel_checks import LARGE, SMALL, Check, kernel_checks, schedule_checks
+from codesample.bench.kernel_checks import LARGE, SMALL, Check, kernel_checks, schedule_checks, storage_checks
 from codesample.bench.sampler_checks import sampler_checks
 from codesample.bench.workloads import WORKLOADS, Workload
 from codesample.kernels.bifurcated_decode import usable_impls
@@ -42,8 +42,10 @@ def gpu_plan(device: torch.device) -> GpuPlan:
     """Return what is done on a GPU with room for a 7B model: about ten minutes on an H200, in bf16."""
     dtypes = torch.bfloat16, torch.float32
     checks = [
-        *kernel_checks(LARGE, impl="triton", device=device, dtypes=dtypes, seconds=6),
+        *kernel_checks(LARGE, impl="triton", device=device, dtypes=dtypes[:1], seconds=6),
+        *kernel_checks(LARGE[1:], impl="triton", device=device, dtypes=dtypes[1:], seconds=6),
         *schedule_checks((LARGE[2], LARGE[4]), impl="triton", device=device, dtypes=dtypes[:1], seconds=2),
+        *storage_checks(LARGE[2:3], impl="triton", device=device, dtype=dtypes[0], seconds=2),
         *sampler_checks(prompts=(40, 7, 2500), device=device, seconds=8),
     ]
     return GpuPlan(device, False, checks, partial(_gpu_cells, device))
@@ -58,6 +60,7 @@ def rehearsal_plan() -> GpuPlan:
     checks = [
         *kernel_checks(SMALL, impl=impl, device=device, dtypes=dtypes, seconds=1),
         *schedule_checks(SMALL, impl=impl, device=device, dtypes=dtypes[1:], seconds=1),
+        *storage_checks(SMALL, impl=impl, device=device, dtype=dtypes[1], seconds=1),
         *sampler_checks(prompts=(40, 7), device=device, seconds=1),
     ]
     return GpuPlan(device, True, checks, partial(_small_cells, device, impl))

@@ -10,11 +10,18 @@ from typing import NamedTuple
 import torch
 
 from codesample.bench.schedule_speed import SCHEDULES
-from codesample.kernels.bifurcated_decode import StepSchedule
+from codesample.kernels.bifurcated_decode import PackedKind, StepSchedule
+from codesample.kernels.bifurcated_decode.packed_keys import PACKED_DTYPES
 from codesample.kernels.bifurcated_decode.rounding import beyond_rounding
-from codesample.testing.attention import DecodeCase, joined_attention, make_decode_inputs
+from codesample.testing.attention import (
+    DecodeCase,
+    joined_attention,
+    make_decode_inputs,
+    pack_inputs,
+    unpacked,
+)
 
-__all__ = ["LARGE", "SMALL", "Check", "kernel_checks", "schedule_checks"]
+__all__ = ["LARGE", "SMALL", "Check", "kernel_checks", "schedule_checks", "storage_checks"]
 
 _REPEATS = 3
 
@@ -87,15 +94,35 @@ def schedule_checks(
                 yield Check(what, seconds, partial(_wrong_attention, case, dtype, impl, device, schedule))
 
 
+def storage_checks(
+    cases: tuple[DecodeCase, ...],
+    *,
+    impl: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    seconds: float,
+) -> Iterator[Check]:
+    """Yield the same checks of shared keys in 8 bits, against attention over what the pool holds."""
+    for case, kind in product(cases, PACKED_DTYPES):
+        what = f"attention ({impl}, {kind}), {str(dtype).removeprefix('torch.')}, {case}"
+        yield Check(what, seconds, partial(_wrong_attention, case, dtype, impl, device, kind=kind))
+
+
 def _wrong_attention(
     case: DecodeCase,
     dtype: torch.dtype,
     impl: str,
     device: torch.device,
     schedule: StepSchedule | None = None,
+    *,
+    kind: PackedKind | None = None,
 ) -> str | None:
     inputs = make_decode_inputs(case, dtype=dtype, device=device)
-    exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
+    if kind is None:
+        exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
+    else:
+        inputs = pack_inputs(inputs, kind)
+        exact, plain = (joined_attention(unpacked(inputs, each)) for each in (torch.float64, dtype))
     run = partial(inputs.run, impl, schedule=schedule)
     got = run()
     for name in got._fields:

@@ -14,19 +14,32 @@ import torch
 
 from codesample.kernels.bifurcated_decode import (
     ALL_KEYS,
+    GROUP,
     DecodeBatch,
     DecodeOutput,
     KeySelection,
     LayerStore,
+    PackedKeys,
+    PackedKind,
+    PackedStore,
     ScoreOptions,
     Segment,
     StepSchedule,
     bifurcated_decode,
     prepare_batch,
+    whole_groups,
 )
 from codesample.kernels.bifurcated_decode.rounding import beyond_rounding
 
-__all__ = ["DecodeCase", "DecodeInputs", "assert_within_rounding", "joined_attention", "make_decode_inputs"]
+__all__ = [
+    "DecodeCase",
+    "DecodeInputs",
+    "assert_within_rounding",
+    "joined_attention",
+    "make_decode_inputs",
+    "pack_inputs",
+    "unpacked",
+]
 
 _POOL_GAP = 3
 
@@ -117,6 +130,8 @@ class DecodeInputs(NamedTuple):
     ) -> DecodeOutput:
         """Call the operation and leave these inputs as they were."""
         store = LayerStore(*(x.clone() for x in self.store))
+        if self.store.packed is not None:
+            store = PackedStore.of(store, self.store.packed)
         prepared = prepare_batch(self.batch, self.q.device, impl=impl, selection=selection, schedule=schedule)
         return bifurcated_decode(*self[:3], store, prepared, self.lens, self.scores)
 
@@ -169,6 +184,41 @@ def _place(case: DecodeCase) -> tuple[list[Segment], list[int]]:
         own_starts += [case.header + tokens] * rows
         start, row = start + tokens + _POOL_GAP, row + rows
     return segments, own_starts
+
+
+def pack_inputs(x: DecodeInputs, kind: PackedKind) -> DecodeInputs:
+    """Hold the shared keys in 8 bits, every run from a group of its own; `unpacked` is the way back.
+
+    Bytes and scales that nothing may read are NaN, where their dtype has one.
+    """
+    heads, _, width = x.store.k_shared.shape
+    starts, room = [], 0
+    for s in x.batch.segments:
+        starts.append(room)
+        room += whole_groups(s.length) + GROUP
+    pool = PackedKeys.empty(heads, max(room, GROUP), width, kind=kind, device=x.q.device)
+    for part in pool:
+        part.view(torch.uint8).fill_(0xFF)
+    segments = []
+    for s, start in zip(x.batch.segments, starts, strict=True):
+        if s.length:
+            run = slice(s.start, s.start + s.length)
+            pool.write(start, x.store.k_shared[:, run], x.store.v_shared[:, run])
+            for part in pool[:2]:
+                part.view(torch.uint8)[:, start + s.length : start + whole_groups(s.length)] = 0xFF
+        segments.append(s._replace(start=start))
+    batch = DecodeBatch.build(segments, slots=x.batch.slots, own_starts=x.batch.own_starts)
+    nothing = x.store.k_shared[:, :0]
+    store = PackedStore.of(LayerStore(nothing, nothing, *x.store[2:]), pool)
+    return x._replace(batch=batch, store=store)
+
+
+def unpacked(x: DecodeInputs, dtype: torch.dtype) -> DecodeInputs:
+    """Return what `pack_inputs` gave with the keys that the pool holds, all in `dtype`."""
+    assert x.store.packed is not None
+    whole = x.to(dtype)
+    shared = x.store.packed.read(0, x.store.packed.tokens, dtype)
+    return whole._replace(store=LayerStore(*shared, *whole.store[2:]))
 
 
 def joined_attention(inputs: DecodeInputs) -> DecodeOutput:

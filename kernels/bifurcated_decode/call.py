@@ -203,6 +203,14 @@ def _check_packed(packed: PackedKeys, k_shared: Tensor) -> None:
             f"bifurcated_decode: packed is {_form(packed.k)}, k_shared {_form(k_shared)}; expected "
             f"[{heads}, C, {width}] on {k_shared.device} beside [{heads}, 0, {width}]"
         )
+    if not all(x[0].is_contiguous() for x in packed[2:]) or (
+        packed.k_scale.stride(0) != packed.k_middle.stride(0)
+    ):
+        strides = {name: x.stride() for name, x in zip(packed._fields[2:], packed[2:], strict=True)}
+        raise ShapeError(
+            f"bifurcated_decode: packed has strides {strides}; expected scales and middles of a KV head "
+            "one after the other, and those of keys alike"
+        )
 
 
 def check_call(call: Call, batch: DecodeBatch) -> None:

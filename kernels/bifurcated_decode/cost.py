@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from codesample.kernels.bifurcated_decode.batch import DecodeBatch
+from codesample.kernels.bifurcated_decode.packed_keys import GROUP
 
 __all__ = [
     "HOPPER",
@@ -61,6 +62,7 @@ class CallShape(NamedTuple):
     Attributes:
         queries, group, kv_heads, width, element_size, capacity: Q, H / G, G, D, bytes per element, T.
         multiprocessors, capability: Of the GPU; its compute capability times ten.
+        packed: Whether shared keys and values are in 8 bits.
     """
 
     queries: int
@@ -71,6 +73,7 @@ class CallShape(NamedTuple):
     capacity: int
     multiprocessors: int
     capability: int = 90
+    packed: bool = False
 
 
 OwnTokens = Literal["join", "split", "fixed", "line"]
@@ -125,17 +128,20 @@ class Estimate(NamedTuple):
 
 def estimate(batch: DecodeBatch, shape: CallShape, own_tokens: int, machine: Machine = HOPPER) -> Estimate:
     """Estimate a call whose rows hold `own_tokens` own tokens each."""
-    token_bytes = 2 * shape.width * shape.element_size
-    all_heads = shape.kv_heads * token_bytes
-    own = batch.rows * own_tokens * all_heads
-    once = sum(s.length for s in batch.segments) * all_heads
-    per_row = sum(s.length * (s.row_stop - s.row_start) for s in batch.segments) * all_heads
+    own_bytes = shared_bytes = 2 * shape.width * shape.element_size
+    if shape.packed:
+        # bytes, and scales in fp32: of a value, and of a group's channels with their middles
+        shared_bytes = 2 * shape.width + 4 + 8 * shape.width // GROUP
+    own = batch.rows * own_tokens * shape.kv_heads * own_bytes
+    once = sum(s.length for s in batch.segments) * shape.kv_heads * shared_bytes
+    per_row = sum(s.length * (s.row_stop - s.row_start) for s in batch.segments)
+    per_row *= shape.kv_heads * shared_bytes
     shared = 2 * machine.launch + (once + own) / machine.memory
     # repeated reads of shared keys that fit the cache come from there
     repeated = per_row - once
     rate = machine.cache if once <= machine.cache_bytes else machine.memory
     waves = -(-batch.rows * shape.kv_heads // (2 * shape.multiprocessors))
-    longest = (max(batch.own_starts, default=0) + own_tokens) * token_bytes
+    longest = max(batch.own_starts, default=0) * shared_bytes + own_tokens * own_bytes
     single = machine.launch + max(
         (once + own) / machine.memory + repeated / rate, waves * longest / machine.program
     )
@@ -199,7 +205,8 @@ def stream_tiling(batch: DecodeBatch, shape: CallShape, workers: int | None) -> 
     block_m, warps = found.block_m, found.warps
     # both kinds of outputs in one program take more registers; where that spilled, as `compile_check` finds
     if shape.capability >= 90 and shape.element_size == 2 and block_m == 32:
-        warps = 4
+        # beside keys in 8 bits, four warps spill
+        warps = 8 if shape.packed else 4
     elif shape.capability >= 100 and shape.element_size == 2:
         if 2 * block_m * _row_bytes(shape) > _QUERY_TILE_BYTES:
             block_m = max(found.own_block_m, block_m // 2)
@@ -221,18 +228,22 @@ def _shared_tiling(shape: CallShape, packed: int) -> Tiling:
     """Return two launches for segments of `packed` query rows, every worker busy and own tokens whole."""
     per_row = shape.queries * shape.group
     own_block_m = max(16, _power_of_two(per_row))
-    block_m = max(own_block_m, min(most_queries(shape.width, shape.element_size), _power_of_two(packed)))
+    most = most_queries(shape.width, shape.element_size, packed=shape.packed)
+    block_m = max(own_block_m, min(most, _power_of_two(packed)))
     row_bytes = _row_bytes(shape)
     # 16 KiB of keys and as much of values per stage: two or three stages keep enough bytes in flight
     block_n = max(16, min(64, 16384 // row_bytes))
     if shape.element_size == 4 and block_m > 16:
         # without matrix instructions, more keys at a time spill registers
         block_n = 16
+    if shape.packed:
+        block_n = max(16, block_n // 2)
     # with four warps fp32, large tiles, 32 rows on capability 9.0 and any above 16 on 10.0 spill registers
     many = (
         shape.element_size == 4
         or block_m > (16 if shape.capability >= 100 else 64)
         or (shape.capability >= 90 and block_m == 32)
+        or (shape.packed and block_m > 16)
         or 2 * block_m * row_bytes > _QUERY_TILE_BYTES
     )
     workers = shape.multiprocessors * (2 if block_m <= 64 else 1)
@@ -258,9 +269,13 @@ def _most_packed(batch: DecodeBatch, shape: CallShape) -> int:
     return rows * shape.queries * shape.group
 
 
-def most_queries(width: int, element_size: int) -> int:
-    """Return how many packed query rows of that many elements one tile may hold."""
-    return min(128, _QUERY_TILE_BYTES // (_power_of_two(width) * element_size))
+def most_queries(width: int, element_size: int, *, packed: bool = False) -> int:
+    """Return how many packed query rows of that many elements a tile holds, fewer beside keys in 8 bits."""
+    most = min(128, _QUERY_TILE_BYTES // (_power_of_two(width) * element_size))
+    if packed:
+        # what keys are unpacked by takes registers as well
+        most = 16 if element_size == 4 else most // 2
+    return most
 
 
 def _row_bytes(shape: CallShape) -> int:

@@ -44,6 +44,8 @@ from codesample.kernels.bifurcated_decode.triton_launch import (
     features_of,
     new_tensors,
     numbers_of,
+    pool_form,
+    pool_tensors,
     shape_of,
 )
 from codesample.kernels.bifurcated_decode.triton_stream import (
@@ -159,7 +161,16 @@ class PreparedTriton(PreparedBatch):
         """Choose the tiling, once per shape; `own` overrides who attends to rows' own tokens."""
         _, queries, _, width = call.q.shape
         kv_heads, capacity = call.store.k_own.shape[1:3]
-        shape = CallShape(queries, call.group, kv_heads, width, call.q.element_size(), capacity, *self._gpu)
+        shape = CallShape(
+            queries,
+            call.group,
+            kv_heads,
+            width,
+            call.q.element_size(),
+            capacity,
+            *self._gpu,
+            packed=call.store.packed is not None,
+        )
         found = self._tilings.get(shape)
         if found is None:
             found = self._tilings[shape] = self._choose(self.batch, shape)
@@ -190,6 +201,7 @@ class PreparedTriton(PreparedBatch):
             "BLOCK_M": tiling.own_block_m,
             "BLOCK_N": tiling.block_n,
             "SINKS": sinks is not None,
+            "FORM": pool_form(call, self._gpu.capability),
         }
         arguments = (
             *self._tensors(call),
@@ -222,6 +234,7 @@ class PreparedTriton(PreparedBatch):
                 "WORKERS": tiling.workers,
                 "SPLITS": splits,
                 "SPLIT_KEYS": tiling.split_keys,
+                "FORM": pool_form(call, self._gpu.capability),
                 "PDL": tiling.own == "join" and self._begins_early,
             },
             tiling.warps,
@@ -284,7 +297,12 @@ class PreparedTriton(PreparedBatch):
             stream_kernel,
             (tiling.workers,),
             (*self._tensors(call), *line[:3], *results, rows, *numbers_of(call)),
-            {**constants, **features_of(call, tiling.stages), "OWN_BLOCK_M": tiling.own_block_m},
+            {
+                **constants,
+                **features_of(call, tiling.stages),
+                "OWN_BLOCK_M": tiling.own_block_m,
+                "FORM": pool_form(call, self._gpu.capability),
+            },
             tiling.warps,
         )
         join = Launch(
@@ -324,7 +342,7 @@ class PreparedTriton(PreparedBatch):
         return on_gpu and hasattr(triton.language.extra.cuda, "gdc_wait")
 
     def _tensors(self, call: Call) -> tuple[Tensor, ...]:
-        return (*new_tensors(call), *call.store, *self._rows, call.lens)
+        return (*new_tensors(call), *pool_tensors(call), *call.store[2:], *self._rows, call.lens)
 
 
 @cache

@@ -10,7 +10,6 @@ import triton.language as tl
 
 from codesample.kernels.bifurcated_decode.triton_ops import (
     attend_own,
-    attend_range,
     load_queries,
     own_low,
     own_split,
@@ -18,6 +17,7 @@ from codesample.kernels.bifurcated_decode.triton_ops import (
     store_result,
 )
 from codesample.kernels.bifurcated_decode.triton_parts import (
+    attend_pool,
     attend_row,
     attend_segment,
     nothing_yet,
@@ -37,6 +37,9 @@ def parts_kernel(
     v_new,
     k_pool,
     v_pool,
+    k_scale,
+    k_middle,
+    v_scale,
     k_own,
     v_own,
     slots,
@@ -61,6 +64,8 @@ def parts_kernel(
     sk_c,
     sv_g,
     sv_c,
+    sks_g,
+    svs_g,
     sko_s,
     sko_g,
     sko_t,
@@ -86,6 +91,7 @@ def parts_kernel(
     SOFTCAP: tl.constexpr,
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
+    FORM: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """Programs [0, WORKERS) divide the shared part; if SPLITS, others take (row, KV head, own split)s."""
@@ -94,6 +100,7 @@ def parts_kernel(
         tl.extra.cuda.gdc_launch_dependents()
     program = tl.program_id(0)
     q_strides = sq_r, sq_q, sq_h
+    pool = k_pool, v_pool, k_scale, k_middle, v_scale
     if program < WORKERS:
         m = tl.arange(0, BLOCK_M)
         for number in range(tl.load(worker_items + program), tl.load(worker_items + program + 1)):
@@ -101,8 +108,7 @@ def parts_kernel(
             partial = tl.load(item + 7)
             live, acc, top, total = attend_segment(
                 q,
-                k_pool,
-                v_pool,
+                pool,
                 own_starts,
                 lens,
                 tl.load(item).to(tl.int64),
@@ -113,7 +119,7 @@ def parts_kernel(
                 tl.load(item + 5),
                 tl.load(item + 6),
                 q_strides,
-                (sk_g, sk_c, sv_g, sv_c),
+                (sk_g, sk_c, sv_g, sv_c, sks_g, svs_g),
                 scale,
                 softcap,
                 window,
@@ -128,6 +134,7 @@ def parts_kernel(
                 SOFTCAP,
                 PRECISION,
                 STAGES,
+                FORM,
             )
             store_partial(part_out, part_lse, partial * BLOCK_M + m, live, acc, top, total, D, BLOCK_D)
     elif SPLITS > 0:
@@ -181,6 +188,9 @@ def single_kernel(
     v_new,
     k_pool,
     v_pool,
+    k_scale,
+    k_middle,
+    v_scale,
     k_own,
     v_own,
     slots,
@@ -204,6 +214,8 @@ def single_kernel(
     sk_c,
     sv_g,
     sv_c,
+    sks_g,
+    svs_g,
     sko_s,
     sko_g,
     sko_t,
@@ -226,6 +238,7 @@ def single_kernel(
     SINKS: tl.constexpr,
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
+    FORM: tl.constexpr,
 ):
     """One program per (row, KV head) reads all that the row sees: ordinary attention, nothing to join."""
     row = tl.program_id(0).to(tl.int64)
@@ -249,17 +262,16 @@ def single_kernel(
                 lowest = lowest - Q
             first = lowest + query
             begin = tl.maximum(lowest // BLOCK_N * BLOCK_N, 0)
-        acc, top, total = attend_range(
+        acc, top, total = attend_pool(
             tile,
             live,
-            k_pool + head * sk_g + start * sk_c + col,
-            sk_c,
-            v_pool + head * sv_g + start * sv_c + col,
-            sv_c,
+            (k_pool, v_pool, k_scale, k_middle, v_scale),
+            (sk_g, sk_c, sv_g, sv_c, sks_g, svs_g),
+            head,
+            start,
             begin,
             end,
             first,
-            tl.zeros([BLOCK_M], tl.int32) + end,
             acc,
             top,
             total,
@@ -272,6 +284,7 @@ def single_kernel(
             SOFTCAP,
             PRECISION,
             STAGES,
+            FORM,
         )
     acc, top, total = attend_own(
         tile,

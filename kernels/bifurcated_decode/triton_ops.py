@@ -21,6 +21,7 @@ __all__ = [
     "own_split",
     "store_partial",
     "store_result",
+    "take_in",
 ]
 
 NEG_INF = tl.constexpr(float("-inf"))
@@ -52,6 +53,20 @@ def load_queries(q, row, query, head_of_row, live, sq_r, sq_q, sq_h, D: tl.const
     col = tl.arange(0, BLOCK_D)
     at = row.to(tl.int64) * sq_r + query * sq_q + head_of_row * sq_h
     return tl.load(q + at[:, None] + col[None, :], mask=live[:, None] & (col < D)[None, :], other=0.0)
+
+
+@triton.jit
+def take_in(
+    tile, k, v, seen, acc, top, total, scale, softcap, SOFTCAP: tl.constexpr, PRECISION: tl.constexpr
+):
+    """Take keys and values [N, D] into the softmax, of which `seen` [M, N] says who sees which."""
+    products = tl.dot(tile, tl.trans(k), input_precision=PRECISION)
+    scores = tl.where(seen, _bend(products, scale, softcap, SOFTCAP), NEG_INF)
+    top, base, keep = _raise_top(top, tl.max(scores, 1))
+    weights = tl.exp2(scores - base[:, None])
+    total = total * keep + tl.sum(weights, 1)
+    acc = tl.dot(weights.to(v.dtype), v, acc * keep[:, None], input_precision=PRECISION)
+    return acc, top, total
 
 
 @triton.jit
@@ -91,12 +106,7 @@ def attend_range(
         seen = live[:, None] & (keys < end)[None, :]
         if BOUNDED:
             seen = seen & (keys[None, :] >= first[:, None]) & (keys[None, :] < stop[:, None])
-        products = tl.dot(tile, tl.trans(k), input_precision=PRECISION)
-        scores = tl.where(seen, _bend(products, scale, softcap, SOFTCAP), NEG_INF)
-        top, base, keep = _raise_top(top, tl.max(scores, 1))
-        weights = tl.exp2(scores - base[:, None])
-        total = total * keep + tl.sum(weights, 1)
-        acc = tl.dot(weights.to(v.dtype), v, acc * keep[:, None], input_precision=PRECISION)
+        acc, top, total = take_in(tile, k, v, seen, acc, top, total, scale, softcap, SOFTCAP, PRECISION)
     return acc, top, total
 
 

@@ -1,7 +1,8 @@
 """Device functions of the Triton kernels: a stretch of a shared segment, a row's own tokens, their join.
 
 Masks, shapes and logarithms are as in `triton_ops`. Strides come as tuples in the order of their tensor's
-dimensions, those of keys before those of values.
+dimensions, those of keys before those of values. `pool` is keys and values of the shared tokens and, where
+these are in 8 bits (FORM is not ""), scales and middles of keys and scales of values.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-decorators
@@ -16,8 +17,9 @@ from codesample.kernels.bifurcated_decode.triton_ops import (
     fold_run,
     load_queries,
 )
+from codesample.kernels.bifurcated_decode.triton_packed import attend_packed
 
-__all__ = ["attend_row", "attend_segment", "fold_segments", "nothing_yet"]
+__all__ = ["attend_pool", "attend_row", "attend_segment", "fold_segments", "nothing_yet"]
 
 
 @triton.jit
@@ -28,10 +30,96 @@ def nothing_yet(BLOCK_M: tl.constexpr, BLOCK_D: tl.constexpr):
 
 
 @triton.jit
+def attend_pool(
+    tile,
+    live,
+    pool,
+    pool_strides,
+    head,
+    start,
+    begin,
+    end,
+    first,
+    acc,
+    top,
+    total,
+    scale,
+    softcap,
+    D: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    WINDOW: tl.constexpr,
+    SOFTCAP: tl.constexpr,
+    PRECISION: tl.constexpr,
+    STAGES: tl.constexpr,
+    FORM: tl.constexpr,
+):
+    """Take in keys [begin, end) of a segment that begins with token `start`, of row m from first[m] on."""
+    k_pool, v_pool, k_scale, k_middle, v_scale = pool
+    sk_g, sk_c, sv_g, sv_c, sks_g, svs_g = pool_strides
+    col = tl.arange(0, BLOCK_D)
+    stop = tl.zeros_like(first) + end
+    if FORM == "":
+        return attend_range(
+            tile,
+            live,
+            k_pool + head * sk_g + start * sk_c + col,
+            sk_c,
+            v_pool + head * sv_g + start * sv_c + col,
+            sv_c,
+            begin,
+            end,
+            first,
+            stop,
+            acc,
+            top,
+            total,
+            scale,
+            softcap,
+            D,
+            BLOCK_D,
+            BLOCK_N,
+            WINDOW,
+            SOFTCAP,
+            PRECISION,
+            STAGES,
+        )
+    else:
+        return attend_packed(
+            tile,
+            live,
+            k_pool + head * sk_g + col,
+            sk_c,
+            v_pool + head * sv_g + col,
+            sv_c,
+            k_scale + head * sks_g,
+            k_middle + head * sks_g,
+            v_scale + head * svs_g,
+            start,
+            begin,
+            end,
+            first,
+            stop,
+            acc,
+            top,
+            total,
+            scale,
+            softcap,
+            D,
+            BLOCK_D,
+            BLOCK_N,
+            WINDOW,
+            SOFTCAP,
+            PRECISION,
+            STAGES,
+            FORM,
+        )
+
+
+@triton.jit
 def attend_segment(
     q,
-    k_pool,
-    v_pool,
+    pool,
     own_starts,
     lens,
     start,
@@ -57,12 +145,11 @@ def attend_segment(
     SOFTCAP: tl.constexpr,
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
+    FORM: tl.constexpr,
 ):
     """Attend some rows to keys [begin, end) of a segment; also says which packed query rows [M] these are."""
     sq_r, sq_q, sq_h = q_strides
-    sk_g, sk_c, sv_g, sv_c = pool_strides
     m = tl.arange(0, BLOCK_M)
-    col = tl.arange(0, BLOCK_D)
     query = (m // P) % Q
     row = first_row + m // (Q * P)
     live = m < rows * (Q * P)
@@ -76,17 +163,16 @@ def attend_segment(
         lowest = tl.min(tl.where(live, first, end))
         begin = tl.maximum(begin, lowest // BLOCK_N * BLOCK_N)
     acc, top, total = nothing_yet(BLOCK_M, BLOCK_D)
-    acc, top, total = attend_range(
+    acc, top, total = attend_pool(
         tile,
         live,
-        k_pool + head * sk_g + start * sk_c + col,
-        sk_c,
-        v_pool + head * sv_g + start * sv_c + col,
-        sv_c,
+        pool,
+        pool_strides,
+        head,
+        start,
         begin,
         end,
         first,
-        tl.zeros([BLOCK_M], tl.int32) + end,
         acc,
         top,
         total,
@@ -99,6 +185,7 @@ def attend_segment(
         SOFTCAP,
         PRECISION,
         STAGES,
+        FORM,
     )
     return live, acc, top, total
 

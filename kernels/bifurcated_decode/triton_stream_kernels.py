@@ -52,6 +52,9 @@ def stream_kernel(
     v_new,
     k_pool,
     v_pool,
+    k_scale,
+    k_middle,
+    v_scale,
     k_own,
     v_own,
     slots,
@@ -78,6 +81,8 @@ def stream_kernel(
     sk_c,
     sv_g,
     sv_c,
+    sks_g,
+    svs_g,
     sko_s,
     sko_g,
     sko_t,
@@ -102,6 +107,7 @@ def stream_kernel(
     SOFTCAP: tl.constexpr,
     PRECISION: tl.constexpr,
     STAGES: tl.constexpr,
+    FORM: tl.constexpr,
     PDL: tl.constexpr,
 ):
     """One program per worker takes a stretch of the line: runs of shared segments, then rows' own tokens."""
@@ -126,6 +132,7 @@ def stream_kernel(
         run += tl.sum((run_end <= at).to(tl.int32), 0)
     m = tl.arange(0, BLOCK_M)
     q_strides = sq_r, sq_q, sq_h
+    pool = k_pool, v_pool, k_scale, k_middle, v_scale
     while at < tl.minimum(stop, shared):
         fields = runs + run * RUN_FIELDS
         first_tile = tl.load(run_begins + run)
@@ -133,8 +140,7 @@ def stream_kernel(
         first_key = tl.load(fields + 2)
         live, acc, top, total = attend_segment(
             q,
-            k_pool,
-            v_pool,
+            pool,
             own_starts,
             lens,
             tl.load(fields).to(tl.int64),
@@ -145,7 +151,7 @@ def stream_kernel(
             tl.load(fields + 5),
             tl.load(fields + 6),
             q_strides,
-            (sk_g, sk_c, sv_g, sv_c),
+            (sk_g, sk_c, sv_g, sv_c, sks_g, svs_g),
             scale,
             softcap,
             window,
@@ -160,6 +166,7 @@ def stream_kernel(
             SOFTCAP,
             PRECISION,
             STAGES,
+            FORM,
         )
         index = (run + worker) * BLOCK_M + m
         store_partial(part_out, part_lse, index, live, acc, top, total, D, BLOCK_D)

@@ -32,17 +32,15 @@ def why_not_served(q: Tensor, kv_heads: int, *, packed: bool = False) -> str | N
 
     `packed` says whether shared keys are in 8 bits.
     """
-    if packed:
-        return "does not serve shared keys in 8 bits"
     _, queries, heads, width = q.shape
     if q.dtype == torch.float64:
         return f"does not serve {q.dtype}"
     if width > 256:
         return f"serves head widths up to 256, not D = {width}"
-    per_row, most = queries * heads // kv_heads, most_queries(width, q.element_size())
+    per_row, most = queries * heads // kv_heads, most_queries(width, q.element_size(), packed=packed)
     if per_row > most:
         return (
-            f"serves up to {most} queries per row and KV head with D = {width} in {q.dtype}, "
-            f"not Q * H / G = {per_row}"
+            f"serves up to {most} queries per row and KV head with D = {width} in {q.dtype}"
+            f"{' beside keys in 8 bits' if packed else ''}, not Q * H / G = {per_row}"
         )
     return None

@@ -93,6 +93,8 @@ def test_checks_cover_every_option_and_a_prompt_of_several_chunks():
         "2500",
         "stream-k",
         "fixed",
+        "int8",
+        "fp8",
     ):
         assert word in told
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from codesample.errors import ImplUnavailableError, ShapeError
+from codesample.errors import ShapeError
 from codesample.kernels.bifurcated_decode import (
     GROUP,
     DecodeBatch,
@@ -171,16 +171,22 @@ def test_what_does_not_fit_is_refused() -> None:
     narrow = PackedStore.of(LayerStore(*packed), PackedKeys(*(x[:1] for x in packed.packed)))
     with pytest.raises(ShapeError, match=r"packed is \[1, 320, 16\]"):
         bifurcated_decode(q, q[:, :, :2], q[:, :, :2], narrow, batch, lens)
+    apart = packed.packed._replace(k_middle=packed.packed.k_middle.transpose(1, 2).contiguous().mT)
+    with pytest.raises(ShapeError, match=r"k_middle.*one after the other"):
+        bifurcated_decode(q, q[:, :, :2], q[:, :, :2], PackedStore.of(packed, apart), batch, lens)
     short = DecodeBatch.build([Segment(300, 30, 0, 3, 0)], slots=range(3), own_starts=[30] * 3)
     with pytest.raises(ShapeError, match="token 329 of the pool, which has 320"):
         bifurcated_decode(q, q[:, :, :2], q[:, :, :2], packed, short, lens)
 
 
-def test_the_triton_kernels_say_that_they_do_not_serve_it() -> None:
-    q = torch.zeros(3, 1, HEADS, WIDTH)
-    assert why_not_served(q, KV_HEADS) is None
-    assert "8 bits" in str(why_not_served(q, KV_HEADS, packed=True))
-    assert issubclass(ImplUnavailableError, Exception)
+def test_the_triton_kernels_serve_fewer_queries_per_row_and_say_so() -> None:
+    q = torch.zeros(3, 5, 8, WIDTH)
+    assert why_not_served(q, 2) is None
+    assert why_not_served(q, 4, packed=True) is None
+    assert "up to 16 queries per row and KV head with D = 16 in torch.float32 beside keys in 8 bits" in str(
+        why_not_served(q, 2, packed=True)
+    )
+    assert why_not_served(q.half(), 2, packed=True) is None
 
 
 class OwnSight:

@@ -9,6 +9,8 @@ from codesample.testing.attention import (
     assert_within_rounding,
     joined_attention,
     make_decode_inputs,
+    pack_inputs,
+    unpacked,
 )
 
 pytestmark = [
@@ -70,6 +72,16 @@ def test_repeated_calls_are_bitwise_equal(case):
         again = inputs.run("triton")
         assert torch.equal(first.out, again.out)
         assert torch.equal(first.lse, again.lse)
+
+
+@pytest.mark.parametrize("kind", ["int8", "fp8"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_shared_keys_in_8_bits_are_read_as_they_are_held(case, kind):
+    inputs = pack_inputs(make_decode_inputs(case, dtype=torch.bfloat16, device="cuda"), kind)
+    exact, plain = (joined_attention(unpacked(inputs, dtype)) for dtype in (torch.float64, torch.bfloat16))
+    got = inputs.run("triton")
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
 
 
 def test_one_graph_serves_steps_of_growing_length():

@@ -19,21 +19,27 @@ from codesample.kernels.bifurcated_decode import (
     DecodeOutput,
     FixedSplits,
     LayerStore,
+    PackedKeys,
+    PackedStore,
+    ScoreOptions,
     Segment,
     StepSchedule,
     StreamK,
     bifurcated_decode,
     usable_impls,
 )
+from codesample.kernels.bifurcated_decode.auto import PreparedAuto
 from codesample.kernels.bifurcated_decode.call import Call
 from codesample.kernels.bifurcated_decode.cost import Tiling
-from codesample.kernels.bifurcated_decode.triton import PreparedTriton
+from codesample.kernels.bifurcated_decode.triton import GpuKind, PreparedTriton
 from codesample.testing.attention import (
     DecodeCase,
     DecodeInputs,
     assert_within_rounding,
     joined_attention,
     make_decode_inputs,
+    pack_inputs,
+    unpacked,
 )
 
 SMALL = Tiling(
@@ -506,3 +512,82 @@ def test_auto_serves_no_fixed_splits_where_only_torch_could_and_is_refused():
     with pytest.raises(ImplUnavailableError, match="up to 256, not D = 272"):
         x.run("triton", schedule=FIXED)
     assert x.run("auto", schedule=FIXED).out.isfinite().all()
+
+
+def assert_reads_the_pool(x: DecodeInputs, kind: str, tiling: Tiling | None, **options) -> DecodeOutput:
+    """Demand what attention over the unpacked pool gives."""
+    packed = pack_inputs(x, kind)
+    exact, plain = (joined_attention(unpacked(packed, dtype)) for dtype in (torch.float64, x.q.dtype))
+    store = PackedStore.of(LayerStore(*(t.clone() for t in packed.store)), packed.store.packed)
+    prepared = PreparedTriton(packed.batch, "cpu", **options)
+    call = Call(*packed[:3], store, packed.lens, packed.scores)
+    prepared.check(call)
+    got = prepared.decode(call, tiling)
+    assert_within_rounding(got.out, exact.out, plain.out)
+    assert_within_rounding(got.lse, exact.lse, plain.lse)
+    return got
+
+
+IN_8_BITS = [*CASES[2:5], CASES[7], CASES[9], CASES[11], CASES[15], CASES[16]]
+KINDS = pytest.mark.parametrize("kind", ["int8", "fp8"])
+
+
+@KINDS
+@pytest.mark.parametrize("case", IN_8_BITS, ids=str)
+def test_shared_keys_in_8_bits_are_read_as_they_are_held(case, kind):
+    assert_reads_the_pool(make_decode_inputs(case, dtype=torch.float16), kind, JOINED)
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("block_n", [16, 64])
+def test_keys_in_8_bits_become_the_queries_dtype(kind, dtype, block_n):
+    x = make_decode_inputs(CASES[15], dtype=dtype)
+    assert_reads_the_pool(x, kind, replace(SMALL, block_n=block_n))
+    assert_reads_the_pool(x, kind, replace(SMALL, block_n=block_n, shared=False))
+
+
+@KINDS
+@pytest.mark.parametrize("schedule", [StreamK(5), FIXED], ids=str)
+def test_keys_in_8_bits_by_either_schedule(kind, schedule):
+    # the header moves the cuts of the prompts' keys away from their groups
+    case = DecodeCase(groups=((3, 150), (1, 33)), lens=(3, 0, 20, 1), header=19, heads=(4, 2), window=120)
+    assert_reads_the_pool(make_decode_inputs(case, dtype=torch.float16), kind, None, schedule=schedule)
+
+
+def test_e4m3_by_its_bits_is_what_an_instruction_gives():
+    x = make_decode_inputs(CASES[4], dtype=torch.float32)
+    new, old = (
+        assert_reads_the_pool(x, "fp8", JOINED, gpu=GpuKind(3, capability)) for capability in (90, 80)
+    )
+    assert torch.equal(new.out, old.out)
+    # every finite byte, as keys of one channel each with a scale of 1
+    pool = PackedKeys.empty(1, 64, 256, kind="fp8", device=torch.device("cpu"))
+    every = torch.arange(256, dtype=torch.uint8)
+    every[[0x7F, 0xFF]] = 0
+    pool.k.view(torch.uint8)[:] = every
+    pool.v.view(torch.uint8)[:] = every
+    for part, value in zip(pool[2:], (1.0, 0.0, 1.0), strict=True):
+        part.fill_(value)
+    own = torch.zeros(1, 1, 1, 256)
+    store = PackedStore.of(LayerStore(own[0, :, :0], own[0, :, :0], own, own.clone()), pool)
+    batch = DecodeBatch.build([Segment(0, 64, 0, 1, 0)], slots=[0], own_starts=[64])
+    call = Call(own, None, None, store, torch.ones(1, dtype=torch.int32), ScoreOptions())
+    one = replace(SMALL, splits=1)
+    values = PreparedTriton(batch, "cpu", gpu=GpuKind(3, 80)).decode(call, one).out
+    # 64 of 65 equal weights; the row's own token is zero
+    assert torch.allclose(values[0, 0, 0], pool.v[0, 0].float() * (64 / 65), rtol=1e-6)
+
+
+def test_auto_reads_keys_in_8_bits_from_the_middle_of_a_run():
+    packed = pack_inputs(make_decode_inputs(CASES[1], dtype=torch.float32), "int8")
+    (s,) = packed.batch.segments
+    cut = 21
+    halves = [s._replace(length=cut), s._replace(start=s.start + cut, length=s.length - cut, position=cut)]
+    batch = DecodeBatch.build(halves, slots=packed.batch.slots, own_starts=packed.batch.own_starts)
+    prepared = PreparedAuto(batch, "cpu")
+    got = bifurcated_decode(*packed[:4], prepared, packed.lens)
+    assert prepared._torch is None
+    wanted = bifurcated_decode(*packed[:4], packed.batch, packed.lens, impl="torch")
+    torch.testing.assert_close(got.out, wanted.out, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(got.lse, wanted.lse, rtol=1e-5, atol=1e-6)
