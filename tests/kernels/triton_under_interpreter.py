@@ -161,7 +161,7 @@ def test_equals_attention_over_joined_keys(case, dtype):
 @pytest.mark.parametrize(
     ("case", "dtype"),
     [
-        *((case, torch.float16) for case in CASES),
+        *((case, torch.float16) for case in CASES[::2]),
         *((case, dtype) for case in (CASES[2], CASES[15]) for dtype in (torch.float32, torch.bfloat16)),
     ],
     ids=str,
@@ -528,7 +528,7 @@ def assert_reads_the_pool(x: DecodeInputs, kind: str, tiling: Tiling | None, **o
     return got
 
 
-IN_8_BITS = [*CASES[2:5], CASES[7], CASES[9], CASES[11], CASES[15], CASES[16]]
+IN_8_BITS = [CASES[2], CASES[7], CASES[11], CASES[15]]
 KINDS = pytest.mark.parametrize("kind", ["int8", "fp8"])
 
 
