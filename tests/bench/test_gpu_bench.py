@@ -230,7 +230,7 @@ def test_all_of_it_runs_on_a_cpu_and_says_so_in_every_row(tmp_path, monkeypatch)
     assert all(row["passed"] for row in rows if row["kind"] == "check")
     kinds = [
         "environment",
-        *["check"] * 6,
+        *["check"] * 8,
         *["attention"] * 2,
         *["schedule"] * 3,
         "step",

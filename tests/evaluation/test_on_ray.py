@@ -61,7 +61,9 @@ def test_a_run_on_a_cluster_is_that_of_one_process(cluster: Named, adding, tmp_p
         assert node["versions"]["codesample"]
         assert node["cores"] >= 1
         assert node["judging"]["isolation"] == session["isolation"]["level"]
-        assert node["sampling"]["count"] == 1
+    # the first of both may have drawn everything before the other has opened its engine
+    sampled = [node["sampling"]["count"] for node in found["nodes"].values() if "sampling" in node]
+    assert sampled in ([1], [1, 1])
 
 
 def test_an_engine_that_is_open_stays_here(cluster: Named, adding, scripted_engine, tmp_path: Path) -> None:
