@@ -31,10 +31,13 @@ def assert_sound(configuration: Configuration, capability: int) -> None:
     elif first_launch:
         assert [join.kernel for join in rest] == [f"{of_stream}join_kernel"]
     else:
-        assert [join.kernel for join in rest] == ["own_join_kernel"]
+        (join,) = rest
+        # the cost model leaves slots of wide elements to the first launch where rows are few for a GPU
+        wide = configuration.storage is not None and configuration.dtype.itemsize == 4
+        assert join.kernel == "own_join_kernel" or (wide and join.kernel == "join_kernel")
     if configuration.storage is None:
-        # the stream-K kernel also loads where its pieces begin and end, a word each
-        assert of_stream or parts.wide_loads > parts.narrow_loads
+        # a word each: where pieces begin and end, of which that of stream-K has more than loads of keys
+        assert of_stream or parts.wide_loads >= parts.narrow_loads
         assert parts.narrow_copies == 0
     for kernel in (parts, *rest):
         assert kernel.spills == 0
@@ -51,8 +54,8 @@ def assert_sound(configuration: Configuration, capability: int) -> None:
             100: "tcgen05" if packed > 32 else "mma",
         }
         found = parts.matrix.split("+")
-        # that of stream-K has smaller tiles for wide heads, lest it spill; the table says what it uses
-        assert wanted[capability] in found or (of_stream and "mma" in found)
+        # stream-K and keys in 8 bits have smaller tiles for wide heads, lest they spill; the table has them
+        assert wanted[capability] in found or ((of_stream or configuration.storage) and "mma" in found)
 
 
 def test_the_7b_configuration_on_hopper():
