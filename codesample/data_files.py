@@ -80,6 +80,8 @@ def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
     suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), None)
     if path.is_dir():
         raise DataError(f"{path}: is a folder; {_inside(path)}")
+    if suffix is None and not path.exists():
+        raise DataError(f"{path}: there is no such file or folder")
     if suffix is None:
         raise DataError(f"{path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
     try:

@@ -262,3 +262,8 @@ def test_a_file_of_lines_is_read_as_far_as_it_is_asked_for(tmp_path: Path) -> No
         assert [next(entries).record, next(entries).record] == [{"a": 1}, {"a": "\u2028"}]
         with pytest.raises(DataError, match=r":3: not JSON"):
             next(entries)
+
+
+def test_a_name_without_a_suffix_that_leads_nowhere_is_said_to(tmp_path):
+    with pytest.raises(DataError, match="nowhere: there is no such file or folder"):
+        list(read_entries(tmp_path / "nowhere", dict))
