@@ -91,9 +91,11 @@ class PolicyBench:
 
         Raises:
             ModelError: no exact pass has drawn tokens yet, or the policy wants more queries than are kept.
+            ParameterError: there are more steps than the policy reads own tokens of rightly.
         """
         if not len(self._tokens):
             raise ModelError("no tokens are drawn yet; step exactly first")
+        choice.expect_own(self._steps, by="steps")
         return self._pass(self._stands.of(choice, audit=audit), choice.measured(audit=audit))
 
     @torch.inference_mode()

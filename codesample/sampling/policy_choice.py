@@ -218,17 +218,21 @@ class PolicyChoice:
         """Who is told of prompts in 8 bits; None where none are held so."""
         return self._stored
 
-    def expect_limits(self, prompts: Sequence[Prompt]) -> None:
-        """Refuse candidates that may grow longer than the policy reads rightly.
+    def expect_own(self, longest: int, by: str = "max_new_tokens") -> None:
+        """Refuse candidates that may grow longer, to so many tokens, than the policy reads rightly.
+
+        Args:
+            longest: How many tokens a candidate may have.
+            by: What the caller can lower.
 
         Raises:
             ParameterError: as said.
         """
-        most, longest = self._prefix.longest_own, max((p.limit for p in prompts), default=0)
+        most = self._prefix.longest_own
         if most is not None and longest > most:
             raise ParameterError(
                 f"policy {self._prefix.name!r}: candidates may have {longest} tokens; it reads what the "
-                f"model was trained to read for {most} at most; lower max_new_tokens"
+                f"model was trained to read for {most} at most; lower {by}"
             )
 
     def packed(self, tokens: int) -> PackedKind | None:

@@ -254,7 +254,7 @@ class Sampler:
         told: Callable[[Trajectory], None] | None = None,
     ) -> list[_Part]:
         self._renew()
-        self._policy.expect_limits(prompts)
+        self._policy.expect_own(max((p.limit for p in prompts), default=0))
         checkpoint, parts = self.checkpoint, []
         # what ends a row is one thing for each part
         for alike in ([p for p in prompts if not p.chat], [p for p in prompts if p.chat]):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from codesample.bench.policy_steps import PolicyBench, total_variation, typical
-from codesample.errors import ModelError
+from codesample.errors import ModelError, ParameterError
 from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.policy_choice import PolicyChoice
 from codesample.testing.models import random_model
@@ -113,6 +113,11 @@ def test_what_prompts_miss_and_how_far_outputs_move_is_measured_where_it_is_aske
 def test_a_policy_that_wants_more_queries_than_are_kept_is_refused(bench: PolicyBench) -> None:
     with pytest.raises(ModelError, match="wants 600 last queries"):
         bench.by(PolicyChoice("squeezed(recent=600)"))
+
+
+def test_more_steps_than_a_pattern_reads_own_tokens_of_are_refused(bench: PolicyBench) -> None:
+    with pytest.raises(ParameterError, match=r"9 tokens; .* for 5 at most; lower steps"):
+        bench.by(PolicyChoice("pattern(block_size=4, local_blocks=2)"))
 
 
 def test_nothing_is_compared_before_tokens_are_drawn() -> None:

@@ -24,6 +24,20 @@ def test_products_are_those_of_the_layer_to_rounding(rows, bias, dtype):
 
 
 @torch.inference_mode()
+def test_many_outputs_are_those_of_their_parts():
+    torch.manual_seed(0)
+    weight, rows, bias = (
+        torch.randn(2**15 + 130, 520).bfloat16().float(),
+        torch.randn(8, 1, 520),
+        torch.randn(2**15 + 130),
+    )
+    found = HalfWeight(weight).multiplied(rows, bias)
+    for some in (slice(0, 100), slice(2**14 - 50, 2**14 + 50), slice(2**15 - 50, None)):
+        part = HalfWeight(weight[some]).multiplied(rows, bias[some])
+        torch.testing.assert_close(found[..., some], part, atol=520 * 2**-22, rtol=0)
+
+
+@torch.inference_mode()
 def test_rows_that_are_no_numbers_stay_with_themselves():
     weight = HalfWeight(torch.full((32, 700), 0.5))
     rows = torch.stack([torch.full((700,), v) for v in (1.0, float("nan"), -1.0, float("inf"), 0.0)])
