@@ -135,21 +135,23 @@ def _measured(
                 distinct[name] = len({tuple(row) for row in long["tokens"]})
     except RefusedError as error:
         return facts | machine(("device", "date", "load")) | {"refused": str(error)}
+    job = jobs.medians()
+    facts |= {
+        "job_seconds": round(job["rival"], 2),
+        "own_job_seconds": round(job["own"], 2),
+        "distinct": distinct["rival"],
+        "own_distinct": distinct["own"],
+        **machine(("device", "cores", "load", "date", "commit")),
+    }
     if min(chain.from_iterable(steps.seconds.values())) <= 0:
-        busy = "a long draw took no longer than a short one: too much else runs here"
-        return facts | machine(("device", "date", "load")) | {"refused": busy}
-    step, job, ratios = steps.medians(), jobs.medians(), steps.ratios("own")["rival"]
+        return facts | {"refused": "a long draw took no longer than a short one: too much else runs here"}
+    step, ratios = steps.medians(), steps.ratios("own")["rival"]
     return facts | {
         "step_ms": round(1e3 * step["rival"], 1),
         "own_step_ms": round(1e3 * step["own"], 1),
         "ratio": round(median(ratios), 2),
         "ratio_low": round(ratios[0], 2),
         "ratio_high": round(ratios[-1], 2),
-        "job_seconds": round(job["rival"], 2),
-        "own_job_seconds": round(job["own"], 2),
-        "distinct": distinct["rival"],
-        "own_distinct": distinct["own"],
-        **machine(("device", "cores", "load", "date", "commit")),
     }
 
 

@@ -64,7 +64,7 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(rival_cells, "own_side", lambda *_, **__: side("own", "0.002"))
     kinds = {"slow": "0.006", "other": "0.001", "broken": "0", "few": "0", "gone": "0", "late": "0.001"}
-    kinds |= {"disturbed": "0.001", "tiring": "0.006"}
+    kinds |= {"disturbed": "0.01", "tiring": "0.006"}
     for name, pause in kinds.items():
         monkeypatch.setitem(RIVALS, name, Scripted(name, {"float32": pause, "int8": pause}))
     monkeypatch.setattr(
@@ -128,6 +128,8 @@ def test_no_ratio_is_made_of_steps_that_other_work_has_hidden(engines: Path) -> 
     options = RivalOptions(rivals=("disturbed",), rival_model="m", precisions=("float32",), new=5)
     found = list(measure_rivals(options, threads=1))
     assert all("too much else runs here" in row["refused"] for row in found)
+    # whole jobs are known all the same
+    assert all((row["job_seconds"], "ratio" in row) == (0.05, False) for row in found)
 
 
 def test_in_another_precision_other_tokens_are_counted_and_not_refused(engines: Path) -> None:
