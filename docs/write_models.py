@@ -76,8 +76,9 @@ A model on a CPU is held in float32, and decode steps multiply with a second cop
 `--cpu-matmul`, or `Sampler(step=...)`, says in which numbers; keys, values, norms, softmax, the choice of
 tokens and given texts that are read stay float32.
 
-- `float32`: all products and sums. Where the checkpoint was stored in 16 bits, so are the copies: nothing is
-  rounded, and each step reads half as much. Weights that were trained in float32 have copies in 32 bits.
+- `float32`: all products and sums. Where the checkpoint was stored in 16 bits, so are the copies. They
+  lose less than float32's sums do, and each step reads half as much. Weights that were trained in float32
+  have copies in 32 bits.
 - `bfloat16`: inputs and weights of the layers are rounded to it, sums are float32, and a product is rounded
   once more; the head stays float32. A processor with the instructions (AVX-512 BF16, AMX) does two to four
   times as many of these; on others the same roundings are made around products in float32, which is no
@@ -86,7 +87,12 @@ tokens and given texts that are read stay float32.
   add two such products in 16 bits, weights have 7. Sums are exact, so that a candidate does not depend on
   what it is drawn beside.
 - `auto`, the default: bfloat16 where the checkpoint is stored in it, the dtype was left to its default and
-  the processor has the instructions; else float32.
+  the processor has the instructions; else float32, also once weights are changed to numbers that bfloat16
+  does not hold.
+
+Only plain linear layers have copies: the projections of GPT-2, experts that one tensor holds, and quantised
+layers multiply as they are, whatever is asked for. So does all of a model on the ordinary path, for which
+`bfloat16` and `int8` are refused, and a prompt that may grow past a switch of rotary frequencies.
 
 {model}. Times are of {n} candidates of one prompt on {threads} threads of an AVX2
 server ([rows](benchmarks/matmul_cpu.jsonl), made by `docs/benchmarks/matmul.py`); speed is beside copies in

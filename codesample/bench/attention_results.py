@@ -31,7 +31,8 @@ def attention_table(measurements: Iterable[Measurement]) -> str:
 
 
 def _row(m: Measurement) -> list[object]:
-    cell = [m["model"], m["prompts"], m["rows"], m["context"], m["own"]]
+    # of a cell that failed as a whole, its command knows no more than which one it was
+    cell = [m["model"], m.get("prompts", ""), m["rows"], m["context"], m.get("own", "")]
     if "refused" in m:
         return cell + not_shown(m["refused"], len(_FIGURES))
     rate = m["bytes_per_second"]

@@ -13,9 +13,11 @@ from codesample.bench.decode_methods import METHODS
 from codesample.bench.decode_steps import measure_decode_step
 from codesample.bench.machine import MODELS, machine
 from codesample.bench.measurements import Measurement
-from codesample.bench.random_models import SHAPES, random_checkpoint
+from codesample.bench.memory_use import lack_of_memory
+from codesample.bench.random_models import SHAPES, checkpoint_bytes, random_checkpoint
 from codesample.bench.settings import DecodeOptions, dtype_on, expect_known
 from codesample.bench.workloads import WORKLOADS
+from codesample.errors import ParameterError
 from codesample.sampling.devices import device_of
 
 __all__ = ["STEP_CELLS", "USUAL_SHAPES", "measure_decode", "measure_jobs", "measure_steps"]
@@ -38,12 +40,16 @@ def measure_decode(options: DecodeOptions) -> Iterator[Measurement]:
 
     Raises:
         UnknownNameError: no such shape, workload or method.
-        ParameterError: no such device or dtype.
+        ParameterError: no such device or dtype, or a shape for whose weights there is no memory.
     """
     expect_known("shape", options.shapes, SHAPES)
     expect_known("workload", options.workloads, WORKLOADS)
     expect_known("method", options.methods, METHODS)
-    dtype_on(device_of(options.device), options.dtype)
+    device = device_of(options.device)
+    dtype = dtype_on(device, options.dtype)
+    for shape in options.shapes:
+        if lack := lack_of_memory(checkpoint_bytes(shape, dtype), device):
+            raise ParameterError(f"shape = {shape!r} in {str(dtype).removeprefix('torch.')} {lack}")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     jobs = measure_jobs(options) if options.jobs else ()

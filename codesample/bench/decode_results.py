@@ -34,7 +34,7 @@ def _job_row(m: Measurement) -> list[object]:
         figures = not_shown(m["refused"], len(_JOB_FIGURES))
     else:
         figures = [str(m[name]) for name in _JOB_FIGURES]
-        figures[-1] += "x"
+        figures[-1] = "-" if m["codesample_is_faster_by"] is None else f"{figures[-1]}x"
     return [m[name] for name in _JOB] + figures
 
 

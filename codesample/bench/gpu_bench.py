@@ -95,7 +95,8 @@ class _Run:
     def keep(self, row: Measurement) -> Measurement:
         row = self.marked(row)
         self.folder.add(row)
-        with suppress(OSError):
+        # the row is kept; what is wrong with the page is seen at the end, when all is measured
+        with suppress(Exception):
             self.folder.replace(summary_files(self.folder.rows))
         return row
 
@@ -123,15 +124,17 @@ class _Run:
         if late := self._lack_of_time(kind, cell.seconds):
             yield self.keep(cell.identity | late)
             return
-        begun, failed = self.clock.now(), ""
+        begun, failed, figures = self.clock.now(), "", False
         try:
             for found in cell.measure():
-                took = self.clock.now() - begun
+                took, figures = self.clock.now() - begun, figures or "refused" not in found
                 yield self.keep(found | cell.identity | {"took_seconds": round(took, 2)})
         except Exception as error:
             failed = reason_of(error)
         took = self.clock.now() - begun
-        self.clock.learn(kind, cell.seconds, took)
+        # one that is refused at once does not make the next of its kind any quicker
+        if figures or took > cell.seconds:
+            self.clock.learn(kind, cell.seconds, took)
         self._tidy()
         if failed:
             yield self.keep(cell.identity | {"refused": failed, "took_seconds": round(took, 2)})

@@ -36,15 +36,30 @@ class RowFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             with self._file.open("ab"):
-                lines = self._file.read_text(encoding="utf-8").splitlines()
+                held = self._file.read_bytes()
         except OSError as error:
             raise ParameterError(
                 f"--out {path}: rows cannot be written there: {error.strerror or error}; name a folder that "
                 "can be"
             ) from error
-        self.rows: list[Measurement] = [self._row(line, at) for at, line in enumerate(lines, 1)]
+        whole, ended, rest = held.rpartition(b"\n")
+        self.rows: list[Measurement] = [self._row(line, at) for at, line in enumerate(whole.splitlines(), 1)]
+        if rest:
+            self._settle(rest, len(whole) + len(ended))
 
-    def _row(self, line: str, at: int) -> Measurement:
+    def _settle(self, rest: bytes, begin: int) -> None:
+        """Keep the last line where it lacks but its end, and drop what a call that was killed left of one."""
+        try:
+            self.rows.append(self._row(rest, len(self.rows) + 1))
+        except ParameterError:
+            if not self.rows:
+                raise
+            os.truncate(self._file, begin)
+        else:
+            with self._file.open("ab") as file:
+                file.write(b"\n")
+
+    def _row(self, line: bytes, at: int) -> Measurement:
         try:
             row = json.loads(line)
         except ValueError:
@@ -57,8 +72,13 @@ class RowFolder:
         """Refuse to go on with rows of another card, of other versions or of a rehearsal.
 
         Raises:
-            ParameterError: what differs.
+            ParameterError: what differs, or that they do not say what they are of.
         """
+        if self.rows and self.rows[0]["kind"] != "environment":
+            raise ParameterError(
+                f"{self._file}: its rows are of another command and do not say what they were measured on; "
+                "name another folder"
+            )
         for row in (row for row in self.rows if row["kind"] == "environment"):
             for name in _SAME:
                 if row.get(name) != environment.get(name):

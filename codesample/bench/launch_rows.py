@@ -53,7 +53,11 @@ def timed_calls(rows: Iterable[Measurement]) -> list[TimedCall]:
     """
     found = list(rows)
     own = [(at, row) for at, row in enumerate(found, 1) if row.get("kind") == _KIND]
-    _expect_one_gpu([row for row in found if row.get("kind") in (_KIND, "environment")], own)
+    # of a cell that was never begun, or failed, nothing more is known
+    _expect_one_gpu(
+        [row for row in found if row.get("kind") in (_KIND, "environment") and "refused" not in row],
+        [(at, row) for at, row in own if "refused" not in row],
+    )
     why: Counter[str] = Counter()
     calls = []
     for at, row in own:

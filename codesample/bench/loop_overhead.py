@@ -12,7 +12,7 @@ from typing import Any
 
 from codesample.bench.machine import MODELS, machine
 from codesample.bench.measurements import Measurement
-from codesample.errors import ModelError
+from codesample.errors import ModelError, ParameterError
 from codesample.records import Request, SamplingParams
 from codesample.sampling.sampler import Sampler
 
@@ -32,7 +32,7 @@ def measure_loop(
         task: Name of the task.
 
     Raises:
-        ModelError: see `loop_overhead`.
+        ModelError, ParameterError: see `loop_overhead`.
     """
     asked = {
         "kind": "loop",
@@ -60,6 +60,7 @@ def loop_overhead(
 
     Raises:
         ModelError: the sampler is on the ordinary path.
+        ParameterError: no candidate takes a second token, so that there is no step to time.
     """
     if not sampler.checkpoint.shared:
         raise ModelError(f"{sampler.name} is sampled on the ordinary path; this measures the shared one")
@@ -113,6 +114,8 @@ def _timed(sampler: Sampler, requests: Sequence[Request], params: SamplingParams
     finally:
         sampler._forward = before
         del model.forward  # type: ignore[attr-defined]
+    if not calls["decode"]:
+        raise ParameterError("no candidate took a second token; name more problems or more tokens")
     loop = seconds - spent["prefill"]
     return {
         "tokens": tokens,

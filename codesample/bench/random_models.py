@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, Pr
 
 from codesample.bench.model_shapes import DECODERS, DecoderShape
 
-__all__ = ["SHAPES", "random_checkpoint"]
+__all__ = ["SHAPES", "checkpoint_bytes", "random_checkpoint"]
 
 _SMALL: dict[str, Any] = {
     "vocab_size": 32000,
@@ -57,6 +57,13 @@ SHAPES: dict[str, PreTrainedConfig] = {
     **{name: _llama(shape) for name, shape in DECODERS.items()},
 }
 """Shapes by name."""
+
+
+def checkpoint_bytes(shape: str, dtype: torch.dtype) -> int:
+    """Return the bytes of a model's weights, without making them."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(SHAPES[shape], dtype=dtype)
+    return sum(each.nbytes for each in model.parameters())
 
 
 def random_checkpoint(shape: str, *, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +24,8 @@ __all__ = ["app"]
 app = typer.Typer(cls=Commands, help="Measure speed; no figure is shown over a failed equality check.")
 _ALL: list[str] = []
 _STEP_MODELS = ["7b-mha", "mistral-7b"]
+_LOOP = ("model", "task", "problems", "n", "tokens", "steps", "step_ms", "overhead")
+_EXECUTION = ("programs", "way", "count", "workers", "per_second", "executor_times_faster", "load")
 _Out = Annotated[Path | None, typer.Option(help="Append the rows to this file of JSON lines.")]
 
 
@@ -47,16 +49,23 @@ def decode(
     """
     from codesample.bench.decode_benchmark import measure_decode
     from codesample.bench.decode_results import decode_plot, decode_tables
-    from codesample.bench.plots import draw
+    from codesample.bench.plots import draw, expect_drawable
 
     if beside.rivals:
         from codesample.bench.rivals.rival_cells import measure_rivals, rival_table
 
+        if plot is not None:
+            raise ParameterError("--plot: draws steps over n; leave it out beside --rival")
         rows = measure_rivals(beside, repeats=wanted.repeats, threads=wanted.threads)
-        show_plain(rival_table(_kept(rows, out, "{rival} {precision}")))
+        _shown(rows, rival_table, out, "{rival} {precision}")
         return
-    found = _kept(measure_decode(wanted), out, "{kind} {shape} {n}")
-    show_plain(decode_tables(found))
+    if beside.rival_model or beside.precisions:
+        raise ParameterError("--rival-model and --precision are of rivals; name one: --rival NAME")
+    if plot is not None:
+        expect_drawable(plot)
+        if not wanted.steps:
+            raise ParameterError("--plot: draws single steps; leave --no-steps out")
+    found = _shown(measure_decode(wanted), decode_tables, out, "{kind} {shape} {n}")
     if plot is not None:
         draw(decode_plot(found), plot)
 
@@ -78,17 +87,19 @@ def attention(
     from codesample.bench.attention_grid import Grid
     from codesample.bench.attention_results import attention_plot, attention_table
     from codesample.bench.attention_speed import measure_attention
-    from codesample.bench.plots import draw
+    from codesample.bench.plots import draw, expect_drawable
 
+    if plot is not None:
+        expect_drawable(plot)
     grid = Grid(
         models=model,
-        rows=options.numbers(n, "--n") or (),
-        contexts=options.numbers(context, "--context") or (),
-        own=options.numbers(own, "--own") or (),
-        prompts=options.numbers(prompts, "--prompts") or (),
+        rows=_counts(n, "--n"),
+        contexts=_counts(context, "--context"),
+        own=_counts(own, "--own", least=0),
+        prompts=_counts(prompts, "--prompts"),
     )
-    found = _kept(measure_attention(grid, how), out, "{model}, n {rows}, context {context}")
-    show_plain(attention_table(found))
+    measured = measure_attention(grid, how)
+    found = _shown(measured, attention_table, out, "{model}, n {rows}, context {context}")
     if plot is not None:
         draw(attention_plot(found), plot)
 
@@ -108,17 +119,19 @@ def loop(
 ) -> None:
     """Measure how much of a sampling step is not the model's: token choice, text, bookkeeping."""
     from codesample.bench.loop_overhead import loop_profile, measure_loop
-    from codesample.bench.tables import table_of
+    from codesample.bench.measurements import expect_writable
     from codesample.evaluation.problem_set import read_problems
     from codesample.records import Request, SamplingParams
     from codesample.sampling.sampler import Sampler
 
+    if profile is not None:
+        expect_writable(profile)
     chosen = read_problems(task, data=data, limit=limit)
     sampler = Sampler(model, device=device, dtype=dtype, max_rows=n, prefix_cache=0)
     requests = [Request(problem.task_id, problem.prompt, tuple(range(n))) for problem in chosen.problems]
     params = SamplingParams(stop=chosen.task.stop, max_new_tokens=chosen.task.max_new_tokens)
-    found = _kept([measure_loop(sampler, requests, params, task=task, repeats=repeats)], out)
-    show_plain(table_of(found, ["model", "task", "problems", "n", "tokens", "steps", "step_ms", "overhead"]))
+    measured = (measure_loop(sampler, requests, params, task=task, repeats=repeats) for _ in range(1))
+    _shown(measured, _columns(*_LOOP), out)
     if profile is not None:
         profile.write_text(loop_profile(sampler, requests, params))
 
@@ -135,7 +148,6 @@ def execution(
 ) -> None:
     """Time the sandbox beside simpler ways to run programs: tiny ones, or a task's reference solutions."""
     from codesample.bench.execution_speed import measure_execution, tiny_programs
-    from codesample.bench.tables import table_of
 
     if task is None and task_file is None:
         name, programs = "tiny", tiny_programs(count)
@@ -145,12 +157,8 @@ def execution(
 
         chosen = read_problems(options.task_of(task, task_file), data=data).task
         name, programs = chosen.name, reference_programs(chosen)
-    found = _kept(measure_execution(programs, name=name, workers=workers, rounds=rounds), out)
-    show_plain(
-        table_of(
-            found, ["programs", "way", "count", "workers", "per_second", "executor_times_faster", "load"]
-        )
-    )
+    measured = measure_execution(programs, name=name, workers=workers, rounds=rounds)
+    _shown(measured, _columns(*_EXECUTION), out)
 
 
 @app.command()
@@ -176,16 +184,15 @@ def step(
     here = device_of(device)
     measured = measure_step(
         model,
-        rows=options.numbers(n, "--n") or (),
-        contexts=options.numbers(context, "--context") or (),
+        rows=_counts(n, "--n"),
+        contexts=_counts(context, "--context"),
         device=here,
         dtype=dtype_on(here, dtype),
         own=own,
         repeats=repeats,
         impl=impl,
     )
-    found = _kept(measured, out, "{model}, n {rows}, context {context}")
-    show_plain(step_table(found))
+    found = _shown(measured, step_table, out, "{model}, n {rows}, context {context}")
     for reason in rivals_left_out(found):
         say(f"no time of {reason}")
 
@@ -226,8 +233,7 @@ def policies(
     from codesample.evaluation.problem_set import read_problems
 
     (problem,) = read_problems(task, data=data, limit=1).problems
-    found = _kept(measure_policies(str(problem.prompt), wanted), out, "{policy}, {context} tokens")
-    show_plain(policy_tables(found))
+    _shown(measure_policies(str(problem.prompt), wanted), policy_tables, out, "{policy}, {context} tokens")
 
 
 @app.command()
@@ -268,15 +274,42 @@ def _told(row: Measurement) -> str:
     return ": ".join([*said, *(row[name] for name in ("reason", "refused") if name in row)])
 
 
-def _kept(measured: Iterable[Measurement], out: Path | None, said: str = "") -> list[Measurement]:
-    """Collect measurements as they come, name each on stderr as `said` words it, append each to `out`."""
-    from codesample.bench.measurements import append_measurements
+def _counts(text: str | None, option: str, *, least: int = 1) -> tuple[int, ...]:
+    found = options.numbers(text, option) or ()
+    if any(each < least for each in found):
+        raise ParameterError(f"{option} {text}: expected whole numbers of at least {least}")
+    return found
 
-    found = []
-    for each in measured:
-        found.append(each)
-        if said:
-            say(f"measured {said.format(**each)}")
-        if out is not None:
-            append_measurements([each], out)
+
+def _columns(*names: str) -> Callable[[Sequence[Measurement]], str]:
+    from codesample.bench.tables import table_of
+
+    return lambda found: table_of(found, names)
+
+
+def _shown(
+    measured: Iterable[Measurement],
+    table: Callable[[Sequence[Measurement]], str],
+    out: Path | None,
+    said: str = "",
+) -> list[Measurement]:
+    """Collect measurements as they come, and write a table of them to stdout: of all, or of those there are.
+
+    Each is named on stderr as `said` words it, and appended to `out` at once.
+    """
+    from codesample.bench.measurements import append_measurements, expect_writable
+
+    if out is not None:
+        expect_writable(out)
+    found: list[Measurement] = []
+    try:
+        for each in measured:
+            found.append(each)
+            if said:
+                say(f"measured {said.format(**each)}")
+            if out is not None:
+                append_measurements([each], out)
+    finally:
+        if found:
+            show_plain(table(found))
     return found

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from codesample.errors import ModelError
 from codesample.sampling.attention_hook import looked_at_anew
 from codesample.sampling.attention_probe import Probed, probe_shared_path
-from codesample.sampling.packed_weights import Copy, Matmul, PackedWeights, expect_matmul
+from codesample.sampling.packed_weights import Copy, Matmul, PackedWeights, expect_matmul, matmul_of
 from codesample.sampling.sharded.ranks import LostError, Ranks, ranks_of
 from codesample.sampling.weights_watch import STATE_KEY, Change, WeightsWatch
 
@@ -30,12 +30,16 @@ class ModelState:
         probed: What `probe_shared_path` says of it.
         matmul: What its copies are multiplied in; see `expect_matmul`.
         hosts: Processes that have the whole model each, and spread prompts among them.
+        exact: Whether `matmul` was chosen since it rounds no weight; float32 takes its place once it would.
     Attributes:
         probed: As of the last `renew`; another object after each probe.
         ranks: Those that weights or prompts are divided among; None where this process has all of both.
         generation: Grows whenever the model has changed: what was computed under an earlier one is stale.
         uncaptured: Kinds of token choice with which a step of the model as it is could not be captured as a
             CUDA graph; see `DecodeStep`.
+
+    Raises:
+        ModelError: matrices in 8 or 16 bits of a model that cannot have them.
     """
 
     def __init__(
@@ -44,6 +48,8 @@ class ModelState:
         probed: Probed,
         matmul: Matmul = "float32",
         hosts: Ranks | None = None,
+        *,
+        exact: bool = False,
     ) -> None:
         self.ranks = ranks_of(model)
         if self.ranks is not None and matmul != "float32":
@@ -52,11 +58,17 @@ class ModelState:
                 "them as they are; leave it out"
             )
         expect_matmul(model, matmul)
+        if matmul != "float32" and not probed.kv_shapes:
+            raise ModelError(
+                f"{matmul}: the model takes the ordinary path, whose passes multiply with its weights as "
+                f"they are ({probed.notice}); leave it out"
+            )
         # not itself, lest a model that nobody uses any more wait for the garbage collector
         self._divided = self.ranks is not None
         self._alone: ModelState | None = None
         self.ranks = self.ranks or hosts
         self._model, self.matmul = weakref.ref(model), matmul
+        self._exact = exact and matmul != "float32"
         self.probed, self.generation, self._forgotten = probed, 0, False
         self.uncaptured: set[Hashable] = set() if self.ranks is None else _All()
         self._packed: tuple[PackedWeights | None] | None = None
@@ -71,7 +83,7 @@ class ModelState:
         """Return the state in one of several processes that prompts are spread over; None: there are none."""
         if hosts is None:
             return self.alone
-        state = ModelState(self.model, self.probed, self.matmul, hosts)
+        state = ModelState(self.model, self.probed, self.matmul, hosts, exact=self._exact)
         state._alone = self.alone
         return state
 
@@ -148,6 +160,9 @@ class ModelState:
             return
         packed, self._packed = (self._packed or (None,))[0], None
         self._kept = packed.still_true() if packed is not None and not forgotten else []
+        if self._exact and (matmul := matmul_of(self.model, "auto", left_open=True)) != self.matmul:
+            _log.warning("the weights have changed; from now on the model multiplies in %s", matmul)
+            self.matmul, self._kept = matmul, []
         self.uncaptured.clear()
         self.generation += 1
         if change is Change.WEIGHTS and not forgotten:

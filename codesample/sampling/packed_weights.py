@@ -167,7 +167,7 @@ def matmul_of(model: PreTrainedModel, step: str, *, left_open: bool) -> Matmul:
         return "int8" if step == "int8" else "bfloat16"
     free = step == "auto" and left_open and bf16_kernel() and ranks_of(model) is None
     layers = _layers(model) if free else []
-    exact = bool(layers) and all(fits_in_bf16(layer.weight.detach()) for layer in layers)
+    exact = layers != _head(model, layers) and all(fits_in_bf16(each.weight.detach()) for each in layers)
     return "bfloat16" if exact else "float32"
 
 
@@ -176,14 +176,15 @@ def expect_matmul(model: PreTrainedModel, matmul: Matmul) -> None:
 
     Raises:
         ModelError: matrices in 8 or 16 bits of weights that are not float32 on a CPU, or without a library
-            for it.
+            for it; in 16 bits of a model like GPT-2, whose one linear layer is the head.
     """
     if matmul == "float32":
         return
-    if not _layers(model):
+    layers = _layers(model)
+    if not layers or (matmul == "bfloat16" and layers == _head(model, layers)):
         raise ModelError(
             f"{matmul}: expected a model with linear layers in float32 on a CPU, got {model.dtype} on "
-            f"{model.device}; leave it out, or choose that device and dtype"
+            f"{model.device} in {type(model).__name__}; leave it out, or choose that device and dtype"
         )
     if matmul == "int8" and int8_kernel() is None:
         raise ModelError("int8: no library here multiplies in 8 bits exactly on this processor; leave it out")
@@ -200,7 +201,9 @@ def _layers(model: PreTrainedModel) -> list[nn.Linear]:
         layer
         for layer in model.modules()
         if type(layer) is nn.Linear
-        and isinstance(layer.weight, nn.Parameter)
+        # neither sparse nor made of other tensors
+        and type(layer.weight) is nn.Parameter
+        and layer.weight.layout is torch.strided
         and layer.weight.device.type == "cpu"
         and layer.weight.dtype == torch.float32
         and ("forward" not in layer.__dict__ or is_packed(layer.__dict__["forward"]))
@@ -232,10 +235,15 @@ def _packs(
         pack = Bf16Weight if bf16_kernel() else partial(RoundedWeight, pack=_in_float32)
     packs = dict.fromkeys(groups_of(model, _layers(model)), pack)
     # products come out in bfloat16, and of two logits near each other it must be known which is more
-    head = (model.get_output_embeddings(),)
-    if matmul == "bfloat16" and head in packs:
-        packs[head] = _in_float32
+    if matmul == "bfloat16":
+        packs |= dict.fromkeys(zip(_head(model, _layers(model)), strict=True), _in_float32)
     return packs
+
+
+def _head(model: PreTrainedModel, layers: Sequence[nn.Linear]) -> list[nn.Linear]:
+    """Return that of `layers` which gives logits, or none."""
+    head = model.get_output_embeddings()
+    return [each for each in layers if each is head]
 
 
 def _weight_of(layers: tuple[nn.Linear, ...]) -> Tensor:

@@ -148,9 +148,9 @@ class Sampler:
         self._cache = PrefixCache(parse_size(prefix_cache))
         self._policy = PolicyChoice()
         self._probed = self.checkpoint.probed
-        left_open = dtype == "auto" and not isinstance(model, torch.nn.Module)
+        left_open = self.checkpoint.shared and dtype == "auto" and not isinstance(model, torch.nn.Module)
         matmul = matmul_of(self.checkpoint.model, step, left_open=left_open)
-        self._state = ModelState(self.checkpoint.model, self._probed, matmul)
+        self._state = ModelState(self.checkpoint.model, self._probed, matmul, exact=step == "auto")
         if self.checkpoint.notice:
             _log.warning("%s; sampling on the ordinary path: one cache per candidate", self.checkpoint.notice)
 
@@ -337,7 +337,7 @@ class Sampler:
     def describe(self) -> dict[str, Any]:
         """Facts about the checkpoint for the record of a run."""
         facts = self.checkpoint.describe()
-        matmul = self._state.matmul
+        matmul = self._state.matmul if self.checkpoint.shared else "float32"
         facts["matmul"] = facts["dtype"] if matmul == "float32" else matmul
         return facts | self._policy.facts
 

@@ -46,6 +46,12 @@ def test_jobs_and_steps_have_a_table_each():
     ]
 
 
+def test_without_our_own_run_there_is_no_ratio():
+    names = ("tokens_per_second", "first_token_seconds", "peak_extra_mib")
+    job = JOB | dict.fromkeys(names, 1.0) | {"codesample_is_faster_by": None}
+    assert decode_tables([job]).splitlines()[-1] == "| small | short | 4 | generate | 1.0 | 1.0 | 1.0 | - |"
+
+
 def test_the_plot_is_of_the_commonest_context():
     plot = decode_plot([step(3), step(1), step(2, context=80), JOB])
     assert plot.title == "small, 40 prompt tokens, a processor, 2 threads"

@@ -93,11 +93,22 @@ def test_nothing_is_timed_after_a_failed_check(bench, wrong):
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 64 GiB"), KeyError("x")]
 )
-def test_a_cell_that_fails_is_a_row_and_the_next_one_is_tried(bench, error):
-    rows = bench.run([bench.cell(1, found=error), bench.cell(2)])
+@pytest.mark.parametrize("kind", ["attention", "schedule", "step", "sampler step", "profile", "job"])
+def test_a_cell_that_fails_is_a_row_and_the_next_one_is_tried(bench, error, kind):
+    rows = bench.run([bench.cell(1, found=error, kind=kind), bench.cell(2)])
     assert rows[1]["refused"].startswith(type(error).__name__)
     assert rows[2]["x"] == 2
     assert [each["rows"] for each in bench.summary["left_out"]] == [1]
+    assert type(error).__name__ in (bench.path / "summary.md").read_text()
+
+
+def test_measuring_goes_on_where_a_page_cannot_be_made(bench, monkeypatch):
+    def broken(rows):
+        raise KeyError("own")
+
+    monkeypatch.setattr(gpu_bench, "summary_files", broken)
+    bench.run([bench.cell(1), bench.cell(2)])
+    assert [row.get("x") for row in bench.kept] == [None, 1, 2]
 
 
 def test_rows_of_a_cell_that_fails_later_are_kept(bench):
@@ -130,6 +141,12 @@ def test_cells_that_take_longer_than_thought_make_the_next_of_their_kind_longer(
     rows = bench.run(cells, seconds=60)
     assert rows[2]["refused"] == "no time: should take 30 s, 27 s were left"
     assert bench.done == [1, 3]
+
+
+@pytest.mark.parametrize("found", [KeyError("x"), {"refused": "needs 90 GB"}])
+def test_a_cell_that_fails_at_once_makes_the_next_of_its_kind_no_quicker(bench, found):
+    rows = bench.run([bench.cell(1, 10, takes=0.1, found=found), bench.cell(2, 10)], seconds=11)
+    assert rows[2]["refused"] == "no time: should take 10 s, 8 s were left"
 
 
 def test_a_second_call_goes_on_where_the_first_one_ended(bench):

@@ -48,6 +48,37 @@ def test_a_file_that_holds_no_rows_is_left_alone(tmp_path, line):
     assert (tmp_path / "rows.jsonl").read_text().endswith(f"{line}\n")
 
 
+@pytest.mark.parametrize("left", [b'{"kind": "st', b'{"kind": "step", "note": "\xc2', b"\n\x00"])
+def test_what_a_killed_call_left_of_a_row_is_dropped_and_nothing_else(tmp_path, left):
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(f"{json.dumps(CARD)}\n{json.dumps(CELL)}\n".encode() + left.lstrip(b"\n"))
+    folder = RowFolder(tmp_path)
+    assert folder.rows == [CARD, CELL]
+    folder.add(CELL | {"rows": 3})
+    assert RowFolder(tmp_path).rows == [CARD, CELL, CELL | {"rows": 3}]
+
+
+def test_a_row_that_lacks_but_the_end_of_its_line_is_kept(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(f"{json.dumps(CARD)}\n{json.dumps(CELL)}")
+    RowFolder(tmp_path).add(CELL | {"rows": 3})
+    assert RowFolder(tmp_path).rows == [CARD, CELL, CELL | {"rows": 3}]
+
+
+@pytest.mark.parametrize("held", [b"a line of something else", b"\xff\xfe\n"])
+def test_a_file_of_something_else_is_refused_whatever_its_bytes_are(tmp_path, held):
+    (tmp_path / "rows.jsonl").write_bytes(held)
+    with pytest.raises(ParameterError, match="line 1 is no row of this command"):
+        RowFolder(tmp_path)
+    assert (tmp_path / "rows.jsonl").read_bytes() == held
+
+
+def test_rows_that_do_not_say_what_they_are_of_are_not_gone_on_with(tmp_path):
+    folder = RowFolder(tmp_path)
+    folder.add(CELL | {"device": "another card", "seconds": 1.0})
+    with pytest.raises(ParameterError, match="of another command and do not say what they were measured on"):
+        folder.expect_same(CARD)
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ParameterError, match="rows cannot be written there: Not a directory; name a folder"):

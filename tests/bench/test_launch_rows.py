@@ -92,3 +92,14 @@ def test_rows_of_anything_but_one_gpu_are_refused(launch_row, changed, said):
 def test_a_row_that_is_none_is_named(launch_row, changed):
     with pytest.raises(ParameterError, match=r"row 2, .*: it is no row of a benchmark: \w+Error"):
         timed_calls([launch_row(1e-4), launch_row(1e-4) | changed])
+
+
+def test_cells_that_were_never_begun_or_failed_whole_do_not_stand_in_the_way(launch_row):
+    cell = {"kind": "attention", "model": "mistral-7b", "rows": 8, "context": 8192, "rehearsal": False}
+    left_out = [
+        cell | {"refused": "no time: should take 9 s", "no_time": True},
+        cell | {"refused": "KeyError"},
+    ]
+    assert len(timed_calls([ENVIRONMENT, *left_out, launch_row(1e-4)])) == 1
+    with pytest.raises(ParameterError, match="2 without a figure"):
+        timed_calls([ENVIRONMENT, *left_out])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codesample.bench.loop_overhead import loop_overhead, loop_profile, measure_loop
-from codesample.errors import ModelError
+from codesample.errors import ModelError, ParameterError
 from codesample.records import Request, SamplingParams
 from codesample.sampling import Sampler
 from codesample.testing.models import byte_tokenizer, random_model
@@ -48,3 +48,10 @@ def test_a_model_on_the_ordinary_path_is_refused():
     sampler = Sampler(random_model("bloom"), tokenizer=byte_tokenizer())
     with pytest.raises(ModelError, match="ordinary path"):
         loop_overhead(sampler, REQUESTS, PARAMS)
+
+
+def test_without_a_step_there_is_nothing_to_time():
+    sampler = Sampler(random_model("llama"), tokenizer=byte_tokenizer(), prefix_cache=0)
+    with pytest.raises(ParameterError, match="no candidate took a second token"):
+        loop_overhead(sampler, REQUESTS, SamplingParams(max_new_tokens=1), repeats=1)
+    assert "forward" not in vars(sampler.checkpoint.model)

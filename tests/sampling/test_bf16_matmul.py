@@ -1,5 +1,7 @@
 """Products in bfloat16 round what they say they round, with and without the instructions."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -8,8 +10,8 @@ from codesample.errors import ModelError, ParameterError
 from codesample.sampling import Sampler, bf16_matmul, packed_weights
 from codesample.sampling.arranged_weights import ArrangedWeight, PlainWeight
 from codesample.sampling.bf16_matmul import Bf16Weight, RoundedWeight, bf16_kernel, fits_in_bf16
-from codesample.sampling.packed_weights import PackedWeights, matmul_of
-from codesample.testing.models import random_model
+from codesample.sampling.packed_weights import PackedWeights, expect_matmul, matmul_of
+from codesample.testing.models import byte_tokenizer, random_model
 
 PROMPT = "def add(a, b):\n"
 
@@ -96,6 +98,7 @@ def test_it_is_the_default_for_what_is_stored_so_where_there_are_instructions(mo
     assert matmul_of(exact.float(), "auto", left_open=False) == "float32"
     assert matmul_of(model, "auto", left_open=True) == "float32"
     assert matmul_of(exact.double(), "auto", left_open=True) == "float32"
+    assert matmul_of(random_model("gpt2").bfloat16().float(), "auto", left_open=True) == "float32"
     assert Sampler("tiny").describe()["matmul"] == "float32"
     sampler = Sampler("tiny")
     sampler.checkpoint.model.bfloat16().float()
@@ -112,11 +115,52 @@ def test_it_is_the_default_for_what_is_stored_so_where_there_are_instructions(mo
     assert Sampler(folder, step="plain").describe()["matmul"] == "float32"
 
 
+def test_once_weights_are_changed_past_bfloat16_none_is_rounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed_weights, "bf16_kernel", lambda: True)
+    monkeypatch.setattr(packed_weights, "Bf16Weight", partial(RoundedWeight, pack=PlainWeight))
+    first = Sampler("tiny")
+    first.checkpoint.model.bfloat16().save_pretrained(tmp_path)
+    first.checkpoint.tokenizer.save_pretrained(tmp_path)
+    sampler, named = Sampler(tmp_path), Sampler(tmp_path, step="bfloat16")
+    model, tokenizer = sampler.checkpoint.model, sampler.checkpoint.tokenizer
+    asked = {"prompt": PROMPT, "n": 2, "max_new_tokens": 5}
+    rounded = sampler.sample(**asked)
+    assert named.sample(**asked) == rounded
+    stored = {name: p.detach().clone() for name, p in model.named_parameters()}
+    with torch.no_grad():
+        for each in (*model.parameters(), *named.checkpoint.model.parameters()):
+            each *= 1.0001
+    exact = Sampler(model, tokenizer=tokenizer, step="float32").sample(**asked)
+    assert sampler.sample(**asked) == exact
+    assert sampler.describe()["matmul"] == "float32"
+    # whoever names it has it
+    assert named.sample(**asked) != exact
+    assert named.describe()["matmul"] == "bfloat16"
+    model.load_state_dict(stored, strict=False)
+    assert sampler.sample(**asked) == rounded
+    assert sampler.describe()["matmul"] == "bfloat16"
+
+
+def test_the_ordinary_path_says_what_it_multiplies_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed_weights, "bf16_kernel", lambda: True)
+    model, tokenizer = random_model("bloom", seed=1), byte_tokenizer()
+    for step in ("bfloat16", "int8"):
+        with pytest.raises(ModelError, match=f"{step}: the model takes the ordinary path, .*leave it out"):
+            Sampler(model, tokenizer=tokenizer, step=step)
+    model.bfloat16().save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert Sampler(tmp_path).describe()["matmul"] == "float32"
+
+
 def test_what_cannot_be_done_is_refused_at_load():
     with pytest.raises(
         ModelError, match=r"bfloat16: expected a model with linear layers in float32 on a CPU"
     ):
         Sampler("tiny", dtype="float64", step="bfloat16")
+    # its one linear layer is the head, which is not rounded
+    with pytest.raises(ModelError, match=r"got torch.float32 on cpu in GPT2LMHeadModel"):
+        expect_matmul(random_model("gpt2"), "bfloat16")
+    expect_matmul(random_model("gpt2"), "int8")
     with pytest.raises(
         ParameterError, match=r"cpu_matmul = 'bf16': expected auto, float32, bfloat16 or int8"
     ):

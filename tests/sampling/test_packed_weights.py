@@ -91,6 +91,18 @@ def test_layers_that_do_more_than_multiply_are_left_alone(model, monkeypatch):
     assert attention.o_proj.forward is patched
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta state")
+def test_sparse_weights_multiply_as_they_are(model):
+    layer = model.model.layers[0].mlp.down_proj
+    ids = torch.arange(12).view(3, 4)
+    layer.weight = torch.nn.Parameter(layer.weight.detach().to_sparse_csr(), requires_grad=False)
+    with torch.no_grad():
+        plain = model(ids).logits
+        with PackedWeights(model).used():
+            assert "forward" not in layer.__dict__
+            torch.testing.assert_close(model(ids).logits, plain, atol=1e-5, rtol=1e-5)
+
+
 def test_what_replaces_a_layer_after_packing_is_put_back(model):
     packed = PackedWeights(model)
     model.lm_head.forward = own = lambda x: x

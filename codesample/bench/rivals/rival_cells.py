@@ -49,6 +49,8 @@ def measure_rivals(
         ParameterError: no checkpoint is named, or numbers cannot be read.
     """
     expect_known("rival", options.rivals, RIVALS)
+    offered = dict.fromkeys(each for name in options.rivals for each in RIVALS[name].models)
+    expect_known("precision", options.precisions, offered)
     if not options.rival_model:
         raise ParameterError("rivals need the checkpoint that they were made of: --rival-model FOLDER")
     cells = _cells(options)
@@ -84,7 +86,7 @@ def _pair(
         "rival": name,
         "precision": precision,
         "own_precision": own,
-        "model": Path(options.rival_model).name,
+        "model": Path(options.rival_model).absolute().name,
         "threads": threads,
     }
     sides = (
@@ -93,7 +95,10 @@ def _pair(
     )
     with ExitStack() as stack:
         try:
-            ours, theirs = (stack.enter_context(RivalProcess(side)) for side in sides)
+            ours, theirs = (
+                stack.enter_context(RivalProcess(side, who=who))
+                for side, who in zip(sides, ("this sampler: ", ""), strict=True)
+            )
             facts |= {"versions": ours.facts | theirs.facts}
             facts |= _compared(ours, theirs, cells[0].prompt, exact=precision == "float32")
         except RefusedError as error:
@@ -158,22 +163,31 @@ def _measured(
 def _cells(options: RivalOptions) -> list[_Cell]:
     from transformers import AutoTokenizer
 
-    lengths, counts = (_numbers(each) for each in (options.prompt_tokens, options.candidates))
+    lengths = _numbers("prompt_tokens", options.prompt_tokens)
+    counts = _numbers("candidates", options.candidates)
+    if not Path(options.rival_model).is_dir():
+        raise ParameterError(f"rival_model = {options.rival_model!r}: expected the folder of a checkpoint")
     text = "".join(
         path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parents[1].glob("*.py"))
     )
     reader: Any = AutoTokenizer
-    ids = reader.from_pretrained(options.rival_model)(text)["input_ids"]
+    try:
+        ids = reader.from_pretrained(options.rival_model)(text)["input_ids"]
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ParameterError(
+            f"rival_model = {options.rival_model!r}: no tokenizer of it: {reason}"
+        ) from error
     if max(lengths) > len(ids):
         raise ParameterError(f"prompt_tokens = {max(lengths)}: expected at most {len(ids)}")
     return [_Cell(ids[:length], n) for length, n in product(lengths, counts)]
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(name: str, text: str) -> list[int]:
     try:
         found = [int(each) for each in text.split(",")]
     except ValueError:
         found = []
     if not found or min(found) < 1:
-        raise ParameterError(f"{text!r}: expected whole numbers above 0, with commas between")
+        raise ParameterError(f"{name} = {text!r}: expected whole numbers above 0, with commas between")
     return found

@@ -30,6 +30,7 @@ class RivalProcess:
     Args:
         side: Whose.
         patience: Seconds that an answer may take.
+        who: Stands before what it refuses, where a reader would take another for the one.
     Attributes:
         facts: What it says of itself.
 
@@ -37,10 +38,11 @@ class RivalProcess:
         RefusedError: it cannot be started or cannot load its model.
     """
 
-    def __init__(self, side: Side, *, patience: float = 1800.0) -> None:
-        self._side, self._patience = side, patience
+    def __init__(self, side: Side, *, patience: float = 1800.0, who: str = "") -> None:
+        self._patience, self._who = patience, who
         # closed with the process
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._lost = ""
         try:
             self._process = subprocess.Popen(
                 side.command,
@@ -50,10 +52,10 @@ class RivalProcess:
                 stderr=self._said,
             )
         except OSError as error:
-            raise RefusedError(f"is not set up: {side.command[0]}: {error.strerror}") from error
+            raise self._refused(f"is not set up: {side.command[0]}: {error.strerror}") from error
         self._rest = b""
         try:
-            self.facts: dict[str, Any] = self._answer(_TO_LOAD)["ready"]
+            self.facts: dict[str, Any] = self._answer(_TO_LOAD, "ready")["ready"]
         except BaseException:
             self.end()
             raise
@@ -62,19 +64,22 @@ class RivalProcess:
         """Let it draw; returns seconds and tokens.
 
         Raises:
-            RefusedError: it cannot, or drew another number of tokens.
+            RefusedError: it cannot, or drew another number of tokens; or an earlier answer never came, after
+                which the next could be that one.
         """
+        if self._lost:
+            raise self._refused(self._lost)
         call = {"prompt": list(prompt), "n": n, "new": new, "greedy": greedy, "seed": seed}
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(call).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
-            raise RefusedError(self._end_of_it()) from None
-        answer = self._answer(self._patience)
+            raise self._refused(self._end_of_it()) from None
+        answer = self._answer(self._patience, "tokens")
         lengths = {len(row) for row in answer["tokens"]}
         if len(answer["tokens"]) != n or lengths != {new}:
-            raise RefusedError(
+            raise self._refused(
                 f"drew {len(answer['tokens'])} candidates of {sorted(lengths)} tokens instead of {n} of {new}"
             )
         return answer
@@ -93,22 +98,32 @@ class RivalProcess:
     ) -> None:
         self.end()
 
-    def _answer(self, patience: float) -> Any:
+    def _answer(self, patience: float, wanted: str) -> Any:
         until = time.monotonic() + patience
         stream = self._process.stdout
         assert stream is not None
         while b"\n" not in self._rest:
             if not select.select([stream], [], [], max(0.0, until - time.monotonic()))[0]:
-                raise RefusedError(f"did not answer within {patience:.0f} s")
+                self._lost = f"did not answer within {patience:.0f} s"
+                raise self._refused(self._lost)
             got = os.read(stream.fileno(), 1 << 16)
             if not got:
-                raise RefusedError(self._end_of_it())
+                raise self._refused(self._end_of_it())
             self._rest += got
         line, _, self._rest = self._rest.partition(b"\n")
-        answer = json.loads(line)
-        if "refused" in answer:
-            raise RefusedError(answer["refused"])
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if isinstance(answer, dict) and "refused" in answer:
+            raise self._refused(str(answer["refused"]))
+        if not isinstance(answer, dict) or wanted not in answer:
+            self._lost = f"answered {line[:80].decode(errors='replace')!r}, which is no answer"
+            raise self._refused(self._lost)
         return answer
+
+    def _refused(self, reason: str) -> RefusedError:
+        return RefusedError(self._who + reason)
 
     def _end_of_it(self) -> str:
         code = self._process.wait()

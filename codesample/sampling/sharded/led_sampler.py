@@ -149,6 +149,12 @@ def _shard(team: Team, model: str, options: ModelOptions) -> Sampler:
             f"{team.device.type}; leave it out"
         )
     spread = Policy.parse(options.policy).hosts > 1
+    if not spread and (options.compile or options.cpu_matmul in ("bfloat16", "int8")):
+        named = "compile" if options.compile else f"cpu_matmul = {options.cpu_matmul!r}"
+        raise ParameterError(
+            f"{named}: the weights are divided among {team.size} processes, which multiply with them as they "
+            "are; leave it out"
+        )
     checkpoint = load_checkpoint(
         model,
         tokenizer=options.tokenizer,
@@ -160,14 +166,12 @@ def _shard(team: Team, model: str, options: ModelOptions) -> Sampler:
         processes=1 if spread else team.size,
         loaded=lambda: team.compare("loaded", loading=True),
     )
-    matmul = cast("Step", options.cpu_matmul)
-    if not spread:
-        matmul = "int8" if options.cpu_matmul == "int8" else "auto"
     sampler = Sampler(
         checkpoint,
+        dtype=options.dtype,
         max_rows=options.max_rows,
         memory_fraction=options.memory_fraction,
-        step="compiled" if options.compile else matmul,
+        step="compiled" if options.compile else cast("Step", options.cpu_matmul),
     )
     return sampler.with_policy(options.policy) if spread else sampler
 

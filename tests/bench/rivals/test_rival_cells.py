@@ -37,6 +37,11 @@ def load(fault, pause):
             sys.exit("out of memory")
         if fault == "late" and n > 1:
             raise MemoryError("too many")
+        if fault == "slow once" and new == 2:
+            import select
+            select.select([], [], [], 1.0)
+        if fault == "babbling" and not greedy:
+            rival_protocol.json.dumps = lambda answer: "loading weights"
         global clock
         # a machine that does something else during short draws
         clock += float(pause) * (5 if fault == "disturbed" and new < 5 else new)
@@ -64,7 +69,7 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(rival_cells, "own_side", lambda *_, **__: side("own", "0.002"))
     kinds = {"slow": "0.006", "other": "0.001", "broken": "0", "few": "0", "gone": "0", "late": "0.001"}
-    kinds |= {"disturbed": "0.01", "tiring": "0.006"}
+    kinds |= {"disturbed": "0.01", "tiring": "0.006", "babbling": "0.001"}
     for name, pause in kinds.items():
         monkeypatch.setitem(RIVALS, name, Scripted(name, {"float32": pause, "int8": pause}))
     monkeypatch.setattr(
@@ -109,13 +114,23 @@ def test_the_ratio_of_two_rounds_lies_between_them(engines: Path) -> None:
         ("broken", "OSError: no such model"),
         ("few", "drew 0 candidates"),
         ("gone", "ended with 1: out of memory"),
+        ("babbling", "answered 'loading weights', which is no answer"),
     ],
 )
 def test_nothing_is_timed_of_a_rival_that_fails(engines: Path, name: str, reason: str) -> None:
     found = rows(name)
     assert reason in str(found[0]["refused"])
-    assert not any("ratio" in row for row in found)
+    assert not any("ratio" in row or "this sampler" in str(row["refused"]) for row in found)
     assert "not shown" in rival_table(found)
+
+
+@pytest.mark.parametrize("fault", ["broken", "gone"])
+def test_what_fails_here_is_not_said_of_the_rival(
+    engines: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    own = (sys.executable, str(engines).removesuffix(".log"), fault, "0.001")
+    monkeypatch.setattr(rival_cells, "own_side", lambda *_, **__: Side("own", "float32", own, {}))
+    assert all(str(row["refused"]).startswith("this sampler: ") for row in rows("slow"))
 
 
 def test_a_cell_that_fails_leaves_the_others(engines: Path) -> None:
@@ -144,6 +159,16 @@ def test_an_answer_that_does_not_come_is_no_wait(engines: Path) -> None:
         process.draw([1], n=1, new=2)
 
 
+def test_an_answer_that_comes_too_late_is_none_to_the_next_question(engines: Path) -> None:
+    side = Side("once", "float32", (sys.executable, str(engines).removesuffix(".log"), "slow once", "0"), {})
+    with RivalProcess(side, patience=0.2) as process:
+        with pytest.raises(RefusedError, match="within 0 s"):
+            process.draw([1], n=1, new=2)
+        process._patience = 60.0
+        with pytest.raises(RefusedError, match="within 0 s"):
+            process.draw([7, 7], n=1, new=2)
+
+
 def test_what_is_not_set_up_is_said(tmp_path: Path) -> None:
     side = RIVALS["openvino"].side("openvino", "float32", place=tmp_path, threads=2)
     with pytest.raises(RefusedError, match=r"is not set up: .*No such file"):
@@ -156,7 +181,7 @@ def test_names_and_numbers_that_cannot_be_read_are_refused() -> None:
         measure_rivals(RivalOptions(rivals=("vllm",), rival_model="m"))
     with pytest.raises(ParameterError, match="--rival-model"):
         measure_rivals(RivalOptions(rivals=("openvino",)))
-    with pytest.raises(ParameterError, match="whole numbers"):
+    with pytest.raises(ParameterError, match=r"candidates = '1,x': expected whole numbers"):
         measure_rivals(RivalOptions(rivals=("openvino",), rival_model="m", candidates="1,x"))
     with pytest.raises(ParameterError, match="new = 3"):
         RivalOptions(new=3)

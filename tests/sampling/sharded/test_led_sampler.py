@@ -9,12 +9,17 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from codesample import ModelOptions, RunOptions, SamplingParams, evaluate, read_problems, tensor_parallel
+from codesample.errors import ParameterError
 from codesample.runs import RunFolder
+from codesample.sampling.sharded import led_sampler
 
 WORDS = ("eval", "mini", "--limit", "12", "-n", "6", "--dtype", "float64", "--max-new-tokens", "60")
 # seconds from the death of one process to the end of all
@@ -25,6 +30,15 @@ def test_one_process_has_whole_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with tensor_parallel() as first:
         assert first
+
+
+@pytest.mark.parametrize("changed", [{"cpu_matmul": "int8"}, {"cpu_matmul": "bfloat16"}, {"compile": True}])
+def test_what_a_divided_model_cannot_do_is_refused_before_its_weights_are_looked_for(
+    changed: dict[str, Any],
+) -> None:
+    team: Any = SimpleNamespace(size=2, device=torch.device("cpu"))
+    with pytest.raises(ParameterError, match=r"divided among 2 processes, .*leave it out"):
+        led_sampler._shard(team, "/no/such/folder", ModelOptions("/no/such/folder", **changed))
 
 
 @pytest.mark.slow
