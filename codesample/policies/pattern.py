@@ -35,7 +35,7 @@ class Pattern(PrefixPolicy):
             where it has none those of Phi-3-small, with no layer that reads all.
         homo_head: Whether heads are alike.
         ablation: Use it on a model that was not trained with it.
-        guard: Shorter stored runs are read whole.
+        guard: Shorter stored runs are read whole; of an ablation alone.
         audit: See `SparsePolicy`.
 
     Source: arXiv:2407.17678.
@@ -104,6 +104,11 @@ class Pattern(PrefixPolicy):
             raise ParameterError(
                 f"policy 'pattern': {facts.name!r} was trained with {_spelt(stated)}, got {_spelt(own)}; "
                 "leave the numbers out"
+            )
+        if self.guard:
+            raise ParameterError(
+                f"policy 'pattern': guard = {self.guard}: {facts.name!r} was trained to see its pattern alone, "
+                "in short prompts too; leave guard out"
             )
         return replace(self, **stated._asdict())
 

@@ -179,7 +179,8 @@ class Sampler:
         """
         choice = PolicyChoice(policy)
         other = object.__new__(type(self))
-        state, checkpoint = self._state.spread_over(choice.ranks), choice.served(self.checkpoint)
+        checkpoint = choice.served(replace(self.checkpoint, **self._probed._asdict()))
+        state = self._state.spread_over(choice.ranks)
         vars(other).update(vars(self), _policy=choice, _state=state, checkpoint=checkpoint)
         return other
 

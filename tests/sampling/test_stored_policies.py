@@ -165,7 +165,8 @@ def test_own_tokens_that_fit_are_all_read(stores: list[KVStore]) -> None:
 
 
 def test_beyond_that_memory_stays_as_it_is_and_the_prompt_is_untouched(stores: list[KVStore]) -> None:
-    engine = sampler("llama")
+    # a last token that is run alone is rounded otherwise
+    engine = sampler("llama", prefix_cache=0)
     chosen = engine.with_policy(CASCADE)
     exact, bounded = (ids(drawn(each, max_new_tokens=40)) for each in (engine, chosen))
     assert stores[0].row_tokens == 40
@@ -267,6 +268,25 @@ def test_a_checkpoint_with_a_pattern_is_sampled_by_it_as_by_its_own_code() -> No
         drawn(chosen, max_new_tokens=26)
     # it is not what a model without a pattern draws
     assert ids(drawn(chosen)) != ids(drawn(sampler("llama")))
+
+
+@pytest.mark.usefixtures("own_code")
+def test_another_policy_is_refused_although_the_pattern_has_a_shared_path() -> None:
+    engine = patterned()
+    chosen = engine.with_policy("pattern")
+    exact = chosen.with_policy("exact")
+    assert not exact.checkpoint.shared
+    assert ids(drawn(exact)) == ids(drawn(engine))
+    for policy in ("storage=int8", "quest(keep=1)", "schedule=stream-k"):
+        with pytest.raises(ParameterError, match="one cache per candidate"):
+            chosen.with_policy(policy)
+    assert chosen.with_policy("pattern, schedule=stream-k").checkpoint.shared
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_pattern_that_a_model_was_trained_with_has_no_guard() -> None:
+    with pytest.raises(ParameterError, match=r"guard = 48: .* in short prompts too; leave guard out"):
+        patterned().with_policy("pattern(guard=48)")
 
 
 def test_a_checkpoint_whose_code_ignores_its_pattern_is_refused() -> None:
