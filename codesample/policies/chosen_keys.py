@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codesample.errors import PolicyError
-from codesample.kernels.bifurcated_decode import KeptKeys
+from codesample.kernels.bifurcated_decode import KeptKeys, LayerStore
 from codesample.policies.contract import Ask, Choice, PrefixPolicy
 
 __all__ = ["ChosenKeys", "expect_choice", "gathered"]
@@ -45,16 +45,17 @@ class ChosenKeys:
         return bool(F.cosine_similarity(_mean(queries), self.mean, dim=0) < policy.similarity)
 
 
-def gathered(choice: Choice | None, ask: Ask, policy: PrefixPolicy) -> ChosenKeys:
-    """Put what a choice names side by side."""
+def gathered(
+    choice: Choice | None, ask: Ask, policy: PrefixPolicy, store: LayerStore, start: int
+) -> ChosenKeys:
+    """Put what a choice names of a run side by side, which begins with token `start` of the store's pool."""
     mean = _mean(ask.queries) if policy.similarity > 0 and policy.refresh > 1 else None
     if choice is None:
         return ChosenKeys(None, None, 0, 0, mean)
     index = choice.tokens
     filled = index >= 0
     tokens = int(filled.sum())
-    at = index.clamp_min(0)[..., None].expand(-1, -1, ask.keys.shape[2])
-    k, v = ask.keys.gather(1, at), ask.values.gather(1, at)
+    k, v = store.gathered(start, index.clamp_min(0))
     if choice.gate is not None:
         v = v * choice.gate[..., None].to(v.dtype)
     bias = None

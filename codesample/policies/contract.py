@@ -60,7 +60,8 @@ class Ask(NamedTuple):
 
     Attributes:
         queries: [R, Q, H, D], of all rows that the choice is for; query head h reads KV head h // (H / G).
-        keys, values: [G, M, D], of the stored prompt.
+        keys, values: [G, M, D], of the stored prompt; NaN where the policy does not read them, see
+            `PrefixPolicy.reads_keys`, and they are stored in 8 bits.
         scores: How the layer weighs its keys; without a window.
         positions: [R, Q] int64, where in their sequences the queries stand; told to `query_free` policies.
         start: Where in them the run's first token stands.
@@ -118,6 +119,8 @@ class PrefixPolicy(Parametrised, ABC):
         pool: Whether one choice is made for all rows of a group, or one for each row.
         audit: The true attention mass of what is not read is measured at every so manieth step; 0: never.
         tail_queries: How many of a prompt's last queries `prepare` is shown.
+        reads_keys: Whether `select` reads keys or values. Those in 8 bits are unpacked for it then, all of
+            them at every choice; else it is told their shape.
         query_free: Whether choices follow from positions or from what `prepare` was shown, and from no query.
         longest_own: How many own tokens a candidate may have, where it has to be limited; None: any number.
         computes: Settings of a model's configuration that it computes, without which the model is not served.
@@ -131,6 +134,7 @@ class PrefixPolicy(Parametrised, ABC):
     pool: bool = True
     audit: int = 0
     tail_queries: int = 1
+    reads_keys: bool = True
     query_free: bool = False
     longest_own: int | None = None
     computes: tuple[str, ...] = ()
@@ -150,7 +154,8 @@ class PrefixPolicy(Parametrised, ABC):
         """Work out once per stored prompt what choosing needs.
 
         Args:
-            layers: Those without a window, in their order; none may be changed.
+            layers: Those without a window, in their order; none may be changed. Each is made when it is
+                asked for, so that keys in 8 bits are unpacked layer by layer: keep none.
 
         Returns: for each layer what `select` is given.
         """

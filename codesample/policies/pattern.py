@@ -43,6 +43,7 @@ class Pattern(PrefixPolicy):
 
     name = "pattern"
     query_free = True
+    reads_keys = False
     computes = PATTERN_SETTINGS
 
     block_size: int = _number(0, "Tokens of a block; 0: as the checkpoint says.")
@@ -107,8 +108,8 @@ class Pattern(PrefixPolicy):
             )
         if self.guard:
             raise ParameterError(
-                f"policy 'pattern': guard = {self.guard}: {facts.name!r} was trained to see its pattern alone, "
-                "in short prompts too; leave guard out"
+                f"policy 'pattern': guard = {self.guard}: {facts.name!r} was trained to see its pattern "
+                "alone, in short prompts too; leave guard out"
             )
         return replace(self, **stated._asdict())
 

@@ -7,7 +7,7 @@ another is stored in its place, or when no prompt needs it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import MappingProxyType
@@ -28,9 +28,10 @@ from codesample.kernels.bifurcated_decode import (
 from codesample.policies.accounting import Account, Tally
 from codesample.policies.chosen_keys import ChosenKeys, expect_choice, gathered
 from codesample.policies.contract import Ask, PrefixPolicy, StoredLayer
+from codesample.policies.exact import Exact
 from codesample.policies.learned_scores import Scorer
 from codesample.policies.missed_mass import Unread, missed_mass, unread_of
-from codesample.policies.prompt_tails import PromptTails
+from codesample.policies.prompt_tails import PromptTails, Tail
 from codesample.policies.storage_accounting import StorageTally
 
 __all__ = ["PrefixReads"]
@@ -55,8 +56,22 @@ class _Stored:
         )
 
 
+class _Layers(Sequence[StoredLayer]):
+    """Makes each layer when it is asked for, lest a prompt in 8 bits be unpacked as a whole."""
+
+    def __init__(self, numbers: Sequence[int], made: Callable[[int], StoredLayer]) -> None:
+        self._numbers, self._made = numbers, made
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, at: Any) -> Any:
+        found = self._numbers[at]
+        return [self._made(each) for each in found] if isinstance(at, slice) else self._made(found)
+
+
 class PrefixReads:
-    """A `KeySelection` that follows a policy.
+    """A `KeySelection` that follows a policy; `exact` restricts nothing, and is counted alone.
 
     Args:
         policy: Which.
@@ -76,6 +91,7 @@ class PrefixReads:
     ) -> None:
         self.policy, self.name, self.scorers, self._storage = policy, policy.name, scorers, storage
         self._layers, self._tally = layers, tally or Tally()
+        self._reads_all = isinstance(policy, Exact)
         self._stored: dict[Range, _Stored] = {}
         self._numbers: dict[int, int] = {}
         # bytes held besides the store, and the calls of each layer
@@ -99,7 +115,7 @@ class PrefixReads:
 
     def tails(self, ranges: Iterable[Range]) -> PromptTails:
         """Return what is to hear the prefill that stores these ranges."""
-        wanted = [start for start, length in ranges if length >= self.policy.guard]
+        wanted = [start for start, length in ranges if length >= self.policy.guard and not self._reads_all]
         return PromptTails(wanted, max(1, self.policy.tail_queries), self._storage)
 
     def prepare(self, ranges: Iterable[Range], tails: PromptTails) -> None:
@@ -112,28 +128,27 @@ class PrefixReads:
                 self._storage.stored(held, sum(layer.whole_bytes(length) for layer in self._layers))
             if length < self.policy.guard:
                 continue
-            heard = tails.of(start)
-            # the own mask of a layer with a window is short and stays what it is
-            numbers = [number for number in sorted(heard) if heard[number].scores.window is None]
-            layers = [
-                StoredLayer(
-                    *self._layers[number].shared(start, length),
-                    heard[number].queries,
-                    heard[number].scores,
-                    number,
-                    heard[number].learned,
-                )
-                for number in numbers
-            ]
-            states = self.policy.prepare(layers) if layers else []
-            if len(states) != len(layers):
-                raise PolicyError(
-                    f"policy {self.name!r} prepared {len(states)} layers of {len(layers)}; expected one each"
-                )
-            made = self._stored[start, length] = _Stored(dict(zip(numbers, states, strict=True)))
+            made = self._stored[start, length] = _Stored(self._prepared(start, length, tails.of(start)))
             self._hold(made.bytes)
             self._tally.add(prefixes=1)
         self._tally.seconds["prepare_seconds"] += perf_counter() - began
+
+    def _prepared(self, start: int, length: int, heard: Mapping[int, Tail]) -> dict[int, Any]:
+        """Return by layer what the policy prepares."""
+        # the own mask of a layer with a window is short and stays what it is
+        numbers = [number for number in sorted(heard) if heard[number].scores.window is None]
+
+        def made(number: int) -> StoredLayer:
+            tail = heard[number]
+            keys, values = self._layers[number].shared(start, length)
+            return StoredLayer(keys, values, tail.queries, tail.scores, number, tail.learned)
+
+        states = self.policy.prepare(_Layers(numbers, made)) if numbers else []
+        if len(states) != len(numbers):
+            raise PolicyError(
+                f"policy {self.name!r} prepared {len(states)} layers of {len(numbers)}; expected one each"
+            )
+        return dict(zip(numbers, states, strict=True))
 
     def _hold(self, change: int) -> None:
         self._held += change
@@ -169,7 +184,12 @@ class PrefixReads:
 
     def restricts(self, segment: Segment) -> bool:
         """Whether the policy chooses among this segment's keys; see `KeySelection`."""
-        return segment[:2] in self._stored
+        return not self._reads_all and segment[:2] in self._stored
+
+    @property
+    def counts(self) -> bool:
+        """Whether runs are read whole and counted; see `KeySelection`."""
+        return self._reads_all and bool(self._stored)
 
     def select(self, segment: Segment, call: Call) -> KeptKeys | None:
         """Choose or go on with what was chosen; see `KeySelection`."""
@@ -179,10 +199,10 @@ class PrefixReads:
         s, looks, place = segment, self._looks(layer), (layer, segment.row_start)
         chosen = stored.chosen.get(place)
         due = chosen is None or chosen.is_due(call.q[s.row_start : s.row_stop], self.policy)
-        ask = self._ask(s, call) if due or looks else None
+        ask = self._ask(s, call, whole=looks or self.policy.reads_keys) if due or looks else None
         if chosen is None or (due and ask is not None):
             assert ask is not None
-            chosen = self._choose(stored, place, ask)
+            chosen = self._choose(stored, place, ask, call.store, s)
         chosen.age += 1
         tokens = s.length * call.kv_heads
         # exact steps read a run once for all rows, also where each row chooses for itself
@@ -198,27 +218,34 @@ class PrefixReads:
             self._unread.append((s, unread_of(ask, chosen.choice)))
         return chosen.kept
 
-    def _ask(self, s: Segment, call: Call) -> Ask:
+    def _ask(self, s: Segment, call: Call, *, whole: bool) -> Ask:
         rows = slice(s.row_start, s.row_stop)
         positions = None
         if self.policy.query_free:
             first = call.lens[rows].long() if call.writes else call.lens[rows].long() - call.q.shape[1]
             first = first + torch.tensor(self._own_starts[rows], device=first.device)
             positions = first[:, None] + torch.arange(call.q.shape[1], device=first.device)
-        keys, values = call.store.shared(s.start, s.length)
+        if whole or call.store.packed is None:
+            keys, values = call.store.shared(s.start, s.length)
+        else:
+            heads, _, width = call.store.k_shared.shape
+            keys = values = call.q.new_full((), float("nan")).expand(heads, s.length, width)
         return Ask(call.q[rows], keys, values, call.scores, positions, s.position)
 
-    def _choose(self, stored: _Stored, place: tuple[int, int], ask: Ask) -> ChosenKeys:
+    def _choose(
+        self, stored: _Stored, place: tuple[int, int], ask: Ask, store: LayerStore, s: Segment
+    ) -> ChosenKeys:
         """Make a choice for rows of a layer, and put what it names side by side."""
         began = perf_counter()
         choice = self.policy.select(ask, stored.states[place[0]])
         if choice is not None:
             expect_choice(self.name, choice, ask)
-        before, chosen = stored.chosen.get(place), gathered(choice, ask, self.policy)
+        before, chosen = stored.chosen.get(place), gathered(choice, ask, self.policy, store, s.start)
         stored.chosen[place] = chosen
+        unpacked = store.held_bytes(s.length) if store.packed is not None and self.policy.reads_keys else 0
         self._tally.add(
             refreshes=1,
-            scored_bytes=0 if choice is None else choice.scored_bytes,
+            scored_bytes=unpacked + (0 if choice is None else choice.scored_bytes),
             gathered_bytes=chosen.bytes,
         )
         self._hold(chosen.bytes - (before.bytes if before else 0))
@@ -238,6 +265,8 @@ class PrefixReads:
         """Turn what runs left out into the mass that each query missed; see `KeySelection`."""
         layer = self._number(call.store)
         self._calls[layer] += 1
+        if self._reads_all and call.scores.window is None:
+            self._count_whole(call)
         if not self._unread:
             return
         left_out = output.lse.new_full(output.lse.shape, float("-inf"), dtype=torch.float64)
@@ -251,6 +280,17 @@ class PrefixReads:
         self._unread.clear()
         mass = missed_mass(Unread(left_out, stood_for), output.lse)[looked_at]
         self._tally.missed(layer, mass.flatten(0, 1), layers=len(self._layers))
+
+    def _count_whole(self, call: Call) -> None:
+        for _, length in self._first_rows.keys() & self._stored.keys():
+            tokens = length * call.kv_heads
+            self._tally.add(
+                steps=1,
+                tokens=tokens,
+                tokens_kept=tokens,
+                exact_bytes=call.store.whole_bytes(length),
+                read_bytes=call.store.held_bytes(length),
+            )
 
     def _number(self, store: LayerStore) -> int:
         number = self._numbers.get(id(store))

@@ -37,6 +37,7 @@ class Quest(SparsePolicy):
     """
 
     name = "quest"
+    reads_keys = False
 
     page: int = setting(16, "Tokens of a page.", expected="at least 1", holds=lambda value: value >= 1)
     first: int = setting(
@@ -52,14 +53,13 @@ class Quest(SparsePolicy):
 
     def _pages(self, keys: Tensor) -> _Pages:
         kv_heads, tokens, width = keys.shape
+        page = min(self.page, tokens)
         # a short last page repeats its last key, which moves no bound
-        missing = -tokens % self.page
+        missing = -tokens % page
         if missing:
             keys = torch.cat([keys, keys[:, -1:].expand(-1, missing, -1)], dim=1)
         pages = (
-            keys.view(kv_heads, -1, self.page, width)
-            if keys.is_contiguous()
-            else keys.unflatten(1, (-1, self.page))
+            keys.view(kv_heads, -1, page, width) if keys.is_contiguous() else keys.unflatten(1, (-1, page))
         )
         return _Pages(pages.amax(dim=2), pages.amin(dim=2))
 

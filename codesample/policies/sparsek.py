@@ -57,6 +57,11 @@ class Sparsek(SparsePolicy):
         return self.scores == "learned"
 
     @property
+    def reads_keys(self) -> bool:  # type: ignore[override]
+        """Whether votes are taken."""
+        return not self.query_free
+
+    @property
     def notice(self) -> str:  # type: ignore[override]
         """What a report has to say of it."""
         return "" if self.query_free else "an experiment: the model's own attention stands for trained scores"

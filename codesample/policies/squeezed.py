@@ -47,6 +47,7 @@ class Squeezed(SparsePolicy):
     """
 
     name = "squeezed"
+    reads_keys = False
 
     clusters: float = setting(
         0.05, "Clusters per token.", expected="a number in (0, 1]", holds=lambda value: 0 < value <= 1
@@ -83,15 +84,15 @@ class Squeezed(SparsePolicy):
         if self.keep == 1:
             return [None] * len(layers)
         found: list[tuple[Clusters, Tensor | None]] = []
-        scores, counts = [], []
+        scores, counts, stored = [], [], 0
         for layer in layers:
+            stored = layer.keys.shape[1]
             keys, values = (x[:, self.first : max(x.shape[1] - self.recent, 0)] for x in layer[:2])
             made = cluster(keys, share=self.clusters, piece=self.segment, rounds=self.rounds, seed=self.seed)
             found.append((made, made.means(values) if self.tail == "estimate" else None))
             rows = pooled_rows(layer.queries.transpose(0, 1)[:, None], len(keys))
             scores.append(cluster_scores(rows, made, layer.scores).flatten().cpu())
             counts.append(made.sizes.flatten().cpu())
-        stored = layers[0].keys.shape[1]
         # both ends count towards what is kept
         ends = self.first + self.recent
         share = max(self.keep * stored - ends, 0) / max(stored - ends, 1)

@@ -141,6 +141,10 @@ class DecodeLoop:
         self._groups.begin_again()
         return self._groups.take_outside()
 
+    def holds_as(self, packed: str | None) -> bool:
+        """Whether its prompts are held in these 8 bits, or, None, as they are."""
+        return self._store.packed == packed
+
     @property
     def live(self) -> int:
         """How many candidates decode now."""

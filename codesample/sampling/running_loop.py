@@ -236,6 +236,9 @@ class RunningLoop:
                 except ModelError as error:
                     work.fail(error)  # which takes it out of those outside
                     continue
+            elif not self._loop.holds_as(sampler._policy.packed(max(len(p.ids) for p in prompts))):
+                # a guard is of a call's own prompts: it waits for a store of its own
+                return
             elif not self._loop.make_room(prompts, budget=sampler._budget, max_rows=sampler._max_rows):
                 return
             self._outside.popleft()

@@ -256,6 +256,17 @@ def _check_asks_no_queries(make_policy: MakePolicy) -> None:
         _require(_same(choice, other), "other queries at the same positions chose other tokens")
 
 
+def _check_reads_no_keys(make_policy: MakePolicy) -> None:
+    """A policy that says that it reads no keys chooses the same where there are none, as in 8 bits."""
+    policy = make_policy()
+    if policy.reads_keys:
+        return
+    for ask, choice, state in _with_states(policy, _PLAIN):
+        none = torch.full_like(ask.keys, float("nan"))
+        other = policy.select(ask._replace(keys=none, values=none), state)
+        _require(_same(choice, other), "without keys, which it says it does not read, it chose other tokens")
+
+
 def _chosen(policy: PrefixPolicy, case: PolicyCase) -> Iterator[tuple[Ask, Choice | None]]:
     for ask, choice, _ in _with_states(policy, case):
         yield ask, choice
@@ -294,6 +305,7 @@ CHECKS: Mapping[str, Callable[[MakePolicy], None]] = MappingProxyType(
         "heads": _check_heads,
         "mass": _check_mass,
         "asks no queries": _check_asks_no_queries,
+        "reads no keys": _check_reads_no_keys,
     }
 )
 """Every check by name."""

@@ -56,6 +56,13 @@ class LayerStore(NamedTuple):
             return self.packed.read(start, start + length, self.k_shared.dtype)
         return self.k_shared[:, start : start + length], self.v_shared[:, start : start + length]
 
+    def gathered(self, start: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values [G, N, D] of shared tokens [G, N] int64 of each head, from `start` on."""
+        if self.packed is not None:
+            return self.packed.gathered(start + tokens, self.k_shared.dtype)
+        at = (start + tokens)[..., None].expand(-1, -1, self.k_shared.shape[2])
+        return self.k_shared.gather(1, at), self.v_shared.gather(1, at)
+
     def write(self, start: int, k: Tensor, v: Tensor) -> None:
         """Store shared keys and values [G, T, D] from token `start` on, packed where the pool is."""
         if self.packed is not None:

@@ -108,6 +108,16 @@ class PackedKeys(NamedTuple):
         v = self.v[:, begin:end].to(wide).mul_(self.v_scale[:, begin:end])
         return k.to(dtype), v.to(dtype)
 
+    def gathered(self, tokens: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return keys and values of tokens [G, N] int64 of each head, [G, N, D] both, as `read` does."""
+        wide, at = torch.promote_types(dtype, torch.float32), tokens[..., None]
+        whole = at.expand(-1, -1, self.k.shape[2])
+        groups = whole // GROUP
+        # integers of the same width, for gathering is not there for all dtypes
+        k, v = (x.view(torch.int8).gather(1, whole).view(x.dtype).to(wide) for x in (self.k, self.v))
+        k = k.mul_(self.k_scale.gather(1, groups)).add_(self.k_middle.gather(1, groups))
+        return k.to(dtype), v.mul_(self.v_scale.gather(1, at)).to(dtype)
+
 
 class PackedView(NamedTuple):
     """Tokens [start, stop) of a pool, as [1, G, N, D] that is unpacked chunk by chunk."""

@@ -38,7 +38,8 @@ class PreparedBatch(ABC):
         impl: Name of the implementation.
         batch, device, selection, schedule: As given; `take_over` puts another batch in place.
         restricted: The segments of which `selection` may leave keys out.
-        attended: The selection's own method where there are such segments and it has one, else None.
+        attended: The selection's own method where there are such segments, or it counts what is read whole,
+            and it has one; else None.
     Raises:
         ImplUnavailableError: the implementation cannot honour `selection` or `schedule`.
     """
@@ -56,7 +57,7 @@ class PreparedBatch(ABC):
         self.schedule = schedule
         self.restricted = frozenset(s for s in batch.segments if selection.restricts(s))
         self.attended: Callable[[Call, DecodeOutput], None] | None = None
-        if self.restricted:
+        if self.restricted or getattr(selection, "counts", False):
             self.attended = getattr(selection, "attended", None)
         # holding a store keeps its id from naming another
         self._checked: dict[int, LayerStore] = {}

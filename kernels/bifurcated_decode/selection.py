@@ -40,7 +40,8 @@ class KeptKeys(NamedTuple):
 class KeySelection(Protocol):
     """Decides which keys of shared segments are read.
 
-    One that has a method `attended(call, output)` is told of every call over a batch that it restricts.
+    One that has a method `attended(call, output)` is told of every call over a batch that it restricts, and
+    of every call there is where it has an attribute `counts` that is true as the batch is prepared.
     """
 
     @property

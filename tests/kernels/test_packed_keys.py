@@ -241,3 +241,23 @@ def test_sight_of_another_shape_is_refused() -> None:
         bifurcated_decode(
             q, None, None, plain, prepare_batch(batch, "cpu", impl="torch", selection=selection), lens
         )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokens_that_are_gathered_are_those_that_are_read(kind: Any, dtype: torch.dtype) -> None:
+    pool = made(kind, 300)
+    pool.write(GROUP, draw(KV_HEADS, 150, WIDTH), draw(KV_HEADS, 150, WIDTH, seed=1))
+    whole = LayerStore(
+        *(draw(KV_HEADS, 0, WIDTH).to(dtype) for _ in range(2)), *draw(2, 1, KV_HEADS, 9, WIDTH)
+    )
+    packed = PackedStore.of(whole, pool)
+    plain = LayerStore(*pool.read(0, 2 * GROUP + 150, dtype), *whole[2:])
+    tokens = torch.tensor([[0, 1, 63, 64, 149], [5, 5, 70, 140, 0]])
+    for store in (packed, plain):
+        got = store.gathered(GROUP, tokens)
+        for found, all_of_them in zip(got, store.shared(GROUP, 150), strict=True):
+            for head in range(KV_HEADS):
+                assert torch.equal(found[head], all_of_them[head, tokens[head]])
+    for one, other in zip(packed.gathered(GROUP, tokens), plain.gathered(GROUP, tokens), strict=True):
+        assert torch.equal(one, other)

@@ -18,6 +18,7 @@ from codesample.kernels.bifurcated_decode import (
     prepare_batch,
 )
 from codesample.policies.contract import Choice, PrefixPolicy, PseudoKeys, SparsePolicy
+from codesample.policies.exact import Exact
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.registry import prefix_policy
 
@@ -342,3 +343,17 @@ def test_logits_of_200_give_numbers(text: str) -> None:
     assert account.tokens_kept < account.tokens
     assert account.audit is not None
     assert all(0 <= mass <= 1 for layer in account.audit.most for mass in layer)
+
+
+def test_reading_all_restricts_nothing_and_is_counted_all_the_same() -> None:
+    loop = started(Exact(), batch(header=True))
+    # whoever reads all keys, as the Triton kernels do, serves it
+    assert loop.prepared.restricted == frozenset()
+    for _ in range(3):
+        loop.step()
+    account = loop.reads.account
+    one_read = 2 * LENGTH * KV_HEADS * WIDTH * 8
+    assert (account.prefixes, account.steps, account.refreshes) == (1, 6, 0)
+    assert account.exact_bytes == account.read_bytes == 6 * one_read
+    assert account.tokens == account.tokens_kept == 6 * LENGTH * KV_HEADS
+    assert (account.gathered_bytes, account.scored_bytes, account.state_bytes) == (0, 0, 0)

@@ -78,3 +78,12 @@ def test_the_page_that_a_query_looks_for_is_read() -> None:
 def test_settings_outside_their_range_are_refused(settings: dict) -> None:
     with pytest.raises(ParameterError, match=f"{next(iter(settings))} = "):
         Quest(**settings)
+
+
+def test_a_page_longer_than_the_prompt_is_the_prompt() -> None:
+    case = PolicyCase(tokens=64)
+    layer = case.stored()[0]
+    quest = Quest(page=1 << 50)
+    (state,) = quest.prepare([layer])
+    assert state.high.shape == (2, 1, 32)
+    assert quest.select(case.ask(layer), state) is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
+import weakref
 from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -14,10 +16,12 @@ from transformers.models.llama import modeling_llama
 
 from codesample import Sampler, plugins
 from codesample.errors import ParameterError
+from codesample.kernels.bifurcated_decode import PackedStore
 from codesample.policies.sparsek import Sparsek
 from codesample.records import Candidate, Request, SamplingParams
 from codesample.sampling import sampler as sampler_module
 from codesample.sampling.kv_store import KVStore
+from codesample.serving.async_sampler import AsyncSampler
 from codesample.testing.models import byte_tokenizer, random_model
 
 PROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
@@ -145,6 +149,62 @@ def test_storage_and_prefix_policies_go_together() -> None:
     assert account.tokens_kept < 0.5 * account.tokens
     assert account.storage is not None
     assert account.storage.bytes < account.storage.exact_bytes
+
+
+@pytest.mark.parametrize(
+    ("policy", "most_layers"),
+    [
+        ("exact", 0),
+        ("quest(keep=0.3, guard=0, page=8)", 2),
+        ("squeezed(keep=0.3, guard=0, recent=20, tail=estimate)", 2),
+        ("pattern(ablation=true, block_size=8, local_blocks=2, vert_stride=4)", 2),
+        ("token-select(keep=0.3, guard=0, first=4, last=8)", 2),
+    ],
+)
+def test_a_prompt_in_8_bits_is_unpacked_layer_by_layer_and_no_more_than_is_counted(
+    policy: str, most_layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+    share = PackedStore.shared
+
+    def shared(self: PackedStore, start: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        found = share(self, start, length)
+        unpacked.append(weakref.ref(found[0]))
+        alive.append(sum(each() is not None for each in unpacked))
+        return found
+
+    monkeypatch.setattr(PackedStore, "shared", shared)
+    chosen = sampler("llama").with_policy(policy + ", storage=int8(guard=0)")
+    drawn(chosen)
+    account = chosen.policy_account
+    assert account is not None
+    assert account.storage is not None
+    assert max(alive, default=0) <= most_layers
+    layers, held = len(chosen.checkpoint.kv_shapes), account.storage.bytes
+    if policy.startswith("token-select"):
+        # nothing is prepared, and votes are taken of all keys
+        assert len(alive) == account.refreshes
+        assert account.scored_bytes > account.refreshes * held / layers
+    else:
+        assert len(alive) == (0 if policy == "exact" else layers)
+        assert account.scored_bytes < account.refreshes * held / layers or not account.refreshes
+
+
+def test_a_call_holds_prompts_by_its_own_length_also_where_others_run(stores: list[KVStore]) -> None:
+    plain = sampler("llama")
+    engine = plain.with_policy("storage=fp8(guard=200)")
+    prompts = [PROMPT[:60], PROMPT, PROMPT[100:170]]
+
+    async def main() -> list[list[Candidate]]:
+        async with AsyncSampler(engine) as served:
+            calls = (served.sample(each, 2, max_new_tokens=TOKENS) for each in prompts)
+            return await asyncio.gather(*calls)
+
+    found = [ids(each) for each in asyncio.run(main())]
+    assert sum(store.packed is not None for store in stores) == 1
+    assert found == [ids(drawn(engine, each, 2)) for each in prompts]
+    assert [found[0], found[2]] == [ids(drawn(plain, each, 2)) for each in (prompts[0], prompts[2])]
 
 
 CASCADE = "decode_cache=cascade(capacity=8, levels=2, first=2)"

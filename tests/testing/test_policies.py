@@ -91,6 +91,12 @@ class Forgetful(Best):
         return [None]
 
 
+class Looking(Best):
+    """Says that it reads no keys."""
+
+    reads_keys = False
+
+
 class Unequal(Best):
     def __eq__(self, other):
         return self is other
@@ -116,6 +122,7 @@ def test_what_keeps_its_promises_passes(policy: type) -> None:
         (Writing, "the store is left alone"),
         (Forgetful, "forms"),
         (Unequal, "statements"),
+        (Looking, "reads no keys"),
     ],
 )
 def test_a_broken_promise_is_named(policy: type, check: str) -> None:
