@@ -10,7 +10,7 @@ from codesample.bench.measurements import Measurement, reason_of
 from codesample.bench.policy_rows import Passes, policy_row
 from codesample.bench.policy_steps import Pass, PolicyBench
 from codesample.bench.settings import PolicyOptions
-from codesample.errors import CodesampleError
+from codesample.errors import CodesampleError, ParameterError
 from codesample.sampling.checkpoint import Checkpoint, load_checkpoint
 from codesample.sampling.policy_choice import PolicyChoice
 
@@ -36,7 +36,7 @@ def measure_policies(problem: str, options: PolicyOptions) -> Iterator[Measureme
 
     Raises:
         UnknownNameError, ParameterError: a policy that is not known, is not for this model, or is computed by
-            several processes.
+            several processes; or a model whose prompts are not shared without its own pattern.
     """
     choices = [PolicyChoice(text) for text in options.policies or DEFAULT_POLICIES]
     for choice in choices:
@@ -44,6 +44,11 @@ def measure_policies(problem: str, options: PolicyOptions) -> Iterator[Measureme
     checkpoint = load_checkpoint(options.model, device=options.device, dtype=options.dtype)
     for choice in choices:
         choice.served(checkpoint)
+    if not checkpoint.shared:
+        raise ParameterError(
+            f"{checkpoint.name}: {checkpoint.notice}; policies are measured beside exact steps over a shared "
+            "prompt, which it has not"
+        )
     facts = machine(MODELS, checkpoint.model.device)
     for tokens in options.contexts:
         cell: Measurement = {"kind": "policy", "model": checkpoint.name, "context": tokens, "n": options.n}
@@ -90,4 +95,4 @@ def _measured(
             yield _refused(choice, failed[at])
             continue
         measured = Passes(exact, found, bench.by(choice, audit=True), bench.prefill_seconds)
-        yield policy_row(choice, measured, layers=len(checkpoint.kv_shapes), rows=options.n)
+        yield policy_row(choice, measured, rows=options.n)

@@ -45,17 +45,20 @@ class Passes(NamedTuple):
     prefill_seconds: float
 
 
-def policy_row(choice: PolicyChoice, passes: Passes, *, layers: int, rows: int) -> Measurement:
+def policy_row(choice: PolicyChoice, passes: Passes, *, rows: int) -> Measurement:
     """Return the figures of a policy; None for what it does not do, such as choosing.
 
     Args:
         choice: Fitted to the model.
         passes: Its own and exact ones.
-        layers, rows: Of the model, and of the passes.
+        rows: Of the passes.
     """
     exact, found, audited, prefill = passes
     account, looked = found[-1].account, audited.account
-    steps, choices = len(exact[0].seconds), account.refreshes / layers / (1 if choice.pools else rows)
+    steps = len(exact[0].seconds)
+    # layers with a window choose nothing
+    choosing = max(account.steps / steps, 1) * (1 if choice.pools else rows)
+    choices = account.refreshes / choosing
     exact_mean, step_mean = (median(mean(each.seconds) for each in side) for side in (exact, found))
     prepare = median(each.account.prepare_seconds for each in found)
     own_run = found[-1].prefill_seconds

@@ -180,12 +180,10 @@ def _as_settled(plan: EvaluationPlan) -> PromptOptions:
 def _new_tokens(
     requests: Sequence[Request], lengths: Sequence[int], limit: int, outline: Outline | None
 ) -> int:
-    most = outline.max_positions if outline else None
-    if most is None:
-        return sum(len(each.indices) for each in requests) * limit
+    rooms = [outline.room_behind(length) for length in lengths] if outline else [None] * len(requests)
     return sum(
-        len(each.indices) * max(0, min(limit, most - length))
-        for each, length in zip(requests, lengths, strict=True)
+        len(each.indices) * (limit if room is None else max(0, min(limit, room)))
+        for each, room in zip(requests, rooms, strict=True)
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from codesample.errors import ParameterError
 from codesample.evaluation.comparison import Comparison, compare_contents
 from codesample.evaluation.run_contents import RunContents
+from codesample.records.policy import EXACT
 
 __all__ = ["Lineup", "RunCost", "cost_of", "line_up"]
 
@@ -22,8 +23,8 @@ class RunCost:
         run: The folder.
         tokens: Drawn.
         sampling_seconds: Wall time from the first request to the last candidate.
-        policy: How keys of prompts were read, and what that missed: the policy and `Account.as_json`; {}
-            where every key was read.
+        policy: How keys of prompts were read, and what that missed: the policy and `Account.as_json`; the
+            policy alone where it lets go of tokens uncounted; {} where every key was read.
     """
 
     run: str
@@ -77,4 +78,12 @@ def cost_of(run: RunContents) -> RunCost:
         return RunCost(str(run.path), None, None, {})
     # of a run that only judged what was there, sampling took nothing
     sampled = report.seconds.sampling if report.tokens_per_second is not None else None
-    return RunCost(str(run.path), report.tokens, sampled, report.policy)
+    return RunCost(str(run.path), report.tokens, sampled, report.policy or _uncounted(run))
+
+
+def _uncounted(run: RunContents) -> dict[str, Any]:
+    """Return the policy of a run that has no account of it, although not all tokens are read."""
+    sessions = run.manifest.sessions
+    spelt = sessions[-1].get("model", {}).get("policy", EXACT) if sessions else EXACT
+    lossy = "decode_cache=" in spelt or ("prefill=" in spelt and "prefill=ring" not in spelt)
+    return {"policy": spelt} if lossy else {}

@@ -138,8 +138,8 @@ def _length(sight: Sight) -> Iterator[str]:
             f"the reference takes {sight.answer_tokens} tokens, and candidates end at {limit}; raise "
             "--max-new-tokens"
         )
-    if most is not None and len(sight.ids) + limit > most:
-        left = most - len(sight.ids)
+    left = sight.outline.room_behind(len(sight.ids))
+    if left is not None and left < limit:
         why = f"candidates end at {left} tokens, not {limit}" if left > 0 else "the run would be refused"
         yield f"{sight.outline.name} has {most} positions and the prompt takes {len(sight.ids)}: {why}"
 

@@ -10,6 +10,8 @@ from codesample.records.fields import check_settings, setting
 
 __all__ = ["FixedSchedule", "StreamKSchedule"]
 
+_MOST_WORKERS = 4096
+
 
 @dataclass(frozen=True)
 class StreamKSchedule(Parametrised):
@@ -19,7 +21,7 @@ class StreamKSchedule(Parametrised):
         workers: How many share a step; 0 for as many as fill the device.
 
     Raises:
-        ParameterError: `workers` is below 0.
+        ParameterError: `workers` is below 0, or more than any device has.
     Source: arXiv:2405.10480.
     """
 
@@ -28,8 +30,8 @@ class StreamKSchedule(Parametrised):
     workers: int = setting(
         0,
         "How many share a step.",
-        expected="a number of workers, 0 for as many as fill the device",
-        holds=lambda value: value >= 0,
+        expected=f"from 1 to {_MOST_WORKERS}, or 0 for as many as fill the device",
+        holds=lambda value: 0 <= value <= _MOST_WORKERS,
     )
 
     def __post_init__(self) -> None:

@@ -75,7 +75,8 @@ class TokenSelect(SparsePolicy):
         if self.scope == "layer":
             votes = votes.sum(dim=0, keepdim=True).expand(kv_heads, -1)
         if self.width > 1:
-            votes = F.max_pool1d(votes, self.width, stride=1, padding=self.width // 2)
+            width = min(self.width, 2 * votes.shape[1] - 1)
+            votes = F.max_pool1d(votes, width, stride=1, padding=width // 2)
         # of equal tokens the first
         chosen = votes.argsort(dim=1, descending=True, stable=True)[:, :count].sort(dim=1).values
         index = torch.cat(

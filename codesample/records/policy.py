@@ -41,6 +41,8 @@ What each takes in brackets, and what it does, is in `codesample.policies.axes`.
 """
 
 _MOST_CHARACTERS = 1000
+# above that float64 does not hold all whole numbers
+_MOST = 1 << 53
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _TOKEN = re.compile(
     r"""[ \t]*(?:
@@ -252,6 +254,8 @@ def _expect_writable(policy: str, parameters: Parameters) -> None:
     for name, value in parameters:
         if isinstance(value, float) and not math.isfinite(value):
             raise ParameterError(f"policy {policy!r}: {name} = {value}: expected a finite number")
+        if isinstance(value, int) and abs(value) > _MOST:
+            raise ParameterError(f"policy {policy!r}: {name} = {value}: expected at most 2^53")
         if isinstance(value, str) and (not _NAME.fullmatch(value) or value.lower() in _TRUTH):
             raise ParameterError(f"policy {policy!r}: {name} = {value!r}: expected a plain word")
     if len(set(names)) < len(names):

@@ -88,6 +88,8 @@ def _policy_cells(cost: RunCost) -> list[str]:
     facts = cost.policy
     if not facts:
         return ["100 %", "0 %", "", "", ""]
+    if "share" not in facts:
+        return [_SAID_NOTHING, "not counted", "", "", ""]
     audit = facts.get("audit")
     return [
         f"{100 * facts['share']:.1f} %",

@@ -10,7 +10,9 @@ import torch
 
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import ModelError
-from codesample.records import Prompt, Request, SamplingParams
+from codesample.policies.axes import axis_choice
+from codesample.policies.prefill.frozen_prompt import FrozenPrompt
+from codesample.records import Policy, Prompt, Request, SamplingParams
 from codesample.sampling.chat import chat_notices
 from codesample.sampling.checkpoint import load_without_weights
 from codesample.sampling.devices import device_of, dtype_of
@@ -22,6 +24,7 @@ from codesample.sampling.memory import free_memory
 from codesample.sampling.native import NATIVE_ABILITIES
 from codesample.sampling.prefix_cache import common_start
 from codesample.sampling.prompts import prompts_of
+from codesample.sampling.store_making import holding_of
 from codesample.sampling.store_size import CPU_ROWS, GPU_ROWS, store_size_for
 from codesample.sampling.template_facts import TemplateFacts, template_facts
 
@@ -73,18 +76,22 @@ class Outline:
 
     Raises:
         UnknownNameError, HubUnavailableError, ModelError: as `load_checkpoint`.
+        ParameterError: a policy that cannot be read.
     """
 
     def __init__(self, options: ModelOptions) -> None:
-        self._options = options
-        self._checkpoint = load_without_weights(
+        self._options, self._policy = options, Policy.parse(options.policy)
+        prefill = axis_choice(self._policy, "prefill")
+        self._frozen = prefill if isinstance(prefill, FrozenPrompt) else None
+        found = load_without_weights(
             options.model,
             tokenizer=options.tokenizer,
             adapter=options.adapter,
             revision=options.revision,
             trust_remote_code=options.trust_remote_code,
         )
-        self.name = self._checkpoint.name
+        self._checkpoint = replace(found, prompt_tokens=self._frozen.kept if self._frozen else None)
+        self.name = found.name
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -95,6 +102,14 @@ class Outline:
     def max_positions(self) -> int | None:
         """Longest prompt plus candidate, in tokens, or None where the model states no limit."""
         return self._checkpoint.max_positions
+
+    def room_behind(self, tokens: int) -> int | None:
+        """Return how many tokens a model's positions leave behind a prompt of so many, 0 or less for none.
+
+        None where the model states no limit.
+        """
+        most = self.max_positions
+        return None if most is None else most - self._checkpoint.positions(tokens)
 
     def end_tokens(self, prompt: Prompt) -> tuple[TokenText, ...]:
         """Return the tokens that end a candidate of a prompt; a template's own end answers alone."""
@@ -190,10 +205,15 @@ class Outline:
         if not checkpoint.kv_shapes or not prompts:
             return plan
         each = token_bytes(checkpoint.kv_shapes, dtype)
-        plan = replace(plan, per_candidate=each * max(prompt.limit for prompt in prompts))
+        storage, cascade = (axis_choice(self._policy, axis) for axis in ("storage", "decode_cache"))
+        own = max(prompt.limit for prompt in prompts)
+        plan = replace(plan, per_candidate=each * (min(own, cascade.slot_tokens) if cascade else own))
+        longest = max(len(prompt.ids) for prompt in prompts)
+        packed = storage.kind if storage is not None and longest >= storage.guard else None
         try:
             size = store_size_for(
-                with_headers(prompts),
+                prompts if self._frozen else with_headers(prompts),
+                holding=holding_of(checkpoint.kv_shapes, packed, cascade, self._frozen),
                 token_bytes=each,
                 budget=plan.budget,
                 max_rows=options.max_rows or (GPU_ROWS if device.type == "cuda" else CPU_ROWS),

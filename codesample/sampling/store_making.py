@@ -15,7 +15,7 @@ from codesample.sampling.policy_choice import PolicyChoice
 from codesample.sampling.prompts import Prompt
 from codesample.sampling.store_size import PLAIN, Holding, StoreSize, grown_size, store_size_for
 
-__all__ = ["grown_for", "store_for"]
+__all__ = ["grown_for", "holding_of", "store_for"]
 
 _log = logging.getLogger("codesample.sampling")
 
@@ -30,7 +30,7 @@ def store_for(
     """
     device, dtype = checkpoint.model.device, checkpoint.model.dtype
     packed, cascade = policy.packed(max(len(p.ids) for p in prompts)), policy.cascade
-    holding = _holding(checkpoint.kv_shapes, packed, cascade, policy.frozen)
+    holding = holding_of(checkpoint.kv_shapes, packed, cascade, policy.frozen)
     spread = policy.spread
     size = store_size_for(
         prompts,
@@ -70,19 +70,20 @@ def grown_for(
     """
     shapes = checkpoint.kv_shapes
     each = token_bytes(shapes, store.layers[0].k_own.dtype)
-    holding = _holding(shapes, store.packed, store.own.settings if store.own else None, store.frozen)
+    holding = holding_of(shapes, store.packed, store.own.settings if store.own else None, store.frozen)
     has = StoreSize.of(store.pool.capacity, store.rows, store.row_tokens, token_bytes=each, holding=holding)
     return grown_size(
         has, prompts, token_bytes=each, budget=budget + has.bytes, max_rows=max_rows, holding=holding
     )
 
 
-def _holding(
+def holding_of(
     shapes: Sequence[KVShape],
     packed: PackedKind | None,
     cascade: Cascade | None,
     frozen: FrozenPrompt | None,
 ) -> Holding:
+    """Return how a store holds tokens, of prompts in 8 bits and of rows and prompts that keep some."""
     return Holding(
         shared_bytes=packed_bytes(shapes, packed) if packed else None,
         places=whole_groups if packed else frozen.held if frozen else PLAIN.places,

@@ -1,11 +1,15 @@
 """Rows of the policy benchmark: all figures, refusals by reason, and break-even that is worked out."""
 
+from dataclasses import replace
+
 import pytest
 
+from codesample.bench import policy_benchmark
 from codesample.bench.policy_benchmark import measure_policies
 from codesample.bench.policy_results import policy_tables
 from codesample.bench.settings import PolicyOptions
 from codesample.errors import ParameterError, UnknownNameError
+from codesample.sampling.checkpoint import load_checkpoint
 
 
 def test_every_length_and_policy_has_a_row_and_one_that_cannot_be_says_why() -> None:
@@ -134,3 +138,11 @@ def test_an_unknown_policy_is_refused_before_a_model_is_loaded() -> None:
 def test_what_several_processes_compute_is_refused_before_a_model_is_loaded() -> None:
     with pytest.raises(ParameterError, match="leave hosts and prefill=ring out"):
         next(measure_policies("x", PolicyOptions(model="no such model", policies=("prefill=ring",))))
+
+
+def test_a_model_whose_prompts_are_not_shared_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = replace(load_checkpoint("tiny"), kv_shapes=(), notice="it has attention of its own")
+    monkeypatch.setattr(policy_benchmark, "load_checkpoint", lambda *_, **__: apart)
+    options = PolicyOptions(policies=("exact",), contexts=(90,), n=3, steps=4, device="cpu")
+    with pytest.raises(ParameterError, match=r"attention of its own; policies are measured beside exact"):
+        next(measure_policies("def add(x):\n", options))

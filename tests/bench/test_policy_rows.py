@@ -1,8 +1,14 @@
 """When a policy has saved time, of what it costs once and at each step."""
 
-import pytest
+from dataclasses import replace
 
-from codesample.bench.policy_rows import Paying, paying
+import pytest
+import torch
+
+from codesample.bench.policy_rows import Passes, Paying, paying, policy_row
+from codesample.bench.policy_steps import Pass
+from codesample.policies.accounting import Account
+from codesample.sampling.policy_choice import PolicyChoice
 
 
 @pytest.mark.parametrize(
@@ -25,3 +31,17 @@ def test_a_policy_pays_after_so_many_steps(
     before: float, exact: float, step: float, expected: Paying
 ) -> None:
     assert paying(before, exact, step) == expected
+
+
+def test_a_choice_is_one_of_all_layers_that_choose() -> None:
+    # two of four layers have a window, three choices served 24 steps
+    account = Account(1, 48, 6, 1000, 200, 1000, 200, refresh_seconds=0.3)
+    by = Pass([0.5] * 24, account, torch.ones(24, 1, 2) / 2, None, 24, 1.0)
+    exact = by._replace(account=Account())
+    row = policy_row(PolicyChoice("quest"), Passes([exact], [by], by, 1.0), rows=3)
+    assert row["refresh_ms"] == 100
+    assert row["tokens"] == 0.2
+    # each of three rows chooses for itself
+    alone = by._replace(account=replace(account, refreshes=18))
+    row = policy_row(PolicyChoice("quest(pool=false)"), Passes([exact], [alone], alone, 1.0), rows=3)
+    assert row["refresh_ms"] == 100

@@ -75,3 +75,21 @@ def test_it_is_plain_data(runs) -> None:
 def test_a_run_twice_is_refused(runs) -> None:
     with pytest.raises(ParameterError, match="one run; name each once"):
         line_up([*runs, runs[1]])
+
+
+@pytest.mark.parametrize(
+    ("policy", "counted"),
+    [
+        ("exact, decode_cache=cascade(capacity=8, decay=0.9999, first=4, levels=2)", False),
+        ("exact, prefill=star(anchor=0, block=0, guard=32768, tail=512), hosts=2", False),
+        ("exact, prefill=ring(chunk=2048), hosts=2", True),
+        ("exact, schedule=stream-k(workers=0)", True),
+    ],
+)
+def test_of_a_run_that_let_go_of_tokens_uncounted_it_is_not_said_that_all_were_read(
+    runs, policy: str, counted: bool
+) -> None:
+    first, second, _ = runs
+    manifest = replace(second.manifest, sessions=({"model": {"policy": policy}},))
+    run = replace(second, manifest=manifest, report=replace(REPORT, policy={}))
+    assert line_up([first, run]).costs[1].policy == ({} if counted else {"policy": policy})

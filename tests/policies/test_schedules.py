@@ -34,6 +34,7 @@ def test_the_default_leaves_it_to_the_kernels() -> None:
     ("text", "said"),
     [
         ("schedule=stream-k(workers=-1)", r"schedule = 'stream-k': workers .*-1"),
+        ("schedule=stream-k(workers=4097)", "from 1 to 4096, or 0 for as many as fill the device"),
         ("schedule=stream-k(keys=64)", "has no parameter 'keys'"),
         ("schedule=fixed(keys=100)", r"schedule = 'fixed': keys .*100.*multiple of 64"),
         ("schedule=fixed(keys=0)", "multiple of 64"),

@@ -78,3 +78,10 @@ def test_reading_all_keys_to_choose_is_counted() -> None:
 def test_settings_outside_their_range_are_refused(settings: dict) -> None:
     with pytest.raises(ParameterError, match=f"{next(iter(settings))} = "):
         TokenSelect(**settings)
+
+
+def test_more_neighbours_than_there_are_all_share_their_votes() -> None:
+    choice = chosen(TokenSelect(keep=0.1, first=0, last=0, width=(1 << 50) + 1))
+    assert choice is not None
+    # of equal tokens the first
+    assert choice.tokens.tolist() == [list(range(30))] * 2

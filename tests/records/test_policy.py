@@ -14,7 +14,8 @@ from codesample.records import policy as policy_module
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,8}", fullmatch=True)
 WORDS = NAMES.filter(lambda word: word.lower() not in ("true", "false"))
-VALUES = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), WORDS)
+NUMBERS = st.one_of(st.integers(-(1 << 53), 1 << 53), st.floats(allow_nan=False, allow_infinity=False))
+VALUES = st.one_of(st.booleans(), NUMBERS, WORDS)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,7 @@ def test_any_text_is_read_or_refused_by_name(text: str) -> None:
         ("quest(keep=0.2 refresh=8)", "expected a comma or a closing bracket, got 'refresh'"),
         ("quest(keep=0.2, keep=0.3)", "expected keep once"),
         ("quest(keep=1e999)", "expected a finite number"),
+        (f"pattern(block_size={1 << 54})", "expected at most 2^53"),
         ("quest(keep=nan)x", "expected a comma or the end"),
         ("quest(keep=0.2x)", "expected a name, a number"),
         ("quest(keep='a')", "expected a name, a number"),

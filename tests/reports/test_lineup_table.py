@@ -11,7 +11,7 @@ from codesample.evaluation.comparison import ComparedFigure, Comparison
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.lineup import Lineup, RunCost
 from codesample.evaluation.paired import Paired
-from codesample.reports.lineup_table import LineupPage
+from codesample.reports.lineup_table import LineupPage, cost_table
 
 AUDIT = {"missed": 0.0312, "worst": 0.41}
 QUEST = {"share": 0.236, "prepare_seconds": 1.25, "refresh_seconds": 0.5, "audit": AUDIT}
@@ -85,3 +85,10 @@ def test_what_runs_read_missed_and_took_is_told(lineup: Lineup) -> None:
 def test_without_policies_there_is_no_word_of_them(lineup: Lineup) -> None:
     plain = Lineup(tuple(RunCost(each.run, 5, 1.0, {}) for each in lineup.costs), lineup.comparisons)
     assert "missed" not in shown(plain)
+
+
+def test_of_what_was_not_counted_it_is_not_said_that_all_was_read() -> None:
+    stream = StringIO()
+    costs = [RunCost("runs/exact", 10, 1.0, {}), RunCost("runs/rings", 9, 1.0, {"policy": "exact, ..."})]
+    Console(file=stream, width=100).print(cost_table(costs))
+    assert rows(stream.getvalue(), "rings") == [["rings", "9", "1.0", "-", "not", "counted"]]

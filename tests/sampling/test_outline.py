@@ -142,3 +142,23 @@ def tiny() -> Outline:
     if not _TINY:
         _TINY.append(Outline(ModelOptions("tiny", device="cpu")))
     return _TINY[0]
+
+
+def test_what_a_policy_keeps_is_what_memory_is_planned_for() -> None:
+    request, params = Request("a", "x = 1\n" * 400, (0, 1)), SamplingParams(max_new_tokens=40)
+    with pytest.raises(ParameterError, match="takes 1024 in all"):
+        Outline(ModelOptions("tiny")).memory([request], params)
+    frozen = Outline(ModelOptions("tiny", policy="prefill=cascade(capacity=64, levels=2, first=4)"))
+    assert frozen.room_behind(2000) == 1024 - 68
+    assert frozen.memory([request], params).shared == 68
+    short = Request("a", "x = 1\n" * 40, (0, 1))
+    plain = Outline(ModelOptions("tiny")).memory([short], params)
+    rings = Outline(ModelOptions("tiny", policy="decode_cache=cascade(capacity=8, levels=2, first=3)"))
+    packed = Outline(ModelOptions("tiny", policy="storage=int8(guard=0)")).memory([short], params)
+    assert plain.per_candidate is not None
+    assert plain.store is not None
+    assert packed.store is not None
+    assert rings.memory([short], params).per_candidate == plain.per_candidate * 12 // 40
+    assert packed.store < 0.8 * plain.store
+    below = Outline(ModelOptions("tiny", policy="storage=int8"))
+    assert below.memory([short], params).store == plain.store

@@ -93,7 +93,7 @@ class Star(PrefillPolicy):
     def layout(self, stop: int) -> StarLayout:
         """Cut a run that ends behind `stop` tokens."""
         block = self.block or -(-stop // _QUARTERS)
-        return StarLayout(block, self.anchor or block, max(0, stop - self.tail), stop)
+        return StarLayout(block, min(self.anchor or block, stop), max(0, stop - self.tail), stop)
 
     def begin(self) -> PrefillPass:
         """Begin a pass, which needs to know nothing."""

@@ -56,3 +56,10 @@ def test_two_blocks_with_the_first_as_anchor_leave_nothing_out(block: int) -> No
 def test_values_outside_their_range_are_refused(given: dict) -> None:
     with pytest.raises(ParameterError, match=f"{next(iter(given))} = "):
         Star(**given)
+
+
+def test_sizes_past_the_end_of_a_run_are_the_run() -> None:
+    far = 1 << 50
+    whole = seen(Star(block=20, anchor=40, tail=3, guard=0), 40)
+    assert torch.equal(seen(Star(block=20, anchor=far, tail=3, guard=0), 40), whole)
+    assert torch.equal(seen(Star(block=far, tail=3, guard=0), 40), torch.ones(40, 40).tril().bool())
