@@ -51,7 +51,9 @@ def _hear(
         return
     if not isinstance(hidden, torch.Tensor) or hidden.shape[-1] != scorer.weights.shape[1]:
         raise ModelError(f"{scorer.module} has scores of its own, but is given no hidden states to score")
+    # those of now: the scorer's may have been replaced since it was found
+    weights: Any = getattr(module.w_s, "weight", module.w_s)
     # [G, T], in the precision that thresholds need
-    scores = (hidden[0].double() @ scorer.weights.double().T).T
+    scores = (hidden[0].double() @ weights.double().T).T
     for piece in state.pieces:
         tails.hear_scores(piece.start, layer, scores[:, piece.begin : piece.end])

@@ -426,3 +426,17 @@ def test_a_checkpoint_without_scores_is_refused_and_votes_are_an_experiment() ->
     assert chosen.policy_account is not None
     assert chosen.policy_account.scored_bytes > 0
     assert "experiment" in chosen.describe()["policy_notice"]
+
+
+def test_scores_are_those_of_the_weights_as_they_are_now() -> None:
+    policy = "sparsek(keep=0.2, guard=0, recent=10)"
+    scored.cache_clear()
+    engine = scored()
+    chosen = engine.with_policy(policy)
+    before = ids(drawn(chosen))
+    for layer in engine.checkpoint.model.model.layers:
+        layer.self_attn.w_s = torch.nn.Parameter(-layer.self_attn.w_s.detach(), requires_grad=False)
+    after = ids(drawn(chosen))
+    scored.cache_clear()
+    assert after != before
+    assert after == ids(drawn(engine.with_policy(policy)))
