@@ -8,19 +8,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from codesample.sampling.packed_product import PackedProduct
+
 __all__ = ["ArrangedWeight", "PlainWeight", "arranged_kernel"]
 
 _TOLERANCE = 1e-4
 
 
-class ArrangedWeight:
+class ArrangedWeight(PackedProduct):
     """A copy of a weight [O, I] in float32."""
 
     def __init__(self, weight: Tensor) -> None:
+        super().__init__(weight)
         self._packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight)
 
-    def multiplied(self, rows: Tensor, bias: Tensor | None) -> Tensor:
-        """Return rows [..., I] times the weight, plus the bias: [..., O], all float32."""
+    def _product(self, rows: Tensor, bias: Tensor | None) -> Tensor:
         call = torch.ops.mkldnn._linear_pointwise
         product: Tensor = call(rows, self._packed, bias, "none", [], "")
         return product

@@ -14,6 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from codesample.sampling.packed_product import PackedProduct
+
 __all__ = ["Bf16Weight", "RoundedWeight", "bf16_kernel", "fits_in_bf16"]
 
 # of a product beside float32's: eight digits, and the last may fall either way
@@ -27,7 +29,7 @@ class Multiplied(Protocol):
         """Return rows [..., I] times the weight, plus the bias: [..., O], all float32."""
 
 
-class Bf16Weight:
+class Bf16Weight(PackedProduct):
     """A weight in bfloat16, arranged by oneDNN.
 
     Args:
@@ -35,10 +37,10 @@ class Bf16Weight:
     """
 
     def __init__(self, weight: Tensor) -> None:
+        super().__init__(weight)
         self._packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.bfloat16())
 
-    def multiplied(self, rows: Tensor, bias: Tensor | None) -> Tensor:
-        """Return rows [..., I] times the weight, plus the bias: [..., O], all float32."""
+    def _product(self, rows: Tensor, bias: Tensor | None) -> Tensor:
         call = torch.ops.mkldnn._linear_pointwise
         product: Tensor = call(rows.bfloat16(), self._packed, None, "none", [], "").float()
         return product if bias is None else product.add_(bias)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from codesample.sampling.fbgemm import with_fbgemm
+from codesample.sampling.packed_product import PackedProduct
 
 __all__ = ["HalfWeight", "fits_in_half", "half_kernel"]
 
@@ -27,7 +28,7 @@ _TOLERANCE = 1e-4
 _OUTPUTS = 2**14
 
 
-class HalfWeight:
+class HalfWeight(PackedProduct):
     """A weight in float16, arranged for products with few or many rows.
 
     Args:
@@ -35,10 +36,10 @@ class HalfWeight:
     """
 
     def __init__(self, weight: Tensor) -> None:
+        super().__init__(weight)
         self._parts = [with_fbgemm(partial(_packed, part)) for part in weight.split(_OUTPUTS)]
 
-    def multiplied(self, rows: Tensor, bias: Tensor | None) -> Tensor:
-        """Return rows [..., I] times the weight, plus the bias: [..., O], all float32."""
+    def _product(self, rows: Tensor, bias: Tensor | None) -> Tensor:
         products = [torch.ops.quantized.linear_dynamic_fp16(rows, part) for part in self._parts]
         product: Tensor = products[0] if len(products) == 1 else torch.cat(products, -1)
         return product if bias is None else product.add_(bias)

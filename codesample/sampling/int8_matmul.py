@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from codesample.sampling.fbgemm import with_fbgemm
+from codesample.sampling.packed_product import PackedProduct
 
 __all__ = ["Int8Weight", "int8_kernel"]
 
@@ -62,7 +63,7 @@ class _OneDnn(_Kernel):
         return product
 
 
-class Int8Weight:
+class Int8Weight(PackedProduct):
     """A weight in 8 bits, arranged for products with few or many rows.
 
     Args:
@@ -71,13 +72,13 @@ class Int8Weight:
     """
 
     def __init__(self, weight: Tensor, kernel: _Fbgemm | _OneDnn) -> None:
+        super().__init__(weight)
         scales = (weight.abs().amax(dim=1) / _top(kernel.weight_bits)).clamp_min_(_TINY)
         whole = (weight / scales[:, None]).round_().to(torch.int8)
         self._kernel, self._packed = kernel, kernel.pack(whole, scales)
         self._top = _top(kernel.bits)
 
-    def multiplied(self, rows: Tensor, bias: Tensor | None) -> Tensor:
-        """Return rows [..., I] times the weight, plus the bias: [..., O], all float32."""
+    def _product(self, rows: Tensor, bias: Tensor | None) -> Tensor:
         scales = rows.abs().amax(dim=-1, keepdim=True).div_(self._top).clamp_min_(_TINY)
         product = self._kernel.multiply(rows / scales, self._packed).mul_(scales)
         return product if bias is None else product.add_(bias)

@@ -75,8 +75,12 @@ class JoinedProduct:
     def _is_own(self, product: Tensor, rows: Tensor, layer: nn.Linear) -> bool:
         """Whether the rows are still what they were: nothing tells that a model changed them in place."""
         assert self._seen is not None
-        own = F.linear(rows[:1], layer.weight)
-        if bool((product[:1] - own).norm() <= _FAR * own.norm()):
+        if not rows.numel():
+            return True
+        # without a batch dimension there is one row
+        first, mine = (rows[:1], product[:1]) if rows.dim() > 1 else (rows, product)
+        own = F.linear(first, layer.weight)
+        if bool((mine - own).norm() <= _FAR * own.norm()):
             self._seen += 1
             return True
         self._seen, self._rows, self._left = None, None, {}

@@ -42,7 +42,9 @@ def own(layer: nn.Linear, rows: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("shape", [(1, 1, WIDTH), (5, 1, WIDTH), (2, 7, WIDTH), (3, WIDTH)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, WIDTH), (5, 1, WIDTH), (2, 7, WIDTH), (3, WIDTH), (WIDTH,), (0, WIDTH), (2, 1, 3, WIDTH)]
+)
 def test_layers_asked_together_are_one_product(shape: tuple[int, ...]) -> None:
     layers = layers_of(12, 4, 5)
     joined, packed = joined_of(layers)
