@@ -121,6 +121,7 @@ class PrefixPolicy(Parametrised, ABC):
         tail_queries: How many of a prompt's last queries `prepare` is shown.
         reads_keys: Whether `select` reads keys or values. Those in 8 bits are unpacked for it then, all of
             them at every choice; else it is told their shape.
+        reads_all: Whether every key is read, always: runs are read whole, and `select` is never asked.
         query_free: Whether choices follow from positions or from what `prepare` was shown, and from no query.
         longest_own: How many own tokens a candidate may have, where it has to be limited; None: any number.
         computes: Settings of a model's configuration that it computes, without which the model is not served.
@@ -135,6 +136,7 @@ class PrefixPolicy(Parametrised, ABC):
     audit: int = 0
     tail_queries: int = 1
     reads_keys: bool = True
+    reads_all: bool = False
     query_free: bool = False
     longest_own: int | None = None
     computes: tuple[str, ...] = ()

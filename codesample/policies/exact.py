@@ -18,6 +18,7 @@ class Exact(PrefixPolicy):
     """
 
     name = "exact"
+    reads_all = True
 
     def prepare(self, layers: Sequence[StoredLayer]) -> Sequence[None]:
         """Work out nothing."""

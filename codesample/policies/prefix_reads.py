@@ -28,7 +28,6 @@ from codesample.kernels.bifurcated_decode import (
 from codesample.policies.accounting import Account, Tally
 from codesample.policies.chosen_keys import ChosenKeys, expect_choice, gathered
 from codesample.policies.contract import Ask, PrefixPolicy, StoredLayer
-from codesample.policies.exact import Exact
 from codesample.policies.learned_scores import Scorer
 from codesample.policies.missed_mass import Unread, missed_mass, unread_of
 from codesample.policies.prompt_tails import PromptTails, Tail
@@ -71,7 +70,7 @@ class _Layers(Sequence[StoredLayer]):
 
 
 class PrefixReads:
-    """A `KeySelection` that follows a policy; `exact` restricts nothing, and is counted alone.
+    """A `KeySelection` that follows a policy; one that reads all restricts nothing, and is counted alone.
 
     Args:
         policy: Which.
@@ -91,7 +90,7 @@ class PrefixReads:
     ) -> None:
         self.policy, self.name, self.scorers, self._storage = policy, policy.name, scorers, storage
         self._layers, self._tally = layers, tally or Tally()
-        self._reads_all = isinstance(policy, Exact)
+        self._reads_all = policy.reads_all
         self._stored: dict[Range, _Stored] = {}
         self._numbers: dict[int, int] = {}
         # bytes held besides the store, and the calls of each layer

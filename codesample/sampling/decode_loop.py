@@ -26,7 +26,7 @@ from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.decode_step import DecodeStep, Forward, Unread
 from codesample.sampling.groups import Group, GroupsInFlight
 from codesample.sampling.kv_store import KVStore
-from codesample.sampling.memory import is_out_of_memory
+from codesample.sampling.memory import give_back, is_out_of_memory
 from codesample.sampling.mixed_sampler import MixedSampler
 from codesample.sampling.model_state import ModelState
 from codesample.sampling.prefill import CHUNK
@@ -98,7 +98,8 @@ class DecodeLoop:
             checkpoint.model, store, reads, prefill_reads, apart=apart, shift=checkpoint.shift
         )
         self._groups = GroupsInFlight(store, cache, storing, rerun=reads.rerun if reads else 1)
-        self._row_limit, self._chunk, self._generation = store.rows, CHUNK, state.generation if state else 0
+        self._row_limit, self._chunk = store.rows, CHUNK
+        self._generation, self._probed = (state.generation, state.probed) if state else (0, checkpoint.probed)
         self._batch: _Batch | None = None
         # calls came or went, so that the batch may have to be formed anew
         self._changed = False
@@ -193,7 +194,7 @@ class DecodeLoop:
             return
         self._generation = self._state.generation
         self._cache.follow(self._generation)
-        if not self._state.serves(self._checkpoint.probed, self._store.layers[0].k_shared):
+        if not self._state.serves(self._probed, self._checkpoint.probed, self._store.layers[0].k_shared):
             raise ModelError(
                 "the model was changed so much while its candidates were drawn that they cannot be drawn on; "
                 "ask for those that are missing in a new call"
@@ -225,6 +226,7 @@ class DecodeLoop:
         self._row_limit = max(1, min(self._row_limit, len(self._groups.rows) or self._row_limit) // 2)
         self._chunk = max(_SMALLEST_CHUNK, self._chunk // 2)
         self._groups.take_back()
+        give_back(self._device)
         _log.warning("out of memory: going on with %d rows at a time", self._row_limit)
 
     def _leave_if_changed(self) -> None:

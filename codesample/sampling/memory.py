@@ -11,9 +11,17 @@ import torch
 
 from codesample.errors import ParameterError
 
-__all__ = ["free_memory", "is_out_of_memory", "parse_size", "size_text"]
+__all__ = ["free_memory", "give_back", "is_out_of_memory", "parse_size", "size_text"]
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+# of torch's on a CPU; of the driver, as torch tells it and as Triton does; of NVIDIA's libraries
+_FULL = (
+    "can't allocate memory",
+    "CUDA error: out of memory",
+    "[CUDA]: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 _GROUPS, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -46,8 +54,20 @@ def free_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on any device; torch raises a plain RuntimeError for one on a CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether an allocation failed, on any device and by whom ever.
+
+    Of one on a CPU torch raises a plain RuntimeError, and so do libraries, kernels and graphs, which take
+    memory of a GPU past torch.
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _FULL)
+
+
+def give_back(device: torch.device) -> None:
+    """Give memory that torch holds unused back to a GPU, for those who take theirs past torch."""
+    if device.type in ("cuda", "xpu"):
+        getattr(torch, device.type).empty_cache()
 
 
 def parse_size(size: int | str) -> int:

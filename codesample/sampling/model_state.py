@@ -128,10 +128,17 @@ class ModelState:
         """
         self._watch.settle()
 
-    def serves(self, probed: Probed, stored: Tensor) -> bool:
-        """Whether the model still takes the path that was probed, and keys like those stored."""
+    def serves(self, before: Probed, own: Probed, stored: Tensor) -> bool:
+        """Whether the model still takes the path that it took, and keys like those stored.
+
+        Args:
+            before: `probed` as it was then.
+            own: What was found of that path by whoever takes it: a policy may serve a model that nobody else
+                does, and is not known to do so once more than weights have changed.
+        """
         model = self.model
-        return self.probed == probed and (stored.dtype, stored.device) == (model.dtype, model.device)
+        same = self.probed is before or self.probed == own
+        return same and (stored.dtype, stored.device) == (model.dtype, model.device)
 
     def forget(self) -> None:
         """Take the model for another one at the next `renew`."""

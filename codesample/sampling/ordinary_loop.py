@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from codesample.errors import ModelError
 from codesample.records import Candidate
 from codesample.sampling.checkpoint import Checkpoint
-from codesample.sampling.memory import is_out_of_memory
+from codesample.sampling.memory import give_back, is_out_of_memory
 from codesample.sampling.model_state import ModelState
 from codesample.sampling.own_forward import OwnForward
 from codesample.sampling.prompts import Prompt
@@ -26,6 +27,12 @@ class OrdinaryLoop:
     """Samples one prompt at a time with the model's own cache, at most `max_rows` rows together.
 
     Draws the same tokens as the shared path, since both read the same random streams.
+
+    Args:
+        checkpoint, work: What samples, and for whom.
+        max_rows: Most candidates decoded together.
+        state: Of the model. Where it tells of a change, rows in flight begin again. What its copies of the
+            weights are rounded to, prompts of a model that has both paths are multiplied in here too.
     """
 
     def __init__(
@@ -67,6 +74,12 @@ class OrdinaryLoop:
                     raise
                 self._retreat(error, len(waiting))
 
+    def _multiplying(self) -> AbstractContextManager[None]:
+        state = self._state
+        rounds = state is not None and state.matmul != "float32" and self._checkpoint.shared
+        packed = state.packed if state is not None and rounds else None
+        return packed.used() if packed is not None else nullcontext()
+
     def _generation(self) -> int:
         return self._state.renew(thorough=False) if self._state else 0
 
@@ -80,6 +93,7 @@ class OrdinaryLoop:
                 "max_new_tokens, or choose a smaller model or dtype"
             ) from error
         self._rows = max(1, min(self._rows, waiting) // 2)
+        give_back(self._checkpoint.model.device)
         _log.warning("out of memory: going on with %d rows at a time", self._rows)
 
     @torch.inference_mode()
@@ -87,7 +101,7 @@ class OrdinaryLoop:
         rows = self._token_sampler.begin_rows(prompt, indices)
         keys = self._token_sampler.keys(rows)
         drawn = torch.zeros_like(keys)
-        forward = OwnForward(self._checkpoint.model, cached=self._checkpoint.cached)
+        forward = OwnForward(self._checkpoint.model, cached=self._checkpoint.cached, around=self._multiplying)
         logits = forward.begin(prompt.ids).expand(len(rows), -1)
         forward.pick(torch.zeros_like(keys))
         while True:

@@ -9,7 +9,8 @@ steps do not give what a pass over all tokens gives, read all tokens again in ea
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -30,10 +31,17 @@ class OwnForward:
     Args:
         model: Whose pass to run.
         cached: Whether what was read is kept, where the model keeps anything.
+        around: Entered for each pass, when the model is ours.
     """
 
-    def __init__(self, model: PreTrainedModel, *, cached: bool = True) -> None:
-        self._model, self._cached = model, cached
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        cached: bool = True,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._model, self._cached, self._around = model, cached, around
         takes = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
         self._takes_positions = "position_ids" in takes
@@ -80,7 +88,7 @@ class OwnForward:
         given: dict[str, Any] = {**self._last_only, **self._cache}
         if self._takes_positions:
             given["position_ids"] = torch.arange(length - ids.shape[1], length, device=model.device)[None]
-        with detached(model):
+        with detached(model), self._around():
             if self._switch is not None:
                 forget_lengths(model)
             output = model(input_ids=ids, use_cache=self._cached, **given)

@@ -63,7 +63,9 @@ class PolicyChoice:
     def __init__(self, policy: str | Policy = "exact") -> None:
         self.policy = Policy.parse(policy) if isinstance(policy, str) else policy
         chosen = self.policy.chosen("prefix") != (EXACT, ())
-        self._prefix: PrefixPolicy = prefix_policy(self.policy) if chosen else Exact()
+        # as it is asked for, and as it is used on a model
+        self._asked: PrefixPolicy = prefix_policy(self.policy) if chosen else Exact()
+        self._prefix = self._asked
         found = {axis: axis_choice(self.policy, axis) for axis in AXES}
         self._others: dict[str, Parametrised] = {
             axis: each for axis, each in found.items() if each is not None
@@ -89,7 +91,7 @@ class PolicyChoice:
     @property
     def reads_all(self) -> bool:
         """Whether steps read every key of a prompt."""
-        return isinstance(self._prefix, Exact)
+        return self._prefix.reads_all
 
     @property
     def spelt(self) -> str:
@@ -139,7 +141,7 @@ class PolicyChoice:
         config = model.config.get_text_config()
         sizes = {name: getattr(config, name, None) for name in _SIZES}
         facts = ModelFacts(checkpoint.name, vars(config) | sizes, dict(model.named_parameters()))
-        self._prefix = self._prefix.fitted(facts)
+        self._prefix = self._asked.fitted(facts)
         self.scorers = learned_scorers(facts) if self._prefix.query_free else {}
         if any(facts.config.get(name) for name in self._prefix.computes):
             # what it computes is a doubt to whoever does not
@@ -186,7 +188,7 @@ class PolicyChoice:
     def measured(self, *, audit: bool) -> PolicyChoice:
         """Return the same choice without guards, audited throughout or not at all, with counts of its own."""
         other = copy(self)
-        other._prefix = _measured(self._prefix, audit=audit)
+        other._asked, other._prefix = (_measured(each, audit=audit) for each in (self._asked, self._prefix))
         other._others = {axis: _measured(each, audit=audit) for axis, each in self._others.items()}
         storage = other._storage
         other._stored = StorageTally(audit=storage.audit) if storage else None

@@ -361,9 +361,9 @@ class Sampler:
         """Drop what was derived from the model as it was before a change, as by a training step."""
         self._home.settle(self.checkpoint.model)
         self._cache.follow(self._state.renew())
-        if self._state.probed is not self._probed:
-            self._probed = self._state.probed
-            self.checkpoint = self._policy.served(replace(self.checkpoint, **self._probed._asdict()))
+        if (probed := self._state.probed) is not self._probed:
+            self.checkpoint = self._policy.served(replace(self.checkpoint, **probed._asdict()))
+            self._probed = probed
             if self._forward is not None:
                 self._forward = compiled(self.checkpoint.model, anew=True)
 

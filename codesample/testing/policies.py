@@ -267,6 +267,15 @@ def _check_reads_no_keys(make_policy: MakePolicy) -> None:
         _require(_same(choice, other), "without keys, which it says it does not read, it chose other tokens")
 
 
+def _check_reads_all(make_policy: MakePolicy) -> None:
+    """A policy that says that it reads all leaves nothing out: nobody would ask it."""
+    policy = make_policy()
+    if not policy.reads_all:
+        return
+    for _, choice in _chosen(policy, _PLAIN):
+        _require(choice is None, "it says that it reads every key, and chose some")
+
+
 def _chosen(policy: PrefixPolicy, case: PolicyCase) -> Iterator[tuple[Ask, Choice | None]]:
     for ask, choice, _ in _with_states(policy, case):
         yield ask, choice
@@ -306,6 +315,7 @@ CHECKS: Mapping[str, Callable[[MakePolicy], None]] = MappingProxyType(
         "mass": _check_mass,
         "asks no queries": _check_asks_no_queries,
         "reads no keys": _check_reads_no_keys,
+        "reads all": _check_reads_all,
     }
 )
 """Every check by name."""

@@ -345,8 +345,17 @@ def test_logits_of_200_give_numbers(text: str) -> None:
     assert all(0 <= mass <= 1 for layer in account.audit.most for mass in layer)
 
 
-def test_reading_all_restricts_nothing_and_is_counted_all_the_same() -> None:
-    loop = started(Exact(), batch(header=True))
+@dataclass(frozen=True)
+class Whole(Fixed):
+    """Says that it reads all, and is no `Exact`."""
+
+    name = "whole"
+    reads_all = True
+
+
+@pytest.mark.parametrize("policy", [Exact(), Whole()])
+def test_reading_all_restricts_nothing_and_is_counted_all_the_same(policy: PrefixPolicy) -> None:
+    loop = started(policy, batch(header=True))
     # whoever reads all keys, as the Triton kernels do, serves it
     assert loop.prepared.restricted == frozenset()
     for _ in range(3):

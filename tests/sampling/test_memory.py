@@ -7,7 +7,7 @@ import torch
 
 from codesample.errors import ParameterError
 from codesample.sampling import memory
-from codesample.sampling.memory import free_memory, parse_size
+from codesample.sampling.memory import free_memory, give_back, is_out_of_memory, parse_size
 
 CPU = torch.device("cpu")
 MIB = 2**20
@@ -116,3 +116,31 @@ def test_sizes_are_read_in_either_kind_of_unit(given, size):
 def test_other_sizes_are_refused(given):
     with pytest.raises(ParameterError, match="expected a number of bytes"):
         parse_size(given)
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), True),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("Triton Error [CUDA]: out of memory"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("shape '[2]' is invalid for input of size 3"), False),
+        (ValueError("can't allocate memory"), False),
+    ],
+    ids=lambda each: str(each)[:40],
+)
+def test_a_full_memory_is_known_whoever_filled_it(error, full):
+    assert is_out_of_memory(error) == full
+
+
+def test_memory_that_torch_holds_is_given_back_to_a_gpu_alone(monkeypatch):
+    given = []
+    for kind in ("cuda", "xpu"):
+        monkeypatch.setattr(getattr(torch, kind), "empty_cache", lambda kind=kind: given.append(kind))
+    for device in ("cpu", "cuda:0", "xpu"):
+        give_back(torch.device(device))
+    assert given == ["cuda", "xpu"]

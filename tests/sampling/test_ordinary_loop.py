@@ -7,6 +7,8 @@ from transformers import AutoModelForCausalLM, Lfm2Config, MambaConfig, Phi3Conf
 
 from codesample.errors import ModelError
 from codesample.sampling import Sampler
+from codesample.sampling.int8_matmul import int8_kernel
+from codesample.sampling.packed_weights import PackedWeights
 from codesample.testing.models import random_model
 
 PROMPT = "def f(x):\n    return x + 1"
@@ -99,6 +101,30 @@ def test_a_candidate_that_does_not_fit_by_itself_is_refused(tokenizer):
     _Memory(model, rows=0)
     with pytest.raises(ModelError, match="ran out of memory with a single candidate; lower max_new_tokens"):
         sampler.sample(PROMPT, n=3, max_new_tokens=3)
+
+
+@pytest.mark.parametrize("step", ["int8", "bfloat16", "float32"])
+def test_a_prompt_past_a_rotary_switch_is_multiplied_in_what_the_record_says(step, tokenizer):
+    if step == "int8" and int8_kernel() is None:
+        pytest.skip("no library here multiplies in 8 bits")
+    rope = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+    sizes = {"max_position_embeddings": 128, "original_max_position_embeddings": 20}
+    model = made(Phi3Config(**COMMON, **HEADS, **sizes, rope_parameters=rope)).float()
+    sampler = Sampler(model, tokenizer=tokenizer, step=step)
+    assert sampler.checkpoint.shared
+    assert sampler.describe()["matmul"] == step
+    (found,) = sampler.sample(PROMPT, max_new_tokens=12, temperature=1.5)
+    ids = sampler.checkpoint.encode(PROMPT)
+    said = torch.tensor(found.logprobs)
+    exact = torch.tensor(plain_logprobs(model, ids, found))
+    with PackedWeights(model, step).used():
+        rounded = torch.tensor(plain_logprobs(model, ids, found))
+    assert not any("forward" in layer.__dict__ for layer in model.modules())
+    if step == "float32":
+        torch.testing.assert_close(said, exact, atol=1e-4, rtol=0)
+    else:
+        # steps and a pass over all tokens sum in another order, and may round a number to another side
+        assert (said - rounded).norm() < 0.2 * (exact - rounded).norm()
 
 
 def test_keys_are_computed_anew_where_the_rotary_positions_switch(tokenizer):

@@ -15,7 +15,7 @@ import torch
 from transformers.models.llama import modeling_llama
 
 from codesample import Sampler, plugins
-from codesample.errors import ParameterError
+from codesample.errors import ModelError, ParameterError
 from codesample.kernels.bifurcated_decode import PackedStore
 from codesample.policies.sparsek import Sparsek
 from codesample.records import Candidate, Request, SamplingParams
@@ -328,6 +328,61 @@ def test_a_checkpoint_with_a_pattern_is_sampled_by_it_as_by_its_own_code() -> No
         drawn(chosen, max_new_tokens=26)
     # it is not what a model without a pattern draws
     assert ids(drawn(chosen)) != ids(drawn(sampler("llama")))
+
+
+@pytest.mark.usefixtures("own_code")
+def test_weights_that_change_while_a_pattern_is_drawn_by_begin_rows_again() -> None:
+    engine = patterned()
+    model = engine.checkpoint.model
+    chosen = engine.with_policy("pattern")
+    before = drawn(chosen)
+    chosen._max_rows = 2
+    stream = chosen.stream(
+        [Request("prompt", PROMPT, tuple(range(N)))], SamplingParams(max_new_tokens=TOKENS)
+    )
+    first = next(stream)
+    assert first == before[first.index]
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += 0.05 * torch.randn_like(weight)
+    rest = sorted(stream, key=lambda each: each.index)
+    fresh = Sampler(model, tokenizer=engine.checkpoint.tokenizer).with_policy("pattern")
+    after = {each.index: each.token_ids for each in drawn(fresh)}
+    late = [each for each in rest if each.token_ids != before[each.index].token_ids]
+    # what had ended by then is as the model was
+    assert len(rest) == N - 1
+    assert len(late) >= N - 2
+    assert all(each.token_ids == after[each.index] for each in late)
+
+
+@pytest.mark.usefixtures("own_code")
+def test_a_model_that_does_otherwise_while_a_pattern_is_drawn_by_is_not_drawn_on() -> None:
+    engine = patterned()
+    model = engine.checkpoint.model
+    chosen = engine.with_policy("pattern")
+    chosen._max_rows = 2
+    stream = chosen.stream(
+        [Request("prompt", PROMPT, tuple(range(N)))], SamplingParams(max_new_tokens=TOKENS)
+    )
+    next(stream)
+    # of the default's path nothing changes: there is none before and after
+    model.config.blocksparse_vert_stride = 3
+    with pytest.raises(ModelError, match="ask for those that are missing in a new call"):
+        list(stream)
+    assert ids(drawn(chosen)) == ids(drawn(Sampler(model, tokenizer=engine.checkpoint.tokenizer)))
+
+
+def test_a_model_that_a_policy_does_not_serve_any_more_is_refused_at_every_call() -> None:
+    model = random_model("llama").double()
+    chosen = Sampler(model, tokenizer=byte_tokenizer()).with_policy("quest(keep=0.5, guard=0, page=8)")
+    drawn(chosen)
+    # a setting that nobody here computes
+    model.config.blocksparse_block_size = 8
+    for _ in range(2):
+        with pytest.raises(ParameterError, match="one cache per candidate"):
+            drawn(chosen)
+    del model.config.blocksparse_block_size
+    drawn(chosen)
 
 
 @pytest.mark.usefixtures("own_code")

@@ -97,6 +97,12 @@ class Looking(Best):
     reads_keys = False
 
 
+class Whole(Best):
+    """Says that it reads every key, and does not."""
+
+    reads_all = True
+
+
 class Unequal(Best):
     def __eq__(self, other):
         return self is other
@@ -123,6 +129,7 @@ def test_what_keeps_its_promises_passes(policy: type) -> None:
         (Forgetful, "forms"),
         (Unequal, "statements"),
         (Looking, "reads no keys"),
+        (Whole, "reads all"),
     ],
 )
 def test_a_broken_promise_is_named(policy: type, check: str) -> None:
