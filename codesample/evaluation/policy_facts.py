@@ -36,11 +36,11 @@ def kept_facts(run: RunFolder, spent: Mapping[str, Any], *, tokens: int) -> Mapp
 
 
 def added_up(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the account of several sessions of one policy; what was audited stays with each."""
+    """Return the account of several sessions of one policy; what was audited of attention stays with each."""
     known = [each for each in facts if each]
     if not known:
         return {}
-    total: dict[str, Any] = dict(known[0]) | {"audit": None, "storage": None}
+    total: dict[str, Any] = dict(known[0]) | {"audit": None}
     for each in known[1:]:
         for name, value in each.items():
             if name == "state_bytes":
@@ -51,6 +51,8 @@ def added_up(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         total["share"] = round(sum(total[name] for name in _RATIOS) / total["exact_bytes"], 4)
     if parts := [each["prefill"] for each in known if "prefill" in each]:
         total["prefill"] = _prefills_added_up(parts)
+    parts = [each["storage"] for each in known if each.get("storage")]
+    total["storage"] = _storages_added_up(parts) if parts else None
     return total
 
 
@@ -60,6 +62,17 @@ def _prefills_added_up(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
     share = total["pairs_read"] / total["pairs"] if total["pairs"] else 1.0
     return total | {"share": round(share, 4), "audit": None}
+
+
+def _storages_added_up(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    total: dict[str, Any] = {
+        name: sum(each[name] for each in parts) for name in ("runs", "bytes", "exact_bytes", "queries")
+    }
+    # a mean over all outputs that were computed both ways, of any shard
+    moved = sum(each["output_error"] * each["queries"] for each in parts)
+    worst = max(each["worst_error"] for each in parts)
+    error = round(moved / total["queries"], 6) if total["queries"] else 0.0
+    return total | {"output_error": error, "worst_error": worst}
 
 
 def policy_line(facts: Mapping[str, Any]) -> str:

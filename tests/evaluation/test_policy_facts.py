@@ -74,6 +74,25 @@ def test_shards_add_up_what_prompts_read() -> None:
     assert "prefill" not in added_up([facts(), facts()])
 
 
+def test_shards_add_up_how_prompts_are_held() -> None:
+    looked_at = StorageAccount(2, 27, 100, queries=5, output_error=0.01, worst_error=0.2)
+    more = StorageAccount(1, 30, 60, queries=15, output_error=0.03, worst_error=0.1)
+    total = added_up([facts(storage=looked_at), {}, facts(storage=more), facts(storage=StorageAccount())])
+    assert total["storage"] == {
+        "runs": 3,
+        "bytes": 57,
+        "exact_bytes": 160,
+        "queries": 20,
+        "output_error": 0.025,
+        "worst_error": 0.2,
+    }
+    assert "prompts held in 36% of their bytes, outputs moved by 2.50%" in policy_line(total)
+    # a shard whose every prompt was shorter than the guard, and one that never looked
+    unseen = added_up([facts(), facts(storage=StorageAccount(1, 30, 60))])["storage"]
+    assert (unseen["runs"], unseen["queries"], unseen["output_error"]) == (1, 0, 0.0)
+    assert added_up([facts(), facts()])["storage"] is None
+
+
 def test_shards_are_added_up() -> None:
     assert added_up([]) == added_up([{}, {}]) == {}
     total = added_up([{}, facts(state_bytes=7), facts(read_bytes=400, state_bytes=5, audit=AUDIT)])
@@ -155,7 +174,6 @@ def test_a_line_says_how_prompts_are_held_and_what_has_to_be_known() -> None:
     assert said.endswith("prompts held in 27% of their bytes, outputs moved by 1.00% (worst: 20.00%)")
     assert "of prompts nothing was left out" in policy_line(facts(steps=0, storage=StorageAccount()))
     json.dumps(facts(storage=looked_at), allow_nan=False)
-    assert added_up([facts(storage=looked_at), facts()])["storage"] is None
 
     class Ablation(Engine):
         policy_account = Account(steps=1, exact_bytes=2, read_bytes=1)

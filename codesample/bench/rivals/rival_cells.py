@@ -99,7 +99,8 @@ def _pair(
                 stack.enter_context(RivalProcess(side, who=who))
                 for side, who in zip(sides, ("this sampler: ", ""), strict=True)
             )
-            facts |= {"versions": ours.facts | theirs.facts}
+            # both may be made of the same libraries, in other versions
+            facts |= {"versions": theirs.facts, "own_versions": ours.facts}
             facts |= _compared(ours, theirs, cells[0].prompt, exact=precision == "float32")
         except RefusedError as error:
             yield facts | machine(("device", "date")) | {"refused": str(error)}

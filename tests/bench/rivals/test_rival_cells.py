@@ -94,7 +94,8 @@ def test_both_have_their_turn_in_every_round(engines: Path) -> None:
         assert (row["own_step_ms"], row["step_ms"], row["job_seconds"]) == (2.0, 6.0, 0.06)
         assert row["ratio_low"] == row["ratio"] == row["ratio_high"] == 3.0
         assert row["distinct"] == row["own_distinct"] == row["n"]
-        assert {"load", "commit", "cores", "versions"} <= row.keys()
+        assert {"load", "commit", "cores"} <= row.keys()
+        assert (row["versions"], row["own_versions"]) == ({"engine": "slow"}, {"engine": "own"})
     asked = [line.split() for line in engines.read_text().splitlines()]
     assert [each[0] for each in asked[:2]] == ["own", "slow"]
     timed = [(each[0], each[2]) for each in asked if each[1] == "3"]
