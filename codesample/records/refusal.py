@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 
 from codesample.errors import WrongTypeError
 from codesample.records.shown_values import shown
-from codesample.records.type_words import note_on, words_for
+from codesample.records.type_words import note_on, unwrapped, words_for
 
 __all__ = ["Refused", "Taker", "anything"]
 
@@ -66,6 +66,12 @@ class Taker(NamedTuple):
     def takes_all(self) -> bool:
         """Whether there is nothing to tell."""
         return self.take is anything
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether values are tuples of two."""
+        hint = unwrapped(self.hint)
+        return get_origin(hint) is tuple and len(get_args(hint)) == 2 and Ellipsis not in get_args(hint)
 
 
 def anything(value: Any) -> Any:

@@ -56,12 +56,12 @@ class SamplingParams:
         repetition_penalty: Divides positive and multiplies negative logits of tokens that the prompt or
             the candidate holds (arXiv:1909.05858); 1 changes nothing. Range [1e-5, 1e5].
         frequency_penalty: Subtracted from a token's logit for each time the candidate holds it.
-        logit_bias: (token, amount) pairs added to logits.
+        logit_bias: (token, amount) pairs added to logits, or a mapping of tokens to amounts.
         allowed_tokens: The only tokens that may come; () allows all.
         banned_tokens: Tokens that may not come.
         max_new_tokens: Upper limit per candidate, in tokens; None means the task's, or 512 without a task.
-        stop: Strings that end a candidate, besides the task's own; the text is cut before the first of them.
-            Words of `codesample.stops` stand for what no string can say.
+        stop: Strings that end a candidate, in any collection, besides the task's own; the text is cut before
+            the first of them. Words of `codesample.stops` stand for what no string can say.
         confidence: Whether candidates say how sure the model was at each token (`Candidate.certainties` and
             `Candidate.confidences`); changes nothing that is drawn.
         seed: Which random streams are drawn from. With (problem id, index, position) it settles every draw.
@@ -115,7 +115,7 @@ class SamplingParams:
     logit_bias: tuple[tuple[int, float], ...] = setting(
         (),
         "Add to a token's logit; repeatable.",
-        expected="a tuple of (token, amount) pairs: tokens of at least 0, amounts up to 1e30 in size",
+        expected="(token, amount) pairs or a mapping: tokens of at least 0, amounts up to 1e30 in size",
         holds=lambda value: all(token >= 0 and abs(by) <= _LARGE for token, by in value),
         metavar="TOKEN=AMOUNT",
         parse=_bias,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set, ValuesView
 from typing import Any
 
 from codesample.records.refusal import Refused, Taker
@@ -39,6 +39,8 @@ def several(hint: Any, kind: type[Any], item: Taker, value: Any) -> Any:
             raise Refused(value, hint=hint)
     elif ordered and len(getattr(value, "shape", ())) == 1 and hasattr(value, "tolist"):
         value = value.tolist()
+    elif ordered:
+        value = _listed(item, value)
     if isinstance(value, Iterator) and kind in (Iterable, Iterator):
         return value if item.takes_all else (_item(item, each, f"[{at}]") for at, each in enumerate(value))
     if not isinstance(value, _NEAR.get(kind, kind)) or isinstance(value, Mapping):
@@ -48,6 +50,21 @@ def several(hint: Any, kind: type[Any], item: Taker, value: Any) -> Any:
         if not all(map(_same, taken, value)):
             value = taken
     return value if isinstance(value, kind) else kind(value)
+
+
+def _listed(item: Taker, value: Any) -> Any:
+    """Return texts of any kind of collection, and pairs of a mapping, as a list; all else as it is.
+
+    Texts of a set are sorted, so that their order is the same in every process.
+    """
+    if item.takes_pairs and isinstance(value, Mapping):
+        return list(value.items())
+    # a file gives lines, which is seldom what is meant
+    if str not in item.quick or isinstance(value, Mapping) or hasattr(value, "read"):
+        return value
+    if isinstance(value, set | frozenset):
+        return sorted(value) if all(isinstance(each, str) for each in value) else value
+    return list(value) if isinstance(value, Iterator | KeysView | ValuesView) else value
 
 
 def _item(item: Taker, value: Any, place: str) -> Any:

@@ -1,7 +1,8 @@
 """What a value must be to be taken for a type, and what is made of one that only nearly is.
 
-A list is taken where a tuple is wanted, a text for a path and for a list of one text, and a number of numpy
-or torch for a number. Everything else is of the type or is refused, with the item at fault.
+A list is taken where a tuple is wanted, a text for a path and for a list of one text, any collection of
+texts for a list of them, a mapping for its pairs, and a number of numpy or torch for a number. Everything
+else is of the type or is refused, with the item at fault.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from codesample.records.type_words import note_on, unwrapped
 __all__ = ["taker_of", "takes_by"]
 
 _OWN: dict[Any, Taker] = {}
+_SEVERAL = (list, tuple, Sequence, Iterable, Iterator)
 
 
 def takes_by(hint: Any, take: Callable[[Any], Any], *, quick: Collection[type[Any]] = ()) -> None:
@@ -94,6 +96,9 @@ def _union(hint: Any, parts: list[Taker]) -> Taker:
 
 
 def _one_of(hint: Any, parts: list[Taker], value: Any) -> Any:
+    if isinstance(value, Iterator) and sum(_kind(part) in _SEVERAL for part in parts) > 1:
+        # what one of them has gone through, the next would find empty
+        value = list(value)
     refusals: list[Refused] = []
     made: list[Any] = []
     for part in parts:
@@ -113,6 +118,11 @@ def _one_of(hint: Any, parts: list[Taker], value: Any) -> Any:
         raise inside
     said = [each.note for each in refusals if each.note]
     raise Refused(value, hint=hint, note=said[0] if said and not note_on(value, hint) else None)
+
+
+def _kind(part: Taker) -> Any:
+    hint = unwrapped(part.hint)
+    return get_origin(hint) or hint
 
 
 def _depth(refusal: Refused) -> int:

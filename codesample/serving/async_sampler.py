@@ -61,9 +61,15 @@ class AsyncSampler:
         for name, number in (("max_waiting", max_waiting), ("buffer", buffer)):
             if number is not None and number < 1:
                 raise ParameterError(f"{name} = {number}: expected at least 1")
-        self._buffer = buffer
+        self._buffer, self._model = buffer, model
         self._thread = DecodeThread(lambda: _opened(model), max_waiting=max_waiting)
         self._close = weakref.finalize(self, self._thread.close)
+
+    def __repr__(self) -> str:
+        named: Any = self._model
+        if not isinstance(named, str | Path):
+            named = getattr(named, "name", None) or getattr(named, "__qualname__", type(named).__name__)
+        return f"AsyncSampler({str(named)!r}: {self._thread.state})"
 
     async def __aenter__(self) -> AsyncSampler:
         await self.ready()

@@ -129,6 +129,17 @@ class DecodeThread:
             calls = sum(not call.released for call in self._calls)
             return ServiceLoad(calls, self._waiting(), self._loop.live if self._loop is not None else 0)
 
+    @property
+    def state(self) -> str:
+        """What it does now, in words."""
+        if self._over is not None:
+            by_close = isinstance(self._over, ServiceClosedError) and self._over.__cause__ is None
+            return "closed" if by_close else "failed"
+        if self._sampler is None:
+            return "not loaded"
+        calls, waiting, rows = self.load
+        return f"{calls} call{'' if calls == 1 else 's'}, {waiting} waiting, {rows} rows"
+
     def _waiting(self) -> int:
         return sum(not (call.begun or call.released) for call in self._calls)
 

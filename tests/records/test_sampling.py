@@ -44,6 +44,17 @@ def test_a_value_outside_its_range_is_refused_by_name(name: str, value: Any) -> 
         SamplingParams(**{name: value})
 
 
+def test_collections_are_taken_as_callers_have_them() -> None:
+    found = SamplingParams(
+        logit_bias={7: -1.5, 3: 2},  # type: ignore[arg-type]
+        stop={"END", "\ndef"},  # type: ignore[arg-type]
+    )
+    assert found == SamplingParams(logit_bias=((7, -1.5), (3, 2)), stop=("\ndef", "END"))
+    assert hash(found) == hash(SamplingParams(logit_bias=((7, -1.5), (3, 2)), stop=("\ndef", "END")))
+    lines = (line.strip() for line in ("END ", " class"))
+    assert SamplingParams(stop=lines).stop == ("END", "class")  # type: ignore[arg-type]
+
+
 def test_settled_parameters_leave_nothing_open() -> None:
     mine = SamplingParams(stop=("END", "\ndef"))
     task = mine.settled(stop=("\nclass", "\ndef"), max_new_tokens=256)

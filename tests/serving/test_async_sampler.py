@@ -488,3 +488,33 @@ def test_threads_are_told_apart_from_a_model_in_use(plain):
     assert [len(each) for each in found] == [2, 2, 2]
     assert threading.active_count() < 40
     assert torch.is_grad_enabled()
+
+
+def test_it_says_in_a_line_what_it_holds(plain, served, run):
+    named = AsyncSampler("tiny")
+    assert repr(named) == "AsyncSampler('tiny': not loaded)"
+    named.close()
+    assert repr(named) == "AsyncSampler('tiny': closed)"
+
+    async def main():
+        await served.ready()
+        idle = repr(served)
+        stream = served.stream("def f(x):\n", n=2, params=LONG)
+        await anext(aiter(served.stream("def g(x):\n", max_new_tokens=1)))
+        busy = repr(served)
+        await stream.aclose()
+        return idle, busy
+
+    idle, busy = run(main)
+    name = plain.checkpoint.name
+    assert idle == f"AsyncSampler({name!r}: 0 calls, 0 waiting, 0 rows)"
+    assert busy.startswith(f"AsyncSampler({name!r}: ")
+    assert "0 calls" not in busy
+
+    def failing():
+        raise ParameterError("no model")
+
+    broken = AsyncSampler(failing)
+    with pytest.raises(ParameterError, match="no model"):
+        run(broken.ready)
+    assert repr(broken).endswith("failing': failed)")

@@ -20,16 +20,13 @@ from typing import Any, NoReturn, Self, SupportsIndex
 from codesample.errors import ExecutionError, ParameterError
 from codesample.execution.caller.awaited import Awaited, Latch
 from codesample.execution.caller.cores import usable_cores
-from codesample.execution.caller.granted_modules import package_folders
-from codesample.execution.caller.isolation_probe import choose, spare_user
+from codesample.execution.caller.isolation_probe import choose, confinement_of
 from codesample.execution.caller.job_limits import limits_for, most_processes
 from codesample.execution.caller.reference_cache import ReferenceCache, cache_folder, reference_key
 from codesample.execution.caller.scheduler import Scheduler
 from codesample.execution.caller.tests_facts import facts_of
 from codesample.execution.caller.verdict_cache import LastingVerdicts, VerdictCache
 from codesample.execution.caller.worker_process import Job, SentTests
-from codesample.execution.isolation import bubblewrap
-from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation.grants import Isolation
 from codesample.execution.isolation.level import Level
 from codesample.execution.isolation.program_folder import remove_left
@@ -180,6 +177,11 @@ class Executor:
         if scheduler is not None:
             scheduler.close()
 
+    def __repr__(self) -> str:
+        waiting, level = len(self._waiting), self.isolation.level.label
+        state = "closed" if self._closed else f"{waiting} program{'' if waiting == 1 else 's'} under way"
+        return f"Executor({self.workers} worker{'' if self.workers == 1 else 's'}, {level}: {state})"
+
     def __enter__(self) -> Self:
         return self
 
@@ -206,7 +208,10 @@ class Executor:
             # held weakly, or the thread would keep this executor for ever
             deliver = weakref.WeakMethod(self._deliver)
             scheduler = Scheduler(
-                self._worker_arguments(temporary),
+                [
+                    [json.dumps(confinement_of(self.isolation).as_json()), temporary]
+                    for _ in range(self.workers)
+                ],
                 lambda job, reply: (alive := deliver()) and alive(job, reply),
                 ended=partial(_remove_left, temporary),
             )
@@ -226,19 +231,6 @@ class Executor:
             listener.future.orphan(
                 ExecutionError("submitted before this process was forked; submit it here once more")
             )
-
-    def _worker_arguments(self, temporary: str) -> list[list[str]]:
-        arguments = []
-        for _ in range(self.workers):
-            confinement = Confinement(
-                level=self.isolation.level,
-                folder="",
-                uid=spare_user(),
-                packages=package_folders(),
-                bwrap=bubblewrap.find() if self.isolation.mechanisms["bwrap"].granted else "",
-            )
-            arguments.append([json.dumps(confinement.as_json()), temporary])
-        return arguments
 
     def _sent(self, tests: Tests, limits: Limits) -> SentTests:
         """Return tests as workers get them, made once for each object."""

@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import dataclass
 
 from codesample.errors import IsolationError
+from codesample.execution.caller.granted_modules import package_folders
 from codesample.execution.isolation import attacks, bubblewrap, landlock
 from codesample.execution.isolation.confinement import Confinement
 from codesample.execution.isolation.grants import Isolation, Mechanism
@@ -24,7 +25,7 @@ from codesample.execution.worker.raised import said
 from codesample.execution.worker.remote import Remote
 from codesample.execution.worker.spawner import HarnessFault, Spawner
 
-__all__ = ["choose", "probe_isolation", "spare_user"]
+__all__ = ["choose", "confinement_of", "probe_isolation", "spare_user"]
 
 # users that systemd sets aside for services without an account; any other number would do as well
 _SPARE_USERS = range(61_184, 65_520)
@@ -103,6 +104,17 @@ def spare_user() -> int | None:
             pwd.getpwuid(candidate)
         except KeyError:
             return candidate
+
+
+def confinement_of(isolation: Isolation) -> Confinement:
+    """Return how a worker confines its programs, with a user of its own; where is settled there."""
+    return Confinement(
+        level=isolation.level,
+        folder="",
+        uid=spare_user(),
+        packages=package_folders(),
+        bwrap=bubblewrap.find() if isolation.mechanisms["bwrap"].granted else "",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -348,3 +348,13 @@ def test_importing_execution_imports_no_torch() -> None:
     check = "import sys, codesample.execution; print({'torch', 'transformers', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_an_executor_says_in_a_line_what_it_holds() -> None:
+    with Executor(workers=2) as executor:
+        level = executor.isolation.level.label
+        assert repr(executor) == f"Executor(2 workers, {level}: 0 programs under way)"
+        waiting = executor.submit(Program("t", 0, "import time\ntime.sleep(0.3)\nf = abs", SQUARE))
+        assert repr(executor) == f"Executor(2 workers, {level}: 1 program under way)"
+        waiting.result(60)
+    assert repr(executor) == f"Executor(2 workers, {level}: closed)"
