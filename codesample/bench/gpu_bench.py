@@ -16,12 +16,14 @@ from codesample.bench.gpu_environment import gpu_environment
 from codesample.bench.gpu_plan import GpuPlan, gpu_plan, rehearsal_plan
 from codesample.bench.gpu_rows import RowFolder
 from codesample.bench.gpu_summary import summary_files
+from codesample.bench.gpu_watch import Watch
 from codesample.bench.measurements import Measurement, reason_of
 from codesample.errors import ParameterError
 from codesample.sampling.devices import device_of
 
 __all__ = ["measure_gpu", "plan_for"]
 
+_CUT_OFF = "an earlier call ended before this did"
 _NOT_CHECKED = "nothing is timed where a check failed or had no time"
 
 
@@ -50,7 +52,9 @@ def measure_gpu(plan: GpuPlan, folder: RowFolder, clock: Clock) -> Iterator[Meas
     """Yield rows as they are known, each on disk already, with a summary of all of them beside it.
 
     A cell that fails is a row with its reason, and the next one is tried, unless the device answers no more.
-    Cells that the folder holds are left out, so that a second call goes on where the first one ended.
+    One that never ends takes the process with it. Cells that the folder holds are left out, so that a second
+    call goes on where the first one ended; what that one was at when it was killed comes last, and no third
+    time.
 
     Raises:
         ParameterError: the folder holds rows of something else.
@@ -59,11 +63,14 @@ def measure_gpu(plan: GpuPlan, folder: RowFolder, clock: Clock) -> Iterator[Meas
     environment = run.marked(gpu_environment(plan.device))
     folder.expect_same(environment)
     yield run.keep(environment)
+    if begun := run.watch.left():
+        yield run.keep(run.cut_off(begun))
     sound = True
     for row in run.checks():
         sound = sound and row["passed"] is True
         yield row
-    for cell in plan.cells(environment["copy_bytes_per_second"]) if not run.lost else ():
+    cells = plan.cells(environment["copy_bytes_per_second"]) if not run.lost else ()
+    for cell in sorted(cells, key=lambda each: folder.cut_off(each.identity)):
         if folder.has(cell.identity):
             continue
         if sound:
@@ -82,6 +89,16 @@ class _Run:
     folder: RowFolder
     clock: Clock
     lost: str = ""
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.folder.path)
+
+    def cut_off(self, begun: Measurement) -> Measurement:
+        """Say of what an earlier call did not live to end that it comes once more; a check always does."""
+        if begun["kind"] == "check":
+            return {"kind": "end", "refused": f"{_CUT_OFF}: {begun.get('what')}"}
+        again = {} if self.folder.cut_off(begun) else {"no_time": True}
+        return begun | {"refused": _CUT_OFF, "cut_off": True} | again
 
     def marked(self, row: Measurement) -> Measurement:
         """Say in a row of a rehearsal that it is one, and how it was computed."""
@@ -108,7 +125,9 @@ class _Run:
                 continue
             begun = self.clock.now()
             try:
-                wrong = check.wrong()
+                with self.watch.over(row, self._patience("check", check.seconds)):
+                    wrong = check.wrong()
+                    self._wait()
             except Exception as error:
                 wrong = reason_of(error)
             took = self.clock.now() - begun
@@ -126,7 +145,7 @@ class _Run:
             return
         begun, failed, figures = self.clock.now(), "", False
         try:
-            for found in cell.measure():
+            for found in self._watched(cell):
                 took, figures = self.clock.now() - begun, figures or "refused" not in found
                 yield self.keep(found | cell.identity | {"took_seconds": round(took, 2)})
         except Exception as error:
@@ -139,12 +158,32 @@ class _Run:
         if failed:
             yield self.keep(cell.identity | {"refused": failed, "took_seconds": round(took, 2)})
 
+    def _watched(self, cell: GpuCell) -> Iterator[Measurement]:
+        """Yield the rows of a cell; each may take as long as all of it."""
+        rows = iter(cell.measure())
+        while True:
+            with self.watch.over(cell.identity, self._patience(cell.identity["kind"], cell.seconds)):
+                found = next(rows, None)
+                self._wait()
+            if found is None:
+                return
+            yield found
+
+    def _patience(self, kind: str, seconds: float) -> float | None:
+        # a processor only takes its time
+        return None if self.plan.rehearsal else self.clock.patience(self.clock.expected(kind, seconds))
+
     def _lack_of_time(self, kind: str, seconds: float) -> Measurement:
         expected, left = self.clock.expected(kind, seconds), self.clock.left
         if expected <= left:
             return {}
         said = f"no time: should take {expected:.0f} s, {max(0.0, left):.0f} s were left"
         return {"refused": said, "no_time": True}
+
+    def _wait(self) -> None:
+        """Let all end that the device was given, for what does not is seen by whoever waits for it."""
+        if self.plan.device.type == "cuda":
+            torch.cuda.synchronize(self.plan.device)
 
     def _tidy(self) -> None:
         """Give back what a cell took, and see whether the device still answers."""

@@ -12,6 +12,9 @@ __all__ = ["Clock"]
 _SPARE_SECONDS = 3.0
 # a cell that was quicker than thought makes the next of its kind no quicker than this part
 _LEAST_PACE = 0.5
+# what takes so many times as long as it should, and so many seconds at least, does not end by itself; nor is
+# it waited for longer than so many seconds past the end
+_PATIENCE, _LEAST_PATIENCE, _GRACE = 4.0, 60.0, 30.0
 
 
 @dataclass
@@ -37,6 +40,10 @@ class Clock:
     def expected(self, kind: str, seconds: float) -> float:
         """Return how long a cell should take, after how long the latest of its kind took."""
         return seconds * self._pace.get(kind, 1.0)
+
+    def patience(self, expected: float) -> float:
+        """Return how many seconds something may take that should take `expected`, before it is given up."""
+        return min(max(_LEAST_PATIENCE, _PATIENCE * expected), max(0.0, self.left) + _SPARE_SECONDS + _GRACE)
 
     def learn(self, kind: str, seconds: float, took: float) -> None:
         """Keep how far off an expectation was."""

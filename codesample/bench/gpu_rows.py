@@ -25,6 +25,7 @@ class RowFolder:
         path: Of the folder, which is made where it is missing.
 
     Attributes:
+        path: As given.
         rows: All rows, those of earlier calls first.
 
     Raises:
@@ -32,7 +33,7 @@ class RowFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._file = path, path / "rows.jsonl"
+        self.path, self._file = path, path / "rows.jsonl"
         try:
             path.mkdir(parents=True, exist_ok=True)
             with self._file.open("ab"):
@@ -94,6 +95,13 @@ class RowFolder:
             for row in self.rows
         )
 
+    def cut_off(self, identity: Measurement) -> int:
+        """Return in how many calls a cell was begun and not ended, as by a call that was killed."""
+        return sum(
+            "cut_off" in row and all(row.get(name) == value for name, value in identity.items())
+            for row in self.rows
+        )
+
     def add(self, row: Measurement) -> None:
         """Keep a row; it is on disk when this returns.
 
@@ -112,6 +120,6 @@ class RowFolder:
     def replace(self, files: Sequence[tuple[str, str]]) -> None:
         """Write files, each name with its text, whole or not at all."""
         for name, text in files:
-            beside = self._path / f".{name}.part"
+            beside = self.path / f".{name}.part"
             beside.write_text(text, encoding="utf-8")
-            beside.replace(self._path / name)
+            beside.replace(self.path / name)

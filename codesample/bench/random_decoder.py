@@ -119,7 +119,8 @@ class Decoder:
 
     def compile(self) -> None:
         """Compile the parts around attention."""
-        self.before, self.after = torch.compile(_before), torch.compile(_after)
+        # a shape that is not the first would be compiled for any
+        self.before, self.after = torch.compile(_before, dynamic=False), torch.compile(_after, dynamic=False)
 
     def logits(
         self, impl: str, layers: int | None = None, others: Sequence[LayerAttention] | None = None

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from codesample.bench import gpu_bench, timing
+from codesample.bench import gpu_bench, gpu_watch, timing
 from codesample.bench.gpu_bench import measure_gpu, plan_for
 from codesample.bench.gpu_cells import GpuCell
 from codesample.bench.gpu_clock import Clock
@@ -159,6 +159,61 @@ def test_a_second_call_goes_on_where_the_first_one_ended(bench):
     assert bench.done[3:] == ["sound", 3, 4]
     assert [row["kind"] for row in rows] == ["environment", "check", "step", "step"]
     assert (bench.summary["measured"], len(bench.summary["left_out"])) == (3, 1)
+
+
+def killed_at(bench, what):
+    """Leave what a call leaves that is killed while it does something."""
+    (bench.path / "begun.json").write_text(json.dumps(what))
+
+
+def test_what_a_call_was_killed_at_comes_last_and_no_third_time(bench):
+    def cells():
+        return [bench.cell(1), bench.cell(2), bench.cell(3)]
+
+    bench.run([bench.cell(1)], [bench.check()])
+    killed_at(bench, cells()[1].identity)
+    rows = bench.run(cells(), [bench.check()])
+    assert rows[1]["refused"] == "an earlier call ended before this did"
+    assert bench.done == ["sound", 1, "sound", 3, 2]
+    assert not [each for each in bench.summary["left_out"] if each["rows"] == 2]
+
+    def hanging():
+        return [*cells()[:2], bench.cell(4), bench.cell(5)]
+
+    killed_at(bench, hanging()[2].identity)
+    bench.run([], [bench.check()])
+    killed_at(bench, hanging()[2].identity)
+    bench.done.clear()
+    bench.run(hanging(), [bench.check()])
+    assert bench.done == ["sound", 5]
+    assert [each["rows"] for each in bench.summary["left_out"]] == [4]
+
+
+def test_a_check_that_a_call_was_killed_at_is_told_and_made_anew(bench):
+    bench.run([])
+    killed_at(bench, {"kind": "check", "what": "bad"})
+    rows = bench.run([bench.cell(1)], [bench.check("bad")])
+    assert (rows[1]["kind"], rows[1]["refused"]) == ("end", "an earlier call ended before this did: bad")
+    assert bench.done == ["bad", 1]
+    assert rows[2]["passed"]
+
+
+@pytest.mark.parametrize("rehearsal", [True, False])
+def test_a_cell_is_waited_for_and_noted_while_it_runs(bench, monkeypatch, rehearsal):
+    waited, noted = [], []
+    monkeypatch.setattr(gpu_watch.faulthandler, "dump_traceback_later", lambda s, **_: waited.append(s))
+
+    def measure():
+        for i in range(2):
+            noted.append(json.loads((bench.path / "begun.json").read_text()))
+            yield {"method": i}
+
+    cell = GpuCell({"kind": "job", "model": "m", "rows": 1, "context": 8}, 50.0, measure)
+    bench.run([cell], [bench.check(seconds=2.0)], seconds=1000, rehearsal=rehearsal)
+    # of a rehearsal nothing hangs but on a busy machine
+    assert waited == ([] if rehearsal else [60.0, *[200.0] * 3])
+    assert noted == [cell.identity] * 2
+    assert not (bench.path / "begun.json").exists()
 
 
 def test_a_second_call_on_another_card_is_refused_before_anything_runs(bench, monkeypatch):

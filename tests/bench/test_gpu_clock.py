@@ -11,6 +11,17 @@ def test_what_is_left_leaves_time_to_end():
     assert clock.left < 0
 
 
+def test_patience_ends_soon_after_the_time_is_up():
+    at = [0.0]
+    clock = Clock(600, now=lambda: at[0], begun=0.0)
+    assert clock.patience(2) == 60
+    assert clock.patience(50) == 200
+    at[0] = 560.0
+    assert clock.patience(50) == 70
+    at[0] = 900.0
+    assert clock.patience(50) == 33
+
+
 def test_each_kind_is_expected_to_go_on_as_it_went_last():
     clock = Clock(60)
     assert clock.expected("step", 10) == 10
