@@ -1,8 +1,9 @@
-"""What the Triton kernels serve, told without importing Triton."""
+"""What the Triton kernels serve; Triton is imported where there is a GPU for them."""
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 from functools import cache
 
@@ -12,6 +13,8 @@ from torch import Tensor
 from codesample.kernels.bifurcated_decode.cost import most_queries
 
 __all__ = ["why_not_here", "why_not_served"]
+
+_log = logging.getLogger("codesample.kernels")
 
 
 @cache
@@ -24,7 +27,14 @@ def why_not_here(device: torch.device) -> str | None:
     if device.type != "cuda":
         return f"needs a CUDA device, not {device} (or TRITON_INTERPRET=1, to run slowly on a CPU)"
     capability = torch.cuda.get_device_capability(device)
-    return None if capability >= (8, 0) else f"needs compute capability 8.0, not {capability}"
+    if capability < (8, 0):
+        return f"needs compute capability 8.0, not {capability}"
+    from codesample.kernels.bifurcated_decode.triton_trial import why_not_made
+
+    if reason := why_not_made(device):
+        _log.warning("Triton makes no kernel for %s, so that attention is PyTorch's: %s", device, reason)
+        return f"makes no kernel for {device} here ({reason})"
+    return None
 
 
 def why_not_served(q: Tensor, kv_heads: int, *, packed: bool = False) -> str | None:
