@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,6 +28,18 @@ from codesample.tasks.contract import Task
 # a deadline times an example, and a busy machine then fails right code
 settings.register_profile("codesample", deadline=None)
 settings.load_profile("codesample")
+
+
+def pytest_collection_finish() -> None:
+    """Let collections of garbage pass over what libraries and the collected tests hold to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let what was passed over be taken apart in order; some libraries complain of what is left."""
+    gc.unfreeze()
+
 
 ADDENDS = (1, 2, 3, 5)
 

@@ -19,7 +19,6 @@ from typing import IO
 
 __all__ = ["call", "refusal"]
 
-FRESH = [sys.executable, "-c", "from codesample.cli import main; main()"]
 SERVER = Path(__file__).with_name("command_server.py")
 SECONDS = 300
 # pytest's own
@@ -62,7 +61,20 @@ def _text(stream: IO[bytes]) -> str:
     return stream.read().decode().replace("\r\n", "\n")
 
 
+# the last of them was asked last; libraries read their environment when they are imported
 _servers: list[_Server] = []
+_MOST = 2
+
+
+def _server_for(environment: dict[str, str]) -> _Server:
+    for at, each in enumerate(_servers):
+        if each.environment == environment:
+            _servers.append(_servers.pop(at))
+            return _servers[-1]
+    while len(_servers) >= _MOST:
+        _servers.pop(0).close()
+    _servers.append(_Server(environment))
+    return _servers[-1]
 
 
 def _close() -> None:
@@ -77,21 +89,8 @@ def call(*words: object, cwd: Path, stdin: str = "") -> subprocess.CompletedProc
     """Run a command in a folder; returns its exit status and what it printed."""
     typed = list(map(str, words))
     environment = {name: value for name, value in os.environ.items() if name not in PASSING}
-    if _servers and _servers[0].environment != environment:
-        # libraries read theirs when they are imported
-        return subprocess.run(
-            [*FRESH, *typed],
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            timeout=SECONDS,
-            input=stdin,
-            check=False,
-        )
-    if not _servers:
-        _servers.append(_Server(environment))
     try:
-        return _servers[0].run(typed, cwd, stdin)
+        return _server_for(environment).run(typed, cwd, stdin)
     except BaseException:
         _close()
         raise
