@@ -88,21 +88,34 @@ def test_what_a_browser_would_fetch_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "planted"),
+    ("planted", "named"),
     [
-        ("docs/security.md", "[gone](nowhere.md)"),
-        ("README.md", "[gone](docs/security.md#no-such-heading)"),
-        ("docs/stray.md", "# A page in no chapter"),
-        ("rerankers/registry.py", "def gone(x): ..."),
+        # one build complains of both
+        (
+            {
+                "docs/security.md": "[gone](nowhere.md)",
+                "README.md": "[gone](docs/security.md#no-such-heading)",
+            },
+            ("'nowhere.md'", "'#no-such-heading'"),
+        ),
+        ({"docs/stray.md": "# A page in no chapter"}, ("docs/stray.md",)),
+        ({"rerankers/registry.py": "gone"}, ("codesample.rerankers.registry.gone",)),
     ],
 )
-def test_what_leads_nowhere_stops_the_build(page: str, planted: str, tmp_path: Path) -> None:
+def test_what_leads_nowhere_stops_the_build(
+    planted: dict[str, str], named: tuple[str, ...], tmp_path: Path
+) -> None:
     root = sources_in(tmp_path / "sources")
-    text = root / page
-    if page.endswith(".py"):
-        text.write_text(text.read_text(encoding="utf-8").replace('__all__ = ["', '__all__ = ["gone", "'))
-    else:
+    for page, fault in planted.items():
+        text = root / page
         before = text.read_text(encoding="utf-8") if text.exists() else ""
-        text.write_text(f"{before}\n\n{planted}\n", encoding="utf-8")
+        if page.endswith(".py"):
+            after = before.replace('__all__ = ["', f'__all__ = ["{fault}", "')
+        else:
+            after = f"{before}\n\n{fault}\n"
+        assert after != before
+        text.write_text(after, encoding="utf-8")
     done = build(root, tmp_path / "site")
     assert done.returncode != 0, done.stderr
+    for each in named:
+        assert each in done.stderr, done.stderr

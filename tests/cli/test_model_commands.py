@@ -55,7 +55,7 @@ def _heed_interrupts() -> None:
 
 
 def evaluation(out: Path) -> list[object]:
-    settings = ["--model", "model", "--n", N, "--max-new-tokens", 120, "-r", "mean_logprob", "--max-rows", 8]
+    settings = ["--model", "model", "--n", N, "--max-new-tokens", 48, "-r", "mean_logprob", "--max-rows", 8]
     return ["eval", "--task-file", "mine.jsonl", "--out", out, *settings, "--allow-weak-isolation", "none"]
 
 

@@ -28,9 +28,14 @@ def run(*arguments: str) -> str:
 
 @pytest.mark.slow
 def test_every_feature_alone_and_combined():
-    passed = re.search(r"(\d+) passed", run())
+    passed = re.search(r"(\d+) passed", run("-m", "not whole"))
     assert passed
     assert int(passed[1]) >= 100
+
+
+@pytest.mark.whole
+def test_every_feature_in_either_half():
+    assert "17 passed" in run("-m", "whole")
 
 
 def test_the_kernels_run_and_refuse():

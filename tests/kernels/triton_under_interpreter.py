@@ -146,8 +146,17 @@ def fits(tiling: Tiling, per_row: int) -> Tiling:
     return replace(tiling, block_m=block, own_block_m=block)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("case", CASES, ids=str)
+def of_each_case() -> list[object]:
+    """Return every case in float32 and in one of the halves, in turn; in the other one is left to `whole`."""
+    halves = [torch.bfloat16, torch.float16]
+    return [
+        pytest.param(case, dtype, marks=[pytest.mark.whole] if dtype == halves[number % 2] else [])
+        for number, case in enumerate(CASES)
+        for dtype in (torch.float32, *halves)
+    ]
+
+
+@pytest.mark.parametrize(("case", "dtype"), of_each_case(), ids=str)
 def test_equals_attention_over_joined_keys(case, dtype):
     inputs = make_decode_inputs(case, dtype=dtype)
     exact, plain = joined_attention(inputs.to(torch.float64)), joined_attention(inputs)
@@ -538,9 +547,17 @@ def test_shared_keys_in_8_bits_are_read_as_they_are_held(case, kind):
     assert_reads_the_pool(make_decode_inputs(case, dtype=torch.float16), kind, JOINED)
 
 
-@KINDS
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("block_n", [16, 64])
+# any two of them meet
+@pytest.mark.parametrize(
+    ("kind", "dtype", "block_n"),
+    [
+        ("int8", torch.float32, 64),
+        ("int8", torch.bfloat16, 16),
+        ("fp8", torch.float32, 16),
+        ("fp8", torch.bfloat16, 64),
+    ],
+    ids=str,
+)
 def test_keys_in_8_bits_become_the_queries_dtype(kind, dtype, block_n):
     x = make_decode_inputs(CASES[15], dtype=dtype)
     assert_reads_the_pool(x, kind, replace(SMALL, block_n=block_n))

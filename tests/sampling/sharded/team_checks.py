@@ -32,8 +32,8 @@ class Scripted:
     name, abilities = "scripted", frozenset({"logprobs"})
     reproducibility = Reproducibility.EXACT
 
-    def __init__(self, rank: int) -> None:
-        self._rank = rank
+    def __init__(self, rank: int, written: Path) -> None:
+        self._rank, self._written = rank, written
 
     def stream(self, requests: Any, params: Any, *, progress: Any = None) -> Iterator[Item]:
         word = requests[0].prompt
@@ -46,12 +46,15 @@ class Scripted:
         if self._rank and word == "fault":
             raise ZeroDivisionError("by accident")
         if self._rank and word == "late":
-            time.sleep(10 * DEADLINE)
+            # until the other one has said what became of its call
+            until = time.monotonic() + 10 * DEADLINE
+            while not self._written.exists() and time.monotonic() < until:
+                time.sleep(0.1)
         yield Item((3, self._rank if word == "other tokens" else 0))
 
 
 def main(out: Path, last: str) -> None:
-    led_sampler._shard = lambda team, *_: Scripted(team.rank)
+    led_sampler._shard = lambda team, *_: Scripted(team.rank, out)
     with tensor_parallel(deadline=DEADLINE) as first:
         if not first:
             return
