@@ -146,7 +146,11 @@ def test_no_faker_ends_the_process_that_judges_it(arena_of: ArenaOf, worker_pids
     assert worker_pids(arena.executor) == arena.workers
 
 
-@pytest.mark.parametrize("level", [Level.CONFINED, Level.NAMESPACED], ids=lambda level: level.label)
+@pytest.mark.parametrize(
+    "level",
+    [Level.CONFINED, pytest.param(Level.NAMESPACED, marks=pytest.mark.slow)],
+    ids=lambda level: level.label,
+)
 def test_machine_is_out_of_reach(level: Level, attack: Hostile, arena_of: ArenaOf, outside: Outside) -> None:
     verdict = arena_of(level, MACHINE_ATTACKS).judge(WON)[attack.name].result(WAIT_SECONDS)
     assert not verdict.passed

@@ -103,7 +103,7 @@ def surprises_at(outside: Any) -> Any:
 
 @pytest.mark.parametrize(
     "level",
-    [Level.CONFINED, slow(Level.NAMESPACED)],
+    [slow(Level.CONFINED), slow(Level.NAMESPACED)],
     ids=lambda level: level.label,
 )
 def test_nothing_passes_or_escapes(

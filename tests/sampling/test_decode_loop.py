@@ -14,7 +14,7 @@ from codesample.records import Request, SamplingParams
 from codesample.sampling import Sampler, decode_loop, decode_step, prefix_cache, store_making
 from codesample.testing.models import random_model
 
-PARAMS = SamplingParams(max_new_tokens=10)
+PARAMS = SamplingParams(max_new_tokens=7)
 REQUESTS = [
     Request(f"p{i}", "shared start of all\n" * 4 + "abcd"[i] * (3 * i + 2), tuple(range(6))) for i in range(4)
 ]
@@ -54,8 +54,8 @@ class Failing:
         self.calls = 0
 
 
-@settings(max_examples=20, deadline=None)
-@given(at=st.sets(st.integers(1, 40), max_size=3), rows=st.sampled_from([5, 9, 24]))
+@settings(max_examples=12, deadline=None)
+@given(at=st.sets(st.integers(1, 28), max_size=3), rows=st.sampled_from([5, 9, 24]))
 def test_running_out_of_memory_at_any_call_loses_and_changes_nothing(double, tokenizer, expected, at, rows):
     sampler = Sampler(double, tokenizer=tokenizer, max_rows=rows)
     with pytest.MonkeyPatch.context() as patch:
@@ -79,13 +79,13 @@ def test_memory_for_not_even_one_row_is_an_error_with_a_way_out(double, tokenize
         list(sampler.stream(REQUESTS, PARAMS))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=18, deadline=None)
 @given(
     lag=st.integers(0, 3),
     patience=st.sampled_from([0.0, 0.25, 0.9]),
     narrow=st.sampled_from([2, 1024]),
     rows=st.sampled_from([1, 5, 24]),
-    fail=st.sets(st.integers(1, 30), max_size=1),
+    fail=st.sets(st.integers(1, 21), max_size=1),
 )
 def test_how_far_the_device_runs_ahead_changes_nothing(
     double, tokenizer, expected, lag, patience, narrow, rows, fail
@@ -345,7 +345,7 @@ def test_logits_that_are_not_numbers_are_an_error_that_names_the_dtype(tokenizer
             list(sampler.stream(REQUESTS, params))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     shapes=st.lists(st.tuples(st.sampled_from([0, 40, 64, 90]), st.integers(1, 120)), min_size=2, max_size=7),
     rows=st.integers(1, 5),
@@ -357,7 +357,7 @@ def test_headers_anywhere_in_the_pool_leave_room_for_every_prompt(double, tokeni
         for i, (header, own) in enumerate(shapes)
     ]
     # rows end at different times, so that prompts of several families are in the pool together
-    params = SamplingParams(max_new_tokens=30, stop=tuple("0123456789abcdef"))
+    params = SamplingParams(max_new_tokens=16, stop=tuple("0123456789abcdef"))
     steps, advance = 0, decode_loop.DecodeLoop.advance
 
     def counted(loop):

@@ -92,7 +92,7 @@ def test_both_paths_draw_the_same_tokens(tokenizer):
     assert tokens[0] == tokens[1]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     lengths=st.lists(st.tuples(st.integers(1, 90), st.integers(0, 5)), min_size=1, max_size=5),
     rows=st.sampled_from([1, 2, 3, 7]),

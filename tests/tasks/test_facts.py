@@ -11,8 +11,15 @@ import pytest
 from codesample.tasks.contract import Task
 from codesample.tasks.registry import load_task, task_names
 
+# the same rows as those of "bigcodebench" and "bigcodebench_hard", shown by another field
+AS_INSTRUCTIONS = {"bigcodebench_instruct", "bigcodebench_hard_instruct"}
 
-@pytest.fixture(params=task_names())
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in AS_INSTRUCTIONS else ()) for name in task_names()
+    ]
+)
 def task(request: pytest.FixtureRequest, published: Callable[[str], Path]) -> Task:
     named = load_task(request.param)
     if not named.facts.files:

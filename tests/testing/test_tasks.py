@@ -65,7 +65,11 @@ def planted(**changes: Any) -> Callable[[], Task]:
     return lambda: task_of(dataclasses.replace(GOOD, **changes))
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "name",
+    # what takes seconds has thousands of inputs; its problems are those of the data set without "plus"
+    [pytest.param(name, marks=pytest.mark.slow if name.endswith("_plus") else ()) for name in FILES],
+)
 def test_built_in_tasks_keep_their_promises(name: str) -> None:
     file = FILES[name]
     if file is not None and not (SHARED / file).is_file():
