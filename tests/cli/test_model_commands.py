@@ -12,6 +12,7 @@ from time import sleep
 from typing import Any
 
 import pytest
+from warm_commands import call
 
 from codesample.records import Candidate
 from codesample.runs import RunFolder
@@ -83,10 +84,9 @@ def results(stdout: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def whole(place: Path) -> dict[str, Any]:
-    process = start(*evaluation(place / "whole"), "--json", cwd=place)
-    out, err = process.communicate(timeout=500)
-    assert process.returncode == 0, err
-    return results(out)
+    done = call(*evaluation(place / "whole"), "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return results(done.stdout)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
@@ -105,41 +105,38 @@ def test_a_run_stopped_in_the_middle_and_resumed_equals_a_whole_one(
         assert (process.returncode, out) == (130, "")
         assert "--resume" in err.splitlines()[-1]
         assert "Traceback" not in err
-    resumed = start(*evaluation(run), "--resume", "--json", cwd=place)
-    out, err = resumed.communicate(timeout=500)
-    assert resumed.returncode == 0, err
-    assert results(out) == whole
+    resumed = call(*evaluation(run), "--resume", "--json", cwd=place)
+    assert resumed.returncode == 0, resumed.stderr
+    assert results(resumed.stdout) == whole
     assert_same(samples(run), samples(place / "whole"))
     assert file.read_bytes().count(b"\n") == 12 * N
 
 
 def test_sample_prints_the_candidates_of_a_prompt_as_json_lines(place: Path) -> None:
     words = ["sample", "def add(x):\n", "--model", "model", "--n", 3, "--max-new-tokens", 5]
-    out, err = start(*words, cwd=place).communicate(timeout=200)
-    rows = [json.loads(line) for line in out.splitlines()]
-    assert sorted(row["index"] for row in rows) == [0, 1, 2], err
+    done = call(*words, cwd=place)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(row["index"] for row in rows) == [0, 1, 2], done.stderr
     assert all(len(row["logprobs"]) == len(row["token_ids"]) <= 5 for row in rows)
 
 
 def test_samples_of_a_task_can_be_executed(place: Path) -> None:
     words = ["sample", "--task-file", "mine.jsonl", "--limit", 2, "--model", "model", "--n", 2]
-    process = start(*words, "--max-new-tokens", 5, "--out", "drawn.jsonl", cwd=place)
-    out, err = process.communicate(timeout=200)
-    assert (process.returncode, out) == (0, ""), err
+    done = call(*words, "--max-new-tokens", 5, "--out", "drawn.jsonl", cwd=place)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
     rows = [json.loads(line) for line in (place / "drawn.jsonl").read_text().splitlines()]
     tokens = sum(len(row["token_ids"]) for row in rows)
-    assert err.splitlines()[-1] == f"drawn.jsonl: 4 candidates, {tokens} tokens"
-    judged = start(
+    assert done.stderr.splitlines()[-1] == f"drawn.jsonl: 4 candidates, {tokens} tokens"
+    judged = call(
         *("execute", "drawn.jsonl", "--task-file", "mine.jsonl", "--allow-weak-isolation", "none", "--json"),
         cwd=place,
     )
-    out, err = judged.communicate(timeout=200)
-    assert judged.returncode == 0, err
-    assert json.loads(out)["samples"] == 4
+    assert judged.returncode == 0, judged.stderr
+    assert json.loads(judged.stdout)["samples"] == 4
 
 
 def test_sampling_says_how_much_it_decodes_together(tmp_path):
-    run = start("sample", "def f(x):", "--n", 3, "--max-new-tokens", 4, "--max-rows", 2, cwd=tmp_path)
-    out, err = run.communicate(timeout=120)
-    assert len(out.splitlines()) == 3
-    assert re.search(r"^candidates decoded together: 2; their keys and values: [\d.]+ KB;", err, re.MULTILINE)
+    run = call("sample", "def f(x):", "--n", 3, "--max-new-tokens", 4, "--max-rows", 2, cwd=tmp_path)
+    assert len(run.stdout.splitlines()) == 3
+    together = r"^candidates decoded together: 2; their keys and values: [\d.]+ KB;"
+    assert re.search(together, run.stderr, re.MULTILINE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -20,19 +20,44 @@ FEWEST, FEWEST_FAILED = 600, 200
 Verdicts = dict[str, "Future[Verdict]"]
 Truths = dict[str, Truth]
 
-each_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+QUICK = ENTRIES[::3]
+"""Of every file some; the whole corpus is slow."""
+
+
+def each(entries: Sequence[Entry]) -> pytest.MarkDecorator:
+    quick = {entry.name for entry in QUICK}
+    return pytest.mark.parametrize(
+        "entry",
+        [
+            pytest.param(entry, marks=() if entry.name in quick else pytest.mark.slow, id=entry.name)
+            for entry in entries
+        ],
+    )
+
+
+each_entry = each(ENTRIES)
 
 
 @pytest.fixture(scope="session")
-def verdicts() -> Iterator[Verdicts]:
-    """Verdicts on the whole corpus, by name, all asked for at once."""
+def asked(request: pytest.FixtureRequest) -> list[Entry]:
+    """The entries that this session asks for: the quick ones, or all."""
+    quick = {entry.name for entry in QUICK}
+    here = [item for item in request.session.items if item.path == Path(__file__)]
+    given = {item.callspec.params["entry"].name for item in here if "entry" in item.fixturenames}
+    of_all = any("verdicts" in item.fixturenames and "entry" not in item.fixturenames for item in here)
+    return list(ENTRIES) if of_all or not given <= quick else QUICK
+
+
+@pytest.fixture(scope="session")
+def verdicts(asked: list[Entry]) -> Iterator[Verdicts]:
+    """Verdicts by name, all asked for at once."""
     with Executor(limits=LIMITS) as executor:
-        yield {entry.name: executor.submit(entry.program) for entry in ENTRIES}
+        yield {entry.name: executor.submit(entry.program) for entry in asked}
 
 
 @pytest.fixture(scope="session")
-def truths() -> Truths:
-    return find_truths(ENTRIES)
+def truths(asked: list[Entry]) -> Truths:
+    return find_truths(asked)
 
 
 @each_entry
@@ -47,7 +72,7 @@ def test_verdict_equals_plain_python(entry: Entry, verdicts: Verdicts, truths: T
         assert verdict.passed, verdict
 
 
-@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.form], ids=lambda entry: entry.name)
+@each([entry for entry in ENTRIES if entry.form])
 def test_tests_alone_decide_the_form(entry: Entry, verdicts: Verdicts) -> None:
     assert verdicts[entry.name].result(WAIT_SECONDS).integrity == entry.form
 
@@ -60,6 +85,7 @@ def test_plain_python_says_what_the_entry_means(entry: Entry, truths: Truths) ->
         assert entry.should_pass(truth) is not truth.passed, "what is expected is what Python says anyway"
 
 
+@pytest.mark.slow
 def test_corpus_is_large_and_no_entry_is_there_twice(
     verdicts: Verdicts, truths: Truths, capsys: pytest.CaptureFixture[str]
 ) -> None:
