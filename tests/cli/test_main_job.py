@@ -13,7 +13,7 @@ COMMAND = [sys.executable, "-c", "from codesample.cli import main; main()"]
 
 
 @pytest.mark.parametrize(
-    "n", [pytest.param(12, marks=pytest.mark.slow), pytest.param(32, marks=pytest.mark.whole)]
+    "n", [pytest.param(20, marks=pytest.mark.slow), pytest.param(32, marks=pytest.mark.whole)]
 )
 def test_the_built_in_model_leaves_rerankers_something_to_do(n: int, tmp_path: Path) -> None:
     words = ["eval", "mini", "--n", str(n), "--k", f"1,{n}", "--json"]
