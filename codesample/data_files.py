@@ -186,7 +186,9 @@ def _lines(lines: Iterable[bytes], kind: type[_T], where: str) -> Iterator[Entry
             except NotJsonError as error:
                 if number == 1 and line.lstrip(b"\xef\xbb\xbf").startswith(b"["):
                     raise DataError(f"{error}; a file that is one array is named .json") from error
-                raise
+                if "expected" in str(error):
+                    raise
+                raise DataError(f"{error}; expected a JSON object on each line") from error
 
 
 def _expect_each_key_once(text: bytes | str, place: str) -> None:

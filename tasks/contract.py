@@ -207,6 +207,8 @@ class Task:
 
     @cached_property
     def _evaluated(self) -> tuple[Problem, ...]:
+        if not self._all:
+            raise DataError(f"task {self.name}: its data hold no entry; expected at least one problem")
         kept = tuple(problem for problem in self._all if self.in_split(problem))
         if not kept:
             raise DataError(

@@ -47,9 +47,15 @@ def user_task(path: Path) -> Task:
     """Read the problems of `path` at once and return them as a task named after the file.
 
     Raises:
-        DataError: the file or an entry is malformed; names file and line.
+        DataError: the file or an entry is malformed, or there is none; names file and line.
     """
-    return task_of_entries(list(read_entries(path, dict)), name=path.name.split(".")[0], source=str(path))
+    entries = list(read_entries(path, dict))
+    if not entries:
+        raise DataError(
+            f"{path}: holds no problems; expected a JSON object for each, with at least a task_id, a prompt "
+            "and a test"
+        )
+    return task_of_entries(entries, name=path.name.split(".")[0], source=str(path))
 
 
 def task_of_entries(found: Sequence[Entry[dict[str, Any]]], *, name: str, source: str) -> Task:

@@ -79,6 +79,8 @@ def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_read_over(tmp_p
         ),
         ("x.jsonl.gz", b"", "it is empty"),
         ("x.jsonl", b'[{"a": 1}]', r"x\.jsonl:1: .*a file that is one array is named \.json"),
+        ("x.jsonl", b'{\n  "a": 1\n}', r"x\.jsonl:1: not JSON: .*; expected a JSON object on each line$"),
+        ("x.jsonl", b"7", r"x\.jsonl:1: holds int, expected an object with named fields$"),
         ("x.json", b'{"a": 1}\n{"a": 2}', r"a file with an object on each line is named \.jsonl"),
         ("x.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 99)[:-12], "cannot be read"),
         ("x.parquet", b"PAR1nonsense", "not a Parquet file"),

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from codesample.cli.app import app
+from codesample.tasks.registry import task_names
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
@@ -41,6 +42,12 @@ def test_every_command_shown_exists() -> None:
     for command in shown:
         done = CliRunner().invoke(app, [*command.split(), "--help"])
         assert done.exit_code == 0, command
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_task_that_a_line_evaluates_exists(document: str) -> None:
+    page = (ROOT / document).read_text(encoding="utf-8")
+    assert set(re.findall(r"codesample eval ([a-z]\w*(?:\.\w+)?)", page)) <= set(task_names())
 
 
 def test_every_option_shown_exists() -> None:

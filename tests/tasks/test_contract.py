@@ -37,7 +37,7 @@ def test_a_repeated_id_is_refused() -> None:
 
 
 def test_a_task_without_evaluated_problems_is_refused() -> None:
-    with pytest.raises(DataError, match="0 entries read"):
+    with pytest.raises(DataError, match="task t: its data hold no entry; expected at least one problem"):
         _task([]).problems()
     with pytest.raises(DataError, match="1 entries read, none of them in the evaluated split"):
         _task([GOOD], in_split=lambda problem: False).problems()

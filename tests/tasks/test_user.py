@@ -50,6 +50,15 @@ def test_three_fields_are_enough(tmp_path: Path) -> None:
     assert "\nclass" in task.stop
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("none.jsonl", ""), ("none.jsonl", "\n\n"), ("none.json", "[]")]
+)
+def test_a_file_without_problems_is_refused_by_its_path(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=rf"{name}: holds no problems; expected a JSON object for each, with"):
+        load_task_file(tmp_path / name)
+
+
 def test_an_entry_point_brings_examples_and_trusted_leading_code(tmp_path: Path) -> None:
     prompt = "import math\n\n" + ROW["prompt"]
     (problem,) = _load(tmp_path, {**ROW, "prompt": prompt, "entry_point": "f"}).problems()
