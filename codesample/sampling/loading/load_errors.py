@@ -10,8 +10,14 @@ from codesample.sampling.loading.checkpoint_origin import AdapterOrigin, Checkpo
 __all__ = ["adapter_error", "load_error", "untrusted"]
 
 
-def load_error(error: Exception, origin: CheckpointOrigin) -> ModelError | HubUnavailableError:
-    """Return the error to raise in the place of one that transformers raised, in one line."""
+def load_error(
+    error: Exception, origin: CheckpointOrigin, *, kind: str = "model"
+) -> ModelError | HubUnavailableError:
+    """Return the error to raise in the place of one that transformers raised, in one line.
+
+    Args:
+        kind: What was asked for: "model", or "tokenizer" where one was named apart.
+    """
     text = str(error).strip() or type(error).__name__
     first, *more = text.splitlines()
     if more and first.rstrip(":;") != first:
@@ -21,10 +27,7 @@ def load_error(error: Exception, origin: CheckpointOrigin) -> ModelError | HubUn
     if not origin.trusted and "trust_remote_code" in text:
         return untrusted(origin)
     if not os.path.isdir(origin.source) and isinstance(error, OSError | ConnectionError):
-        return HubUnavailableError(
-            f"model {origin.name!r} is not on this machine and the hub gave no answer for it "
-            f"({first[:160]}); check the name and the connection, or give --model a folder"
-        )
+        return _out_of_reach(kind, origin.name, first)
     return ModelError(f"{origin.name}: cannot be loaded as a causal language model: {first[:300]}")
 
 
@@ -41,8 +44,12 @@ def adapter_error(error: Exception, adapter: AdapterOrigin) -> ModelError | HubU
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     unfound = isinstance(error, OSError | ConnectionError) or "Can't find" in first
     if not os.path.isdir(adapter.source) and unfound:
-        return HubUnavailableError(
-            f"adapter {adapter.name!r} is not on this machine and the hub gave no answer for it "
-            f"({first[:160]}); check the name and the connection, or give --adapter a folder"
-        )
+        return _out_of_reach("adapter", adapter.name, first)
     return ModelError(f"{adapter.name}: the adapter cannot be put on this model: {first[:300]}")
+
+
+def _out_of_reach(kind: str, name: str, reason: str) -> HubUnavailableError:
+    return HubUnavailableError(
+        f"{kind} {name!r} is not on this machine and the hub gave no answer for it ({reason[:160]}); check "
+        f"the name and the connection, or give --{kind} a folder"
+    )

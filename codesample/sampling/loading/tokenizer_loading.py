@@ -19,6 +19,7 @@ __all__ = ["given_tokenizer", "load_tokenizer"]
 
 _FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt", "tekken.json")
 _ENDINGS = (".model", ".tiktoken")
+_TOLD_OF_LENGTH = "sequence-length-is-longer-than-the-specified-maximum"
 _OPTION = "name one: --tokenizer FOLDER or HUB_ID (tokenizer=...)"
 
 
@@ -48,10 +49,13 @@ def load_tokenizer(origin: CheckpointOrigin, named: str | Path | None = None) ->
     try:
         tokenizer = AutoTokenizer.from_pretrained(place.source, **place.options)
     except Exception as error:
-        raise (_config_error(place) or _tokenizer_error(error, place)) from error
+        kind = "model" if named is None else "tokenizer"
+        raise (_config_error(place) or _tokenizer_error(error, place, kind)) from error
     if not _has_words(tokenizer):
         # transformers makes one of the model's kind where there are no files
         raise ModelError(f"{place.name}: its tokenizer has no vocabulary; {_OPTION}")
+    # transformers would warn of texts that are refused here anyway, or that some policies take
+    getattr(tokenizer, "deprecation_warnings", {})[_TOLD_OF_LENGTH] = True
     return tokenizer
 
 
@@ -117,8 +121,10 @@ def _config_error(place: CheckpointOrigin) -> ModelError | HubUnavailableError |
     return None
 
 
-def _tokenizer_error(error: Exception, place: CheckpointOrigin) -> ModelError | HubUnavailableError:
-    said = load_error(error, place)
+def _tokenizer_error(
+    error: Exception, place: CheckpointOrigin, kind: str
+) -> ModelError | HubUnavailableError:
+    said = load_error(error, place, kind=kind)
     if isinstance(said, HubUnavailableError) or "trust-remote-code" in str(said):
         return said
     first = (str(error).strip() or type(error).__name__).splitlines()[0]

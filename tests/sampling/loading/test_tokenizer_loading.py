@@ -51,8 +51,21 @@ def test_a_name_that_is_no_tokenizer_is_refused(bare, tmp_path, monkeypatch):
     with pytest.raises(ModelError, match=r"empty: no tokenizer in this folder"):
         load_checkpoint(bare(), tokenizer=tmp_path / "empty")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(HubUnavailableError, match="nobody/nothing"):
+    with pytest.raises(
+        HubUnavailableError, match=r"^tokenizer .nobody/nothing. .*, or give --tokenizer a folder$"
+    ):
         load_checkpoint(bare(), tokenizer="nobody/nothing")
+
+
+def test_transformers_does_not_warn_of_texts_beyond_the_positions(monkeypatch):
+    said = []
+    monkeypatch.setattr("transformers.tokenization_utils_base.logger.warning", said.append)
+    checkpoint = load_without_weights("tiny")
+    assert len(checkpoint.encode("x = 1\n" * 400)) > checkpoint.tokenizer.model_max_length
+    assert said == []
+    checkpoint.tokenizer.deprecation_warnings.clear()
+    checkpoint.encode("x = 1\n" * 400)
+    assert len(said) == 1
 
 
 def test_a_damaged_tokenizer_is_said_to_be_that(folder):
