@@ -44,7 +44,7 @@ UNJUDGED = 1
 """Exit code of a run in which the harness, not a program, failed."""
 
 # a narrower terminal breaks the lines itself; tables could not be drawn in a few columns
-_LEAST_COLUMNS = 56
+_LEAST_COLUMNS = 48
 
 
 @contextmanager

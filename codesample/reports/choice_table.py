@@ -43,7 +43,7 @@ class ChoiceTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         report = self._report
         title = f"{report.task}, {report.model}: {report.size}, {report.samples} samples"
-        table = _table(title)
+        table = _table(title, options.max_width)
         sections, kept, width = self._fitting(options.max_width)
         for heading in _HEADINGS[:kept]:
             table.add_column(heading, justify="right", no_wrap=True)
@@ -199,14 +199,14 @@ def _bare(label: str) -> str:
     return _BY.sub(r"\1", label)
 
 
-def _table(title: str) -> Table:
+def _table(title: str, columns: int = _LEAST) -> Table:
     table = Table(
         title=escape(title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
-        min_width=_LEAST,
+        min_width=min(_LEAST, columns),
     )
     table.add_column("", overflow="fold")
     return table

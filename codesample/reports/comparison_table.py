@@ -13,6 +13,7 @@ from rich.table import Table
 from codesample.evaluation.comparison import ComparedFigure, Comparison, ProblemChange
 from codesample.evaluation.paired import Paired
 from codesample.reports.choice_table import cells_width, fitted, widest_piece
+from codesample.reports.page_lines import LabelledLine
 
 __all__ = ["ComparisonPage", "said_p"]
 
@@ -44,17 +45,20 @@ class ComparisonPage:
         compared = self._compared
         where = f" of {compared.run}" if compared.run else ""
         yield escape(f"two {compared.kind}{where}, paired by problem: {compared.problems} problems")
-        yield escape(f"first       {compared.first}")
-        yield escape(f"second      {compared.second}")
+        yield LabelledLine(escape(f"first       {compared.first}"))
+        yield LabelledLine(escape(f"second      {compared.second}"))
         # what weakens figures is read before them
         for notice in compared.notices:
-            yield escape(f"note        {notice}")
+            yield LabelledLine(escape(f"note        {notice}"))
         yield self._table(options.max_width)
         for change in compared.settings:
-            yield escape(f"differs     {change.name}: {_said(change.first)}, then {_said(change.second)}")
+            yield LabelledLine(
+                escape(f"differs     {change.name}: {_said(change.first)}, then {_said(change.second)}")
+            )
         for side, ids in (("first", compared.only_first), ("second", compared.only_second)):
             if ids:
-                yield escape(f"only {side:7}{len(ids)} problems, which count nowhere: {self._named(ids)}")
+                said = f"{len(ids)} problems, which count nowhere: {self._named(ids)}"
+                yield LabelledLine(escape(f"only {side:7}{said}"))
         for figure in compared.figures:
             # larger k say of the same problems the same
             if not figure.name.startswith("pass@") or figure.name == "pass@1":
@@ -87,13 +91,13 @@ class ComparisonPage:
         by = figure.name.startswith("pass@")
         return figure.name if by else f"by {'an oracle' if figure.name == 'oracle' else figure.name}"
 
-    def _changes(self, figure: ComparedFigure) -> Iterator[str]:
+    def _changes(self, figure: ComparedFigure) -> Iterator[LabelledLine]:
         lost = [each for each in figure.changes if each.difference < 0]
         won = sorted((each for each in figure.changes if each.difference > 0), key=_gain, reverse=True)
         for word, changes in (("lost", lost), ("won", won)):
             if changes:
                 named = self._named([_change(each) for each in changes])
-                yield escape(f"{word:12}{self._label(figure)}: {named}")
+                yield LabelledLine(escape(f"{word:12}{self._label(figure)}: {named}"))
 
     def _named(self, words: Sequence[str]) -> str:
         shown = list(words) if self._show == 0 else words[: self._show]

@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, String, Token
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.style import Style
 from rich.syntax import ANSISyntaxTheme, Syntax
 from rich.text import Text
 
 from codesample.reports.visible import safe
 
-__all__ = ["LABEL", "Surface", "code_lines", "cut", "labelled", "lines_of_spans"]
+__all__ = ["LABEL", "LabelledLine", "Surface", "code_lines", "cut", "labelled", "lines_of_spans"]
 
 LABEL = 12
 """Columns of a label."""
@@ -60,6 +61,24 @@ class Surface:
     def line(self, text: str) -> str:
         """Return safe text on one line: line ends and tabs are blanks."""
         return self.safe(text.replace("\n", " ").replace("\t", " "))
+
+
+class LabelledLine:
+    """A label with a text, which a terminal gets wrapped behind the label, and a file as one line."""
+
+    def __init__(self, markup: str) -> None:
+        self._text = Text.from_markup(markup)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines."""
+        label, text = self._text.divide([LABEL])
+        parts, room = [text], options.max_width - LABEL
+        # a path is never broken
+        if options.is_terminal and max(map(len, text.plain.split()), default=0) <= room:
+            parts = list(text.wrap(console, room, no_wrap=False))
+        for number, part in enumerate(parts):
+            part.rstrip()
+            yield Text.assemble(label if number == 0 else " " * LABEL, part)
 
 
 def labelled(label: str, text: str, surface: Surface, style: str = "") -> Iterator[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,8 @@ def run_page(
     if len(shown) < len(chosen):
         places = f"{first} to {first + len(shown) - 1}" if shown else "none"
         others = f"others by --limit, such as {_next(first, last, chosen)}"
-        yield Text(f"{places} of {len(chosen)} are shown; {others}")
+        said = f"{places} of {len(chosen)} are shown; {others}"
+        yield from map(Text, textwrap.wrap(said, surface.width, break_on_hyphens=False))
     yield Text("")
     yield from table.legend()
     yield from _below(contents, every, surface, focus or list(contents.scores))

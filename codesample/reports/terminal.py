@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.text import Text
 
 from codesample.evaluation.headline import form_text
 from codesample.evaluation.policy_facts import policy_line
 from codesample.evaluation.report import Report
 from codesample.records import Status
 from codesample.reports.choice_table import ChoiceTable, choice_lines, cost_table
-from codesample.reports.page_lines import LABEL
+from codesample.reports.page_lines import LabelledLine
 
 __all__ = ["render"]
 
@@ -35,25 +34,7 @@ def render(report: Report, *, costs: bool = False) -> RenderableType:
     tables: list[RenderableType] = [ChoiceTable(report)]
     if costs and report.rerankers:
         tables.append(cost_table(report))
-    return Group(*tables, *map(_Line, _lines(report)))
-
-
-class _Line:
-    """A label with a text, which a terminal gets wrapped behind the label, and a file as one line."""
-
-    def __init__(self, markup: str) -> None:
-        self._text = Text.from_markup(markup)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the lines."""
-        label, text = self._text.divide([LABEL])
-        parts, room = [text], options.max_width - LABEL
-        # a path is never broken
-        if options.is_terminal and max(map(len, text.plain.split()), default=0) <= room:
-            parts = list(text.wrap(console, room, no_wrap=False))
-        for number, part in enumerate(parts):
-            part.rstrip()
-            yield Text.assemble(label if number == 0 else " " * LABEL, part)
+    return Group(*tables, *map(LabelledLine, _lines(report)))
 
 
 def _lines(report: Report) -> Iterator[str]:

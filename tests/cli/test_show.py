@@ -57,7 +57,7 @@ def test_a_run_is_a_line_for_each_problem(judged_run: Path) -> None:
     assert "by 2        near, which loses 1.5 of the 2 problems that some program passes" in lines
 
 
-@pytest.mark.parametrize("columns", [56, 60, 80, 140])
+@pytest.mark.parametrize("columns", [48, 50, 60, 80, 140])
 def test_no_line_is_wider_than_the_terminal(judged_run: Path, columns: int) -> None:
     lines = page(judged_run, COLUMNS=str(columns)).splitlines()
     # a path is never broken

@@ -45,15 +45,26 @@ def shown(compared: Comparison, width: int = 80, show: int = 5) -> str:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [48, 60, 80, 120])
 def test_the_table_fits_and_no_figure_is_cut(compared: Comparison, width: int) -> None:
     text = shown(compared, width)
     rows = [line.rstrip() for line in text.split("differs")[0].splitlines()]
     assert max(map(len, rows)) <= width
     assert "…" not in text
-    assert re.search(r"pass@1 +0\.500 +0\.375 +-0\.125 .*\.042 +3/9", text)
+    assert re.search(r"pass@1 +0\.500 +0\.375 +-0\.125" + r".*\.042 +3/9" * (width >= 60), text)
     assert ("-0.250..+0.000" in text) == (width >= 80)
     assert "mean_logprob" in text
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_terminal_gets_lines_that_fit_behind_their_labels(compared: Comparison, width: int) -> None:
+    stream = StringIO()
+    console = Console(file=stream, width=width, force_terminal=True, color_system=None, soft_wrap=True)
+    console.print(ComparisonPage(compared, show=0))
+    lines = stream.getvalue().splitlines()
+    assert all(len(line) <= width for line in lines)
+    at = next(number for number, line in enumerate(lines) if line.startswith("only first"))
+    assert lines[at + 1].startswith(" " * 12 + "mini/")
 
 
 @pytest.mark.parametrize("width", [60, 80])

@@ -89,7 +89,7 @@ def test_runs_that_all_failed_are_shown() -> None:
     assert shown(row("a", 0.2, None), row("b", 0.2, None)).count("failed") == 2
 
 
-@pytest.mark.parametrize("width", [56, 60, 80, 200])
+@pytest.mark.parametrize("width", [48, 50, 60, 80, 200])
 def test_figures_are_whole_at_any_usual_width(width: int) -> None:
     text = shown(row("mini", 0.2, report(0.25)), row("humaneval_plus", 0.8, report(0.5)), width=width)
     assert "…" not in text
