@@ -33,6 +33,7 @@ from codesample.sampling.bf16_matmul import (
     bf16_kernel,
     fits_in_bf16,
 )
+from codesample.sampling.fused_norms import fused_norms
 from codesample.sampling.half_weights import HalfWeight, fits_in_half, half_kernel
 from codesample.sampling.int8_matmul import Int8Weight, int8_kernel
 from codesample.sampling.joined_layers import JoinedProduct, groups_of
@@ -48,8 +49,8 @@ Matmul = Literal["float32", "bfloat16", "int8"]
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
-# for more rows, as in a prefill, arranging a weight costs nothing beside the product
-_MOST_ROWS = 256
+# for more rows, as in a prefill by many threads, arranging a weight costs nothing beside the product
+_MOST_ROWS = 512
 # of the memory that is free; the rest is for keys and values
 _MOST_MEMORY = 0.25
 _MARK = "codesample_packed"
@@ -75,7 +76,10 @@ class PackedWeights:
             known[layers] = Copy(layers, each)
         self._copies = [known[layers] for layers in packs]
         most = _MOST_ROWS if matmul == "float32" else None
-        self._forwards = [pair for each in self._copies for pair in _forwards_of(each, most)]
+        self._forwards: list[tuple[nn.Module, Callable[..., Tensor]]] = [
+            *(pair for each in self._copies for pair in _forwards_of(each, most)),
+            *((norm, _marked(forward)) for norm, forward in fused_norms(filter(_is_plain, model.modules()))),
+        ]
 
     @classmethod
     def of(
@@ -206,8 +210,18 @@ def _layers(model: PreTrainedModel) -> list[nn.Linear]:
         and layer.weight.layout is torch.strided
         and layer.weight.device.type == "cpu"
         and layer.weight.dtype == torch.float32
-        and ("forward" not in layer.__dict__ or is_packed(layer.__dict__["forward"]))
+        and _is_plain(layer)
     ]
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether nobody but us has put another `forward` in the place of its class's."""
+    return "forward" not in module.__dict__ or is_packed(module.__dict__["forward"])
+
+
+def _marked(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    forward.__dict__[_MARK] = True
+    return forward
 
 
 def _place(weight: Tensor) -> tuple[Any, ...]:
@@ -288,5 +302,4 @@ def _forward_of(
             return F.linear(input, layer.weight, layer.bias)
         return product(input)
 
-    forward.__dict__[_MARK] = True
-    return forward
+    return _marked(forward)

@@ -11,6 +11,7 @@ from torch.backends.cuda import SDPAParams, can_use_flash_attention
 from torch.nn.attention.bias import causal_lower_right
 
 from codesample.kernels.bifurcated_decode import BlockPattern, ScoreOptions
+from codesample.kernels.bifurcated_decode.torch_parts import attend, attend_own, merge
 from codesample.policies.prefill.prefill_policy import Stretch
 
 __all__ = ["attend_causally", "attend_in_stretches"]
@@ -44,6 +45,8 @@ def attend_causally(
             return _sdpa(q, k, v, scale, None).transpose(0, 1)
         if _flash_serves(q, k, v):
             return _sdpa(q, k, v, scale, causal_lower_right(queries, keys)).transpose(0, 1)
+        if q.device.type == "cpu" and q.dtype in (torch.float32, torch.float64):
+            return _in_two(q, k, v, scores.scale_for(q.shape[-1])).transpose(0, 1)
     if q.device.type != "cpu" and len(q) != len(k):
         # fused kernels of a GPU take a mask or grouped heads, not both; what serves both keeps all scores
         k, v = (x.repeat_interleave(len(q) // len(k), 0) for x in (k, v))
@@ -90,6 +93,14 @@ def attend_in_stretches(
             )
         parts.append(attend_causally(q[:, begin - first : end - first], keys, values, scores))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _in_two(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    """Attend to what stands before the queries' own tokens, of which all is seen, and to these; no mask."""
+    before = k.shape[1] - q.shape[1]
+    earlier = attend(q[None], k[None, :, :before], v[None, :, :before], scale=scale, softcap=None, seen=None)
+    own = attend_own(q[None], k[None, :, before:], v[None, :, before:], scale=scale)
+    return merge(earlier, own, certain=True).out[0]
 
 
 def _flash_serves(q: Tensor, k: Tensor, v: Tensor) -> bool:

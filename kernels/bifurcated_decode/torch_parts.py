@@ -24,6 +24,7 @@ __all__ = [
     "Part",
     "attend",
     "attend_chunk",
+    "attend_own",
     "beside",
     "by_row",
     "finished",
@@ -90,6 +91,11 @@ def attend(
             part = attend_chunk(q, kc.where(used, 0), vc.where(used, 0), scale, softcap, mask, fused)
         parts.append(part)
     return reduce(merge, parts)
+
+
+def attend_own(q: Tensor, k: Tensor, v: Tensor, *, scale: float) -> Part:
+    """Attend q [1, H, N, D] to k, v [1, G, N, D], each query to the keys up to its own, on a CPU."""
+    return Part(*_fused_on_cpu(q, k, v, is_causal=True, scale=scale))
 
 
 def _widened(k: Tensor, v: Tensor, begin: int, end: int, *, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
