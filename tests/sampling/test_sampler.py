@@ -113,7 +113,7 @@ def test_neither_batch_size_nor_order_changes_a_candidate(exact, lengths, rows, 
 def test_in_single_precision_a_difference_starts_only_at_a_boundary_of_the_distribution(llama, tokenizer):
     from codesample.sampling.random_streams import row_key, uniforms
 
-    requests = [Request(f"p{i}", PROMPT[: 5 + 4 * i], tuple(range(12))) for i in range(6)]
+    requests = [Request(f"p{i}", PROMPT[: 5 + 4 * i], tuple(range(12))) for i in range(4)]
     few, many = (Sampler(llama, tokenizer=tokenizer, max_rows=rows) for rows in (3, 64))
     params = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 30}
     first, second = drawn(few, requests, **params), drawn(many, requests, **params)

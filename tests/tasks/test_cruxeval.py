@@ -78,7 +78,13 @@ def test_all_references_pass(
     assert [verdict for verdict in verdicts.values() if not verdict.passed] == []
 
 
-@pytest.mark.parametrize("make", TASKS)
+# the same rows, with room for a thought
+IN_THOUGHT = (cruxeval_input_cot, cruxeval_output_cot)
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(make, marks=pytest.mark.slow if make in IN_THOUGHT else ()) for make in TASKS]
+)
 def test_it_keeps_what_tasks_promise(published: Callable[[str], Path], make: Callable[[Path], Task]) -> None:
     path = published("tasks/cruxeval.jsonl")
     check_task(lambda: make(path))

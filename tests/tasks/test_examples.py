@@ -158,7 +158,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.lists(PIECES | st.text(max_size=3), max_size=30).map("".join))
 def test_any_prompt_gives_pairs_that_are_statements(text: str) -> None:
     for example in prompt_examples(text, "f"):

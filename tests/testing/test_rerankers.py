@@ -45,9 +45,20 @@ def broken(found: Conformance) -> dict[str, str]:
 WITHOUT_WEIGHTS = sorted(set(reranker_names()) - {"reward_model"})
 
 
-@pytest.mark.parametrize("spec", [*WITHOUT_WEIGHTS, "executable > codet > mean_logprob"])
-def test_built_ins_keep_every_promise(spec: str) -> None:
-    found = check_reranker(spec)
+COMPOSED = "executable > codet > mean_logprob"
+
+
+# a process of its own for each takes most of the time
+@pytest.mark.parametrize(
+    ("spec", "elsewhere"),
+    [
+        *((spec, False) for spec in WITHOUT_WEIGHTS),
+        (COMPOSED, True),
+        *(pytest.param(spec, True, marks=pytest.mark.slow) for spec in WITHOUT_WEIGHTS),
+    ],
+)
+def test_built_ins_keep_every_promise(spec: str, elsewhere: bool) -> None:
+    found = check_reranker(spec, elsewhere=elsewhere)
     assert broken(found) == {}
     assert found.conforms
     found.require()
@@ -56,6 +67,7 @@ def test_built_ins_keep_every_promise(spec: str) -> None:
         "order",
         "names",
         "duplicates",
+        *([] if elsewhere else ["elsewhere"]),
     }
 
 
