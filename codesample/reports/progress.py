@@ -18,8 +18,11 @@ _LEAST_SECONDS = 1.0
 
 
 def describe(snapshot: Snapshot) -> str:
-    """Return the figures that stand behind the bar: candidates judged, tokens per second, running pass@1."""
-    parts = [f"{snapshot.candidates_done} judged", f"{snapshot.tokens_per_second:,.0f} tokens/s"]
+    """Return the figures behind the bar: candidates judged, tokens per second, running pass@1."""
+    parts = [f"{snapshot.candidates_done} judged"]
+    # nothing is drawn where recorded samples are judged
+    if snapshot.tokens:
+        parts.append(f"{snapshot.tokens_per_second:,.0f} tokens/s")
     if snapshot.pass_at_1 is not None:
         parts.append(f"pass@1 {snapshot.pass_at_1:.3f}")
     return ", ".join(parts)

@@ -38,6 +38,7 @@ def test_plain_lines_come_at_intervals_and_name_the_figures() -> None:
 
 def test_before_the_first_verdict_there_is_no_pass_at_1() -> None:
     assert describe(Snapshot(0, 0, 10, 1.0, None)) == "0 judged, 10 tokens/s"
+    assert describe(Snapshot(1, 3, 0, 9.0, 0.5)) == "3 judged, pass@1 0.500"
 
 
 def test_a_terminal_shows_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
