@@ -286,7 +286,8 @@ def test_a_refusal_that_cannot_be_said_is_still_a_code(tmp_path: Path) -> None:
 def test_a_report_is_whole_in_a_poor_environment(environment: dict[str, str], finished: Path) -> None:
     done = shell("unset HOME; CODESAMPLE report run", finished, **environment)
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("pass@1", "1.000", "by an oracle", "1 passed", "run folder  run"):
+    # a narrow table breaks "by an oracle" into two lines
+    for word in ("pass@1", "1.000", "oracle", "1 passed", "run folder  run"):
         assert word in done.stdout
 
 
