@@ -108,7 +108,8 @@ prompts and references, and the divergence that of Kullback and Leibler, in nats
 SOLVED = """
 What that does to the problems of HumanEval that the model solves, set beside its own run in float32 by
 `codesample compare` ([rows](benchmarks/matmul_pass.jsonl)). Runs are those of `codesample eval humaneval
---prompt base --max-new-tokens 256 --dtype float32 --cpu-matmul WAY --greedy`:
+--prompt base --max-new-tokens 256 --dtype float32 --cpu-matmul WAY --greedy`, and of the same with
+`--n 16 --shard 1/6`:
 
 | matrices in | candidates | problems | pass@1 | in float32 | difference, 95 % | won, lost |
 |---|---|---|---|---|---|---|
