@@ -93,8 +93,9 @@ tokens and given texts that are read stay float32.
 
 Only plain linear layers have copies: the projections of GPT-2, experts that one tensor holds, and quantised
 layers multiply as they are, whatever is asked for. So does all of a model on the ordinary path, for which
-`bfloat16` and `int8` are refused. A prompt that may grow past a switch of rotary frequencies takes that path by
-itself, and is multiplied in the same 8 or 16 bits as the others; in float32 it is with the weights themselves.
+`bfloat16` and `int8` are refused. A prompt that may grow past a switch of rotary frequencies takes that path
+by itself, and is multiplied in the same 8 or 16 bits as the others; in float32 it is with the weights
+themselves.
 
 {model}. Times are of {n} candidates of one prompt on {threads} threads of an AVX2
 server ([rows](benchmarks/matmul_cpu.jsonl), made by `docs/benchmarks/matmul.py`); speed is beside copies in
