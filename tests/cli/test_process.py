@@ -160,7 +160,8 @@ def swallow():
         try:
             # within what swallows it, for it may come at once
             while words: print(words.pop(), flush=True)
-            time.sleep(100)
+            # a long sleep that begins after the signal, and before Python looks for one, is not cut short
+            time.sleep(0.01)
         except KeyboardInterrupt: pass
 app.run = swallow
 process.main()
