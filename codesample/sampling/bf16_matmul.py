@@ -1,6 +1,6 @@
 """Products of rows and weights in bfloat16, with sums in float32, on a CPU.
 
-A processor with the instructions multiplies two to four times as many of them as in float32. A product comes
+A processor with the instructions multiplies two to five times as many of them as in float32. A product comes
 out as a bfloat16 and is widened. Without the instructions the same roundings are made around products in
 float32: such a run can be repeated anywhere, and is faster nowhere else.
 """

@@ -73,8 +73,8 @@ def test_no_sum_overflows_and_rows_that_are_no_numbers_stay_with_themselves(kern
 
 def test_a_kernel_that_overflows_or_is_gone_is_not_chosen(monkeypatch):
     class Saturating(type(int8_kernel())):
-        def multiply(self, rows, packed):
-            return super().multiply(rows, packed).clamp_max(2**15)
+        def product(self, ready, packed):
+            return super().product(ready, packed).clamp_max(2**15)
 
     assert not int8_matmul._is_exact(Saturating())
     monkeypatch.setattr(int8_matmul._Fbgemm, "pack", lambda *_: torch.ops.quantized.no_such())
