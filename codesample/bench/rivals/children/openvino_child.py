@@ -10,6 +10,8 @@ _CACHE_GB = 4
 def load(folder, precision, threads):
     """Return facts and how to draw; its paged attention stores the prompt of all candidates once."""
     settings = {"INFERENCE_NUM_THREADS": int(threads)}
+    if precision == "bfloat16":
+        settings |= {"INFERENCE_PRECISION_HINT": "bf16"}
     if precision == "float32":
         settings |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
     scheduler = openvino_genai.SchedulerConfig()
