@@ -2,9 +2,10 @@
 
 Where top-k, top-p or min-p truncate, tokens are ordered by falling logit, equal logits by rising id.
 Temperature keeps that order and each filter keeps a prefix of it. The vocabulary is searched with a short
-`topk` first; for rows whose kept prefix is longer, its end and the draw are found by summing mass (see
-`ranked_mass`), and nothing is sorted. Where nothing truncates, tokens stay in the order of their ids: sums
-over blocks lead to the block, and its sums to the token.
+`topk` first. For rows whose kept prefix is longer the tokens that it can hold are sorted (see `reach`); where
+these are most of the vocabulary, its end and the draw are found by summing mass instead (see `ranked_mass`).
+Where nothing truncates, tokens stay in the order of their ids: sums over blocks lead to the block, and its
+sums to the token.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from codesample.records import SamplingParams
 from codesample.sampling.ranked_mass import WHOLE, RankedMass, as_units
+from codesample.sampling.reach import Reach, packed, within_reach
 
 __all__ = ["Choice", "Drawn", "Known", "choose", "known_of"]
 
@@ -33,6 +35,8 @@ _BLOCK = 256
 _CHUNK = 1 << 20
 # the same where each has 64 bits, several times
 _MASS_CHUNK = 1 << 18
+# tokens of a row that are sorted; to sum the mass of all takes less time than to sort more
+_MOST_SORTED = 1 << 14
 
 # rows of given tokens worked on at a time on a GPU, so that their log-probabilities stay small
 _GPU_ROWS = 256
@@ -240,9 +244,9 @@ def _drawn(
         unsure, drawn_by = logprobs.index_select(0, rows), uniforms.index_select(0, rows)
     found, among, settled = _draw_by_rank(unsure, drawn_by, params, wide, ask=True)
     if not settled.all():
-        for left in (~settled).nonzero()[:, 0].split(max(1, _MASS_CHUNK // logprobs.shape[-1])):
-            given = unsure.index_select(0, left), drawn_by.index_select(0, left)
-            found[left], among[left] = _draw_by_mass(*given, params)
+        left = (~settled).nonzero()[:, 0]
+        given = unsure.index_select(0, left), drawn_by.index_select(0, left)
+        found[left], among[left] = _draw_by_reach(*given, params)
     if len(rows) == len(tokens):
         return found, among
     return tokens.index_copy_(0, rows, found), logprob.index_copy_(0, rows, among)
@@ -293,6 +297,43 @@ def _draw_by_rank(
         return tokens, logprob, torch.ones_like(tokens, dtype=torch.bool)
     # the last column may tie with tokens not seen, so nothing that reaches it is settled
     return tokens, logprob, values.gather(-1, last[:, None])[:, 0] > values[:, -1]
+
+
+def _draw_by_reach(logprobs: Tensor, uniforms: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
+    """Do what `_draw_by_rank` does with all tokens in sight; return them and their log-probabilities."""
+    tokens, among = torch.zeros_like(uniforms, dtype=torch.int64), torch.zeros_like(uniforms)
+    by_mass = ~tokens.bool()
+    if not params.top_k:
+        mass = logprobs.exp().sum(-1).double()
+        within = within_reach(logprobs, mass, top_p=params.top_p, min_p=params.min_p)
+        by_mass = within.sum(-1) > _MOST_SORTED
+        rows = (~by_mass).nonzero()[:, 0]
+        if len(rows):
+            logprobs_, within, mass, numbers = (
+                x if len(rows) == len(x) else x.index_select(0, rows)
+                for x in (logprobs, within, mass, uniforms)
+            )
+            tokens[rows], among[rows] = _draw_sorted(packed(logprobs_, within), mass, numbers, params)
+    few = max(1, _MASS_CHUNK // logprobs.shape[-1])
+    for left in by_mass.nonzero()[:, 0].split(few) if by_mass.any() else ():
+        some = logprobs.index_select(0, left), uniforms.index_select(0, left)
+        tokens[left], among[left] = _draw_by_mass(*some, params)
+    return tokens, among
+
+
+def _draw_sorted(
+    reach: Reach, mass: Tensor, uniforms: Tensor, params: SamplingParams
+) -> tuple[Tensor, Tensor]:
+    values, order = reach.values.sort(dim=-1, descending=True, stable=True)
+    values = values.double() - mass.log()[:, None]
+    masses = values.exp()
+    cumulative = masses.cumsum(-1)
+    last, total = _kept(masses, cumulative, params, whole=False)
+    # where rounding keeps the sum below top-p, what fills a row up has no share in it
+    last = torch.minimum(last, reach.counts - 1).clamp_min(0)
+    at = torch.minimum((cumulative <= (uniforms * total)[:, None]).sum(-1), last)[:, None]
+    tokens = reach.ids.gather(-1, order.gather(-1, at))[:, 0]
+    return tokens, values.gather(-1, at)[:, 0] - total.log()
 
 
 def _draw_by_mass(logprobs: Tensor, uniforms: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:

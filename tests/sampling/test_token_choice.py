@@ -179,10 +179,13 @@ def test_a_search_by_blocks_and_few_rows_at_a_time_draws_the_same(params, vocabu
         # more blocks than tokens that are looked at first, a rest behind them, and a row of mass at a time
         patch.setattr(token_choice, "_BLOCK", 4)
         patch.setattr(token_choice, "_MASS_CHUNK", 1)
-        parts = choose(logits, uniform, params)
-    assert torch.equal(parts.tokens, whole.tokens)
-    for got, expected in zip(parts.known, whole.known, strict=True):
-        torch.testing.assert_close(got, expected)
+        # as are rows in which few tokens, some or all of them can be kept
+        for most in (0, 60, vocabulary):
+            patch.setattr(token_choice, "_MOST_SORTED", most)
+            parts = choose(logits, uniform, params)
+            assert torch.equal(parts.tokens, whole.tokens)
+            for got, expected in zip(parts.known, whole.known, strict=True):
+                torch.testing.assert_close(got, expected)
 
 
 @pytest.mark.parametrize("block", [4, 256])
@@ -195,3 +198,20 @@ def test_the_largest_are_found_wherever_they_lie(block, monkeypatch):
         assert torch.equal(top, values.sort(dim=-1, descending=True).values[:, :count])
         assert torch.equal(values.gather(-1, ids), top)
         assert all(len(set(row)) == count for row in ids.tolist())
+
+
+def test_a_vocabulary_of_which_float32_misses_the_sum_is_drawn_from_as_it_is():
+    torch.manual_seed(0)
+    # few likely tokens and very many others, whose sum in float32 is off by some hundred-thousandths
+    logits = torch.randn(6, 150_000)
+    logits[:, :400] += 9
+    uniform = torch.rand(6, dtype=torch.float64)
+    params = SamplingParams(top_p=0.95)
+    choice = choose(logits, uniform, params)
+    mass, ids = logits.double().div(params.temperature).softmax(-1).sort(dim=-1, descending=True, stable=True)
+    cumulative = mass.cumsum(-1)
+    total = cumulative.gather(-1, (cumulative < 0.95).sum(-1)[:, None])
+    at = (cumulative <= uniform[:, None] * total).sum(-1)[:, None]
+    assert torch.equal(choice.tokens, ids.gather(-1, at)[:, 0])
+    expected = (mass.gather(-1, at) / total).log()[:, 0]
+    torch.testing.assert_close(choice.sampled_logprobs.double(), expected, atol=2e-6, rtol=2e-6)
