@@ -42,8 +42,9 @@ class Bf16Weight(PackedProduct):
 
     def _product(self, rows: Tensor, bias: Tensor | None) -> Tensor:
         call = torch.ops.mkldnn._linear_pointwise
-        product: Tensor = call(rows.bfloat16(), self._packed, None, "none", [], "").float()
-        return product if bias is None else product.add_(bias)
+        product: Tensor = call(rows.bfloat16(), self._packed, None, "none", [], "")
+        # widened as it is added to
+        return product.float() if bias is None else product + bias
 
 
 class RoundedWeight:

@@ -13,7 +13,7 @@ from torch import Tensor
 __all__ = ["WeightNumbers", "has_storage"]
 
 # numbers of a tensor that are compared
-_MOST_NUMBERS = 4096
+_MOST_NUMBERS = 1024
 # bytes of weights on a CPU up to which views of them are kept, which keeps replaced weights until the next
 # look; to make the views anew takes longer than all the rest
 _KEPT_VIEWS = 2**29
