@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["KERNELS", "MODELS", "PROCESSES", "machine"]
+__all__ = ["KERNELS", "MODELS", "PROCESSES", "machine", "processor_name"]
 
 KERNELS = ("device", "commit", "torch", "triton", "threads")
 """Facts that decide how fast attention is."""
@@ -25,6 +26,9 @@ MODELS = (*KERNELS, "transformers", "date")
 PROCESSES = ("python", "kernel", "cores", "load")
 """Facts that decide how fast programs run."""
 
+_CPUINFO = Path("/proc/cpuinfo")
+_INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "avx512f": "AVX-512", "avx2": "AVX2"}
+
 
 def machine(facts: Sequence[str], device: torch.device | None = None) -> dict[str, Any]:
     """Return some facts about this machine and process, by name, as plain JSON data.
@@ -34,8 +38,8 @@ def machine(facts: Sequence[str], device: torch.device | None = None) -> dict[st
         device: On which was measured; needed for "device" and "threads".
 
     Returns:
-        "device": name of the GPU or the processor; "commit": of this code, as CODESAMPLE_COMMIT in the
-        environment says or git, None where neither does;
+        "device": name of the GPU, or of the processor with its widest instructions for products; "commit": of
+        this code, as CODESAMPLE_COMMIT in the environment says or git, None where neither does;
         "torch", "triton", "transformers", "python": versions, None where one is missing; "threads": torch's,
         None on a GPU; "date": today's, in UTC; "kernel": of the system; "cores": of the machine; "load": mean
         number of runnable processes over the last minute.
@@ -70,7 +74,16 @@ def _name_of(device: torch.device | None) -> str:
         import torch
 
         return torch.cuda.get_device_name(device)
-    return platform.processor() or platform.machine()
+    return processor_name(_CPUINFO.read_text("utf-8") if _CPUINFO.is_file() else "")
+
+
+def processor_name(cpuinfo: str) -> str:
+    """Return what /proc/cpuinfo says of a processor: its name and the widest instructions for products."""
+    facts = dict(re.findall(r"(?m)^(model name|flags)\s*:\s*(.*)$", cpuinfo))
+    flags = facts.get("flags", "").split()
+    widest = next((words for flag, words in _INSTRUCTIONS.items() if flag in flags), None)
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return f"{name}, {widest}" if widest else name
 
 
 def _threads(device: torch.device | None) -> int | None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from codesample.bench import machine as module
-from codesample.bench.machine import KERNELS, MODELS, PROCESSES, machine
+from codesample.bench.machine import KERNELS, MODELS, PROCESSES, machine, processor_name
 
 CPU = torch.device("cpu")
 
@@ -90,3 +90,22 @@ def test_facts_about_processes_load_no_library():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("flags", "widest"),
+    [
+        ("fpu avx2 avx512f avx512_bf16 amx_bf16 amx_tile", ", AMX"),
+        ("avx2 avx512f avx512_bf16", ", AVX-512 BF16"),
+        ("avx2 avx512f", ", AVX-512"),
+        ("sse4_2 avx2", ", AVX2"),
+        ("sse4_2", ""),
+    ],
+)
+def test_a_processor_is_named_with_what_it_multiplies_by(flags, widest):
+    text = f"processor\t: 0\nmodel name\t: A Processor 7\nflags\t\t: {flags}\nbugs\t\t: none\n"
+    assert processor_name(text + text) == f"A Processor 7{widest}"
+
+
+def test_a_processor_that_tells_nothing_has_the_name_of_its_kind():
+    assert processor_name("") == processor_name("Features : fp asimd") != ""
