@@ -3,11 +3,11 @@
     python docs/benchmarks/matmul.py MODEL HumanEval.jsonl [--only speed] [--ways float32,int8] [...]
 
 For each way of `Sampler(step=...)`, and for "arranged", which is "float32" without the weights in 16 bits:
-milliseconds of a decode step with n rows behind the first problem's
-prompt, each way in turn; and over the problems' prompts with their references, token by token, against
-float64: the mean and the largest difference of a token's log-probability, the mean Kullback-Leibler
-divergence from float64's distribution in nats, and how often both have the same likeliest token. Appends a
-row to matmul_cpu.jsonl beside this file and prints it.
+milliseconds of a decode step with n rows behind the first problem's prompt, each way in turn; of its products
+alone, one weight of the model after the other, which is the least that a step can take; and over the
+problems' prompts with their references, token by token, against float64: the mean and the largest difference
+of a token's log-probability, the mean Kullback-Leibler divergence from float64's distribution in nats, and how
+often both have the same likeliest token. Appends a row to matmul_cpu.jsonl beside this file and prints it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from codesample.sampling.model_state import ModelState
 ROWS = Path(__file__).with_name("matmul_cpu.jsonl")
 WAYS = ("plain", "arranged", "float32", "bfloat16", "int8")
 SHORT, LONG = 4, 28
+PASSES = 5
 
 
 def texts(data: Path, problems: int) -> list[tuple[str, str]]:
@@ -61,19 +62,36 @@ def step_seconds(sampler: Sampler, prompt: str, n: int) -> float:
     return (took[1] - took[0]) / (LONG - SHORT)
 
 
+@torch.inference_mode()
+def product_seconds(sampler: Sampler, n: int) -> float:
+    """Time the products of one step and nothing else, one weight after the other."""
+    packed = sampler._state.packed
+    assert packed is not None, "there is no memory for copies"
+    given = [(torch.randn(n, 1, each.layers[0].in_features), each.packed) for each in packed._copies]
+    took = []
+    for _ in range(PASSES):
+        begun = perf_counter()
+        for rows, weight in given:
+            weight.multiplied(rows, None)
+        took.append(perf_counter() - begun)
+    return median(took)
+
+
 def speed(samplers: dict[str, Sampler], prompt: str, n: int, count: int) -> dict[str, Any]:
-    """Return milliseconds of a step by name, and how many times as fast as "arranged" each is."""
-    rounds = Rounds()
+    """Return milliseconds of a step and of its products by name, and how many times as fast as one each is."""
+    rounds, products = Rounds(), Rounds()
     for number in range(count + 1):
         for way, sampler in samplers.items():
             took = step_seconds(sampler, prompt, n)
             if number:
                 rounds.add(way, took)
+            if number and way != "plain":
+                products.add(way, product_seconds(sampler, n))
+    base = "arranged" if "arranged" in samplers else next(iter(samplers))
     return {
         "step_ms": {way: round(1000 * median(each), 1) for way, each in rounds.seconds.items()},
-        "times_arranged": {
-            way: round(1 / median(each), 2) for way, each in rounds.ratios("arranged").items()
-        },
+        "products_ms": {way: round(1000 * median(each), 1) for way, each in products.seconds.items()},
+        f"times_{base}": {way: round(1 / median(each), 2) for way, each in rounds.ratios(base).items()},
     }
 
 
