@@ -84,8 +84,8 @@ tokens and given texts that are read stay float32.
   have copies in 32 bits.
 - `bfloat16`: inputs and weights of the layers are rounded to it, sums are float32, and a product is rounded
   once more. The head, between whose logits the last digits decide, has weights and inputs of 16 bits as whole
-  numbers, multiplied as halves of 8 with exact sums: logits are off by 0.0005 on average. A processor with the
-  instructions (AVX-512 BF16, AMX) does two to five times as many of these products; on others the same
+  numbers, multiplied as halves of 8 with exact sums: logits are off by 0.0005 on average. A processor with
+  the instructions (AVX-512 BF16, AMX) does two to five times as many of these products; on others the same
   roundings are made around products in float32, which is no faster, and the head is in float32.
 - `int8`: weights of 8 bits, scaled per channel, and inputs of 8 bits, scaled per row; where a processor would
   add two such products in 16 bits, weights have 7. Sums are exact, so that a candidate does not depend on
@@ -110,9 +110,9 @@ prompts and references, and the divergence that of Kullback and Leibler, in nats
 """
 
 SERVED = """
-With instructions for products in bfloat16 and in 8 bits, on {threads} threads of another processor ({device}): in
-milliseconds one step, and its products alone, one weight after the other. Speed is beside float32 with copies in
-16 bits, which is measured in turn with the others:
+With instructions for products in bfloat16 and in 8 bits, on {threads} threads of another processor
+({device}): in milliseconds one step, and its products alone, one weight after the other, which is the least
+that a step can take. Speed is beside float32 with copies in 16 bits, measured in turn with the others:
 
 | candidates | float32: step, products | bfloat16 | int8 | speed of bfloat16 | of int8 |
 |---|---|---|---|---|---|
@@ -172,7 +172,6 @@ def _numbers(rows: list[dict[str, Any]]) -> Iterator[str]:
             f"| {name} | {speed} | {it['change_mean']:.2g} | {it['change_largest']:.2g} "
             f"| {it['divergence_mean']:.2g} | {100 * it['same_likeliest']:.1f} % |\n"
         )
-
 
     yield from _served(served)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["KERNELS", "MODELS", "PROCESSES", "machine", "processor_name"]
+__all__ = ["KERNELS", "MODELS", "PROCESSES", "machine", "multiplies_in_bf16", "processor_name"]
 
 KERNELS = ("device", "commit", "torch", "triton", "threads")
 """Facts that decide how fast attention is."""
@@ -84,6 +84,13 @@ def processor_name(cpuinfo: str) -> str:
     widest = next((words for flag, words in _INSTRUCTIONS.items() if flag in flags), None)
     name = facts.get("model name") or platform.processor() or platform.machine()
     return f"{name}, {widest}" if widest else name
+
+
+def multiplies_in_bf16() -> bool:
+    """Whether this processor has instructions for products in bfloat16, and models are multiplied by them."""
+    from codesample.sampling.bf16_matmul import bf16_kernel
+
+    return bf16_kernel()
 
 
 def _threads(device: torch.device | None) -> int | None:

@@ -2,8 +2,8 @@
 
 Where top-k, top-p or min-p truncate, tokens are ordered by falling logit, equal logits by rising id.
 Temperature keeps that order and each filter keeps a prefix of it. The vocabulary is searched with a short
-`topk` first. For rows whose kept prefix is longer the tokens that it can hold are sorted (see `reach`); where
-these are most of the vocabulary, its end and the draw are found by summing mass instead (see `ranked_mass`).
+`topk` first. For rows whose kept prefix is longer the tokens that it can hold are sorted (see `kept_tokens`);
+where these are most of the vocabulary, its end and the draw are found by summing mass (see `ranked_mass`).
 Where nothing truncates, tokens stay in the order of their ids: sums over blocks lead to the block, and its
 sums to the token.
 """
@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codesample.records import SamplingParams
+from codesample.sampling.kept_tokens import Reach, packed, within_reach
 from codesample.sampling.ranked_mass import WHOLE, RankedMass, as_units
-from codesample.sampling.reach import Reach, packed, within_reach
 
 __all__ = ["Choice", "Drawn", "Known", "choose", "known_of"]
 

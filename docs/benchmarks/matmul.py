@@ -6,8 +6,9 @@ For each way of `Sampler(step=...)`, and for "arranged", which is "float32" with
 milliseconds of a decode step with n rows behind the first problem's prompt, each way in turn; of its products
 alone, one weight of the model after the other, which is the least that a step can take; and over the
 problems' prompts with their references, token by token, against float64: the mean and the largest difference
-of a token's log-probability, the mean Kullback-Leibler divergence from float64's distribution in nats, and how
-often both have the same likeliest token. Appends a row to matmul_cpu.jsonl beside this file and prints it.
+of a token's log-probability, the mean Kullback-Leibler divergence from float64's distribution in nats, and
+how often both have the same likeliest token. Appends a row to matmul_cpu.jsonl beside this file and prints
+it.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def product_seconds(sampler: Sampler, n: int) -> float:
 
 
 def speed(samplers: dict[str, Sampler], prompt: str, n: int, count: int) -> dict[str, Any]:
-    """Return milliseconds of a step and of its products by name, and how many times as fast as one each is."""
+    """Return milliseconds of a step and of its products by way, and how many times as fast each is."""
     rounds, products = Rounds(), Rounds()
     for number in range(count + 1):
         for way, sampler in samplers.items():

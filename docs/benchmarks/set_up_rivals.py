@@ -56,8 +56,8 @@ class Place:
             return
         run(sys.executable, "-m", "venv", "--clear", self.folder / "venv")
         run(self.bin / "pip", "install", "--quiet", *PINS[self.name])
-        # where it comes along it is built for another torch, and transformers then cannot be imported
-        run(self.bin / "pip", "uninstall", "--quiet", "--yes", "torchvision")
+        # where they come along they are built for another torch, and transformers then cannot be imported
+        run(self.bin / "pip", "uninstall", "--quiet", "--yes", "torchvision", "torchaudio", "torchcodec")
         done.touch()
 
     def make(self, name: str, write: Callable[[Path], None]) -> None:

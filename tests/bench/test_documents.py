@@ -63,8 +63,9 @@ def test_the_table_of_attention_is_that_of_its_measurements():
     assert attention_table(map(json.loads, lines)) in (FOLDER / "attention.md").read_text()
 
 
-def test_the_table_of_rivals_is_that_of_its_measurements():
-    rows = FOLDER / "rivals_cpu.jsonl"
+@pytest.mark.parametrize("name", ["rivals_cpu.jsonl", "rivals_amx.jsonl"])
+def test_the_table_of_rivals_is_that_of_its_measurements(name):
+    rows = FOLDER / name
     kept = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []
     expected = rival_table(kept) if kept else "No row is kept yet"
     assert expected in (FOLDER / "rivals.md").read_text()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from codesample.sampling.bf16_matmul import bf16_kernel
+from codesample.bench.machine import multiplies_in_bf16
 
 __all__ = ["RIVALS", "Rival", "Side", "own_precision", "own_side"]
 
@@ -77,7 +77,7 @@ def own_precision(precision: str) -> str:
     """Return what a rival is set beside: float32, bfloat16 where this processor has it, or 8 bits."""
     if precision == "float32":
         return precision
-    return "bfloat16" if precision in ("bfloat16", "BF16") and bf16_kernel() else "int8"
+    return "bfloat16" if precision in ("bfloat16", "BF16") and multiplies_in_bf16() else "int8"
 
 
 def own_side(precision: str, *, model: str, threads: int) -> Side:

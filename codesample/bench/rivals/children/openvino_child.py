@@ -11,7 +11,8 @@ def load(folder, precision, threads):
     """Return facts and how to draw; its paged attention stores the prompt of all candidates once."""
     settings = {"INFERENCE_NUM_THREADS": int(threads)}
     if precision == "bfloat16":
-        settings |= {"INFERENCE_PRECISION_HINT": "bf16"}
+        # else keys and values have 8 bits
+        settings |= {"INFERENCE_PRECISION_HINT": "bf16", "KV_CACHE_PRECISION": "bf16"}
     if precision == "float32":
         settings |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
     scheduler = openvino_genai.SchedulerConfig()

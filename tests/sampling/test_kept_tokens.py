@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesample.sampling.reach import packed, within_reach
+from codesample.sampling.kept_tokens import packed, within_reach
 
 
 def kept(logprobs, top_p, min_p):
