@@ -91,8 +91,8 @@ tokens and given texts that are read stay float32.
   add two such products in 16 bits, weights have 7. Sums are exact, so that a candidate does not depend on
   what it is drawn beside.
 - `auto`, the default: bfloat16 where the checkpoint is stored in it, the dtype was left to its default and
-  the processor has the instructions; else float32, also once weights are changed to numbers that bfloat16
-  does not hold.
+  the processor has the instructions, so that no weight is rounded but the head's, to 16 bits; else float32,
+  also once weights are changed to numbers that bfloat16 does not hold.
 
 Only plain linear layers have copies: the projections of GPT-2, experts that one tensor holds, and quantised
 layers multiply as they are, whatever is asked for. So does all of a model on the ordinary path, for which
@@ -111,8 +111,9 @@ prompts and references, and the divergence that of Kullback and Leibler, in nats
 
 SERVED = """
 With instructions for products in bfloat16 and in 8 bits, on {threads} threads of another processor
-({device}): in milliseconds one step, and its products alone, one weight after the other, which is the least
-that a step can take. Speed is beside float32 with copies in 16 bits, measured in turn with the others:
+({device}): in milliseconds one step, and its products alone, one weight after the
+other, which is the least that a step can take. Speed is beside float32 with copies in 16 bits, measured in
+turn with the others:
 
 | candidates | float32: step, products | bfloat16 | int8 | speed of bfloat16 | of int8 |
 |---|---|---|---|---|---|

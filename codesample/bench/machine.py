@@ -79,7 +79,7 @@ def _name_of(device: torch.device | None) -> str:
 
 def processor_name(cpuinfo: str) -> str:
     """Return what /proc/cpuinfo says of a processor: its name and the widest instructions for products."""
-    facts = dict(re.findall(r"(?m)^(model name|flags)\s*:\s*(.*)$", cpuinfo))
+    facts = dict(re.findall(r"(?m)^(model name|flags)[ \t]*:[ \t]*(.*)$", cpuinfo))
     flags = facts.get("flags", "").split()
     widest = next((words for flag, words in _INSTRUCTIONS.items() if flag in flags), None)
     name = facts.get("model name") or platform.processor() or platform.machine()

@@ -44,7 +44,7 @@ class Bf16Weight(PackedProduct):
         call = torch.ops.mkldnn._linear_pointwise
         product: Tensor = call(rows.bfloat16(), self._packed, None, "none", [], "")
         # widened as it is added to
-        return product.float() if bias is None else product + bias
+        return product.float() if bias is None else product + bias.float()
 
 
 class RoundedWeight:

@@ -1,9 +1,9 @@
 """Products of float32 rows and weights in 16 bits, made of products in 8.
 
 Each number is a whole one of 8 bits and, twice as many steps finer as those have, another for what that one
-leaves. Of the four products of the halves the least is left out: what it would add is as small as what the
-16 bits round. Sums of each are of whole numbers, exact in 32 bits. So a product comes out in float32, as no
-product in bfloat16 does in torch, and about as fast.
+leaves. Of the four products of the halves the least is left out, without which errors are up to twice those
+that 16 bits round. Sums of each are of whole numbers, exact in 32 bits for up to 130,000 inputs. So a product
+comes out in float32, as no product in bfloat16 does in torch, and about as fast.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ class _OneDnn(_Kernel):
     """Uses the processor's instructions for products of 8 bits."""
 
     def pack(self, weight: Tensor, scales: Tensor) -> Any:
-        packed = torch.ops.onednn.qlinear_prepack(weight, None)
+        # whose strides it does not ask for
+        packed = torch.ops.onednn.qlinear_prepack(weight.contiguous(), None)
         return packed, scales, torch.zeros(len(weight), dtype=torch.int32)
 
     def ready(self, rows: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ checkpoints, the copy has 16 bits and a product reads half as much; else it has 
 from torch's by rounding alone.
 
 Products in bfloat16 or in 8 bits are faster still, and change what the model says: see
-`codesample.sampling.bf16_matmul`, `codesample.sampling.int8_matmul`, and docs/models.md for by how much.
+`codesample.sampling.bf16_matmul`, `codesample.sampling.int16_matmul`, `codesample.sampling.int8_matmul`, and
+docs/models.md for by how much.
 """
 
 from __future__ import annotations
@@ -165,7 +166,8 @@ def matmul_of(model: PreTrainedModel, step: str, *, left_open: bool) -> Matmul:
 
     Args:
         model: Loaded.
-        step: For "auto" it is what this processor is fastest in without rounding a weight.
+        step: For "auto" it is what this processor is fastest in without rounding a weight, but for those of
+            the head to 16 bits.
         left_open: Whether "auto" is free to choose: nobody has said in which numbers.
     """
     if step in ("bfloat16", "int8"):

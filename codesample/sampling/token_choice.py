@@ -3,7 +3,7 @@
 Where top-k, top-p or min-p truncate, tokens are ordered by falling logit, equal logits by rising id.
 Temperature keeps that order and each filter keeps a prefix of it. The vocabulary is searched with a short
 `topk` first. For rows whose kept prefix is longer the tokens that it can hold are sorted (see `kept_tokens`);
-where these are most of the vocabulary, its end and the draw are found by summing mass (see `ranked_mass`).
+where these are very many, its end and the draw are found by summing mass (see `ranked_mass`).
 Where nothing truncates, tokens stay in the order of their ids: sums over blocks lead to the block, and its
 sums to the token.
 """
@@ -304,7 +304,7 @@ def _draw_by_reach(logprobs: Tensor, uniforms: Tensor, params: SamplingParams) -
     tokens, among = torch.zeros_like(uniforms, dtype=torch.int64), torch.zeros_like(uniforms)
     by_mass = ~tokens.bool()
     if not params.top_k:
-        mass = logprobs.exp().sum(-1).double()
+        mass = logprobs.exp().sum(-1, dtype=torch.float64)
         within = within_reach(logprobs, mass, top_p=params.top_p, min_p=params.min_p)
         by_mass = within.sum(-1) > _MOST_SORTED
         rows = (~by_mass).nonzero()[:, 0]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["WeightNumbers", "has_storage"]
 
-# numbers of a tensor that are compared
+# numbers of a tensor that are compared; each of a large one is a miss of the caches and of the page tables
 _MOST_NUMBERS = 1024
 # bytes of weights on a CPU up to which views of them are kept, which keeps replaced weights until the next
 # look; to make the views anew takes longer than all the rest
@@ -59,7 +59,7 @@ def _views(tensors: Iterable[Tensor]) -> list[Tensor]:
         bits = tensor.detach().as_subclass(Tensor).view(_INTEGERS[tensor.element_size()])
         count, width = bits.numel(), bits.shape[-1] if bits.dim() > 1 else 1
         # hardly more than a row or as many as there are rows, and without a common divisor with a row: so
-        # that neither a row nor a column is left out
+        # that neither a row nor a column is left out, where there are no more of either than numbers
         step = max(min(count // width, width) - 1, -(-count // _MOST_NUMBERS), 1)
         while math.gcd(step, width) > 1:
             step -= 1

@@ -2,8 +2,8 @@
 
 Torch counts the writes to a tensor and knows its storage, so an edit that goes through torch is noticed
 however small it is. What is written through `.data`, or behind torch's back, is counted nowhere. Of each
-weight some numbers are kept and compared: of a matrix at least one per row and one per column, up to some
-thousands. So a few numbers written that way can change unseen, and so can weights that a library keeps
+weight some numbers are kept and compared: of a matrix at least one per row and one per column, up to a
+thousand. So a few numbers written that way can change unseen, and so can weights that a library keeps
 outside of the model until it needs them.
 """
 

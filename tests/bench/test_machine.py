@@ -109,3 +109,4 @@ def test_a_processor_is_named_with_what_it_multiplies_by(flags, widest):
 
 def test_a_processor_that_tells_nothing_has_the_name_of_its_kind():
     assert processor_name("") == processor_name("Features : fp asimd") != ""
+    assert processor_name("model name\t: \nstepping\t: 3\nflags\t\t: avx2\n") == f"{processor_name('')}, AVX2"

@@ -41,6 +41,8 @@ def test_a_product_is_that_of_the_rounded_numbers(shape, packed):
     torch.testing.assert_close(found, expected, atol=2**-8, rtol=2**-7)
     assert not found.numel() or (found == expected).double().mean() > 0.95
     assert torch.equal(packed(weight).multiplied(rows, bias), found + bias)
+    if rows.numel():
+        assert packed(weight).multiplied(rows, bias.double()).dtype == torch.float32
 
 
 def test_which_weights_bfloat16_holds():

@@ -55,6 +55,17 @@ def test_a_product_is_as_near_as_16_bits_are(shape, outputs, kernel):
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("packed", [Int8Weight, Int16Weight])
+def test_a_weight_is_taken_as_it_lies(packed, kernel):
+    torch.manual_seed(0)
+    rows, weight = torch.randn(3, 72), torch.randn(72, 50).t()
+    aside = torch.empty(50, 144)[:, ::2].copy_(weight)
+    expected = packed(weight.contiguous(), kernel).multiplied(rows, None)
+    for each in (weight, aside):
+        assert torch.equal(packed(each, kernel).multiplied(rows, None), expected)
+
+
+@torch.inference_mode()
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 40), st.sampled_from([1e-30, 1e-3, 1.0, 1e30]))
 def test_a_row_is_multiplied_as_if_it_were_alone(seed, count, size):

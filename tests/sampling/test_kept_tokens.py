@@ -47,6 +47,12 @@ def test_of_a_peaked_row_little_is_within_reach_and_of_an_even_one_all():
     assert within_reach(logprobs, torch.ones(2), top_p=1.0, min_p=0.0).all()
 
 
+def test_of_even_rows_a_token_is_within_reach_however_little_is_asked_for():
+    for count in range(26, 3000, 7):
+        logprobs = torch.zeros(1, count).log_softmax(-1)
+        assert within_reach(logprobs, logprobs.exp().sum(-1), top_p=1e-12, min_p=0.0).any()
+
+
 @pytest.mark.parametrize("nothing", [float("nan"), float("-inf")])
 def test_a_row_of_nothing_has_none_and_the_others_theirs(nothing):
     logprobs = torch.log(torch.tensor([[0.5, 0.0, 0.4, 0.1], [0.25] * 4]))
