@@ -16,6 +16,15 @@ CELLS = [
     Cell("small-mha", rows=3, context=40, own=1, prompts=2),
     Cell("small-gqa", rows=1, context=33, own=16, prompts=3),
 ]
+# torch's fused attention on a CPU takes an exponential right to 20 units in the last place, `exp_u20`,
+# which plain code does not: on some processors rivals made of it err three times as much
+FUSED = 10 * torch.finfo(torch.float32).eps
+
+
+def is_near(out, expected):
+    """Whether rows are those expected, but for what plain code or torch's operator rounds."""
+    rounded = expected.exact._replace(out=expected.exact.out * (1 + FUSED))
+    return None in (expected.wrong_output(out), expected._replace(plain=rounded).wrong_output(out))
 
 
 @pytest.mark.parametrize("rival", [torch_cascade, flex])
@@ -28,9 +37,9 @@ def test_equals_attention_over_joined_keys(rival, cell):
         expected = expected_rows(x)
         out = rival(x.q, x.stores[0], x.batch, cell.own + 1)()
         assert out.shape == (cell.rows * cell.prompts, *x.q.shape[2:])
-        assert expected.wrong_output(out[checked_rows(x.batch)].unsqueeze(1)) is None
+        assert is_near(out[checked_rows(x.batch)].unsqueeze(1), expected)
         spoilt = rival(x.q, x.stores[0], x.batch, cell.own)()
-        assert expected.wrong_output(spoilt[checked_rows(x.batch)].unsqueeze(1)) is not None
+        assert not is_near(spoilt[checked_rows(x.batch)].unsqueeze(1), expected)
 
 
 def test_a_gpu_has_them_beside_the_others():
