@@ -302,20 +302,20 @@ def _draw_by_rank(
 def _draw_by_reach(logprobs: Tensor, uniforms: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor]:
     """Do what `_draw_by_rank` does with all tokens in sight; return them and their log-probabilities."""
     tokens, among = torch.zeros_like(uniforms, dtype=torch.int64), torch.zeros_like(uniforms)
-    by_mass = ~tokens.bool()
+    by_mass = torch.ones_like(tokens, dtype=torch.bool)
     if not params.top_k:
         mass = logprobs.exp().sum(-1, dtype=torch.float64)
         within = within_reach(logprobs, mass, top_p=params.top_p, min_p=params.min_p)
         by_mass = within.sum(-1) > _MOST_SORTED
         rows = (~by_mass).nonzero()[:, 0]
         if len(rows):
-            logprobs_, within, mass, numbers = (
+            few, within, mass, numbers = (
                 x if len(rows) == len(x) else x.index_select(0, rows)
                 for x in (logprobs, within, mass, uniforms)
             )
-            tokens[rows], among[rows] = _draw_sorted(packed(logprobs_, within), mass, numbers, params)
-    few = max(1, _MASS_CHUNK // logprobs.shape[-1])
-    for left in by_mass.nonzero()[:, 0].split(few) if by_mass.any() else ():
+            tokens[rows], among[rows] = _draw_sorted(packed(few, within), mass, numbers, params)
+    together = max(1, _MASS_CHUNK // logprobs.shape[-1])
+    for left in by_mass.nonzero()[:, 0].split(together) if by_mass.any() else ():
         some = logprobs.index_select(0, left), uniforms.index_select(0, left)
         tokens[left], among[left] = _draw_by_mass(*some, params)
     return tokens, among
@@ -324,6 +324,10 @@ def _draw_by_reach(logprobs: Tensor, uniforms: Tensor, params: SamplingParams) -
 def _draw_sorted(
     reach: Reach, mass: Tensor, uniforms: Tensor, params: SamplingParams
 ) -> tuple[Tensor, Tensor]:
+    """Draw from all that may be kept; `mass`, [R] float64, is what each row's probabilities add up to.
+
+    Returns: tokens and their log-probabilities among those kept, each [R].
+    """
     values, order = reach.values.sort(dim=-1, descending=True, stable=True)
     values = values.double() - mass.log()[:, None]
     masses = values.exp()

@@ -14,6 +14,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from codesample.sampling import int8_matmul
 from codesample.sampling.loading.checkpoint_origin import CheckpointOrigin
 from codesample.sampling.loading.tokenizer_loading import load_tokenizer
 from codesample.testing.models import byte_tokenizer, random_model
@@ -27,6 +28,17 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(
+    params=[int8_matmul._Fbgemm(), int8_matmul._OneDnn(), int8_matmul._OneDnn(8, 8)],
+    ids=lambda kernel: f"{type(kernel).__name__}-{kernel.weight_bits}",
+)
+def kernel(request):
+    """What multiplies in 8 bits here."""
+    if not int8_matmul._is_exact(request.param):
+        pytest.skip("not exact on this processor, so never chosen")
+    return request.param
 
 
 @pytest.fixture(scope="session")
