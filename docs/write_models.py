@@ -71,13 +71,15 @@ WAYS = {
     "int8": "int8",
 }
 _INSTRUCTIONS = "AMX"
+# as in docs/benchmarks/matmul.py
+_LAST = 512
 _SERVED_WAYS = ("float32", "bfloat16", "int8")
 NUMBERS = """
 ## In which numbers a CPU multiplies
 
 A model on a CPU is held in float32, and decode steps multiply with a second copy of its linear weights.
-`--cpu-matmul`, or `Sampler(step=...)`, says in which numbers; keys, values, norms, softmax, the choice of
-tokens and given texts that are read stay float32.
+`--cpu-matmul`, or `Sampler(step=...)`, says in which numbers; stored keys and values, norms, softmax, the
+choice of tokens and given texts that are read stay float32.
 
 - `float32`: all products and sums. Where the checkpoint was stored in 16 bits, so are the copies. They
   lose less than float32's sums do, and each step reads half as much. Weights that were trained in float32
@@ -88,11 +90,18 @@ tokens and given texts that are read stay float32.
   the instructions (AVX-512 BF16, AMX) does two to five times as many of these products; on others the same
   roundings are made around products in float32, which is no faster, and the head is in float32.
 - `int8`: weights of 8 bits, scaled per channel, and inputs of 8 bits, scaled per row; where a processor would
-  add two such products in 16 bits, weights have 7. Sums are exact, so that a candidate does not depend on
-  what it is drawn beside.
+  add two such products in 16 bits, weights have 7. Sums are exact, so that a candidate's products do not
+  depend on what it is drawn beside.
 - `auto`, the default: bfloat16 where the checkpoint is stored in it, the dtype was left to its default and
   the processor has the instructions, so that no weight is rounded but the head's, to 16 bits; else float32,
   also once weights are changed to numbers that bfloat16 does not hold.
+
+Where layers multiply in bfloat16 or in 8 bits and the processor multiplies tiles of bfloat16 (AMX), so does
+attention, with float32 sums, as soon as 64 queries of a key/value head read 512 keys or more: as those of a
+prompt's pass, or of ten candidates where a head of keys has seven of queries. That takes half the time of
+float32 for 32 such candidates, narrowing the keys included
+([rows](benchmarks/attention_bf16.jsonl), made by `docs/benchmarks/attention_bf16.py`). Fewer read them in
+float32, so that behind a long prompt the last digits of log-probabilities depend on how many are drawn.
 
 Only plain linear layers have copies: the projections of GPT-2, experts that one tensor holds, and quantised
 layers multiply as they are, whatever is asked for. So does all of a model on the ordinary path, for which
@@ -120,6 +129,14 @@ turn with the others:
 """
 SERVED_SAID = """
 What is said there differs from float64's by:
+
+| matrices in | mean difference | largest | mean divergence | same likeliest |
+|---|---|---|---|---|
+"""
+
+FAR_SAID = """
+And behind {tokens:,} tokens of such texts, one behind the other, of whose last {last} each is compared,
+{compared:,} in all, and for which attention multiplies in bfloat16 too:
 
 | matrices in | mean difference | largest | mean divergence | same likeliest |
 |---|---|---|---|---|
@@ -187,9 +204,17 @@ def _served(rows: list[dict[str, Any]]) -> Iterator[str]:
         speeds = [f"{times[way]:.2f}" for way in _SERVED_WAYS[1:]]
         yield f"| {n} | {' | '.join([*cells, *speeds])} |\n"
     yield SERVED_SAID
-    against = [row for row in rows if "against_float64" in row][-1]["against_float64"]
+    compared = [row for row in rows if "against_float64" in row]
+    yield from _against([row for row in compared if "tokens" not in row][-1])
+    far = [row for row in compared if "tokens" in row][-1]
+    total = far["against_float64"]["int8"]["tokens"]
+    yield FAR_SAID.format(last=_LAST, tokens=far["tokens"], compared=total)
+    yield from _against(far)
+
+
+def _against(row: dict[str, Any]) -> Iterator[str]:
     for way in _SERVED_WAYS:
-        it = against[way]
+        it = row["against_float64"][way]
         yield (
             f"| {way} | {it['change_mean']:.2g} | {it['change_largest']:.2g} "
             f"| {it['divergence_mean']:.2g} | {100 * it['same_likeliest']:.1f} % |\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from statistics import median
 from typing import cast
@@ -24,7 +23,7 @@ from codesample.sampling.attention_hook import attached
 from codesample.sampling.attention_probe import probe_shared_path
 from codesample.sampling.decode_step import DecodeStep
 from codesample.sampling.kv_store import KVStore, token_bytes
-from codesample.sampling.packed_weights import PackedWeights
+from codesample.sampling.packed_weights import PackedWeights, multiplying
 from codesample.sampling.prefill import SegmentTokens, prefill
 from codesample.sampling.rows import Row
 
@@ -186,9 +185,6 @@ class StepBench:
         with torch.inference_mode():
             return median_time([call], device, repeats, rounds=1)
 
-    def _multiplying(self) -> AbstractContextManager[None]:
-        return self._packed.used() if self._packed else nullcontext()
-
     def _timed(self, forward: Callable[[int], Tensor]) -> tuple[list[float], Tensor]:
         times = []
         for step in range(len(self._ids)):
@@ -209,7 +205,7 @@ class StepBench:
             step.launch()
             return given.logits
 
-        with attached(self.model), self._multiplying():
+        with multiplying(self.model, self._packed):
             found = self._timed(forward)
         if ahead and self.model.device.type == "cuda" and not step.captured:
             raise ModelError("the step was not captured as a CUDA graph")
@@ -230,7 +226,7 @@ class StepBench:
             ).logits
             return logits[:, -1]
 
-        with attached(self.model), self._multiplying():
+        with multiplying(self.model, self._packed):
             return self._timed(forward)
 
     @torch.inference_mode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,10 +15,9 @@ from codesample.errors import ModelError
 from codesample.policies.accounting import Account
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.policies.prompt_tails import PromptTails, Tail
-from codesample.sampling.attention_hook import attached
 from codesample.sampling.kv_store import KVShape, KVStore
 from codesample.sampling.learned_listening import listening
-from codesample.sampling.packed_weights import PackedWeights
+from codesample.sampling.packed_weights import PackedWeights, multiplying
 from codesample.sampling.policy_choice import PolicyChoice
 from codesample.sampling.prefill import CHUNK, SegmentTokens, prefill
 from codesample.sampling.prompt_storing import prompt_storing
@@ -102,8 +101,8 @@ class Stands:
         self._others: dict[str, Stand] = {}
 
     def multiplying(self) -> AbstractContextManager[None]:
-        """Use what copies of weights there are meanwhile."""
-        return self._packs.used() if self._packs else nullcontext()
+        """Attach the model and use what copies of its weights there are."""
+        return multiplying(self._model, self._packs)
 
     def of(self, choice: PolicyChoice, *, audit: bool) -> Stand:
         """Return the prompt as a choice stores it; one that is audited meanwhile is not kept."""
@@ -131,7 +130,7 @@ class Stands:
         )
         begun = now(model.device)
         tails = PromptTails([0], _TAIL, choice.storage_tally)
-        with attached(model), self.multiplying(), listening(model, choice.scorers, tails):
+        with self.multiplying(), listening(model, choice.scorers, tails):
             segment = SegmentTokens(self._prompt, 0)
             if store.held(tokens) < tokens:
                 storing = prompt_storing(model, store, shift=choice.shift)

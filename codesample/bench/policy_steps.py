@@ -16,7 +16,7 @@ from codesample.errors import ModelError
 from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, PreparedBatch, Segment
 from codesample.policies.accounting import Account
 from codesample.policies.cascade import CascadeStep
-from codesample.sampling.attention_hook import DecodeState, attached
+from codesample.sampling.attention_hook import DecodeState
 from codesample.sampling.kv_store import KVShape
 from codesample.sampling.policy_choice import PolicyChoice
 
@@ -119,7 +119,7 @@ class PolicyBench:
         generator = torch.Generator().manual_seed(0)
         tokens = self._draw(stand.first.expand(rows, -1), generator) if drawing else self._tokens[0]
         given = [tokens]
-        with attached(self._model), self._stands.multiplying():
+        with self._stands.multiplying():
             for step in range(self._steps):
                 begun = now(device)
                 logits = self._step(stand, prepared, own, tokens, drawn)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -35,6 +36,7 @@ from codesample.sampling.prefill_storing import PrefillPiece, compare_stored, st
 from codesample.sampling.turn_lock import TurnLock
 
 __all__ = [
+    "IN_BF16",
     "NAME",
     "DecodeState",
     "PrefillPiece",
@@ -49,6 +51,8 @@ __all__ = [
 ]
 
 NAME = "codesample_bifurcated"
+IN_BF16 = "codesample_bifurcated_in_bf16"
+"""Of the same attention with `ScoreOptions.in_bf16`, for models whose layers round to no more either."""
 
 _WITHOUT_EFFECT = frozenset(
     {
@@ -167,6 +171,7 @@ def _attention(
     softcap: float | None = None,
     s_aux: Tensor | None = None,
     codesample_kv: PrefillState | DecodeState | None = None,
+    in_bf16: bool = False,
     **others: Any,
 ) -> tuple[Tensor, None]:
     if codesample_kv is None:
@@ -175,12 +180,13 @@ def _attention(
         raise ModelError(f"{type(module).__name__} hands in a mask of its own, which is not computed here")
     check_arguments(module, others)
     layer = int(module.layer_idx)  # type: ignore[arg-type]
-    scores = ScoreOptions(scaling, sliding_window, softcap, s_aux)
+    scores = ScoreOptions(scaling, sliding_window, softcap, s_aux, in_bf16)
     return codesample_kv.attend(layer, query, key, value, scores), None
 
 
 # transformers builds no mask for an implementation that registers no mask function
 AttentionInterface.register(NAME, torch.compiler.disable(_attention))
+AttentionInterface.register(IN_BF16, partial(_attention, in_bf16=True))
 
 
 # per model: who has it, the configurations that name its attention, and what they named, innermost last
@@ -199,7 +205,7 @@ def attached(model: PreTrainedModel, name: str = NAME) -> Iterator[None]:
 
     Args:
         model: Whose attention to route.
-        name: Of an attention function that is registered with transformers. Default: this module's.
+        name: Of an attention function that is registered with transformers. Default: this module's, exact.
 
     Raises:
         ModelError: the architecture has attention of its own that cannot be replaced.

@@ -11,7 +11,6 @@ import logging
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -21,7 +20,7 @@ from codesample.kernels.bifurcated_decode import ALL_KEYS, DecodeBatch, Prepared
 from codesample.policies.prefill.prefill_reads import PrefillReads
 from codesample.policies.prefix_reads import PrefixReads
 from codesample.records import Candidate
-from codesample.sampling.attention_hook import attached, wanted_by_others
+from codesample.sampling.attention_hook import wanted_by_others
 from codesample.sampling.checkpoint import Checkpoint
 from codesample.sampling.decode_step import DecodeStep, Forward, Unread
 from codesample.sampling.groups import Group, GroupsInFlight
@@ -29,6 +28,7 @@ from codesample.sampling.kv_store import KVStore
 from codesample.sampling.memory import give_back, is_out_of_memory
 from codesample.sampling.mixed_sampler import MixedSampler
 from codesample.sampling.model_state import ModelState
+from codesample.sampling.packed_weights import multiplying
 from codesample.sampling.prefill import CHUNK
 from codesample.sampling.prefix_cache import PrefixCache
 from codesample.sampling.prompt_storing import prompt_storing
@@ -167,7 +167,7 @@ class DecodeLoop:
         self._follow()
         try:
             packed = self._state.packed if self._state and self._packs else None
-            with attached(self._checkpoint.model), packed.used() if packed else nullcontext():
+            with multiplying(self._checkpoint.model, packed):
                 self._leave_if_changed()
                 if self._batch is None and self._should_admit():
                     self._admit()

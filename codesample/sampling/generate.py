@@ -24,6 +24,7 @@ from codesample.sampling.attention_hook import DecodeState, attached, detached
 from codesample.sampling.generation_modes import refuse_other_modes
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.model_state import ModelState, state_of
+from codesample.sampling.packed_weights import multiplying
 from codesample.sampling.prefill import SegmentTokens, prefill
 
 __all__ = ["bifurcated_generate", "decode_shared"]
@@ -195,7 +196,7 @@ class _Generation:
         with attached(self._model):
             logits = self._prefill()
         self._state.settle()
-        with attached(self._model), self._packed.used() if self._packed else nullcontext():
+        with multiplying(self._model, self._packed):
             for step in range(self._steps):
                 with detached(self._model) if calls_out else nullcontext():
                     changed = processors(ids, logits.clone())

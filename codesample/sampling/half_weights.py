@@ -24,8 +24,9 @@ _MOST_LOST = 2.0**-20
 _TOGETHER = 2**16
 _TOLERANCE = 1e-4
 # outputs multiplied at once: FBGEMM adds up inputs block by block, and what more of them have by then is no
-# longer near the processor when the next block comes (a fifth to a third of the time, for 32 and 64 rows)
-_OUTPUTS = 2**14
+# longer near the processor when the next block comes (a fifth to a third of the time, for 32 and 64 rows);
+# with wider registers fewer are better, by a tenth of the time of 32 rows
+_OUTPUTS = 2**11 if torch.cpu._is_avx512_supported() else 2**14
 
 
 class HalfWeight(PackedProduct):

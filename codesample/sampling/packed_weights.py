@@ -27,6 +27,7 @@ from transformers import PreTrainedModel
 
 from codesample.errors import ModelError
 from codesample.sampling.arranged_weights import ArrangedWeight, PlainWeight, arranged_kernel
+from codesample.sampling.attention_hook import IN_BF16, NAME, attached
 from codesample.sampling.bf16_matmul import (
     Bf16Weight,
     Multiplied,
@@ -43,7 +44,7 @@ from codesample.sampling.memory import free_memory, size_text
 from codesample.sampling.sharded.ranks import ranks_of
 from codesample.sampling.weight_numbers import WeightNumbers
 
-__all__ = ["Copy", "Matmul", "PackedWeights", "expect_matmul", "is_packed", "matmul_of"]
+__all__ = ["Copy", "Matmul", "PackedWeights", "expect_matmul", "is_packed", "matmul_of", "multiplying"]
 
 Matmul = Literal["float32", "bfloat16", "int8"]
 """In which numbers the linear layers of a model on a CPU multiply."""
@@ -65,9 +66,14 @@ class PackedWeights:
         model: Float32 weights on a CPU are copied; layers that are more than `nn.Linear` are left alone.
         matmul: What the copies are multiplied in.
         kept: Copies of the model as it was that still serve, of the same matmul; see `still_true`.
+    Attributes:
+        attention: Name of the attention function that goes with them.
     """
 
     def __init__(self, model: PreTrainedModel, matmul: Matmul = "float32", kept: Sequence[Copy] = ()) -> None:
+        # without the instructions it would be slower, and rounds nothing that layers need
+        rounds = matmul != "float32" and torch.cpu._is_amx_tile_supported()
+        self.attention = IN_BF16 if rounds else NAME
         known = {each.layers: each for each in kept if each.is_true()}
         packs = _packs(model, matmul)
         new = [layers for layers in packs if layers not in known]
@@ -159,6 +165,25 @@ class _Weight:
             and (weight._version, _place(weight)) == (self._version, self._place)
             and self._numbers.same()
         )
+
+
+@contextmanager
+def multiplying(model: PreTrainedModel, packed: PackedWeights | None) -> Iterator[None]:
+    """Attach a model's attention, and let it multiply with copies of its weights where it has any.
+
+    Args:
+        model: See `attention_hook.attached`.
+        packed: Its copies. None: there are none, and nothing is rounded.
+
+    Raises:
+        ModelError: as `attached` does.
+    """
+    if packed is None:
+        with attached(model):
+            yield
+    else:
+        with attached(model, packed.attention), packed.used():
+            yield
 
 
 def matmul_of(model: PreTrainedModel, step: str, *, left_open: bool) -> Matmul:

@@ -38,15 +38,16 @@ def attend_causally(
     Returns:
         [S, H, D], dtype of q.
     """
-    scale, window, softcap, sinks = scores
+    scale, window, softcap, sinks, in_bf16 = scores
     queries, keys = q.shape[1], k.shape[1]
     if softcap is None and sinks is None and pattern is None and (window is None or window >= keys):
-        if queries == keys:
+        on_cpu = q.device.type == "cpu" and q.dtype in (torch.float32, torch.float64)
+        if queries == keys and not (on_cpu and in_bf16):
             return _sdpa(q, k, v, scale, None).transpose(0, 1)
         if _flash_serves(q, k, v):
             return _sdpa(q, k, v, scale, causal_lower_right(queries, keys)).transpose(0, 1)
-        if q.device.type == "cpu" and q.dtype in (torch.float32, torch.float64):
-            return _in_two(q, k, v, scores.scale_for(q.shape[-1])).transpose(0, 1)
+        if on_cpu:
+            return _in_two(q, k, v, scores).transpose(0, 1)
     if q.device.type != "cpu" and len(q) != len(k):
         # fused kernels of a GPU take a mask or grouped heads, not both; what serves both keeps all scores
         k, v = (x.repeat_interleave(len(q) // len(k), 0) for x in (k, v))
@@ -95,12 +96,17 @@ def attend_in_stretches(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _in_two(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+def _in_two(q: Tensor, k: Tensor, v: Tensor, scores: ScoreOptions) -> Tensor:
     """Attend to what stands before the queries' own tokens, of which all is seen, and to these; no mask."""
-    before = k.shape[1] - q.shape[1]
-    earlier = attend(q[None], k[None, :, :before], v[None, :, :before], scale=scale, softcap=None, seen=None)
-    own = attend_own(q[None], k[None, :, before:], v[None, :, before:], scale=scale)
-    return merge(earlier, own, certain=True).out[0]
+    before, scale, in_bf16 = k.shape[1] - q.shape[1], scores.scale_for(q.shape[-1]), scores.in_bf16
+    q, k, v = q[None], k[None], v[None]
+    own = attend_own(q, k[:, :, before:], v[:, :, before:], scale=scale, in_bf16=in_bf16)
+    if not before:
+        return own.out[0]
+    earlier = (x[:, :, :before] for x in (k, v))
+    return merge(
+        attend(q, *earlier, scale=scale, softcap=None, seen=None, in_bf16=in_bf16), own, certain=True
+    ).out[0]
 
 
 def _flash_serves(q: Tensor, k: Tensor, v: Tensor) -> bool:
@@ -129,7 +135,7 @@ def _explicit(
     options: ScoreOptions,
     seen: Tensor,
 ) -> Tensor:
-    _, _, softcap, sinks = options
+    softcap, sinks = options.softcap, options.sinks
     groups = len(q) // len(k)
     keys, values = k.repeat_interleave(groups, 0), v.repeat_interleave(groups, 0)
     scores = (q @ keys.transpose(1, 2)) * options.scale_for(q.shape[-1])

@@ -7,8 +7,8 @@ milliseconds of a decode step with n rows behind the first problem's prompt, eac
 alone, one weight of the model after the other, which is the least that a step can take; and over the
 problems' prompts with their references, token by token, against float64: the mean and the largest difference
 of a token's log-probability, the mean Kullback-Leibler divergence from float64's distribution in nats, and
-how often both have the same likeliest token. Appends a row to matmul_cpu.jsonl beside this file and prints
-it.
+how often both have the same likeliest token. With --tokens, texts are as many tokens of problems, one behind
+the other, and their last 512 are compared. Appends a row to matmul_cpu.jsonl beside this file and prints it.
 """
 
 from __future__ import annotations
@@ -30,18 +30,33 @@ from codesample.bench.machine import MODELS, machine
 from codesample.bench.rounds import Rounds
 from codesample.sampling import packed_weights
 from codesample.sampling.half_weights import half_kernel
+from codesample.sampling.kv_store import KVStore
 from codesample.sampling.model_state import ModelState
+from codesample.sampling.packed_weights import multiplying
+from codesample.sampling.prefill import SegmentTokens, logits_of
 
 ROWS = Path(__file__).with_name("matmul_cpu.jsonl")
 WAYS = ("plain", "arranged", "float32", "bfloat16", "int8")
 SHORT, LONG = 4, 28
 PASSES = 5
+# tokens of a text that are compared at most, and tokens of a pass
+LAST, PASS = 512, 256
 
 
 def texts(data: Path, problems: int) -> list[tuple[str, str]]:
     """Return prompts and their references."""
     entries = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()[:problems]]
     return [(each["prompt"], each["canonical_solution"]) for each in entries]
+
+
+def long_texts(tokenizer: Any, given: list[str], tokens: int) -> list[str]:
+    """Return texts of at least as many tokens, made of those given, one behind the other."""
+    made = [""]
+    for text in given:
+        if len(tokenizer(made[-1])["input_ids"]) >= tokens:
+            made.append("")
+        made[-1] += text + "\n\n"
+    return made[:-1] or made
 
 
 def packed(way: Any, first: Sampler) -> Sampler:
@@ -98,34 +113,44 @@ def speed(samplers: dict[str, Sampler], prompt: str, n: int, count: int) -> dict
 
 @torch.inference_mode()
 def said(model: Any, state: ModelState, ids: Tensor) -> Tensor:
-    """Return the log-probabilities behind each token, as a sampler's passes have them, [T, V] float64."""
-    packed = state.packed
-    if packed is None:
-        return model(ids).logits[0].double().log_softmax(-1)
-    with packed.used():
-        return model(ids).logits[0].double().log_softmax(-1)
+    """Return the log-probabilities behind the last tokens, of passes of a sampler, [T, V] float64."""
+    packed, count = state.packed, ids.shape[1]
+    assert packed is not None, "there is no memory for copies"
+    store = KVStore(
+        state.probed.kv_shapes,
+        shared_tokens=count,
+        rows=1,
+        row_tokens=1,
+        dtype=model.dtype,
+        device=model.device,
+    )
+    with multiplying(model, packed):
+        passes = list(logits_of(model, store, [SegmentTokens(ids[0].tolist(), 0)], chunk=PASS))
+    return torch.cat(passes)[-LAST:].double().log_softmax(-1)
 
 
 def differences(exact: Tensor, found: Tensor, ids: Tensor) -> Tensor:
     """Return per token: the difference of its log-probability, the divergence, whether both agree; [3, T]."""
-    exact, found, next_ids = exact[:-1], found[:-1], ids[0, 1:, None]
+    exact, found, next_ids = exact[:-1], found[:-1], ids[0, 1:][-len(exact) + 1 :, None]
     change = (exact - found).gather(-1, next_ids)[:, 0].abs()
     divergence = (exact.exp() * (exact - found)).sum(-1)
     return torch.stack([change, divergence, (exact.argmax(-1) == found.argmax(-1)).double()])
 
 
-def accuracy(samplers: dict[str, Sampler], given: list[tuple[str, str]]) -> dict[str, dict[str, float]]:
-    """Return what each way changes, by name."""
+def accuracy(samplers: dict[str, Sampler], given: list[str]) -> dict[str, dict[str, float]]:
+    """Return what each way changes of what is said to texts, by name."""
     model, tokenizer = samplers["plain"].checkpoint.model, samplers["plain"].checkpoint.tokenizer
     double = copy.deepcopy(model).double()
     every: dict[str, list[Tensor]] = {way: [] for way in samplers}
-    for prompt, reference in given:
-        ids = torch.tensor(tokenizer(prompt + reference)["input_ids"])[None]
+    for text in given:
+        ids = torch.tensor(tokenizer(text)["input_ids"])[None]
         with torch.inference_mode():
-            exact = double(ids).logits[0].log_softmax(-1)
+            exact = double(ids, logits_to_keep=LAST).logits[0].log_softmax(-1)
         for way, sampler in samplers.items():
-            found = model(ids).logits[0].detach().double().log_softmax(-1)
-            if way != "plain":
+            if way == "plain":
+                with torch.inference_mode():
+                    found = model(ids, logits_to_keep=LAST).logits[0].double().log_softmax(-1)
+            else:
                 found = said(model, sampler._state, ids)
             every[way].append(differences(exact, found, ids))
     kept = {}
@@ -149,6 +174,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("speed", "accuracy"))
     parser.add_argument("--ways", default=",".join(WAYS), help="of " + ", ".join(WAYS))
     parser.add_argument("--problems", type=int, default=12)
+    parser.add_argument("--tokens", type=int, help="of one text at least; default: a problem's")
     parser.add_argument("-n", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -159,7 +185,10 @@ def main() -> None:
     if args.only != "accuracy":
         row |= speed(samplers, given[0][0], args.n, args.rounds)
     if args.only != "speed":
-        row["against_float64"] = accuracy(samplers, given)
+        joined = ["".join(each) for each in given]
+        if args.tokens:
+            joined, row["tokens"] = long_texts(first.checkpoint.tokenizer, joined, args.tokens), args.tokens
+        row["against_float64"] = accuracy(samplers, joined)
     row |= machine(MODELS, torch.device("cpu"))
     print(json.dumps(row, indent=1))
     with ROWS.open("a", encoding="utf-8") as rows:

@@ -107,12 +107,15 @@ class ScoreOptions(NamedTuple):
         window: See only keys with query position - key position < window. Default: all.
         softcap: Replace each score s by softcap * tanh(s / softcap). Default: leave it.
         sinks: [H] logits, each joining its head's normaliser once, with no value. Default: none.
+        in_bf16: Let float32 be multiplied in bfloat16, with sums in float32, where many queries read many
+            keys: the PyTorch form does, on a CPU, and reads the rest as it is. Default: no.
     """
 
     scale: float | None = None
     window: int | None = None
     softcap: float | None = None
     sinks: Tensor | None = None
+    in_bf16: bool = False
 
     def scale_for(self, width: int) -> float:
         """Return the factor on the scores of heads of width D."""
@@ -273,7 +276,7 @@ def _with_unit_stride(x: Tensor) -> Tensor:
 
 
 def _check_scores(scores: ScoreOptions, heads: int) -> None:
-    _, window, softcap, sinks = scores
+    window, softcap, sinks = scores.window, scores.softcap, scores.sinks
     if sinks is not None and sinks.shape != (heads,):
         raise ShapeError(
             f"bifurcated_decode: sinks is {_form(sinks)}; expected [{heads}], one per query head"

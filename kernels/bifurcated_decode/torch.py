@@ -90,7 +90,9 @@ class PreparedTorch(PreparedBatch):
         if k_new is not None and v_new is not None:
             _append(store.k_own, k_new, layout)
             _append(store.v_own, v_new, layout)
-        attending = partial(attend, scale=scores.scale_for(q.shape[3]), softcap=scores.softcap)
+        attending = partial(
+            attend, scale=scores.scale_for(q.shape[3]), softcap=scores.softcap, in_bf16=scores.in_bf16
+        )
         # [R, G, Q * H / G, D]
         rows = by_row(q if q.dtype == partial_dtype(q) else q.to(partial_dtype(q)), call.kv_heads)
         part = self._own_part(attending, rows, call, layout.blocks, plan)

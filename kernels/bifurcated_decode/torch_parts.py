@@ -35,6 +35,8 @@ __all__ = [
 SCRATCH_BYTES = 64 << 20
 NEG_INF = float("-inf")
 _LOWEST = torch.finfo(torch.float32).min
+# from where bfloat16 is faster than float32, narrowing included (docs/benchmarks/attention_bf16.jsonl)
+_MANY_QUERIES, _MANY_KEYS = 64, 512
 
 # Attention and its log-sum-exp in one pass that keeps scores in cache; the public function drops the latter.
 _fused_on_cpu = torch._scaled_dot_product_flash_attention_for_cpu
@@ -56,10 +58,11 @@ def attend(
     softcap: float | None,
     seen: Seen | None,
     cuts: Sequence[int] = (),
+    in_bf16: bool = False,
 ) -> Part:
     """Attend q [B, G, M, D] to k, v [B, G, N, D], in q's dtype; at `cuts` keys are taken apart.
 
-    Where both are packed, v is None.
+    Where both are packed, v is None. See `ScoreOptions` for `in_bf16`.
     """
     fused = softcap is None and q.device.type == "cpu"
     tokens = k.shape[2]
@@ -72,7 +75,7 @@ def attend(
     else:
         whole = fused and seen is None and k.dtype == q.dtype
         if whole and not cuts:
-            return Part(*_fused_on_cpu(q, k, v, scale=scale))
+            return _fused(q, k, v, scale=scale, in_bf16=in_bf16)
         read = partial(_widened, k, v, dtype=q.dtype)
     batch, kv_heads, rows, width = q.shape
     row_bytes = q.element_size() * rows * batch
@@ -93,9 +96,19 @@ def attend(
     return reduce(merge, parts)
 
 
-def attend_own(q: Tensor, k: Tensor, v: Tensor, *, scale: float) -> Part:
+def attend_own(q: Tensor, k: Tensor, v: Tensor, *, scale: float, in_bf16: bool = False) -> Part:
     """Attend q [1, H, N, D] to k, v [1, G, N, D], each query to the keys up to its own, on a CPU."""
-    return Part(*_fused_on_cpu(q, k, v, is_causal=True, scale=scale))
+    return _fused(q, k, v, scale=scale, in_bf16=in_bf16, is_causal=True)
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, *, scale: float, in_bf16: bool, is_causal: bool = False) -> Part:
+    """Attend in one pass of a CPU, to all keys or to those up to each query's own."""
+    many = q.shape[2] >= _MANY_QUERIES and k.shape[2] >= _MANY_KEYS
+    if not (in_bf16 and many and q.dtype == torch.float32):
+        return Part(*_fused_on_cpu(q, k, v, is_causal=is_causal, scale=scale))
+    # keys are narrowed anew at each step: a copy that is kept would have to follow them
+    out, lse = _fused_on_cpu(q.bfloat16(), k.bfloat16(), v.bfloat16(), is_causal=is_causal, scale=scale)
+    return Part(out.float(), lse)
 
 
 def _widened(k: Tensor, v: Tensor, begin: int, end: int, *, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ from codesample import ModelOptions
 from codesample.errors import ModelError, ParameterError
 from codesample.sampling import Sampler, bf16_matmul, packed_weights
 from codesample.sampling.arranged_weights import ArrangedWeight, PlainWeight
+from codesample.sampling.attention_hook import IN_BF16, NAME
 from codesample.sampling.bf16_matmul import Bf16Weight, RoundedWeight, bf16_kernel, fits_in_bf16
 from codesample.sampling.packed_weights import PackedWeights, expect_matmul, matmul_of
 from codesample.testing.models import byte_tokenizer, random_model
@@ -91,6 +92,31 @@ def test_prompts_are_rounded_too(model):
         found = model(ids).logits
     assert not torch.equal(found, plain)
     assert (found - plain).norm() <= 0.02 * plain.norm()
+
+
+@pytest.mark.parametrize("matmul", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("has_tiles", [True, False])
+def test_attention_is_rounded_beside_layers_that_are_where_a_processor_multiplies_tiles(
+    model, monkeypatch, matmul, has_tiles
+):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_tiles)
+    rounded = has_tiles and matmul != "float32"
+    assert PackedWeights(model, matmul).attention == (IN_BF16 if rounded else NAME)
+
+
+def test_what_is_drawn_behind_a_long_prompt_follows_from_rounded_attention(monkeypatch):
+    model, found = random_model("qwen2", seed=3), {}
+    model.config.max_position_embeddings = 1024
+    for has_tiles in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda tiles=has_tiles: tiles)
+        sampler = Sampler(model, tokenizer=byte_tokenizer(), step="bfloat16")
+        for prompt in (PROMPT, 40 * PROMPT):
+            drawn = sampler.sample(prompt, n=32, max_new_tokens=3, temperature=0.0, stop=())
+            found[has_tiles, prompt] = torch.tensor([each.logprobs for each in drawn])
+    assert torch.equal(found[True, PROMPT], found[False, PROMPT])
+    rounded, plain = found[True, 40 * PROMPT], found[False, 40 * PROMPT]
+    assert not torch.equal(rounded, plain)
+    torch.testing.assert_close(rounded, plain, atol=0.05, rtol=0)
 
 
 def test_it_is_the_default_for_what_is_stored_so_where_there_are_instructions(model, tmp_path, monkeypatch):

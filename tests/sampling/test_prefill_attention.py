@@ -97,3 +97,26 @@ def test_on_a_gpu_later_chunks_are_one_call_without_a_stored_mask(asked, monkeyp
 def test_on_a_cpu_nobody_is_asked_about_flash_attention(monkeypatch):
     monkeypatch.setattr(prefill_attention, "can_use_flash_attention", None)
     assert attend_causally(*(torch.randn(2, n, 4) for n in (3, 5, 5))).shape == (3, 2, 4)
+
+
+@pytest.mark.parametrize("before", [0, 700])
+def test_in_bfloat16_passes_are_rounded_and_say_nearly_the_same(before):
+    torch.manual_seed(before)
+    q, k, v = torch.randn(4, 600, 16), *torch.randn(2, 2, 600 + before, 16)
+    plain = attend_causally(q, k, v)
+    found = attend_causally(q, k, v, ScoreOptions(in_bf16=True))
+    assert (found.shape, found.dtype) == (plain.shape, plain.dtype)
+    assert not torch.equal(found, plain)
+    torch.testing.assert_close(found, plain, atol=2**-7 * float(plain.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"window": 100}, {"softcap": 2.0}, {"sinks": torch.zeros(4)}],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_in_bfloat16_masked_and_capped_scores_are_left_as_they_are(asked):
+    torch.manual_seed(0)
+    q, k, v = torch.randn(4, 600, 16), *torch.randn(2, 2, 1300, 16)
+    found, plain = (attend_causally(q, k, v, ScoreOptions(**asked, in_bf16=on)) for on in (True, False))
+    assert torch.equal(found, plain)
