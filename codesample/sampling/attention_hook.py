@@ -1,4 +1,4 @@
-"""How the KV store reaches every architecture: one attention function registered with transformers.
+"""How the KV store reaches every architecture: an attention function registered with transformers.
 
 A model whose attention goes through `transformers.AttentionInterface` is called with
 `use_cache=False`, explicit positions and `codesample_kv=...`, which its layers pass on to the
@@ -186,7 +186,7 @@ def _attention(
 
 # transformers builds no mask for an implementation that registers no mask function
 AttentionInterface.register(NAME, torch.compiler.disable(_attention))
-AttentionInterface.register(IN_BF16, partial(_attention, in_bf16=True))
+AttentionInterface.register(IN_BF16, torch.compiler.disable(partial(_attention, in_bf16=True)))
 
 
 # per model: who has it, the configurations that name its attention, and what they named, innermost last

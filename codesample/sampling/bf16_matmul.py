@@ -2,7 +2,8 @@
 
 A processor with the instructions multiplies two to five times as many of them as in float32. A product comes
 out as a bfloat16 and is widened. Without the instructions the same roundings are made around products in
-float32: such a run can be repeated anywhere, and is faster nowhere else.
+float32: such a run can be repeated anywhere but for attention to long prompts, which rounds only where it
+gains by it, and is faster nowhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from codesample.sampling.packed_product import PackedProduct
 
-__all__ = ["Bf16Weight", "RoundedWeight", "bf16_kernel", "fits_in_bf16"]
+__all__ = ["Bf16Weight", "RoundedWeight", "bf16_kernel", "fits_in_bf16", "multiplies_tiles"]
 
 # of a product beside float32's: eight digits, and the last may fall either way
 _TOLERANCE = 2.0**-7
@@ -73,6 +74,11 @@ def bf16_kernel() -> bool:
     """Whether this processor multiplies in bfloat16, and `Bf16Weight` works on it."""
     has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return has_instructions and _works()
+
+
+def multiplies_tiles() -> bool:
+    """Whether this processor multiplies tiles in bfloat16, by which attention to many keys gains."""
+    return torch.cpu._is_amx_tile_supported() and bf16_kernel()
 
 
 @cache

@@ -71,6 +71,7 @@ class DecodeLoop:
         forward, pace: Of decode steps. Default: the model's, and that of its device.
         state: Of the model. Where it tells of a change, rows in flight begin again.
         packs: Whether to multiply with the copies of weights that the state holds.
+        rounds: Whether attention may round as they do; the same for all that share a cache.
         reads, prefill_reads: Which keys of stored prompts steps read, and prompts run. Default: all.
         apart: Whether each prompt is run in passes of its own.
     """
@@ -86,12 +87,13 @@ class DecodeLoop:
         pace: Pace | None = None,
         state: ModelState | None = None,
         packs: bool = False,
+        rounds: bool = False,
         reads: PrefixReads | None = None,
         prefill_reads: PrefillReads | None = None,
         apart: bool = False,
     ) -> None:
         self._checkpoint, self._store, self._cache = checkpoint, store, cache
-        self._prepare, self._state, self._packs = prepare, state, packs
+        self._prepare, self._state, self._packs, self._rounds = prepare, state, packs, rounds
         self._device, self._forward = checkpoint.model.device, forward or checkpoint.model
         self._reads = reads
         storing = prompt_storing(
@@ -167,7 +169,7 @@ class DecodeLoop:
         self._follow()
         try:
             packed = self._state.packed if self._state and self._packs else None
-            with multiplying(self._checkpoint.model, packed):
+            with multiplying(self._checkpoint.model, packed, rounds=self._rounds):
                 self._leave_if_changed()
                 if self._batch is None and self._should_admit():
                     self._admit()
@@ -177,9 +179,8 @@ class DecodeLoop:
                     self._decode_until_an_end(self._batch, wanted)
         except ProcessorFailed as failed:
             self._batch = None
-            self._fail(
-                [work for work in self._groups.works if work.token_sampler.kind == failed.kind], failed.error
-            )
+            works = [work for work in self._groups.works if work.token_sampler.kind == failed.kind]
+            self._fail(works, failed.error)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -322,9 +323,8 @@ class DecodeLoop:
             if len(batch.unread) > lag:
                 drawn = batch.unread.popleft().read()
                 ended = self._account(rows, batch.works, drawn)
-                batch.unsettled = any(
-                    token < 0 and row.slot >= 0 for row, (token, _) in zip(rows, drawn, strict=True)
-                )
+                pairs = zip(rows, drawn, strict=True)
+                batch.unsettled = any(token < 0 <= row.slot for row, (token, _) in pairs)
             if ended or wanted() or wanted_by_others(self._checkpoint.model):
                 break
         gone = sum(row.slot < 0 for row in rows)

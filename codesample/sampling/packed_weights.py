@@ -16,7 +16,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -34,6 +34,7 @@ from codesample.sampling.bf16_matmul import (
     RoundedWeight,
     bf16_kernel,
     fits_in_bf16,
+    multiplies_tiles,
 )
 from codesample.sampling.fused_norms import fused_norms
 from codesample.sampling.half_weights import HalfWeight, fits_in_half, half_kernel
@@ -72,7 +73,7 @@ class PackedWeights:
 
     def __init__(self, model: PreTrainedModel, matmul: Matmul = "float32", kept: Sequence[Copy] = ()) -> None:
         # without the instructions it would be slower, and rounds nothing that layers need
-        rounds = matmul != "float32" and torch.cpu._is_amx_tile_supported()
+        rounds = matmul != "float32" and multiplies_tiles()
         self.attention = IN_BF16 if rounds else NAME
         known = {each.layers: each for each in kept if each.is_true()}
         packs = _packs(model, matmul)
@@ -168,22 +169,22 @@ class _Weight:
 
 
 @contextmanager
-def multiplying(model: PreTrainedModel, packed: PackedWeights | None) -> Iterator[None]:
+def multiplying(
+    model: PreTrainedModel, packed: PackedWeights | None, *, rounds: bool = True
+) -> Iterator[None]:
     """Attach a model's attention, and let it multiply with copies of its weights where it has any.
 
     Args:
         model: See `attention_hook.attached`.
         packed: Its copies. None: there are none, and nothing is rounded.
+        rounds: Whether attention may round as they do.
 
     Raises:
         ModelError: as `attached` does.
     """
-    if packed is None:
-        with attached(model):
-            yield
-    else:
-        with attached(model, packed.attention), packed.used():
-            yield
+    name = packed.attention if packed and rounds else NAME
+    with attached(model, name), packed.used() if packed else nullcontext():
+        yield
 
 
 def matmul_of(model: PreTrainedModel, step: str, *, left_open: bool) -> Matmul:

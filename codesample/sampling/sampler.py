@@ -140,8 +140,7 @@ class Sampler:
             trust_remote_code=trust_remote_code,
         )
         self.name = self.checkpoint.name
-        on_gpu = self.checkpoint.model.device.type == "cuda"
-        self._max_rows = max_rows or (GPU_ROWS if on_gpu else CPU_ROWS)
+        self._max_rows = max_rows or (GPU_ROWS if self.checkpoint.model.device.type == "cuda" else CPU_ROWS)
         self._memory_fraction, self._impl = memory_fraction, impl
         self._forward = compiled(self.checkpoint.model) if step == "compiled" else None
         self._packs = step not in ("plain", "compiled")
@@ -376,14 +375,16 @@ class Sampler:
         """Make a loop with room for prompts of the shared path; they are still to be added."""
         checkpoint = self.checkpoint
         store = store_for(checkpoint, prompts, self._policy, budget=self._budget, max_rows=self._max_rows)
+        cache = self._policy.cache(self._cache, store)
         return DecodeLoop(
             checkpoint,
             store,
-            self._policy.cache(self._cache, store),
+            cache,
             prepare=self._policy.preparing(self._impl),
             forward=self._forward,
             state=self._state,
             packs=self._packs,
+            rounds=cache is self._cache,
             reads=self._policy.reads(store.layers),
             prefill_reads=self._policy.prefill_reads(len(store.layers)),
             apart=self._policy.apart,

@@ -79,6 +79,7 @@ class PreparedTorch(PreparedBatch):
         if self._by_slot != sorted(self._by_slot):
             self._order = torch.tensor(self._by_slot, device=self.device)
             self._back = self._order.argsort()
+        self._reads_all = self.attended is None and not self.restricted and schedule is None
         # own tokens per row that the layouts were made for
         self._stored: list[int] = []
         self._layouts: dict[_LayoutOf, tuple[Layout, ChunkPlan | None]] = {}
@@ -90,9 +91,7 @@ class PreparedTorch(PreparedBatch):
         if k_new is not None and v_new is not None:
             _append(store.k_own, k_new, layout)
             _append(store.v_own, v_new, layout)
-        attending = partial(
-            attend, scale=scores.scale_for(q.shape[3]), softcap=scores.softcap, in_bf16=scores.in_bf16
-        )
+        attending = partial(attend, scale=scores.scale_for(q.shape[3]), softcap=scores.softcap)
         # [R, G, Q * H / G, D]
         rows = by_row(q if q.dtype == partial_dtype(q) else q.to(partial_dtype(q)), call.kv_heads)
         part = self._own_part(attending, rows, call, layout.blocks, plan)
@@ -101,6 +100,7 @@ class PreparedTorch(PreparedBatch):
             if self.batch.rows > 1:
                 # [1, G, R * Q * H / G, D]
                 stacked = rows.transpose(0, 1).reshape(1, call.kv_heads, -1, q.shape[3])
+            attending = partial(attending, in_bf16=scores.in_bf16 and self._reads_all)
             for number, level in enumerate(layout.levels):
                 cuts = plan.levels[number] if plan else ((),) * len(level.pieces)
                 shared = self._shared_part(attending, stacked, level, cuts, call)

@@ -35,8 +35,9 @@ __all__ = [
 SCRATCH_BYTES = 64 << 20
 NEG_INF = float("-inf")
 _LOWEST = torch.finfo(torch.float32).min
-# from where bfloat16 is faster than float32, narrowing included (docs/benchmarks/attention_bf16.jsonl)
-_MANY_QUERIES, _MANY_KEYS = 64, 512
+# from where many queries are faster in bfloat16 than in float32, narrowing included; fewer are not, and take
+# the same way, lest what is drawn depend on how many are (docs/benchmarks/attention.md)
+_MANY_KEYS = 512
 
 # Attention and its log-sum-exp in one pass that keeps scores in cache; the public function drops the latter.
 _fused_on_cpu = torch._scaled_dot_product_flash_attention_for_cpu
@@ -103,12 +104,14 @@ def attend_own(q: Tensor, k: Tensor, v: Tensor, *, scale: float, in_bf16: bool =
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, *, scale: float, in_bf16: bool, is_causal: bool = False) -> Part:
     """Attend in one pass of a CPU, to all keys or to those up to each query's own."""
-    many = q.shape[2] >= _MANY_QUERIES and k.shape[2] >= _MANY_KEYS
-    if not (in_bf16 and many and q.dtype == torch.float32):
-        return Part(*_fused_on_cpu(q, k, v, is_causal=is_causal, scale=scale))
-    # keys are narrowed anew at each step: a copy that is kept would have to follow them
-    out, lse = _fused_on_cpu(q.bfloat16(), k.bfloat16(), v.bfloat16(), is_causal=is_causal, scale=scale)
-    return Part(out.float(), lse)
+    narrows = in_bf16 and q.dtype == torch.float32 and k.shape[2] >= _MANY_KEYS
+    if narrows:
+        # anew at each step: a copy that is kept would have to follow them
+        q, k, v = q.bfloat16(), k.bfloat16(), v.bfloat16()
+    # whose strides it does not ask for
+    q, k, v = (x if x.stride(3) == 1 else x.contiguous() for x in (q, k, v))
+    out, lse = _fused_on_cpu(q, k, v, is_causal=is_causal, scale=scale)
+    return Part(out.float() if narrows else out, lse)
 
 
 def _widened(k: Tensor, v: Tensor, begin: int, end: int, *, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from codesample.sampling import Sampler, bf16_matmul, packed_weights
 from codesample.sampling.arranged_weights import ArrangedWeight, PlainWeight
 from codesample.sampling.attention_hook import IN_BF16, NAME
 from codesample.sampling.bf16_matmul import Bf16Weight, RoundedWeight, bf16_kernel, fits_in_bf16
+from codesample.sampling.int8_matmul import int8_kernel
 from codesample.sampling.packed_weights import PackedWeights, expect_matmul, matmul_of
 from codesample.testing.models import byte_tokenizer, random_model
 
@@ -99,7 +100,9 @@ def test_prompts_are_rounded_too(model):
 def test_attention_is_rounded_beside_layers_that_are_where_a_processor_multiplies_tiles(
     model, monkeypatch, matmul, has_tiles
 ):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_tiles)
+    if matmul == "int8" and int8_kernel() is None:
+        pytest.skip("no library here multiplies in 8 bits exactly")
+    monkeypatch.setattr(packed_weights, "multiplies_tiles", lambda: has_tiles)
     rounded = has_tiles and matmul != "float32"
     assert PackedWeights(model, matmul).attention == (IN_BF16 if rounded else NAME)
 
@@ -108,7 +111,7 @@ def test_what_is_drawn_behind_a_long_prompt_follows_from_rounded_attention(monke
     model, found = random_model("qwen2", seed=3), {}
     model.config.max_position_embeddings = 1024
     for has_tiles in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda tiles=has_tiles: tiles)
+        monkeypatch.setattr(packed_weights, "multiplies_tiles", lambda tiles=has_tiles: tiles)
         sampler = Sampler(model, tokenizer=byte_tokenizer(), step="bfloat16")
         for prompt in (PROMPT, 40 * PROMPT):
             drawn = sampler.sample(prompt, n=32, max_new_tokens=3, temperature=0.0, stop=())
@@ -117,6 +120,18 @@ def test_what_is_drawn_behind_a_long_prompt_follows_from_rounded_attention(monke
     rounded, plain = found[True, 40 * PROMPT], found[False, 40 * PROMPT]
     assert not torch.equal(rounded, plain)
     torch.testing.assert_close(rounded, plain, atol=0.05, rtol=0)
+
+
+def test_where_a_policy_runs_prompts_itself_attention_is_as_exact_as_ever(monkeypatch):
+    model, found = random_model("qwen2", seed=3), []
+    model.config.max_position_embeddings = 1024
+    for has_tiles in (True, False):
+        monkeypatch.setattr(packed_weights, "multiplies_tiles", lambda tiles=has_tiles: tiles)
+        sampler = Sampler(model, tokenizer=byte_tokenizer(), step="bfloat16")
+        chosen = sampler.with_policy("prefill=criti(budget=64)")
+        drawn = chosen.sample(40 * PROMPT, n=32, max_new_tokens=3, temperature=0.0, stop=())
+        found.append([each.logprobs for each in drawn])
+    assert found[0] == found[1]
 
 
 def test_it_is_the_default_for_what_is_stored_so_where_there_are_instructions(model, tmp_path, monkeypatch):
