@@ -96,16 +96,18 @@ choice of tokens and given texts that are read stay float32.
   the processor has the instructions, so that no weight is rounded but the head's, to 16 bits; else float32,
   also once weights are changed to numbers that bfloat16 does not hold.
 
-Where layers multiply in bfloat16 or in 8 bits and the processor multiplies tiles of bfloat16 (AMX), attention to
-512 keys of a prompt or more does so, too, with sums in float32: that of a prompt's pass to what stands before it,
-and that of a step to the prompt, for any number of candidates, so that what one says does not depend on how many
-there are. Their own tokens are attended to in float32. So are prompts where scores have a soft cap, in passes of
-layers with a window or sinks, and under policies that choose keys, divide steps or run prompts in their own way.
-Behind 8,192 tokens attention of 32 candidates takes half the time of float32, with seven query heads to a head of
-keys, and that of one candidate twice as long, since keys are narrowed at each step
-([rows](benchmarks/attention.md#in-bfloat16-on-a-cpu)). Of a prompt that is stored the last token is run alone, and
-its attention then rounds other parts of the prompt than in a pass: log-probabilities of a repeated call may differ
-by what rounding to bfloat16 does, as they do without.
+Where layers multiply in bfloat16 or in 8 bits and the processor multiplies tiles of bfloat16 (AMX),
+attention to 512 keys of a prompt or more does so, too, with sums in float32: that of a prompt's pass of 64
+tokens or more to what stands before it, and that of a step to the prompt as soon as candidates have 64
+queries for a head of keys, as ten have where seven query heads share one. Their own tokens are attended to
+in float32. So are prompts where scores have a soft cap, in passes of layers with a window or sinks, and
+under policies that choose keys, divide steps or run prompts in their own way. Behind 8,192 tokens attention
+of 32 such candidates takes half the time of float32, narrowing the keys included
+([rows](benchmarks/attention.md#in-bfloat16-on-a-cpu)). In these numbers a candidate may say something else
+when another number of them is drawn, or when its prompt was stored by an earlier call, of which the last
+token alone is run then: a difference in the last digit of a sum is enough for another rounding, and a few
+dozen tokens for another token. In float32 neither is seen. A call that finds its prompt stored and is
+repeated gives the same candidates.
 
 Only plain linear layers have copies: the projections of GPT-2, experts that one tensor holds, and quantised
 layers multiply as they are, whatever is asked for. So does all of a model on the ordinary path, for which

@@ -60,7 +60,7 @@ def measured(queries: int, keys: int) -> dict[str, object]:
 
 def main() -> None:
     """Measure, print and keep the rows."""
-    with patch.object(torch_parts, "_MANY_KEYS", 0), ROWS.open("a", encoding="utf-8") as rows:
+    with patch.multiple(torch_parts, _MANY_QUERIES=0, _MANY_KEYS=0), ROWS.open("a", encoding="utf-8") as rows:
         for queries in QUERIES:
             for keys in KEYS:
                 row = measured(queries, keys) | machine(MODELS, torch.device("cpu"))

@@ -107,8 +107,8 @@ class ScoreOptions(NamedTuple):
         window: See only keys with query position - key position < window. Default: all.
         softcap: Replace each score s by softcap * tanh(s / softcap). Default: leave it.
         sinks: [H] logits, each joining its head's normaliser once, with no value. Default: none.
-        in_bf16: Let float32 be multiplied in bfloat16, with sums in float32, where many keys are shared, all
-            of them read: the PyTorch form does, on a CPU, and the rest as it is. Default: no.
+        in_bf16: Let float32 be multiplied in bfloat16, with sums in float32, where many queries read all of
+            many shared keys: the PyTorch form does, on a CPU, and the rest as it is. Default: no.
     """
 
     scale: float | None = None

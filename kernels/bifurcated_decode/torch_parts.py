@@ -35,9 +35,8 @@ __all__ = [
 SCRATCH_BYTES = 64 << 20
 NEG_INF = float("-inf")
 _LOWEST = torch.finfo(torch.float32).min
-# from where many queries are faster in bfloat16 than in float32, narrowing included; fewer are not, and take
-# the same way, lest what is drawn depend on how many are (docs/benchmarks/attention.md)
-_MANY_KEYS = 512
+# from where bfloat16 is faster than float32, narrowing included (docs/benchmarks/attention.md)
+_MANY_QUERIES, _MANY_KEYS = 64, 512
 
 # Attention and its log-sum-exp in one pass that keeps scores in cache; the public function drops the latter.
 _fused_on_cpu = torch._scaled_dot_product_flash_attention_for_cpu
@@ -104,7 +103,8 @@ def attend_own(q: Tensor, k: Tensor, v: Tensor, *, scale: float, in_bf16: bool =
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, *, scale: float, in_bf16: bool, is_causal: bool = False) -> Part:
     """Attend in one pass of a CPU, to all keys or to those up to each query's own."""
-    narrows = in_bf16 and q.dtype == torch.float32 and k.shape[2] >= _MANY_KEYS
+    many = q.shape[2] >= _MANY_QUERIES and k.shape[2] >= _MANY_KEYS
+    narrows = in_bf16 and many and q.dtype == torch.float32
     if narrows:
         # anew at each step: a copy that is kept would have to follow them
         q, k, v = q.bfloat16(), k.bfloat16(), v.bfloat16()
