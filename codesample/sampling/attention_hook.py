@@ -52,7 +52,7 @@ __all__ = [
 
 NAME = "codesample_bifurcated"
 IN_BF16 = "codesample_bifurcated_in_bf16"
-"""Of the same attention with `ScoreOptions.in_bf16`, for models whose layers round to no more either."""
+"""Of the same attention with `ScoreOptions.in_bf16`, for models whose layers keep no more digits either."""
 
 _WITHOUT_EFFECT = frozenset(
     {

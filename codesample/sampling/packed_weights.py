@@ -72,7 +72,7 @@ class PackedWeights:
     """
 
     def __init__(self, model: PreTrainedModel, matmul: Matmul = "float32", kept: Sequence[Copy] = ()) -> None:
-        # without the instructions it would be slower, and rounds nothing that layers need
+        # slower than float32 where the processor has no instructions for it
         rounds = matmul != "float32" and multiplies_tiles()
         self.attention = IN_BF16 if rounds else NAME
         known = {each.layers: each for each in kept if each.is_true()}
