@@ -60,7 +60,7 @@ def restricted_attention(x: DecodeInputs, selection: Stretch) -> DecodeOutput:
     rows, queries, heads, width = x.q.shape
     kv_heads = x.store.k_shared.shape[0]
     out, lse = torch.zeros_like(x.q), torch.full(x.q.shape[:3], float("-inf"), dtype=x.q.dtype)
-    scale, window, softcap, sinks = x.scores
+    scale, window, softcap, sinks = x.scores[:4]
     for row in range(rows):
         stored = int(x.lens[row]) - (queries if x.k_new is None else 0)
         for query in range(queries):
