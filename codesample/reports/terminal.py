@@ -18,7 +18,7 @@ __all__ = ["render"]
 
 _WEAK = {"none", "limited"}
 _REPEATS = {
-    "exact": "exact: a candidate never depends on n, on its batch or on a resume",
+    "exact": "exact: but for rounding no candidate depends on n, batch or resume",
     "seeded": "seeded: the same call gives the same candidates; another n may not",
     "recorded": "recorded samples; how they were drawn is not known here",
     "none": "not reproducible: the same call may give other candidates",
