@@ -171,7 +171,7 @@ class ModelOptions:
         check_settings(self)
         Policy.parse(self.policy)
         if self.compile and self.cpu_matmul not in ("auto", "float32"):
-            raise ParameterError(f"cpu_matmul = {self.cpu_matmul!r} with compile: expected one of the two")
+            raise ParameterError(f"cpu_matmul = {self.cpu_matmul!r} with compile: expected auto or float32")
 
     @property
     def name(self) -> str:

@@ -79,7 +79,7 @@ class PreparedTorch(PreparedBatch):
         if self._by_slot != sorted(self._by_slot):
             self._order = torch.tensor(self._by_slot, device=self.device)
             self._back = self._order.argsort()
-        self._reads_all = self.attended is None and not self.restricted and schedule is None
+        self._may_round = self.attended is None and not self.restricted and schedule is None
         # own tokens per row that the layouts were made for
         self._stored: list[int] = []
         self._layouts: dict[_LayoutOf, tuple[Layout, ChunkPlan | None]] = {}
@@ -100,7 +100,7 @@ class PreparedTorch(PreparedBatch):
             if self.batch.rows > 1:
                 # [1, G, R * Q * H / G, D]
                 stacked = rows.transpose(0, 1).reshape(1, call.kv_heads, -1, q.shape[3])
-            attending = partial(attending, in_bf16=scores.in_bf16 and self._reads_all)
+            attending = partial(attending, in_bf16=scores.in_bf16 and self._may_round)
             for number, level in enumerate(layout.levels):
                 cuts = plan.levels[number] if plan else ((),) * len(level.pieces)
                 shared = self._shared_part(attending, stacked, level, cuts, call)
