@@ -38,6 +38,7 @@ from codesample.sampling.bf16_matmul import (
 )
 from codesample.sampling.fused_norms import fused_norms
 from codesample.sampling.half_weights import HalfWeight, fits_in_half, half_kernel
+from codesample.sampling.huge_pages import huge_pages
 from codesample.sampling.int8_matmul import Int8Weight, int8_kernel
 from codesample.sampling.int16_matmul import Int16Weight
 from codesample.sampling.joined_layers import JoinedProduct, groups_of
@@ -80,7 +81,8 @@ class PackedWeights:
         new = [layers for layers in packs if layers not in known]
         # of the libraries, one gives its warnings past all threads' filters
         threads = 1 if matmul == "int8" else torch.get_num_threads()
-        packed = _together(lambda layers: packs[layers](_weight_of(layers)), new, threads)
+        with huge_pages():
+            packed = _together(lambda layers: packs[layers](_weight_of(layers)), new, threads)
         for layers, each in zip(new, packed, strict=True):
             known[layers] = Copy(layers, each)
         self._copies = [known[layers] for layers in packs]

@@ -2,13 +2,14 @@
 
     python docs/benchmarks/matmul.py MODEL HumanEval.jsonl [--only speed] [--ways float32,int8] [...]
 
-For each way of `Sampler(step=...)`, and for "arranged", which is "float32" without the weights in 16 bits:
-milliseconds of a decode step with n rows behind the first problem's prompt, each way in turn; of its products
-alone, one weight of the model after the other, which is the least that a step can take; and over the
-problems' prompts with their references, token by token, against float64: the mean and the largest difference
-of a token's log-probability, the mean Kullback-Leibler divergence from float64's distribution in nats, and
-how often both have the same likeliest token. With --tokens, texts are as many tokens of problems, one behind
-the other, and their last 512 are compared. Appends a row to matmul_cpu.jsonl beside this file and prints it.
+For each way of `Sampler(step=...)`, for "arranged", which is "float32" without the weights in 16 bits, and
+for each of them with "-small" behind it, which is without huge pages under the copies: milliseconds of a
+decode step with n rows behind the first problem's prompt, each way in turn; of its products alone, one weight
+of the model after the other, which is the least that a step can take; and over the problems' prompts with
+their references, token by token, against float64: the mean and the largest difference of a token's
+log-probability, the mean Kullback-Leibler divergence from float64's distribution in nats, and how often both
+have the same likeliest token. With --tokens, texts are as many tokens of problems, one behind the other, and
+their last 512 are compared. Appends a row to matmul_cpu.jsonl beside this file and prints it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -30,6 +32,7 @@ from codesample.bench.machine import MODELS, machine
 from codesample.bench.rounds import Rounds
 from codesample.sampling import packed_weights
 from codesample.sampling.half_weights import half_kernel
+from codesample.sampling.huge_pages import huge_pages
 from codesample.sampling.kv_store import KVStore
 from codesample.sampling.model_state import ModelState
 from codesample.sampling.packed_weights import multiplying
@@ -37,6 +40,7 @@ from codesample.sampling.prefill import SegmentTokens, logits_of
 
 ROWS = Path(__file__).with_name("matmul_cpu.jsonl")
 WAYS = ("plain", "arranged", "float32", "bfloat16", "int8")
+SMALL = "-small"
 SHORT, LONG = 4, 28
 PASSES = 5
 # tokens of a text that are compared at most, and tokens of a pass
@@ -59,11 +63,16 @@ def long_texts(tokenizer: Any, given: list[str], tokens: int) -> list[str]:
     return made[:-1] or made
 
 
-def packed(way: Any, first: Sampler) -> Sampler:
+def packed(way: str, first: Sampler) -> Sampler:
     """Return a sampler of the same model that has its copies."""
-    step = "float32" if way == "arranged" else way
+    base = way.removesuffix(SMALL)
+    step: Any = "float32" if base == "arranged" else base
     sampler = Sampler(first.checkpoint.model, tokenizer=first.checkpoint.tokenizer, step=step)
-    with patch.object(packed_weights, "half_kernel", lambda: way != "arranged" and half_kernel()):
+    pages = nullcontext if base != way else huge_pages
+    with (
+        patch.object(packed_weights, "half_kernel", lambda: base != "arranged" and half_kernel()),
+        patch.object(packed_weights, "huge_pages", pages),
+    ):
         assert sampler._state.packed is not None, "there is no memory for copies"
     return sampler
 
@@ -172,7 +181,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", choices=("speed", "accuracy"))
-    parser.add_argument("--ways", default=",".join(WAYS), help="of " + ", ".join(WAYS))
+    parser.add_argument("--ways", default=",".join(WAYS), help=f"of {', '.join(WAYS)}; and {SMALL}")
     parser.add_argument("--problems", type=int, default=12)
     parser.add_argument("--tokens", type=int, help="of one text at least; default: a problem's")
     parser.add_argument("-n", type=int, default=32)
