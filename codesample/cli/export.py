@@ -10,6 +10,7 @@ import typer
 from codesample.cli import options
 from codesample.cli.output import say
 from codesample.cli.records import Part, takes_records
+from codesample.records.counted import counted
 
 __all__ = ["run"]
 
@@ -54,4 +55,4 @@ def run(
         data=problems.data,
         extract=extract,
     )
-    say(f"{count} samples written to {'standard output' if out == Path('-') else out}")
+    say(f"{counted(count, 'sample')} written to {'standard output' if out == Path('-') else out}")

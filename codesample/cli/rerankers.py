@@ -18,6 +18,7 @@ from codesample.cli.output import emit_json, results_alone, show_names, show_pla
 from codesample.cli.records import Part, takes_records
 from codesample.errors import ParameterError
 from codesample.evaluation.options import RunOptions
+from codesample.records.counted import counted
 
 if TYPE_CHECKING:
     from codesample.evaluation.fitting import Fit
@@ -106,7 +107,7 @@ def check(
     if json:
         emit_json([each.as_json() for each in found])
     else:
-        where = f"{len(given)} problems of {run or 'codesample'}"
+        where = f"{counted(len(given), 'problem')} of {run or 'codesample'}"
         show_plain("\n".join(line for each in found for line in _lines(each, where)) + "\n")
     if not all(each.conforms for each in found):
         raise typer.Exit(FAILED)

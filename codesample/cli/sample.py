@@ -13,6 +13,7 @@ from codesample.cli.records import takes_records
 from codesample.engines.model_options import ModelOptions
 from codesample.evaluation.options import DEFAULT_N, PromptOptions
 from codesample.records import SamplingParams
+from codesample.records.counted import counted
 
 __all__ = ["run"]
 
@@ -51,4 +52,4 @@ def run(
     finally:
         # where it ends early, this much is there
         if out is not None and count:
-            say(f"{out}: {count:,} candidate{'' if count == 1 else 's'}, {tokens:,} tokens")
+            say(f"{out}: {counted(count, 'candidate')}, {counted(tokens, 'token')}")

@@ -19,6 +19,7 @@ from codesample.evaluation.scoring import EXECUTED
 from codesample.evaluation.shard import nothing_to
 from codesample.evaluation.supply import supply_of_plan
 from codesample.records import Request, SamplingParams
+from codesample.records.counted import counted
 from codesample.rerankers.contract import Reranker
 from codesample.runs import RunFolder
 
@@ -189,6 +190,6 @@ def _new_tokens(
 
 def _open_headline(plan: EvaluationPlan) -> str:
     """Return the first line as far as it is known before another library's engine is open."""
-    problems = f"{shard_text(plan.manifest.shard)}{len(plan.chosen.problems)} problems"
-    start = f"{plan.chosen.task.name}: {problems} x {plan.n} candidates"
+    problems = f"{shard_text(plan.manifest.shard)}{counted(len(plan.chosen.problems), 'problem')}"
+    start = f"{plan.chosen.task.name}: {problems} x {counted(plan.n, 'candidate')}"
     return f"{start} of {plan.source.name}, prompts base or chat: known once the engine is open"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codesample.evaluation.plan import Able, EvaluationPlan
+from codesample.records.counted import counted
 
 __all__ = ["form_text", "headline", "shard_text"]
 
@@ -17,9 +18,9 @@ def headline(plan: EvaluationPlan, engine: Able) -> str:
         plan: Settled for the engine.
     """
     problems = len(plan.chosen.problems)
-    candidates = f"{problems} problems x {plan.n} candidates"
+    candidates = f"{counted(problems, 'problem')} x {counted(plan.n, 'candidate')}"
     if len(plan.wanted) != problems * plan.n:
-        candidates = f"{problems} problems, {len(plan.wanted)} candidates"
+        candidates = f"{counted(problems, 'problem')}, {counted(len(plan.wanted), 'candidate')}"
     start = f"{plan.chosen.task.name}: {shard_text(plan.manifest.shard)}{candidates}"
     if plan.prompts is None:
         return f"{start}, recorded: {plan.source.name}"

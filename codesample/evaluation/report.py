@@ -25,6 +25,7 @@ from codesample.evaluation.leaks import HiddenOnly
 from codesample.evaluation.notebook_html import report_html
 from codesample.evaluation.observer import WEAK
 from codesample.records import Status, Usage
+from codesample.records.counted import counted
 from codesample.records.short import one_line
 from codesample.records.validation import validated
 
@@ -182,7 +183,7 @@ class Report:
         # samples of other origin may be unequally many
         each = str(self.n) if self.n >= self.n_max else f"{self.n} to {self.n_max}"
         part = f"shard {self.shard}, " if self.shard else ""
-        return f"{part}{self.problems} problems x {each}"
+        return f"{part}{counted(self.problems, 'problem')} x {each}"
 
     @property
     def weak(self) -> Counted:
@@ -267,4 +268,5 @@ class Report:
         figures += [f"{name} {each.best_of_n.value:.3f}" for name, each in self.rerankers.items()]
         figures.append(f"oracle {self.oracle.value:.3f}")
         part = f"shard {self.shard}, " if self.shard else ""
-        return f"{self.task}, {self.model}, {part}{self.problems} problems x {self.n}: {', '.join(figures)}"
+        problems = f"{part}{counted(self.problems, 'problem')}"
+        return f"{self.task}, {self.model}, {problems} x {self.n}: {', '.join(figures)}"

@@ -22,6 +22,7 @@ from codesample.evaluation.parts import counts_by_part
 from codesample.evaluation.report import Counted, Report, Seconds
 from codesample.evaluation.scoring import Pool, Scores
 from codesample.records import Candidate, Status, Usage, Verdict
+from codesample.records.counted import counted
 from codesample.rerankers.made_once import Cost
 from codesample.runs import RunFolder
 
@@ -163,7 +164,7 @@ def _left_out(problems: int, gathered: Sequence[Pool]) -> list[str]:
             f"{problems - len(gathered)} of {problems} problems have no samples and count in no figure"
         )
     if lost := sum(not pool.graded for pool in gathered):
-        said.append(f"{lost} problems have no candidate that could be judged")
+        said.append(f"{counted(lost, 'problem', 'have')} no candidate that could be judged")
     faults = _faults([verdict for pool in gathered for verdict in pool.verdicts])
     return said + [_why(fault) for fault in faults[:1]]
 

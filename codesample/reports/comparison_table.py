@@ -12,6 +12,7 @@ from rich.table import Table
 
 from codesample.evaluation.comparison import ComparedFigure, Comparison, ProblemChange
 from codesample.evaluation.paired import Paired
+from codesample.records.counted import counted
 from codesample.reports.choice_table import cells_width, fitted, widest_piece
 from codesample.reports.page_lines import LabelledLine
 
@@ -44,7 +45,9 @@ class ComparisonPage:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         compared = self._compared
         where = f" of {compared.run}" if compared.run else ""
-        yield escape(f"two {compared.kind}{where}, paired by problem: {compared.problems} problems")
+        yield escape(
+            f"two {compared.kind}{where}, paired by problem: {counted(compared.problems, 'problem')}"
+        )
         yield LabelledLine(escape(f"first       {compared.first}"))
         yield LabelledLine(escape(f"second      {compared.second}"))
         # what weakens figures is read before them

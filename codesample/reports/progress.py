@@ -8,6 +8,7 @@ from time import monotonic
 from typing import IO, NamedTuple
 
 from codesample.evaluation.observer import Observer, Snapshot
+from codesample.records.counted import counted
 from codesample.records.validation import validated
 from codesample.reports.progress_displays import PLAIN_INTERVAL, Row, display_for
 
@@ -65,7 +66,9 @@ class RunProgress(Observer):
         self.run, self._problems, self._candidates = run, problems, candidates
         self._begun.clear()
         self._display.close()
-        self._display.line(f"run folder {run}: {problems} problems, {candidates} candidates")
+        self._display.line(
+            f"run folder {run}: {counted(problems, 'problem')}, {counted(candidates, 'candidate')}"
+        )
         self._display.show("judged", Row(0, problems, "", None, 0.0))
 
     def notice(self, text: str) -> None:

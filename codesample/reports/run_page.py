@@ -14,6 +14,7 @@ from codesample.evaluation.picks import Pick
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.run_lines import ProblemLine
 from codesample.records import Status
+from codesample.records.counted import counted
 from codesample.reports.choice_reason import is_lost, lost_reason
 from codesample.reports.page_lines import Surface, labelled
 from codesample.reports.status_marks import STYLES, legend, mark, status_bar
@@ -47,7 +48,7 @@ def run_page(
         first, last: Which of them the page shows, by their places from 1.
     """
     manifest, shown = contents.manifest, chosen[first - 1 : last]
-    title = f"{manifest.task}, {manifest.model}: {shard_text(manifest.shard)}{len(every)} problems"
+    title = f"{manifest.task}, {manifest.model}: {shard_text(manifest.shard)}{counted(len(every), 'problem')}"
     if filters:
         title += f", {len(chosen)} of them {filters}"
     yield Text(surface.line(title), style="bold")
@@ -82,7 +83,7 @@ def _below(
     if not contents.scores:
         yield from labelled("rerankers", f"none yet; codesample rerank {contents.path} -r NAME", surface)
     if contents.unjudged:
-        said = f"{contents.unjudged:,} candidates have no verdict yet"
+        said = f"{counted(contents.unjudged, 'candidate', 'have')} no verdict yet"
         yield from labelled("unfinished", said, surface)
     yield from labelled("closer", f"codesample show {contents.path} PROBLEM [INDEX]", surface)
 

@@ -11,6 +11,7 @@ from codesample.evaluation.headline import form_text
 from codesample.evaluation.policy_facts import policy_line
 from codesample.evaluation.report import Report
 from codesample.records import Status
+from codesample.records.counted import counted
 from codesample.reports.choice_table import ChoiceTable, choice_lines, cost_table
 from codesample.reports.page_lines import LabelledLine
 
@@ -50,7 +51,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"cache       {report.recalled} of them from earlier runs; --no-cache judges all anew"
     if report.harness_errors:
         yield (
-            f"[red]harness     {report.harness_errors} candidates could not be judged "
+            f"[red]harness     {counted(report.harness_errors, 'candidate')} could not be judged "
             f"({Status.HARNESS_ERROR}); they count in no figure; --resume judges them again[/red]"
         )
     if report.weak.verdicts:

@@ -17,7 +17,7 @@ def test_shards_and_a_merge(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         done = call("eval", "mini", *FEW, "--shard", f"{number}/3", "--out", f"s/{number}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        title = f"mini, tiny: shard {number}/3, 1 problems x 2" if number < 3 else ""
+        title = f"mini, tiny: shard {number}/3, 1 problem x 2" if number < 3 else ""
         assert title in done.stdout
         assert "problems" in done.stderr
     assert done.stdout == ""

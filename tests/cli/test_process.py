@@ -251,7 +251,7 @@ def test_a_run_whose_results_cannot_be_shown_is_whole(stream: str, tmp_path: Pat
     done = shell(f"CODESAMPLE {shlex.join(words)} {stream}", tmp_path)
     assert done.returncode == 2
     what, first, last = done.stderr.splitlines()
-    assert ": 1 problems x 1 candidates" in what
+    assert ": 1 problem x 1 candidate" in what
     assert first.startswith("run folder run")
     assert last.endswith("the results are kept: codesample report run")
     assert "pass@1" in shell("CODESAMPLE report run", tmp_path).stdout

@@ -316,7 +316,7 @@ def test_a_run_of_some_problems_is_finished(judged_run: Path) -> None:
         kept = [line for line in file.read_text().splitlines(keepends=True) if '"mine/1"' in line]
         file.write_text("".join(kept))
     text = page(judged_run)
-    assert "mine, a model: 1 problems" in text
+    assert "mine, a model: 1 problem" in text
     assert "unfinished" not in text
 
 

@@ -83,7 +83,7 @@ def test_recorded_samples_are_called_so(adding: Task, tmp_path: Path) -> None:
     first = First()
     run = RunOptions(out=tmp_path / "run", workers=1, allow_weak_isolation="none")
     execute_samples(samples, adding, run=run, observer=first)
-    assert first.line.startswith("adding: 1 problems x 3 candidates, recorded: ")
+    assert first.line.startswith("adding: 1 problem x 3 candidates, recorded: ")
     assert "samples.jsonl" in first.line
 
 

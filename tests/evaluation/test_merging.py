@@ -455,7 +455,7 @@ def test_a_shard_of_which_nothing_could_be_judged_is_part_of_the_whole(
     merged = merge_runs(shards, tmp_path / "merged", task=made["task"])
     assert (merged.problems, merged.harness_errors, merged.samples) == (3, N, 4 * N)
     assert merged.tokens == made["whole"].tokens
-    assert any("1 problems have no candidate that could be judged" in each for each in merged.notices)
+    assert any("1 problem has no candidate that could be judged" in each for each in merged.notices)
 
 
 def test_recorded_samples_are_judged_in_shards_too(made: dict[str, Any], tmp_path: Path) -> None:

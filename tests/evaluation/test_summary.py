@@ -74,7 +74,7 @@ def test_a_k_that_some_problem_does_not_reach_is_left_out_and_says_so(summary) -
 def test_without_any_k_left_the_report_can_still_be_printed(summary) -> None:
     report = summary({"adding/1": [PASSED, BROKEN, BROKEN]}, k=(2,))
     assert (report.pass_at_k, len(report.notices)) == ({}, 2)
-    assert str(report) == "adding, scripted, 1 problems x 3: oracle 1.000"
+    assert str(report) == "adding, scripted, 1 problem x 3: oracle 1.000"
 
 
 def test_the_isolation_reported_is_the_weakest_that_programs_ran_under(summary) -> None:
@@ -85,7 +85,7 @@ def test_the_isolation_reported_is_the_weakest_that_programs_ran_under(summary) 
 def test_a_problem_without_any_grade_is_not_counted(summary) -> None:
     report = summary({"adding/1": [BROKEN, BROKEN, BROKEN], "adding/2": [PASSED, WRONG, WRONG]})
     assert (report.problems, report.samples, report.harness_errors) == (1, 6, 3)
-    assert report.notices[0] == "1 problems have no candidate that could be judged"
+    assert report.notices[0] == "1 problem has no candidate that could be judged"
 
 
 def test_nothing_graded_is_refused(summary) -> None:

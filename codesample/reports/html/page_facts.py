@@ -13,6 +13,7 @@ from codesample.evaluation.picks import Pick
 from codesample.evaluation.policy_facts import policy_line
 from codesample.evaluation.report import Report, Seconds
 from codesample.evaluation.run_contents import RunContents
+from codesample.records.counted import counted
 from codesample.reports.html.page_index import Picks
 
 __all__ = [
@@ -57,7 +58,7 @@ def size_text(contents: RunContents) -> str:
     """Return how much there is: "107 problems × 32 candidates"."""
     counts = [len(pool.candidates) for pool in contents.pools]
     each = str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    return f"{_count(len(counts), 'problem')} × {each} candidate{'' if each == '1' else 's'}"
+    return f"{counted(len(counts), 'problem')} × {each} candidate{'' if each == '1' else 's'}"
 
 
 def how_made(contents: RunContents) -> list[str]:
@@ -78,11 +79,11 @@ def notices(contents: RunContents) -> list[str]:
     if contents.report is None:
         said.insert(0, "this run has no results yet; the figures are those of the candidates judged so far")
     if contents.unjudged:
-        said.append(f"not on this page, for want of a verdict: {_count(contents.unjudged, 'candidate')}")
+        said.append(f"not on this page, for want of a verdict: {counted(contents.unjudged, 'candidate')}")
     pending = len(contents.chosen.problems) - len(contents.pools)
     if pending and contents.report is None:
         said.append(
-            f"without any verdict yet: {_count(pending, 'problem')} of {len(contents.chosen.problems)}"
+            f"without any verdict yet: {counted(pending, 'problem')} of {len(contents.chosen.problems)}"
         )
     if contents.report is not None and contents.report.isolation in ("none", "limited"):
         said.append(f"programs were run at isolation {contents.report.isolation!r}, weaker than confined")
@@ -100,7 +101,7 @@ def _doubts(report: Report) -> list[str]:
     if len(silent) > 1:
         counts = ((name, report.rerankers[name].abstained * report.problems) for name, _ in silent)
         listed = ", ".join(f"{name} on {count:.0f}" for name, count in counts)
-        of = _count(report.problems, "problem")
+        of = counted(report.problems, "problem")
         return [*said, f"Some rerankers gave no scores, and choose at random there: {listed}, of {of}"]
     return [*said, *(text for _, text in silent)]
 
@@ -270,10 +271,6 @@ def _model(name: str, sessions: Sequence[Mapping[str, Any]]) -> str:
     if loaded.get("parameters"):
         parts.append(f"{loaded['parameters'] / 1e6:,.0f} million parameters")
     return ", ".join(parts)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _percent(share: float) -> str:
