@@ -19,7 +19,7 @@ def test_shards_and_a_merge(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         title = f"mini, tiny: shard {number}/3, 1 problem x 2" if number < 3 else ""
         assert title in done.stdout
-        assert "problems" in done.stderr
+        assert "problem" in done.stderr
     assert done.stdout == ""
     assert "shard 3/3 has none of the problems; there is nothing to do" in done.stderr
     done = call("merge", "s/1", "s/2", "s/3", "--out", "m", "--json", cwd=tmp_path)
