@@ -118,6 +118,10 @@ def loop(
     profile: Annotated[Path | None, typer.Option(help="Write where the time goes, by function.")] = None,
 ) -> None:
     """Measure how much of a sampling step is not the model's: token choice, text, bookkeeping."""
+    from codesample.evaluation.named_models import expect_model
+
+    # before anything imports the hub's library, which would try for minutes without a network
+    expect_model(model)
     from codesample.bench.loop_overhead import loop_profile, measure_loop
     from codesample.bench.measurements import expect_writable
     from codesample.evaluation.problem_set import read_problems
@@ -228,6 +232,9 @@ def policies(
     out: _Out = None,
 ) -> None:
     """Measure what policies read, cost and miss behind long prompts: library code before a problem."""
+    from codesample.evaluation.named_models import expect_model
+
+    expect_model(wanted.model)
     from codesample.bench.policy_benchmark import measure_policies
     from codesample.bench.policy_results import policy_tables
     from codesample.evaluation.problem_set import read_problems

@@ -80,6 +80,7 @@ def test_what_was_measured_is_shown_and_kept_when_a_benchmark_ends_early(
         (["attention", "--own", "-1"], "--own -1: expected whole numbers of at least 0"),
         (["attention", "--prompts", "1,0"], "--prompts 1,0: expected whole numbers of at least 1"),
         (["step", "--n", "-3"], "--n -3: expected whole numbers of at least 1"),
+        (["policies", "--model", "tinny"], "did you mean 'tiny'?"),
         (["loop", "--profile", "."], r".: cannot be written: Is a directory"),
     ],
     ids=str,
@@ -89,6 +90,15 @@ def test_what_cannot_be_measured_is_refused_by_its_option(
 ) -> None:
     assert said in refused(*words)
     assert not measured
+
+
+@pytest.mark.parametrize("command", ["loop", "policies"])
+def test_a_model_that_is_nowhere_is_refused_before_libraries_look_for_it(
+    monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    said = "model 'nobody/nope' is neither a folder here nor cached"
+    assert said in refused(command, "--model", "nobody/nope")
 
 
 @pytest.mark.parametrize("command", ["decode", "step"])
