@@ -23,12 +23,7 @@ def expect_hub() -> None:
     Its libraries then use their caches. Nothing is tried behind a proxy, where the user has set
     HF_HUB_OFFLINE, and once `huggingface_hub` is imported, which reads its settings then and never again.
     """
-    settled = "HF_HUB_OFFLINE" in os.environ or "huggingface_hub" in sys.modules
-    if settled or any(name in os.environ for name in _PROXIES):
-        return
-    endpoint = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
-    port = endpoint.port or (80 if endpoint.scheme == "http" else 443)
-    if not _answers((endpoint.hostname or "", port)):
+    if "HF_HUB_OFFLINE" not in os.environ and "huggingface_hub" not in sys.modules and _is_out_of_reach():
         os.environ["HF_HUB_OFFLINE"] = "1"
 
 
@@ -45,7 +40,8 @@ def expect_on_hub(name: str) -> None:
 
     if isinstance(try_to_load_from_cache(name, "config.json"), str):
         return
-    if constants.HF_HUB_OFFLINE:
+    # once it is imported its setting stays, and it would try for a minute
+    if constants.HF_HUB_OFFLINE or _is_out_of_reach():
         raise HubUnavailableError(
             f"model {name!r} is neither a folder here nor cached, and the hub cannot be reached; download it "
             "where there is a network, or give its folder"
@@ -59,6 +55,15 @@ def expect_on_hub(name: str) -> None:
     except Exception:
         # whoever loads it will be told, by whoever knows more
         return
+
+
+def _is_out_of_reach() -> bool:
+    """Whether the hub does not answer; behind a proxy nobody knows."""
+    if any(name in os.environ for name in _PROXIES):
+        return False
+    endpoint = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    port = endpoint.port or (80 if endpoint.scheme == "http" else 443)
+    return not _answers((endpoint.hostname or "", port))
 
 
 def _answers(address: tuple[str, int]) -> bool:

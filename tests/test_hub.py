@@ -11,7 +11,8 @@ import time
 import pytest
 
 from codesample import hub
-from codesample.hub import expect_hub
+from codesample.errors import HubUnavailableError
+from codesample.hub import expect_hub, expect_on_hub
 
 SETTINGS = ("HF_HUB_OFFLINE", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
@@ -66,3 +67,19 @@ def test_settings_of_the_user_are_left_alone(name: str, value: str, monkeypatch:
     monkeypatch.setenv(name, value)
     expect_hub()
     assert os.environ.get("HF_HUB_OFFLINE") == (value if name == "HF_HUB_OFFLINE" else None)
+
+
+def test_a_checkpoint_is_not_waited_for_where_the_hubs_library_was_imported_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the library was asked, which tries for a minute")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "model_info", never)
+    monkeypatch.setattr(hub, "_answers", lambda address: False)
+    with pytest.raises(HubUnavailableError, match="model 'nobody/nope' is neither a folder here nor cached"):
+        expect_on_hub("nobody/nope")

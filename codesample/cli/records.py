@@ -87,9 +87,21 @@ class _Built:
         """Return the record, or a tuple of records; takes what belongs to them out of `values`."""
         given = {name: _value(self, name, values.pop(name)) for name in self.names}
         if self.varied is None:
-            return self.record(**given)
+            return self._record(given)
         each = dict.fromkeys(given.pop(self.varied))
-        return tuple(self.record(**given, **{self.varied: value}) for value in each)
+        return tuple(self._record({**given, self.varied: value}) for value in each)
+
+    def _record(self, given: Mapping[str, Any]) -> Any:
+        try:
+            return self.record(**given)
+        except ParameterError as error:
+            # a field that the command line calls otherwise
+            said, settings = str(error), options_of(self.record)
+            name = said.partition(" = ")[0]
+            if (flag := settings[name].flag if name in settings else "") and name in self.names:
+                word = flag.partition("/")[0].removeprefix("--")
+                raise ParameterError(word + said.removeprefix(name)) from None
+            raise
 
 
 def _parameters(part: _Built) -> list[inspect.Parameter]:

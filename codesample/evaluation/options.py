@@ -20,6 +20,7 @@ __all__ = [
     "DEFAULT_N",
     "DEFAULT_RERANKERS",
     "INTEGRITIES",
+    "MOST_DRAWN",
     "STYLES",
     "PromptOptions",
     "RunOptions",
@@ -30,6 +31,9 @@ __all__ = [
 
 DEFAULT_N = 32
 """Candidates per problem."""
+
+MOST_DRAWN = 100_000
+"""Candidates per problem at most: ten times as many as the longest published runs draw."""
 
 DEFAULT_K = (1, 5, 10)
 """The k of pass@k; those above n are left out where the caller named none."""
@@ -220,10 +224,12 @@ def expect_drawable(n: int) -> None:
     """Refuse a number of candidates that is none.
 
     Raises:
-        ParameterError: not a whole number of at least 1.
+        ParameterError: not a whole number of at least 1, or more than `MOST_DRAWN`.
     """
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ParameterError(f"n = {n!r}: expected at least 1 candidate per problem")
+    if n > MOST_DRAWN:
+        raise ParameterError(f"n = {n}: expected at most {MOST_DRAWN:,} candidates per problem")
 
 
 def greedy_n(n: int, params: SamplingParams | None) -> tuple[int, str]:

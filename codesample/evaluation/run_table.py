@@ -21,6 +21,7 @@ from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import CodesampleError, ParameterError, RunFolderError
 from codesample.evaluation.evaluate import plan_evaluation
+from codesample.evaluation.named_models import expect_model
 from codesample.evaluation.notebook_html import run_table_html
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
@@ -166,7 +167,12 @@ def evaluate_table(
     folder = options.out or new_table_folder()
     _check_folder(folder, resume=options.resume)
     settings = _Settings(n, k, loaded, prompts or PromptOptions(), options)
-    groups = [_group(model_source(model), sets, params, folder, settings) for model in models]
+    sources = [model_source(model) for model in models]
+    for source in sources:
+        # runs that are gone on with may be finished, and their models gone; of a cluster others have them
+        if source.options is not None and not options.resume and options.ray is None:
+            expect_model(source.options.model)
+    groups = [_group(source, sets, params, folder, settings) for source in sources]
     rows = [each.row for _, planned in groups for each in planned]
     _expect_different(rows)
     add_to_table(folder, (TableEntry(row.run.name, row.task, row.model, row.temperature) for row in rows))

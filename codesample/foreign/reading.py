@@ -190,7 +190,10 @@ def _what_else(document: Document) -> str:
     if {"task_id", "index", "status"} <= first.keys():
         return "holds verdicts of a run; give the run folder, or its samples.jsonl"
     if "task_id" in first and ("prompt" in first or "text" in first):
-        return "holds problems, not samples of them: neither 'completion' nor 'solution'; give it with --data"
+        return (
+            "holds problems, not samples of them: neither 'completion' nor 'solution'; give it with --data "
+            "where they are a known task's, else with --task-file"
+        )
     if fault := document.fault():
         return f"{fault.removeprefix(document.name).lstrip(':')}; expected {_KNOWN}".lstrip()
     if first:

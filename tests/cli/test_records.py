@@ -35,7 +35,7 @@ class Shape:
     most: int | None = setting(None, "Most of them.")
     out: Path | None = setting(None, "Where to.")
     on: bool = setting(False, "Whether.")
-    renamed: str = setting("x", "By another name.", flag="--other")
+    renamed: str = setting("x", "By another name.", expected="a word", holds=bool, flag="--other")
     hidden: str = setting("kept", "Not here.", flag=None)
 
     def __post_init__(self) -> None:
@@ -89,6 +89,7 @@ def test_help_and_defaults_are_the_fields() -> None:
     ("words", "message"),
     [
         (["--top-p", "2"], "top_p = 2.0: expected a number in (0, 1]"),
+        (["--other", ""], "error: other = '': expected a word"),
         (["--pairs", "3"], "--pairs 3: expected TOKEN=AMOUNT each time"),
         (["--most", "few"], "error: most = 'few': expected a whole number. Help: "),
     ],

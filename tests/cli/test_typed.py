@@ -184,16 +184,24 @@ def test_several_of_everything_make_a_table_of_runs() -> None:
     assert len(result("report", "table")) == 6
 
 
+def test_a_model_that_is_none_is_told_before_the_first_run() -> None:
+    words = ["eval", "--task-file", "mine.jsonl", "--limit", "1", *SMALL, "--out", "untold"]
+    done = call(*words, "--model", "tiny", "--model", "tinny", code=2)
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: unknown model 'tinny'; did you mean 'tiny'?")
+    assert not Path("untold").exists()
+
+
 def test_one_that_fails_is_named_in_the_end_and_gone_on_with() -> None:
+    Path("broken").mkdir()
+    Path("broken", "config.json").write_text('{"model_type": "none"}')
     words = ["eval", "--task-file", "mine.jsonl", "--limit", "1", *SMALL, "--out", "table"]
-    done = call(*words, "--model", "tinny", "--model", "tiny", code=2)
+    done = call(*words, "--model", "./broken", "--model", "tiny", code=2)
     assert "failed" in done.stdout
     *_, named, advice = done.stderr.splitlines()
-    assert named.startswith(
-        "error: mine, tinny, temperature 0.8: unknown model 'tinny'; did you mean 'tiny'?"
-    )
+    assert named.startswith("error: mine, ./broken, temperature 0.8: ")
     assert advice == "go on with: codesample " + " ".join(
-        [*words, "--model", "tinny", "--model", "tiny", "--resume"]
+        [*words, "--model", "./broken", "--model", "tiny", "--resume"]
     )
     found = json.loads(call("report", "table", "--json", code=2).stdout)
     assert [set(row) >= {"error", "run"} for row in found] == [True, False]

@@ -39,6 +39,12 @@ def test_a_number_of_candidates_is_a_whole_number_of_at_least_one(n: object) -> 
         greedy_n(n, None)  # type: ignore[arg-type]
 
 
+def test_more_candidates_than_can_be_kept_are_refused() -> None:
+    assert greedy_n(100_000, None) == (100_000, "")
+    with pytest.raises(ParameterError, match=r"n = 100001: expected at most 100,000 candidates per problem"):
+        greedy_n(100_001, None)
+
+
 def test_at_temperature_0_one_candidate_is_drawn_which_is_said_where_more_were_asked_for() -> None:
     greedy = SamplingParams(temperature=0)
     assert greedy_n(1, greedy) == (1, "")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from codesample.errors import MetricError, ModelError, ParameterError, RunFolderError, UnknownNameError
+from codesample.evaluation import named_models
 from codesample.evaluation import plan as plans
 from codesample.evaluation.evaluate import evaluate
 from codesample.evaluation.observer import Observer
@@ -137,6 +138,7 @@ def test_a_model_is_opened_once_and_not_tried_again_where_it_cannot_be(
         return named(scripted_engine(), options.model)
 
     monkeypatch.setattr(plans, "open_engine", open_engine)
+    monkeypatch.setattr(named_models, "expect_on_hub", lambda name: None)
     made = table(tasks, ["owner/absent", "owner/there"], tmp_path)
     assert opened == ["owner/absent", "owner/there"]
     assert [row.error for row in made.rows] == ["no such model"] * 4 + [""] * 4
@@ -235,6 +237,18 @@ def test_what_can_be_refused_is_refused_before_anything_is_loaded_or_written(
     asked = {"tasks": [adding], "models": ["tiny"], "out": tmp_path / "table", **change}
     with pytest.raises((ParameterError, UnknownNameError, RunFolderError, MetricError), match=message):
         table(**asked)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_is_nowhere_is_told_before_the_first_run(
+    adding, scripted_engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(name: str) -> None:
+        raise ModelError(f"{name} is nowhere")
+
+    monkeypatch.setattr(named_models, "expect_on_hub", nowhere)
+    with pytest.raises(ModelError, match="owner/absent is nowhere"):
+        table([adding], [scripted_engine(), "owner/absent"], tmp_path / "table")
     assert list(tmp_path.iterdir()) == []
 
 
