@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from codesample.errors import CodesampleError, ModelError, ServiceBusyError, ServiceClosedError
+from codesample.records.counted import counted
 from codesample.records.validation import validated
 from codesample.sampling.running_loop import RunningLoop, expect_whole
 from codesample.sampling.sampler import Sampler
@@ -138,7 +139,7 @@ class DecodeThread:
         if self._sampler is None:
             return "not loaded"
         calls, waiting, rows = self.load
-        return f"{calls} call{'' if calls == 1 else 's'}, {waiting} waiting, {rows} rows"
+        return f"{counted(calls, 'call')}, {waiting} waiting, {rows} rows"
 
     def _waiting(self) -> int:
         return sum(not (call.begun or call.released) for call in self._calls)

@@ -11,6 +11,7 @@ from codesample.evaluation.leaks import HiddenOnly, hidden_only
 from codesample.evaluation.paired import Paired
 from codesample.evaluation.report import Report
 from codesample.evaluation.run_contents import RunContents
+from codesample.records.counted import counted
 
 __all__ = ["PageTable", "cost_table", "page_tables"]
 
@@ -140,7 +141,7 @@ def _hidden(found: HiddenOnly) -> PageTable:
 
 
 def _left_out(count: int, why: str) -> str:
-    return f" Left out: {count} problem{'' if count == 1 else 's'} whose {why}." if count else ""
+    return f" Left out: {counted(count, 'problem')} whose {why}." if count else ""
 
 
 def _cells(estimate: Estimate | None) -> tuple[str, str]:
