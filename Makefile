@@ -28,7 +28,7 @@ JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, max(2, os.cpu_count() or 2
 .PHONY: help setup demo test test-slow test-whole $(PARTS) test-all test-ci test-peers test-transformers lint format map docs clean
 
 help:
-	@echo "make demo      install, then run the built-in task with the built-in model (about a minute)"
+	@echo "make demo      install, then run the built-in task with the built-in model (a minute, and some for the first install)"
 	@echo "make test      install, then the quick tests"
 	@echo "make test-all  install, then every test, slow ones included"
 	@echo "make test-ci   every test with the linters, the site and test-transformers, side by side"
@@ -47,6 +47,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is older than Python 3.11; name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	@echo "installing into $(VENV): some minutes the first time"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) "torch==2.13.0" setuptools
 	$(PIP) --no-build-isolation --editable ".[dev]"

@@ -14,7 +14,7 @@ from typing import IO, Any, Generic, TypeVar
 
 from codesample.decoding import NotJsonError, converted, decoded, parsed, repeated_key
 from codesample.errors import DataError, HubUnavailableError, ParameterError
-from codesample.hub import expect_hub
+from codesample.hub import expect_hub, is_offline
 from codesample.quiet import without_bars
 
 __all__ = ["Entry", "entries_of", "hub_entries", "hub_file", "read_entries"]
@@ -80,7 +80,7 @@ def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
     suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), None)
     if path.is_dir():
         raise DataError(f"{path}: is a folder; {_inside(path)}")
-    if suffix is None and not path.exists():
+    if not path.exists():
         raise DataError(f"{path}: there is no such file or folder")
     if suffix is None:
         raise DataError(f"{path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
@@ -145,7 +145,7 @@ def hub_file(hub_id: str, name: str) -> Path:
     except Exception as error:
         raise HubUnavailableError(
             f"{name} of data set {hub_id} is not on this machine and the hub gave nothing "
-            f"({_first_line(error)}); download https://huggingface.co/datasets/{hub_id}/resolve/main/{name} "
+            f"({_hubs_reason(error)}); download https://huggingface.co/datasets/{hub_id}/resolve/main/{name} "
             "and give it with --data FILE"
         ) from error
 
@@ -168,7 +168,7 @@ def hub_entries(
             loaded = load_dataset(*named, **({"split": split} if split else {}))
     except Exception as error:
         raise HubUnavailableError(
-            f"data set {hub_id} is not on this machine and the hub gave nothing ({_first_line(error)}); "
+            f"data set {hub_id} is not on this machine and the hub gave nothing ({_hubs_reason(error)}); "
             "give the published file with --data FILE"
         ) from error
     for name, entries in ({split: loaded} if split else loaded).items():
@@ -243,4 +243,13 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        # its own line names the file, too
+        return error.strerror
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _hubs_reason(error: BaseException) -> str:
+    if is_offline():
+        return "there is no network, or HF_HUB_OFFLINE is set"
+    return _first_line(error)

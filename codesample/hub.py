@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from codesample.errors import HubUnavailableError, ModelError
 
-__all__ = ["expect_hub", "expect_on_hub"]
+__all__ = ["expect_hub", "expect_on_hub", "is_offline"]
 
 _SECONDS = 3.0
+_ON = ("1", "ON", "TRUE", "YES")
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -55,6 +56,11 @@ def expect_on_hub(name: str) -> None:
     except Exception:
         # whoever loads it will be told, by whoever knows more
         return
+
+
+def is_offline() -> bool:
+    """Whether the hub's libraries use their caches alone, by a setting of the user or of `expect_hub`."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in _ON
 
 
 def _is_out_of_reach() -> bool:

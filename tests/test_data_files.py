@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codesample.data_files import Entry, entries_of, read_entries
+from codesample.data_files import Entry, entries_of, hub_entries, hub_file, read_entries
 from codesample.errors import DataError, HubUnavailableError
 from codesample.records import CodeTests
 
@@ -68,7 +68,7 @@ def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_read_over(tmp_p
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [
-        ("none.jsonl", None, "cannot be read"),
+        ("none.jsonl", None, "there is no such file or folder"),
         ("x.csv", b"a,b\n", "unknown kind of file"),
         ("x.json", b'{"a": 1}', "expected one array"),
         ("x.json", b"", "not JSON"),
@@ -266,6 +266,29 @@ def test_a_file_of_lines_is_read_as_far_as_it_is_asked_for(tmp_path: Path) -> No
             next(entries)
 
 
-def test_a_name_without_a_suffix_that_leads_nowhere_is_said_to(tmp_path):
-    with pytest.raises(DataError, match="nowhere: there is no such file or folder"):
-        list(read_entries(tmp_path / "nowhere", dict))
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.jsonl", "nowhere.json.gz", "nowhere.parquet"])
+def test_a_name_that_leads_nowhere_is_said_to(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as refused:
+        list(read_entries(tmp_path / name, dict))
+    assert str(refused.value) == f"{tmp_path / name}: there is no such file or folder"
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_of_a_file_that_cannot_be_read_the_reason_is_said_once(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"loop{suffix}"
+    # nothing is at its beginning, which is an error
+    path.symlink_to("/proc/self/mem")
+    with pytest.raises(DataError) as refused:
+        list(read_entries(path, dict))
+    assert str(refused.value).count(str(path)) == 1
+
+
+def test_without_a_network_that_is_the_reason_and_no_name_of_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    reason = r"nothing \(there is no network, or HF_HUB_OFFLINE is set\)"
+    with pytest.raises(HubUnavailableError, match=reason):
+        list(hub_entries("owner/nowhere", dict))
+    with pytest.raises(HubUnavailableError, match=reason):
+        hub_file("owner/nowhere", "test.jsonl")

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import IO, TYPE_CHECKING, NoReturn
 
-from codesample.cli.process import INTERRUPTED, REFUSED, is_command, leave
+from codesample.cli.process import INTERRUPTED, REFUSED, TERMINATED, is_command, leave
 
 if TYPE_CHECKING:
     from codesample.rerankers.contract import Reranker
@@ -59,7 +59,7 @@ def go_on_apart() -> Mapping[str, str]:
                 return fallen
             code, was_told = _awaited(child)
             at = read_slate(memory)
-            if at is None or at.asked in fallen or was_told or code == INTERRUPTED:
+            if at is None or at.asked in fallen or was_told or code in (INTERRUPTED, TERMINATED):
                 _end_as(code)
             ended = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
             if at.over:
@@ -97,13 +97,11 @@ def _awaited(child: int) -> tuple[int, bool]:
         told.append(number)
         os.kill(child, number)
 
-    for number in _PASSED_ON:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, pass_on)
+    caught = [each for each in _PASSED_ON if signal.getsignal(each) is not signal.SIG_IGN]
+    before = [signal.signal(number, pass_on) for number in caught]
     status = os.waitpid(child, 0)[1]
-    for number in _PASSED_ON:
-        if signal.getsignal(number) is pass_on:
-            signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+    for number, handler in zip(caught, before, strict=True):
+        signal.signal(number, handler)
     return os.waitstatus_to_exitcode(status), bool(told)
 
 

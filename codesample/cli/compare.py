@@ -48,9 +48,10 @@ def run(
 ) -> None:
     """Compare runs, or two rerankers of one run, problem by problem.
 
-    Differences are the second's less the first's, with 95 % intervals over problems; p is the chance of one
-    as large if neither were better. Won and lost are problems on which the second is above and below. More
-    than two runs are set beside the first, with what each took and, of policies, read and missed.
+    Differences are the second's less the first's, with 95 % intervals over problems, by the bootstrap; p is
+    the chance of one as large if neither were better, by flipped signs. Where few problems differ the two may
+    disagree; p is the test. Won and lost are problems on which the second is above and below. More than two
+    runs are set beside the first, with what each took and, of policies, read and missed.
     """
     from codesample.evaluation.comparison import compare_contents, compare_rerankers
     from codesample.evaluation.run_contents import read_run

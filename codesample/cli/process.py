@@ -1,6 +1,7 @@
-"""The process of a command: what Ctrl-C does to it, and streams that are closed, full or broken.
+"""The process of a command: what ends it from outside, and streams that are closed, full or broken.
 
-Loads the standard library alone until Ctrl-C is provided for.
+Ctrl-C, and what job schedulers and `timeout` send (SIGTERM), end it alike: it says how to go on. Loads the
+standard library alone until they are provided for.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from types import FrameType
 from typing import Any
 
-__all__ = ["INTERRUPTED", "REFUSED", "is_command", "leave", "main"]
+__all__ = ["INTERRUPTED", "REFUSED", "TERMINATED", "is_command", "leave", "main"]
 
 REFUSED = 2
 """Exit code of whatever codesample refuses."""
@@ -25,11 +26,16 @@ REFUSED = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
+TERMINATED = 143
+"""Exit code after SIGTERM."""
+
 _ENDING_SECONDS = 5.0
 leave = os._exit
 """Ends the process at once, whatever others make of `os._exit`."""
 
 _started: list[bool] = []
+# the signal that ended the command
+_ended_by: list[int] = []
 _LATE = b"interrupted; what was to be ended did not end in time\n"
 
 
@@ -43,6 +49,8 @@ def main() -> None:
     _started.append(True)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_once)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end_once)
     _prepare_streams()
     try:
         os.getcwd()
@@ -55,7 +63,11 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        sys.exit(INTERRUPTED)
+        sys.exit(_code())
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            sys.exit(_code())
+        raise
     finally:
         _flush()
         _end_with_threads(sys.exc_info()[1])
@@ -76,15 +88,22 @@ def _end_with_threads(end: BaseException | None) -> None:
 
 
 def _end_once(number: int, frame: FrameType | None) -> None:
-    """End the command by the first Ctrl-C, which those after it do not disturb, and at the latest soon.
+    """End the command by the first signal, which those after it do not disturb, and at the latest soon.
 
     A second one would be raised in the midst of what the first one has to end. A lost first one, raised
     where nothing passes it on, would end nothing; so the process does not wait for it for ever.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _ended_by.append(number)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(each) is _end_once:
+            signal.signal(each, signal.SIG_IGN)
     # not by `threading`, whose locks the interrupted code may hold
     _thread.start_new_thread(_end_late, ())
     raise KeyboardInterrupt
+
+
+def _code() -> int:
+    return TERMINATED if _ended_by[:1] == [signal.SIGTERM] else INTERRUPTED
 
 
 def _end_late() -> None:
@@ -95,7 +114,7 @@ def _end_late() -> None:
             os.write(2, _LATE)
     finally:
         # whatever a run has finished is with the kernel already
-        leave(INTERRUPTED)
+        leave(_code())
 
 
 def _prepare_streams() -> None:

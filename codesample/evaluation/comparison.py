@@ -17,6 +17,7 @@ from codesample.evaluation.run_contents import RunContents, read_run
 from codesample.evaluation.run_lookup import known_as
 from codesample.evaluation.scoring import Pool, outdated_notices
 from codesample.records import SamplingParams
+from codesample.records.counted import counted
 from codesample.records.policy import EXACT
 from codesample.runs import Manifest, ScoreOrigin
 
@@ -305,7 +306,8 @@ def _notices(first: RunContents, second: RunContents, rows: Sequence[tuple[Pool,
 def _unjudged(contents: RunContents) -> list[str]:
     if not contents.unjudged:
         return []
-    return [f"{contents.path}: {contents.unjudged} candidates have no verdict yet and count in no figure"]
+    left_out = counted(contents.unjudged, "candidate")
+    return [f"{contents.path}: unfinished; figures leave out {left_out} without a verdict yet"]
 
 
 def _settings(first: Manifest, second: Manifest) -> list[SettingChange]:
@@ -324,6 +326,7 @@ def _flat(manifest: Manifest) -> dict[str, Any]:
     last = manifest.sessions[-1] if manifest.sessions else {}
     named = ("task", "task_version", "data_hash", "model", "n", "shard")
     found = {name: getattr(manifest, name) for name in named}
+    found["n"] = manifest.settings.get("n", manifest.n)
     found |= {each.name: _plain(getattr(manifest.params, each.name)) for each in fields(SamplingParams)}
     found |= {f"prompt {name}": value for name, value in manifest.prompt.items()}
     found["imports"] = list(manifest.imports)

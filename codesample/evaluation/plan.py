@@ -218,7 +218,7 @@ def build_plan(
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
     manifest = _manifest(chosen, source, settled, n=n, run=run)
     out = run.out or new_run_folder(chosen.task.name, source.label or source.name, shard=run.shard)
-    check_run_folder(out, manifest, resume=run.resume)
+    fewer = check_run_folder(out, manifest, resume=run.resume)
     return EvaluationPlan(
         command=command,
         chosen=part.only(frozenset(per_problem)),
@@ -234,7 +234,7 @@ def build_plan(
         settings=settings or {},
         prompts=prompts,
         params=params,
-        notices=tuple(filter(None, [apart(run.shard), left_out, lacks])),
+        notices=tuple(filter(None, [apart(run.shard), left_out, lacks, fewer])),
         reader=reader,
     )
 

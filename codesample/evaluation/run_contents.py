@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from codesample.evaluation.scoring import Pool, Scores, pools, saved_scores
 from codesample.records import Origin
 from codesample.records.validation import validated
 from codesample.rerankers.contract import Reranker
-from codesample.runs import Key, Manifest, MemberScores, ScoreOrigin
+from codesample.runs import Key, Manifest, MemberScores, RunFolder, ScoreOrigin
 from codesample.tasks.contract import Task
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class RunContents:
         scores: By reranker, of those that scored exactly these candidates.
         report: The figures; None where the run is not finished.
         origins: What is known of recorded candidates besides their texts.
-        unjudged: How many candidates have no verdict yet.
+        unjudged: How many candidates that were asked for have no verdict yet, drawn or not.
         curves: What scoring kept for best-of-n curves, by reranker, for `codesample.evaluation.kept_curves`.
         given_by: What gave the scores, by reranker, as far as it is known.
         members: By composition, what the rerankers within it gave of each problem, to the candidates that it
@@ -121,8 +121,14 @@ def read_run(
             scores=scores,
             report=load_report(opened.path) if report and opened.results() is not None else None,
             origins=opened.origins(),
-            unjudged=len(wanted) - sum(len(pool.candidates) for pool in gathered),
+            unjudged=_unjudged(opened, wanted, gathered),
             curves={name: kept_curve(opened, name, gathered, column) for name, column in scores.items()},
             given_by={name: opened.score_origin(name) for name in scores},
             members=saved_members(gathered, scores, opened),
         )
+
+
+def _unjudged(run: RunFolder, drawn: Collection[Key], gathered: Sequence[Pool]) -> int:
+    """Return how many candidates of the last call have no verdict; it may have ended before it drew all."""
+    asked: int = run.manifest.settings.get("candidates", 0)
+    return max(asked, len(drawn)) - sum(len(pool.candidates) for pool in gathered)

@@ -21,6 +21,7 @@ from codesample.errors import DataError
 from codesample.foreign.contract import Form, Sample, Writing, Written
 from codesample.foreign.document import Document
 from codesample.records import Problem
+from codesample.records.counted import counted
 
 __all__ = ["FORM", "is_log_without_samples", "write_inspect", "write_inspect_archive"]
 
@@ -86,7 +87,9 @@ def _read(document: Document, plus: bool) -> Iterator[Sample]:
             "more are left out"
         )
     if failed:
-        document.notices.append(f"{document.name}: {failed} samples ended by an error before any answer")
+        document.notices.append(
+            f"{document.name}: {counted(failed, 'sample')} ended by an error before any answer"
+        )
 
 
 def _records(document: Document) -> Iterator[tuple[Mapping[str, Any], str]]:

@@ -11,6 +11,7 @@ from codesample.errors import DataError
 from codesample.foreign.contract import Sample
 from codesample.foreign.problem_names import ProblemNames, data_set_of
 from codesample.records import Candidate, Origin, Problem
+from codesample.records.counted import counted
 
 __all__ = ["Matched", "match_samples"]
 
@@ -118,8 +119,8 @@ def _problem_of(sample: Sample, names: ProblemNames, *, task: str, tasks: Collec
             return names.ids[position]
         hint = data_set_of(None, sample.size, tasks)
         raise DataError(
-            f"{sample.where}: {task} has {len(names.ids)} problems, and the file gives one at position "
-            f"{position}, counted from 0; it is of another data set" + (f"; {hint}" if hint else "")
+            f"{sample.where}: {task} has {counted(len(names.ids), 'problem')}, and the file gives one at "
+            f"position {position}, counted from 0; it is of another data set" + (f"; {hint}" if hint else "")
         )
     task_id = names.find(sample.task)
     if task_id is not None:

@@ -19,6 +19,7 @@ from codesample.foreign import (
 from codesample.foreign.contract import Form, Sample
 from codesample.foreign.document import STANDARD_INPUT, Document, open_document, unpacked
 from codesample.foreign.problem_names import data_set_of
+from codesample.records.counted import counted
 
 __all__ = ["SampleFile", "describe", "open_samples"]
 
@@ -122,7 +123,7 @@ def describe(path: Path) -> str | None:
         count = sum(1 for _ in file.samples())
     except DataError:
         return None
-    return f"{count} samples in the form of {file.form}"
+    return f"{counted(count, 'sample')} in the form of {file.form}"
 
 
 def _recognised(document: Document) -> Form | None:

@@ -13,6 +13,7 @@ from codesample.evaluation.picks import places
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.records import Candidate, Verdict
+from codesample.records.counted import counted
 from codesample.reports.choice_reason import left_out_text, members_text, score_text
 from codesample.reports.page_lines import Surface, code_lines, labelled, lines_of_spans
 from codesample.reports.problem_page import check_lines
@@ -73,7 +74,7 @@ class _Page:
         candidate = self._candidate
         parts = [f"{len(candidate.completion):,} characters"]
         if candidate.token_ids is not None:
-            parts.append(f"{len(candidate.token_ids):,} tokens")
+            parts.append(f"{counted(len(candidate.token_ids), 'token')}")
         if candidate.finish_reason is not None:
             stop = f" at {candidate.stop!r}" if candidate.stop is not None else ""
             parts.append(f"ended by {candidate.finish_reason}{stop}")

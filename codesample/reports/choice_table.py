@@ -15,6 +15,7 @@ from codesample.evaluation.choice import Selection
 from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.paired import Paired
 from codesample.evaluation.report import Report
+from codesample.records.counted import counted
 
 __all__ = ["ChoiceTable", "choice_lines", "cost_table"]
 
@@ -42,7 +43,7 @@ class ChoiceTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         report = self._report
-        title = f"{report.task}, {report.model}: {report.size}, {report.samples} samples"
+        title = f"{report.task}, {report.model}: {report.size}, {counted(report.samples, 'sample')}"
         table = _table(title, options.max_width)
         sections, kept, width = self._fitting(options.max_width)
         for heading in _HEADINGS[:kept]:

@@ -60,7 +60,7 @@ class ComparisonPage:
             )
         for side, ids in (("first", compared.only_first), ("second", compared.only_second)):
             if ids:
-                said = f"{len(ids)} problems, which count nowhere: {self._named(ids)}"
+                said = f"{counted(len(ids), 'problem')}, which count nowhere: {self._named(ids)}"
                 yield LabelledLine(escape(f"only {side:7}{said}"))
         for figure in compared.figures:
             # larger k say of the same problems the same

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from codesample.evaluation.dry_run import DryRun
+from codesample.records.counted import counted
 from codesample.reports.prompt_page import prompt_page
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ def _lines(run: DryRun) -> Iterator[str]:
     there = run.candidates - run.to_draw
     yield f"candidates   {run.to_draw:,} to draw{f', {there:,} are there' if there else ''}"
     if run.prompt_tokens is not None:
-        yield f"prompts      {run.prompt_tokens:,} tokens in all, the longest has {run.longest_prompt:,}"
+        tokens = counted(run.prompt_tokens, "token")
+        yield f"prompts      {tokens} in all, the longest has {run.longest_prompt:,}"
     yield f"new tokens   up to {run.new_tokens:,}"
     again = f", up to {run.by_rerankers:,} more runs by rerankers" if run.by_rerankers else ""
     yield (
-        f"executions   {run.to_judge:,} programs, {run.checks:,} checks{again}; "
+        f"executions   {counted(run.to_judge, 'program')}, {counted(run.checks, 'check')}{again}; "
         f"{run.references} references first"
     )
     yield f"pass@k       k = {', '.join(map(str, run.k))}"
@@ -57,7 +59,7 @@ def _memory(plan: MemoryPlan) -> str:
     if plan.per_candidate is not None:
         parts.append(f"{size_text(plan.per_candidate)} for a candidate at its limit")
     if plan.rows is not None and plan.store is not None:
-        parts.append(f"{plan.rows} candidates at a time, {size_text(plan.store)} in all")
+        parts.append(f"{counted(plan.rows, 'candidate')} at a time, {size_text(plan.store)} in all")
     if plan.fault:
         parts.append(f"DOES NOT FIT: {plan.fault}")
     return "; ".join(parts)

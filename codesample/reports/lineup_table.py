@@ -13,6 +13,7 @@ from rich.table import Table
 
 from codesample.evaluation.comparison import ComparedFigure
 from codesample.evaluation.lineup import Lineup, RunCost
+from codesample.records.counted import counted
 from codesample.reports.comparison_table import said_p
 
 __all__ = ["LineupPage", "cost_table"]
@@ -30,8 +31,10 @@ class LineupPage:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         compared = self._lineup.comparisons
         problems = sorted({each.problems for each in compared})
-        many = f"{problems[0]}" if len(problems) == 1 else f"{problems[0]} to {problems[-1]}"
-        yield escape(f"{len(self._names)} runs, each paired with the first by problem: {many} problems")
+        many = counted(problems[-1], "problem")
+        if len(problems) > 1:
+            many = f"{problems[0]} to {many}"
+        yield escape(f"{len(self._names)} runs, each paired with the first by problem: {many}")
         for notice in dict.fromkeys(notice for each in compared for notice in each.notices):
             yield escape(f"note        {notice}")
         yield escape(f"note        p is of each pair by itself; {len(compared)} were looked at")

@@ -17,6 +17,7 @@ from codesample.evaluation.picks import Pick, order_of, pick_of, places
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.scoring import Pool
 from codesample.records import CallExample, ScriptExample, Status, Tests
+from codesample.records.counted import counted
 from codesample.reports.choice_reason import choice_reason, left_out_text, score_text
 from codesample.reports.page_lines import Surface, code_lines, cut, labelled
 from codesample.reports.status_marks import STYLES, mark, status_bar
@@ -121,7 +122,7 @@ class _Page:
         manifest, pool, surface = self.contents.manifest, self.pool, self.surface
         counts = Counter(each.status for each in pool.verdicts)
         said = ", ".join(f"{counts[each]} {each}".replace("_", " ") for each in Status if counts[each])
-        candidates = f"{len(pool.candidates)} candidates of {manifest.model}"
+        candidates = f"{counted(len(pool.candidates), 'candidate')} of {manifest.model}"
         title = f"{pool.problem.task_id} of {manifest.task}: {candidates}"
         yield Text(surface.line(title), style="bold")
         bar = status_bar(counts, width=surface.width - 2, plain=surface.plain)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codesample.evaluation.headline import form_text
 from codesample.evaluation.preview import Preview
 from codesample.records import Message
+from codesample.records.counted import counted
 from codesample.reports.visible import ASCII, UNICODE, Marks, visible
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class _Page:
     def _size(self, text: str) -> str:
         seen, parts = self._seen, [f"{len(text)} characters"]
         if seen.tokens is not None:
-            parts.append(f"{seen.tokens} tokens")
+            parts.append(counted(seen.tokens, "token"))
         if seen.bos is not None:
             parts.append(f"{seen.bos} of them begin a text (BOS)")
         return ", ".join(parts)
@@ -109,7 +110,7 @@ class _Page:
         if seen.answer is None or seen.found is None:
             yield "no reference"
             return
-        tokens = "" if seen.answer_tokens is None else f", {seen.answer_tokens} tokens"
+        tokens = "" if seen.answer_tokens is None else f", {counted(seen.answer_tokens, 'token')}"
         yield f"the reference as an answer: {len(seen.answer)} characters{tokens}"
         yield from self._block(seen.answer)
         spans = ", ".join(f"{begin}-{end}" for begin, end in seen.found.spans) or "nothing of it"

@@ -78,12 +78,16 @@ def _below(
         if name not in names:
             continue
         lost = sum(line.lost(name) for line in every)
-        said = f"{name}, which loses {_count(lost)} of the {solvable} problems that some program passes"
+        solved = counted(solvable, "problem")
+        said = f"{name}, which loses {_count(lost)} of the {solved} that some program passes"
         yield from labelled(f"by {number}", said, surface)
-    if not contents.scores:
+    if not contents.scores and not contents.unjudged:
         yield from labelled("rerankers", f"none yet; codesample rerank {contents.path} -r NAME", surface)
     if contents.unjudged:
-        said = f"{counted(contents.unjudged, 'candidate', 'have')} no verdict yet"
+        said = (
+            f"{counted(contents.unjudged, 'candidate', 'have')} no verdict yet; finish it by the call that "
+            f"began it, with --out {contents.path} --resume"
+        )
         yield from labelled("unfinished", said, surface)
     yield from labelled("closer", f"codesample show {contents.path} PROBLEM [INDEX]", surface)
 

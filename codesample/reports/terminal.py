@@ -78,13 +78,13 @@ def _lines(report: Report) -> Iterator[str]:
         drawn = (seconds.sampling + 0.001) * report.tokens_per_second
         earlier = drawn < 0.99 * report.tokens
         last, every = (" in the last session", " in all") if earlier else ("", "")
-        yield f"sampling    {seconds.sampling:.1f} s{last}, {report.tokens:,} tokens{every}, {speed}"
+        yield f"sampling    {seconds.sampling:.1f} s{last}, {counted(report.tokens, 'token')}{every}, {speed}"
     elif report.tokens:
-        yield f"sampling    {report.tokens:,} tokens, drawn in earlier sessions"
+        yield f"sampling    {counted(report.tokens, 'token')}, drawn in earlier sessions"
     if report.usage is not None:
         cost = "" if report.usage.cost is None else f", cost {report.usage.cost:,.4g}"
         yield (
-            f"server      says {report.usage.prompt_tokens:,} tokens of prompts, "
+            f"server      says {counted(report.usage.prompt_tokens, 'token')} of prompts, "
             f"{report.usage.completion_tokens:,} drawn{cost}"
         )
     beside = ", beside sampling" if report.tokens_per_second else ""
@@ -109,7 +109,7 @@ def _health(report: Report) -> str:
         tried = f"{health.references_passed} of {health.references_tried} references pass"
         parts.append(f"[red]{tried}[/red]" if health.references_failed else tried)
     parts += [
-        f"{health.timeouts} time-outs",
+        counted(health.timeouts, "time-out"),
         f"{health.retried} run twice",
         f"{health.harness_errors} harness errors",
     ]

@@ -25,6 +25,7 @@ from codesample.records import (
     SamplingParams,
     prompt_from,
 )
+from codesample.records.counted import counted
 from codesample.records.validation import validated
 from codesample.sampling.after_fork import OwnProcess, do_without_threads
 from codesample.sampling.changed_params import changed_params
@@ -264,9 +265,8 @@ class Sampler:
             others = [p for p in alike if not checkpoint.shares(len(p.ids) + p.limit)]
             if others and checkpoint.shared:
                 _log.warning(
-                    "%d prompts may grow past %d tokens, where rotary positions change; sampling these on "
-                    "the ordinary path",
-                    len(others),
+                    "%s may grow past %d tokens, where rotary positions change; sampled on the ordinary path",
+                    counted(len(others), "prompt"),
                     checkpoint.rope_switch,
                 )
             token_sampler = TokenSampler(

@@ -9,7 +9,10 @@ of the model after the other, which is the least that a step can take; and over 
 their references, token by token, against float64: the mean and the largest difference of a token's
 log-probability, the mean Kullback-Leibler divergence from float64's distribution in nats, and how often both
 have the same likeliest token. With --tokens, texts are as many tokens of problems, one behind the other, and
-their last 512 are compared. Appends a row to matmul_cpu.jsonl beside this file and prints it.
+their last 512 are compared. Beside milliseconds: what one pass over 1 GiB in huge pages reads in a second.
+With --only memory: the most that a process of its own for each way has in memory at once, while it loads the
+model and draws n candidates of the first problem. Appends a row to matmul_cpu.jsonl beside this file and
+prints it.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import resource
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
@@ -102,10 +108,40 @@ def product_seconds(sampler: Sampler, n: int) -> float:
     return median(took)
 
 
+@torch.inference_mode()
+def bytes_a_second(numbers: Tensor) -> float:
+    """Time one read of numbers in memory."""
+    begun = perf_counter()
+    numbers.amax()
+    return numbers.nbytes / (perf_counter() - begun)
+
+
+def peak_mib(model: str, data: Path, way: str, n: int) -> int:
+    """Return the most that a process takes which loads a model and draws with it."""
+    words = [sys.executable, __file__, model, str(data), "--only", "peak", "--ways", way, "-n", str(n)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def print_peak(model: str, way: str, prompt: str, n: int) -> None:
+    """Load, draw and print what `peak_mib` reads."""
+    if way == "arranged":
+        sampler = packed(way, Sampler(model, step="plain"))
+    else:
+        sampler = Sampler(model, step=way)  # type: ignore[arg-type]
+    sampler.sample(prompt, n=n, max_new_tokens=LONG, stop=("no such text",), top_p=0.95)
+    # Linux counts in KiB
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+
+
 def speed(samplers: dict[str, Sampler], prompt: str, n: int, count: int) -> dict[str, Any]:
     """Return milliseconds of a step and of its products by way, and how many times as fast each is."""
     rounds, products = Rounds(), Rounds()
+    with huge_pages():
+        numbers = torch.ones(1 << 28)
+    read = []
     for number in range(count + 1):
+        read.append(bytes_a_second(numbers))
         for way, sampler in samplers.items():
             took = step_seconds(sampler, prompt, n)
             if number:
@@ -116,6 +152,7 @@ def speed(samplers: dict[str, Sampler], prompt: str, n: int, count: int) -> dict
     return {
         "step_ms": {way: round(1000 * median(each), 1) for way, each in rounds.seconds.items()},
         "products_ms": {way: round(1000 * median(each), 1) for way, each in products.seconds.items()},
+        "read_gb_a_second": round(median(read) / 1e9, 1),
         f"times_{base}": {way: round(1 / median(each), 2) for way, each in rounds.ratios(base).items()},
     }
 
@@ -180,7 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--only", choices=("speed", "accuracy"))
+    parser.add_argument("--only", choices=("speed", "accuracy", "memory", "peak"))
     parser.add_argument("--ways", default=",".join(WAYS), help=f"of {', '.join(WAYS)}; and {SMALL}")
     parser.add_argument("--problems", type=int, default=12)
     parser.add_argument("--tokens", type=int, help="of one text at least; default: a problem's")
@@ -188,25 +225,37 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     given = texts(args.data, args.problems)
-    first = Sampler(args.model, step="plain")
     ways = args.ways.split(",")
+    if args.only == "peak":
+        print_peak(args.model, *ways, given[0][0], args.n)
+        return
+    row: dict[str, Any] = {"kind": "matmul", "model": Path(args.model).name, "n": args.n}
+    if args.only == "memory":
+        row["peak_mib"] = {way: peak_mib(args.model, args.data, way, args.n) for way in ways}
+    else:
+        row |= measured(args, ways, given)
+    row |= machine(MODELS, torch.device("cpu"))
+    print(json.dumps(row, indent=1))
+    with ROWS.open("a", encoding="utf-8") as rows:
+        rows.write(json.dumps(row) + "\n")
+
+
+def measured(args: argparse.Namespace, ways: list[str], given: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return what is measured of ways in one process."""
+    first, found = Sampler(args.model, step="plain"), dict[str, Any]()
     # the small first, so that none is packed into what had huge pages
     assert "plain" + SMALL not in ways, "plain has no copies"
     order = sorted(set(ways) - {"plain"}, key=lambda way: SMALL not in way)
     made = {way: packed(way, first) for way in order}
     samplers = {way: made.get(way, first) for way in ways}
-    row: dict[str, Any] = {"kind": "matmul", "model": Path(args.model).name, "n": args.n}
     if args.only != "accuracy":
-        row |= speed(samplers, given[0][0], args.n, args.rounds)
+        found |= speed(samplers, given[0][0], args.n, args.rounds)
     if args.only != "speed":
         joined = ["".join(each) for each in given]
         if args.tokens:
-            joined, row["tokens"] = long_texts(first.checkpoint.tokenizer, joined, args.tokens), args.tokens
-        row["against_float64"] = accuracy(samplers, joined)
-    row |= machine(MODELS, torch.device("cpu"))
-    print(json.dumps(row, indent=1))
-    with ROWS.open("a", encoding="utf-8") as rows:
-        rows.write(json.dumps(row) + "\n")
+            joined, found["tokens"] = long_texts(first.checkpoint.tokenizer, joined, args.tokens), args.tokens
+        found["against_float64"] = accuracy(samplers, joined)
+    return found
 
 
 if __name__ == "__main__":

@@ -168,15 +168,16 @@ process.main()
 """
 
 
-def test_an_interruption_that_something_swallows_ends_the_command_all_the_same() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_that_something_swallows_ends_the_command_all_the_same(number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", LOST], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=ENDING_SECONDS)
-    assert process.returncode == INTERRUPTED
+    assert process.returncode == 128 + number
     assert said.decode().splitlines() == ["interrupted; what was to be ended did not end in time"]
 
 
@@ -206,20 +207,25 @@ def test_so_it_does_where_that_cannot_be_said(stream: str) -> None:
             process.kill()
 
 
-def test_an_interruption_while_it_still_loads_is_one_line() -> None:
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_an_end_while_it_still_loads_is_one_line(number: str) -> None:
     script = """
 import sys
 class Loading:
     def find_spec(self, name, path=None, target=None):
-        if name == "codesample.cli.app": import os, signal; os.kill(os.getpid(), signal.SIGINT)
+        if name == "codesample.cli.app": import os, signal; os.kill(os.getpid(), signal.NUMBER)
 sys.meta_path.insert(0, Loading())
 from codesample.cli import main
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        [sys.executable, "-c", script.replace("NUMBER", number)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "interrupted\n")
+    code = 128 + signal.Signals[number]
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "interrupted\n")
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,11 @@ def test_a_run_that_is_not_finished_is_shown_as_far_as_it_is_judged(judged_run: 
     file.write_text("".join(kept))
     text = page(judged_run)
     assert "mine/1      2/3" in text
-    assert "9 candidates have no verdict yet" in " ".join(text.split())
+    words = " ".join(text.split())
+    assert "9 candidates have no verdict yet" in words
+    assert f"with --out {judged_run} --resume" in words
+    # which refuses such a run
+    assert "codesample rerank" not in words
     assert "candidate 2 of 3" in page(judged_run, 1, 2)
     assert "has no candidate 3 with a verdict" in refusal(judged_run, 1, 3)
     assert "none of its candidates has a verdict" in refusal(judged_run, 30)

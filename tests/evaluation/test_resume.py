@@ -5,14 +5,18 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codesample.evaluation.comparison import compare_contents
 from codesample.evaluation.evaluate import evaluate
+from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import RunOptions
 from codesample.evaluation.report import Report
+from codesample.evaluation.run_contents import read_run
 from codesample.records import Candidate, Verdict
 from codesample.runs import RunFolder
 
@@ -90,3 +94,52 @@ def test_a_line_torn_by_the_kill_is_made_again(
     evaluate(adding, model=engine, run=kept(whole.run, resume=True), **options)
     assert engine.asked == [("adding/5", 5)]
     assert contents(whole.run) == before
+
+
+def test_fewer_candidates_than_before_are_said_and_all_of_them_come_back(
+    whole: Report, adding, scripted_engine, options, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    class Listening(Observer):
+        def notice(self, text: str) -> None:
+            told.append(text)
+
+    said = "was asked for 6 candidates per problem before; its results are of the first 2 from now on"
+    fewer = evaluate(
+        adding,
+        model=scripted_engine(),
+        run=kept(whole.run, resume=True),
+        observer=Listening(),
+        **options | {"n": 2},
+    )
+    assert said in " ".join(told)
+    assert said in " ".join(fewer.notices)
+    assert read_run(whole.run, task=adding).unjudged == 0
+    compared = compare_contents(
+        read_run(whole.run, task=adding), replace(read_run(whole.run, task=adding), path=tmp_path / "another")
+    )
+    assert "n" not in {each.name for each in compared.settings}
+    engine = scripted_engine()
+    again = evaluate(adding, model=engine, run=kept(whole.run, resume=True), **options)
+    assert (engine.asked, again.notices) == ([], whole.notices)
+    assert (again.pass_at_k, again.rerankers) == (whole.pass_at_k, whole.rerankers)
+
+
+def test_a_run_that_ended_early_says_what_it_lacks(adding, scripted_engine, options, tmp_path: Path) -> None:
+    def stop(count: int) -> None:
+        if count == 11:
+            raise KeyboardInterrupt
+
+    run = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(adding, model=scripted_engine(stop), run=kept(run), **options)
+    held = read_run(run)
+    judged = sum(len(pool.candidates) for pool in held.pools)
+    assert 0 < judged <= 11
+    # those that were never drawn are lacking, too
+    assert held.unjudged == 24 - judged
+    other = evaluate(adding, model=scripted_engine(), run=kept(tmp_path / "other"), **options)
+    notices = compare_contents(held, read_run(other.run, task=adding)).notices
+    left_out = f"figures leave out {24 - judged} candidates without a verdict yet"
+    assert any(each.endswith(left_out) for each in notices)

@@ -85,7 +85,7 @@ def test_samples_that_failed_before_an_answer_are_no_candidates(tmp_path: Path, 
     failed = sample(epoch=2, output={"model": "m", "choices": []}, error={"message": "lost"})
     found = read(log(tmp_path / "x.json", sample(), failed))
     assert len(found.candidates) == 1
-    assert found.notices == [f"{tmp_path / 'x.json'}: 1 samples ended by an error before any answer"]
+    assert found.notices == [f"{tmp_path / 'x.json'}: 1 sample ended by an error before any answer"]
 
 
 @pytest.mark.parametrize(

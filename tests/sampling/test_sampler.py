@@ -213,7 +213,7 @@ def test_rotary_positions_do_not_depend_on_who_runs_beside(tokenizer, caplog):
     alone = drawn(sampler, [short], temperature=1.5) | drawn(sampler, [long], temperature=1.5)
     with caplog.at_level(logging.WARNING):
         assert drawn(sampler, [short, long], temperature=1.5) == alone
-    assert "1 prompts may grow past 64 tokens" in caplog.text
+    assert "1 prompt may grow past 64 tokens" in caplog.text
     for request in (short, long):
         ids = sampler.checkpoint.encode(request.prompt)
         candidate = alone[request.task_id, 0]

@@ -215,7 +215,9 @@ def about(contents: RunContents) -> Iterator[tuple[str, str]]:
         params = manifest.params
         chosen = [f"temperature {params.temperature:g}", f"top-p {params.top_p:g}"]
         chosen += [f"top-k {params.top_k}"] if params.top_k else []
-        chosen += [f"at most {params.max_new_tokens} tokens", f"seed {params.seed}"]
+        if params.max_new_tokens is not None:
+            chosen.append(f"at most {counted(params.max_new_tokens, 'token')}")
+        chosen.append(f"seed {params.seed}")
         yield "sampling", ", ".join(chosen)
     yield "data", manifest.data_hash[:16]
     verdicts = Counter(str(each.status) for pool in contents.pools for each in pool.verdicts)
@@ -240,7 +242,7 @@ def _of_report(report: Report) -> Iterator[tuple[str, str]]:
         yield "policy", policy_line(report.policy)
     health = report.health
     parts = [
-        f"{health.timeouts} time-outs",
+        counted(health.timeouts, "time-out"),
         f"{health.retried} run twice",
         f"{health.harness_errors} harness errors",
     ]

@@ -34,6 +34,7 @@ from codesample.evaluation.picks import pick_of
 from codesample.evaluation.run_contents import RunContents
 from codesample.evaluation.score_quality import Calibration, ScoreDistribution, Separation
 from codesample.records import Prompt
+from codesample.records.counted import counted
 from codesample.reports.html import page_facts
 from codesample.reports.html.drawing import ENDS_ONLY, SIGNS, Series, series_of
 from codesample.reports.html.figure_charts import cost_chart, curves_chart, gaps_chart
@@ -99,8 +100,8 @@ def page_of(contents: RunContents, *, now: datetime | None = None) -> str:
         else contents.manifest.model,
         "size": page_facts.size_text(contents),
         "how": page_facts.how_made(contents),
-        "problems": f"{shard_text(contents.manifest.shard)}"
-        f"{sum(bool(pool.graded) for pool in contents.pools):,} problems",
+        "problems": shard_text(contents.manifest.shard)
+        + counted(sum(bool(pool.graded) for pool in contents.pools), "problem"),
         "run": str(contents.path),
         "written": (now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
     }

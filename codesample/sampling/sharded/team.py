@@ -81,8 +81,12 @@ class Team:
             threading.Thread(target=self._look_for_faults, daemon=True).start()
         if threading.current_thread() is threading.main_thread():
             # the first one decides when all end
-            at, do = (signal.SIGINT, signal.SIG_IGN) if self.rank else (signal.SIGTERM, self._end_by_launcher)
-            signal.signal(at, do)
+            if self.rank:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                # at once: a process that waits for the others runs no handler
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            else:
+                signal.signal(signal.SIGTERM, self._end_by_launcher)
 
     def new_number(self) -> int:
         """Return a number for an object that all will have."""
