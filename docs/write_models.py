@@ -73,6 +73,7 @@ WAYS = {
 _INSTRUCTIONS = "AMX"
 # as in docs/benchmarks/matmul.py
 _LAST = 512
+_HELD_WAYS = {"plain": "none, torch's own products", "arranged": "float32, 32 bits"}
 _SERVED_WAYS = ("float32", "bfloat16", "int8")
 _SMALL = "-small"
 NUMBERS = """
@@ -152,6 +153,14 @@ What is said there differs from float64's by:
 |---|---|---|---|---|
 """
 
+MEMORY = """
+The most that a process takes in memory that loads the model and draws {n} candidates of HumanEval's first problem;
+"float32, 32 bits" keeps copies of the weights as they are, in place of 16 bits that hold all of their digits:
+
+| copies in | MiB |
+|---|---|
+"""
+
 FAR_SAID = """
 And behind {tokens:,} tokens of such texts, one behind the other, of whose last {last} each is compared,
 {compared:,} in all, and for which attention multiplies in bfloat16 too:
@@ -163,11 +172,11 @@ And behind {tokens:,} tokens of such texts, one behind the other, of whose last 
 SOLVED = """
 What that does to the problems of HumanEval that the model solves, set beside its own run in float32 by
 `codesample compare` ([rows](benchmarks/matmul_pass.jsonl)). Runs are those of `codesample eval humaneval
---prompt base --max-new-tokens 256 --dtype float32 --cpu-matmul WAY --greedy`, and of the same with
-`--n 16 --shard 1/6`:
+--prompt base --max-new-tokens 256 --dtype float32 --cpu-matmul WAY --greedy`, and of the same with `--n 16`, of
+28 problems with `--shard 1/6` besides. Where a processor lacks the instructions, bfloat16 was rounded to:
 
-| matrices in | candidates | problems | pass@1 | in float32 | difference, 95 % | won, lost |
-|---|---|---|---|---|---|---|
+| matrices in | on | candidates | problems | pass@1 | in float32 | difference, 95 % | won, lost |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -227,6 +236,9 @@ def _served(rows: list[dict[str, Any]]) -> Iterator[str]:
         cells = [f"{step[way + _SMALL]:.0f}, {step[way]:.0f}" for way in _SERVED_WAYS if way + _SMALL in step]
         if cells:
             yield f"| {n} | {' | '.join(cells)} |\n"
+    held = [row for row in rows if "peak_mib" in row][-1]
+    yield MEMORY.format(n=held["n"])
+    yield from (f"| {_HELD_WAYS.get(way, way)} | {mib:,} |\n" for way, mib in held["peak_mib"].items())
     yield SERVED_SAID
     compared = [row for row in rows if "against_float64" in row]
     yield from _against([row for row in compared if "tokens" not in row][-1])
@@ -248,7 +260,7 @@ def _against(row: dict[str, Any]) -> Iterator[str]:
 def _solved(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         yield (
-            f"| {row['matmul']} | {row['candidates']} | {row['problems']} | {row['pass@1']:.3f} "
+            f"| {row['matmul']} | {row['on']} | {row['candidates']} | {row['problems']} | {row['pass@1']:.3f} "
             f"| {row['in_float32']:.3f} | {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}) "
             f"| {row['won']}, {row['lost']} |\n"
         )

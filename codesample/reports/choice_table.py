@@ -16,8 +16,17 @@ from codesample.evaluation.intervals import Estimate
 from codesample.evaluation.paired import Paired
 from codesample.evaluation.report import Report
 from codesample.records.counted import counted
+from codesample.reports.page_lines import LabelledLine
 
-__all__ = ["ChoiceTable", "choice_lines", "cost_table"]
+__all__ = [
+    "ChoiceTable",
+    "cells_width",
+    "choice_lines",
+    "cost_table",
+    "fitted",
+    "no_room_for",
+    "widest_piece",
+]
 
 # columns of a terminal on which differences to random and intervals of gaps have room
 _ROOMY = 76
@@ -54,6 +63,8 @@ class ChoiceTable:
             for label, cells in section:
                 table.add_row(escape(fitted(label, width)), *cells)
         yield table
+        if kept < len(_HEADINGS):
+            yield no_room_for(_HEADINGS[kept:])
 
     def _fitting(self, columns: int) -> tuple[_Sections, int, int]:
         """Return as many figures as leave every name whole, how many these are, and the width of names."""
@@ -93,6 +104,11 @@ class ChoiceTable:
             for part, figure in each.parts.items():
                 yield f"    on {part}", _cells(figure)
         yield "  by an oracle", _cells(report.oracle, "100 %")
+
+
+def no_room_for(headings: Sequence[str]) -> LabelledLine:
+    """Say which columns a terminal is too narrow for."""
+    return LabelledLine(f"no room     for {', '.join(headings)}; a wider terminal has it, and --json")
 
 
 def choice_lines(report: Report) -> Iterator[str]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from codesample.evaluation.comparison import ComparedFigure, Comparison, ProblemChange
 from codesample.evaluation.paired import Paired
 from codesample.records.counted import counted
-from codesample.reports.choice_table import cells_width, fitted, widest_piece
+from codesample.reports.choice_table import cells_width, fitted, no_room_for, widest_piece
 from codesample.reports.page_lines import LabelledLine
 
 __all__ = ["ComparisonPage", "said_p"]
@@ -53,7 +53,10 @@ class ComparisonPage:
         # what weakens figures is read before them
         for notice in compared.notices:
             yield LabelledLine(escape(f"note        {notice}"))
-        yield self._table(options.max_width)
+        table, spared = self._table(options.max_width)
+        yield table
+        if spared:
+            yield no_room_for(spared)
         for change in compared.settings:
             yield LabelledLine(
                 escape(f"differs     {change.name}: {_said(change.first)}, then {_said(change.second)}")
@@ -67,7 +70,8 @@ class ComparisonPage:
             if not figure.name.startswith("pass@") or figure.name == "pass@1":
                 yield from self._changes(figure)
 
-    def _table(self, width: int) -> Table:
+    def _table(self, width: int) -> tuple[Table, list[str]]:
+        """Return the table, and the headings that have no room in it."""
         rows = {self._label(each): _cells(each) for each in self._compared.figures}
         kept = list(_HEADINGS)
         if width < _ROOMY:
@@ -86,7 +90,7 @@ class ComparisonPage:
             table.add_column(heading, justify="right", no_wrap=True)
         for label, cells in rows.items():
             table.add_row(escape(fitted(label, room)), *(cells[each] for each in kept))
-        return table
+        return table, [each for each in _HEADINGS if each not in kept]
 
     def _label(self, figure: ComparedFigure) -> str:
         if self._compared.kind == "rerankers":

@@ -134,7 +134,7 @@ def test_a_run_that_ended_early_says_what_it_lacks(adding, scripted_engine, opti
     run = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt):
         evaluate(adding, model=scripted_engine(stop), run=kept(run), **options)
-    held = read_run(run)
+    held = read_run(run, task=adding)
     judged = sum(len(pool.candidates) for pool in held.pools)
     assert 0 < judged <= 11
     # those that were never drawn are lacking, too

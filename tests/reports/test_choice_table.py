@@ -79,7 +79,9 @@ def test_a_roomy_terminal_shows_intervals_of_gaps_and_differences_with_p(report:
     assert "+0.125 (.012)" in wide
     assert "+0.125 (<.001)" in wide
     assert "over random, p" in wide
-    assert "over random" not in narrow
+    # but in the line that says so
+    assert "no room     for" not in wide
+    assert narrow.count("over random") == narrow.count("no room     for over random, p") == 1
 
 
 def test_zero_has_no_sign(report: Report) -> None:

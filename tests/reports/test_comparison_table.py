@@ -48,11 +48,14 @@ def shown(compared: Comparison, width: int = 80, show: int = 5) -> str:
 @pytest.mark.parametrize("width", [48, 60, 80, 120])
 def test_the_table_fits_and_no_figure_is_cut(compared: Comparison, width: int) -> None:
     text = shown(compared, width)
-    rows = [line.rstrip() for line in text.split("differs")[0].splitlines()]
+    told = text.split("no room")[0].split("differs")[0]
+    rows = [line.rstrip() for line in told.splitlines()]
     assert max(map(len, rows)) <= width
     assert "…" not in text
     assert re.search(r"pass@1 +0\.500 +0\.375 +-0\.125" + r".*\.042 +3/9" * (width >= 60), text)
     assert ("-0.250..+0.000" in text) == (width >= 80)
+    # what has no place is named
+    assert ("no room     for 95 % interval" in text) == (width < 80)
     assert "mean_logprob" in text
 
 
