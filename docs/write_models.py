@@ -224,7 +224,8 @@ def _numbers(rows: list[dict[str, Any]]) -> Iterator[str]:
 def _served(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Yield what they say on a processor with instructions, the last row for each number of candidates."""
     timed = {row["n"]: row for row in rows if "step_ms" in row}
-    yield SERVED.format(threads=rows[-1]["threads"], device=rows[-1]["device"])
+    last = [*timed.values()][-1]
+    yield SERVED.format(threads=last["threads"], device=last["device"])
     for n, row in sorted(timed.items()):
         step, products, times = row["step_ms"], row["products_ms"], row["times_float32"]
         cells = [f"{step[way]:.0f}, {products[way]:.0f}" for way in _SERVED_WAYS]
