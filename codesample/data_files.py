@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 from typing import IO, Any, Generic, TypeVar
 
 from codesample.decoding import NotJsonError, converted, decoded, parsed, repeated_key
@@ -22,6 +23,7 @@ __all__ = ["Entry", "entries_of", "hub_entries", "hub_file", "read_entries"]
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
 _GZIP = b"\x1f\x8b"
 _HEAD = 12
+_UNREACHED = ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectionError", "ConnectError")
 _NAMED = 3
 _NEXT = re.compile(r"[\s,]*")
 _T = TypeVar("_T")
@@ -77,11 +79,15 @@ def read_entries(path: Path, kind: type[_T]) -> Iterator[Entry[_T]]:
             names a field twice.
     """
     path = Path(path)
+    try:
+        there = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{path}: there is no such file or folder") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {_first_line(error)}") from error
     suffix = next((s for s in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(s)), None)
-    if path.is_dir():
+    if S_ISDIR(there.st_mode):
         raise DataError(f"{path}: is a folder; {_inside(path)}")
-    if not path.exists():
-        raise DataError(f"{path}: there is no such file or folder")
     if suffix is None:
         raise DataError(f"{path}: unknown kind of file; expected one of {', '.join(_SUFFIXES)}")
     try:
@@ -250,6 +256,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def _hubs_reason(error: BaseException) -> str:
-    if is_offline():
-        return "there is no network, or HF_HUB_OFFLINE is set"
-    return _first_line(error)
+    if not _is_unreached(error):
+        return _first_line(error)
+    return "there is no network, or HF_HUB_OFFLINE is set" if is_offline() else "it cannot be reached"
+
+
+def _is_unreached(error: BaseException) -> bool:
+    """Whether the hub was not asked or did not answer, as far as its libraries say so by name or in words."""
+    named = type(error).__name__ in _UNREACHED or any(name in str(error) for name in _UNREACHED)
+    return named or (error.__cause__ is not None and _is_unreached(error.__cause__))

@@ -154,8 +154,8 @@ What is said there differs from float64's by:
 """
 
 MEMORY = """
-The most that a process takes in memory that loads the model and draws {n} candidates of HumanEval's first problem;
-"float32, 32 bits" keeps copies of the weights as they are, in place of 16 bits that hold all of their digits:
+The most memory that a process takes which loads the model and draws {n} candidates of HumanEval's first
+problem; "float32, 32 bits" keeps copies of weights as they are, in place of 16 bits with all their digits:
 
 | copies in | MiB |
 |---|---|
@@ -172,8 +172,8 @@ And behind {tokens:,} tokens of such texts, one behind the other, of whose last 
 SOLVED = """
 What that does to the problems of HumanEval that the model solves, set beside its own run in float32 by
 `codesample compare` ([rows](benchmarks/matmul_pass.jsonl)). Runs are those of `codesample eval humaneval
---prompt base --max-new-tokens 256 --dtype float32 --cpu-matmul WAY --greedy`, and of the same with `--n 16`, of
-28 problems with `--shard 1/6` besides. Where a processor lacks the instructions, bfloat16 was rounded to:
+--prompt base --max-new-tokens 256 --dtype float32 --cpu-matmul WAY --greedy`, and of the same with `--n 16`,
+on AVX2 `--shard 1/6` of it. There bfloat16 was rounded to, for want of its instructions:
 
 | matrices in | on | candidates | problems | pass@1 | in float32 | difference, 95 % | won, lost |
 |---|---|---|---|---|---|---|---|
@@ -261,9 +261,9 @@ def _against(row: dict[str, Any]) -> Iterator[str]:
 def _solved(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         yield (
-            f"| {row['matmul']} | {row['on']} | {row['candidates']} | {row['problems']} | {row['pass@1']:.3f} "
-            f"| {row['in_float32']:.3f} | {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}) "
-            f"| {row['won']}, {row['lost']} |\n"
+            f"| {row['matmul']} | {row['on']} | {row['candidates']} | {row['problems']} "
+            f"| {row['pass@1']:.3f} | {row['in_float32']:.3f} | {row['difference']:+.3f} "
+            f"({row['low']:+.3f} to {row['high']:+.3f}) | {row['won']}, {row['lost']} |\n"
         )
 
 

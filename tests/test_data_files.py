@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,11 +168,17 @@ def test_without_a_hub_the_error_names_the_file_option(monkeypatch: pytest.Monke
             raise ConnectionError("Couldn't reach the hub\nsecond line")
 
     monkeypatch.setitem(sys.modules, "datasets", Offline)  # type: ignore[arg-type]
-    with pytest.raises(
-        HubUnavailableError, match=r"owner/set .*Couldn't reach the hub.*--data FILE"
-    ) as caught:
-        list(entries_of(None, dict, hub_id="owner/set"))
-    assert "\n" not in str(caught.value)
+    for offline, reason in (
+        ("0", "it cannot be reached"),
+        ("1", "there is no network, or HF_HUB_OFFLINE is set"),
+    ):
+        monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+        with pytest.raises(HubUnavailableError) as caught:
+            list(entries_of(None, dict, hub_id="owner/set"))
+        assert str(caught.value) == (
+            f"data set owner/set is not on this machine and the hub gave nothing ({reason}); give the "
+            "published file with --data FILE"
+        )
 
 
 @pytest.mark.parametrize("missing", ["datasets", "pyarrow"])
@@ -273,14 +280,38 @@ def test_a_name_that_leads_nowhere_is_said_to(name: str, tmp_path: Path) -> None
     assert str(refused.value) == f"{tmp_path / name}: there is no such file or folder"
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
-def test_of_a_file_that_cannot_be_read_the_reason_is_said_once(suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"loop{suffix}"
-    # nothing is at its beginning, which is an error
-    path.symlink_to("/proc/self/mem")
-    with pytest.raises(DataError) as refused:
-        list(read_entries(path, dict))
-    assert str(refused.value).count(str(path)) == 1
+def test_of_a_file_that_cannot_be_opened_the_reason_is_said_once(tmp_path: Path) -> None:
+    path = tmp_path / "socket.jsonl"
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+        with pytest.raises(DataError) as refused:
+            list(read_entries(path, dict))
+    assert str(refused.value) == f"{path}: cannot be read: No such device or address"
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(DataError, match=r"a\.jsonl: cannot be read: File name too long"):
+        list(read_entries(Path("a" * 300 + ".jsonl"), dict))
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "lock"), ValueError("no split")])
+def test_what_else_is_wrong_with_the_hub_s_data_is_said_without_a_network_too(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+    import huggingface_hub
+
+    def fail(*given: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
+    reason = r"nothing \((Permission denied|no split)\)"
+    with pytest.raises(HubUnavailableError, match=reason):
+        list(hub_entries("owner/nowhere", dict))
+    with pytest.raises(HubUnavailableError, match=reason):
+        hub_file("owner/nowhere", "test.jsonl")
 
 
 def test_without_a_network_that_is_the_reason_and_no_name_of_an_error(

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import IO, TYPE_CHECKING, NoReturn
 
-from codesample.cli.process import INTERRUPTED, REFUSED, TERMINATED, is_command, leave
+from codesample.cli.process import INTERRUPTED, REFUSED, TERMINATED, catch_sigterm, is_command, leave
 
 if TYPE_CHECKING:
     from codesample.rerankers.contract import Reranker
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["go_on_apart", "with_fallen"]
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# from when on a child that was told to end is killed
+_LATEST_SECONDS = 8
 _FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 
 
@@ -50,6 +52,7 @@ def go_on_apart() -> Mapping[str, str]:
             sys.stderr.flush()
             if not (child := os.fork()):
                 _die_with(parent)
+                catch_sigterm()
                 # the file stays open for as long as this process lives
                 faulthandler.enable(os.dup(words.fileno()), all_threads=False)
                 write_into(memory)
@@ -59,7 +62,7 @@ def go_on_apart() -> Mapping[str, str]:
                 return fallen
             code, was_told = _awaited(child)
             at = read_slate(memory)
-            if at is None or at.asked in fallen or was_told or code in (INTERRUPTED, TERMINATED):
+            if at is None or at.asked in fallen or was_told or code == INTERRUPTED:
                 _end_as(code)
             ended = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
             if at.over:
@@ -96,13 +99,19 @@ def _awaited(child: int) -> tuple[int, bool]:
     def pass_on(number: int, frame: FrameType | None) -> None:
         told.append(number)
         os.kill(child, number)
+        if number == signal.SIGTERM:
+            # a scorer that holds the interpreter, as one long regular expression does, lets nothing be ended
+            signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+            signal.alarm(_LATEST_SECONDS)
 
     caught = [each for each in _PASSED_ON if signal.getsignal(each) is not signal.SIG_IGN]
     before = [signal.signal(number, pass_on) for number in caught]
     status = os.waitpid(child, 0)[1]
+    signal.alarm(0)
     for number, handler in zip(caught, before, strict=True):
         signal.signal(number, handler)
-    return os.waitstatus_to_exitcode(status), bool(told)
+    code = os.waitstatus_to_exitcode(status)
+    return TERMINATED if signal.SIGTERM in told and code == -signal.SIGKILL else code, bool(told)
 
 
 def _line(words: IO[bytes], file: str) -> int | None:

@@ -18,7 +18,7 @@ import time
 from types import FrameType
 from typing import Any
 
-__all__ = ["INTERRUPTED", "REFUSED", "TERMINATED", "is_command", "leave", "main"]
+__all__ = ["INTERRUPTED", "REFUSED", "TERMINATED", "catch_sigterm", "is_command", "leave", "main"]
 
 REFUSED = 2
 """Exit code of whatever codesample refuses."""
@@ -50,7 +50,8 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_once)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _end_once)
+        catch_sigterm()
+        _spare_children()
     _prepare_streams()
     try:
         os.getcwd()
@@ -69,6 +70,8 @@ def main() -> None:
             sys.exit(_code())
         raise
     finally:
+        # by now all that is to be said has been said
+        _leave_sigterm()
         _flush()
         _end_with_threads(sys.exc_info()[1])
 
@@ -87,12 +90,42 @@ def _end_with_threads(end: BaseException | None) -> None:
     leave(code if isinstance(code, int) else int(code is not None))
 
 
+def catch_sigterm() -> None:
+    """Let SIGTERM end this process, which is the command's own, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _end_once)
+
+
+def _spare_children() -> None:
+    """Let SIGTERM end at once what is forked from this process: libraries end their own children by it."""
+    masks: list[set[int]] = []
+
+    def hold() -> None:
+        # what comes before the child has let go would go by
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]))
+
+    def go_on() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    def let_go() -> None:
+        _leave_sigterm()
+        go_on()
+
+    os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=let_go)
+
+
+def _leave_sigterm() -> None:
+    if signal.getsignal(signal.SIGTERM) is _end_once:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _end_once(number: int, frame: FrameType | None) -> None:
     """End the command by the first signal, which those after it do not disturb, and at the latest soon.
 
     A second one would be raised in the midst of what the first one has to end. A lost first one, raised
     where nothing passes it on, would end nothing; so the process does not wait for it for ever.
     """
+    if _ended_by:
+        return
     _ended_by.append(number)
     for each in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(each) is _end_once:

@@ -132,6 +132,7 @@ def show(
     json: options.Json = False,
 ) -> None:
     """Show one problem as a model is given it, how its answer is read, and known traps. Runs nothing."""
+    from codesample.evaluation.named_models import expect_model
     from codesample.evaluation.preview import find_problem, look_at
     from codesample.evaluation.problem_set import read_problems
     from codesample.reports.prompt_page import prompt_page
@@ -143,6 +144,9 @@ def show(
         task, item = split_spec(task)
     chosen = read_problems(problems.task(task), data=problems.data)
     problem = find_problem(chosen.task, item)
+    if model is not None:
+        # before anything imports the hub's library, which would try for long without a network
+        expect_model(model)
     outline = None if model is None else opened_outline(replace(loading, model=model))
     if model is not None and outline is None:
         raise ModelError(

@@ -299,7 +299,7 @@ def _notices(first: RunContents, second: RunContents, rows: Sequence[tuple[Pool,
     counts = [sorted({len(row[side].graded) for row in rows}) for side in (0, 1)]
     if counts[0] != counts[1]:
         one, other = (f"{each[0]} to {each[-1]}" if len(each) > 1 else f"{each[0]}" for each in counts)
-        said.append(f"the first has {one} candidates of a problem, the second {other}: best of n is of these")
+        said.append(f"of a problem the first has {one}, the second {other} candidates: best of n is of these")
     return said
 
 

@@ -117,6 +117,7 @@ def plan_evaluation(
     Raises:
         CodesampleError: as `evaluate`, as far as it is known before a model is loaded.
     """
+    run = run or RunOptions()
     drawn, notice = greedy_n(n, params)
     try:
         ks = choose_k(k, drawn)
@@ -130,7 +131,10 @@ def plan_evaluation(
         params=params,
         k=ks,
         rerankers=rerankers,
-        run=run or RunOptions(),
+        run=run,
         prompts=prompts or PromptOptions(),
     )
+    # a run that is gone on with may be finished, and its model gone; of a cluster others have it
+    if not run.resume and run.ray is None:
+        source.expect_model()
     return plan, notice

@@ -18,7 +18,7 @@ from codesample.evaluation.lacking_packages import (
     notice_of_lacking,
     refuse_if_all_lack,
 )
-from codesample.evaluation.named_models import expect_named_models
+from codesample.evaluation.named_models import expect_model, expect_named_models
 from codesample.evaluation.options import PromptOptions, RunOptions, choose_k
 from codesample.evaluation.problem_set import ProblemSet
 from codesample.evaluation.run_place import check_run_folder, new_run_folder
@@ -73,6 +73,11 @@ class ModelSource:
     def identity(self) -> str:
         """What tells this model from others: its fingerprint, wherever it lies, or else its name."""
         return self.checkpoint or self.name
+
+    def expect_model(self) -> None:
+        """Refuse a model that is nowhere; loads none. See `named_models.expect_model`."""
+        if self.options is not None:
+            expect_model(self.options.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +223,7 @@ def build_plan(
     settled = (params or SamplingParams()).settled() if prompts is None else chosen.settled(params)
     manifest = _manifest(chosen, source, settled, n=n, run=run)
     out = run.out or new_run_folder(chosen.task.name, source.label or source.name, shard=run.shard)
-    fewer = check_run_folder(out, manifest, resume=run.resume)
+    check_run_folder(out, manifest, resume=run.resume)
     return EvaluationPlan(
         command=command,
         chosen=part.only(frozenset(per_problem)),
@@ -234,7 +239,7 @@ def build_plan(
         settings=settings or {},
         prompts=prompts,
         params=params,
-        notices=tuple(filter(None, [apart(run.shard), left_out, lacks, fewer])),
+        notices=tuple(filter(None, [apart(run.shard), left_out, lacks])),
         reader=reader,
     )
 

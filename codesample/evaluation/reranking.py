@@ -334,7 +334,7 @@ def _expect_complete(folder: RunFolder, gathered: Sequence[Pool]) -> None:
     if judged < asked:
         raise RunFolderError(
             f"{folder.path}: {asked - judged} of {asked} candidates have no verdict yet; "
-            f"finish it first by the call that began it, with --out {folder.path} --resume"
+            f"finish it first by the call that came last, with --out {folder.path} --resume"
         )
 
 

@@ -8,16 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from codesample.errors import RunFolderError
-from codesample.records.counted import counted
 from codesample.runs import Manifest, RunFolder
 
 __all__ = ["check_run_folder", "new_run_folder"]
 
 
-def check_run_folder(path: Path, manifest: Manifest, *, resume: bool) -> str | None:
+def check_run_folder(path: Path, manifest: Manifest, *, resume: bool) -> None:
     """Refuse a run folder that could not be started, or not be continued with `manifest`.
-
-    Returns what is to be said where it goes on for fewer candidates than it was asked for before.
 
     Raises:
         RunFolderError: it holds a run or files of one although `resume` is off, it holds none or another
@@ -25,16 +22,10 @@ def check_run_folder(path: Path, manifest: Manifest, *, resume: bool) -> str | N
     """
     if resume:
         with RunFolder.open(path) as run:
-            kept = run.manifest.continued_by(manifest, where=str(path))
-        if manifest.n < kept.n:
-            return (
-                f"{path} was asked for {counted(kept.n, 'candidate')} per problem before; its results are of "
-                f"the first {manifest.n} from now on, and of all again with --n {kept.n}"
-            )
+            run.manifest.continued_by(manifest, where=str(path))
     else:
         RunFolder.expect_none(path)
         _try_writing(path)
-    return None
 
 
 def _try_writing(path: Path) -> None:

@@ -21,7 +21,6 @@ from codesample.engines.contract import Engine
 from codesample.engines.model_options import ModelOptions
 from codesample.errors import CodesampleError, ParameterError, RunFolderError
 from codesample.evaluation.evaluate import plan_evaluation
-from codesample.evaluation.named_models import expect_model
 from codesample.evaluation.notebook_html import run_table_html
 from codesample.evaluation.observer import Observer
 from codesample.evaluation.options import DEFAULT_N, DEFAULT_RERANKERS, PromptOptions, RunOptions
@@ -170,8 +169,8 @@ def evaluate_table(
     sources = [model_source(model) for model in models]
     for source in sources:
         # runs that are gone on with may be finished, and their models gone; of a cluster others have them
-        if source.options is not None and not options.resume and options.ray is None:
-            expect_model(source.options.model)
+        if not options.resume and options.ray is None:
+            source.expect_model()
     groups = [_group(source, sets, params, folder, settings) for source in sources]
     rows = [each.row for _, planned in groups for each in planned]
     _expect_different(rows)

@@ -34,7 +34,8 @@ def sample_candidates(
 ) -> Iterator[Candidate]:
     """Return the candidates of one prompt, or of every problem of a task, as they finish.
 
-    Parameters are checked at once; the model is loaded when the first candidate is asked for.
+    Parameters are checked at once, and whether there is such a model; it is loaded when the first candidate
+    is asked for.
 
     Args:
         source: A prompt, or a task with its problems.
@@ -47,6 +48,7 @@ def sample_candidates(
 
     Raises:
         ParameterError: n below 1, an empty prompt, or a parameter outside its range.
+        ModelError, HubUnavailableError: the model is nowhere.
         CodesampleError: while sampling, as `open_engine`, or where a prompt does not fit.
     """
     n, notice = greedy_n(n, params)
@@ -60,6 +62,7 @@ def sample_candidates(
             "answer into them, and leave prompts out"
         )
     found = model_source(model)
+    found.expect_model()
     if notice:
         _log.info(notice)
     return _sampled(given, found, n, params, asked, progress)

@@ -86,7 +86,7 @@ def _below(
     if contents.unjudged:
         said = (
             f"{counted(contents.unjudged, 'candidate', 'have')} no verdict yet; finish it by the call that "
-            f"began it, with --out {contents.path} --resume"
+            f"came last, with --out {contents.path} --resume"
         )
         yield from labelled("unfinished", said, surface)
     yield from labelled("closer", f"codesample show {contents.path} PROBLEM [INDEX]", surface)

@@ -58,7 +58,7 @@ class RunFolder:
     Attributes:
         path: The folder.
         manifest: What the run is.
-        notices: What opening repaired, to be shown to the user.
+        notices: What opening repaired, and going on leaves out, to be shown to the user.
     """
 
     def __init__(self, path: Path, manifest: Manifest, lock: FolderLock | None) -> None:
@@ -138,7 +138,9 @@ class RunFolder:
         try:
             after = before.continued_by(manifest, where=str(path))
             _write_json(path / "run.json", after.to_json())
-            return cls(path, after, lock)
+            run = cls(path, after, lock)
+            run.notices += before.left_out_by(manifest)
+            return run
         except BaseException:
             lock.release()
             raise

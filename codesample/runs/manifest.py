@@ -9,6 +9,7 @@ from typing import Any
 from codesample.decoding import converted
 from codesample.errors import RunFolderError
 from codesample.records import SamplingParams
+from codesample.records.counted import counted
 from codesample.records.policy import EXACT
 from codesample.records.short import one_line
 from codesample.records.validation import validated
@@ -78,6 +79,16 @@ class Manifest:
                 "repeat the run's own settings or choose another folder"
             )
         return replace(self, n=max(self.n, other.n), sessions=(*self.sessions, *other.sessions))
+
+    def left_out_by(self, other: Manifest) -> list[str]:
+        """Say what results leave out from now on where `other` goes on for fewer candidates; else nothing."""
+        # recorded samples are as many as there are
+        if other.n >= self.n or "samples" in other.settings:
+            return []
+        return [
+            f"the run was asked for {counted(self.n, 'candidate')} per problem before; its results are of "
+            f"the first {other.n} from now on, and of all again with --n {self.n}"
+        ]
 
     def differences(self, other: Manifest) -> list[tuple[str, Any, Any]]:
         """Return what keeps two runs from being one: names, with our value and the other's."""

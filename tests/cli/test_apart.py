@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ def dies_late(view, candidates, ctx):
 def exits_late(view, candidates, ctx):
     atexit.register(lambda: os._exit(3))
     return [0.0] * len(candidates)
+
+@reranker
+def holds(view, candidates, ctx):
+    open("holds", "w").close()
+    return [float(sum(range(10**10)))] * len(candidates)
 
 @reranker
 def writes(view, candidates, ctx):
@@ -159,3 +165,16 @@ def test_results_stand_alone_however_a_reranker_writes(place: Path, json_wanted:
     assert "writes" in done.stdout
     assert not any(word in done.stdout for word in ("written", "printed", "echoed"))
     assert all(word in done.stderr for word in ("written", "printed", "echoed"))
+
+
+def test_one_that_holds_the_interpreter_does_not_keep_a_command_that_is_told_to_end(place: Path) -> None:
+    script = "from codesample.cli import apart, main; apart._LATEST_SECONDS = 1; main()"
+    words = [sys.executable, "-c", script, "rerank", "run", "-r", "own.py:holds", *SANDBOX]
+    with subprocess.Popen(words, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 300
+        while not (place / "holds").exists():
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(60) == 143

@@ -214,7 +214,7 @@ def test_bench_execution_prints_a_row_per_way(tmp_path: Path) -> None:
         (["eval", "mini", "--out", TOO_LONG], "File name too long; choose another"),
         (["eval", "mini", "--out", TOO_LONG, "--resume"], "cannot be read: File name too long"),
         (["eval", "mini", "--model", TOO_LONG], "cannot be looked at: File name too long"),
-        (["eval", "humaneval", "--data", "absent.jsonl"], "absent.jsonl: cannot be read"),
+        (["eval", "humaneval", "--data", "absent.jsonl"], "absent.jsonl: there is no such file or folder"),
         (["eval", "--task-file", "broken.jsonl"], "broken.jsonl:2: not JSON"),
         (["sample"], "exactly one of PROMPT"),
         (["sample", "def f", "--task", "mini"], "exactly one of PROMPT"),
@@ -260,7 +260,7 @@ def test_a_hub_out_of_reach_is_refused_with_the_next_step(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
     assert "--data FILE" in refusal("eval", "humaneval", cwd=tmp_path)
-    assert "--model a folder" in refusal("eval", "mini", "--model", "owner/absent", cwd=tmp_path)
+    assert "or give its folder" in refusal("eval", "mini", "--model", "owner/absent", cwd=tmp_path)
 
 
 def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:

@@ -181,6 +181,28 @@ def test_an_end_that_something_swallows_ends_the_command_all_the_same(number: si
     assert said.decode().splitlines() == ["interrupted; what was to be ended did not end in time"]
 
 
+def test_what_is_forked_ends_by_sigterm_at_once() -> None:
+    script = """
+import multiprocessing, signal, sys
+from codesample.cli import app, process
+def fork():
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        # nothing of Python's runs within
+        pool.apply_async(sum, (range(10**10),))
+        child = multiprocessing.get_context("fork").Process(target=sum, args=(range(10**10),))
+        child.start()
+        child.terminate()
+        child.join()
+        print(child.exitcode == -signal.SIGTERM)
+app.run = fork
+process.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
 @pytest.mark.parametrize("stream", ["full", "broken", "of a full device"])
 def test_so_it_does_where_that_cannot_be_said(stream: str) -> None:
     reader, writer = os.pipe()

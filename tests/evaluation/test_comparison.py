@@ -45,7 +45,7 @@ def test_runs_are_paired_by_problem(first, made_contents) -> None:
     assert settings["temperature"] == (SamplingParams().temperature, 0.2)
     assert settings["n"] == (3, 2)
     assert "model" not in settings
-    assert "the first has 4 candidates of a problem, the second 2" in " ".join(compared.notices)
+    assert "of a problem the first has 4, the second 2 candidates" in " ".join(compared.notices)
 
 
 def test_the_other_way_about_everything_is_turned(first, made_contents) -> None:

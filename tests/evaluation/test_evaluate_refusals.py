@@ -133,6 +133,7 @@ def test_a_checkpoint_that_was_overwritten_does_not_continue_a_run(
     monkeypatch.setattr("codesample.evaluation.plan.open_engine", lambda options: scripted_engine())
     folder, run = tmp_path / "model", tmp_path / "run"
     folder.mkdir()
+    (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(b"before")
     evaluate(adding, model=folder, run=kept(run), **options)
     evaluate(adding, model=folder, run=kept(run, resume=True), **options)

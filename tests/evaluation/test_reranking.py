@@ -146,7 +146,7 @@ def test_problems_that_moved_are_found_where_they_are_now(report: Report, proble
     moved = problems.rename(problems.with_name("moved.jsonl"))
     with pytest.raises(DataError, match=rf"no longer at {problems}; name their file: --data FILE"):
         rerank_run(report.run, rerankers=["mean_logprob"], run=kept())
-    with pytest.raises(DataError, match=r"elsewhere\.jsonl: cannot be read"):
+    with pytest.raises(DataError, match=r"elsewhere\.jsonl: there is no such file"):
         rerank_run(report.run, rerankers=["mean_logprob"], data=Path("elsewhere.jsonl"), run=kept())
     assert rerank_run(report.run, rerankers=["mean_logprob"], data=moved, run=kept()) == report
 

@@ -102,3 +102,19 @@ def test_other_files_beside_a_new_run_are_left_alone(path: Path, manifest: Manif
     (path / "notes.txt").write_text("mine")
     RunFolder.create(path, manifest).close()
     assert (path / "notes.txt").read_text() == "mine"
+
+
+def test_going_on_for_fewer_candidates_is_noticed_but_for_recorded_samples(
+    path: Path, manifest: Manifest
+) -> None:
+    RunFolder.create(path, replace(manifest, n=6)).close()
+    with RunFolder.resume(path, replace(manifest, n=2)) as run:
+        assert run.notices == [
+            "the run was asked for 6 candidates per problem before; its results are of the first 2 from now "
+            "on, and of all again with --n 6"
+        ]
+    # as many as the problem with the fewest has, and all count
+    recorded = replace(manifest, n=2, sessions=({"settings": {"samples": "s.jsonl"}},))
+    for again in (recorded, replace(manifest, n=6)):
+        with RunFolder.resume(path, again) as run:
+            assert run.notices == []

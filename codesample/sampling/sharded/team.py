@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -66,6 +67,9 @@ class Team:
 
     def __init__(self, *, deadline: float = DEADLINE) -> None:
         self.device = local_device()
+        in_main = threading.current_thread() is threading.main_thread()
+        # at once until all are here: a process that waits for others runs no handler
+        self._before = signal.signal(signal.SIGTERM, signal.SIG_DFL) if in_main else None
         if not dist.is_initialized():
             _join(self.device, timedelta(seconds=deadline))
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
@@ -79,14 +83,10 @@ class Team:
         self.unused: list[int] = []
         if self.rank == 0:
             threading.Thread(target=self._look_for_faults, daemon=True).start()
-        if threading.current_thread() is threading.main_thread():
+        if in_main:
             # the first one decides when all end
-            if self.rank:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                # at once: a process that waits for the others runs no handler
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            else:
-                signal.signal(signal.SIGTERM, self._end_by_launcher)
+            at, do = (signal.SIGINT, signal.SIG_IGN) if self.rank else (signal.SIGTERM, self._end_by_launcher)
+            signal.signal(at, do)
 
     def new_number(self) -> int:
         """Return a number for an object that all will have."""
@@ -177,7 +177,7 @@ class Team:
                 self.over = True
                 dist.broadcast_object_list([Order("end")], src=0, group=self._orders)
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, self._before or signal.SIG_DFL)
 
     def _parted(self, error: BaseException) -> PartedError:
         """Give up, and say why: by the word that another one has left, where there is any."""
@@ -194,10 +194,13 @@ class Team:
             f"{first_line(error.__cause__ or error)}"
         )
 
-    def _end_by_launcher(self, *_: Any) -> None:
+    def _end_by_launcher(self, number: int, frame: FrameType | None) -> None:
         # it ends all as soon as one has ended, which is being told of by then
-        if not self.over:
+        if self.over:
+            return
+        if not callable(self._before):
             raise KeyboardInterrupt
+        self._before(number, frame)
 
     def _look_for_faults(self) -> None:
         """End this process where it waits on a GPU for one that has ended, which nothing else interrupts."""
