@@ -173,7 +173,8 @@ SOLVED = """
 What that does to the problems of HumanEval that the model solves, set beside its own run in float32 by
 `codesample compare` ([rows](benchmarks/matmul_pass.jsonl)). Runs are those of `codesample eval humaneval
 --prompt base --max-new-tokens 256 --dtype float32 --cpu-matmul WAY --greedy`, and of the same with `--n 16`,
-on AVX2 `--shard 1/6` of it. There bfloat16 was rounded to, for want of its instructions:
+of 83 problems with `--shard 1/6` to `3/6` and of 28 with `1/6`. On AVX2, for want of its instructions,
+products were rounded to bfloat16:
 
 | matrices in | on | candidates | problems | pass@1 | in float32 | difference, 95 % | won, lost |
 |---|---|---|---|---|---|---|---|
