@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from codesample.errors import HubUnavailableError, ModelError
@@ -29,17 +30,19 @@ def expect_hub() -> None:
 
 
 def expect_on_hub(name: str) -> None:
-    """Refuse a checkpoint that is neither cached here nor on the hub, as far as the hub says so.
+    """Refuse a checkpoint of which nothing is cached here and that is not on the hub, as far as that says so.
 
     Raises:
         HubUnavailableError: it is not cached, and the hub cannot be reached.
         ModelError: the hub has none of that name.
     """
     expect_hub()
-    from huggingface_hub import constants, model_info, try_to_load_from_cache
+    from huggingface_hub import constants, model_info
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+    # of any revision: a GGUF file or an adapter comes without a configuration
+    cached = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "snapshots"
+    if any(cached.glob("*/*")):
         return
     # once it is imported its setting stays, and it would try for a minute
     if constants.HF_HUB_OFFLINE or _is_out_of_reach():

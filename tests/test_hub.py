@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,22 @@ def test_a_checkpoint_is_not_waited_for_where_the_hubs_library_was_imported_befo
     monkeypatch.setattr(hub, "_answers", lambda address: False)
     with pytest.raises(HubUnavailableError, match="model 'nobody/nope' is neither a folder here nor cached"):
         expect_on_hub("nobody/nope")
+
+
+@pytest.mark.parametrize("file", ["config.json", "adapter_config.json", "model-q8_0.gguf"])
+def test_a_checkpoint_of_which_something_is_cached_is_left_to_whoever_loads_it(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub, "_answers", lambda address: False)
+    with pytest.raises(HubUnavailableError):
+        expect_on_hub("owner/model")
+    # of a revision of its own
+    snapshot = tmp_path / "models--owner--model" / "snapshots" / "1a2b"
+    snapshot.mkdir(parents=True)
+    with pytest.raises(HubUnavailableError):
+        expect_on_hub("owner/model")
+    (snapshot / file).write_text("")
+    expect_on_hub("owner/model")

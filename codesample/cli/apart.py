@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import IO, TYPE_CHECKING, NoReturn
 
-from codesample.cli.process import INTERRUPTED, REFUSED, TERMINATED, catch_sigterm, is_command, leave
+from codesample.cli.process import INTERRUPTED, REFUSED, TERMINATED, is_command, leave
 
 if TYPE_CHECKING:
     from codesample.rerankers.contract import Reranker
@@ -44,7 +44,7 @@ def go_on_apart() -> Mapping[str, str]:
     from codesample.rerankers.slate import SIZE, close_slate, read_slate, write_into
 
     fallen: dict[str, str] = {}
-    parent = os.getpid()
+    parent, by_sigterm = os.getpid(), signal.getsignal(signal.SIGTERM)
     while True:
         memory = mmap.mmap(-1, SIZE)
         with tempfile.TemporaryFile() as words:
@@ -52,7 +52,8 @@ def go_on_apart() -> Mapping[str, str]:
             sys.stderr.flush()
             if not (child := os.fork()):
                 _die_with(parent)
-                catch_sigterm()
+                # other children leave it
+                signal.signal(signal.SIGTERM, by_sigterm or signal.SIG_DFL)
                 # the file stays open for as long as this process lives
                 faulthandler.enable(os.dup(words.fileno()), all_threads=False)
                 write_into(memory)
@@ -109,7 +110,7 @@ def _awaited(child: int) -> tuple[int, bool]:
     status = os.waitpid(child, 0)[1]
     signal.alarm(0)
     for number, handler in zip(caught, before, strict=True):
-        signal.signal(number, handler)
+        signal.signal(number, handler or signal.SIG_DFL)
     code = os.waitstatus_to_exitcode(status)
     return TERMINATED if signal.SIGTERM in told and code == -signal.SIGKILL else code, bool(told)
 

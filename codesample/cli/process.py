@@ -18,7 +18,7 @@ import time
 from types import FrameType
 from typing import Any
 
-__all__ = ["INTERRUPTED", "REFUSED", "TERMINATED", "catch_sigterm", "is_command", "leave", "main"]
+__all__ = ["INTERRUPTED", "REFUSED", "TERMINATED", "is_command", "leave", "main"]
 
 REFUSED = 2
 """Exit code of whatever codesample refuses."""
@@ -50,7 +50,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_once)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        catch_sigterm()
+        signal.signal(signal.SIGTERM, _end_once)
         _spare_children()
     _prepare_streams()
     try:
@@ -88,11 +88,6 @@ def _end_with_threads(end: BaseException | None) -> None:
     sys.stderr.flush()
     atexit._run_exitfuncs()
     leave(code if isinstance(code, int) else int(code is not None))
-
-
-def catch_sigterm() -> None:
-    """Let SIGTERM end this process, which is the command's own, as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, _end_once)
 
 
 def _spare_children() -> None:
