@@ -122,4 +122,4 @@ def test_a_fit_of_nothing_says_so(tmp_path: Path) -> None:
     assert "rows.jsonl:2" in refused("fit", tmp_path)
     assert "no-such" in refused("fit", tmp_path / "no-such.jsonl")
     rows.unlink()
-    assert "rows.jsonl: cannot be read" in refused("fit", tmp_path)
+    assert "rows.jsonl: there is no such file" in refused("fit", tmp_path)

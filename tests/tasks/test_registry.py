@@ -32,12 +32,12 @@ def test_an_unknown_name_suggests_a_near_one() -> None:
 
 
 def test_a_missing_data_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"absent\.jsonl: cannot be read"):
+    with pytest.raises(DataError, match=r"absent\.jsonl: there is no such file"):
         load_task("humaneval", data=tmp_path / "absent.jsonl").problems()
 
 
 def test_a_task_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"absent\.jsonl: cannot be read"):
+    with pytest.raises(DataError, match=r"absent\.jsonl: there is no such file"):
         load_task_file(tmp_path / "absent.jsonl")
 
 
