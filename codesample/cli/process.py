@@ -131,6 +131,10 @@ def _end_once(number: int, frame: FrameType | None) -> None:
 
 
 def _code() -> int:
+    """Return the exit code that says by what the command was ended."""
+    # Python ends itself by SIGINT where one came within source that it ran as text, as a dataclass is made,
+    # unless more was run since
+    exec("")
     return TERMINATED if _ended_by[:1] == [signal.SIGTERM] else INTERRUPTED
 
 

@@ -181,6 +181,18 @@ def test_an_end_that_something_swallows_ends_the_command_all_the_same(number: si
     assert said.decode().splitlines() == ["interrupted; what was to be ended did not end in time"]
 
 
+def test_an_interruption_within_source_that_is_run_as_text_has_the_same_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "started.py").write_text("""
+import codesample.errors
+from codesample.cli import app, process
+app.run = lambda: exec("import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)")
+process.main()
+""")
+    words = [sys.executable, "-m", "started"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "interrupted\n")
+
+
 def test_what_is_forked_ends_by_sigterm_at_once() -> None:
     script = """
 import multiprocessing, signal, sys
