@@ -256,9 +256,9 @@ def _first_line(error: BaseException) -> str:
 
 
 def _hubs_reason(error: BaseException) -> str:
-    if not _is_unreached(error):
-        return _first_line(error)
-    return "there is no network, or HF_HUB_OFFLINE is set" if is_offline() else "it cannot be reached"
+    if is_offline() and _is_unreached(error):
+        return "there is no network, or HF_HUB_OFFLINE is set"
+    return _first_line(error)
 
 
 def _is_unreached(error: BaseException) -> bool:

@@ -169,7 +169,7 @@ def test_without_a_hub_the_error_names_the_file_option(monkeypatch: pytest.Monke
 
     monkeypatch.setitem(sys.modules, "datasets", Offline)  # type: ignore[arg-type]
     for offline, reason in (
-        ("0", "it cannot be reached"),
+        ("0", "Couldn't reach the hub"),
         ("1", "there is no network, or HF_HUB_OFFLINE is set"),
     ):
         monkeypatch.setenv("HF_HUB_OFFLINE", offline)

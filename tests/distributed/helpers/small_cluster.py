@@ -15,7 +15,13 @@ from pathlib import Path
 PORT = 6399
 ADDRESS = f"127.0.0.1:{PORT}"
 NAMESPACES = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_DEDUP_LOGS": "0"}
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_DEDUP_LOGS": "0",
+    # a token that Ray has left in the home folder once would be asked for
+    "RAY_AUTH_MODE": "disabled",
+}
 _START = ["-c", "from ray.scripts.scripts import main; main()", "start"]
 
 
